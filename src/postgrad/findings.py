@@ -1,0 +1,97 @@
+"""What a check says, and the set of records as the checks leave it.
+
+A check never drops anything itself: it proposes a repair, and `prepare` (in `checks/`) carries the safe ones out, counts
+them and keeps aside what it took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from postgrad.records import Record
+
+Severity = Literal["info", "warning", "error"]
+Action = Literal["drop", "replace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A change that mends one record: `drop` it, or `replace` it by `record`. Only `safe` ones are made unasked."""
+
+    index: int
+    action: Action
+    record: Record | None = None
+    safe: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check says of the set.
+
+    Attributes:
+        check: Machine name of the check, for `--accept` and the page of the same name.
+        severity: `error` stops a run unless accepted.
+        sentence: One sentence for a person, with the count.
+        indices: The records concerned, worst first.
+        evidence: A short reason beside each of `indices` (same length) or empty.
+        repairs: What would mend it.
+        details: JSON-safe figures behind the sentence.
+    """
+
+    check: str
+    severity: Severity
+    sentence: str
+    indices: tuple[int, ...] = ()
+    evidence: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a check may use besides the records: sizes of the model, and a token counter that does not import torch."""
+
+    count_tokens: Callable[[str], int] | None = None
+    context_length: int | None = None
+
+
+Check = Callable[[Sequence[Record], Context], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A record that a repair took out: the machine name of the check, and the sentence."""
+
+    record: Record
+    check: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of running checks: what was kept, what was taken out and why, and all findings."""
+
+    read: int
+    kept: tuple[Record, ...]
+    dropped: tuple[Dropped, ...]
+    findings: tuple[Finding, ...]
+    records: tuple[Record, ...] = ()
+    """The records as read, so that a finding's indices can be looked up."""
+
+    def errors(self, accepted: Iterable[str] = ()) -> list[Finding]:
+        """The findings that stop a run."""
+        allowed = set(accepted)
+        return [f for f in self.findings if f.severity == "error" and f.check not in allowed]
+
+    def worst(self, count: int = 3) -> list[tuple[Finding, Record, str]]:
+        """The records to look at first: the first of each finding, gravest findings first."""
+        order = {"error": 0, "warning": 1, "info": 2}
+        ranked = sorted((f for f in self.findings if f.indices), key=lambda f: (order[f.severity], -f.count))
+        out = [(f, self.records[f.indices[0]], f.evidence[0] if f.evidence else "") for f in ranked]
+        return out[:count]

@@ -1,0 +1,237 @@
+"""The record: one example, frozen, that knows where it came from. Every stage takes records and yields records.
+
+Five shapes cover every kind of tuning: `Conversation`, `Preference`, `Rating`, `Task`, `Text`. `to_dict` and `from_dict`
+are the one wire form (JSON-safe), used by the stores, the hashes and the pages alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record came from: the file (or URL, or table) and the 1-based line or row in it."""
+
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation.
+
+    `weight` scales the loss of an assistant message (0 excludes it). `tool_calls`, `tool_call_id` and `name` are kept as
+    OpenAI's chat format spells them.
+    """
+
+    role: Role
+    content: str
+    weight: float = 1.0
+    name: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    tool_call_id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The OpenAI chat form, without empty keys."""
+        out: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.weight != 1.0:
+            out["weight"] = self.weight
+        if self.name is not None:
+            out["name"] = self.name
+        if self.tool_calls:
+            out["tool_calls"] = [dict(call) for call in self.tool_calls]
+        if self.tool_call_id is not None:
+            out["tool_call_id"] = self.tool_call_id
+        return out
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Message:
+        return cls(
+            role=raw["role"],
+            content=raw.get("content") or "",
+            weight=float(raw.get("weight", 1.0)),
+            name=raw.get("name"),
+            tool_calls=tuple(raw.get("tool_calls") or ()),
+            tool_call_id=raw.get("tool_call_id"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What all records share. `meta` carries time, label, group and whatever columns the user's file had besides."""
+
+    source: Source = field(default_factory=Source)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def prompt_text(self) -> str:
+        """What the model is asked, as plain text: what the checks, the splitter and retrieval look at."""
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def answer_text(self) -> str:
+        """What a right answer is, as plain text; empty where the record has none."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation(Record):
+    """Messages for instruction tuning; the last message is the answer when it is the assistant's."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """All messages before the final answer."""
+        return self.messages[:-1] if self.messages and self.messages[-1].role == "assistant" else self.messages
+
+    @property
+    def answer(self) -> Message | None:
+        return self.messages[-1] if self.messages and self.messages[-1].role == "assistant" else None
+
+    @property
+    def prompt_text(self) -> str:
+        return "\n".join(m.content for m in self.prompt if m.role != "system")
+
+    @property
+    def answer_text(self) -> str:
+        return self.answer.content if self.answer else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preference(Record):
+    """A prompt with a better and a worse answer."""
+
+    prompt: tuple[Message, ...]
+    chosen: tuple[Message, ...]
+    rejected: tuple[Message, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def prompt_text(self) -> str:
+        return "\n".join(m.content for m in self.prompt if m.role != "system")
+
+    @property
+    def answer_text(self) -> str:
+        return "\n".join(m.content for m in self.chosen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating(Record):
+    """A prompt with one answer that somebody called good or bad."""
+
+    prompt: tuple[Message, ...]
+    completion: tuple[Message, ...]
+    good: bool
+
+    @property
+    def prompt_text(self) -> str:
+        return "\n".join(m.content for m in self.prompt if m.role != "system")
+
+    @property
+    def answer_text(self) -> str:
+        return "\n".join(m.content for m in self.completion)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Record):
+    """A prompt with what a grader needs to judge an answer: a reference and any further fields."""
+
+    prompt: tuple[Message, ...]
+    reference: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def prompt_text(self) -> str:
+        return "\n".join(m.content for m in self.prompt if m.role != "system")
+
+    @property
+    def answer_text(self) -> str:
+        return self.reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Record):
+    """Raw text for continued pretraining."""
+
+    text: str
+
+    @property
+    def prompt_text(self) -> str:
+        return self.text
+
+
+_MESSAGE_FIELDS = frozenset({"messages", "prompt", "chosen", "rejected", "completion"})
+_SHAPES: dict[str, type[Record]] = {
+    "conversation": Conversation,
+    "preference": Preference,
+    "rating": Rating,
+    "task": Task,
+    "text": Text,
+}
+_NAMES = {shape: name for name, shape in _SHAPES.items()}
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    """A JSON-safe dictionary from which `from_dict` gives the equal record."""
+    out: dict[str, Any] = {"shape": _NAMES[type(record)]}
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if item.name == "source":
+            value = [value.file, value.line]
+        elif item.name in _MESSAGE_FIELDS:
+            value = [m.to_dict() for m in value]
+        elif isinstance(value, tuple):
+            value = [dict(v) for v in value]
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        out[item.name] = value
+    return out
+
+
+def from_dict(raw: Mapping[str, Any]) -> Record:
+    """The inverse of `to_dict`."""
+    shape = _SHAPES[raw["shape"]]
+    values: dict[str, Any] = {}
+    for item in fields(shape):
+        if item.name not in raw:
+            continue
+        value = raw[item.name]
+        if item.name == "source":
+            value = Source(*value)
+        elif item.name in _MESSAGE_FIELDS:
+            value = tuple(Message.from_dict(m) for m in value)
+        elif item.name == "tools":
+            value = tuple(value)
+        values[item.name] = value
+    return shape(**values)
+
+
+def content_hash(record: Record) -> str:
+    """SHA-256 of what the record says, without where it came from; 64 hex digits."""
+    raw = to_dict(record)
+    raw.pop("source")
+    raw.pop("meta")
+    text = json.dumps(raw, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def pair(prompt: str, answer: str, *, source: Source | None = None, meta: Mapping[str, Any] | None = None) -> Conversation:
+    """The commonest record: one request and its answer."""
+    return Conversation(
+        messages=(Message("user", prompt), Message("assistant", answer)),
+        source=source or Source(),
+        meta=meta or {},
+    )
