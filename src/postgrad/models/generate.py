@@ -86,9 +86,9 @@ def complete(
     """
     if not prompts:
         return
-    shared = _shared_beginning(prompts)
+    shared = shared_beginning(prompts)
     with torch.inference_mode():
-        prefix = _prefill_shared(model, prompts[0][:shared]) if shared else None
+        prefix = prefill(model, prompts[0][:shared]) if shared else None
         rows = sorted((_Row(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
         for batch in _batches(rows, shared, decoding.max_new_tokens, max_rows, token_budget):
             start = time.perf_counter()
@@ -123,12 +123,12 @@ def stream(model: LanguageModel, prompt: Sequence[int], decoding: Decoding) -> I
     yield done
 
 
-def _shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
+def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
     """Length of the longest common beginning; at least one token stays with each row."""
     if len(prompts) < 2:
         return 0
     shortest = min(len(p) for p in prompts) - 1
-    first, shared = prompts[0], 0
+    first = prompts[0]
     low, high = 0, shortest
     while low < high:  # common beginnings are nested, so bisection finds the longest
         middle = (low + high + 1) // 2
@@ -136,11 +136,11 @@ def _shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
             low = middle
         else:
             high = middle - 1
-    shared = low
-    return shared if shared >= MIN_SHARED else 0
+    return low if low >= MIN_SHARED else 0
 
 
-def _prefill_shared(model: LanguageModel, ids: Sequence[int]) -> Any:
+def prefill(model: LanguageModel, ids: Sequence[int]) -> Any:
+    """A one-row cache of a beginning."""
     cache = growing_cache(model.module.config)
     model.body(input_ids=torch.tensor([list(ids)], device=model.device.kind), past_key_values=cache, use_cache=True)
     return cache

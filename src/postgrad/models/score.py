@@ -1,4 +1,5 @@
-"""Log-likelihood of given continuations: what multiple-choice benchmarks need. The context is computed once for all choices.
+"""Log-likelihood of given continuations: what multiple-choice benchmarks and the few-shot choice need. A context is computed
+once for all its choices, and the contexts' shared beginning once for all.
 
 Shapes: B rows (one a choice), T time, H hidden, V vocabulary.
 """
@@ -7,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from postgrad.models.cache import growing_cache, select_rows
+from postgrad.models.cache import copied, growing_cache, select_rows
+from postgrad.models.generate import prefill, shared_beginning
 from postgrad.models.language_model import LanguageModel
 
 
@@ -34,9 +37,12 @@ def encode_item(model: LanguageModel, context: str, choices: Sequence[str]) -> C
 def log_likelihoods(model: LanguageModel, items: Sequence[ChoiceItem], token_budget: int = 4096) -> Iterator[tuple[int, list[float]]]:
     """Sum of log-probabilities of every choice given its context: yields (index of item, one value a choice)."""
     order = sorted(range(len(items)), key=lambda i: -len(items[i].context))
+    shared = shared_beginning([item.context for item in items])
     with torch.inference_mode():
-        for batch in _batches(order, items, token_budget):
-            yield from zip(batch, _batch_scores(model, [items[i] for i in batch]), strict=True)
+        prefix = prefill(model, items[0].context[:shared]) if shared else None
+        rest = [ChoiceItem(item.context[shared:], item.choices) for item in items]
+        for batch in _batches(order, rest, token_budget):
+            yield from zip(batch, _batch_scores(model, [rest[i] for i in batch], prefix, shared), strict=True)
 
 
 def _batches(order: list[int], items: Sequence[ChoiceItem], budget: int) -> Iterator[list[int]]:
@@ -54,13 +60,13 @@ def _batches(order: list[int], items: Sequence[ChoiceItem], budget: int) -> Iter
         yield batch
 
 
-def _batch_scores(model: LanguageModel, items: list[ChoiceItem]) -> list[list[float]]:
-    kind = model.device.kind
+def _batch_scores(model: LanguageModel, items: list[ChoiceItem], prefix: Any, shared: int) -> list[list[float]]:
+    kind, config = model.device.kind, model.module.config
     width = max(len(i.context) for i in items)
-    cache = growing_cache(model.module.config)
+    cache = copied(prefix, config, len(items)) if prefix is not None else growing_cache(config)
     ids = torch.tensor([[0] * (width - len(i.context)) + list(i.context) for i in items], device=kind)
-    real = torch.tensor([[0] * (width - len(i.context)) + [1] * len(i.context) for i in items], device=kind)
-    positions = (real.cumsum(1) - 1).clamp_(min=0)
+    real = torch.tensor([[1] * shared + [0] * (width - len(i.context)) + [1] * len(i.context) for i in items], device=kind)
+    positions = (real.cumsum(1) - 1).clamp_(min=0)[:, shared:]
     last_BH = model.body(input_ids=ids, attention_mask=real, position_ids=positions, past_key_values=cache, use_cache=True)[0][:, -1]
 
     owner = torch.tensor([n for n, item in enumerate(items) for _ in item.choices], device=kind)
