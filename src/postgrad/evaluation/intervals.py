@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +54,14 @@ def tango(first_only: int, second_only: int, n: int, z: float) -> Interval:
         n: All pairs.
         z: Normal quantile of the confidence.
     """
-    from scipy.optimize import brentq
-
     def statistic(delta: float) -> float:
         q = tango_nuisance(first_only, second_only, n, delta)
         variance = n * (2 * q + delta * (1 - delta))
         return (first_only - second_only - n * delta) / math.sqrt(max(variance, 1e-300))
 
     estimate, edge = (first_only - second_only) / n, 1 - 1e-9
-    low = float(brentq(lambda d: statistic(d) - z, -edge, estimate)) if first_only - second_only > -n else -1.0
-    high = float(brentq(lambda d: statistic(d) + z, estimate, edge)) if first_only - second_only < n else 1.0
+    low = _falling_root(lambda d: statistic(d) - z, -edge, estimate) if first_only - second_only > -n else -1.0
+    high = _falling_root(lambda d: statistic(d) + z, estimate, edge) if first_only - second_only < n else 1.0
     return low, high
 
 
@@ -72,6 +70,14 @@ def tango_nuisance(first_only: int, second_only: int, n: int, delta: float) -> f
     linear = -first_only - second_only + (2 * n - first_only + second_only) * delta
     constant = -second_only * delta * (1 - delta)
     return (math.sqrt(max(linear * linear - 8 * n * constant, 0.0)) - linear) / (4 * n)
+
+
+def _falling_root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a falling function crosses 0 between `low` and `high`, by halving."""
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(middle) > 0 else (low, middle)
+    return (low + high) / 2
 
 
 def mean_interval(

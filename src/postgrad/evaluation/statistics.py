@@ -1,7 +1,7 @@
 """How sure are we: the interval of a score, the paired comparison of two arms, and the test for forgetting.
 
-Every function is deterministic: the same values and seed give the same figures. The methods and the reasons for them are
-in `design/0003-statistics.md`; the intervals themselves in `intervals`, the p-values in `significance`.
+Every function is deterministic: the same values and seed give the same figures. The methods and their reasons are in
+`design/0003-statistics.md`; the intervals themselves in `intervals`, the p-values in `significance`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def score_interval(
     Raises:
         ValueError: No values, or values outside [0, 1].
     """
-    array = _checked(values)
+    array, groups = _checked(values), _shared(groups)
     if groups is None and _right_or_wrong(array):
         low, high = wilson(int(array.sum()), len(array), _z())
     else:
@@ -69,7 +69,7 @@ def compare(
     Raises:
         ValueError: Lengths differ, no values, or values outside [0, 1].
     """
-    left, right = _paired(a, b)
+    (left, right), groups = _paired(a, b), _shared(groups)
     low, high = _difference_interval(left, right, groups, seed, resamples)
     if groups is None and _right_or_wrong(left) and _right_or_wrong(right):
         p_value = mcnemar(*_discordant(left, right))
@@ -141,6 +141,12 @@ def _paired(a: Sequence[float], b: Sequence[float]) -> tuple[Floats, Floats]:
     if len(a) != len(b):
         raise ValueError(f"paired scores must run in parallel: {len(a)} against {len(b)}")
     return _checked(a), _checked(b)
+
+
+def _shared(groups: Groups) -> Groups:
+    """The groups, or None where no two examples share one: then the exact methods apply."""
+    members = [g for g in groups or () if g is not None]
+    return groups if len(set(members)) < len(members) else None
 
 
 def _checked(values: Sequence[float]) -> Floats:
