@@ -27,14 +27,14 @@ _DRAWS_AT_ONCE = 2_000_000
 def units(values: Floats, groups: Sequence[Hashable] | None) -> tuple[Floats, Floats]:
     """Sums_G and counts_G of the independent units; without groups each value is its own. A group None stands alone."""
     if groups is None:
-        return values, np.ones(len(values))
+        return values, np.ones(len(values), dtype=np.float64)
     if len(groups) != len(values):
         raise ValueError(f"{len(groups)} groups for {len(values)} values")
     number: dict[Hashable, int] = {}
     codes = np.array(
         [number.setdefault(("alone", i) if g is None else ("group", g), len(number)) for i, g in enumerate(groups)]
     )
-    return np.bincount(codes, weights=values), np.bincount(codes).astype(float)
+    return np.bincount(codes, weights=values).astype(np.float64), np.bincount(codes).astype(np.float64)
 
 
 def wilson(hits: int, n: int, z: float) -> Interval:
@@ -54,6 +54,7 @@ def tango(first_only: int, second_only: int, n: int, z: float) -> Interval:
         n: All pairs.
         z: Normal quantile of the confidence.
     """
+
     def statistic(delta: float) -> float:
         q = tango_nuisance(first_only, second_only, n, delta)
         variance = n * (2 * q + delta * (1 - delta))
