@@ -86,11 +86,10 @@ def _from_answers(references: Sequence[str]) -> Choice:
     if are_objects(references):
         why = "The answers are JSON objects, so an answer is right when its whole object is."
         return Choice(json_match(), (json_fields(), json_valid()), "extraction", why)
-    distinct = {plain(r, ignore_case=_case_is_noise(references)) for r in references}
+    distinct = {plain(r) for r in references}
     if _most_within(references, LABEL_WORDS) and len(distinct) <= max(2, n // 3):
         why = f"The {n} answers are {len(distinct)} labels that recur, so an answer is right when its label is."
-        metric = label(labels=sorted(distinct), ignore_case=_case_is_noise(references))
-        return Choice(metric, (), "classification", why)
+        return Choice(label(labels=sorted(distinct)), (), "classification", why)
     if sum(is_number(r) for r in references) >= _MOST * n:
         why = "The answers are numbers, so an answer is right when its number is."
         return Choice(numeric(), (exact_match(),), "extraction", why)
@@ -103,13 +102,3 @@ def _from_answers(references: Sequence[str]) -> Choice:
 
 def _most_within(references: Sequence[str], limit: int) -> bool:
     return sum(len(r.split()) <= limit and len(r) <= 12 * limit for r in references) >= _MOST * len(references)
-
-
-def _case_is_noise(references: Sequence[str]) -> bool:
-    """Case counts only where labels that recur differ in nothing else ("US" the country, "us" the people)."""
-    folded: dict[str, dict[str, int]] = {}
-    for reference in references:
-        spellings = folded.setdefault(plain(reference), {})
-        exact = plain(reference, ignore_case=False)
-        spellings[exact] = spellings.get(exact, 0) + 1
-    return not any(sum(count >= 3 for count in spellings.values()) > 1 for spellings in folded.values())

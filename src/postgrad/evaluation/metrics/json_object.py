@@ -61,9 +61,7 @@ def same(left: Any, right: Any, *, ignore_list_order: bool = False) -> bool:
         return _same_members(left, right)
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
-    return type(left) in (int, float) and type(right) in (int, float) and left == right or (
-        type(left) is type(right) and left == right
-    )
+    return left == right
 
 
 def _same_members(left: list[Any], right: list[Any]) -> bool:

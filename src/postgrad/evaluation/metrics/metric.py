@@ -1,4 +1,4 @@
-"""What a metric is: a named function from (answer, reference) to a number in [0, 1], made by a factory in its own file."""
+"""What a metric is: a named function from (answer, reference) to a number in [0, 1], made by a factory."""
 
 from __future__ import annotations
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from postgrad.evaluation.metrics.metric import Metric
 
-_NUMBER = re.compile(r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|(?<![\w.])[-+−]?\.\d+")
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|(?<![\w.])[-+−]?\.\d+"
+)
 _ONLY_NUMBER = re.compile(rf"\A\s*(?:{_NUMBER.pattern})\s*\Z")
 
 
