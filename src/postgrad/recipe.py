@@ -52,14 +52,14 @@ class TrainingSection(_Section):
 
     objective: Literal["sft"] = "sft"
     """What training minimises."""
-    method: Literal["lora", "full"] = "lora"
-    """Train low-rank adapters, or all weights."""
+    method: Literal["lora"] = "lora"
+    """Train low-rank adapters on all linear layers."""
     rank: int = Field(16, ge=1, le=1024)
     """Rank of the adapters."""
     alpha: float = Field(32.0, gt=0)
     """Scale of the adapters: updates are multiplied by alpha/rank."""
     learning_rate: float | None = Field(None, gt=0, lt=1)
-    """Peak rate. None: 1e-3 for lora, 1e-4 for full (ten times less)."""
+    """Peak rate. None: 1e-3."""
     batch_size: int = Field(8, ge=1)
     """Examples in one optimiser step."""
     epochs: float = Field(3.0, gt=0)
@@ -104,6 +104,8 @@ class DecisionSection(_Section):
     """Loss on a general benchmark that is tolerated."""
     monthly_queries: int | None = Field(None, ge=0)
     """Expected traffic, for cost and break-even."""
+    price_per_hour: float | None = Field(None, ge=0)
+    """What an hour of this machine costs in USD. None: from the dated facts."""
 
 
 class Recipe(_Section):
