@@ -6,6 +6,7 @@ except where nearly all scores are equal and the interval is wide on purpose.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -45,19 +46,23 @@ def test_scores(kind: str, n: int) -> None:
 @pytest.mark.parametrize("n", [30, 100])
 @pytest.mark.parametrize(("first", "second", "most"), [(0.3, 0.1, 0.985), (0.1, 0.05, 0.985), (0.02, 0.0, 1.0)])
 def test_right_or_wrong_differences(first: float, second: float, most: float, n: int) -> None:
+    """`first` and `second`: the shares of pairs where only the one, only the other arm is right.
+
+    The interval depends on two counts alone, so each pair of counts is computed once and many draws are cheap.
+    """
     generator = np.random.default_rng(2)
-    found = []
-    for _ in range(REPEATS):
-        u = generator.random(n)
-        a = (u < first) | (u > 0.6)
-        b = ((u >= first) & (u < first + second)) | (u > 0.6)
-        found.append(compare(a.astype(float), b.astype(float), resamples=2000))
-    share = covered(np.array([c.low for c in found]), np.array([c.high for c in found]), first - second)
-    assert 0.92 <= share <= most, share
+    drawn = Counter((int(b), int(c)) for b, c, _ in generator.multinomial(n, [first, second, 1 - first - second], 4000))
+    held = 0
+    for (b, c), times in drawn.items():
+        rest = n - b - c
+        found = compare([1] * b + [0] * c + [1] * rest, [0] * b + [1] * c + [1] * rest, resamples=2000)
+        held += times * (found.low <= first - second <= found.high)
+    assert 0.935 <= held / 4000 <= most, held / 4000
 
 
-@pytest.mark.parametrize("count", [6, 30])
-def test_groups(count: int) -> None:
+@pytest.mark.parametrize(("count", "most"), [(6, 1.0), (12, 0.985), (30, 0.985)])
+def test_groups(count: int, most: float) -> None:
+    """Of six groups two often have the same mean, and then the interval is wide on purpose."""
     generator = np.random.default_rng(3)
     found = []
     for _ in range(REPEATS):
@@ -65,4 +70,4 @@ def test_groups(count: int) -> None:
         values = generator.random(len(groups)) < generator.beta(3, 3, count)[groups]
         found.append(score_interval(values.astype(float), groups.tolist(), resamples=2000))
     share = covered(np.array([s.low for s in found]), np.array([s.high for s in found]), 0.5)
-    assert 0.92 <= share <= 0.99, share
+    assert 0.92 <= share <= most, share

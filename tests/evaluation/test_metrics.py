@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postgrad.errors import UsageError
@@ -27,6 +27,7 @@ OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
 
 
 @pytest.mark.parametrize("name", METRICS)
+@settings(deadline=None)  # the first call imports rouge-score
 @given(answer=st.text(max_size=40), reference=st.text(max_size=40))
 def test_every_metric_stays_in_range_on_any_text(name: str, answer: str, reference: str) -> None:
     metric = metric_named(name)
@@ -37,6 +38,7 @@ def test_every_metric_stays_in_range_on_any_text(name: str, answer: str, referen
 
 
 @pytest.mark.parametrize("name", ["exact_match", "label", "token_f1", "chrf", "rouge_l"])
+@settings(deadline=None)
 @given(text=st.text(max_size=40))
 def test_a_text_agrees_with_itself(name: str, text: str) -> None:
     assert metric_named(name)(text, text) == pytest.approx(1)
