@@ -18,6 +18,7 @@ from postgrad.decision.wording import (
     forgetting_clause,
     forgetting_reason,
     interval,
+    opening_name,
     plain_name,
     points,
 )
@@ -210,8 +211,6 @@ def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
 def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
     blocking = [case.between(arm, u) for u in case.untrained if not case.beats(arm, u)]
     reasons = tuple(comparison_reason(c) for c in blocking)
-    if not blocking:  # this arm would win, but a comparison with it was not what stopped the others
-        blocking = [case.between(arm, u) for u in case.untrained]
     c = min(blocking, key=lambda c: c.difference)
     rival = case.arms[c.against]
     count = _would_settle(case, c)
@@ -225,7 +224,7 @@ def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
     sentence = (
         f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)} and {plain_name(rival.name)} "
         f"{achieved_too(rival)}, but a difference of {points(c.difference)} points ({interval(c.low, c.high)}) {verb} "
-        f"{open_question}; about {about(count)} test examples would settle it, here are {c.n}."
+        f"{open_question}; about {about(count)} test examples would settle it, there are {c.n}."
     )
     return Verdict("cannot_tell", sentence, reasons, examples_needed=count)
 
@@ -256,7 +255,7 @@ def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
         return best, ()
     c = case.between(best, choice)
     return choice, (
-        f"{plain_name(best.name).capitalize()} is not clearly better than {plain_name(choice.name)} "
+        f"{opening_name(best.name)} is not clearly better than {plain_name(choice.name)} "
         f"({points(c.difference)} points, {interval(c.low, c.high)}), which is cheaper.",
     )
 
@@ -265,10 +264,8 @@ def _would_settle(case: _Case, c: Comparison) -> int:
     """Test examples that would show the difference seen, or the smallest worth having where less was seen."""
     sd = (c.high - c.low) / (2 * _TWO_SIDED_95) * math.sqrt(c.n)
     worth = max(case.smallest_worth, 0.01)
-    if _clear(c):
-        target = max(abs(c.difference - case.smallest_worth), worth / 2)
-    else:
-        target = max(c.difference, worth)
+    beyond = max(abs(c.difference - case.smallest_worth), worth / 2)
+    target = beyond if _clear(c) else max(c.difference, worth)
     family = sum(case.arms[x].requires_training for x, _ in case.table if x in case.arms)
     return max(c.n + 1, examples_needed(target, sd, alpha=ALPHA / max(1, family)))
 

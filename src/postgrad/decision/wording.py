@@ -1,4 +1,4 @@
-"""How results are said to a person who chooses: names without jargon, counts before percentages, points for differences."""
+"""How results are said to a person who chooses: plain names, counts before shares, points for differences."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ _NAMES = {
 def plain_name(name: str) -> str:
     """The arm as a manager would call it."""
     return _NAMES.get(name, name)
+
+
+def opening_name(name: str) -> str:
+    """The same at the start of a sentence."""
+    plain = plain_name(name)
+    return plain[:1].upper() + plain[1:]
 
 
 def right_or_wrong(arm: ArmResult) -> bool:
@@ -63,9 +69,13 @@ def comparison_reason(c: Comparison) -> str:
     direction = "ahead of" if c.difference > 0 else "behind" if c.difference < 0 else "level with"
     by = f"{points(abs(c.difference))} points " if c.difference else ""
     return (
-        f"{plain_name(c.arm).capitalize()} is {by}{direction} {plain_name(c.against)} "
-        f"({interval(c.low, c.high)}; p = {c.p_adjusted:.2g} after Holm's correction; {c.n} examples)."
+        f"{opening_name(c.arm)} is {by}{direction} {plain_name(c.against)} "
+        f"({interval(c.low, c.high)}; {_p_value(c.p_adjusted)} after Holm's correction; {c.n} examples)."
     )
+
+
+def _p_value(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
 def forgetting_reason(f: Forgetting) -> str:
@@ -88,5 +98,5 @@ def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
         return "general abilities were not tested"
     open_ones = [f.name for f in forgetting if f.verdict == "cannot_tell"]
     if open_ones:
-        return f"no general benchmark is known to have been lost, though {' and '.join(open_ones)} had too few items to tell"
+        return f"no general benchmark is known to be lost, though {' and '.join(open_ones)} had too few items to tell"
     return "no general benchmark was lost"

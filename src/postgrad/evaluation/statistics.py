@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from postgrad.evaluation.intervals import Floats, Interval, mean_interval, tango, units, wilson
 from postgrad.evaluation.significance import holm, mcnemar, sign_flip
@@ -22,11 +24,10 @@ FEW_DISCORDANT = 20
 """Below so many pairs that differ, a right-or-wrong difference gets Tango's score interval, not the bootstrap."""
 
 Groups = Sequence[Hashable] | None
+Values = Sequence[float] | NDArray[Any]
 
 
-def score_interval(
-    values: Sequence[float], groups: Groups = None, seed: int = 0, *, resamples: int = RESAMPLES
-) -> Score:
+def score_interval(values: Values, groups: Groups = None, seed: int = 0, *, resamples: int = RESAMPLES) -> Score:
     """The mean of scores in [0, 1] with its 95 % interval.
 
     Wilson for right-or-wrong values, BCa bootstrap for others, the bootstrap of whole groups where groups are given.
@@ -50,8 +51,8 @@ def score_interval(
 
 
 def compare(
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Values,
+    b: Values,
     groups: Groups = None,
     *,
     arm: str = "",
@@ -99,8 +100,8 @@ def compare_arms(
 
 
 def noninferiority(
-    base_correct: Sequence[float],
-    tuned_correct: Sequence[float],
+    base_correct: Values,
+    tuned_correct: Values,
     margin: float = 0.02,
     *,
     name: str = "",
@@ -137,7 +138,7 @@ def _corrected(family: Sequence[Comparison]) -> list[Comparison]:
     return [replace(c, p_adjusted=p) for c, p in zip(family, adjusted, strict=True)]
 
 
-def _paired(a: Sequence[float], b: Sequence[float]) -> tuple[Floats, Floats]:
+def _paired(a: Values, b: Values) -> tuple[Floats, Floats]:
     if len(a) != len(b):
         raise ValueError(f"paired scores must run in parallel: {len(a)} against {len(b)}")
     return _checked(a), _checked(b)
@@ -149,7 +150,7 @@ def _shared(groups: Groups) -> Groups:
     return groups if len(set(members)) < len(members) else None
 
 
-def _checked(values: Sequence[float]) -> Floats:
+def _checked(values: Values) -> Floats:
     array = np.asarray(values, dtype=float)
     if array.ndim != 1 or len(array) == 0:
         raise ValueError("no scores to compute an interval from")
