@@ -228,7 +228,9 @@ def content_hash(record: Record) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def pair(prompt: str, answer: str, *, source: Source | None = None, meta: Mapping[str, Any] | None = None) -> Conversation:
+def pair(
+    prompt: str, answer: str, *, source: Source | None = None, meta: Mapping[str, Any] | None = None
+) -> Conversation:
     """The commonest record: one request and its answer."""
     return Conversation(
         messages=(Message("user", prompt), Message("assistant", answer)),

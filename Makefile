@@ -1,0 +1,43 @@
+# The few commands. Each sets up what it needs; a second run reuses what is there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A CPU build of torch where there is no NVIDIA GPU (the default build on Linux pulls gigabytes of CUDA).
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+TORCH_INDEX := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu)
+
+.PHONY: demo test check bench docs setup clean
+
+demo: setup  ## the main job on shipped data and the embedded model
+	$(BIN)/postgrad demo
+
+test: setup-dev  ## all tests
+	$(BIN)/python -m pytest
+
+check: setup-dev  ## style, types
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/pyright
+
+bench: setup-dev  ## speed and quality, beside a peer in the same run
+	$(BIN)/python bench/generation.py
+
+docs: setup  ## docs are plain Markdown in docs/; this checks that their links lead somewhere
+	$(BIN)/python docs/check_links.py
+
+setup: $(VENV)/.installed
+setup-dev: $(VENV)/.installed-dev
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "postgrad needs Python 3.11 or newer; set PYTHON=python3.12 or so")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) $(TORCH_INDEX)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist

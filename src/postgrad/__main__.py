@@ -1,0 +1,5 @@
+"""`python -m postgrad`."""
+
+from postgrad.cli import entry
+
+entry()

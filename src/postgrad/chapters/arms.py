@@ -1,0 +1,107 @@
+"""The arms of a job: made from train and validation, measured on test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from postgrad.chapters.job import Job
+from postgrad.chapters.read import Data
+from postgrad.evaluation import arms as ways
+from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.few_shot import candidate_sets, choose_examples
+from postgrad.evaluation.measure import Answers, check_room, measure, room_for_answers
+from postgrad.evaluation.retrieval import Index
+from postgrad.measures import ArmResult
+from postgrad.models.generate import Decoding
+from postgrad.models.language_model import LanguageModel
+from postgrad.models.score import ChoiceItem, log_likelihoods
+from postgrad.progress import Said, Working
+from postgrad.records import Message, Record
+from postgrad.storage import sha256_json
+
+SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
+NEAR_TOKENS = 450  # retrieved examples of about this size; every request pays for its own
+
+
+def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[Arm]]:
+    """The wanted arms among base, prompted, few_shot and rag."""
+    wanted = job.recipe.evaluation.arms
+    out: list[Arm] = []
+    usual = sum(model.renderer.count(f"{r.prompt_text}\n{r.answer_text}") + 12 for r in data.train) / len(data.train)
+    if "base" in wanted:
+        out.append(ways.base())
+    if "prompted" in wanted:
+        out.append(ways.prompted(data.system_prompt))
+    if "few_shot" in wanted:
+        examples = yield from _shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
+        out.append(ways.few_shot(data.system_prompt, examples))
+    if "rag" in wanted and data.retrieve is not None:
+        out.append(ways.rag_documents(data.system_prompt, data.retrieve))
+    elif "rag" in wanted:
+        index = Index([r.prompt_text for r in data.train])
+        out.append(ways.rag_examples(data.system_prompt, data.train, index, max(1, min(3, int(NEAR_TOKENS / usual)))))
+    return out
+
+
+def fine_tuned_arms(job: Job, data: Data) -> list[Arm]:
+    """The wanted arms that answer with the trained model."""
+    out = [ways.fine_tuned(data.system_prompt if data.own_system else None)]
+    if "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None:
+        out.append(ways.rag_documents(data.system_prompt, data.retrieve, "fine_tuned+rag", trained=True))
+    return out
+
+
+def measure_arms(job: Job, model: LanguageModel, data: Data, arms: Sequence[Arm], adapter: str | None = None) -> Working[list[ArmResult]]:
+    """Every arm on the test part, with its interval."""
+    decoding = Decoding(room_for_answers(model, [*data.train, *data.validation]))
+    for arm in arms:  # all refusals before the first answer is paid for
+        check_room(model, arm.name, [model.renderer.prompt_ids(arm.ask(r)) for r in data.test], decoding, data.test)
+    answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
+    group = job.recipe.data.group
+    groups = [r.meta.get(group) for r in data.test] if group else None
+    out: list[ArmResult] = []
+    for arm in arms:
+        yield Said(f"Arm {arm.name}: {arm.note}")
+        start = time.monotonic()
+        result = yield from measure(model, arm, data.test, data.choice, decoding, answers, job.price, groups, job.stopped)
+        job.seconds[f"arm {arm.name}"] = time.monotonic() - start
+        score = result.score
+        yield Said(f"{arm.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})")
+        out.append(result)
+    return out
+
+
+def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[list[Record]]:
+    """The few-shot block, chosen on validation; the choice is kept."""
+    sets = candidate_sets(data.train, count, job.recipe.seed)
+    judges = sorted(data.validation, key=lambda r: len(r.prompt_text))[:12]
+    ask = _asker(data.system_prompt)
+    inputs = {"model": model.base.hash, "prompts": [[[m.to_dict() for m in ask(s, r)], r.answer_text] for s in sets for r in judges], "dtype": model.device.dtype}
+    key, kept = job.kept("few_shot", inputs, ("models", "evaluation"))
+    if kept is None:
+        _, values = choose_examples(sets, judges, ask, lambda pairs: _mean_logprobs(model, pairs))
+        kept = {"values": values}
+        job.store.put("few_shot", key, {"sets": len(sets)}, kept)
+    values = kept["values"]
+    best = max(range(len(sets)), key=values.__getitem__)
+    yield Said(f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers.")
+    return sets[best]
+
+
+def _asker(system: str):  # noqa: ANN202 - a closure over the instruction
+    def ask(examples: list[Record], record: Record) -> tuple[Message, ...]:
+        return ways.few_shot(system, examples).ask(record)
+
+    return ask
+
+
+def _mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
+    items = [ChoiceItem(tuple(model.renderer.prompt_ids(messages)), (tuple(model.renderer.encode(answer)),)) for messages, answer in pairs]
+    scores = dict(log_likelihoods(model, items))
+    return [scores[i][0] / max(1, len(items[i].choices[0])) for i in range(len(items))]
+
+
+def decoding_hash(decoding: Decoding) -> str:
+    """For lineage."""
+    return sha256_json(decoding.__repr__())

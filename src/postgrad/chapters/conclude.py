@@ -1,0 +1,159 @@
+"""The last chapter: the verdict, the report, and the registered model."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import re
+import time
+from collections.abc import Sequence
+
+import postgrad
+from postgrad.chapters.job import Job
+from postgrad.chapters.read import PASSAGES, Data
+from postgrad.chapters.train import Result
+from postgrad.costs import break_even_days, cost_of
+from postgrad.decision.verdict import decide
+from postgrad.evaluation.statistics import compare_arms
+from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
+from postgrad.models.language_model import LanguageModel
+from postgrad.registry import Catalogue
+from postgrad.report import (
+    ArmPart, ComparisonPart, CostPart, DataPart, FindingPart, ForgettingPart, ModelPart, Report, SamplePart, TaskPart, VerdictPart,
+)  # fmt: skip
+
+SAMPLES = 8
+
+
+def conclude(job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], general: tuple[ForgettingPart, list[Forgetting]], trained: Result | None) -> Report:
+    """Everything measured, and what follows from it."""
+    forgetting_part, forgetting_tests = general
+    group = job.recipe.data.group
+    groups = [r.meta.get(group) for r in data.test] if group else None
+    comparisons = compare_arms(results, groups)
+    verdict = decide(
+        results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
+        needs_documents=_needs_documents(data, results), metric=data.choice.primary.title,
+    )  # fmt: skip
+    cost = _cost(job, results, trained, verdict)
+    return Report(
+        name=job_name(job, data),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        postgrad_version=postgrad.__version__,
+        seed=job.recipe.seed,
+        task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
+        data=data_part(data),
+        system_prompt=data.system_prompt,
+        resolvable_difference=data.resolvable,
+        arms=[_arm(model, r) for r in results],
+        comparisons=[_comparison(c) for c in comparisons],
+        forgetting=forgetting_part,
+        training=trained.part if trained else None,
+        samples=_samples(data, results),
+        cost=cost,
+        verdict=VerdictPart(recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=list(verdict.reasons)),
+        machine={"device": model.device.name, "dtype": model.device.dtype, "gflops": {k: round(v) for k, v in model.device.gflops.items()}, "python": platform.python_version()},
+        seconds={**{k: round(v, 1) for k, v in job.seconds.items()}, "training": round(trained.seconds, 1) if trained else 0.0, "this command": round(time.monotonic() - job.started, 1)},
+    )
+
+
+def register(job: Job, model: LanguageModel, data: Data, trained: Result, report: Report) -> Report:
+    """Puts the trained model into the catalogue, and its name and version into the report."""
+    tuned = {a.name: a for a in report.arms}
+    entry = Catalogue().add(
+        name=report.name, base=job.recipe.base, base_hash=model.base.hash, method="lora", blob=trained.blob, template=model.renderer.fingerprint,
+        data_hash=data.hash, report=job.blobs.put_bytes(report.model_dump_json().encode()),
+        details={
+            "system_prompt": data.system_prompt if data.own_system else None,
+            "metric": report.task.metric, "score": tuned["fine_tuned"].score, "recommendation": report.verdict.recommendation,
+            "passages": PASSAGES if data.passages else 0, "dtype": model.device.dtype,
+        },
+    )  # fmt: skip
+    part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
+    return report.model_copy(update={"model": part})
+
+
+def job_name(job: Job, data: Data) -> str:
+    """The model's name: as wished, or from the first file's name."""
+    if job.recipe.name:
+        return job.recipe.name
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", data.loaded.name).strip("-").lower()
+    return stem or "model"
+
+
+def _needs_documents(data: Data, results: Sequence[ArmResult]) -> bool:
+    """Whether answers rest on facts that training did not show: documents were given, and the test's answers are hardly
+    ever answers that training had."""
+    if data.retrieve is None:
+        return False
+    known = {r.answer_text.strip().casefold() for r in (*data.train, *data.validation)}
+    seen = sum(r.answer_text.strip().casefold() in known for r in data.test)
+    return seen < 0.5 * len(data.test)
+
+
+def data_part(data: Data) -> DataPart:
+    """What was read and what became of it."""
+    checked = data.checked
+    dropped: dict[str, int] = {}
+    for item in checked.dropped:
+        dropped[item.check] = dropped.get(item.check, 0) + 1
+    findings = [
+        FindingPart(
+            check=f.check, severity=f.severity, count=f.count, sentence=f.sentence,
+            examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in f.indices[:5]], evidence=list(f.evidence[:5]),
+        )
+        for f in checked.findings
+    ]  # fmt: skip
+    return DataPart(
+        read=checked.read, kept=len(checked.kept), train=len(data.train), validation=len(data.validation), test=len(data.test), hash=data.hash,
+        shape=data.loaded.shape, explanation=data.loaded.explanation, notes=list(data.loaded.notes), dropped=dropped, findings=findings,
+        token_histogram=list(data.token_histogram),
+    )  # fmt: skip
+
+
+def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
+    name = model.name + (" + adapter" if result.requires_training else "")
+    return ArmPart(
+        name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
+        prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
+        cost_per_1000=result.cost_per_1000, note=result.note,
+    )  # fmt: skip
+
+
+def _comparison(c: Comparison) -> ComparisonPart:
+    return ComparisonPart(arm=c.arm, against=c.against, difference=c.difference, interval=(c.low, c.high), p_value=c.p_value, p_adjusted=c.p_adjusted)
+
+
+def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
+    """Test examples side by side: first those where the arms differ most, then the rest in order."""
+    spread = [max(r.scores[i] for r in results) - min(r.scores[i] for r in results) for i in range(len(data.test))]
+    order = sorted(range(len(data.test)), key=lambda i: -spread[i])
+    right = order[: SAMPLES // 2]
+    tuned = [r for r in results if r.requires_training]
+    wrong = [i for i in range(len(data.test)) if tuned and tuned[-1].scores[i] < 0.5 and i not in right]
+    chosen = (right + wrong + order)[: SAMPLES * 4]
+    picked = list(dict.fromkeys(chosen))[:SAMPLES]
+    return [
+        SamplePart(
+            prompt=data.test[i].prompt_text, reference=data.test[i].answer_text, answers={r.name: r.answers[i] for r in results},
+            scores={r.name: r.scores[i] for r in results},
+        )
+        for i in picked
+    ]  # fmt: skip
+
+
+def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None, verdict: Verdict) -> CostPart:
+    """Training and answers in money, and when training is earned back against the best untrained arm."""
+    price = job.price
+    training = cost_of(trained.seconds, price) if trained else 0.0
+    per_1000 = {r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None}
+    queries = job.recipe.decision.monthly_queries
+    untrained = [r for r in results if not r.requires_training]
+    days = None
+    assumptions = [price.assumption, "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more."]
+    if trained and queries and untrained:
+        best = max(untrained, key=lambda r: r.score.value)
+        saving = (per_1000[best.name] - per_1000["fine_tuned"]) / 1000
+        days = break_even_days(training, saving, queries)
+        assumptions.append(f"Break-even is against {best.name}, by cheaper answers alone; the worth of better answers is not counted.")
+    return CostPart(training=training, per_1000=per_1000, monthly_queries=queries, break_even_days=days, assumptions=assumptions)

@@ -1,0 +1,72 @@
+"""One job: the recipe, the stores, the clock, and the base model once it is loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from postgrad.costs import Price, machine_price
+from postgrad.errors import UsageError
+from postgrad.models.language_model import LanguageModel
+from postgrad.models.render import Renderer, load_renderer
+from postgrad.models.sources import BaseModel, find_model
+from postgrad.progress import Said, Working
+from postgrad.recipe import Recipe
+from postgrad.storage import Blobs, StageStore, stage_key
+
+
+class Job:
+    """What the chapters of one run share."""
+
+    def __init__(self, recipe: Recipe, stopped: Callable[[], bool]) -> None:
+        self.recipe, self.stopped = recipe, stopped
+        self.store, self.blobs = StageStore.default(), Blobs()
+        self.started = time.monotonic()
+        self.seconds: dict[str, float] = {}
+        self.base: BaseModel | None = None
+        if "fine_tuned+rag" in recipe.evaluation.arms and "fine_tuned" not in recipe.evaluation.arms:
+            raise UsageError("The arm fine_tuned+rag needs the arm fine_tuned.", "Name both in --arms.")
+
+    @property
+    def trains(self) -> bool:
+        return "fine_tuned" in self.recipe.evaluation.arms
+
+    @property
+    def price(self) -> Price:
+        import torch
+
+        return machine_price("cuda" if torch.cuda.is_available() else "cpu", self.recipe.decision.price_per_hour)
+
+    def find_base(self) -> Working[BaseModel]:
+        """The base model's files, fetched if need be."""
+        if self.base is None:
+            said: list[str] = []
+            self.base = find_model(self.recipe.base, said.append)
+            for sentence in said:
+                yield Said(sentence)
+        return self.base
+
+    def renderer(self) -> Working[Renderer]:
+        """The base's renderer; imports no torch."""
+        base = yield from self.find_base()
+        return load_renderer(base.folder, base.context)
+
+    def load(self) -> Working[LanguageModel]:
+        """The base model in memory."""
+        base = yield from self.find_base()
+        model = LanguageModel(base)
+        rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in model.device.gflops.items())
+        yield Said(f"{model.name}: {model.parameters / 1e6:.0f} M parameters, computing in {model.device.dtype} on {model.device.name} ({rates}).")
+        return model
+
+    def seconds_left(self) -> float | None:
+        """Seconds until `max_minutes` is over; None without a limit."""
+        if self.recipe.max_minutes is None:
+            return None
+        return self.recipe.max_minutes * 60 - (time.monotonic() - self.started)
+
+    def kept(self, stage: str, inputs: Mapping[str, Any], packages: tuple[str, ...]) -> tuple[str, Any | None]:
+        """The key of a stage and its stored result, if there is one."""
+        key = stage_key(inputs, packages)
+        return key, self.store.get(stage, key)

@@ -1,0 +1,135 @@
+"""Chapter one: files to checked, split records, the metric, and the instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postgrad.chapters.job import Job
+from postgrad.checks import run_checks
+from postgrad.data.documents import Chunk, chunk_documents, load_documents
+from postgrad.data.load import Loaded, load
+from postgrad.data.split import split
+from postgrad.decision.power import smallest_resolvable_difference
+from postgrad.errors import DataError, GateError
+from postgrad.evaluation.metrics.choose import Choice, choose_metric
+from postgrad.evaluation.prompts import write_system_prompt
+from postgrad.evaluation.retrieval import Index, Passage
+from postgrad.findings import Checked, Context
+from postgrad.progress import Said, Working
+from postgrad.records import Conversation, Record, content_hash
+from postgrad.similarity import near_duplicate_clusters
+from postgrad.storage import sha256_json
+
+
+@dataclass(frozen=True)
+class Data:
+    """The user's examples, ready.
+
+    Attributes:
+        system_prompt: The instruction of the prompted arms.
+        own_system: Whether that instruction is the user's (then it is trained with) or was written by rule.
+        resolvable: The smallest difference that this test part can show.
+        token_histogram: (upper edge, records).
+    """
+
+    loaded: Loaded
+    checked: Checked
+    train: tuple[Record, ...]
+    validation: tuple[Record, ...]
+    test: tuple[Record, ...]
+    choice: Choice
+    system_prompt: str
+    own_system: bool
+    resolvable: float
+    hash: str
+    token_histogram: tuple[tuple[int, int], ...]
+    passages: tuple[Passage, ...] = ()
+    retrieve: Callable[[str], list[Passage]] | None = None
+
+
+PASSAGES = 2
+"""Passages put before a request: more cost every request and distract a small model."""
+
+
+def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
+    """Reads, checks, repairs, splits.
+
+    Raises:
+        DataError: the input cannot be used.
+        GateError: a check found an error that was not accepted.
+    """
+    recipe = job.recipe
+    loaded = load(paths, input_column=recipe.data.input or None, output_column=recipe.data.output or None, system_prompt=recipe.data.system_prompt)
+    yield Said(loaded.explanation)
+    for note in loaded.notes:
+        yield Said(note, warning=True)
+    passages = _passages(recipe.evaluation.docs)
+    renderer = yield from job.renderer()
+    records = _limited(loaded.records, recipe.data.max_records)
+    if len(records) < len(loaded.records):
+        yield Said(f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash.")
+    checked = run_checks(records, Context(renderer.count, renderer.context), accept=recipe.data.accept)
+    for finding in checked.findings:
+        yield Said(f"{finding.check}: {finding.sentence}", warning=finding.severity != "info")
+    if errors := checked.errors(recipe.data.accept):
+        lines = "\n  ".join(f"{f.check}: {f.sentence}" for f in errors)
+        raise GateError(f"The checks found errors that must not be trained on:\n  {lines}", f"Mend the data, or accept them: --accept {errors[0].check}")
+    kept = _usable(checked.kept)
+    groups = near_duplicate_clusters([r.prompt_text for r in kept])
+    parts = split(
+        kept, seed=recipe.seed, validation=recipe.data.validation, test=recipe.data.test, groups=groups, group_key=recipe.data.group,
+        max_test=recipe.data.max_test, max_validation=recipe.data.max_validation,
+    )  # fmt: skip
+    known = (*parts.train, *parts.validation)
+    choice = choose_metric(known, recipe.evaluation.metric)
+    own = recipe.data.system_prompt
+    system = own if own is not None else write_system_prompt(parts.train, choice.kind)
+    resolvable = smallest_resolvable_difference(len(parts.test))
+    yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
+    yield Said(f"Before anything is trained: {len(parts.test)} test examples can show differences of about {100 * resolvable:.0f} points or more.")
+    return Data(
+        loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
+        sha256_json(sorted(content_hash(r) for r in kept)), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
+        passages, _retriever(passages),
+    )  # fmt: skip
+
+
+def _limited(records: Sequence[Record], most: int | None) -> list[Record]:
+    if most is None or len(records) <= most:
+        return list(records)
+    chosen = set(sorted(range(len(records)), key=lambda i: content_hash(records[i]))[:most])
+    return [r for i, r in enumerate(records) if i in chosen]
+
+
+def _usable(records: Sequence[Record]) -> list[Conversation]:
+    """Conversations with an answer; the others were reported by the structure check and accepted by the user."""
+    usable = [r for r in records if isinstance(r, Conversation) and r.answer_text.strip()]
+    if len(usable) < 10:
+        raise DataError(
+            f"Only {len(usable)} of {len(records)} records are conversations with an answer; at least 10 are needed.",
+            "50 to 100 good examples are usual for a beginning.",
+        )
+    return usable
+
+
+def _passages(docs: str | None) -> tuple[Passage, ...]:
+    if docs is None:
+        return ()
+    chunks: list[Chunk] = [c for d in load_documents(Path(docs)) for c in chunk_documents([d])]
+    return tuple(Passage(c.text, c.document) for c in chunks)
+
+
+def _retriever(passages: Sequence[Passage]) -> Callable[[str], list[Passage]] | None:
+    if not passages:
+        return None
+    index = Index([p.text for p in passages])
+    return lambda question: [passages[i] for i in index.search(question, PASSAGES)]
+
+
+def _histogram(lengths: Sequence[int], bins: int = 16) -> tuple[tuple[int, int], ...]:
+    """Counts by length in up to `bins` equal bins: (upper edge, records)."""
+    width = max(1, -(-max(lengths) // bins))
+    edges = range(width, max(lengths) + width, width)
+    return tuple((edge, sum(edge - width < n <= edge for n in lengths)) for edge in edges)

@@ -1,0 +1,51 @@
+"""The command line: one file a command, loaded only when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "demo": "The main job on shipped data and the embedded model.",
+    "run": "Examples in, verdict out: check, measure, train, compare, register.",
+    "check": "Find every fault in the data.",
+    "estimate": "Tokens, memory, time and money, before anything is spent.",
+    "models": "List, show, promote, roll back and delete registered models.",
+    "chat": "Talk to a model.",
+    "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
+    "doctor": "What this machine can do, and what is missing.",
+}
+
+_USAGE = "Usage: postgrad COMMAND [OPTIONS]\n\nBring examples; leave with a specialised model that is proven better, or with proof that you do not need one.\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `postgrad`; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        width = max(len(c) for c in COMMANDS)
+        print(_USAGE + "\nCommands:\n" + "\n".join(f"  {c:<{width}}  {text}" for c, text in COMMANDS.items()))
+        print("\n`postgrad COMMAND --help` tells more. Start with `postgrad demo`.")
+        return 0
+    if given[0] in ("-V", "--version", "version"):
+        from postgrad import __version__
+
+        print(f"postgrad {__version__}")
+        return 0
+    if given[0] not in COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(given[0], COMMANDS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        print(f"postgrad: there is no command {given[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
+        return 2
+    from postgrad.cli.door import enter
+
+    module = importlib.import_module(f"postgrad.cli.{given[0]}")
+    return enter(module.command, given)
+
+
+def entry() -> None:
+    """For `python -m postgrad`."""
+    sys.exit(main())

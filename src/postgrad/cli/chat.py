@@ -1,0 +1,52 @@
+"""`postgrad chat`: talk to a model in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from postgrad.cli.door import errors, out
+from postgrad.cli.run import read_text
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A registered model (NAME, NAME@VERSION) or a base model.")],
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Ask this one thing and end.")] = None,
+    system_prompt: Annotated[str | None, typer.Option(help="Instruction, or @file.")] = None,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 512,
+    temperature: Annotated[float, typer.Option(help="0 is greedy, as evaluated.")] = 0.0,
+) -> None:
+    """Answers as the server would: same renderer, same instruction, same decoding. An empty line or Ctrl-D ends."""
+    from postgrad.models.generate import Decoding
+    from postgrad.records import Message
+    from postgrad.registry import Catalogue
+    from postgrad.serving.engine import Engine
+
+    engine = Engine(Catalogue(), [model] if "/" in model or model.endswith(".gguf") else ())
+    served = engine.find(model)
+    start = [Message("system", text)] if (text := read_text(system_prompt)) else []
+    decoding = Decoding(max_tokens, temperature)
+
+    def turn(messages: list[Message]) -> str:
+        answer = ""
+        for piece in engine.stream(served, messages, decoding):
+            if isinstance(piece, str):
+                answer += piece
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+        out("")
+        return answer
+
+    if message is not None:
+        turn([*start, Message("user", message)])
+        return
+    messages = start
+    while True:
+        errors.print("> ", end="")
+        line = sys.stdin.readline()
+        if not line.strip():
+            return
+        messages = [*messages, Message("user", line.strip())]
+        messages = [*messages, Message("assistant", turn(messages))]

@@ -1,0 +1,89 @@
+"""`postgrad doctor`: what this machine can do, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json as jsonlib
+import os
+import platform
+import shutil
+import socket
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from postgrad.cli.door import out
+
+
+def command(json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False) -> None:
+    """Probes precision, cores, memory, disk, GPU, hub and packages."""
+    from postgrad.storage import home, write_atomic
+
+    facts = look()
+    if facts["device"]:
+        write_atomic(home() / "device.json", jsonlib.dumps(facts["device"]))
+    if json:
+        out(jsonlib.dumps(facts))
+        return
+    out(f"Python   {facts['python']}   postgrad {facts['postgrad']}   torch {facts['torch']}")
+    out(f"Machine  {facts['cores']} cores, {facts['memory_gb']:.1f} GB memory ({facts['memory_free_gb']:.1f} free), {facts['disk_free_gb']:.1f} GB disk free at {facts['home']}")
+    if facts["device"]:
+        rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in facts["device"]["gflops"].items())
+        out(f"Device   {facts['device']['name']}: {rates}; computes in {facts['device']['dtype']}")
+    out(f"GPU      {facts['gpu']}")
+    out(f"Hub      {'reachable' if facts['hub'] else 'not reachable: the embedded model, folders and GGUF files work without it'}")
+    for problem, mend in facts["missing"]:
+        out(f"✗ {problem}\n  mend: {mend}")
+    if not facts["missing"]:
+        out("✓ Nothing is missing. `postgrad demo` shows the main job.")
+
+
+def look() -> dict[str, Any]:
+    """The facts, JSON-safe."""
+    import psutil
+
+    from postgrad import __version__
+    from postgrad.storage import home
+
+    folder = home()
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    missing: list[tuple[str, str]] = []
+    device: dict[str, Any] | None = None
+    gpu = "none found"
+    try:
+        from postgrad.models.device import probe
+
+        found = probe()
+        device = asdict(found)
+        gpu = found.name if found.kind == "cuda" else "none found (not needed; training and serving run on the CPU)"
+    except ImportError as error:
+        missing.append((f"torch cannot be imported: {error}", "make setup   (or: pip install torch)"))
+    if not os.access(existing, os.W_OK):
+        missing.append((f"No permission to write to {existing}", "export POSTGRAD_HOME=/a/folder/of/yours"))
+    disk = shutil.disk_usage(existing).free / 1e9
+    if disk < 2:
+        missing.append((f"Only {disk:.1f} GB of disk are free at {existing}; a model needs about 1.5", "free some space, or set POSTGRAD_HOME"))
+    memory = psutil.virtual_memory()
+    if memory.available < 4e9:
+        missing.append((f"Only {memory.available / 1e9:.1f} GB of memory are free; training the embedded model takes about 4", "close other programs, or lower training.token_budget"))
+    return {
+        "python": platform.python_version(), "postgrad": __version__, "torch": _version("torch"), "transformers": _version("transformers"),
+        "cores": os.cpu_count(), "memory_gb": memory.total / 1e9, "memory_free_gb": memory.available / 1e9, "disk_free_gb": disk,
+        "home": str(folder), "device": device, "gpu": gpu, "hub": _reachable("huggingface.co"), "missing": missing,
+    }  # fmt: skip
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _reachable(host: str) -> bool:
+    try:
+        with socket.create_connection((host, 443), timeout=2):
+            return True
+    except OSError:
+        return False

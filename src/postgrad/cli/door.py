@@ -1,0 +1,147 @@
+"""The door of every command: exit codes, one clear message for foreseen errors, Ctrl-C, and the live progress display.
+
+Progress goes to stderr, results to stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shlex
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from postgrad.errors import Interrupted, PostgradError
+from postgrad.progress import Event, Progress, Said, Stage, Working
+from postgrad.run import Step
+
+T = TypeVar("T")
+errors = Console(stderr=True, highlight=False)
+
+
+def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
+    """Runs a command's function on the arguments (the first is the command's name); returns the exit code."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=UserWarning)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(function)
+    try:
+        app(args=list(arguments[1:]), standalone_mode=False, prog_name=f"postgrad {arguments[0]}")
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort, Interrupted) as error:
+        what = error.message if isinstance(error, Interrupted) else "Interrupted; finished stages are kept."
+        errors.print(f"\n{what}", markup=False)
+        errors.print(f"To go on: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
+        return 130
+    except PostgradError as error:
+        errors.print(f"postgrad: {error.message}", style="red", markup=False, soft_wrap=True)
+        if error.mend:
+            errors.print(error.mend, markup=False, soft_wrap=True)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
+            raise
+        errors.print(f"postgrad: {error.strerror}: {error.filename or 'while writing'}. Nothing half-written was kept.", style="red", markup=False, soft_wrap=True)
+        return 2
+    return 0
+
+
+class StopSign:
+    """Turns Ctrl-C into a flag that long work asks for, so that it can stop at a safe place; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.set = False
+
+    def __call__(self) -> bool:
+        return self.set
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[StopSign]:
+        """Installs the handler for SIGINT and SIGTERM while the block runs."""
+
+        def handle(number: int, frame: Any) -> None:
+            if self.set:
+                raise KeyboardInterrupt
+            self.set = True
+            errors.print("\nStopping at the next safe place… (once more to stop at once)")
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def show(work: Working[T], stop: StopSign | None = None, quiet: bool = False) -> T:
+    """Runs a generator of events to its end, drawing them; returns its result.
+
+    Raises:
+        Interrupted: the stop sign was set between two events.
+    """
+    columns = [
+        TextColumn("  {task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    ]  # fmt: skip
+    with Bar(*columns, console=errors, transient=True, disable=quiet) as bar:
+        task: Any = None
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as done:
+                return done.value
+            if not quiet:
+                task = _draw(bar, task, event)
+            if stop is not None and stop.set and not isinstance(event, Progress | Step):
+                work.close()
+                raise Interrupted("Interrupted; finished stages are kept.")
+
+
+def _draw(bar: Bar, task: Any, event: Event) -> Any:
+    """Draws one event; returns the running bar's task, if any."""
+    if isinstance(event, Stage | Said):
+        if task is not None:
+            bar.remove_task(task)
+        if isinstance(event, Stage):
+            errors.print(f"\n[bold]{event.title}[/bold]")
+        else:
+            errors.print(f"  {'! ' if event.warning else ''}{event.text}", style="yellow" if event.warning else "", markup=False)
+        return None
+    if isinstance(event, Progress):
+        done, total, note, what = event.done, event.total, event.note, event.unit
+    else:
+        speed = event.tokens / max(event.seconds, 1e-9)
+        done, total, what = event.step, event.total, "steps"
+        note = f"loss {event.loss:.3f}, {speed:.0f} tokens/s"
+        if event.validation_loss is not None:
+            errors.print(f"  step {event.step}: training loss {event.loss:.3f}, validation loss {event.validation_loss:.3f}{' (best)' if event.best else ''}")
+    if task is None or bar.tasks[-1].total != total:
+        if task is not None:
+            bar.remove_task(task)
+        task = bar.add_task(what, total=total, note=note)
+    bar.update(task, completed=done, note=note)
+    if not bar.console.is_terminal and (done == total or done % max(1, total // 10) == 0):
+        errors.print(f"  {what} {done}/{total} {note}", markup=False)
+    return task
+
+
+def out(text: str) -> None:
+    """A result, to stdout."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,78 @@
+"""`postgrad run`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postgrad.cli.door import StopSign, out, show
+
+
+def command(
+    data: Annotated[list[Path], typer.Argument(help="CSV, JSON or JSONL files of input–output pairs or chat messages.")],
+    base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,  # noqa: A002
+    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")] = None,
+    system_prompt: Annotated[str | None, typer.Option(help="Instruction for the prompted arms, or @file.")] = None,
+    docs: Annotated[Path | None, typer.Option(help="Folder of documents to retrieve from.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Primary metric; chosen from the data otherwise.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options win over it.")] = None,
+    out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for report.json and report.html.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Wish for the whole run; training is planned to fit.")] = None,
+    monthly_queries: Annotated[int | None, typer.Option(help="Expected traffic, for break-even.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
+    arms: Annotated[str | None, typer.Option(help="Arms to measure, separated by commas.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop the run, separated by commas.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
+    general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
+    general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout and nothing else.")] = False,
+) -> None:
+    """Examples in, verdict out: check, split, measure every arm, train, compare, register, report."""
+    from postgrad.recipe import Recipe, load_recipe, merged
+
+    changes = {
+        "base": base, "name": name, "seed": seed, "max_minutes": max_minutes,
+        "data.input": _listed(input), "data.output": _listed(output), "data.system_prompt": read_text(system_prompt),
+        "data.accept": _listed(accept), "data.max_records": max_records,
+        "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": _listed(arms),
+        "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
+        "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour,
+    }  # fmt: skip
+    chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
+    start(chosen, data, out_folder or Path(f"{data[0].stem}-report"), json)
+
+
+def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:  # noqa: ANN001
+    """Runs the main job with its display; prints the outcome."""
+    from postgrad.lifecycle import run
+
+    with StopSign().watching() as stop:
+        report = show(run(recipe, paths, folder, stop), stop, quiet=json)
+    if json:
+        out(report.model_dump_json())
+        return
+    out(f"\n{report.verdict.sentence}")
+    out(f"Report: {folder / 'report.html'}")
+    if report.model:
+        out(f"Model:  {report.model.name}@{report.model.version}   postgrad chat {report.model.name}   postgrad serve")
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def read_text(text: str | None) -> str | None:
+    """The text itself, or the content of the file after an @."""
+    if text is None or not text.startswith("@"):
+        return text
+    from postgrad.errors import UsageError
+
+    try:
+        return Path(text[1:]).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The file {text[1:]!r} cannot be read as text: {error}.") from error

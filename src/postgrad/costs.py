@@ -1,0 +1,36 @@
+"""Money from measured seconds and dated prices. Every figure carries its assumption; nothing is hidden in code."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Price:
+    """What an hour of the machine costs, in USD, and where that figure comes from."""
+
+    usd_per_hour: float
+    assumption: str
+
+
+def machine_price(kind: str, override: float | None = None) -> Price:
+    """The price of an hour on this kind of device (`cpu` or `cuda`), or the user's own."""
+    if override is not None:
+        return Price(override, f"Machine time at {override:g} USD an hour, as given.")
+    facts: dict[str, Any] = tomllib.loads(resources.files("postgrad").joinpath("facts/prices.toml").read_text("utf-8"))
+    item = facts["own_gpu" if kind == "cuda" else "own_cpu"]
+    return Price(item["usd_per_hour"], f"Machine time at {item['usd_per_hour']:g} USD an hour: {item['what']} ({item['date']}; {item['source']}).")
+
+
+def cost_of(seconds: float, price: Price) -> float:
+    """USD."""
+    return seconds / 3600 * price.usd_per_hour
+
+
+def break_even_days(invested: float, saving_per_query: float, monthly_queries: int) -> float | None:
+    """Days until an investment is earned back by cheaper answers; None when answers are not cheaper or there are none."""
+    daily = saving_per_query * monthly_queries / 30.4
+    return invested / daily if daily > 0 else None

@@ -1,0 +1,282 @@
+"""The verdict: fine-tune, take another arm, or admit that the test set cannot tell. Policy without I/O.
+
+The rules are DESIGN section 6; why they are fair to both sides is in `design/0003-statistics.md`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from postgrad.decision.power import ALPHA, examples_needed
+from postgrad.decision.wording import (
+    about,
+    achieved,
+    achieved_too,
+    comparison_reason,
+    forgetting_clause,
+    forgetting_reason,
+    interval,
+    opening_name,
+    plain_name,
+    points,
+)
+from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
+
+SMALLEST_WORTH = 0.02
+USELESS = 0.05
+"""An arm whose interval lies below this is of no use to anybody, however it compares."""
+CHEAPEST_FIRST = ("base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag")
+_TWO_SIDED_95 = 1.959964
+
+
+def decide(
+    arms: Sequence[ArmResult],
+    comparisons: Sequence[Comparison],
+    forgetting: Sequence[Forgetting] = (),
+    *,
+    smallest_worth: float = SMALLEST_WORTH,
+    needs_documents: bool = False,
+    monthly_costs: Mapping[str, float] | None = None,
+    monthly_budget: float | None = None,
+    metric: str = "",
+) -> Verdict:
+    """What to do with these measurements.
+
+    Args:
+        arms: All arms, measured on the same test examples.
+        comparisons: From `compare_arms`, Holm-corrected: each trained arm against every untrained one at least.
+        forgetting: The general benchmarks of the trained model.
+        smallest_worth: The smallest gain worth having.
+        needs_documents: Answers rest on facts that change or that training did not show: a trained arm without
+            retrieval is then not offered, whatever it scored.
+        monthly_costs: Money a month by arm, where known.
+        monthly_budget: What may be spent a month; None for no limit.
+        metric: How a person calls the primary metric, for graded scores.
+
+    Raises:
+        ValueError: No arms, or a comparison that the rules need is missing.
+    """
+    if not arms:
+        raise ValueError("no arms to decide between")
+    case = _Case(
+        {a.name: a for a in arms},
+        {(c.arm, c.against): c for c in comparisons},
+        tuple(forgetting),
+        smallest_worth,
+        needs_documents,
+        dict(monthly_costs or {}),
+        monthly_budget,
+        metric,
+    )
+    if all(a.score.high < USELESS for a in arms):
+        verdict = _none_works(case)
+    elif not case.untrained:
+        sentence = "Cannot tell: only trained arms were measured, so there is nothing to compare them with."
+        verdict = Verdict("cannot_tell", sentence)
+    elif not case.offered:
+        verdict = _untrained_only(case)
+    else:
+        verdict = _weigh(case)
+    return replace(verdict, reasons=(*verdict.reasons, *case.further_reasons()), comparisons=tuple(comparisons))
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything the rules look at, with the questions that they ask of it."""
+
+    arms: Mapping[str, ArmResult]
+    table: Mapping[tuple[str, str], Comparison]
+    forgetting: tuple[Forgetting, ...]
+    smallest_worth: float
+    needs_documents: bool
+    costs: Mapping[str, float]
+    budget: float | None
+    metric: str
+
+    @property
+    def untrained(self) -> list[ArmResult]:
+        return [a for a in self.arms.values() if not a.requires_training]
+
+    @property
+    def offered(self) -> list[ArmResult]:
+        """The trained arms that may be recommended, best score first, of equal ones the cheaper."""
+        trained = [a for a in self.arms.values() if a.requires_training]
+        fit = [a for a in trained if not self.needs_documents or _retrieves(a)]
+        return sorted(fit, key=lambda a: (-a.score.value, _rank(a)))
+
+    @property
+    def best_untrained(self) -> ArmResult:
+        return min(self.untrained, key=lambda a: (-a.score.value, _rank(a)))
+
+    def between(self, arm: ArmResult, against: ArmResult) -> Comparison:
+        """The comparison in that direction."""
+        found = self.table.get((arm.name, against.name))
+        if found:
+            return found
+        back = self.table.get((against.name, arm.name))
+        if back is None:
+            raise ValueError(f"no comparison of {arm.name!r} and {against.name!r}")
+        return replace(
+            back, arm=arm.name, against=against.name, difference=-back.difference, low=-back.high, high=-back.low
+        )
+
+    def beats(self, arm: ArmResult, against: ArmResult) -> bool:
+        """By more than the smallest gain worth having, interval above zero, significant after Holm."""
+        c = self.between(arm, against)
+        return c.difference > self.smallest_worth and _clear(c)
+
+    def vetoes(self, arm: ArmResult) -> list[str]:
+        """Why an arm that wins may still not be recommended."""
+        lost = [f.name for f in self.forgetting if f.verdict == "lost"]
+        out = [f"tuning lost general ability ({', '.join(lost)})"] if lost else []
+        cost = self.costs.get(arm.name)
+        if self.budget is not None and cost is not None and cost > self.budget:
+            out.append(f"it costs {cost:,.2f} a month where {self.budget:,.2f} may be spent")
+        return out
+
+    def further_reasons(self) -> list[str]:
+        """What a reader wants to know whatever the verdict is."""
+        out = [forgetting_reason(f) for f in self.forgetting]
+        if self.needs_documents and any(a.requires_training and not _retrieves(a) for a in self.arms.values()):
+            out.append("The answers rest on documents, so a tuned model without retrieval is not offered.")
+        unpriced = [a.name for a in self.offered if a.name not in self.costs]
+        if self.budget is not None and unpriced:
+            out.append(f"No price is known for {', '.join(unpriced)}: the budget could not be checked.")
+        return out
+
+
+def _weigh(case: _Case) -> Verdict:
+    """Trained against untrained."""
+    winners = [a for a in case.offered if all(case.beats(a, u) for u in case.untrained)]
+    allowed = [a for a in winners if not case.vetoes(a)]
+    if allowed:
+        return _fine_tune(case, _simplest(case, allowed))
+    if winners:
+        return _vetoed(case, winners[0])
+    rival = case.best_untrained
+    if all(case.between(a, rival).high < case.smallest_worth for a in case.offered):
+        return _keep_untrained(case, case.offered[0])
+    return _cannot_tell(case, case.offered[0])
+
+
+def _simplest(case: _Case, winners: Sequence[ArmResult]) -> ArmResult:
+    """The cheapest winner, unless a dearer one beats it as clearly as a winner must."""
+    choice = min(winners, key=_rank)
+    for arm in sorted(winners, key=_rank):
+        if arm is not choice and case.beats(arm, choice):
+            choice = arm
+    return choice
+
+
+def _fine_tune(case: _Case, arm: ArmResult) -> Verdict:
+    rival = case.best_untrained
+    c = case.between(arm, rival)
+    with_retrieval = " and keep retrieval" if _retrieves(arm) else ""
+    sentence = (
+        f"Fine-tune{with_retrieval}: {plain_name(arm.name)} {achieved(arm, case.metric)} where the best alternative, "
+        f"{plain_name(rival.name)}, {achieved_too(rival)}; the gain is {points(c.difference)} points "
+        f"({interval(c.low, c.high)}), and {forgetting_clause(case.forgetting)}."
+    )
+    recommendation = "fine_tune" if arm.name == "fine_tuned" else arm.name
+    return Verdict(recommendation, sentence, tuple(comparison_reason(case.between(arm, u)) for u in case.untrained))
+
+
+def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
+    """A trained arm won, and may not be taken."""
+    c = case.between(arm, case.best_untrained)
+    why = " and ".join(case.vetoes(arm))
+    reasons = (comparison_reason(c), f"Not recommended all the same: {why}.")
+    choice, tie = _cheapest_tied(case)
+    opening = f"Do not take {plain_name(arm.name)}, though it gains {points(c.difference)} points: {why}"
+    if choice.score.high < USELESS:
+        return Verdict("cannot_tell", f"{opening}; and no other arm works.", reasons)
+    sentence = f"{opening}. Use {plain_name(choice.name)} meanwhile, which {achieved(choice, case.metric)}."
+    return Verdict(choice.name, sentence, (*reasons, *tie))
+
+
+def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
+    """No trained arm can be better by what is worth having."""
+    choice, tie = _cheapest_tied(case)
+    c = case.between(arm, choice)
+    sentence = (
+        f"Do not fine-tune: {plain_name(choice.name)} {achieved(choice, case.metric)} and {plain_name(arm.name)} "
+        f"{achieved_too(arm)}; tuning changes the result by {points(c.difference)} points "
+        f"({interval(c.low, c.high)}), where at least {points(case.smallest_worth)} would be worth having."
+    )
+    return Verdict(choice.name, sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
+
+
+def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
+    blocking = [case.between(arm, u) for u in case.untrained if not case.beats(arm, u)]
+    reasons = tuple(comparison_reason(c) for c in blocking)
+    c = min(blocking, key=lambda c: c.difference)
+    rival = case.arms[c.against]
+    count = _would_settle(case, c)
+    if _clear(c):
+        open_question = f"a gain below the {points(case.smallest_worth)} points worth having"
+    elif c.low > 0:
+        open_question = "chance, once all the comparisons made are allowed for"
+    else:
+        open_question = "no gain at all" if c.difference > 0 else "a gain worth having"
+    verb = "does not exclude" if c.low <= 0 or _clear(c) else "could still be"
+    sentence = (
+        f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)} and {plain_name(rival.name)} "
+        f"{achieved_too(rival)}, but a difference of {points(c.difference)} points ({interval(c.low, c.high)}) {verb} "
+        f"{open_question}; about {about(count)} test examples would settle it, there are {c.n}."
+    )
+    return Verdict("cannot_tell", sentence, reasons, examples_needed=count)
+
+
+def _untrained_only(case: _Case) -> Verdict:
+    choice, tie = _cheapest_tied(case)
+    why = "no trained arm with retrieval was measured" if case.needs_documents else "nothing has been trained"
+    sentence = f"Use {plain_name(choice.name)}, which {achieved(choice, case.metric)}; {why}."
+    return Verdict(choice.name, sentence, tie)
+
+
+def _none_works(case: _Case) -> Verdict:
+    best = max(case.arms.values(), key=lambda a: a.score.value)
+    sentence = (
+        f"None works: even the best arm, {plain_name(best.name)}, {achieved(best, case.metric)}. Try a larger base "
+        f"model or more examples, and look at the sample answers: the task may be unclear."
+    )
+    reason = f"The intervals of all arms lie below {points(USELESS)} points."
+    return Verdict("cannot_tell", sentence, (reason,))
+
+
+def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
+    """The cheapest untrained arm that the best one does not clearly beat, and the sentence on the tie."""
+    best = case.best_untrained
+    tied = [u for u in case.untrained if u is best or not _clear(case.between(best, u)) and u.score.high >= USELESS]
+    choice = min(tied, key=lambda a: (case.needs_documents and not _retrieves(a), _rank(a)))
+    if choice is best:
+        return best, ()
+    c = case.between(best, choice)
+    return choice, (
+        f"{opening_name(best.name)} is not clearly better than {plain_name(choice.name)} "
+        f"({points(c.difference)} points, {interval(c.low, c.high)}), which is cheaper.",
+    )
+
+
+def _would_settle(case: _Case, c: Comparison) -> int:
+    """Test examples that would show the difference seen, or the smallest worth having where less was seen."""
+    sd = (c.high - c.low) / (2 * _TWO_SIDED_95) * math.sqrt(c.n)
+    worth = max(case.smallest_worth, 0.01)
+    beyond = max(abs(c.difference - case.smallest_worth), worth / 2)
+    target = beyond if _clear(c) else max(c.difference, worth)
+    family = sum(case.arms[x].requires_training for x, _ in case.table if x in case.arms)
+    return max(c.n + 1, examples_needed(target, sd, alpha=ALPHA / max(1, family)))
+
+
+def _clear(c: Comparison) -> bool:
+    return c.low > 0 and c.p_adjusted < ALPHA
+
+
+def _retrieves(arm: ArmResult) -> bool:
+    return "rag" in arm.name.split("+")
+
+
+def _rank(arm: ArmResult) -> int:
+    return CHEAPEST_FIRST.index(arm.name) if arm.name in CHEAPEST_FIRST else len(CHEAPEST_FIRST)

@@ -1,0 +1,1 @@
+"""Evaluation: the arms, the metrics, the statistics and the test for forgetting."""

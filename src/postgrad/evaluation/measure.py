@@ -1,0 +1,124 @@
+"""Measuring an arm: ask the model, keep every answer as it comes, score them all.
+
+Answers are stored one line each under the hash of model, adapter, decoding and precision, so that an interrupted
+measurement goes on where it stopped and a changed arm alone is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from postgrad.costs import Price, cost_of
+from postgrad.errors import DataError, Interrupted
+from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.metrics.choose import Choice
+from postgrad.evaluation.statistics import score_interval
+from postgrad.measures import ArmResult
+from postgrad.models.generate import Completion, Decoding, complete
+from postgrad.models.language_model import LanguageModel
+from postgrad.progress import Progress, Working
+from postgrad.records import Record
+from postgrad.storage import StageStore, code_version, sha256_json, storing
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The kept answers of one model under one decoding, by hash of the prompt's ids."""
+
+    path: Path
+    known: dict[str, Completion]
+
+    @classmethod
+    def open(cls, store: StageStore, model_hash: str, adapter: str | None, decoding: Decoding, dtype: str) -> Answers:
+        key = sha256_json([model_hash, adapter, asdict(decoding), dtype, code_version("models")])
+        path = store.path("answers", key).with_suffix(".jsonl")
+        known: dict[str, Completion] = {}
+        if path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    raw = json.loads(line)
+                except json.JSONDecodeError:
+                    continue  # the line that was being written when the power went
+                known[raw.pop("prompt")] = Completion(**raw)
+        return cls(path, known)
+
+    def keep(self, prompt_hash: str, completion: Completion) -> None:
+        self.known[prompt_hash] = completion
+        with storing(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as out:
+                out.write(json.dumps({"prompt": prompt_hash, **asdict(completion)}) + "\n")
+
+
+def ids_hash(ids: Sequence[int]) -> str:
+    """A short hash of token ids."""
+    return hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()[:32]
+
+
+def answer(model: LanguageModel, prompts: Sequence[Sequence[int]], decoding: Decoding, answers: Answers, stopped: Callable[[], bool]) -> Working[list[Completion]]:
+    """Answers of all prompts in order, asking only for those not kept yet.
+
+    Raises:
+        Interrupted: `stopped()` turned true; what came until then is kept.
+    """
+    hashes = [ids_hash(p) for p in prompts]
+    open_places = list({h: i for i, h in enumerate(hashes) if h not in answers.known}.values())
+    done = len(prompts) - len(open_places)
+    yield Progress(done, len(prompts), "answers")
+    for place, completion in complete(model, [prompts[i] for i in open_places], decoding, stopped=stopped):
+        answers.keep(hashes[open_places[place]], completion)
+        done += 1
+        yield Progress(done, len(prompts), "answers")
+    if stopped():
+        raise Interrupted("Interrupted while the arms were being measured; the answers so far are kept.")
+    return [answers.known[h] for h in hashes]
+
+
+def measure(model: LanguageModel, arm: Arm, test: Sequence[Record], choice: Choice, decoding: Decoding, answers: Answers, price: Price, groups: Sequence[Any] | None, stopped: Callable[[], bool]) -> Working[ArmResult]:
+    """One arm on the whole test part."""
+    prompts = [model.renderer.prompt_ids(arm.ask(record)) for record in test]
+    check_room(model, arm.name, prompts, decoding, test)
+    completions = yield from answer(model, prompts, decoding, answers, stopped)
+    texts = [c.text for c in completions]
+    scores, metrics = choice.measure(texts, [r.answer_text for r in test])
+    seconds = [c.seconds for c in completions]
+    return ArmResult(
+        name=arm.name,
+        scores=scores,
+        answers=tuple(texts),
+        metrics={**metrics, "cut_at_limit": sum(c.finish == "length" for c in completions) / len(completions)},
+        prompt_tokens_mean=statistics.fmean(c.prompt_tokens for c in completions),
+        completion_tokens_mean=statistics.fmean(c.completion_tokens for c in completions),
+        latency_ms_p50=1000 * statistics.median(seconds),
+        cost_per_1000=1000 * cost_of(statistics.fmean(seconds), price),
+        score=score_interval(scores, groups),
+        requires_training=arm.trained,
+        note=arm.note,
+    )
+
+
+def check_room(model: LanguageModel, name: str, prompts: Sequence[Sequence[int]], decoding: Decoding, test: Sequence[Record]) -> None:
+    """Refuses prompts that leave no room for an answer.
+
+    Raises:
+        DataError: names the longest.
+    """
+    longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
+    if len(prompts[longest]) + decoding.max_new_tokens > model.base.context:
+        raise DataError(
+            f"The arm {name!r} needs {len(prompts[longest])} prompt tokens and {decoding.max_new_tokens} for the answer at {test[longest].source}; "
+            f"{model.name} has room for {model.base.context}.",
+            f"Shorten that example, leave the arm out (--arms), or choose a base with a longer context.",
+        )
+
+
+def room_for_answers(model: LanguageModel, records: Sequence[Record]) -> int:
+    """Tokens that an answer may take: a quarter more than the longest right answer known from training, and the end mark."""
+    longest = max(model.renderer.count(r.answer_text) for r in records)
+    return min(1024, longest + longest // 4 + 8)

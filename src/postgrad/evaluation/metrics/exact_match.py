@@ -1,0 +1,21 @@
+"""Exact match: right or wrong, nothing between."""
+
+from __future__ import annotations
+
+from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.normal import plain
+
+
+def exact_match(*, ignore_case: bool = True, ignore_marks: bool = True) -> Metric:
+    """1 where answer and reference are the same text.
+
+    Args:
+        ignore_case: "Yes" equals "yes".
+        ignore_marks: Punctuation at both ends does not count: "yes." equals "yes". Whitespace never counts.
+    """
+
+    def score(answer: str, reference: str) -> float:
+        left = plain(answer, ignore_case=ignore_case, ignore_marks=ignore_marks)
+        return float(left == plain(reference, ignore_case=ignore_case, ignore_marks=ignore_marks))
+
+    return Metric("exact_match", score, title="exact match", right_or_wrong=True)

@@ -1,0 +1,68 @@
+"""Retrieval for the rag arms: words (BM25) and meaning (static embeddings), fused by reciprocal rank.
+
+Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009, with their constant 60.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from postgrad.models.embeddings import embed
+
+_WORD = re.compile(r"\w+")
+_FUSION = 60.0
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of text that can be retrieved, and where it comes from."""
+
+    text: str
+    origin: str
+
+
+class Index:
+    """A searchable list of texts.
+
+    Args:
+        texts: What is searched; the results are indices into it.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        import bm25s
+
+        self.size = len(texts)
+        self._vectors = embed(texts)
+        vocabulary: dict[str, int] = {}
+        ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in _words(t)] for t in texts]
+        self._vocabulary = vocabulary
+        self._bm25 = bm25s.BM25() if vocabulary else None
+        if self._bm25 is not None:
+            self._bm25.index(bm25s.tokenization.Tokenized(ids=ids, vocab=vocabulary), show_progress=False)
+
+    def search(self, query: str, count: int, exclude: int | None = None) -> list[int]:
+        """Indices of the best texts, best first; `exclude` is never among them (a record must not find itself)."""
+        by_meaning = self._vectors @ embed([query])[0]
+        by_words = np.zeros(self.size, dtype=np.float32)
+        known = [w for w in _words(query) if w in self._vocabulary]
+        if self._bm25 is not None and known:
+            by_words = np.asarray(self._bm25.get_scores(known), dtype=np.float32)
+        fused = 1 / (_FUSION + _ranks(by_meaning)) + np.where(by_words > 0, 1 / (_FUSION + _ranks(by_words)), 0)
+        if exclude is not None:
+            fused[exclude] = -1
+        return [int(i) for i in np.argsort(-fused, kind="stable")[: min(count, self.size - (exclude is not None))]]
+
+
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Rank of each score, best is 1; ties in order."""
+    ranks = np.empty(len(scores), dtype=np.float64)
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    return ranks

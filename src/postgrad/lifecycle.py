@@ -1,0 +1,72 @@
+"""The whole story in one readable function: examples in, verdict out, model registered. Read this first.
+
+`run` is a generator: it yields what a terminal, a server or a studio shows, and returns the report. Each stage's result is
+kept under the hash of its inputs, so the same command again redoes only what changed. What a stage does in detail stands
+in `chapters/`, what it is made of in the stage's own folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from postgrad.chapters.arms import fine_tuned_arms, measure_arms, untrained_arms
+from postgrad.chapters.conclude import conclude, register
+from postgrad.chapters.forget import benchmark_scores, forgetting
+from postgrad.chapters.job import Job
+from postgrad.chapters.read import read_and_check
+from postgrad.chapters.train import train_model
+from postgrad.pages.report_page import write_report
+from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
+from postgrad.report import Report
+
+
+def run(recipe: Recipe, paths: Sequence[Path], out: Path, stopped: Callable[[], bool] = lambda: False) -> Working[Report]:
+    """The main job.
+
+    Args:
+        recipe: All settings.
+        paths: The user's files.
+        out: Folder for `report.json` and `report.html`.
+        stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    job = Job(recipe, stopped)
+
+    yield Stage("data", "Reading, checking and splitting the examples")
+    data = yield from read_and_check(job, paths)
+
+    yield Stage("model", f"Loading the base model {recipe.base}")
+    model = yield from job.load()
+
+    yield Stage("arms", "Measuring the ways that need no training")
+    arms = yield from untrained_arms(job, model, data)
+    results = yield from measure_arms(job, model, data, arms)
+
+    before = None
+    if recipe.evaluation.general and job.trains:
+        yield Stage("general", "Measuring general ability before training")
+        before = yield from benchmark_scores(job, model, None)
+
+    trained = after = None
+    if job.trains:
+        yield Stage("training", "Training")
+        trained = yield from train_model(job, model, data, results, before)
+
+        yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
+        model.use(trained.adapter, trained.blob)
+        results += yield from measure_arms(job, model, data, fine_tuned_arms(job, data), trained.blob)
+        if before is not None:
+            yield Stage("forgetting", "Measuring general ability after training")
+            after = yield from benchmark_scores(job, model, trained.blob)
+
+    yield Stage("verdict", "Judging")
+    report = conclude(job, model, data, results, forgetting(job, before, after), trained)
+    if trained is not None:
+        report = register(job, model, data, trained, report)
+    write_report(report, out)
+    yield Said(report.verdict.sentence)
+    return report

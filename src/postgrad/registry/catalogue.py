@@ -1,0 +1,199 @@
+"""The catalogue of models in SQL: SQLite in the home folder, or whatever `DATABASE_URL` names.
+
+Nothing is overwritten: a new training is a new version, a promotion is a new row, and so roll-back is one command.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, event, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from postgrad.errors import ModelError, StorageError, UsageError
+from postgrad.registry.tables import AliasRow, ModelRow
+from postgrad.storage import home, storing
+
+HEAD = "0001"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One version of a registered model.
+
+    Attributes:
+        blob: Digest of the folder with the adapter (or full weights), documents and settings.
+        template: Fingerprint of tokenizer and chat template.
+        report: Digest of the report's JSON.
+        details: JSON-safe: system prompt, decoding, metric, scores, retrieval.
+    """
+
+    name: str
+    version: int
+    base: str
+    base_hash: str
+    method: str
+    blob: str
+    template: str
+    data_hash: str
+    report: str | None
+    details: dict[str, Any]
+    created: datetime.datetime
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+class Catalogue:
+    """The registered models.
+
+    Args:
+        url: SQLAlchemy URL; `DATABASE_URL` or the SQLite file in the home folder when None.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url or os.environ.get("DATABASE_URL") or f"sqlite:///{home() / 'catalogue.db'}"
+        if self.url.startswith("sqlite:///"):
+            folder = Path(self.url.removeprefix("sqlite:///")).parent
+            with storing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+        self._engine = create_engine(self.url)
+        if self.url.startswith("sqlite"):
+            event.listen(self._engine, "connect", _sqlite_settings)
+        self._upgrade()
+
+    def _upgrade(self) -> None:
+        try:
+            with self._engine.begin() as connection:
+                known = inspect(connection).has_table("alembic_version")
+                if known and connection.execute(text("select version_num from alembic_version")).scalar() == HEAD:
+                    return
+                from alembic import command
+                from alembic.config import Config
+
+                config = Config()
+                config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except OperationalError as error:
+            raise StorageError(f"The catalogue {self._engine.url!r} cannot be opened: {error.orig}.", "Is the disk full or read-only, or DATABASE_URL wrong?") from error
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        try:
+            with Session(self._engine) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise StorageError(f"The catalogue cannot be read or written: {error.orig}.", "Is the disk full or read-only?") from error
+
+    def add(self, *, name: str, base: str, base_hash: str, method: str, blob: str, template: str, data_hash: str, report: str | None, details: dict[str, Any]) -> ModelEntry:
+        """Registers the next version of `name`; the same blob, data and base again is the version that exists already."""
+        for _ in range(20):
+            try:
+                with self._session() as session:
+                    same = session.scalars(select(ModelRow).where(ModelRow.name == name, ModelRow.blob == blob, ModelRow.data_hash == data_hash, ~ModelRow.deleted)).first()
+                    if same is not None:
+                        return _entry(same)
+                    newest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name)) or 0
+                    row = ModelRow(
+                        name=name, version=newest + 1, base=base, base_hash=base_hash, method=method, blob=blob, template=template,
+                        data_hash=data_hash, report=report, details=details, created=datetime.datetime.now(datetime.UTC), deleted=False,
+                    )  # fmt: skip
+                    session.add(row)
+                    session.flush()
+                    return _entry(row)
+            except IntegrityError:
+                continue  # another process took the number between our reading and writing
+        raise StorageError(f"No version number for {name!r} could be had in 20 attempts.", "Is another process registering models in a loop?")
+
+    def list(self, name: str | None = None) -> list[ModelEntry]:
+        """All models that are not deleted, newest first."""
+        with self._session() as session:
+            query = select(ModelRow).where(~ModelRow.deleted).order_by(ModelRow.created.desc(), ModelRow.id.desc())
+            return [_entry(row) for row in session.scalars(query if name is None else query.where(ModelRow.name == name))]
+
+    def get(self, reference: str) -> ModelEntry:
+        """A model by `name`, `name@version` or `name@alias`; a bare name means `production`, else the newest version.
+
+        Raises:
+            ModelError: there is none; names those that there are.
+        """
+        name, _, which = reference.partition("@")
+        with self._session() as session:
+            rows = {r.version: r for r in session.scalars(select(ModelRow).where(ModelRow.name == name, ~ModelRow.deleted))}
+            if which.isdigit():
+                row = rows.get(int(which))
+            else:
+                row = self._aliased(session, name, which or "production")
+                if row is None and not which and rows:
+                    row = rows[max(rows)]
+            if row is not None:
+                return _entry(row)
+        names = sorted({entry.name for entry in self.list()})
+        raise ModelError(f"There is no registered model {reference!r}.", f"Registered: {', '.join(names)}." if names else "None is registered yet: `postgrad run DATA` makes one.")
+
+    def _aliased(self, session: Session, name: str, alias: str) -> ModelRow | None:
+        query = select(ModelRow).join(AliasRow, AliasRow.model_id == ModelRow.id).where(AliasRow.name == name, AliasRow.alias == alias)
+        row = session.scalars(query.order_by(AliasRow.id.desc())).first()
+        return row if row is not None and not row.deleted else None
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Which version each alias of a model points to."""
+        with self._session() as session:
+            moves = session.execute(select(AliasRow.alias, ModelRow.version).join(ModelRow, AliasRow.model_id == ModelRow.id).where(AliasRow.name == name, ~ModelRow.deleted).order_by(AliasRow.id))
+            return {alias: version for alias, version in moves}
+
+    def promote(self, reference: str, alias: str = "production") -> ModelEntry:
+        """Points an alias to a version."""
+        entry = self.get(reference)
+        with self._session() as session:
+            row = session.scalars(select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)).one()
+            session.add(AliasRow(name=entry.name, alias=alias, model_id=row.id, moved=datetime.datetime.now(datetime.UTC)))
+        return entry
+
+    def rollback(self, name: str, alias: str = "production") -> ModelEntry:
+        """Points an alias back to the version it pointed to before.
+
+        Raises:
+            UsageError: there is no earlier one.
+        """
+        with self._session() as session:
+            rows = session.scalars(select(ModelRow).join(AliasRow, AliasRow.model_id == ModelRow.id).where(AliasRow.name == name, AliasRow.alias == alias, ~ModelRow.deleted).order_by(AliasRow.id.desc())).all()
+            before = next((r for r in rows if rows and r.id != rows[0].id), None)
+            if before is None:
+                raise UsageError(f"The alias {alias!r} of {name!r} has no earlier version to go back to.", f"See `postgrad models show {name}`.")
+            version = before.version
+        return self.promote(f"{name}@{version}", alias)
+
+    def delete(self, reference: str) -> ModelEntry:
+        """Marks a version as deleted. Its blob stays until a clean-up.
+
+        Raises:
+            UsageError: an alias points to it.
+        """
+        entry = self.get(reference)
+        if pointing := [a for a, v in self.aliases(entry.name).items() if v == entry.version]:
+            raise UsageError(f"{entry.id} is in use as {pointing[0]!r}.", f"Promote another version first: `postgrad models promote {entry.name}@N`.")
+        with self._session() as session:
+            session.scalars(select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)).one().deleted = True
+        return entry
+
+
+def _sqlite_settings(connection: Any, _: Any) -> None:
+    connection.execute("pragma journal_mode=wal")
+    connection.execute("pragma busy_timeout=10000")
+    connection.execute("pragma foreign_keys=on")
+
+
+def _entry(row: ModelRow) -> ModelEntry:
+    return ModelEntry(
+        row.name, row.version, row.base, row.base_hash, row.method, row.blob, row.template, row.data_hash, row.report, row.details, row.created
+    )

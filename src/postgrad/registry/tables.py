@@ -1,0 +1,46 @@
+"""The catalogue's tables. A change here needs a migration in `migrations/versions`."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+
+class ModelRow(Base):
+    """One version of one model; rows are added and marked as deleted, never changed otherwise."""
+
+    __tablename__ = "models"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), index=True)
+    version: Mapped[int]
+    base: Mapped[str] = mapped_column(String(512))
+    base_hash: Mapped[str] = mapped_column(String(80))
+    method: Mapped[str] = mapped_column(String(32))
+    blob: Mapped[str] = mapped_column(String(80))
+    template: Mapped[str] = mapped_column(String(80))
+    data_hash: Mapped[str] = mapped_column(String(80))
+    report: Mapped[str | None] = mapped_column(String(80))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created: Mapped[datetime.datetime] = mapped_column(DateTime(timezone=True))
+    deleted: Mapped[bool] = mapped_column(default=False)
+
+
+class AliasRow(Base):
+    """A movement of an alias; the newest row of a name counts, so that roll-back is one more row."""
+
+    __tablename__ = "aliases"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), index=True)
+    alias: Mapped[str] = mapped_column(String(64))
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    moved: Mapped[datetime.datetime] = mapped_column(DateTime(timezone=True))

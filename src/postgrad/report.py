@@ -1,0 +1,195 @@
+"""The report: everything measured in one run, as `report.json` keeps it. The page beside it shows the same and no more.
+
+The schema is published with the package (`Report.model_json_schema()`, `postgrad report-schema`); `schema_version` grows
+by one when a field changes its meaning or goes; new optional fields do not count as change.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TaskPart(_Part):
+    """What kind of task the data is, and the metric by which it is judged."""
+
+    kind: Literal["classification", "extraction", "generation", "preference", "reinforcement"]
+    metric: str
+    why: str
+
+
+class FindingPart(_Part):
+    """One finding of one check; `examples` are (file, line), worst first."""
+
+    check: str
+    severity: Literal["info", "warning", "error"]
+    count: int
+    sentence: str
+    examples: list[tuple[str, int]] = []
+    evidence: list[str] = []
+
+
+class DataPart(_Part):
+    """What was read, kept and split; `token_histogram` is a list of (upper edge in tokens, records)."""
+
+    read: int
+    kept: int
+    train: int
+    validation: int
+    test: int
+    hash: str
+    shape: str = ""
+    explanation: str = ""
+    notes: list[str] = []
+    dropped: dict[str, int] = {}
+    findings: list[FindingPart] = []
+    token_histogram: list[tuple[int, int]] = []
+
+
+class ArmPart(_Part):
+    """One way to do the task, measured on the test part. `metrics` holds the secondary metrics."""
+
+    name: str
+    model: str
+    score: float
+    interval: tuple[float, float]
+    n: int
+    metrics: dict[str, float] = {}
+    prompt_tokens_mean: float = 0.0
+    completion_tokens_mean: float = 0.0
+    latency_ms_p50: float = 0.0
+    cost_per_1000: float | None = None
+    note: str = ""
+
+
+class ComparisonPart(_Part):
+    """`arm` minus `against`, paired over the same test examples; `p_adjusted` is after Holm's correction."""
+
+    arm: str
+    against: str
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    p_adjusted: float | None = None
+
+
+class BenchmarkPart(_Part):
+    """One general benchmark before and after, paired by item."""
+
+    name: str
+    n: int
+    base: float
+    tuned: float
+    difference: float
+    interval: tuple[float, float]
+    verdict: Literal["kept", "lost", "cannot_tell"]
+
+
+class ForgettingPart(_Part):
+    """The forgetting test; `note` says plainly when it could not be made."""
+
+    margin: float
+    benchmarks: list[BenchmarkPart] = []
+    note: str = ""
+
+
+class SlicePart(_Part):
+    """A part of the test set seen apart."""
+
+    slice: str
+    n: int
+    fine_tuned: float
+    against: float
+
+
+class TrainingPart(_Part):
+    """What one training did; losses are (step, nats per supervised token)."""
+
+    objective: str
+    method: str
+    examples: int
+    supervised_tokens: int
+    tokens: int
+    tokens_per_second: float
+    peak_memory_bytes: int
+    steps: int
+    best_step: int
+    seconds: float
+    train_loss: list[tuple[int, float]] = []
+    validation_loss: list[tuple[int, float]] = []
+    truncated: int = 0
+    stopped_because: str = ""
+    in_words: str = ""
+    settings: dict[str, Any] = {}
+    device: str = ""
+    dtype: str = ""
+
+
+class SamplePart(_Part):
+    """One test example with every arm's answer side by side."""
+
+    prompt: str
+    reference: str
+    answers: dict[str, str]
+    scores: dict[str, float]
+
+
+class CostPart(_Part):
+    """Money: USD. `per_1000` is the price of a thousand answers."""
+
+    training: float = 0.0
+    per_1000: dict[str, float] = {}
+    monthly_queries: int | None = None
+    break_even_days: float | None = None
+    assumptions: list[str] = []
+
+
+class VerdictPart(_Part):
+    """The recommendation is an arm's name or `cannot_tell`."""
+
+    recommendation: str
+    sentence: str
+    reasons: list[str] = []
+
+
+class ModelPart(_Part):
+    """The registered model."""
+
+    name: str
+    version: int
+    base: str
+    blob: str
+
+
+class Report(_Part):
+    """Everything measured in one run."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    created: str
+    postgrad_version: str
+    seed: int
+    task: TaskPart
+    data: DataPart
+    system_prompt: str = ""
+    resolvable_difference: float | None = None
+    arms: list[ArmPart] = []
+    comparisons: list[ComparisonPart] = []
+    forgetting: ForgettingPart | None = None
+    edge_cases: list[SlicePart] = []
+    training: TrainingPart | None = None
+    learning_curve: dict[str, Any] | None = None
+    automation: dict[str, Any] | None = None
+    samples: list[SamplePart] = []
+    cost: CostPart = Field(default_factory=CostPart)
+    verdict: VerdictPart
+    model: ModelPart | None = None
+    machine: dict[str, Any] = {}
+    seconds: dict[str, float] = {}

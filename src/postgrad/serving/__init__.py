@@ -1,0 +1,1 @@
+"""Serving: base and tuned models behind OpenAI's HTTP interface."""

@@ -1,0 +1,207 @@
+"""The HTTP interface: `/v1/models` and `/v1/chat/completions` as OpenAI's SDK expects them, errors included."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+import postgrad
+from postgrad.errors import DataError, ModelError, PostgradError, StorageError
+from postgrad.models.generate import Completion, Decoding
+from postgrad.serving.engine import Engine, Served, messages_from
+
+DEFAULT_NEW_TOKENS = 512
+
+
+class StreamOptions(BaseModel):
+    """OpenAI's `stream_options`."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(BaseModel):
+    """The fields of OpenAI's chat request that are acted on; others are refused when they would change the answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=16)] | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    def decoding(self) -> Decoding:
+        """Omitted settings mean those of the evaluation: greedy."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return Decoding(
+            self.max_completion_tokens or self.max_tokens or DEFAULT_NEW_TOKENS, self.temperature or 0.0, self.top_p or 1.0,
+            self.seed if self.seed is not None else 0, tuple(s for s in stop if s),
+        )  # fmt: skip
+
+
+_UNSUPPORTED = ("tools", "functions", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty", "audio", "modalities")
+
+
+class ApiError(Exception):
+    """An answer in OpenAI's error form."""
+
+    def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
+    """The application.
+
+    Args:
+        engine: Answers.
+        api_key: Required as a bearer token when given.
+    """
+    app = FastAPI(title="postgrad", version=postgrad.__version__, description="OpenAI-compatible chat for base and tuned models.")
+    _errors(app)
+
+    @app.middleware("http")
+    async def key_and_id(request: Request, call_next: Any) -> Any:
+        request_id = f"req_{uuid.uuid4().hex}"
+        if api_key is not None and request.url.path.startswith("/v1/"):
+            given = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(given.encode(), api_key.encode()):
+                error = ApiError(401, "Incorrect API key provided.", "invalid_api_key")
+                return JSONResponse(error.body, 401, headers={"x-request-id": request_id})
+        response = await call_next(request)
+        response.headers["x-request-id"] = request_id
+        return response
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok", "version": postgrad.__version__}
+
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        return {"object": "list", "data": [_model(*item) for item in engine.names()]}
+
+    @app.get("/v1/models/{name:path}")
+    def model(name: str) -> dict[str, Any]:
+        found = next((item for item in engine.names() if item[0] == name), None)
+        if found is None:
+            raise _unknown_model(name)
+        return _model(*found)
+
+    @app.post("/v1/chat/completions", response_model=None)
+    def chat(request: ChatRequest) -> dict[str, Any] | StreamingResponse:
+        served, messages, decoding = _accepted(engine, request)
+        if request.stream:
+            engine.check(served, messages, decoding)
+            usage = bool(request.stream_options and request.stream_options.include_usage)
+            lines = _stream(served.name, engine.stream(served, messages, decoding), usage)
+            return StreamingResponse(lines, media_type="text/event-stream")
+        completions = engine.complete(served, messages, decoding, request.n or 1)
+        return _chat_answer(served, completions)
+
+    return app
+
+
+def _accepted(engine: Engine, request: ChatRequest) -> tuple[Served, list[Any], Decoding]:
+    """The request as the engine takes it, or the error that says why not."""
+    extra = request.model_extra or {}
+    if odd := [k for k in _UNSUPPORTED if extra.get(k)]:
+        raise ApiError(400, f"Unsupported parameter: {odd[0]!r} is not supported by this server yet.", "unsupported_parameter", odd[0])
+    form = extra.get("response_format")
+    if isinstance(form, dict) and form.get("type", "text") != "text":
+        raise ApiError(400, "Unsupported value: 'response_format' other than text is not supported by this server yet.", "unsupported_value", "response_format")
+    if request.stream and (request.n or 1) > 1:
+        raise ApiError(400, "'n' above 1 cannot be streamed by this server.", "unsupported_value", "n")
+    try:
+        served = engine.find(request.model)
+    except ModelError:
+        raise _unknown_model(request.model) from None
+    return served, messages_from(request.messages), request.decoding()
+
+
+def _model(name: str, created: int, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}
+
+
+def _unknown_model(name: str) -> ApiError:
+    return ApiError(404, f"The model {name!r} does not exist or you do not have access to it.", "model_not_found", "model")
+
+
+def _usage(completions: list[Completion]) -> dict[str, int]:
+    prompt, new = completions[0].prompt_tokens, sum(c.completion_tokens for c in completions)
+    return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
+
+
+def _chat_answer(served: Served, completions: list[Completion]) -> dict[str, Any]:
+    choices = [
+        {"index": i, "message": {"role": "assistant", "content": c.text, "refusal": None}, "logprobs": None, "finish_reason": c.finish}
+        for i, c in enumerate(completions)
+    ]
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion", "created": int(time.time()), "model": served.name,
+        "choices": choices, "usage": _usage(completions),
+    }  # fmt: skip
+
+
+def _stream(name: str, pieces: Iterator[str | Completion], usage: bool) -> Iterator[str]:
+    """Server-sent events as OpenAI sends them."""
+    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion.chunk", "created": int(time.time()), "model": name}
+
+    def line(choices: list[dict[str, Any]], **more: Any) -> str:
+        return f"data: {json.dumps({**head, 'choices': choices, **more})}\n\n"
+
+    def delta(content: dict[str, Any], finish: str | None = None) -> str:
+        return line([{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish}], **({"usage": None} if usage else {}))
+
+    yield delta({"role": "assistant", "content": ""})
+    for piece in pieces:
+        if isinstance(piece, Completion):
+            yield delta({}, piece.finish)
+            if usage:
+                yield line([], usage=_usage([piece]))
+        else:
+            yield delta({"content": piece})
+    yield "data: [DONE]\n\n"
+
+
+def _errors(app: FastAPI) -> None:
+    """Every foreseen error in OpenAI's form."""
+
+    @app.exception_handler(ApiError)
+    def api(request: Request, error: ApiError) -> JSONResponse:
+        return JSONResponse(error.body, error.status)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"][1:])
+        return JSONResponse(ApiError(400, f"Invalid value for {where!r}: {first['msg']}.", "invalid_value", where).body, 400)
+
+    @app.exception_handler(HTTPException)
+    def http(request: Request, error: HTTPException) -> JSONResponse:
+        message = f"Unknown request URL: {request.method} {request.url.path}." if error.status_code == 404 else str(error.detail)
+        return JSONResponse(ApiError(error.status_code, message, "unknown_url" if error.status_code == 404 else None).body, error.status_code)
+
+    @app.exception_handler(PostgradError)
+    def foreseen(request: Request, error: PostgradError) -> JSONResponse:
+        if isinstance(error, DataError):
+            code = "context_length_exceeded" if "context length" in error.message else None
+            return JSONResponse(ApiError(400, str(error), code, "messages").body, 400)
+        status = 503 if isinstance(error, StorageError) else 500
+        return JSONResponse(ApiError(status, str(error), kind="server_error").body, status)

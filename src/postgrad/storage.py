@@ -1,0 +1,196 @@
+"""Where state lives and how it is written: the home folder, content hashes, atomic files, blobs, and the stage store.
+
+Nothing is overwritten in place: a file appears whole or not at all, and a blob's name is the hash of its content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postgrad.errors import StorageError
+
+
+def home() -> Path:
+    """The state folder: `$POSTGRAD_HOME`, or `~/.postgrad`."""
+    return Path(os.environ.get("POSTGRAD_HOME") or Path.home() / ".postgrad")
+
+
+@contextlib.contextmanager
+def storing(where: Path) -> Iterator[None]:
+    """Turns a full disk, a missing permission and a read-only disk into one clear error about `where`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"The disk that holds {str(where)!r} is full; nothing half-written was left behind.",
+                "Free some space, or point POSTGRAD_HOME (state) or --out (reports) at another disk, and run the same "
+                "command again: finished stages are kept.",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageError(
+                f"No permission to write to {str(where)!r}.",
+                "Point POSTGRAD_HOME (state) or --out (reports) at a folder that you may write to.",
+            ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
+            raise StorageError(f"{str(where)!r} is needed as a folder, but a file is in its place.", "Choose another folder.") from error
+        raise
+
+
+def write_atomic(path: Path, content: str | bytes) -> Path:
+    """Writes a file that is there whole or not at all, even if the power goes."""
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    with storing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+    return path
+
+
+@contextlib.contextmanager
+def folder_atomic(target: Path) -> Iterator[Path]:
+    """Yields a fresh folder beside `target` that takes its place when the block ends well, and vanishes otherwise."""
+    with storing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            yield work
+            if target.exists():
+                shutil.rmtree(target)
+            os.replace(work, target)
+        finally:
+            if work.exists():
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def sha256_file(path: Path) -> str:
+    """`sha256:<hex>` of a file's content."""
+    with path.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """`sha256:<hex>` of a JSON-safe value, independent of the order of keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@functools.lru_cache
+def code_version(*packages: str) -> str:
+    """Hash of the source files of the named folders of postgrad: a stage's result is void when its code changed."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for package in packages:
+        start = root / package
+        for path in sorted(start.rglob("*.py")) if start.is_dir() else [start.with_suffix(".py")]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Blobs:
+    """Content-addressed files at `$POSTGRAD_STORE` (any fsspec URL) or `<home>/blobs`.
+
+    A folder is stored as a manifest of its files, so equal files are kept once.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        import fsspec
+
+        self.url = url or os.environ.get("POSTGRAD_STORE") or str(home() / "blobs")
+        self._fs, self._root = fsspec.core.url_to_fs(self.url)
+
+    def _path(self, digest: str) -> str:
+        name = digest.removeprefix("sha256:")
+        return f"{self._root}/{name[:2]}/{name}"
+
+    def put_bytes(self, data: bytes) -> str:
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        target = self._path(digest)
+        with storing(Path(self._root)):
+            if not self._fs.exists(target):
+                self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                part = f"{target}.part-{os.getpid()}"
+                self._fs.pipe_file(part, data)
+                self._fs.mv(part, target)
+        return digest
+
+    def get_bytes(self, digest: str) -> bytes:
+        """The content, checked against its name.
+
+        Raises:
+            StorageError: the blob is missing or damaged.
+        """
+        try:
+            data = self._fs.cat_file(self._path(digest))
+        except FileNotFoundError as error:
+            raise StorageError(f"The store {self.url!r} has no blob {digest}.", "Was it deleted, or does POSTGRAD_STORE point elsewhere?") from error
+        if "sha256:" + hashlib.sha256(data).hexdigest() != digest:
+            raise StorageError(f"The blob {digest} in {self.url!r} is damaged.", "Restore it from a backup, or train again.")
+        return data
+
+    def put_folder(self, folder: Path) -> str:
+        """Stores every file below `folder`; returns the digest of the manifest."""
+        files = {str(p.relative_to(folder)): self.put_bytes(p.read_bytes()) for p in sorted(folder.rglob("*")) if p.is_file()}
+        return self.put_bytes(json.dumps({"files": files}, sort_keys=True).encode())
+
+    def get_folder(self, digest: str) -> Path:
+        """A local, read-only copy of a stored folder (kept under `<home>/cache`)."""
+        target = home() / "cache" / digest.removeprefix("sha256:")
+        if not target.exists():
+            manifest = json.loads(self.get_bytes(digest))
+            with folder_atomic(target) as work:
+                for name, blob in manifest["files"].items():
+                    path = work / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(self.get_bytes(blob))
+        return target
+
+
+@dataclass(frozen=True)
+class StageStore:
+    """Results of stages by the hash of their inputs, so that the same command redoes only what changed."""
+
+    folder: Path
+
+    @classmethod
+    def default(cls) -> StageStore:
+        return cls(home() / "stages")
+
+    def path(self, stage: str, key: str) -> Path:
+        return self.folder / stage / (key.removeprefix("sha256:")[:40] + ".json")
+
+    def get(self, stage: str, key: str) -> Any | None:
+        """The stored result, or None. A torn file counts as absent (it cannot come from us: writes are atomic)."""
+        path = self.path(stage, key)
+        try:
+            return json.loads(path.read_text("utf-8"))["result"]
+        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+            return None
+
+    def put(self, stage: str, key: str, inputs: Mapping[str, Any], result: Any) -> None:
+        write_atomic(self.path(stage, key), json.dumps({"inputs": inputs, "result": result}, ensure_ascii=False, default=str))
+
+
+def stage_key(inputs: Mapping[str, Any], packages: Iterable[str]) -> str:
+    """The key of a stage: hash of its inputs and of the code that makes it."""
+    return sha256_json({"inputs": inputs, "code": code_version(*packages)})

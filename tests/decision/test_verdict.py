@@ -1,0 +1,142 @@
+"""The verdict's rules one by one, built from comparisons by hand: this folder needs nothing of evaluation."""
+
+from __future__ import annotations
+
+import pytest
+
+from postgrad.decision.verdict import decide
+from postgrad.measures import ArmResult, Comparison, Forgetting, Score
+
+
+def arm(name: str, hits: int, n: int = 100, half: float = 0.08) -> ArmResult:
+    share = hits / n
+    score = Score(share, max(0.0, share - half), min(1.0, share + half), n)
+    scores = (1.0,) * hits + (0.0,) * (n - hits)
+    return ArmResult(name, scores, ("",) * n, {}, 0, 0, 0, None, score, name.startswith("fine_tuned"))
+
+
+def versus(a: ArmResult, b: ArmResult, half: float = 0.1, p: float | None = None) -> Comparison:
+    d = a.score.value - b.score.value
+    p = p if p is not None else 0.001 if abs(d) > half else 0.3
+    return Comparison(a.name, b.name, d, d - half, d + half, p, p, a.score.n)
+
+
+def all_pairs(*arms: ArmResult, half: float = 0.1) -> list[Comparison]:
+    return [versus(a, b, half) for i, a in enumerate(arms) for b in arms[:i]]
+
+
+def benchmark(verdict: str) -> Forgetting:
+    return Forgetting("arc", 400, 0.5, 0.4, -0.1, -0.13, -0.07, verdict)  # type: ignore[arg-type]
+
+
+BASE, FEW, TUNED = arm("base", 0), arm("few_shot", 23), arm("fine_tuned", 71)
+
+
+def test_a_clear_gain_is_fine_tune_in_a_managers_words() -> None:
+    verdict = decide([BASE, FEW, TUNED], all_pairs(BASE, FEW, TUNED), [benchmark("kept")])
+    assert verdict.recommendation == "fine_tune"
+    assert verdict.sentence == (
+        "Fine-tune: the tuned model gets 71 of 100 right where the best alternative, few-shot prompting, gets 23; the "
+        "gain is 48 points (95 % interval 38 to 58), and no general benchmark was lost."
+    )
+    assert len(verdict.comparisons) == 3 and any("few-shot" in r for r in verdict.reasons)
+
+
+def test_one_comparison_that_fails_holm_stops_it() -> None:
+    pairs = [versus(FEW, BASE), versus(TUNED, FEW), versus(TUNED, BASE, p=0.06)]
+    assert decide([BASE, FEW, TUNED], pairs).recommendation == "cannot_tell"
+
+
+def test_a_straddling_interval_cannot_tell_and_says_how_many_would() -> None:
+    few, tuned = arm("few_shot", 9, 20), arm("fine_tuned", 12, 20)
+    verdict = decide([few, tuned], [versus(tuned, few, half=0.3)])
+    assert verdict.recommendation == "cannot_tell"
+    assert verdict.examples_needed == pytest.approx(165, abs=15)  # ((1.96 + 0.84) * 0.68 / 0.15) ** 2
+    assert "12 of 20" in verdict.sentence and "there are 20" in verdict.sentence
+
+
+def test_a_lost_benchmark_is_a_veto_and_an_open_one_is_said() -> None:
+    pairs = all_pairs(BASE, FEW, TUNED)
+    lost = decide([BASE, FEW, TUNED], pairs, [benchmark("lost")])
+    assert lost.recommendation == "few_shot"
+    assert "lost general ability (arc)" in lost.sentence
+    open_ = decide([BASE, FEW, TUNED], pairs, [benchmark("cannot_tell")])
+    assert open_.recommendation == "fine_tune"
+    assert "arc had too few items" in open_.sentence and any(r.startswith("arc") for r in open_.reasons)
+
+
+def test_costs_must_fit() -> None:
+    pairs = all_pairs(BASE, FEW, TUNED)
+    dear = decide([BASE, FEW, TUNED], pairs, monthly_costs={"fine_tuned": 50}, monthly_budget=20)
+    assert dear.recommendation == "few_shot" and "50.00 a month" in dear.sentence
+    assert (
+        decide([BASE, FEW, TUNED], pairs, monthly_costs={"fine_tuned": 19}, monthly_budget=20).recommendation
+        == "fine_tune"
+    )
+    unknown = decide([BASE, FEW, TUNED], pairs, monthly_budget=20)
+    assert unknown.recommendation == "fine_tune" and any("No price" in r for r in unknown.reasons)
+
+
+def test_a_veto_with_no_other_arm_that_works() -> None:
+    base = arm("base", 0, half=0.03)
+    assert decide([base, TUNED], [versus(TUNED, base)], [benchmark("lost")]).recommendation == "cannot_tell"
+
+
+def test_a_gain_below_what_is_worth_having_is_not_enough() -> None:
+    base, tuned = arm("base", 500, 1000), arm("fine_tuned", 515, 1000)
+    small = [versus(tuned, base, half=0.004, p=0.001)]
+    assert decide([base, tuned], small).recommendation == "base"
+    assert decide([base, tuned], small, smallest_worth=0.01).recommendation == "fine_tune"
+    assert decide([base, tuned], [versus(tuned, base, half=0.01, p=0.001)]).recommendation == "cannot_tell"
+
+
+def test_a_worse_tuned_model_loses_to_the_cheapest_of_the_tied() -> None:
+    prompted, few, tuned = arm("prompted", 59), arm("few_shot", 60), arm("fine_tuned", 30)
+    verdict = decide([BASE, prompted, few, tuned], all_pairs(BASE, prompted, few, tuned))
+    assert verdict.recommendation == "prompted"
+    assert verdict.sentence.startswith("Do not fine-tune: a written prompt gets 59 of 100 right")
+    assert any("which is cheaper" in r for r in verdict.reasons)
+    better = arm("few_shot", 80)
+    assert decide([prompted, better, tuned], all_pairs(prompted, better, tuned)).recommendation == "few_shot"
+
+
+def test_when_nothing_works_it_says_so() -> None:
+    arms = [arm("base", 0, 200, 0.02), arm("few_shot", 2, 200, 0.02), arm("fine_tuned", 1, 200, 0.02)]
+    verdict = decide(arms, all_pairs(*arms))
+    assert verdict.recommendation == "cannot_tell" and verdict.sentence.startswith("None works")
+
+
+def test_of_two_winners_the_cheaper_unless_clearly_beaten() -> None:
+    rag = arm("rag", 30)
+    close, far = arm("fine_tuned+rag", 75), arm("fine_tuned+rag", 95)
+    assert decide([FEW, rag, TUNED, close], all_pairs(FEW, rag, TUNED, close)).recommendation == "fine_tune"
+    assert decide([FEW, rag, TUNED, far], all_pairs(FEW, rag, TUNED, far)).recommendation == "fine_tuned+rag"
+
+
+def test_answers_that_need_documents_never_get_plain_tuning() -> None:
+    rag, both = arm("rag", 30), arm("fine_tuned+rag", 65)
+    arms = [BASE, rag, TUNED, both]
+    assert decide(arms, all_pairs(*arms), needs_documents=True).recommendation == "fine_tuned+rag"
+    without = decide(arms[:3], all_pairs(*arms[:3]), needs_documents=True)
+    assert without.recommendation == "rag"
+    assert any("without retrieval is not offered" in r for r in without.reasons)
+
+
+def test_before_training_the_best_cheap_arm_stands() -> None:
+    verdict = decide([BASE, FEW], all_pairs(BASE, FEW))
+    assert verdict.recommendation == "few_shot" and "nothing has been trained" in verdict.sentence
+
+
+def test_only_trained_arms_have_nothing_to_be_compared_with() -> None:
+    assert decide([TUNED], []).recommendation == "cannot_tell"
+
+
+def test_a_missing_comparison_is_a_fault() -> None:
+    with pytest.raises(ValueError, match="no comparison of 'fine_tuned' and 'base'"):
+        decide([BASE, TUNED], [])
+    with pytest.raises(ValueError, match="no arms"):
+        decide([], [])
+
+
+def test_a_comparison_given_the_other_way_round_serves() -> None:
+    assert decide([FEW, TUNED], [versus(FEW, TUNED)]).recommendation == "fine_tune"

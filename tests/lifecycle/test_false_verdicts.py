@@ -1,0 +1,57 @@
+"""Evaluation and decision together, by simulation: how often is tuning recommended when it brought nothing?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from postgrad.decision.verdict import decide
+from postgrad.evaluation.statistics import compare_arms, score_interval
+from postgrad.measures import ArmResult, Verdict
+
+TRAINING = {"fine_tune", "fine_tuned+rag"}
+
+
+def arm(name: str, scores: np.ndarray) -> ArmResult:
+    score = score_interval(scores, resamples=2000)
+    trained = name.startswith("fine_tuned")
+    return ArmResult(name, tuple(scores.tolist()), ("",) * len(scores), {}, 0, 0, 0, None, score, trained)
+
+
+def judged(seed: int, n: int, shares: dict[str, float], graded: bool = False) -> Verdict:
+    """Arms that share the difficulty of each example, as real ones do."""
+    generator = np.random.default_rng(seed)
+    hard = generator.normal(0, 0.15, n)
+    arms = []
+    for name, share in shares.items():
+        chance = np.clip(share + hard, 0, 1)
+        noise = generator.normal(0, 0.2, n)
+        arms.append(
+            arm(name, np.clip(chance + noise, 0, 1) if graded else (generator.random(n) < chance).astype(float))
+        )
+    return decide(arms, compare_arms(arms, resamples=2000))
+
+
+@pytest.mark.parametrize(
+    ("n", "names", "graded", "repeats"),
+    [
+        (100, ["few_shot", "fine_tuned"], False, 400),
+        (100, ["few_shot", "fine_tuned"], True, 200),
+        (60, ["few_shot", "fine_tuned", "fine_tuned+rag"], False, 300),
+        (30, ["base", "rag", "fine_tuned", "fine_tuned+rag"], False, 200),
+    ],
+)
+def test_equal_arms_rarely_give_fine_tune(n: int, names: list[str], graded: bool, repeats: int) -> None:
+    verdicts = [judged(seed, n, dict.fromkeys(names, 0.5), graded) for seed in range(repeats)]
+    assert sum(v.recommendation in TRAINING for v in verdicts) / repeats < 0.05
+
+
+def test_a_real_gain_is_found() -> None:
+    verdicts = [judged(seed, 120, {"base": 0.2, "few_shot": 0.35, "fine_tuned": 0.75}) for seed in range(40)]
+    assert sum(v.recommendation == "fine_tune" for v in verdicts) >= 38
+
+
+def test_a_tiny_test_set_cannot_tell() -> None:
+    verdicts = [judged(seed, 5, {"base": 0.2, "few_shot": 0.4, "fine_tuned": 0.7}) for seed in range(60)]
+    assert {v.recommendation for v in verdicts} == {"cannot_tell"}
+    assert all(v.examples_needed and v.examples_needed > 5 for v in verdicts)

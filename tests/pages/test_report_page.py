@@ -1,0 +1,185 @@
+"""The report's page keeps its promises: whole, safe, without network, the same every time, and written whole."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from example_reports import SCRIPT, full_report, minimal_report
+
+from postgrad.pages import render_report, write_report
+from postgrad.pages.report_page import chosen_arm, key_figures, tone
+from postgrad.report import ArmPart, ForgettingPart, Report, TrainingPart
+
+VOID = {"meta", "br", "img", "hr", "input", "link"}
+
+
+class _Page(HTMLParser):
+    """Collects what the tests ask for, and that every element is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(key, value or "") for key, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(key, value or "") for key, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def _pictures(html: str) -> list[ElementTree.Element]:
+    return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", html, re.DOTALL)]
+
+
+def _arm(name: str, score: float, low: float, high: float) -> ArmPart:
+    return ArmPart(name=name, model="m", score=score, interval=(low, high), n=30)
+
+
+@pytest.mark.parametrize("report", [full_report(), minimal_report()], ids=["full", "minimal"])
+def test_page_is_well_formed_and_asks_the_network_for_nothing(report: Report) -> None:
+    html = render_report(report)
+    page = _Page(html)
+    assert page.open == []
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    references = [value for key, value in page.attributes if key in ("src", "href", "srcset", "xlink:href", "action")]
+    assert all(value.startswith("#") for value in references)
+    style = " ".join(value for key, value in page.attributes if key == "style") + re.findall("<style>(.*?)</style>", html, re.DOTALL)[0]  # fmt: skip
+    assert "@import" not in style
+    assert all(target.startswith("#") for target in re.findall(r"url\((.*?)\)", style))
+    assert not any(key.startswith("on") for key, _ in page.attributes)
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_user_text_is_escaped_everywhere() -> None:
+    report = full_report()
+    report.name = report.verdict.sentence = report.system_prompt = report.task.metric = report.task.why = SCRIPT
+    report.verdict.reasons = report.cost.assumptions = report.data.notes = [SCRIPT]
+    report.verdict.recommendation = report.arms[0].name = report.data.explanation = SCRIPT
+    report.data.findings[0].sentence = report.data.findings[0].check = SCRIPT
+    report.data.dropped = {SCRIPT: 1}
+    report.machine = {SCRIPT: {SCRIPT: [SCRIPT]}}
+    page = _Page(render_report(report))
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert page.text.count("alert(1)") > 15
+
+
+def test_every_arm_finding_sample_and_verdict_is_on_the_page() -> None:
+    report = full_report()
+    text = _Page(render_report(report)).text
+    sentences = [finding.sentence for finding in report.data.findings]
+    words = [*(arm.name for arm in report.arms), *sentences, *report.verdict.reasons, report.verdict.sentence]
+    words += [benchmark.name for benchmark in report.forgetting.benchmarks] if report.forgetting else []
+    words += [" ".join(sample.prompt.split()) for sample in report.samples]
+    words += ["Fine-tune", "cannot tell", "lost", "kept", "exact duplicate", "contradiction", "emails.csv:17", report.data.hash]
+    assert [word for word in words if word not in text] == []
+
+
+def test_absent_parts_are_said_plainly() -> None:
+    text = _Page(render_report(minimal_report())).text
+    for sentence in ("No arm was measured.", "Nothing was trained in this run.", "The checks found nothing to report."):
+        assert sentence in text
+    noted = minimal_report().model_copy(update={"forgetting": ForgettingPart(margin=0.02, note="The hub is out of reach.")})
+    assert "The hub is out of reach." in render_report(noted)
+
+
+def test_pictures_are_well_formed_and_their_ids_are_unique() -> None:
+    html = render_report(full_report())
+    pictures = _pictures(html)
+    assert len(pictures) == 5
+    assert all(picture.attrib["aria-label"] for picture in pictures)
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    targets = re.findall(r'href="#([^"]+)"', html) + re.findall(r"url\(#([^)]+)\)", html)
+    assert set(targets) <= set(ids)
+    assert "#0102" not in html, "a stand-in colour was left in a picture"
+
+
+def test_same_report_gives_same_bytes() -> None:
+    assert render_report(full_report()) == render_report(full_report())
+
+
+@pytest.mark.parametrize(
+    "arms",
+    [
+        [_arm("fine_tuned", 1.0, 1.0, 1.0)],
+        [_arm("base", 0.0, 0.0, 0.0), _arm("fine_tuned+rag", 1.0, 0.88, 1.0)],
+        [_arm("reward $x^2$", -3.5, -4.0, -3.0), _arm("名前\x00の長い" * 30, 12.0, 10.0, 14.0)],
+        [_arm("base", math.nan, math.nan, math.nan)],
+        [_arm(f"arm {place}", place / 30, 0.0, 1.0) for place in range(24)],
+    ],
+    ids=["one", "edges", "no shares", "not a number", "many"],
+)
+def test_odd_arms(arms: list[ArmPart]) -> None:
+    report = full_report().model_copy(update={"arms": arms})
+    assert _Page(render_report(report)).open == []
+    assert all(picture.tag == "svg" for picture in _pictures(render_report(report)))
+
+
+def test_diverged_training_and_many_classes_still_make_a_page() -> None:
+    report = full_report()
+    training = TrainingPart.model_validate({
+        **full_report().training.model_dump(), "train_loss": [(1, 2.0), (2, math.nan)], "validation_loss": [], "best_step": 0,
+    }) if report.training else None  # fmt: skip
+    report.arms[0].metrics = {f"f1 of class {label}": label / 77 for label in range(77)}
+    html = render_report(report.model_copy(update={"training": training}))
+    assert "f1 of class 76" in html
+    assert "73 more" in html
+
+
+def test_first_screen_speaks_of_the_recommended_arm() -> None:
+    report = full_report()
+    tiles = {tile.label: tile for tile in key_figures(report)}
+    assert tiles["object match"].value == "83.3 %"
+    assert tiles["gain"].value == "+31.0 points"
+    assert "over rag" in tiles["gain"].note
+    assert tiles["1,000 answers"].note == "rag: $0.23"
+    report.verdict.recommendation = "few_shot"
+    chosen = chosen_arm(report)
+    assert chosen is not None
+    assert chosen.name == "few_shot"
+    assert [tone(word) for word in ("fine_tune", "fine_tuned+rag", "few_shot", "cannot_tell")] == ["train", "train", "other", "unsure"]  # fmt: skip
+
+
+def test_written_files_are_whole_and_alone(tmp_path: Path) -> None:
+    report = full_report()
+    json_path, html_path = write_report(report, tmp_path / "run" / "out")
+    assert Report.model_validate_json(json_path.read_text(encoding="utf-8")) == report
+    assert html_path.read_text(encoding="utf-8") == render_report(report)
+    write_report(minimal_report(), json_path.parent)
+    assert sorted(os.listdir(json_path.parent)) == ["report.html", "report.json"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(OSError):
+        write_report(minimal_report(), tmp_path)
+    assert os.listdir(tmp_path) == ["report.json"]
