@@ -104,6 +104,11 @@ def find_similar(texts: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> 
     return _find_similar(tuple(texts), threshold)
 
 
+def near_duplicate_clusters(texts: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> tuple[tuple[int, ...], ...]:
+    """The groups of two or more equal or nearly equal texts; see `find_similar`."""
+    return find_similar(texts, threshold).clusters()
+
+
 @lru_cache(maxsize=2)
 def _find_similar(texts: tuple[str, ...], threshold: float) -> Similar:
     """Kept for the last two sets, because several checks and the split ask the same question."""

@@ -4,7 +4,7 @@ sources → columns → records; then split. `load` does the first three; `docum
 """
 
 from postgrad.data.columns import Mapped, to_records
-from postgrad.data.documents import Chunk, Document, chunk, load_documents
+from postgrad.data.documents import Chunk, Document, chunk_documents, load_documents
 from postgrad.data.load import Loaded, data_hash, load
 from postgrad.data.rows import Row, Rows
 from postgrad.data.sources import read_rows
@@ -18,7 +18,7 @@ __all__ = [
     "Row",
     "Rows",
     "Split",
-    "chunk",
+    "chunk_documents",
     "data_hash",
     "load",
     "load_documents",

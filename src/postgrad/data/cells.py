@@ -8,14 +8,14 @@ from typing import Any
 
 
 def to_text(value: Any) -> str:
-    """Text as it is, but for blanks at its end and blank lines at its start; everything else as compact JSON spells it.
+    """Text as it is, but for blanks at its end and blank lines at its start, and with plain line ends; everything else as compact JSON spells it.
 
     Nothing (null) becomes the empty text.
     """
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.rstrip().lstrip("\r\n")
+        return value.replace("\r\n", "\n").rstrip().lstrip("\n")
     return to_json(value)
 
 

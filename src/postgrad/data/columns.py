@@ -38,16 +38,16 @@ class Mapped:
 def to_records(
     rows: Rows | Sequence[Rows],
     *,
-    input_column: str | None = None,
-    output_column: str | None = None,
+    input_column: str | Sequence[str] | None = None,
+    output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
 ) -> Mapped:
     """Maps rows to conversations.
 
     Args:
         rows: The rows of one file, or of several files with the same columns, which are judged together.
-        input_column: The input's column; several joined by commas become `name: value` blocks.
-        output_column: The output's column; several joined by commas become one JSON object.
+        input_column: The input's column; several (a sequence, or joined by commas) become `name: value` blocks.
+        output_column: The output's column; several become one JSON object.
         system_prompt: Put in front of every conversation that has no system message.
 
     Raises:
@@ -118,11 +118,13 @@ def _with_prompt(records: list[Record], system_prompt: str | None) -> list[Recor
     ]
 
 
-def _named(option: str | None, columns: Sequence[str], rows: Sequence[Row], file: str, flag: str) -> tuple[str, ...]:
+def _named(option: str | Sequence[str] | None, columns: Sequence[str], rows: Sequence[Row], file: str, flag: str) -> tuple[str, ...]:
     """The columns that an option names; every unknown one is refused together with what there is."""
     if option is None:
         return ()
-    wanted = (option,) if option in columns else tuple(part.strip() for part in option.split(",") if part.strip())
+    if isinstance(option, str):
+        option = (option,) if option in columns else option.split(",")
+    wanted = tuple(part.strip() for part in option if part.strip())
     by_lower = {c.lower(): c for c in columns}
     found = tuple(dict.fromkeys(c if c in columns else by_lower.get(c.lower(), c) for c in wanted))
     unknown = [c for c in found if c not in columns]

@@ -31,17 +31,12 @@ class Chunk:
     Attributes:
         document: The document's name.
         heading: The headings above it, outermost first, joined by ` > `; empty where there are none.
-        text: The passage without its headings.
+        text: The headings on a line of their own, and the passage: as retrieval indexes and a model reads it.
     """
 
     document: str
     heading: str
     text: str
-
-    @property
-    def full_text(self) -> str:
-        """Heading and passage, as retrieval should index and a model should read it."""
-        return f"{self.heading}\n{self.text}" if self.heading else self.text
 
 
 def load_documents(folder: Path | str) -> list[Document]:
@@ -67,14 +62,14 @@ def load_documents(folder: Path | str) -> list[Document]:
     return filled
 
 
-def chunk(documents: Sequence[Document], *, max_words: int = 120) -> list[Chunk]:
+def chunk_documents(documents: Sequence[Document], *, max_words: int = 120) -> list[Chunk]:
     """Cuts documents at headings and paragraphs into passages of at most `max_words` words.
 
     Short neighbouring paragraphs under one heading share a passage; a long paragraph is cut between sentences, and a
     sentence only if it alone is too long.
     """
     return [
-        Chunk(document.name, heading, passage)
+        Chunk(document.name, heading, f"{heading}\n{passage}" if heading else passage)
         for document in documents
         for heading, body in _sections(document.text)
         for passage in _passages(body, max_words)
@@ -139,8 +134,8 @@ def _pieces(paragraph: str, max_words: int) -> Iterator[str]:
     words = 0
     for sentence in _SENTENCE_END.split(paragraph):
         parts = sentence.split()
-        runs = [" ".join(parts[i : i + max_words]) for i in range(0, len(parts), max_words)] if len(parts) > max_words else [sentence]
-        for run in runs:
+        for start in range(0, len(parts), max_words):
+            run = " ".join(parts[start : start + max_words])
             size = len(run.split())
             if held and words + size > max_words:
                 yield " ".join(held)

@@ -7,7 +7,7 @@ wrong column costs more than a question.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postgrad.data.cells import shorten
 from postgrad.data.profile import Column, name_words, profile
@@ -170,7 +170,8 @@ def _explain(
         answer = f"output is a JSON object of {shown_out} ({reason})"
     else:
         answer = f"output is {shown_out} ({_describe(outputs[0], OUTPUT_NAMES, given)})"
-    text = f"Input is {shown_in} ({_describe(inputs[0], INPUT_NAMES, given)}); {answer}."
+    whole = replace(inputs[0], words=sum(c.words for c in inputs))
+    text = f"Input is {shown_in} ({_describe(whole, INPUT_NAMES, given)}); {answer}."
     if alternatives:
         names = " or ".join(repr(c.name) for c in alternatives[:3])
         text += f" To learn {names} instead: --output {alternatives[0].name}."

@@ -39,8 +39,8 @@ class Loaded:
 def load(
     paths: Sequence[Path | str],
     *,
-    input_column: str | None = None,
-    output_column: str | None = None,
+    input_column: str | Sequence[str] | None = None,
+    output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
     minimum: int = MINIMUM,
 ) -> Loaded:

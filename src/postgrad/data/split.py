@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postgrad.answers import label_counts
@@ -24,22 +24,19 @@ _COMMON_PROMPT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Indices into the records, ascending, each in one part."""
+    """Each record in one part, in the order they came in.
 
-    train: tuple[int, ...]
-    validation: tuple[int, ...]
-    test: tuple[int, ...]
+    Attributes:
+        train: For learning.
+        validation: For choosing: early stopping, few-shot examples, thresholds.
+        test: For evaluation alone.
+        indices: Where they stood among the records given: (train, validation, test).
+    """
 
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        return iter((self.train, self.validation, self.test))
-
-    def parts(self, records: Sequence[Record]) -> dict[str, tuple[Record, ...]]:
-        """The records themselves, under `train`, `validation` and `test`."""
-        return {
-            "train": tuple(records[i] for i in self.train),
-            "validation": tuple(records[i] for i in self.validation),
-            "test": tuple(records[i] for i in self.test),
-        }
+    train: tuple[Record, ...]
+    validation: tuple[Record, ...]
+    test: tuple[Record, ...]
+    indices: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,9 @@ def split(
     left = [u for u in units if u not in chosen_test]
     chosen_validation = _take(sorted(left, key=lambda u: -u.place), validation_size, leave=1)
     rest = [u for u in left if u not in chosen_validation]
-    return Split(_members(rest), _members(chosen_validation), _members(chosen_test))
+    indices = (_members(rest), _members(chosen_validation), _members(chosen_test))
+    train, choosing, testing = (tuple(records[i] for i in part) for part in indices)
+    return Split(train, choosing, testing, indices)
 
 
 def _members(units: Sequence[_Unit] | set[_Unit]) -> tuple[int, ...]:
