@@ -1,0 +1,28 @@
+"""Data: from files to records, and from records to the parts that train, choose and test.
+
+sources → columns → records; then split. `load` does the first three; `documents` reads the folder behind `--docs`.
+"""
+
+from postgrad.data.columns import Mapped, to_records
+from postgrad.data.documents import Chunk, Document, chunk_documents, load_documents
+from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.rows import Row, Rows
+from postgrad.data.sources import read_rows
+from postgrad.data.split import Split, split
+
+__all__ = [
+    "Chunk",
+    "Document",
+    "Loaded",
+    "Mapped",
+    "Row",
+    "Rows",
+    "Split",
+    "chunk_documents",
+    "data_hash",
+    "load",
+    "load_documents",
+    "read_rows",
+    "split",
+    "to_records",
+]

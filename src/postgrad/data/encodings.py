@@ -1,0 +1,119 @@
+"""From bytes to text, saying which encoding was found: a file from Excel, a mail program and a web page rarely agree.
+
+UTF-8 and marked UTF-16/32 are certain; what is not UTF-8 is read as Windows-1252 (of which Latin-1 is a part) unless the
+bytes clearly speak another alphabet. A file that is UTF-8 but for some lines is mended line by line.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8", "UTF-8 with a byte order mark"),
+    (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),
+    (codecs.BOM_UTF32_BE, "utf-32-be", "UTF-32"),
+    (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
+)
+_SAMPLE = 65_536
+_LINES_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Text, the name of the encoding it had, and what a user should know about that (nothing where it was plain UTF-8)."""
+
+    text: str
+    encoding: str
+    notes: tuple[str, ...] = ()
+
+
+def decode(raw: bytes) -> Decoded:
+    """Decodes a file's bytes; never fails, because every byte means something in Windows-1252 or Latin-1."""
+    for mark, encoding, name in _MARKS:
+        if raw.startswith(mark):
+            text, damaged = _decode_marked(raw[len(mark) :], encoding)
+            notes = () if encoding == "utf-8" else (f"read as {name}",)
+            return Decoded(text, encoding, notes + damaged)
+    unmarked = _unmarked_utf16(raw)
+    if unmarked:
+        text, damaged = _decode_marked(raw, unmarked)
+        return Decoded(text, unmarked, ("read as UTF-16 (the file has no byte order mark)", *damaged))
+    try:
+        return Decoded(raw.decode("utf-8"), "utf-8")
+    except UnicodeDecodeError:
+        return _decode_legacy(raw)
+
+
+def _decode_marked(raw: bytes, encoding: str) -> tuple[str, tuple[str, ...]]:
+    if encoding == "utf-8":
+        inner = decode(raw) if not raw.startswith(codecs.BOM_UTF8) else Decoded(raw.decode("utf-8", "replace"), "utf-8")
+        return inner.text, inner.notes
+    text = raw.decode(encoding, "replace")
+    damaged = text.count("\ufffd")
+    return text, (f"{damaged} damaged characters were replaced by \ufffd",) if damaged else ()
+
+
+def _unmarked_utf16(raw: bytes) -> str | None:
+    """UTF-16 without a mark shows as zero bytes in nearly every second place."""
+    sample = raw[: _SAMPLE // 2 * 2]
+    half = len(sample) // 2
+    if half < 4:
+        return None
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if sample[start::2].count(0) > 0.7 * half and sample[1 - start :: 2].count(0) < 0.05 * half:
+            return encoding
+    return None
+
+
+def _decode_legacy(raw: bytes) -> Decoded:
+    """Bytes that are not UTF-8 as a whole: another encoding, or a mixture."""
+    lines = raw.split(b"\n")
+    good, bad = 0, []
+    for number, line in enumerate(lines, start=1):
+        if line.isascii():
+            continue
+        if _is_utf8(line):
+            good += 1
+        else:
+            bad.append(number)
+    if good:
+        wrong = set(bad)
+        text = "\n".join(
+            _windows(line) if number in wrong else line.decode("utf-8") for number, line in enumerate(lines, start=1)
+        )
+        named = ", ".join(map(str, bad[:_LINES_NAMED])) + (", …" if len(bad) > _LINES_NAMED else "")
+        which = f"line {named} is" if len(bad) == 1 else f"{len(bad)} lines ({named}) are"
+        return Decoded(text, "mixed", (f"mixed encodings: {which} not UTF-8 and read as Windows-1252 (Latin-1)",))
+    other = _other_alphabet(raw)
+    if other:
+        return Decoded(raw.decode(other, "replace"), other, (f"read as {other}, by the look of its bytes",))
+    return Decoded(_windows(raw), "cp1252", ("read as Windows-1252 (Latin-1): the file is not UTF-8",))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _windows(raw: bytes) -> str:
+    try:
+        return raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _other_alphabet(raw: bytes) -> str | None:
+    """An encoding of a non-Latin alphabet, where so many bytes are beyond ASCII that Windows-1252 makes no sense."""
+    sample = raw[:_SAMPLE]
+    letters = sum(byte >= 0x80 for byte in sample)
+    if letters < 0.25 * len(sample):
+        return None
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample).best()
+    return best.encoding if best is not None and best.encoding not in ("ascii", "utf_8") else None
