@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from postgrad.answers import AnswerKind, answer_kind, parse_json
-from postgrad.checks.wording import count_of, quote, verb
+from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
 from postgrad.similarity import exact_key, find_similar
+
+_FIELDS_SHOWN = 3
 
 
 def contradictions(*, near_threshold: float = 0.85) -> Check:
@@ -81,7 +84,12 @@ def _near(
 ) -> Iterator[Finding]:
     found: list[tuple[int, int, float]] = []
     for first, second, score in find_similar([r.prompt_text for r in records]).above(threshold).pairs:
-        if first in prompts and second in prompts and prompts[first] != prompts[second] and values[first] != values[second]:
+        if (
+            first in prompts
+            and second in prompts
+            and prompts[first] != prompts[second]
+            and values[first] != values[second]
+        ):
             found.append((first, second, score))
     if not found:
         return
@@ -102,8 +110,17 @@ def _near(
 
 
 def _both(records: Sequence[Record], index: int, other: int) -> str:
+    """The prompt with both answers; of JSON objects only the fields that differ."""
     here, there = records[index], records[other]
-    return (
-        f"{quote(here.prompt_text, 50)} → {quote(here.answer_text, 50)}, "
-        f"but {there.source} → {quote(there.answer_text, 50)}"
-    )
+    mine, theirs = parse_json(here.answer_text), parse_json(there.answer_text)
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        keys = [key for key in dict.fromkeys((*mine, *theirs)) if mine.get(key) != theirs.get(key)][:_FIELDS_SHOWN]
+        left, right = (", ".join(f"{key} {_short(value.get(key))}" for key in keys) for value in (mine, theirs))
+    else:
+        left, right = quote(here.answer_text, 50), quote(there.answer_text, 50)
+    return f"{quote(here.prompt_text, 50)} → {left}, but {place(there.source)} → {right}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from postgrad.answers import answer_kind, parse_json
 from postgrad.checks.wording import count_of, percent, quote_end, verb
@@ -12,11 +13,17 @@ from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 
 _FINAL = re.compile(r"[.!?…。！？؟।:;»”’\"'`)\]}>|*_~-]\s*$")
+_MIN_TENTH = 20
 _LIST_ITEM = re.compile(r"^\s*([-*•]|\d+[.)])\s", re.MULTILINE)
 
 
 def cut_off(
-    *, usual_share: float = 0.8, min_words: int = 12, min_equal: int = 5, equal_share: float = 0.02, near_limit: int = 30
+    *,
+    usual_share: float = 0.8,
+    min_words: int = 12,
+    min_equal: int = 5,
+    equal_share: float = 0.02,
+    near_limit: int = 30,
 ) -> Check:
     """Finds broken JSON among JSON, sentences without an end among complete ones, and a limit at which answers stop.
 
@@ -49,7 +56,7 @@ def _broken_json(answers: dict[int, str], usual_share: float) -> Iterator[Findin
         check="cut_off",
         severity="warning",
         sentence=f"{count_of(len(broken), 'answer')} {verb(len(broken), 'is', 'are')} broken JSON, "
-        f"while {percent(1 - len(broken) / len(answers))} of the answers can be read; probably cut off.",
+        f"while the other {len(answers) - len(broken):,} can be read; probably cut off.",
         indices=tuple(broken),
         evidence=tuple(f"ends with {quote_end(answers[i])}" for i in broken),
         repairs=tuple(Repair(i, "drop") for i in broken),
@@ -61,19 +68,49 @@ def _open_ended(answers: dict[int, str], usual_share: float, min_words: int) -> 
     """Long answers without final punctuation, where most long answers have it. A last list item needs none."""
     prose = {i: a for i, a in answers.items() if len(a.split()) >= min_words and not _ends_as_list(a)}
     open_ended = [i for i, answer in prose.items() if not _FINAL.search(answer)]
-    if not open_ended or len(open_ended) > (1 - usual_share) * len(prose):
+    if len(open_ended) > (1 - usual_share) * len(prose):
+        yield from _length_wall(prose, set(open_ended))
+        return
+    if not open_ended:
         return
     open_ended.sort(key=lambda i: -len(prose[i]))
     yield Finding(
         check="cut_off",
         severity="warning",
         sentence=f"{count_of(len(open_ended), 'long answer')} {verb(len(open_ended), 'ends', 'end')} without final "
-        f"punctuation, while {percent(1 - len(open_ended) / len(prose))} of the long answers have it; probably cut off.",
+        f"punctuation, while the other {len(prose) - len(open_ended):,} have it; probably cut off.",
         indices=tuple(open_ended),
         evidence=tuple(f"ends with {quote_end(prose[i])}" for i in open_ended),
         repairs=tuple(Repair(i, "drop", safe=False) for i in open_ended),
         details={"fault": "open_ended", "count": len(open_ended), "long_answers": len(prose)},
     )
+
+
+def _length_wall(prose: dict[int, str], open_ended: set[int]) -> Iterator[Finding]:
+    """Where many answers end openly anyway: whether those near the greatest length do so at least twice as often."""
+    ordered = sorted(prose, key=lambda i: len(prose[i]))
+    tenths = [ordered[k * len(ordered) // 10 : (k + 1) * len(ordered) // 10] for k in range(10)]
+    if len(tenths[0]) < _MIN_TENTH:
+        return
+    shares = [sum(i in open_ended for i in tenth) / len(tenth) for tenth in tenths]
+    usual = median(shares)
+    wall: list[int] = []
+    for tenth, share in zip(reversed(tenths), reversed(shares), strict=True):
+        if share < max(2 * usual, 0.5):
+            break
+        wall = [i for i in tenth if i in open_ended] + wall
+    if wall:
+        wall.sort(key=lambda i: -len(prose[i]))
+        yield Finding(
+            check="cut_off",
+            severity="warning",
+            sentence=f"Of the longest tenth of the answers {percent(shares[-1])} end without final punctuation, elsewhere about "
+            f"{percent(usual)}: a length limit seems to have cut {len(wall):,} of them.",
+            indices=tuple(wall),
+            evidence=tuple(f"ends with {quote_end(prose[i])}" for i in wall),
+            repairs=tuple(Repair(i, "drop", safe=False) for i in wall),
+            details={"fault": "length_wall", "count": len(wall), "share_by_tenth": [round(s, 3) for s in shares]},
+        )
 
 
 def _ends_as_list(answer: str) -> bool:

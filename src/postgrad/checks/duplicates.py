@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from postgrad.checks.wording import count_of, quote, verb
+from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 from postgrad.similarity import exact_key
 
 
 def duplicates() -> Check:
-    """Finds records whose prompt and answer repeat an earlier record (but for case and spacing); the first is kept."""
+    """Finds records whose prompt and answer repeat an earlier record (but for spacing, and the prompt's case); the first is kept."""
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
         first: dict[tuple[str, str], int] = {}
@@ -28,7 +28,9 @@ def duplicates() -> Check:
                 sentence=f"{count_of(len(repeats), 'record')} {verb(len(repeats), 'repeats', 'repeat')} the prompt and answer "
                 "of an earlier one; the first of each is kept.",
                 indices=tuple(index for index, _ in repeats),
-                evidence=tuple(f"repeats {records[o].source}: {quote(records[i].prompt_text)}" for i, o in repeats),
+                evidence=tuple(
+                    f"repeats {place(records[o].source)}: {quote(records[i].prompt_text)}" for i, o in repeats
+                ),
                 repairs=tuple(Repair(index, "drop") for index, _ in repeats),
                 details={"count": len(repeats), "originals": len({original for _, original in repeats})},
             )
@@ -37,5 +39,5 @@ def duplicates() -> Check:
 
 
 def record_key(record: Record) -> tuple[str, str]:
-    """Prompt and answer as they count for a repetition."""
-    return exact_key(record.prompt_text), exact_key(record.answer_text)
+    """Prompt and answer as they count for a repetition; in answers case matters, because it is learned."""
+    return exact_key(record.prompt_text), " ".join(record.answer_text.split())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from postgrad.checks.wording import count_of, quote
+from postgrad.checks.duplicates import record_key
+from postgrad.checks.wording import count_of, place, quote
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
 from postgrad.similarity import DEFAULT_THRESHOLD, exact_key, find_similar
@@ -19,12 +20,11 @@ def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: f
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        prompts = [exact_key(r.prompt_text) for r in records]
+        keys = [record_key(r) for r in records]
         answers = [exact_key(r.answer_text) for r in records]
         found: dict[int, tuple[int, float]] = {}
         for first, second, score in find_similar([r.prompt_text for r in records], threshold).pairs:
-            exact = prompts[first] == prompts[second] and answers[first] == answers[second]
-            if exact or not _same_answer(answers[first], answers[second], answer_threshold):
+            if keys[first] == keys[second] or not _same_answer(answers[first], answers[second], answer_threshold):
                 continue
             if second not in found or score > found[second][1]:
                 found[second] = (first, score)
@@ -38,7 +38,7 @@ def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: f
             "same answer; they are kept, and never divided between training and test.",
             indices=tuple(index for index, _ in ranked),
             evidence=tuple(
-                f"{100 * score:.0f} % like {records[o].source}: {quote(records[i].prompt_text, 50)} / "
+                f"{100 * score:.0f} % like {place(records[o].source)}: {quote(records[i].prompt_text, 50)} / "
                 f"{quote(records[o].prompt_text, 50)}"
                 for i, (o, score) in ranked
             ),

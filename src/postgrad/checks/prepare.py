@@ -10,7 +10,9 @@ from postgrad.records import Record
 _SEVERITIES = {"error": 0, "warning": 1, "info": 2}
 
 
-def run(records: Sequence[Record], context: Context, checks: Mapping[str, Check], accept: Iterable[str] = ()) -> Checked:
+def run(
+    records: Sequence[Record], context: Context, checks: Mapping[str, Check], accept: Iterable[str] = ()
+) -> Checked:
     """Runs the checks on the records as read and applies their safe repairs.
 
     The repairs of an accepted check are not made: who accepts repeats wants to keep them. Of several repairs of one record

@@ -12,7 +12,9 @@ from postgrad.records import Message, Record
 def map_texts(record: Record, change: Callable[[str], str]) -> Record:
     """The record with every text changed: messages, tool calls, references, raw text. Metadata and source stay."""
     changed = {
-        item.name: _map(getattr(record, item.name), change) for item in fields(record) if item.name not in ("source", "meta")
+        item.name: _map(getattr(record, item.name), change)
+        for item in fields(record)
+        if item.name not in ("source", "meta")
     }
     return replace(record, **changed)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
+from postgrad.records import Source
+
 
 def count_of(count: int, noun: str, plural: str = "") -> str:
     """`1 record`, `12 records`, `1,204 records`."""
@@ -23,6 +27,12 @@ def quote_end(text: str, length: int = 60) -> str:
     """The end of a text on one line, in quotes."""
     line = " ".join(text.split())
     return f"“{line if len(line) <= length else '…' + line[1 - length :]}”"
+
+
+def place(source: Source) -> str:
+    """`line 17 of tickets.csv`, without the folders."""
+    name = PurePath(source.file).name or "the data"
+    return f"line {source.line} of {name}" if source.line else name
 
 
 def percent(share: float) -> str:
