@@ -71,6 +71,7 @@ class RunFolder:
             return {}
 
     def append_step(self, step: Step) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "steps.jsonl").open("a", encoding="utf-8") as out:
             out.write(json.dumps(asdict(step)) + "\n")
 

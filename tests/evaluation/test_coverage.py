@@ -26,6 +26,7 @@ SCORES: dict[str, tuple[Draw, float, float]] = {
     "right or wrong": (right(0.8), 0.8, 0.985),
     "graded": (lambda g, n: g.beta(5, 2, n), 5 / 7, 0.985),
     "mostly zero": (lambda g, n: (g.random(n) < 0.2) * g.random(n), 0.1, 0.99),
+    "nearly all zero": (lambda g, n: (g.random(n) < 0.04) * g.random(n), 0.02, 1.0),
 }
 
 

@@ -124,6 +124,16 @@ def test_equal_scores_still_leave_a_tenth_open(values: list[float]) -> None:
     assert same.low < -0.1 and same.high > 0.1
 
 
+def test_one_odd_score_does_not_close_what_equal_scores_leave_open() -> None:
+    assert score_interval([0.01] + [0.0] * 29).high > 0.1
+    assert score_interval([1.0] * 28 + [0.99, 0.98]).low < 0.9
+
+
+def test_a_few_pairs_that_differ_get_the_score_interval() -> None:
+    found = compare([1] * 12 + [0] * 4 + [1] * 44, [0] * 12 + [1] * 4 + [1] * 44)
+    assert (found.low, found.high) == pytest.approx(tango(12, 4, 60, 1.959964), abs=1e-6)
+
+
 def test_a_constant_gain_is_not_certain() -> None:
     result = compare([0.9] * 30, [0.4] * 30)
     assert result.difference == pytest.approx(0.5) and result.low < 0.4 and result.high > 0.5

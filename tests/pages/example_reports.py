@@ -1,4 +1,4 @@
-"""Two reports for the tests of the pages: one with everything in it, hostile text too, and the least that is allowed."""
+"""Two reports for the tests of the pages: one with everything in it, hostile text too, and the least allowed."""
 
 from __future__ import annotations
 
@@ -46,24 +46,72 @@ def full_report() -> Report:
             kind="extraction", metric="object_match", why="Every answer is one JSON object with the same five fields."
         ),
         data=_data(),
-        system_prompt="Read the customer's e-mail and answer with one JSON object.\n" + "- field: one of a, b, c\n" * 20,
+        system_prompt="Read the customer's e-mail and answer with one JSON object.\n"
+        + "- field: one of a, b, c\n" * 20,
         resolvable_difference=0.081,
         arms=_arms(),
         comparisons=[
-            ComparisonPart(arm="fine_tuned", against=other, difference=d, interval=(d - 0.08, d + 0.075), p_value=p, p_adjusted=3 * p)
-            for other, d, p in (("rag", 0.31, 0.00002), ("few_shot", 0.36, 0.00001), ("prompted", 0.62, 0.00001), ("base", 0.738, 0.00001))
-        ] + [ComparisonPart(arm="rag", against="few_shot", difference=0.05, interval=(-0.03, 0.13), p_value=0.24, p_adjusted=0.24)],
+            ComparisonPart(
+                arm="fine_tuned",
+                against=other,
+                difference=d,
+                interval=(d - 0.08, d + 0.075),
+                p_value=p,
+                p_adjusted=3 * p,
+            )
+            for other, d, p in (
+                ("rag", 0.31, 0.00002),
+                ("few_shot", 0.36, 0.00001),
+                ("prompted", 0.62, 0.00001),
+                ("base", 0.738, 0.00001),
+            )
+        ]
+        + [
+            ComparisonPart(
+                arm="rag", against="few_shot", difference=0.05, interval=(-0.03, 0.13), p_value=0.24, p_adjusted=0.24
+            )
+        ],
         forgetting=ForgettingPart(
             margin=0.02,
             benchmarks=[
-                BenchmarkPart(name="hellaswag", n=400, base=0.42, tuned=0.418, difference=-0.002, interval=(-0.015, 0.011), verdict="kept"),
-                BenchmarkPart(name="arc_easy", n=400, base=0.55, tuned=0.50, difference=-0.05, interval=(-0.075, -0.025), verdict="lost"),
-                BenchmarkPart(name="piqa", n=200, base=0.66, tuned=0.655, difference=-0.005, interval=(-0.035, 0.025), verdict="cannot_tell"),
+                BenchmarkPart(
+                    name="hellaswag",
+                    n=400,
+                    base=0.42,
+                    tuned=0.418,
+                    difference=-0.002,
+                    interval=(-0.015, 0.011),
+                    verdict="kept",
+                ),
+                BenchmarkPart(
+                    name="arc_easy",
+                    n=400,
+                    base=0.55,
+                    tuned=0.50,
+                    difference=-0.05,
+                    interval=(-0.075, -0.025),
+                    verdict="lost",
+                ),
+                BenchmarkPart(
+                    name="piqa",
+                    n=200,
+                    base=0.66,
+                    tuned=0.655,
+                    difference=-0.005,
+                    interval=(-0.035, 0.025),
+                    verdict="cannot_tell",
+                ),
             ],
         ),
-        edge_cases=[SlicePart(slice="longest tenth", n=12, fine_tuned=0.75, against=0.4), SlicePart(slice="other languages", n=9, fine_tuned=0.56, against=0.33)],
+        edge_cases=[
+            SlicePart(slice="longest tenth", n=12, fine_tuned=0.75, against=0.4),
+            SlicePart(slice="other languages", n=9, fine_tuned=0.56, against=0.33),
+        ],
         training=_training(),
-        learning_curve={"points": [[105, 0.61], [210, 0.74], [420, 0.833]], "forecast": {"examples": 840, "score": 0.87, "interval": [0.83, 0.9]}},
+        learning_curve={
+            "points": [[105, 0.61], [210, 0.74], [420, 0.833]],
+            "forecast": {"examples": 840, "score": 0.87, "interval": [0.83, 0.9]},
+        },
         automation={"target_accuracy": 0.95, "coverage": 0.6, "coverage_interval": [0.5, 0.68], "threshold": 0.93},
         samples=_samples(),
         cost=CostPart(
@@ -71,11 +119,14 @@ def full_report() -> Report:
             per_1000={"fine_tuned": 0.021, "few_shot": 0.19, "rag": 0.23},
             monthly_queries=10000,
             break_even_days=1.2,
-            assumptions=["This machine costs $0.096 an hour (2 cores, list price of 2026-01).", "Data work is not counted."],
+            assumptions=[
+                "This machine costs $0.096 an hour (2 cores, list price of 2026-01).",
+                "Data work is not counted.",
+            ],
         ),
         verdict=VerdictPart(
             recommendation="fine_tune",
-            sentence="Fine-tune: the trained model gets 83 of 100 e-mails wholly right, 31 points more than the best alternative.",
+            sentence="Fine-tune: it gets 83 of 100 e-mails wholly right: 31 points more than rag, the next best.",
             reasons=[
                 "fine_tuned beats rag by 31 points (23 to 38), far more than the 2 points that were asked for.",
                 "A thousand answers cost $0.02 instead of $0.23.",
@@ -83,9 +134,14 @@ def full_report() -> Report:
             ],
         ),
         model=ModelPart(name="furniture", version=1, base="smollm2-135m-instruct", blob="sha256:9f2b61c0ffee"),
-        machine={"cpu": "x86_64, 2 cores, avx512_bf16", "memory": "30 GB", "torch": "2.13.0", "dtype": {"train": "bfloat16", "generate": "bfloat16"}},
+        machine={
+            "cpu": "x86_64, 2 cores, avx512_bf16",
+            "memory": "30 GB",
+            "torch": "2.13.0",
+            "dtype": {"train": "bfloat16", "generate": "bfloat16"},
+        },
         seconds={"read": 0.8, "check": 3.1, "arms": 212.0, "training": 301.0, "forgetting": 118.0},
-    )  # fmt: skip
+    )
 
 
 def _data() -> DataPart:
@@ -102,14 +158,30 @@ def _data() -> DataPart:
         dropped={"exact_duplicate": 7, "empty_answer": 3, "cut_off": 2},
         token_histogram=[(64, 31), (128, 182), (192, 214), (256, 96), (384, 44), (512, 16), (768, 5)],
         findings=[
-            FindingPart(check="personal_data", severity="info", count=14, sentence="14 e-mails hold a telephone number.",
-                        examples=[("emails.csv", line) for line in range(3, 17)]),
-            FindingPart(check="contradiction", severity="error", count=2, sentence="The same e-mail has two different answers.",
-                        examples=[("emails.csv", 17), ("emails.csv", 203)], evidence=["17: return", "203: complaint " + SCRIPT]),
-            FindingPart(check="near_duplicate", severity="warning", count=9, sentence="Nine e-mails differ in a word or two; they were kept on one side of the split.",
-                        examples=[("emails.csv", 40)]),
+            FindingPart(
+                check="personal_data",
+                severity="info",
+                count=14,
+                sentence="14 e-mails hold a telephone number.",
+                examples=[("emails.csv", line) for line in range(3, 17)],
+            ),
+            FindingPart(
+                check="contradiction",
+                severity="error",
+                count=2,
+                sentence="The same e-mail has two different answers.",
+                examples=[("emails.csv", 17), ("emails.csv", 203)],
+                evidence=["17: return", "203: complaint " + SCRIPT],
+            ),
+            FindingPart(
+                check="near_duplicate",
+                severity="warning",
+                count=9,
+                sentence="Nine e-mails differ in a word or two; each group was kept on one side.",
+                examples=[("emails.csv", 40)],
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def _arms() -> list[ArmPart]:
@@ -121,12 +193,21 @@ def _arms() -> list[ArmPart]:
         ("fine_tuned", 0.833, (0.757, 0.889), 66.0, 37.9, 210.0, 0.021),
     ]
     return [
-        ArmPart(name=name, model="smollm2-135m-instruct", score=score, interval=interval, n=120, prompt_tokens_mean=tokens_in,
-                completion_tokens_mean=tokens_out, latency_ms_p50=latency, cost_per_1000=price,
-                metrics={"json_valid": min(1.0, score + 0.2), "field_match": min(1.0, score + 0.1)},
-                note="four examples, chosen on validation" if name == "few_shot" else "")
+        ArmPart(
+            name=name,
+            model="smollm2-135m-instruct",
+            score=score,
+            interval=interval,
+            n=120,
+            prompt_tokens_mean=tokens_in,
+            completion_tokens_mean=tokens_out,
+            latency_ms_p50=latency,
+            cost_per_1000=price,
+            metrics={"json_valid": min(1.0, score + 0.2), "field_match": min(1.0, score + 0.1)},
+            note="four examples, chosen on validation" if name == "few_shot" else "",
+        )
         for name, score, interval, tokens_in, tokens_out, latency, price in rows
-    ]  # fmt: skip
+    ]
 
 
 def _training() -> TrainingPart:
@@ -141,7 +222,9 @@ def _training() -> TrainingPart:
         steps=780,
         best_step=600,
         seconds=301.0,
-        train_loss=[(step, 0.18 + 2.1 / (1 + step / 25) + 0.05 * ((step * 7919) % 13 - 6) / 6) for step in range(1, 781)],
+        train_loss=[
+            (step, 0.18 + 2.1 / (1 + step / 25) + 0.05 * ((step * 7919) % 13 - 6) / 6) for step in range(1, 781)
+        ],
         validation_loss=[(s, 0.3 + 1.6 / (1 + s / 40) + max(0, s - 600) * 0.0006) for s in range(60, 781, 60)],
         truncated=2,
         stopped_because="validation loss no longer fell",
@@ -168,8 +251,11 @@ def _samples() -> list[SamplePart]:
         SamplePart(
             prompt=prompt,
             reference=good,
-            answers={name: good if name == "fine_tuned" else "I am sorry to hear that! " * (12 * place) for place, name in enumerate(names)},
+            answers={
+                name: good if name == "fine_tuned" else "I am sorry to hear that! " * (12 * place)
+                for place, name in enumerate(names)
+            },
             scores={name: {"fine_tuned": 1.0, "rag": 0.4}.get(name, 0.0) for name in names},
         )
         for prompt in prompts
-    ]  # fmt: skip
+    ]

@@ -18,7 +18,8 @@ from example_reports import SCRIPT, full_report, minimal_report
 
 from postgrad.pages import render_report, write_report
 from postgrad.pages.report_page import chosen_arm, key_figures, tone
-from postgrad.report import ArmPart, ForgettingPart, Report, TrainingPart
+from postgrad.pages.wording import PER_CENT
+from postgrad.report import ArmPart, ForgettingPart, Report
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 
@@ -71,7 +72,10 @@ def test_page_is_well_formed_and_asks_the_network_for_nothing(report: Report) ->
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     references = [value for key, value in page.attributes if key in ("src", "href", "srcset", "xlink:href", "action")]
     assert all(value.startswith("#") for value in references)
-    style = " ".join(value for key, value in page.attributes if key == "style") + re.findall("<style>(.*?)</style>", html, re.DOTALL)[0]  # fmt: skip
+    style = (
+        " ".join(value for key, value in page.attributes if key == "style")
+        + re.findall("<style>(.*?)</style>", html, re.DOTALL)[0]
+    )
     assert "@import" not in style
     assert all(target.startswith("#") for target in re.findall(r"url\((.*?)\)", style))
     assert not any(key.startswith("on") for key, _ in page.attributes)
@@ -99,7 +103,16 @@ def test_every_arm_finding_sample_and_verdict_is_on_the_page() -> None:
     words = [*(arm.name for arm in report.arms), *sentences, *report.verdict.reasons, report.verdict.sentence]
     words += [benchmark.name for benchmark in report.forgetting.benchmarks] if report.forgetting else []
     words += [" ".join(sample.prompt.split()) for sample in report.samples]
-    words += ["Fine-tune", "cannot tell", "lost", "kept", "exact duplicate", "contradiction", "emails.csv:17", report.data.hash]
+    words += [
+        "Fine-tune",
+        "cannot tell",
+        "lost",
+        "kept",
+        "exact duplicate",
+        "contradiction",
+        "emails.csv:17",
+        report.data.hash,
+    ]
     assert [word for word in words if word not in text] == []
 
 
@@ -107,7 +120,9 @@ def test_absent_parts_are_said_plainly() -> None:
     text = _Page(render_report(minimal_report())).text
     for sentence in ("No arm was measured.", "Nothing was trained in this run.", "The checks found nothing to report."):
         assert sentence in text
-    noted = minimal_report().model_copy(update={"forgetting": ForgettingPart(margin=0.02, note="The hub is out of reach.")})
+    noted = minimal_report().model_copy(
+        update={"forgetting": ForgettingPart(margin=0.02, note="The hub is out of reach.")}
+    )
     assert "The hub is out of reach." in render_report(noted)
 
 
@@ -146,9 +161,9 @@ def test_odd_arms(arms: list[ArmPart]) -> None:
 
 def test_diverged_training_and_many_classes_still_make_a_page() -> None:
     report = full_report()
-    training = TrainingPart.model_validate({
-        **full_report().training.model_dump(), "train_loss": [(1, 2.0), (2, math.nan)], "validation_loss": [], "best_step": 0,
-    }) if report.training else None  # fmt: skip
+    assert report.training is not None
+    diverged = {"train_loss": [(1, 2.0), (2, math.nan)], "validation_loss": [], "best_step": 0}
+    training = report.training.model_copy(update=diverged)
     report.arms[0].metrics = {f"f1 of class {label}": label / 77 for label in range(77)}
     html = render_report(report.model_copy(update={"training": training}))
     assert "f1 of class 76" in html
@@ -158,7 +173,7 @@ def test_diverged_training_and_many_classes_still_make_a_page() -> None:
 def test_first_screen_speaks_of_the_recommended_arm() -> None:
     report = full_report()
     tiles = {tile.label: tile for tile in key_figures(report)}
-    assert tiles["object match"].value == "83.3 %"
+    assert tiles["object match"].value == f"83.3{PER_CENT}"
     assert tiles["gain"].value == "+31.0 points"
     assert "over rag" in tiles["gain"].note
     assert tiles["1,000 answers"].note == "rag: $0.23"
@@ -166,7 +181,12 @@ def test_first_screen_speaks_of_the_recommended_arm() -> None:
     chosen = chosen_arm(report)
     assert chosen is not None
     assert chosen.name == "few_shot"
-    assert [tone(word) for word in ("fine_tune", "fine_tuned+rag", "few_shot", "cannot_tell")] == ["train", "train", "other", "unsure"]  # fmt: skip
+    assert [tone(word) for word in ("fine_tune", "fine_tuned+rag", "few_shot", "cannot_tell")] == [
+        "train",
+        "train",
+        "other",
+        "unsure",
+    ]
 
 
 def test_written_files_are_whole_and_alone(tmp_path: Path) -> None:

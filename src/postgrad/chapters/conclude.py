@@ -77,7 +77,7 @@ def job_name(job: Job, data: Data) -> str:
     """The model's name: as wished, or from the first file's name."""
     if job.recipe.name:
         return job.recipe.name
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", data.loaded.name).strip("-").lower()
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", data.name).strip("-").lower()
     return stem or "model"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from postgrad.chapters.job import Job
 from postgrad.checks import run_checks
-from postgrad.data.documents import Chunk, chunk_documents, load_documents
+from postgrad.data.documents import chunk_documents, load_documents
 from postgrad.data.load import Loaded, load
 from postgrad.data.split import split
 from postgrad.decision.power import smallest_resolvable_difference
@@ -28,12 +28,14 @@ class Data:
     """The user's examples, ready.
 
     Attributes:
+        name: Of the first file, without ending.
         system_prompt: The instruction of the prompted arms.
         own_system: Whether that instruction is the user's (then it is trained with) or was written by rule.
         resolvable: The smallest difference that this test part can show.
         token_histogram: (upper edge, records).
     """
 
+    name: str
     loaded: Loaded
     checked: Checked
     train: tuple[Record, ...]
@@ -90,7 +92,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
     yield Said(f"Before anything is trained: {len(parts.test)} test examples can show differences of about {100 * resolvable:.0f} points or more.")
     return Data(
-        loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
+        Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
         sha256_json(sorted(content_hash(r) for r in kept)), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
         passages, _retriever(passages),
     )  # fmt: skip
@@ -117,8 +119,7 @@ def _usable(records: Sequence[Record]) -> list[Conversation]:
 def _passages(docs: str | None) -> tuple[Passage, ...]:
     if docs is None:
         return ()
-    chunks: list[Chunk] = [c for d in load_documents(Path(docs)) for c in chunk_documents([d])]
-    return tuple(Passage(c.text, c.document) for c in chunks)
+    return tuple(Passage(c.text, c.document) for c in chunk_documents(load_documents(docs)))
 
 
 def _retriever(passages: Sequence[Passage]) -> Callable[[str], list[Passage]] | None:

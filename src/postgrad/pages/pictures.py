@@ -1,7 +1,7 @@
 """The report's pictures: the arms with their intervals, the losses, the lengths of the records, the learning curve.
 
-Each function takes numbers and gives an inline `<svg>`, or an empty string where there is nothing to draw. matplotlib is
-imported when the first picture is drawn, so that importing the pages stays cheap.
+Each function takes numbers and gives an inline `<svg>`, or an empty string where there is nothing to draw. matplotlib
+is imported when the first picture is drawn, so that importing the pages stays cheap.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def lengths_picture(histogram: Sequence[tuple[int, int]]) -> str:
     axes.set_xticks([tick + 1 for tick in ticks], [f"{histogram[tick][0]:,}" for tick in ticks])
     axes.set_xlim(0, len(counts))
     axes.grid(axis="y", color=INKS["line"], linewidth=1)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="y", integer=True)
     _labels(axes, "tokens in a record, at most", "records")
     said = ", ".join(f"{count} up to {edge}" for edge, count in histogram)
     return _drawn(axes, "lengths", f"Records by length in tokens: {said}")
@@ -107,6 +107,7 @@ def learning_picture(curve: dict[str, Any] | None, share: bool) -> str:
             axes.plot([x, x], [low, high], color=INKS["trained"], linewidth=2.4, solid_capstyle="round")
         axes.plot([x], [y], "o", markersize=8, color=INKS["page"], markeredgecolor=INKS["trained"], mew=2)
     axes.grid(axis="y", color=INKS["line"], linewidth=1)
+    axes.locator_params(axis="both", nbins=5)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %" if share else f"{value:g}")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     _labels(axes, "training examples", "")
@@ -118,20 +119,29 @@ def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: boo
     weight = "bold" if best else "normal"
     low, high = arm.interval
     y = place + (0.16 if narrow else 0)
+    edge = 1 + 62 / axes.bbox.width
     if best:
-        axes.axhspan(place - 0.46, place + 0.46, xmin=-9, xmax=9, color=INKS["wash"], zorder=0, clip_on=False)
+        axes.axhspan(
+            place - 0.46,
+            place + 0.46,
+            xmin=-axes.bbox.x0 / axes.bbox.width,
+            xmax=edge + 10 / axes.bbox.width,
+            color=INKS["wash"],
+            zorder=0,
+            clip_on=False,
+        )
     axes.plot([low, high], [y, y], color=colour, linewidth=7, alpha=0.32, solid_capstyle="round", clip_on=False)
     marker = "D" if wording.is_trained(arm.name) else "o"
     size = (11 if best else 9) - (marker == "D") * 1.5
     axes.plot([arm.score], [y], marker, markersize=size, color=colour, clip_on=False, zorder=4)
-    beside = {"transform": axes.get_yaxis_transform(), "parse_math": False, "weight": weight, "color": INKS["ink"]}
+    style: dict[str, Any] = {"parse_math": False, "weight": weight, "color": INKS["ink"], "va": "center"}
+    beside = axes.get_yaxis_transform()
     if narrow:
-        axes.text(0, place - 0.2, name, ha="left", va="center", fontsize=TEXT + 1, **beside)
+        axes.text(0, place - 0.2, name, ha="left", transform=beside, fontsize=TEXT + 1, **style)
     else:
-        axes.annotate(name, (0, y), (-20, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-                      ha="right", va="center", fontsize=TEXT + 1.5, **{k: beside[k] for k in ("parse_math", "weight", "color")})  # fmt: skip
-    edge = 1 + 62 / (axes.bbox.width)
-    axes.text(edge, y, wording.score(arm.score, share), ha="right", va="center", fontsize=TEXT + 1.5, **beside)
+        axes.text(-20 / axes.bbox.width, y, name, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
+    said = wording.score(arm.score, share)
+    axes.text(edge, y, said, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
 
 
 def _score_axis(axes: Axes, arms: Sequence[ArmPart], share: bool) -> None:

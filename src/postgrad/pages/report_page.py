@@ -1,11 +1,12 @@
 """The report's page: one HTML file that a person would forward, made from `Report` and from nothing else.
 
-First screen: the verdict, the arms, the money and the time. Then the evidence. Everything is inside the one file: style,
+First screen: the verdict, the arms, the money, the time. Then the evidence. Everything is inside the one file: style,
 pictures, text; it asks the network for nothing, and its content security policy says so to the browser.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from dataclasses import dataclass
@@ -68,33 +69,44 @@ def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
 def render_report(report: Report) -> str:
     """Make the page; the same report gives the same text, byte for byte."""
     share = scores_are_shares(report)
-    arms = sorted(report.arms, key=lambda arm: -arm.score)
+    arms = ranked(report)
     best = arms[0].name if arms else ""
     training = report.training
-    page = _environment().get_template("report.html.j2").render(
-        report=report,
-        arms=arms,
-        best=best,
-        chosen=chosen_arm(report),
-        share=share,
-        tone=tone(report.verdict.recommendation),
-        badge=wording.recommendation_words(report.verdict.recommendation),
-        key_figures=key_figures(report),
-        arms_wide=pictures.arms_picture(arms, best, share),
-        arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
-        losses=pictures.loss_picture(training.train_loss, training.validation_loss, training.best_step) if training else "",
-        lengths=pictures.lengths_picture(report.data.token_histogram),
-        learning=pictures.learning_picture(report.learning_curve, share),
-        findings=sorted(report.data.findings, key=_gravity),
-        samples_shown=SAMPLES_SHOWN,
-    )  # fmt: skip
+    losses = (training.train_loss, training.validation_loss, training.best_step) if training else ([], [], None)
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            arms=arms,
+            best=best,
+            chosen=chosen_arm(report),
+            share=share,
+            tone=tone(report.verdict.recommendation),
+            badge=wording.recommendation_words(report.verdict.recommendation),
+            key_figures=key_figures(report),
+            arms_wide=pictures.arms_picture(arms, best, share),
+            arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
+            losses=pictures.loss_picture(*losses),
+            lengths=pictures.lengths_picture(report.data.token_histogram),
+            learning=pictures.learning_picture(report.learning_curve, share),
+            findings=sorted(report.data.findings, key=_gravity),
+            samples_shown=SAMPLES_SHOWN,
+        )
+    )
     # A lone surrogate (half an emoji in user text) would make the file unwritable.
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def scores_are_shares(report: Report) -> bool:
     """Say whether every score lies between 0 and 1, so that the page may write per cent."""
-    return all(0 <= value <= 1 for arm in report.arms for value in (arm.score, *arm.interval))
+    values = [value for arm in report.arms for value in (arm.score, *arm.interval)]
+    return all(0 <= value <= 1 for value in values if math.isfinite(value))
+
+
+def ranked(report: Report) -> list[ArmPart]:
+    """Sort the arms, best score first; an arm without a score comes last."""
+    return sorted(report.arms, key=lambda arm: -arm.score if math.isfinite(arm.score) else math.inf)
 
 
 def tone(recommendation: str) -> str:
@@ -107,12 +119,12 @@ def tone(recommendation: str) -> str:
 def chosen_arm(report: Report) -> ArmPart | None:
     """Find the arm that the first screen speaks of: the recommended one, else the best measured."""
     wanted = report.verdict.recommendation
-    ranked = sorted(report.arms, key=lambda arm: -arm.score)
-    for arm in ranked:
+    arms = ranked(report)
+    for arm in arms:
         if arm.name == wanted:
             return arm
-    alike = [arm for arm in ranked if wanted == "fine_tune" and wording.is_trained(arm.name)]
-    return (alike or ranked or [None])[0]
+    alike = [arm for arm in arms if wanted == "fine_tune" and wording.is_trained(arm.name)]
+    return (alike or arms or [None])[0]
 
 
 def key_figures(report: Report) -> list[KeyFigure]:
@@ -130,7 +142,7 @@ def key_figures(report: Report) -> list[KeyFigure]:
         if price is not None:
             tiles.append(KeyFigure("1,000 answers", wording.money(price), _cheaper_note(report, chosen)))
         if chosen.latency_ms_p50:
-            tiles.append(KeyFigure("one answer", wording.duration(chosen.latency_ms_p50 / 1000), "median, this machine"))
+            tiles.append(KeyFigure("one answer", wording.duration(chosen.latency_ms_p50 / 1000), "median"))
     if training:
         note = f"{wording.money(cost.training)}; {training.method}, {wording.number(training.examples)} examples"
         tiles.append(KeyFigure("training", wording.duration(training.seconds), note))
@@ -156,14 +168,16 @@ def price_of(report: Report, arm: ArmPart) -> float | None:
 
 
 def whisker(interval: tuple[float, float], middle: float, rows: list[tuple[float, float]]) -> dict[str, float]:
-    """Place one difference on a bar whose centre is zero and whose ends are the widest of `rows`, in per cent."""
-    reach = max((abs(end) for row in rows for end in row), default=0.0) or 1.0
+    """Place one difference and the zero on a bar that has room for all of `rows`, in per cent of its width."""
+    ends = [0.0, *(end for row in rows for end in row if math.isfinite(end))]
+    least, reach = min(ends), (max(ends) - min(ends)) or 1.0
 
     def at(value: float) -> float:
-        return round(min(100.0, max(0.0, 50 + 48 * value / reach)), 2)
+        placed = 4 + 92 * (value - least) / reach
+        return round(min(100.0, max(0.0, placed)), 2) if math.isfinite(placed) else 0.0
 
     low, high = at(interval[0]), at(interval[1])
-    return {"left": low, "width": round(max(high - low, 0.8), 2), "dot": at(middle)}
+    return {"left": low, "width": round(max(high - low, 0.8), 2), "dot": at(middle), "zero": at(0.0)}
 
 
 def is_long(text: str) -> bool:

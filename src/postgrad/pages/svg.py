@@ -1,4 +1,4 @@
-"""From a matplotlib figure to SVG that may stand inside a page: no outside references, no clashing ids, colours by name.
+"""From a matplotlib figure to SVG that may stand inside a page: no outside references, no clashing ids, named colours.
 
 Colours are the page's CSS variables, so that one picture is readable on light, on dark and on paper: drawing code uses
 the stand-in colours of `INKS`, and `inline` puts `var(--name)` in their place. Text stays text, in the page's own font.
@@ -10,7 +10,7 @@ import io
 import re
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def inline(figure: Figure, name: str, description: str, css_class: str = "") -> 
     import matplotlib
 
     target = io.StringIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": name}
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": name}
     with _SETTINGS_LOCK, matplotlib.rc_context(settings), warnings.catch_warnings():
         # The page's fonts, not matplotlib's, draw the letters.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
         figure.savefig(target, format="svg", transparent=True, metadata={"Date": None})
-    root = ElementTree.fromstring(target.getvalue())
+    root = ElementTree.fromstring(target.getvalue())  # noqa: S314 - matplotlib wrote it, texts escaped
     return ElementTree.tostring(_tidy(root, name, description, css_class), encoding="unicode")
 
 
@@ -76,7 +76,9 @@ def _tidy(root: ElementTree.Element, name: str, description: str, css_class: str
         element.attrib.update({key: _rewritten(key, value, name) for key, value in attributes.items()})
     view = root.attrib["viewBox"]
     root.attrib.clear()
-    root.attrib.update({"viewBox": view, "role": "img", "aria-label": description, "class": f"plot {css_class}".strip()})
+    root.attrib.update(
+        {"viewBox": view, "role": "img", "aria-label": description, "class": f"plot {css_class}".strip()}
+    )
     return root
 
 

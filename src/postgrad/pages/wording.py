@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 NOTHING = "–"
+PER_CENT = "\N{NO-BREAK SPACE}%"
 ARM_MEANINGS = {
     "base": "the model as it came",
     "prompted": "told what to do in a system prompt",
@@ -58,13 +59,13 @@ def score(value: float | None, share: bool = True) -> str:
     """Write a score: as per cent where the run's scores are shares of one, else with three digits."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{_minus(f'{100 * value:.1f}')} %" if share else _minus(f"{value:.3g}")
+    return f"{_minus(f'{100 * value:.1f}')}{PER_CENT}" if share else _minus(f"{value:.3g}")
 
 
 def span(interval: tuple[float, float], share: bool = True) -> str:
     """Write an interval without sign."""
     low, high = interval
-    return f"{score(low, share).removesuffix(' %')} to {score(high, share)}"
+    return f"{score(low, share).removesuffix(PER_CENT)} to {score(high, share)}"
 
 
 def gain(value: float, share: bool = True) -> str:
@@ -138,8 +139,8 @@ def moment(iso: str) -> str:
         when = datetime.fromisoformat(iso)
     except ValueError:
         return iso
-    zone = when.tzname() or ""
-    return f"{when.day} {when:%B %Y, %H:%M} {zone}".rstrip()
+    day = f"{when.day} {when:%B %Y}"
+    return f"{day}, {when:%H:%M} {when.tzname() or ''}".rstrip() if len(iso) > len("2026-03-01") else day
 
 
 def spaced(name: str) -> str:

@@ -1,0 +1,128 @@
+"""Generation equals the plain way of doing it, whatever the batching, the shared beginning, or the adapter."""
+
+import pytest
+import torch
+
+from postgrad.models.generate import Completion, Decoding, complete, shared_beginning, stream
+from postgrad.models.lora import attach, detach, load_adapter, put, save_adapter, taken
+from postgrad.models.score import ChoiceItem, log_likelihoods
+from postgrad.records import Message
+
+
+def prompts_of(model, count=7, system="You sort the mail of a furniture company. Be brief."):
+    questions = ["Where?", "My sofa is broken and I am cross", "0 1 2 3", "Wo ist meine Bestellung? " * 3, "a", "yes no maybe", "Haven"]
+    return [model.renderer.prompt_ids([Message("system", system), Message("user", q)]) for q in questions[:count]]
+
+
+def greedy(model, ids, count):
+    out = model.module.generate(
+        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), max_new_tokens=count, do_sample=False
+    )
+    return out[0][len(ids) :].tolist()
+
+
+def test_batched_with_shared_beginning_equals_one_by_one(tiny):
+    prompts = prompts_of(tiny)
+    assert shared_beginning(prompts) > 8
+    decoding = Decoding(12)
+    together = dict(complete(tiny, prompts, decoding, max_rows=3))
+    for i, prompt in enumerate(prompts):
+        ids = greedy(tiny, prompt, 12)
+        assert together[i].text == tiny.renderer.answer_text(ids)
+        assert together[i].prompt_tokens == len(prompt)
+        assert together[i].finish == ("stop" if any(t in tiny.renderer.end_ids for t in ids) else "length")
+
+
+def test_the_token_budget_bounds_a_batch_and_changes_nothing(tiny):
+    prompts = prompts_of(tiny)
+    wide = dict(complete(tiny, prompts, Decoding(8)))
+    narrow = dict(complete(tiny, prompts, Decoding(8), token_budget=1))
+    assert {i: c.text for i, c in wide.items()} == {i: c.text for i, c in narrow.items()}
+
+
+def test_log_probability_is_that_of_the_answer(tiny):
+    prompt = prompts_of(tiny, 1)[0]
+    completion = next(iter(complete(tiny, [prompt], Decoding(6))))[1]
+    ids = greedy(tiny, prompt, 6)[: completion.completion_tokens]
+    assert completion.logprob == pytest.approx(reference(tiny, prompt, ids), abs=1e-3)
+
+
+def reference(model, context, continuation):
+    logits = model.module(torch.tensor([[*context, *continuation]])).logits[0].double()
+    logprobs = torch.log_softmax(logits, -1)
+    return sum(logprobs[len(context) - 1 + k, t].item() for k, t in enumerate(continuation))
+
+
+def test_choices_are_scored_as_if_alone(tiny):
+    contexts = [tuple(p) for p in prompts_of(tiny)]
+    items = [ChoiceItem(c, ((5, 6, 7), (9,), (11, 12))) for c in contexts]
+    got = dict(log_likelihoods(tiny, items, token_budget=200))
+    for i, item in enumerate(items):
+        assert got[i] == pytest.approx([reference(tiny, item.context, c) for c in item.choices], abs=1e-3)
+
+
+def test_streamed_pieces_join_to_the_answer(tiny):
+    prompt = prompts_of(tiny, 2)[1]
+    whole = next(iter(complete(tiny, [prompt], Decoding(20))))[1]
+    pieces = list(stream(tiny, prompt, Decoding(20)))
+    assert isinstance(pieces[-1], Completion)
+    assert "".join(p for p in pieces[:-1] if isinstance(p, str)) == whole.text == pieces[-1].text
+
+
+def test_a_stop_text_ends_the_answer_and_is_not_part_of_it(tiny):
+    prompt = prompts_of(tiny, 2)[1]
+    whole = next(iter(complete(tiny, [prompt], Decoding(20))))[1].text
+    stop = whole[4:6]
+    cut = list(stream(tiny, prompt, Decoding(20, stop=(stop,))))
+    assert cut[-1].text == whole[: whole.index(stop)]
+    assert "".join(cut[:-1]) == cut[-1].text
+    assert cut[-1].finish == "stop"
+
+
+def test_sampling_follows_the_seed(tiny):
+    prompt = prompts_of(tiny, 1)
+
+    def sample(seed):
+        return next(iter(complete(tiny, prompt, Decoding(16, temperature=1.5, top_p=0.95, seed=seed))))[1].text
+
+    assert sample(1) == sample(1)
+    assert len({sample(s) for s in range(4)}) > 1
+
+
+@pytest.fixture
+def adapter(tiny):
+    layers = attach(tiny.module, rank=4, alpha=8, seed=1)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.lora_B.normal_(0, 0.2, generator=generator)
+    out = taken(layers, 8)
+    detach(tiny.module, layers)
+    return out
+
+
+def test_merged_answers_as_attached_and_is_restored_exactly(tiny, adapter):
+    ids = torch.tensor([prompts_of(tiny, 1)[0]])
+    before = tiny.module(ids).logits
+    layers = attach(tiny.module, rank=4, alpha=8, seed=9)
+    put(layers, adapter)
+    attached = tiny.module(ids).logits
+    detach(tiny.module, layers)
+    for _ in range(3):
+        tiny.use(adapter, "a")
+        merged = tiny.module(ids).logits
+        tiny.use(None)
+    assert torch.allclose(attached, merged, atol=1e-4)
+    assert not torch.allclose(before, merged, atol=1e-2), "the adapter does something"
+    assert torch.equal(before, tiny.module(ids).logits), "no drift, to the bit"
+
+
+def test_the_saved_adapter_is_pefts(tiny, tiny_folder, adapter, tmp_path):
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    save_adapter(adapter, tmp_path, str(tiny_folder))
+    theirs = peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_folder), str(tmp_path))
+    ids = torch.tensor([prompts_of(tiny, 1)[0]])
+    tiny.use(load_adapter(tmp_path), "a")
+    assert torch.allclose(theirs(ids).logits, tiny.module(ids).logits, atol=1e-4)

@@ -1,0 +1,223 @@
+"""The promises of the training loop: exact loss, no effect of batching, killed and resumed equals uninterrupted."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from postgrad.errors import DataError, Interrupted, TrainingError
+from postgrad.models.lora import attach, detach, taken
+from postgrad.records import Conversation, Message, Source, pair
+from postgrad.run import RunFolder
+from postgrad.training import checkpoints
+from postgrad.training.batching import global_batch, microbatches, steps_of
+from postgrad.training.loop import Settings, Trainer
+from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.train import Plan, train
+
+RECORDS = [
+    pair(f"Where is order {i}? " + "please " * (i % 5), f'{{"intent":"{"damaged" if i % 2 else "status"}","order":{i}}}', source=Source("t.csv", i + 1))
+    for i in range(24)
+]
+
+
+@pytest.fixture
+def objective(tiny):
+    return OBJECTIVES["sft"](renderer=tiny.renderer)
+
+
+def start(tiny, objective, folder, **changes):
+    settings = Settings(**{"total_steps": 8, "batch_size": 4, "learning_rate": 5e-3, "validate_every": 2, "token_budget": 160, **changes})
+    layers = attach(tiny.module, rank=4, alpha=8, seed=0)
+    examples = objective.prepare(RECORDS).examples
+    return layers, Trainer(tiny, objective, examples[:18], examples[18:], settings, RunFolder(folder), {"data": "x"})
+
+
+def weights(layers):
+    return taken(layers, 8).tensors
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for n in a for x, y in zip(a[n], b[n], strict=True))
+
+
+def test_loss_is_the_plain_cross_entropy_in_float64(tiny, objective):
+    examples = objective.prepare(RECORDS).examples[:5]
+    loss = objective.loss(tiny, examples).item()
+    expected = 0.0
+    for e in examples:
+        logprobs = torch.log_softmax(tiny.module(torch.tensor([e.ids])).logits[0].double(), -1)
+        expected -= sum(w * logprobs[t - 1, e.ids[t]].item() for t, w in enumerate(e.weights) if w)
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_does_not_depend_on_microbatches(tiny, objective):
+    examples = objective.prepare(RECORDS).examples[:8]
+    layers = attach(tiny.module, rank=4, alpha=8, seed=0)
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.lora_B.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
+    gradients = []
+    for budget in (1, 200, 10_000):
+        tiny.module.zero_grad()
+        parts = list(microbatches(examples, budget))
+        for part in parts:
+            (objective.loss(tiny, part) / sum(objective.weight(e) for e in examples)).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in tiny.module.parameters() if p.grad is not None]))
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-6) and torch.allclose(gradients[0], gradients[2], atol=1e-6)
+    assert gradients[0].norm() > 1e-3
+
+
+def test_lora_gradient_is_autograds(tiny, objective):
+    """Our hand-written backward against the same product written plainly."""
+    examples = objective.prepare(RECORDS).examples[:3]
+    layers = attach(tiny.module, rank=4, alpha=8, seed=0)
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.lora_B.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
+    objective.loss(tiny, examples).backward()
+    ours = {n: (m.lora_A.grad.clone(), m.lora_B.grad.clone()) for n, m in layers.items()}
+    tiny.module.zero_grad()
+    for layer in layers.values():
+        layer.forward = lambda x, m=layer: m.base(x) + m.scale * (x @ m.lora_A.t()) @ m.lora_B.t()
+    objective.loss(tiny, examples).backward()
+    for name, layer in layers.items():
+        assert torch.allclose(ours[name][0], layer.lora_A.grad, atol=1e-4, rtol=1e-4)
+        assert torch.allclose(ours[name][1], layer.lora_B.grad, atol=1e-4, rtol=1e-4)
+
+
+def test_training_learns_and_validation_is_the_mean_over_tokens(tiny, objective, tmp_path):
+    layers, trainer = start(tiny, objective, tmp_path)
+    before = trainer.validation_loss()
+    held = trainer.validation
+    alone = sum(objective.loss(tiny, [e]).item() for e in held) / sum(objective.weight(e) for e in held)
+    assert before == pytest.approx(alone, rel=1e-5)
+    steps = list(trainer.run())
+    assert [s.step for s in steps] == list(range(1, 9))
+    assert trainer.progress.best_loss < before - 0.2
+    assert any(s.best for s in steps)
+
+
+def test_same_seed_same_weights(tiny, objective, tmp_path):
+    results = []
+    for name in ("a", "b"):
+        layers, trainer = start(tiny, objective, tmp_path / name)
+        list(trainer.run())
+        results.append(weights(layers))
+        detach(tiny.module, layers)
+    assert same(*results)
+
+
+@pytest.mark.parametrize("kill_after", [1, 2, 3, 5, 7])
+def test_killed_and_resumed_equals_uninterrupted(tiny, objective, tmp_path, kill_after):
+    layers, trainer = start(tiny, objective, tmp_path / "whole")
+    list(trainer.run(checkpoint_every=2))
+    whole, curve = weights(layers), trainer.progress.validation_loss
+    detach(tiny.module, layers)
+
+    layers, trainer = start(tiny, objective, tmp_path / "parts")
+    steps = trainer.run(checkpoint_every=2)
+    for _ in range(kill_after):
+        next(steps)
+    detach(tiny.module, layers)  # the process is gone: nothing of it is used again but the folder
+
+    layers, trainer = start(tiny, objective, tmp_path / "parts")
+    list(trainer.run(checkpoint_every=2))
+    assert same(whole, weights(layers))
+    assert trainer.progress.validation_loss == curve
+    assert [s.step for s in RunFolder(tmp_path / "parts").read_steps()] == list(range(1, 9))
+
+
+def test_a_torn_checkpoint_is_passed_over(tiny, objective, tmp_path):
+    layers, trainer = start(tiny, objective, tmp_path)
+    steps = trainer.run(checkpoint_every=2)
+    for _ in range(4):
+        next(steps)
+    newest = sorted((tmp_path / "checkpoints").glob("step-*"))[-1]
+    with (newest / "trained.safetensors").open("r+b") as file:
+        file.truncate(100)
+    found, damaged = checkpoints.newest(tmp_path / "checkpoints")
+    assert damaged == [newest.name] and found.step == 2
+
+
+def test_a_pause_stops_within_a_step_and_resumes_to_the_same_weights(tiny, objective, tmp_path):
+    layers, trainer = start(tiny, objective, tmp_path / "whole")
+    list(trainer.run())
+    whole = weights(layers)
+    detach(tiny.module, layers)
+    layers, trainer = start(tiny, objective, tmp_path / "paused")
+    steps = trainer.run()
+    for _ in range(3):
+        next(steps)
+    RunFolder(tmp_path / "paused").send("pause")
+    assert list(steps) == [] and trainer.progress.ending == "paused"
+    detach(tiny.module, layers)
+    RunFolder(tmp_path / "paused").clear_command()
+    layers, trainer = start(tiny, objective, tmp_path / "paused")
+    list(trainer.run())
+    assert same(whole, weights(layers))
+
+
+def test_a_checkpoint_of_another_training_is_refused(tiny, objective, tmp_path):
+    layers, trainer = start(tiny, objective, tmp_path)
+    list(trainer.run())
+    detach(tiny.module, layers)
+    layers, trainer = start(tiny, objective, tmp_path, learning_rate=1e-4)
+    with pytest.raises(TrainingError, match="other settings"):
+        list(trainer.run())
+
+
+def test_divergence_is_said_and_the_last_good_state_kept(tiny, objective, tmp_path):
+    layers, trainer = start(tiny, objective, tmp_path)
+    steps = trainer.run(checkpoint_every=1)
+    next(steps)
+    with torch.no_grad():
+        next(iter(layers.values())).lora_A.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="diverged"):
+        next(steps)
+    found, _ = checkpoints.newest(tmp_path / "checkpoints")
+    assert found.step == 1 and all(torch.isfinite(t).all() for t in found.tensors.values())
+
+
+def test_early_stopping_keeps_the_best(tiny, objective, tmp_path):
+    layers, trainer = start(tiny, objective, tmp_path, total_steps=60, learning_rate=0.05, patience=2)
+    list(trainer.run())
+    p = trainer.progress
+    assert p.ending == "stopped early" and p.best_step < p.step
+    trainer.use_best()
+    assert trainer.validation_loss() == pytest.approx(p.best_loss, rel=1e-6)
+
+
+def test_records_without_anything_to_learn_are_all_named(objective):
+    bad = [Conversation(messages=(Message("user", "u"), Message("assistant", "a", 0.0)), source=Source("x.jsonl", n)) for n in (3, 9)]
+    with pytest.raises(DataError) as caught:
+        objective.prepare([RECORDS[0], *bad])
+    assert "x.jsonl:3" in str(caught.value) and "x.jsonl:9" in str(caught.value)
+
+
+def test_an_interrupted_training_goes_on_where_it_stopped(tiny, tmp_path):
+    plan = Plan(rank=4, alpha=8, epochs=2, batch_size=4, learning_rate=5e-3)
+
+    def go(folder, stopped=lambda: False):
+        work = train(tiny, RECORDS[:18], RECORDS[18:], plan, RunFolder(folder), {"data": "x"}, stopped)
+        while True:
+            try:
+                next(work)
+            except StopIteration as done:
+                return done.value
+
+    whole = go(tmp_path / "whole").adapter.tensors
+    asked = iter([False] * 4 + [True] * 100)
+    with pytest.raises(Interrupted):
+        go(tmp_path / "parts", lambda: next(asked))
+    assert json.loads((tmp_path / "parts" / "run.json").read_text())["state"] == "paused"
+    assert same(whole, go(tmp_path / "parts").adapter.tensors)
+    assert not any("LoraLinear" in type(m).__name__ for m in tiny.module.modules()), "the model is as before"
+    shutil.rmtree(tmp_path / "parts")
+
+
+def test_every_epoch_shows_every_example_once():
+    seen = [i for step in range(1, steps_of(10, 4, 2.0) + 1) for i in global_batch(10, 4, 7, step)]
+    assert sorted(seen) == sorted(list(range(10)) * 2)
+    assert seen[:10] != seen[10:], "in a fresh order"
