@@ -118,7 +118,9 @@ def _with_prompt(records: list[Record], system_prompt: str | None) -> list[Recor
     ]
 
 
-def _named(option: str | Sequence[str] | None, columns: Sequence[str], rows: Sequence[Row], file: str, flag: str) -> tuple[str, ...]:
+def _named(
+    option: str | Sequence[str] | None, columns: Sequence[str], rows: Sequence[Row], file: str, flag: str
+) -> tuple[str, ...]:
     """The columns that an option names; every unknown one is refused together with what there is."""
     if option is None:
         return ()

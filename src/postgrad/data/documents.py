@@ -49,7 +49,9 @@ def load_documents(folder: Path | str) -> list[Document]:
     if not folder.exists():
         raise DataError(f"There is no folder {str(folder)!r}.", "Check the spelling of --docs.")
     if not folder.is_dir():
-        raise DataError(f"{str(folder)!r} is a file, not a folder of documents.", f"Give its folder: --docs {folder.parent}")
+        raise DataError(
+            f"{str(folder)!r} is a file, not a folder of documents.", f"Give its folder: --docs {folder.parent}"
+        )
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         others = sorted({p.suffix or p.name for p in folder.rglob("*") if p.is_file()})[:5]
@@ -83,7 +85,9 @@ def _read(path: Path) -> str:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", f"Allow it: chmod u+r {path}") from error
     kind = binary_kind(raw)
     if kind is not None:
-        raise DataError(f"{str(path)!r} is {kind[0]}, not text.", "Save it as .txt or .md, or take it out of the folder.")
+        raise DataError(
+            f"{str(path)!r} is {kind[0]}, not text.", "Save it as .txt or .md, or take it out of the folder."
+        )
     return decode(raw).text.replace("\r\n", "\n")
 
 

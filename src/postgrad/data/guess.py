@@ -14,17 +14,12 @@ from postgrad.data.profile import Column, name_words, profile
 from postgrad.data.rows import Row
 from postgrad.errors import DataError
 
-INPUT_NAMES = (
-    "input prompt question query instruction request utterance dialogue dialog conversation message text email mail body nl "
-    "narrative ticket document article complaint content source src sentence description review comment problem mr context "
-    "passage post transcript report abstract title subject goal original user customer english"
-).split()
-OUTPUT_NAMES = (
-    "output completion response answer reply target label intent category class sentiment summary topic cmd command code sql "
-    "reference ref translation continuation result solution expected gold assistant tag labels slots entities note headline"
-).split()
-_LABEL_NAMES = frozenset("label intent category class sentiment topic tag".split())
-_ASIDE = frozenset("prediction predicted score confidence time timestamp date split fold annotator rating model comment".split())
+INPUT_NAMES = ["input", "prompt", "question", "query", "instruction", "request", "utterance", "dialogue", "dialog", "conversation", "message", "text", "email", "mail", "body", "nl", "narrative", "ticket", "document", "article", "complaint", "content", "source", "src", "sentence", "description", "review", "comment", "problem", "mr", "context", "passage", "post", "transcript", "report", "abstract", "title", "subject", "goal", "original", "user", "customer", "english"]
+OUTPUT_NAMES = ["output", "completion", "response", "answer", "reply", "target", "label", "intent", "category", "class", "sentiment", "summary", "topic", "cmd", "command", "code", "sql", "reference", "ref", "translation", "continuation", "result", "solution", "expected", "gold", "assistant", "tag", "labels", "slots", "entities", "note", "headline"]
+_LABEL_NAMES = frozenset(["label", "intent", "category", "class", "sentiment", "topic", "tag"])
+_ASIDE = frozenset(
+    ["prediction", "predicted", "score", "confidence", "time", "timestamp", "date", "split", "fold", "annotator", "rating", "model", "comment"]
+)
 _COMPANIONS: tuple[tuple[str, ...], ...] = (
     ("question", "context"),
     ("question", "passage"),
@@ -72,7 +67,9 @@ def guess(
     profiles = {c.name: c for c in profile(rows, columns)}
     given = set(inputs) | set(outputs)
     usable = [
-        c for c in profiles.values() if c.kind not in ("empty", "id", "date") and not _is_aside(c) and c.name not in given
+        c
+        for c in profiles.values()
+        if c.kind not in ("empty", "id", "date") and not _is_aside(c) and c.name not in given
     ]
     taken = [profiles[name] for name in inputs] or _choose_inputs(usable)
     if not taken:
@@ -115,7 +112,7 @@ def _choose_inputs(usable: Sequence[Column]) -> list[Column]:
     by_name = {c.name: c for c in texts}
     if not named:
         free = [c for c in texts if _rank(c, OUTPUT_NAMES) is None] or texts
-        if not free or len(texts) < 2 and len(usable) < 2:
+        if not free or (len(texts) < 2 and len(usable) < 2):
             return []
         return [max(free, key=lambda c: c.words)]
     first = by_name[named[0][1]]

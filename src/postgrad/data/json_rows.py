@@ -9,7 +9,7 @@ from postgrad.data.rows import NAMED, Row
 from postgrad.errors import DataError
 
 _EXCERPT = 30
-_MEND = "Each line must be one complete JSON object, as in {\"input\": \"…\", \"output\": \"…\"}."
+_MEND = 'Each line must be one complete JSON object, as in {"input": "…", "output": "…"}.'
 
 
 def read_json_lines(text: str, file: str) -> list[Row]:
@@ -102,7 +102,10 @@ def _read_object(value: Any, file: str) -> tuple[list[Row], list[str]]:
         ]
     columns = {k: v for k, v in value.items() if isinstance(v, list)}
     if len(columns) == len(value) >= 2 and len({len(v) for v in columns.values()}) == 1:
-        rows = [(n, dict(zip(columns, items, strict=True))) for n, items in enumerate(zip(*columns.values(), strict=True), 1)]
+        rows = [
+            (n, dict(zip(columns, items, strict=True)))
+            for n, items in enumerate(zip(*columns.values(), strict=True), 1)
+        ]
         return rows, ["the file holds one list for each column; numbers count their items"]
     if any(key in value for key in ("messages", "prompt", "input", "instruction")):
         return [(1, value)], []
@@ -120,7 +123,14 @@ def _skip(text: str, position: int) -> int:
 
 
 def _kind(value: Any) -> str:
-    names = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number", dict: "an object"}
+    names = {
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        dict: "an object",
+    }
     return names.get(type(value), "null")
 
 
@@ -135,5 +145,7 @@ def _broken(text: str, error: json.JSONDecodeError, file: str) -> DataError:
     at_end = error.pos >= len(text.rstrip())
     return DataError(
         f"{file}, line {error.lineno}, column {error.colno}: this is not valid JSON ({error.msg.lower()}) near {near!r}.",
-        "The file seems to be cut off: get it again." if at_end else "Mend that place, or give JSONL (one object a line).",
+        "The file seems to be cut off: get it again."
+        if at_end
+        else "Mend that place, or give JSONL (one object a line).",
     )

@@ -8,7 +8,12 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PAR1", "a Parquet file", "Export it as CSV or JSONL."),
     (0, b"ARROW1", "an Arrow file", "Export it as CSV or JSONL."),
     (0, b"%PDF", "a PDF document", "Give a table of examples (CSV or JSONL); documents belong to --docs."),
-    (0, b"\xd0\xcf\x11\xe0", "an old Microsoft Office file (.xls or .doc)", "Save the sheet as CSV UTF-8 and give that."),
+    (
+        0,
+        b"\xd0\xcf\x11\xe0",
+        "an old Microsoft Office file (.xls or .doc)",
+        "Save the sheet as CSV UTF-8 and give that.",
+    ),
     (0, b"\x1f\x8b", "a gzip archive inside another one", "Unpack it once."),
     (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", "Unpack it (zstd -d) or pack it with gzip."),
     (0, b"BZh", "a bzip2 archive", "Unpack it (bunzip2) or pack it with gzip."),

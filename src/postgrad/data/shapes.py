@@ -93,7 +93,12 @@ def with_system(messages: tuple[Message, ...], values: Values, uses: Sequence[st
 
 
 def _is_turns(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and bool({"role", "from"} & set(value[0]))
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and isinstance(value[0], dict)
+        and bool({"role", "from"} & set(value[0]))
+    )
 
 
 def _all_have(sample: Sequence[Values], key: str, test: Callable[[Any], bool]) -> bool:

@@ -109,7 +109,7 @@ def _parse(text: str, delimiter: str, file: str) -> tuple[list[Line], list[str]]
         return lines, []
     after = name_lines([_next_start(lines)])
     raise DataError(
-        f"{file}: a quote (\") is opened in the row that starts at {after} and not closed as it should be.",
+        f'{file}: a quote (") is opened in the row that starts at {after} and not closed as it should be.',
         'Close it, and double every quote that belongs to the text ("" inside a quoted field).',
     )
 
@@ -147,7 +147,9 @@ def _columns(header: list[str], file: str, line: int) -> tuple[tuple[str, ...], 
             "Give every column its own name in the first line.",
         )
     if any(len(name) > _LONG_HEADER for name in names):
-        notes.append("the first line was taken as column names, but looks like an example: add a line with names above it")
+        notes.append(
+            "the first line was taken as column names, but looks like an example: add a line with names above it"
+        )
     return tuple(names), notes
 
 

@@ -1,0 +1,58 @@
+"""Checks: what is wrong with the data, before anything is spent on it.
+
+One check a file: a factory with options that returns a function from records to findings. `CHECKS` is the list; a new check
+is a new file and a new line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from postgrad.checks.balance import balance
+from postgrad.checks.contradictions import contradictions
+from postgrad.checks.cut_off import cut_off
+from postgrad.checks.duplicates import duplicates
+from postgrad.checks.language import language
+from postgrad.checks.length import length
+from postgrad.checks.near_duplicates import near_duplicates
+from postgrad.checks.personal_data import personal_data
+from postgrad.checks.prepare import run
+from postgrad.checks.structure import structure
+from postgrad.checks.too_little import too_little
+from postgrad.errors import UsageError
+from postgrad.findings import Check, Checked, Context
+from postgrad.records import Record
+
+CHECKS: dict[str, Callable[[], Check]] = {
+    "structure": structure,
+    "too_little": too_little,
+    "cut_off": cut_off,
+    "duplicates": duplicates,
+    "near_duplicates": near_duplicates,
+    "contradictions": contradictions,
+    "balance": balance,
+    "length": length,
+    "personal_data": personal_data,
+    "language": language,
+}
+
+
+def run_checks(records: Sequence[Record], context: Context | None = None, *, accept: Iterable[str] = ()) -> Checked:
+    """Runs all checks with their default options and makes the safe repairs.
+
+    Args:
+        records: As read.
+        context: The model's sizes and token counter, where a model is chosen.
+        accept: Names of checks whose errors do not stop and whose repairs are not made.
+
+    Raises:
+        UsageError: An accepted name is no check's.
+    """
+    accepted = set(accept)
+    unknown = sorted(accepted - set(CHECKS))
+    if unknown:
+        raise UsageError(f"There is no check {unknown[0]!r}.", f"The checks are: {', '.join(CHECKS)}.")
+    return run(records, context or Context(), {name: make() for name, make in CHECKS.items()}, accepted)
+
+
+__all__ = ["CHECKS", "run_checks"]

@@ -1,0 +1,104 @@
+"""How the answers are spread: a class with three examples is not learned, a class with all of them is not a question."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from postgrad.answers import label_counts, parse_json
+from postgrad.checks.wording import count_of, percent, verb
+from postgrad.findings import Check, Context, Finding
+from postgrad.records import Record, Task, Text
+
+_NAMED = 5
+_MAX_FIELDS = 40
+
+
+def balance(*, rare_below: int = 5, dominant_above: float = 0.8) -> Check:
+    """Judges the spread of label answers, and finds sets in which every answer is the same (an error).
+
+    Args:
+        rare_below: A label with fewer records is called rare.
+        dominant_above: A label with a larger share is called dominant.
+    """
+
+    def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
+        answers = {
+            i: r.answer_text.strip()
+            for i, r in enumerate(records)
+            if r.answer_text.strip() and not isinstance(r, Text | Task)
+        }
+        if len(answers) > 1 and len(set(answers.values())) == 1:
+            only = next(iter(answers.values()))
+            yield Finding(
+                check="balance",
+                severity="error",
+                sentence=f"All {len(answers):,} answers are the same ({only[:60]!r}): there is nothing to learn.",
+                indices=tuple(answers)[:10],
+                details={"fault": "all_the_same", "answer": only[:200]},
+            )
+            return
+        counts = label_counts(list(answers.values()))
+        if counts is not None:
+            yield from _labels(answers, counts, rare_below, dominant_above)
+        else:
+            yield from _constant_fields(answers)
+
+    return check
+
+
+def _labels(
+    answers: dict[int, str], counts: dict[str, int], rare_below: int, dominant_above: float
+) -> Iterator[Finding]:
+    total = sum(counts.values())
+    top, most = next(iter(counts.items()))
+    details = {"labels": counts, "total": total}
+    shown = ", ".join(f"{label!r} {percent(n / total)}" for label, n in list(counts.items())[:3])
+    yield Finding(
+        check="balance",
+        severity="info",
+        sentence=f"The answers are {count_of(len(counts), 'label')}; most frequent: {shown}.",
+        details={"fault": "", **details},
+    )
+    if most > dominant_above * total:
+        yield Finding(
+            check="balance",
+            severity="warning",
+            sentence=f"{percent(most / total)} of the answers are {top!r}: always saying so would already be right that often.",
+            details={"fault": "dominant", "label": top, "share": most / total},
+        )
+    rare = {label: n for label, n in counts.items() if n < rare_below}
+    if rare:
+        named = ", ".join(f"{label!r} ({n})" for label, n in sorted(rare.items(), key=lambda item: item[1])[:_NAMED])
+        more = f" and {len(rare) - _NAMED} more" if len(rare) > _NAMED else ""
+        indices = sorted((i for i, a in answers.items() if a in rare), key=lambda i: (rare[answers[i]], i))
+        yield Finding(
+            check="balance",
+            severity="warning",
+            sentence=f"{count_of(len(rare), 'label')} {verb(len(rare), 'has', 'have')} fewer than {rare_below} examples: "
+            f"{named}{more}.",
+            indices=tuple(indices),
+            evidence=tuple(f"{answers[i]!r} occurs {rare[answers[i]]}×" for i in indices),
+            details={"fault": "rare", "labels": rare},
+        )
+
+
+def _constant_fields(answers: dict[int, str]) -> Iterator[Finding]:
+    """Fields of JSON answers that always hold the same value: the model need not read anything to fill them."""
+    objects = [value for answer in answers.values() if isinstance(value := parse_json(answer), dict)]
+    if len(objects) < 10 or len(objects) < 0.6 * len(answers):
+        return
+    fields = Counter(key for value in objects for key in value)
+    constant = {}
+    for key, count in fields.most_common(_MAX_FIELDS):
+        seen = {repr(value.get(key)) for value in objects if key in value}
+        if count == len(objects) and len(seen) == 1:
+            constant[key] = seen.pop()[:60]
+    if constant:
+        named = ", ".join(f"{key!r} is always {value}" for key, value in list(constant.items())[:_NAMED])
+        yield Finding(
+            check="balance",
+            severity="info",
+            sentence=f"{count_of(len(constant), 'field')} of the answers {verb(len(constant), 'does', 'do')} not vary: {named}.",
+            details={"fault": "constant_fields", "fields": constant},
+        )
