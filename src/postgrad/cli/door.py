@@ -32,6 +32,7 @@ errors = Console(stderr=True, highlight=False)
 def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
     """Runs a command's function on the arguments (the first is the command's name); returns the exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # one display: ours
     warnings.filterwarnings("ignore", category=UserWarning)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(function)
@@ -121,7 +122,7 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
         if isinstance(event, Stage):
             errors.print(f"\n[bold]{event.title}[/bold]")
         else:
-            errors.print(f"  {'! ' if event.warning else ''}{event.text}", style="yellow" if event.warning else "", markup=False)
+            errors.print(f"  {'! ' if event.warning else ''}{event.text}", style="yellow" if event.warning else "", markup=False, soft_wrap=True)
         return None
     if isinstance(event, Progress):
         done, total, note, what = event.done, event.total, event.note, event.unit
@@ -137,7 +138,7 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
         task = bar.add_task(what, total=total, note=note)
     bar.update(task, completed=done, note=note)
     if not bar.console.is_terminal and (done == total or done % max(1, total // 10) == 0):
-        errors.print(f"  {what} {done}/{total} {note}", markup=False)
+        errors.print(f"  {what} {done}/{total} {note}", markup=False, soft_wrap=True)
     return task
 
 
