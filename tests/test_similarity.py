@@ -9,7 +9,11 @@ import pytest
 
 from postgrad.similarity import exact_key, find_similar, merge_groups, near_duplicate_clusters, similarity
 
-WORDS = [f"{a}{b}" for a in ["ba", "ce", "di", "fo", "gu", "ha", "ke", "li", "mo", "nu"] for b in ["rn", "lt", "sk", "mp", "nd", "rk", "st", "lm"]]
+WORDS = [
+    f"{a}{b}"
+    for a in ["ba", "ce", "di", "fo", "gu", "ha", "ke", "li", "mo", "nu"]
+    for b in ["rn", "lt", "sk", "mp", "nd", "rk", "st", "lm"]
+]
 
 
 def sentence(rng: random.Random, words: int) -> list[str]:

@@ -199,6 +199,8 @@ def _rank(column: Column, names: Sequence[str]) -> float | None:
 def _choose_inputs(usable: Sequence[Column]) -> list[Column]:
     """The text with the best name, with its usual companion; without names, the longest text."""
     texts = [c for c in usable if c.kind == "text"]
+    if all(c.name.lower() in OUTPUT_NAMES for c in texts):  # short requests that recur, under a name that says input
+        texts += [c for c in usable if c.kind in ("label", "number") and c.name.lower() in INPUT_NAMES]
     named = sorted((r, c.name) for c in texts if (r := _input_rank(c)) is not None)
     by_name = {c.name: c for c in texts}
     if not named:
