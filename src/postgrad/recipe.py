@@ -60,7 +60,7 @@ class TrainingSection(_Section):
     """Scale of the adapters: updates are multiplied by alpha/rank."""
     learning_rate: float | None = Field(None, gt=0, lt=1)
     """Peak rate. None: 1e-3."""
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(4, ge=1)
     """Examples in one optimiser step."""
     epochs: float = Field(3.0, gt=0)
     """Passes over the training data, unless stopped early."""

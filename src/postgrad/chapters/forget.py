@@ -58,7 +58,7 @@ def benchmark_scores(job: Job, model: LanguageModel, adapter: str | None) -> Wor
             job.store.put("general", key, inputs, kept)
         scores[benchmark.name] = kept["right"]
         seconds += kept["seconds"]
-        yield Said(f"{benchmark.name}: {100 * sum(kept['right']) / len(kept['right']):.1f} % of {len(kept['right'])} items right ({benchmark.origin})")
+        yield Said(f"{benchmark.name}: {100 * sum(kept['right']) / len(kept['right']):.1f} % of {len(kept['right'])} items right (of the shorter half of {benchmark.origin})")
     return General(scores, note, seconds)
 
 

@@ -83,11 +83,17 @@ def load_benchmarks(names: Sequence[str], count: int, folder: Path | None, say: 
         if rows is None:
             missing.append(f"{name} ({origin})")
             continue
-        items = [READERS[name](row) for row in rows]
+        items = _shorter_half([READERS[name](row) for row in rows], count)
         chosen = random.Random(f"{name}/{count}").sample(items, min(count, len(items)))
         out.append(Benchmark(name, tuple(chosen), origin))
     note = f"Not tested: {'; '.join(missing)}. Give a folder with their .jsonl files (evaluation.general_data)." if missing else ""
     return out, note
+
+
+def _shorter_half(items: list[Item], count: int) -> list[Item]:
+    """The shorter half of the items where that leaves enough: half the cost, and as telling for a paired comparison."""
+    ordered = sorted(items, key=lambda i: len(i.context) + sum(len(c) for c in i.choices))
+    return ordered[: max(count, len(ordered) // 2)]
 
 
 def _rows(name: str, folder: Path | None, say: Callable[[str], None]) -> tuple[list[dict[str, Any]] | None, str]:

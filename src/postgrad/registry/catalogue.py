@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from postgrad.registry.tables import AliasRow, ModelRow
 from postgrad.storage import home, storing
 
 HEAD = "0001"
+_upgrading = threading.Lock()  # Alembic keeps its state in module globals
 
 
 @dataclass(frozen=True)
@@ -72,19 +74,28 @@ class Catalogue:
 
     def _upgrade(self) -> None:
         try:
-            with self._engine.begin() as connection:
-                known = inspect(connection).has_table("alembic_version")
-                if known and connection.execute(text("select version_num from alembic_version")).scalar() == HEAD:
-                    return
-                from alembic import command
-                from alembic.config import Config
-
-                config = Config()
-                config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+            with _upgrading:
+                if not self._current():
+                    self._migrate()
         except OperationalError as error:
+            if self._current():
+                return  # another process upgraded it in the same moment
             raise StorageError(f"The catalogue {self._engine.url!r} cannot be opened: {error.orig}.", "Is the disk full or read-only, or DATABASE_URL wrong?") from error
+
+    def _current(self) -> bool:
+        with self._engine.connect() as connection:
+            known = inspect(connection).has_table("alembic_version")
+            return known and connection.execute(text("select version_num from alembic_version")).scalar() == HEAD
+
+    def _migrate(self) -> None:
+        from alembic import command
+        from alembic.config import Config
+
+        with self._engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
 
     @contextmanager
     def _session(self) -> Iterator[Session]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
@@ -14,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import postgrad
 from postgrad.errors import DataError, ModelError, PostgradError, StorageError
@@ -77,17 +79,7 @@ def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
     app = FastAPI(title="postgrad", version=postgrad.__version__, description="OpenAI-compatible chat for base and tuned models.")
     _errors(app)
 
-    @app.middleware("http")
-    async def key_and_id(request: Request, call_next: Any) -> Any:
-        request_id = f"req_{uuid.uuid4().hex}"
-        if api_key is not None and request.url.path.startswith("/v1/"):
-            given = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(given.encode(), api_key.encode()):
-                error = ApiError(401, "Incorrect API key provided.", "invalid_api_key")
-                return JSONResponse(error.body, 401, headers={"x-request-id": request_id})
-        response = await call_next(request)
-        response.headers["x-request-id"] = request_id
-        return response
+    app.add_middleware(_KeyAndId, api_key=api_key)
 
     @app.get("/health")
     def health() -> dict[str, str]:
@@ -111,7 +103,7 @@ def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
             engine.check(served, messages, decoding)
             usage = bool(request.stream_options and request.stream_options.include_usage)
             lines = _stream(served.name, engine.stream(served, messages, decoding), usage)
-            return StreamingResponse(lines, media_type="text/event-stream")
+            return _EventStream(lines)
         completions = engine.complete(served, messages, decoding, request.n or 1)
         return _chat_answer(served, completions)
 
@@ -159,7 +151,7 @@ def _chat_answer(served: Served, completions: list[Completion]) -> dict[str, Any
     }  # fmt: skip
 
 
-def _stream(name: str, pieces: Iterator[str | Completion], usage: bool) -> Iterator[str]:
+def _stream(name: str, pieces: Generator[str | Completion, None, None], usage: bool) -> Generator[str, None, None]:
     """Server-sent events as OpenAI sends them."""
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion.chunk", "created": int(time.time()), "model": name}
 
@@ -170,14 +162,54 @@ def _stream(name: str, pieces: Iterator[str | Completion], usage: bool) -> Itera
         return line([{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish}], **({"usage": None} if usage else {}))
 
     yield delta({"role": "assistant", "content": ""})
-    for piece in pieces:
-        if isinstance(piece, Completion):
-            yield delta({}, piece.finish)
-            if usage:
-                yield line([], usage=_usage([piece]))
-        else:
-            yield delta({"content": piece})
+    with contextlib.closing(pieces):
+        for piece in pieces:
+            if isinstance(piece, Completion):
+                yield delta({}, piece.finish)
+                if usage:
+                    yield line([], usage=_usage([piece]))
+            else:
+                yield delta({"content": piece})
     yield "data: [DONE]\n\n"
+
+
+class _EventStream(StreamingResponse):
+    """Server-sent events whose generator is closed at once when the client leaves: it holds the model's turn."""
+
+    def __init__(self, lines: Generator[str, None, None]) -> None:
+        super().__init__(lines, media_type="text/event-stream")
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._lines.close()
+
+
+class _KeyAndId:
+    """Demands the key where one is set, and gives every answer an id; plain ASGI, so that it does not hold streams back."""
+
+    def __init__(self, app: ASGIApp, api_key: str | None) -> None:
+        self.app, self.key = app, api_key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = f"req_{uuid.uuid4().hex}".encode()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
+            await send(message)
+
+        given = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ")
+        if self.key is not None and scope["path"].startswith("/v1/") and not hmac.compare_digest(given, self.key.encode()):
+            error = ApiError(401, "Incorrect API key provided.", "invalid_api_key")
+            await JSONResponse(error.body, 401)(scope, receive, send_with_id)
+            return
+        await self.app(scope, receive, send_with_id)
 
 
 def _errors(app: FastAPI) -> None:

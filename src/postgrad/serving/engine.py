@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +100,7 @@ class Engine:
                 out += [c for _, c in complete(model, [prompt], varied)]
             return out
 
-    def stream(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> Iterator[str | Completion]:
+    def stream(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> Generator[str | Completion, None, None]:
         """Pieces of text, and the `Completion` last."""
         with self._turn(served) as model:
             yield from stream(model, self._prompt(model, served, messages, decoding), decoding)
