@@ -102,6 +102,17 @@ def test_duplicates_keep_the_first():
     assert len(run_checks(records, accept=["duplicates"]).kept) == 8
 
 
+def test_other_tool_calls_or_instructions_are_no_repetition():
+    def asking(system: str, city: str) -> Conversation:
+        call = {"function": {"name": "weather", "arguments": city}}
+        return Conversation(
+            messages=(Message("system", system), Message("user", "Rain?"), Message("assistant", "", tool_calls=(call,)))
+        )
+
+    assert found(duplicates(), [asking("a", "Bern"), asking("a", "Rome"), asking("b", "Bern")]) == []
+    assert found(duplicates(), [asking("a", "Bern"), asking("a", "Bern")])[0].indices == (1,)
+
+
 def test_near_duplicates_with_the_same_answer_only():
     text = "The sofa that I ordered three weeks ago has still not arrived, please tell me where it is"
     same = [*clean(5), pair(text, "status"), pair(text.replace("sofa", "bed"), "status")]

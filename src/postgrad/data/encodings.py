@@ -19,7 +19,19 @@ _MARKS = (
 _SAMPLE = 65_536
 _LINES_NAMED = 5
 _FEWEST_LETTERS = 40
-_OTHER_ALPHABETS = "cp1251 koi8_r shift_jis euc_jp gb18030 big5 euc_kr cp1253 cp1255 cp1256 cp874".split()
+_OTHER_ALPHABETS = [
+    "cp1251",
+    "koi8_r",
+    "shift_jis",
+    "euc_jp",
+    "gb18030",
+    "big5",
+    "euc_kr",
+    "cp1253",
+    "cp1255",
+    "cp1256",
+    "cp874",
+]
 
 
 @dataclass(frozen=True, slots=True)
