@@ -173,7 +173,7 @@ def _buckets(sets: list[frozenset[str]]) -> list[list[int]]:
     """Lists of set numbers that share one band of their MinHash signatures."""
     if len(sets) < 2:
         return []
-    from rensa import RMinHash
+    from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] - compiled, without stubs
 
     buckets: dict[tuple[int, ...], list[int]] = {}
     digests = RMinHash.digests_from_token_sets(sets, _PERMUTATIONS, 1)

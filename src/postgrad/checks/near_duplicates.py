@@ -24,7 +24,11 @@ def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: f
         answers = [exact_key(r.answer_text) for r in records]
         found: dict[int, tuple[int, float]] = {}
         for first, second, score in find_similar([r.prompt_text for r in records], threshold).pairs:
-            if keys[first] == keys[second] or not _same_answer(answers[first], answers[second], answer_threshold):
+            if (
+                not answers[first]
+                or keys[first] == keys[second]
+                or not _same_answer(answers[first], answers[second], answer_threshold)
+            ):
                 continue
             if second not in found or score > found[second][1]:
                 found[second] = (first, score)

@@ -18,6 +18,20 @@ _MARKS = (
 )
 _SAMPLE = 65_536
 _LINES_NAMED = 5
+_FEWEST_LETTERS = 40
+_OTHER_ALPHABETS = [
+    "cp1251",
+    "koi8_r",
+    "shift_jis",
+    "euc_jp",
+    "gb18030",
+    "big5",
+    "euc_kr",
+    "cp1253",
+    "cp1255",
+    "cp1256",
+    "cp874",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +125,9 @@ def _other_alphabet(raw: bytes) -> str | None:
     """An encoding of a non-Latin alphabet, where so many bytes are beyond ASCII that Windows-1252 makes no sense."""
     sample = raw[:_SAMPLE]
     letters = sum(byte >= 0x80 for byte in sample)
-    if letters < 0.25 * len(sample):
+    if letters < max(_FEWEST_LETTERS, 0.25 * len(sample)):
         return None
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample).best()
-    return best.encoding if best is not None and best.encoding not in ("ascii", "utf_8") else None
+    best = from_bytes(sample, cp_isolation=_OTHER_ALPHABETS).best()
+    return best.encoding if best is not None else None

@@ -14,11 +14,102 @@ from postgrad.data.profile import Column, name_words, profile
 from postgrad.data.rows import Row
 from postgrad.errors import DataError
 
-INPUT_NAMES = ["input", "prompt", "question", "query", "instruction", "request", "utterance", "dialogue", "dialog", "conversation", "message", "text", "email", "mail", "body", "nl", "narrative", "ticket", "document", "article", "complaint", "content", "source", "src", "sentence", "description", "review", "comment", "problem", "mr", "context", "passage", "post", "transcript", "report", "abstract", "title", "subject", "goal", "original", "user", "customer", "english"]
-OUTPUT_NAMES = ["output", "completion", "response", "answer", "reply", "target", "label", "intent", "category", "class", "sentiment", "summary", "topic", "cmd", "command", "code", "sql", "reference", "ref", "translation", "continuation", "result", "solution", "expected", "gold", "assistant", "tag", "labels", "slots", "entities", "note", "headline"]
+INPUT_NAMES = [
+    "input",
+    "prompt",
+    "question",
+    "query",
+    "instruction",
+    "request",
+    "utterance",
+    "dialogue",
+    "dialog",
+    "conversation",
+    "message",
+    "text",
+    "email",
+    "mail",
+    "body",
+    "nl",
+    "narrative",
+    "ticket",
+    "document",
+    "article",
+    "complaint",
+    "content",
+    "source",
+    "src",
+    "sentence",
+    "description",
+    "review",
+    "comment",
+    "problem",
+    "mr",
+    "context",
+    "passage",
+    "post",
+    "transcript",
+    "report",
+    "abstract",
+    "title",
+    "subject",
+    "goal",
+    "original",
+    "user",
+    "customer",
+    "english",
+]
+OUTPUT_NAMES = [
+    "output",
+    "completion",
+    "response",
+    "answer",
+    "reply",
+    "target",
+    "label",
+    "intent",
+    "category",
+    "class",
+    "sentiment",
+    "summary",
+    "topic",
+    "cmd",
+    "command",
+    "code",
+    "sql",
+    "reference",
+    "ref",
+    "translation",
+    "continuation",
+    "result",
+    "solution",
+    "expected",
+    "gold",
+    "assistant",
+    "tag",
+    "labels",
+    "slots",
+    "entities",
+    "note",
+    "headline",
+]
 _LABEL_NAMES = frozenset(["label", "intent", "category", "class", "sentiment", "topic", "tag"])
 _ASIDE = frozenset(
-    ["prediction", "predicted", "score", "confidence", "time", "timestamp", "date", "split", "fold", "annotator", "rating", "model", "comment"]
+    [
+        "prediction",
+        "predicted",
+        "score",
+        "confidence",
+        "time",
+        "timestamp",
+        "date",
+        "split",
+        "fold",
+        "annotator",
+        "rating",
+        "model",
+        "comment",
+    ]
 )
 _COMPANIONS: tuple[tuple[str, ...], ...] = (
     ("question", "context"),
@@ -108,6 +199,8 @@ def _rank(column: Column, names: Sequence[str]) -> float | None:
 def _choose_inputs(usable: Sequence[Column]) -> list[Column]:
     """The text with the best name, with its usual companion; without names, the longest text."""
     texts = [c for c in usable if c.kind == "text"]
+    if all(c.name.lower() in OUTPUT_NAMES for c in texts):  # short requests that recur, under a name that says input
+        texts += [c for c in usable if c.kind in ("label", "number") and c.name.lower() in INPUT_NAMES]
     named = sorted((r, c.name) for c in texts if (r := _input_rank(c)) is not None)
     by_name = {c.name: c for c in texts}
     if not named:

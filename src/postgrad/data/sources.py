@@ -115,27 +115,18 @@ def _named_format(path: Path) -> str | None:
 
 
 def _format_of(text: str, named: str | None) -> str:
-    """The format by content: what begins like JSON and goes on like JSON is JSON, whatever its name."""
+    """The format by content: what begins and goes on like JSON is JSON, whatever its name; else the name decides."""
     start = text.lstrip()
-    if start[0] == "[" and (named in ("json", "jsonl") or _starts_json(start)):
-        return "jsonl" if named == "jsonl" and not _starts_json(start) else "json"
+    first, _, rest = start.partition("\n")
+    if start[0] == "[" and start[1:].lstrip()[:1] in ("{", "]"):
+        return "json"
     if start[0] == "{":
-        first, _, rest = start.partition("\n")
-        whole = _is_object(first)
-        if whole and (rest.strip() or named == "jsonl"):
-            return "jsonl"
-        if named == "jsonl" and not first.strip() == "{":
-            return "jsonl"
-        if named in ("json", "jsonl") or whole or first.strip() == "{":
-            return "json"
-    if named in ("json", "jsonl"):
-        return named if start[0] in "[{" else ("jsonl" if named == "jsonl" else "json")
+        pretty = first.strip() == "{"
+        if _is_object(first):
+            return "jsonl" if rest.strip() or named == "jsonl" else "json"
+        if pretty or named in ("json", "jsonl"):
+            return "json" if pretty or named == "json" else "jsonl"
     return named or "csv"
-
-
-def _starts_json(text: str) -> bool:
-    """Whether a list begins with an object (a CSV may begin with a bracket too)."""
-    return text[1:].lstrip()[:1] in ("{", "]")
 
 
 def _is_object(line: str) -> bool:

@@ -78,11 +78,7 @@ def split(
         UsageError: Shares that leave nothing to train on, or a group key that no record has.
         DataError: Too few independent records.
     """
-    if validation < 0 or test < 0 or validation + test >= 1:
-        raise UsageError(
-            f"The shares test={test!r} and validation={validation!r} leave nothing to train on.",
-            "Give shares from 0 that add up to less than 1, for example 0.2 and 0.1.",
-        )
+    _refuse_shares(validation, test)
     hashes = [content_hash(record) for record in records]
     units = _units(records, hashes, _bonds(records, hashes, groups, group_key), seed)
     wanted = [part for part, share in (("test", test), ("validation", validation)) if share > 0]
@@ -103,6 +99,14 @@ def split(
     indices = (_members(rest), _members(chosen_validation), _members(chosen_test))
     train, choosing, testing = (tuple(records[i] for i in part) for part in indices)
     return Split(train, choosing, testing, indices)
+
+
+def _refuse_shares(validation: float, test: float) -> None:
+    if validation < 0 or test < 0 or validation + test >= 1:
+        raise UsageError(
+            f"The shares test={test!r} and validation={validation!r} leave nothing to train on.",
+            "Give shares from 0 that add up to less than 1, for example 0.2 and 0.1.",
+        )
 
 
 def _members(units: Sequence[_Unit] | set[_Unit]) -> tuple[int, ...]:
@@ -161,7 +165,7 @@ def _take(ordered: Sequence[_Unit], size: int, *, leave: int) -> set[_Unit]:
         if len(taken) < most and unit not in taken and filled.total() + len(unit) <= size:
             taken.add(unit)
             filled[unit.label] += len(unit)
-    return taken or {min(ordered, key=lambda u: (len(u), ordered.index(u)))}
+    return taken or {min(ordered, key=len)}
 
 
 def _quotas(counts: Mapping[str, int], size: int) -> dict[str, int]:

@@ -1,0 +1,88 @@
+"""Personal data: found with checksums, never shown, replaced by one placeholder for one value."""
+
+from __future__ import annotations
+
+import pytest
+
+from postgrad.checks import run_checks
+from postgrad.checks.personal_data import find_values, iban_valid, luhn_valid, mask, personal_data, redact
+from postgrad.findings import Context
+from postgrad.records import Conversation, Message, pair
+
+KEY = "sk-" + "proj-" + "a1B2c3D4e5" * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("write to jo.doe+x@mail.example.org today", "EMAIL", "jo.doe+x@mail.example.org"),
+        ("card 4111 1111 1111 1111 please", "CARD", "4111 1111 1111 1111"),
+        ("amex 378282246310005.", "CARD", "378282246310005"),
+        ("IBAN GB82 WEST 1234 5698 7654 32 thanks", "IBAN", "GB82 WEST 1234 5698 7654 32"),
+        ("to DE89370400440532013000", "IBAN", "DE89370400440532013000"),
+        ("call +44 20 7946 0958 now", "PHONE", "+44 20 7946 0958"),
+        ("call (555) 123-4567", "PHONE", "(555) 123-4567"),
+        ("tel 030 1234567", "PHONE", "030 1234567"),
+        ("ssn 123-45-6789", "SSN", "123-45-6789"),
+        (f"my key is {KEY} ok", "SECRET", KEY),
+        ("AKIA" + "ABCDEFGHIJ234567", "SECRET", "AKIA" + "ABCDEFGHIJ234567"),
+    ],
+)
+def test_found(text, kind, value):
+    assert [(k.name, v) for k, v in find_values(text)] == [(kind, value)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order FH-12345 from 2026-03-04 at 10:30",
+        "order number 4111111111111112 is wrong",
+        "it costs 1,549.00 and measures 137 by 64 cm",
+        "GB82 WEST 1234 5698 7654 33",
+        "version 1.2.3.4, build 20260304",
+        "see @handle and a@b",
+        "0000 0000 0000 0000",
+    ],
+)
+def test_not_found(text):
+    assert find_values(text) == []
+
+
+def test_checksums():
+    assert luhn_valid("5500 0000 0000 0004") and not luhn_valid("5500 0000 0000 0005")
+    assert iban_valid("CH93 0076 2011 6238 5295 7") and not iban_valid("CH93 0076 2011 6238 5295 8")
+
+
+def test_values_never_show_and_placeholders_are_consistent():
+    mail = "jo.doe@mail.example.org"
+    records = [
+        pair(f"I am {mail}", "Thank you."),
+        Conversation(
+            messages=(
+                Message("user", "who?"),
+                Message(
+                    "assistant",
+                    f"{mail} and pa@firm.example.org",
+                    tool_calls=({"function": {"arguments": f'"{mail}"'}},),
+                ),
+            )
+        ),
+    ]
+    finding = next(iter(personal_data()(records, Context())))
+    assert mail not in finding.sentence + " ".join(finding.evidence) + str(finding.details)
+    assert finding.severity == "warning" and not any(r.safe for r in finding.repairs)
+    mended = {r.index: r.record for r in finding.repairs}
+    assert mended[0].prompt_text == "I am [EMAIL_1]"
+    assert mended[1].answer_text == "[EMAIL_1] and [EMAIL_2]"
+    assert mended[1].messages[1].tool_calls[0]["function"]["arguments"] == '"[EMAIL_1]"'
+    assert run_checks(records * 10, accept=["duplicates"]).kept[0] == records[0]
+
+
+def test_redacting_twice_changes_nothing_more():
+    once = redact(f"{KEY}, +44 20 7946 0958, x@y.example", {})
+    assert once == "[SECRET_1], [PHONE_1], [EMAIL_1]"
+    assert redact(once, {}) == once
+
+
+def test_mask_hides_all_but_one():
+    assert mask("secret") == "s•••(6)"
