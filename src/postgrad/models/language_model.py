@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from postgrad.errors import ModelError
+from postgrad.models.attention import NAME
 from postgrad.models.device import Device, probe
 from postgrad.models.lora import Adapter
 from postgrad.models.render import Renderer, load_renderer
@@ -32,7 +33,7 @@ class LanguageModel:
         self.renderer: Renderer = load_renderer(base.folder, base.context)
         try:
             self.module: Any = AutoModelForCausalLM.from_pretrained(
-                base.folder, dtype=self.device.torch_dtype, local_files_only=True, attn_implementation="sdpa"
+                base.folder, dtype=self.device.torch_dtype, local_files_only=True, attn_implementation=NAME
             ).to(self.device.kind)
         except (ValueError, OSError, KeyError) as error:
             raise ModelError(f"The model in {str(base.folder)!r} cannot be loaded: {error}.") from error

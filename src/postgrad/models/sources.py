@@ -57,6 +57,12 @@ def known_models() -> dict[str, dict[str, Any]]:
     return tomllib.loads(resources.files("postgrad").joinpath("facts/models.toml").read_text("utf-8"))
 
 
+def at_hand(name: str) -> bool:
+    """Whether `find_model` needs no download or conversion (a hub id may: its cache is asked later)."""
+    known = name.lower() in known_models()
+    return (_store(name.lower()) / "config.json").exists() if known else Path(name).expanduser().is_dir()
+
+
 def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseModel:
     """Gets a base model, from disk where it already is.
 

@@ -23,6 +23,9 @@ from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.loop import Settings, Trainer, in_words
 from postgrad.training.objectives import OBJECTIVES, Objective
 
+FEWEST_STEPS = 60
+"""A training under time pressure still makes so many steps (if the data has them)."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -96,10 +99,12 @@ def _settings(model: LanguageModel, objective: Objective, examples: Sequence[Ren
     full = min(steps_of(len(examples), plan.batch_size, plan.epochs), plan.max_steps or 10**9)
     total = full
     if plan.seconds is not None:
-        total = min(full, _fitting_steps(model, objective, examples, held, plan))
-    if total < full:
-        share = 100 * total / full
-        yield Said(f"{total} of {full} steps ({share:.0f} %) are planned, to keep to the time that was given.")
+        fitting = _fitting_steps(model, objective, examples, held, plan)
+        total = min(full, max(FEWEST_STEPS, fitting))
+        if fitting < total:
+            yield Said(f"Only {max(0, fitting)} steps fit into the time that is left; {total} are made, because fewer teach too little.", warning=True)
+        elif total < full:
+            yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
     settings = Settings(
         total_steps=total, batch_size=plan.batch_size, learning_rate=plan.learning_rate, warmup=plan.warmup,
         validate_every=max(1, math.ceil(total / 5)), patience=plan.patience, token_budget=plan.token_budget, seed=plan.seed,
@@ -121,7 +126,7 @@ def _fitting_steps(model: LanguageModel, objective: Objective, examples: Sequenc
     model.module.zero_grad(set_to_none=True)
     step_tokens = plan.batch_size * sum(len(e.ids) for e in examples) / len(examples)
     validations = 5 * sum(len(e.ids) for e in held) * 0.45  # a forward pass costs less than half
-    return max(10, int(((plan.seconds or 0) * speed - validations) / step_tokens))
+    return int(((plan.seconds or 0) * speed - validations) / step_tokens)
 
 
 def _part(model: LanguageModel, trainer: Trainer, plan: Plan, settings: Settings, examples: int, truncated: int) -> TrainingPart:

@@ -1,0 +1,48 @@
+"""Attention for models whose queries share keys and values in groups, without copying the keys for every query head.
+
+transformers' `sdpa` repeats keys and values to the number of query heads whenever a mask is given, which on a CPU costs more
+than the rest of a decoding step together. Here a single query of each group member is treated as a row of its own.
+
+Shapes: B rows, H query heads, K key heads, T queries, S keys, D head size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
+
+NAME = "postgrad_grouped"
+
+
+def grouped_attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """transformers' attention interface: query (B, H, T, D), key and value (B, K, S, D) → (B, T, H, D)."""
+    rows, heads, queries, size = query.shape
+    groups = heads // key.shape[1]
+    if queries == 1 and groups > 1:
+        grouped = query.view(rows, key.shape[1], groups, size)
+        mask = None if attention_mask is None else attention_mask.expand(rows, 1, groups, key.shape[2])
+        out = scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=scaling).view(rows, heads, 1, size)
+    else:
+        causal = attention_mask is None and queries > 1 and (getattr(module, "is_causal", True) if is_causal is None else is_causal)
+        out = scaled_dot_product_attention(
+            query, key, value, attn_mask=attention_mask, dropout_p=dropout, is_causal=causal, scale=scaling, enable_gqa=groups > 1
+        )
+    return out.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(NAME, grouped_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
