@@ -32,7 +32,9 @@ def own_home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def write_tokenizer(folder: Path, template: str | None, special: list[str], bos: str | None, eos: str, pad: str | None = None) -> None:
+def write_tokenizer(
+    folder: Path, template: str | None, special: list[str], bos: str | None, eos: str, pad: str | None = None
+) -> None:
     """A byte-level BPE tokenizer, trained on a few lines, in the files that models have."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -40,7 +42,10 @@ def write_tokenizer(folder: Path, template: str | None, special: list[str], bos:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=420, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=420,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS * 3, trainer)
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +65,9 @@ def write_model(folder: Path, layers: int = 2, hidden: int = 32, seed: int = 0) 
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    write_tokenizer(folder, CHATML, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "<|im_start|>", "<|im_end|>", "<|im_end|>")
+    write_tokenizer(
+        folder, CHATML, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], "<|im_start|>", "<|im_end|>", "<|im_end|>"
+    )
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=420, hidden_size=hidden, intermediate_size=hidden * 2, num_hidden_layers=layers, num_attention_heads=4,

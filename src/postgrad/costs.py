@@ -22,7 +22,10 @@ def machine_price(kind: str, override: float | None = None) -> Price:
         return Price(override, f"Machine time at {override:g} USD an hour, as given.")
     facts: dict[str, Any] = tomllib.loads(resources.files("postgrad").joinpath("facts/prices.toml").read_text("utf-8"))
     item = facts["own_gpu" if kind == "cuda" else "own_cpu"]
-    return Price(item["usd_per_hour"], f"Machine time at {item['usd_per_hour']:g} USD an hour: {item['what']} ({item['date']}; {item['source']}).")
+    return Price(
+        item["usd_per_hour"],
+        f"Machine time at {item['usd_per_hour']:g} USD an hour: {item['what']} ({item['date']}; {item['source']}).",
+    )
 
 
 def cost_of(seconds: float, price: Price) -> float:

@@ -60,7 +60,7 @@ class GateError(PostgradError):
     exit_code = 1
 
 
-class Interrupted(PostgradError):
+class Interrupted(PostgradError):  # noqa: N818 - not an error: the user's wish
     """The user interrupted; `mend` carries the command that resumes."""
 
     exit_code = 130

@@ -22,7 +22,9 @@ from postgrad.recipe import Recipe
 from postgrad.report import Report
 
 
-def run(recipe: Recipe, paths: Sequence[Path], out: Path, stopped: Callable[[], bool] = lambda: False) -> Working[Report]:
+def run(
+    recipe: Recipe, paths: Sequence[Path], out: Path, stopped: Callable[[], bool] = lambda: False
+) -> Working[Report]:
     """The main job.
 
     Args:

@@ -44,7 +44,9 @@ def storing(where: Path) -> Iterator[None]:
                 "Point POSTGRAD_HOME (state) or --out (reports) at a folder that you may write to.",
             ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
-            raise StorageError(f"{str(where)!r} is needed as a folder, but a file is in its place.", "Choose another folder.") from error
+            raise StorageError(
+                f"{str(where)!r} is needed as a folder, but a file is in its place.", "Choose another folder."
+            ) from error
         raise
 
 
@@ -143,14 +145,21 @@ class Blobs:
         try:
             data = self._fs.cat_file(self._path(digest))
         except FileNotFoundError as error:
-            raise StorageError(f"The store {self.url!r} has no blob {digest}.", "Was it deleted, or does POSTGRAD_STORE point elsewhere?") from error
+            raise StorageError(
+                f"The store {self.url!r} has no blob {digest}.",
+                "Was it deleted, or does POSTGRAD_STORE point elsewhere?",
+            ) from error
         if "sha256:" + hashlib.sha256(data).hexdigest() != digest:
-            raise StorageError(f"The blob {digest} in {self.url!r} is damaged.", "Restore it from a backup, or train again.")
+            raise StorageError(
+                f"The blob {digest} in {self.url!r} is damaged.", "Restore it from a backup, or train again."
+            )
         return data
 
     def put_folder(self, folder: Path) -> str:
         """Stores every file below `folder`; returns the digest of the manifest."""
-        files = {str(p.relative_to(folder)): self.put_bytes(p.read_bytes()) for p in sorted(folder.rglob("*")) if p.is_file()}
+        files = {
+            str(p.relative_to(folder)): self.put_bytes(p.read_bytes()) for p in sorted(folder.rglob("*")) if p.is_file()
+        }
         return self.put_bytes(json.dumps({"files": files}, sort_keys=True).encode())
 
     def get_folder(self, digest: str) -> Path:
@@ -188,7 +197,9 @@ class StageStore:
             return None
 
     def put(self, stage: str, key: str, inputs: Mapping[str, Any], result: Any) -> None:
-        write_atomic(self.path(stage, key), json.dumps({"inputs": inputs, "result": result}, ensure_ascii=False, default=str))
+        write_atomic(
+            self.path(stage, key), json.dumps({"inputs": inputs, "result": result}, ensure_ascii=False, default=str)
+        )
 
 
 def stage_key(inputs: Mapping[str, Any], packages: Iterable[str]) -> str:

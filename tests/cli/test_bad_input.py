@@ -12,7 +12,13 @@ import time
 
 import pytest
 
-PAIRS = [(f"Where is order number {i}? I wait since {i % 9} days for the {['sofa', 'lamp', 'desk', 'bed'][i % 4]}.", ["status", "damaged", "refund"][i % 3]) for i in range(60)]
+PAIRS = [
+    (
+        f"Where is order number {i}? I wait since {i % 9} days for the {['sofa', 'lamp', 'desk', 'bed'][i % 4]}.",
+        ["status", "damaged", "refund"][i % 3],
+    )
+    for i in range(60)
+]
 
 
 def postgrad(*arguments, cwd, env=None, **options):
@@ -130,7 +136,9 @@ def test_no_permission_to_write(tmp_path, tiny_folder):
         place = tmp_path / "locked"
         place.mkdir(mode=0o500)
     csv(tmp_path / "data.csv")
-    text = one_message(postgrad("run", "data.csv", "--base", tiny_folder, cwd=tmp_path, env={"POSTGRAD_HOME": str(place / "home")}))
+    text = one_message(
+        postgrad("run", "data.csv", "--base", tiny_folder, cwd=tmp_path, env={"POSTGRAD_HOME": str(place / "home")})
+    )
     assert "POSTGRAD_HOME" in text
 
 
@@ -138,13 +146,26 @@ def test_a_full_disk(tmp_path, tiny_folder):
     """A real full disk: a small file system in memory, where this user may mount one; /dev/full shows the message elsewhere."""
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(small)], capture_output=True, check=False).returncode == 0
+    mounted = (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(small)], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
     if not mounted:
         pytest.skip("this user may not mount a small file system")
     try:
         csv(tmp_path / "data.csv")
         text = one_message(
-            postgrad("run", "data.csv", "--base", tiny_folder, "--no-general", cwd=tmp_path, env={"POSTGRAD_HOME": str(small / "home")})
+            postgrad(
+                "run",
+                "data.csv",
+                "--base",
+                tiny_folder,
+                "--no-general",
+                cwd=tmp_path,
+                env={"POSTGRAD_HOME": str(small / "home")},
+            )
         )
         assert "full" in text.lower() or "space" in text.lower()
     finally:
@@ -162,7 +183,14 @@ def test_interrupted_at_each_stage_and_resumed_equals_uninterrupted(tmp_path, ti
     interrupted = 0
     for attempt in range(12):
         (tmp_path / "report" / "report.json").unlink(missing_ok=True)
-        process = subprocess.Popen([sys.executable, "-m", "postgrad", *map(str, command)], cwd=tmp_path, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "postgrad", *map(str, command)],
+            cwd=tmp_path,
+            env=env,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         seen, deadline = "", time.time() + 60
         stops = ["Reading", "Loading", "Measuring the ways", "answers", "Training", "steps", "Measuring the fine-tuned"]
         wanted = stops[min(attempt, len(stops) - 1)]

@@ -10,13 +10,24 @@ from postgrad.records import Message
 
 
 def prompts_of(model, count=7, system="You sort the mail of a furniture company. Be brief."):
-    questions = ["Where?", "My sofa is broken and I am cross", "0 1 2 3", "Wo ist meine Bestellung? " * 3, "a", "yes no maybe", "Haven"]
+    questions = [
+        "Where?",
+        "My sofa is broken and I am cross",
+        "0 1 2 3",
+        "Wo ist meine Bestellung? " * 3,
+        "a",
+        "yes no maybe",
+        "Haven",
+    ]
     return [model.renderer.prompt_ids([Message("system", system), Message("user", q)]) for q in questions[:count]]
 
 
 def greedy(model, ids, count):
     out = model.module.generate(
-        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), max_new_tokens=count, do_sample=False
+        torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        max_new_tokens=count,
+        do_sample=False,
     )
     return out[0][len(ids) :].tolist()
 

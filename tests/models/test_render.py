@@ -32,7 +32,12 @@ DEFAULT_SYSTEM = (
 FAMILIES = {
     "chatml": (CHATML, ["<|im_start|>", "<|im_end|>"], "<|im_start|>", "<|im_end|>"),
     "default system": (DEFAULT_SYSTEM, ["<|im_start|>", "<|im_end|>"], "<|im_start|>", "<|im_end|>"),
-    "llama 3": (LLAMA3, ["<|begin|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], "<|begin|>", "<|eot_id|>"),
+    "llama 3": (
+        LLAMA3,
+        ["<|begin|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+        "<|begin|>",
+        "<|eot_id|>",
+    ),
     "gemma": (GEMMA, ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"], "<bos>", "<eos>"),
     "mistral": (MISTRAL, ["<s>", "</s>"], "<s>", "</s>"),
     "none": (None, ["<s>", "</s>"], "<s>", "</s>"),
@@ -50,7 +55,9 @@ def renderers(tmp_path_factory):
     return out
 
 
-text = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Co", "Cc"]), min_size=1, max_size=60).map(lambda s: s.replace("<", "‹").replace("[", "(").replace("#", "*"))
+text = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Co", "Cc"]), min_size=1, max_size=60).map(
+    lambda s: s.replace("<", "‹").replace("[", "(").replace("#", "*")
+)
 plain = text.filter(lambda s: s.strip() == s and s)
 turns = st.lists(st.tuples(plain, plain), min_size=1, max_size=3)
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,7 +104,9 @@ def test_tokens_are_the_templates_own(renderers, family, pairs, system):
     raw = [{"role": m.role, "content": m.content} for m in record.messages]
     expected = oracle.apply_chat_template(raw, tokenize=True, return_dict=True)["input_ids"]
     assert list(renderer.render(record).ids) == list(expected)
-    prompt = oracle.apply_chat_template(raw[:-1], tokenize=True, add_generation_prompt=True, return_dict=True)["input_ids"]
+    prompt = oracle.apply_chat_template(raw[:-1], tokenize=True, add_generation_prompt=True, return_dict=True)[
+        "input_ids"
+    ]
     assert renderer.prompt_ids(record.prompt) == list(prompt)
 
 
@@ -123,7 +132,12 @@ def test_no_doubled_bos_and_the_prompt_begins_the_whole(renderers, family):
 
 
 def test_weight_zero_is_not_learned_and_other_weights_scale(renderers):
-    messages = (Message("user", "a"), Message("assistant", "first", 0.0), Message("user", "b"), Message("assistant", "second", 0.5))
+    messages = (
+        Message("user", "a"),
+        Message("assistant", "first", 0.0),
+        Message("user", "b"),
+        Message("assistant", "second", 0.5),
+    )
     rendered = renderers["chatml"].render(Conversation(messages=messages))
     assert set(rendered.weights) == {0.0, 0.5}
     learned = [t for t, w in zip(rendered.ids, rendered.weights, strict=True) if w]
@@ -140,7 +154,9 @@ def test_system_text_is_kept_where_the_template_has_no_system_role(renderers):
 def test_nothing_to_learn_is_an_error_that_names_the_record(renderers):
     from postgrad.records import Source
 
-    record = Conversation(messages=(Message("user", "a"), Message("assistant", "b", 0.0)), source=Source("mails.csv", 17))
+    record = Conversation(
+        messages=(Message("user", "a"), Message("assistant", "b", 0.0)), source=Source("mails.csv", 17)
+    )
     with pytest.raises(DataError, match=r"mails\.csv:17"):
         renderers["chatml"].render_for_training(record)
 

@@ -65,7 +65,9 @@ def test_two_processes_registering_at_once_get_two_versions():
     import threading
 
     got = []
-    threads = [threading.Thread(target=lambda i=i: got.append(add(Catalogue(), blob=f"sha256:{i}").version)) for i in range(6)]
+    threads = [
+        threading.Thread(target=lambda i=i: got.append(add(Catalogue(), blob=f"sha256:{i}").version)) for i in range(6)
+    ]
     for t in threads:
         t.start()
     for t in threads:

@@ -32,7 +32,9 @@ def tuned(tiny, tiny_folder, tmp_path):
     folder = tmp_path / "adapter"
     folder.mkdir()
     save_adapter(adapter, folder, str(tiny_folder))
-    (folder / "passages.jsonl").write_text('{"text": "The Haven sofa is 212 cm wide.", "origin": "a.md"}\n{"text": "Lamps are tested.", "origin": "b.md"}\n')
+    (folder / "passages.jsonl").write_text(
+        '{"text": "The Haven sofa is 212 cm wide.", "origin": "a.md"}\n{"text": "Lamps are tested.", "origin": "b.md"}\n'
+    )
     entry = Catalogue().add(
         name="tuned", base=str(tiny_folder), base_hash="h", method="lora", blob=Blobs().put_folder(folder),
         template=tiny.renderer.fingerprint, data_hash="d", report=None, details={"system_prompt": "Be short.", "passages": 1},
@@ -62,7 +64,7 @@ ASK = [{"role": "user", "content": "Where is my Haven sofa?"}]
 
 
 def test_served_answers_are_the_evaluated_ones(client, tuned, tiny_folder):
-    entry, adapter = tuned
+    _, adapter = tuned
     model = LanguageModel(find_model(str(tiny_folder)))
     prompt = model.renderer.prompt_ids([Message("system", "Be short."), Message("user", ASK[0]["content"])])
     model.use(adapter, "x")
@@ -78,7 +80,11 @@ def test_served_answers_are_the_evaluated_ones(client, tuned, tiny_folder):
 
 def test_streaming_gives_the_same_text_and_usage(client):
     whole = client.chat.completions.create(model="tuned", messages=ASK, max_tokens=24)
-    chunks = list(client.chat.completions.create(model="tuned", messages=ASK, max_tokens=24, stream=True, stream_options={"include_usage": True}))
+    chunks = list(
+        client.chat.completions.create(
+            model="tuned", messages=ASK, max_tokens=24, stream=True, stream_options={"include_usage": True}
+        )
+    )
     text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert text == whole.choices[0].message.content
     assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == whole.choices[0].finish_reason
@@ -120,7 +126,11 @@ def test_n_seed_temperature_and_stop(client):
         ({"temperature": 3.0}, openai.BadRequestError, "invalid_value"),
         ({"logprobs": True}, openai.BadRequestError, "unsupported_parameter"),
         ({"response_format": {"type": "json_object"}}, openai.BadRequestError, "unsupported_value"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, openai.BadRequestError, None),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            openai.BadRequestError,
+            None,
+        ),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])

@@ -17,7 +17,11 @@ from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.train import Plan, train
 
 RECORDS = [
-    pair(f"Where is order {i}? " + "please " * (i % 5), f'{{"intent":"{"damaged" if i % 2 else "status"}","order":{i}}}', source=Source("t.csv", i + 1))
+    pair(
+        f"Where is order {i}? " + "please " * (i % 5),
+        f'{{"intent":"{"damaged" if i % 2 else "status"}","order":{i}}}',
+        source=Source("t.csv", i + 1),
+    )
     for i in range(24)
 ]
 
@@ -28,7 +32,16 @@ def objective(tiny):
 
 
 def start(tiny, objective, folder, **changes):
-    settings = Settings(**{"total_steps": 8, "batch_size": 4, "learning_rate": 5e-3, "validate_every": 2, "token_budget": 160, **changes})
+    settings = Settings(
+        **{
+            "total_steps": 8,
+            "batch_size": 4,
+            "learning_rate": 5e-3,
+            "validate_every": 2,
+            "token_budget": 160,
+            **changes,
+        }
+    )
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     examples = objective.prepare(RECORDS).examples
     return layers, Trainer(tiny, objective, examples[:18], examples[18:], settings, RunFolder(folder), {"data": "x"})
@@ -65,7 +78,9 @@ def test_gradient_does_not_depend_on_microbatches(tiny, objective):
         for part in parts:
             (objective.loss(tiny, part) / sum(objective.weight(e) for e in examples)).backward()
         gradients.append(torch.cat([p.grad.flatten() for p in tiny.module.parameters() if p.grad is not None]))
-    assert torch.allclose(gradients[0], gradients[1], atol=1e-6) and torch.allclose(gradients[0], gradients[2], atol=1e-6)
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-6) and torch.allclose(
+        gradients[0], gradients[2], atol=1e-6
+    )
     assert gradients[0].norm() > 1e-3
 
 
@@ -88,7 +103,7 @@ def test_lora_gradient_is_autograds(tiny, objective):
 
 
 def test_training_learns_and_validation_is_the_mean_over_tokens(tiny, objective, tmp_path):
-    layers, trainer = start(tiny, objective, tmp_path)
+    _, trainer = start(tiny, objective, tmp_path)
     before = trainer.validation_loss()
     held = trainer.validation
     alone = sum(objective.loss(tiny, [e]).item() for e in held) / sum(objective.weight(e) for e in held)
@@ -130,7 +145,7 @@ def test_killed_and_resumed_equals_uninterrupted(tiny, objective, tmp_path, kill
 
 
 def test_a_torn_checkpoint_is_passed_over(tiny, objective, tmp_path):
-    layers, trainer = start(tiny, objective, tmp_path)
+    _, trainer = start(tiny, objective, tmp_path)
     steps = trainer.run(checkpoint_every=2)
     for _ in range(4):
         next(steps)
@@ -181,7 +196,7 @@ def test_divergence_is_said_and_the_last_good_state_kept(tiny, objective, tmp_pa
 
 
 def test_early_stopping_keeps_the_best(tiny, objective, tmp_path):
-    layers, trainer = start(tiny, objective, tmp_path, total_steps=60, learning_rate=0.05, patience=2)
+    _, trainer = start(tiny, objective, tmp_path, total_steps=60, learning_rate=0.05, patience=2)
     list(trainer.run())
     p = trainer.progress
     assert p.ending == "stopped early" and p.best_step < p.step
@@ -190,7 +205,10 @@ def test_early_stopping_keeps_the_best(tiny, objective, tmp_path):
 
 
 def test_records_without_anything_to_learn_are_all_named(objective):
-    bad = [Conversation(messages=(Message("user", "u"), Message("assistant", "a", 0.0)), source=Source("x.jsonl", n)) for n in (3, 9)]
+    bad = [
+        Conversation(messages=(Message("user", "u"), Message("assistant", "a", 0.0)), source=Source("x.jsonl", n))
+        for n in (3, 9)
+    ]
     with pytest.raises(DataError) as caught:
         objective.prepare([RECORDS[0], *bad])
     assert "x.jsonl:3" in str(caught.value) and "x.jsonl:9" in str(caught.value)

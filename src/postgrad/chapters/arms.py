@@ -52,7 +52,9 @@ def fine_tuned_arms(job: Job, data: Data) -> list[Arm]:
     return out
 
 
-def measure_arms(job: Job, model: LanguageModel, data: Data, arms: Sequence[Arm], adapter: str | None = None) -> Working[list[ArmResult]]:
+def measure_arms(
+    job: Job, model: LanguageModel, data: Data, arms: Sequence[Arm], adapter: str | None = None
+) -> Working[list[ArmResult]]:
     """Every arm on the test part, with its interval."""
     decoding = Decoding(room_for_answers(model, [*data.train, *data.validation]))
     for arm in arms:  # all refusals before the first answer is paid for
@@ -64,10 +66,14 @@ def measure_arms(job: Job, model: LanguageModel, data: Data, arms: Sequence[Arm]
     for arm in arms:
         yield Said(f"Arm {arm.name}: {arm.note}")
         start = time.monotonic()
-        result = yield from measure(model, arm, data.test, data.choice, decoding, answers, job.price, groups, job.stopped)
+        result = yield from measure(
+            model, arm, data.test, data.choice, decoding, answers, job.price, groups, job.stopped
+        )
         job.seconds[f"arm {arm.name}"] = time.monotonic() - start
         score = result.score
-        yield Said(f"{arm.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})")
+        yield Said(
+            f"{arm.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
+        )
         out.append(result)
     return out
 
@@ -77,7 +83,11 @@ def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[li
     sets = candidate_sets(data.train, count, job.recipe.seed)
     judges = sorted(data.validation, key=lambda r: len(r.prompt_text))[:12]
     ask = _asker(data.system_prompt)
-    inputs = {"model": model.base.hash, "prompts": [[[m.to_dict() for m in ask(s, r)], r.answer_text] for s in sets for r in judges], "dtype": model.device.dtype}
+    inputs = {
+        "model": model.base.hash,
+        "prompts": [[[m.to_dict() for m in ask(s, r)], r.answer_text] for s in sets for r in judges],
+        "dtype": model.device.dtype,
+    }
     key, kept = job.kept("few_shot", inputs, ("models", "evaluation"))
     if kept is None:
         _, values = choose_examples(sets, judges, ask, lambda pairs: _mean_logprobs(model, pairs))
@@ -85,11 +95,13 @@ def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[li
         job.store.put("few_shot", key, {"sets": len(sets)}, kept)
     values = kept["values"]
     best = max(range(len(sets)), key=values.__getitem__)
-    yield Said(f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers.")
+    yield Said(
+        f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers."
+    )
     return sets[best]
 
 
-def _asker(system: str):  # noqa: ANN202 - a closure over the instruction
+def _asker(system: str):
     def ask(examples: list[Record], record: Record) -> tuple[Message, ...]:
         return ways.few_shot(system, examples).ask(record)
 
@@ -97,7 +109,10 @@ def _asker(system: str):  # noqa: ANN202 - a closure over the instruction
 
 
 def _mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
-    items = [ChoiceItem(tuple(model.renderer.prompt_ids(messages)), (tuple(model.renderer.encode(answer)),)) for messages, answer in pairs]
+    items = [
+        ChoiceItem(tuple(model.renderer.prompt_ids(messages)), (tuple(model.renderer.encode(answer)),))
+        for messages, answer in pairs
+    ]
     scores = dict(log_likelihoods(model, items))
     return [scores[i][0] / max(1, len(items[i].choices[0])) for i in range(len(items))]
 

@@ -19,13 +19,30 @@ from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.registry import Catalogue
 from postgrad.report import (
-    ArmPart, ComparisonPart, CostPart, DataPart, FindingPart, ForgettingPart, ModelPart, Report, SamplePart, TaskPart, VerdictPart,
+    ArmPart,
+    ComparisonPart,
+    CostPart,
+    DataPart,
+    FindingPart,
+    ForgettingPart,
+    ModelPart,
+    Report,
+    SamplePart,
+    TaskPart,
+    VerdictPart,
 )  # fmt: skip
 
 SAMPLES = 8
 
 
-def conclude(job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], general: tuple[ForgettingPart, list[Forgetting]], trained: Result | None) -> Report:
+def conclude(
+    job: Job,
+    model: LanguageModel,
+    data: Data,
+    results: Sequence[ArmResult],
+    general: tuple[ForgettingPart, list[Forgetting]],
+    trained: Result | None,
+) -> Report:
     """Everything measured, and what follows from it."""
     forgetting_part, forgetting_tests = general
     group = job.recipe.data.group
@@ -51,9 +68,20 @@ def conclude(job: Job, model: LanguageModel, data: Data, results: Sequence[ArmRe
         training=trained.part if trained else None,
         samples=_samples(data, results),
         cost=cost,
-        verdict=VerdictPart(recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=list(verdict.reasons)),
-        machine={"device": model.device.name, "dtype": model.device.dtype, "gflops": {k: round(v) for k, v in model.device.gflops.items()}, "python": platform.python_version()},
-        seconds={**{k: round(v, 1) for k, v in job.seconds.items()}, "training": round(trained.seconds, 1) if trained else 0.0, "this command": round(time.monotonic() - job.started, 1)},
+        verdict=VerdictPart(
+            recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=list(verdict.reasons)
+        ),
+        machine={
+            "device": model.device.name,
+            "dtype": model.device.dtype,
+            "gflops": {k: round(v) for k, v in model.device.gflops.items()},
+            "python": platform.python_version(),
+        },
+        seconds={
+            **{k: round(v, 1) for k, v in job.seconds.items()},
+            "training": round(trained.seconds, 1) if trained else 0.0,
+            "this command": round(time.monotonic() - job.started, 1),
+        },
     )
 
 
@@ -121,7 +149,14 @@ def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
 
 
 def _comparison(c: Comparison) -> ComparisonPart:
-    return ComparisonPart(arm=c.arm, against=c.against, difference=c.difference, interval=(c.low, c.high), p_value=c.p_value, p_adjusted=c.p_adjusted)
+    return ComparisonPart(
+        arm=c.arm,
+        against=c.against,
+        difference=c.difference,
+        interval=(c.low, c.high),
+        p_value=c.p_value,
+        p_adjusted=c.p_adjusted,
+    )
 
 
 def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
@@ -150,10 +185,17 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None, verdic
     queries = job.recipe.decision.monthly_queries
     untrained = [r for r in results if not r.requires_training]
     days = None
-    assumptions = [price.assumption, "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more."]
+    assumptions = [
+        price.assumption,
+        "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more.",
+    ]
     if trained and queries and untrained:
         best = max(untrained, key=lambda r: r.score.value)
         saving = (per_1000[best.name] - per_1000["fine_tuned"]) / 1000
         days = break_even_days(training, saving, queries)
-        assumptions.append(f"Break-even is against {best.name}, by cheaper answers alone; the worth of better answers is not counted.")
-    return CostPart(training=training, per_1000=per_1000, monthly_queries=queries, break_even_days=days, assumptions=assumptions)
+        assumptions.append(
+            f"Break-even is against {best.name}, by cheaper answers alone; the worth of better answers is not counted."
+        )
+    return CostPart(
+        training=training, per_1000=per_1000, monthly_queries=queries, break_even_days=days, assumptions=assumptions
+    )

@@ -41,7 +41,12 @@ def benchmark_scores(job: Job, model: LanguageModel, adapter: str | None) -> Wor
     scores: dict[str, list[float]] = {}
     seconds = 0.0
     for benchmark in benchmarks:
-        inputs = {"model": model.base.hash, "adapter": adapter, "dtype": model.device.dtype, "items": sha256_json([[i.context, i.choices, i.answer] for i in benchmark.items])}
+        inputs = {
+            "model": model.base.hash,
+            "adapter": adapter,
+            "dtype": model.device.dtype,
+            "items": sha256_json([[i.context, i.choices, i.answer] for i in benchmark.items]),
+        }
         key, kept = job.kept("general", inputs, ("models", "evaluation/forgetting"))
         if kept is None:
             start = time.monotonic()
@@ -57,7 +62,9 @@ def benchmark_scores(job: Job, model: LanguageModel, adapter: str | None) -> Wor
             job.store.put("general", key, inputs, kept)
         scores[benchmark.name] = kept["right"]
         seconds += kept["seconds"]
-        yield Said(f"{benchmark.name}: {100 * sum(kept['right']) / len(kept['right']):.1f} % of {len(kept['right'])} items right (of the shorter half of {benchmark.origin})")
+        yield Said(
+            f"{benchmark.name}: {100 * sum(kept['right']) / len(kept['right']):.1f} % of {len(kept['right'])} items right (of the shorter half of {benchmark.origin})"
+        )
     return General(scores, note, seconds)
 
 
@@ -67,13 +74,25 @@ def forgetting(job: Job, before: General | None, after: General | None) -> tuple
     if before is None or after is None:
         why = "Switched off." if not job.recipe.evaluation.general else "Nothing was trained."
         return ForgettingPart(margin=margin, note=why), []
-    tests = [noninferiority(before.scores[name], after.scores[name], margin, name=name) for name in after.scores if name in before.scores]
+    tests = [
+        noninferiority(before.scores[name], after.scores[name], margin, name=name)
+        for name in after.scores
+        if name in before.scores
+    ]
     part = ForgettingPart.model_validate(
         {
             "margin": margin,
             "note": before.note,
             "benchmarks": [
-                {"name": t.name, "n": t.n, "base": t.base, "tuned": t.tuned, "difference": t.difference, "interval": (t.low, t.high), "verdict": t.verdict}
+                {
+                    "name": t.name,
+                    "n": t.n,
+                    "base": t.base,
+                    "tuned": t.tuned,
+                    "difference": t.difference,
+                    "interval": (t.low, t.high),
+                    "verdict": t.verdict,
+                }
                 for t in tests
             ],
         }

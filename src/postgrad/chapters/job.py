@@ -56,7 +56,9 @@ class Job:
         base = yield from self.find_base()
         model = LanguageModel(base)
         rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in model.device.gflops.items())
-        yield Said(f"{model.name}: {model.parameters / 1e6:.0f} M parameters, computing in {model.device.dtype} on {model.device.name} ({rates}).")
+        yield Said(
+            f"{model.name}: {model.parameters / 1e6:.0f} M parameters, computing in {model.device.dtype} on {model.device.name} ({rates})."
+        )
         return model
 
     def seconds_left(self) -> float | None:

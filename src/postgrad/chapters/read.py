@@ -63,7 +63,12 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
         GateError: a check found an error that was not accepted.
     """
     recipe = job.recipe
-    loaded = load(paths, input_column=recipe.data.input or None, output_column=recipe.data.output or None, system_prompt=recipe.data.system_prompt)
+    loaded = load(
+        paths,
+        input_column=recipe.data.input or None,
+        output_column=recipe.data.output or None,
+        system_prompt=recipe.data.system_prompt,
+    )
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)
@@ -71,13 +76,18 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     renderer = yield from job.renderer()
     records = _limited(loaded.records, recipe.data.max_records)
     if len(records) < len(loaded.records):
-        yield Said(f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash.")
+        yield Said(
+            f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash."
+        )
     checked = run_checks(records, Context(renderer.count, renderer.context), accept=recipe.data.accept)
     for finding in checked.findings:
         yield Said(f"{finding.check}: {finding.sentence}", warning=finding.severity != "info")
     if errors := checked.errors(recipe.data.accept):
         lines = "\n  ".join(f"{f.check}: {f.sentence}" for f in errors)
-        raise GateError(f"The checks found errors that must not be trained on:\n  {lines}", f"Mend the data, or accept them: --accept {errors[0].check}")
+        raise GateError(
+            f"The checks found errors that must not be trained on:\n  {lines}",
+            f"Mend the data, or accept them: --accept {errors[0].check}",
+        )
     kept = _usable(checked.kept)
     groups = near_duplicate_clusters([r.prompt_text for r in kept])
     parts = split(
@@ -90,7 +100,9 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     system = own if own is not None else write_system_prompt(parts.train, choice.kind)
     resolvable = smallest_resolvable_difference(len(parts.test))
     yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
-    yield Said(f"Before anything is trained: {len(parts.test)} test examples can show differences of about {100 * resolvable:.0f} points or more.")
+    yield Said(
+        f"Before anything is trained: {len(parts.test)} test examples can show differences of about {100 * resolvable:.0f} points or more."
+    )
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
         sha256_json(sorted(content_hash(r) for r in kept)), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),

@@ -33,7 +33,9 @@ class Result:
     seconds: float
 
 
-def train_model(job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], before: General | None) -> Working[Result]:
+def train_model(
+    job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], before: General | None
+) -> Working[Result]:
     """Trains, or takes the kept result of the same training."""
     settings = job.recipe.training
     plan = Plan(
@@ -76,7 +78,9 @@ def _trained_on(data: Data, records: Sequence[Record]) -> list[Conversation]:
         plain = [r if r.messages[0].role == "system" else replace(r, messages=(system, *r.messages)) for r in plain]
     if data.retrieve is None:
         return plain
-    grounded = [replace(r, messages=(*with_passages(r.prompt, data.retrieve(r.prompt_text)), r.messages[-1])) for r in plain]
+    grounded = [
+        replace(r, messages=(*with_passages(r.prompt, data.retrieve(r.prompt_text)), r.messages[-1])) for r in plain
+    ]
     return [form for both in zip(plain, grounded, strict=True) for form in both]
 
 

@@ -16,10 +16,12 @@ from postgrad.errors import GateError
 def command(
     data: Annotated[list[Path], typer.Argument(help="CSV, JSON or JSONL files.")],
     base: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,  # noqa: A002
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout and nothing else.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the findings as JSON on stdout and nothing else.")
+    ] = False,
 ) -> None:
     """Reads the data, says how it was understood, and lists the findings; exit code 1 if one is an error."""
     from postgrad.checks import run_checks
@@ -41,14 +43,29 @@ def command(
             {"check": f.check, "severity": f.severity, "count": f.count, "sentence": f.sentence, "examples": [[checked.records[i].source.file, checked.records[i].source.line] for i in f.indices[:20]], "evidence": list(f.evidence[:20]), "details": f.details}
             for f in checked.findings
         ]  # fmt: skip
-        out(jsonlib.dumps({"read": checked.read, "kept": len(checked.kept), "shape": loaded.shape, "explanation": loaded.explanation, "notes": list(loaded.notes), "findings": findings}, ensure_ascii=False))
+        out(
+            jsonlib.dumps(
+                {
+                    "read": checked.read,
+                    "kept": len(checked.kept),
+                    "shape": loaded.shape,
+                    "explanation": loaded.explanation,
+                    "notes": list(loaded.notes),
+                    "findings": findings,
+                },
+                ensure_ascii=False,
+            )
+        )
     else:
         _print(loaded, checked)
     if errors := checked.errors(_listed(accept) or []):
-        raise GateError(f"{len(errors)} of the findings are errors: {', '.join(f.check for f in errors)}.", "Mend the data, or accept them by name with --accept.")
+        raise GateError(
+            f"{len(errors)} of the findings are errors: {', '.join(f.check for f in errors)}.",
+            "Mend the data, or accept them by name with --accept.",
+        )
 
 
-def _print(loaded, checked) -> None:  # noqa: ANN001
+def _print(loaded, checked) -> None:
     out(loaded.explanation)
     for note in loaded.notes:
         out(f"! {note}")

@@ -16,7 +16,9 @@ import typer
 from postgrad.cli.door import out
 
 
-def command(json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False) -> None:
+def command(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
+) -> None:
     """Probes precision, cores, memory, disk, GPU, hub and packages."""
     from postgrad.storage import home, write_atomic
 
@@ -27,12 +29,16 @@ def command(json: Annotated[bool, typer.Option("--json", help="Print JSON on std
         out(jsonlib.dumps(facts))
         return
     out(f"Python   {facts['python']}   postgrad {facts['postgrad']}   torch {facts['torch']}")
-    out(f"Machine  {facts['cores']} cores, {facts['memory_gb']:.1f} GB memory ({facts['memory_free_gb']:.1f} free), {facts['disk_free_gb']:.1f} GB disk free at {facts['home']}")
+    out(
+        f"Machine  {facts['cores']} cores, {facts['memory_gb']:.1f} GB memory ({facts['memory_free_gb']:.1f} free), {facts['disk_free_gb']:.1f} GB disk free at {facts['home']}"
+    )
     if facts["device"]:
         rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in facts["device"]["gflops"].items())
         out(f"Device   {facts['device']['name']}: {rates}; computes in {facts['device']['dtype']}")
     out(f"GPU      {facts['gpu']}")
-    out(f"Hub      {'reachable' if facts['hub'] else 'not reachable: the embedded model, folders and GGUF files work without it'}")
+    out(
+        f"Hub      {'reachable' if facts['hub'] else 'not reachable: the embedded model, folders and GGUF files work without it'}"
+    )
     for problem, mend in facts["missing"]:
         out(f"✗ {problem}\n  mend: {mend}")
     if not facts["missing"]:
@@ -63,10 +69,20 @@ def look() -> dict[str, Any]:
         missing.append((f"No permission to write to {existing}", "export POSTGRAD_HOME=/a/folder/of/yours"))
     disk = shutil.disk_usage(existing).free / 1e9
     if disk < 2:
-        missing.append((f"Only {disk:.1f} GB of disk are free at {existing}; a model needs about 1.5", "free some space, or set POSTGRAD_HOME"))
+        missing.append(
+            (
+                f"Only {disk:.1f} GB of disk are free at {existing}; a model needs about 1.5",
+                "free some space, or set POSTGRAD_HOME",
+            )
+        )
     memory = psutil.virtual_memory()
     if memory.available < 4e9:
-        missing.append((f"Only {memory.available / 1e9:.1f} GB of memory are free; training the embedded model takes about 4", "close other programs, or lower training.token_budget"))
+        missing.append(
+            (
+                f"Only {memory.available / 1e9:.1f} GB of memory are free; training the embedded model takes about 4",
+                "close other programs, or lower training.token_budget",
+            )
+        )
     return {
         "python": platform.python_version(), "postgrad": __version__, "torch": _version("torch"), "transformers": _version("transformers"),
         "cores": os.cpu_count(), "memory_gb": memory.total / 1e9, "memory_free_gb": memory.available / 1e9, "disk_free_gb": disk,

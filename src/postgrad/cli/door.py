@@ -58,7 +58,12 @@ def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
             raise
-        errors.print(f"postgrad: {error.strerror}: {error.filename or 'while writing'}. Nothing half-written was kept.", style="red", markup=False, soft_wrap=True)
+        errors.print(
+            f"postgrad: {error.strerror}: {error.filename or 'while writing'}. Nothing half-written was kept.",
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
         return 2
     return 0
 
@@ -122,7 +127,12 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
         if isinstance(event, Stage):
             errors.print(f"\n[bold]{event.title}[/bold]")
         else:
-            errors.print(f"  {'! ' if event.warning else ''}{event.text}", style="yellow" if event.warning else "", markup=False, soft_wrap=True)
+            errors.print(
+                f"  {'! ' if event.warning else ''}{event.text}",
+                style="yellow" if event.warning else "",
+                markup=False,
+                soft_wrap=True,
+            )
         return None
     if isinstance(event, Progress):
         done, total, note, what = event.done, event.total, event.note, event.unit
@@ -131,7 +141,9 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
         done, total, what = event.step, event.total, "steps"
         note = f"loss {event.loss:.3f}, {speed:.0f} tokens/s"
         if event.validation_loss is not None:
-            errors.print(f"  step {event.step}: training loss {event.loss:.3f}, validation loss {event.validation_loss:.3f}{' (best)' if event.best else ''}")
+            errors.print(
+                f"  step {event.step}: training loss {event.loss:.3f}, validation loss {event.validation_loss:.3f}{' (best)' if event.best else ''}"
+            )
     if task is None or bar.tasks[-1].total != total:
         if task is not None:
             bar.remove_task(task)

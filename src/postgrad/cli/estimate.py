@@ -17,7 +17,7 @@ from postgrad.cli.run import _listed
 def command(
     data: Annotated[list[Path], typer.Argument(help="CSV, JSON or JSONL files.")],
     base: Annotated[str | None, typer.Option(help="Base model.")] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,  # noqa: A002
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     epochs: Annotated[float, typer.Option(help="Passes over the training data.")] = 3.0,
     rank: Annotated[int, typer.Option(help="Rank of the adapters.")] = 16,
@@ -41,16 +41,24 @@ def command(
         out(jsonlib.dumps(figures))
         return
     out(loaded.explanation)
-    out(f"{len(lengths)} examples, {figures['tokens']:,} tokens, of which {figures['supervised_tokens']:,} are learned; longest {lengths[-1]}, middle {lengths[len(lengths) // 2]}.")
+    out(
+        f"{len(lengths)} examples, {figures['tokens']:,} tokens, of which {figures['supervised_tokens']:,} are learned; longest {lengths[-1]}, middle {lengths[len(lengths) // 2]}."
+    )
     if figures["too_long"]:
         out(f"! {figures['too_long']} examples are longer than the model's context of {model.context} tokens.")
-    out(f"Training, {epochs:g} passes: about {figures['minutes']:.0f} minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD.")
+    out(
+        f"Training, {epochs:g} passes: about {figures['minutes']:.0f} minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
+    )
     out(f"{figures['assumption']}")
     if figures["memory_bytes"] > figures["memory_available"]:
-        out(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free: lower training.token_budget (now 2048), or use a smaller base.")
+        out(
+            f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free: lower training.token_budget (now 2048), or use a smaller base."
+        )
 
 
-def estimate(config: dict[str, Any], lengths: list[int], supervised: int, epochs: float, rank: int, price_per_hour: float | None) -> dict[str, Any]:
+def estimate(
+    config: dict[str, Any], lengths: list[int], supervised: int, epochs: float, rank: int, price_per_hour: float | None
+) -> dict[str, Any]:
     """The figures of the command, as JSON."""
     import psutil
 

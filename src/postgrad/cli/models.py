@@ -33,7 +33,9 @@ def command(
             return
         for e in entries:
             aliases = [a for a, v in catalogue.aliases(e.name).items() if v == e.version]
-            out(f"{e.id:<28} {e.base:<24} {e.details.get('metric', '')} {e.details.get('score', 0):.3f}  {e.created:%Y-%m-%d %H:%M}  {e.details.get('recommendation', '')} {' '.join(aliases)}")
+            out(
+                f"{e.id:<28} {e.base:<24} {e.details.get('metric', '')} {e.details.get('score', 0):.3f}  {e.created:%Y-%m-%d %H:%M}  {e.details.get('recommendation', '')} {' '.join(aliases)}"
+            )
         if not entries:
             out("No model is registered yet: `postgrad run DATA` makes one.")
         return
@@ -47,7 +49,9 @@ def command(
     elif action == "delete":
         out(f"deleted {catalogue.delete(name).id}")
     else:
-        raise UsageError(f"There is no action {action!r}.", "Actions: list, show, pull, promote, rollback, delete, lineage.")
+        raise UsageError(
+            f"There is no action {action!r}.", "Actions: list, show, pull, promote, rollback, delete, lineage."
+        )
 
 
 def _needed(model: str | None, action: str) -> str:
@@ -56,7 +60,7 @@ def _needed(model: str | None, action: str) -> str:
     return model
 
 
-def _view(catalogue, entry) -> dict:  # noqa: ANN001
+def _view(catalogue, entry) -> dict:
     return {
         "id": entry.id, "name": entry.name, "version": entry.version, "base": entry.base, "base_hash": entry.base_hash, "method": entry.method,
         "blob": entry.blob, "template": entry.template, "data_hash": entry.data_hash, "report": entry.report, "details": entry.details,

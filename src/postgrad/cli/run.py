@@ -11,21 +11,29 @@ from postgrad.cli.door import StopSign, out, show
 
 
 def command(
-    data: Annotated[list[Path], typer.Argument(help="CSV, JSON or JSONL files of input–output pairs or chat messages.")],
+    data: Annotated[
+        list[Path], typer.Argument(help="CSV, JSON or JSONL files of input–output pairs or chat messages.")
+    ],
     base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,  # noqa: A002
-    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")] = None,
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
+    ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction for the prompted arms, or @file.")] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder of documents to retrieve from.")] = None,
     metric: Annotated[str | None, typer.Option(help="Primary metric; chosen from the data otherwise.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options win over it.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for report.json and report.html.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Wish for the whole run; training is planned to fit.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="Wish for the whole run; training is planned to fit.")
+    ] = None,
     monthly_queries: Annotated[int | None, typer.Option(help="Expected traffic, for break-even.")] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
     arms: Annotated[str | None, typer.Option(help="Arms to measure, separated by commas.")] = None,
-    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop the run, separated by commas.")] = None,
+    accept: Annotated[
+        str | None, typer.Option(help="Checks whose errors do not stop the run, separated by commas.")
+    ] = None,
     max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
     general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
@@ -47,7 +55,7 @@ def command(
     start(chosen, data, out_folder or Path(f"{data[0].stem}-report"), json)
 
 
-def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:  # noqa: ANN001
+def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
     """Runs the main job with its display; prints the outcome."""
     from postgrad.lifecycle import run
 

@@ -25,7 +25,13 @@ def command(
 
     key = os.environ.get("POSTGRAD_API_KEY") or None
     if key is None and host not in ("127.0.0.1", "localhost", "::1"):
-        raise UsageError(f"Listening on {host} without a key would let anyone use your models.", "Set POSTGRAD_API_KEY, or leave --host at 127.0.0.1.")
+        raise UsageError(
+            f"Listening on {host} without a key would let anyone use your models.",
+            "Set POSTGRAD_API_KEY, or leave --host at 127.0.0.1.",
+        )
     engine = Engine(Catalogue(), base or ())
-    errors.print(f"Serving {len(engine.names())} models at http://{host}:{port}/v1   (OpenAI(base_url=…); Ctrl-C ends)", markup=False)
+    errors.print(
+        f"Serving {len(engine.names())} models at http://{host}:{port}/v1   (OpenAI(base_url=…); Ctrl-C ends)",
+        markup=False,
+    )
     uvicorn.run(make_app(engine, key), host=host, port=port, log_level="warning")

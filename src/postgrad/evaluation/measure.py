@@ -61,7 +61,13 @@ def ids_hash(ids: Sequence[int]) -> str:
     return hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest()[:32]
 
 
-def answer(model: LanguageModel, prompts: Sequence[Sequence[int]], decoding: Decoding, answers: Answers, stopped: Callable[[], bool]) -> Working[list[Completion]]:
+def answer(
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    decoding: Decoding,
+    answers: Answers,
+    stopped: Callable[[], bool],
+) -> Working[list[Completion]]:
     """Answers of all prompts in order, asking only for those not kept yet.
 
     Raises:
@@ -80,7 +86,17 @@ def answer(model: LanguageModel, prompts: Sequence[Sequence[int]], decoding: Dec
     return [answers.known[h] for h in hashes]
 
 
-def measure(model: LanguageModel, arm: Arm, test: Sequence[Record], choice: Choice, decoding: Decoding, answers: Answers, price: Price, groups: Sequence[Any] | None, stopped: Callable[[], bool]) -> Working[ArmResult]:
+def measure(
+    model: LanguageModel,
+    arm: Arm,
+    test: Sequence[Record],
+    choice: Choice,
+    decoding: Decoding,
+    answers: Answers,
+    price: Price,
+    groups: Sequence[Any] | None,
+    stopped: Callable[[], bool],
+) -> Working[ArmResult]:
     """One arm on the whole test part."""
     prompts = [model.renderer.prompt_ids(arm.ask(record)) for record in test]
     check_room(model, arm.name, prompts, decoding, test)
@@ -103,7 +119,9 @@ def measure(model: LanguageModel, arm: Arm, test: Sequence[Record], choice: Choi
     )
 
 
-def check_room(model: LanguageModel, name: str, prompts: Sequence[Sequence[int]], decoding: Decoding, test: Sequence[Record]) -> None:
+def check_room(
+    model: LanguageModel, name: str, prompts: Sequence[Sequence[int]], decoding: Decoding, test: Sequence[Record]
+) -> None:
     """Refuses prompts that leave no room for an answer.
 
     Raises:
@@ -114,7 +132,7 @@ def check_room(model: LanguageModel, name: str, prompts: Sequence[Sequence[int]]
         raise DataError(
             f"The arm {name!r} needs {len(prompts[longest])} prompt tokens and {decoding.max_new_tokens} for the answer at {test[longest].source}; "
             f"{model.name} has room for {model.base.context}.",
-            f"Shorten that example, leave the arm out (--arms), or choose a base with a longer context.",
+            "Shorten that example, leave the arm out (--arms), or choose a base with a longer context.",
         )
 
 

@@ -40,9 +40,8 @@ def write_system_prompt(records: Sequence[Record], kind: str) -> str:
 
 def _labels(answers: Sequence[str]) -> str:
     labels = [label for label, _ in Counter(a.strip() for a in answers).most_common(_LABELS)]
-    return (
-        "Classify the message. Answer with exactly one of these labels and nothing else:\n"
-        + "\n".join(f"- {label}" for label in sorted(labels))
+    return "Classify the message. Answer with exactly one of these labels and nothing else:\n" + "\n".join(
+        f"- {label}" for label in sorted(labels)
     )
 
 

@@ -35,11 +35,24 @@ def grouped_attention(
     if queries == 1 and groups > 1:
         grouped = query.view(rows, key.shape[1], groups, size)
         mask = None if attention_mask is None else attention_mask.expand(rows, 1, groups, key.shape[2])
-        out = scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=scaling).view(rows, heads, 1, size)
+        out = scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=scaling).view(
+            rows, heads, 1, size
+        )
     else:
-        causal = attention_mask is None and queries > 1 and (getattr(module, "is_causal", True) if is_causal is None else is_causal)
+        causal = (
+            attention_mask is None
+            and queries > 1
+            and (getattr(module, "is_causal", True) if is_causal is None else is_causal)
+        )
         out = scaled_dot_product_attention(
-            query, key, value, attn_mask=attention_mask, dropout_p=dropout, is_causal=causal, scale=scaling, enable_gqa=groups > 1
+            query,
+            key,
+            value,
+            attn_mask=attention_mask,
+            dropout_p=dropout,
+            is_causal=causal,
+            scale=scaling,
+            enable_gqa=groups > 1,
         )
     return out.transpose(1, 2).contiguous(), None
 

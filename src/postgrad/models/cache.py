@@ -21,7 +21,9 @@ class GrowingLayer(DynamicLayer):
         self._room_keys: torch.Tensor | None = None
         self._room_values: torch.Tensor | None = None
 
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         self._room_keys = _appended(self._room_keys, key_states, self.length)

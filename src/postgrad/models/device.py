@@ -68,7 +68,11 @@ def _wait(kind: str) -> None:
 def _name(kind: str) -> str:
     if kind == "cuda":
         return torch.cuda.get_device_name()
-    return f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}" if kind == "cpu" else "Apple GPU"
+    return (
+        f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
+        if kind == "cpu"
+        else "Apple GPU"
+    )
 
 
 def _memory(kind: str) -> int:

@@ -172,7 +172,11 @@ def _decode(model: LanguageModel, rows: list[_Row], prefix: Any, shared: int, de
     for produced in range(decoding.max_new_tokens):
         positions = (mask_BT.cumsum(1) - 1).clamp_(min=0)[:, -ids_BT.shape[1] :]
         out = model.body(
-            input_ids=ids_BT, attention_mask=mask_BT if padded else None, position_ids=positions, past_key_values=cache, use_cache=True
+            input_ids=ids_BT,
+            attention_mask=mask_BT if padded else None,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
         )
         logits_BV = model.head(out[0][:, -1])
         chosen_B = _choose(logits_BV, decoding, generator)
@@ -203,14 +207,14 @@ def _choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Genera
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0].to(logits_BV.device)
 
 
-def _record(model: LanguageModel, rows: list[_Row], chosen: list[int], logprobs: list[float], decoding: Decoding, *, last: bool) -> None:
+def _record(
+    model: LanguageModel, rows: list[_Row], chosen: list[int], logprobs: list[float], decoding: Decoding, *, last: bool
+) -> None:
     """Appends the chosen tokens and marks the rows that are done."""
     for row, token, logprob in zip(rows, chosen, logprobs, strict=True):
         row.ids.append(token)
         row.logprob += logprob
-        if token in model.renderer.end_ids:
-            row.finish = "stop"
-        elif decoding.stop and _cut_at_stop(model.renderer.decode(row.ids), decoding.stop)[1]:
+        if token in model.renderer.end_ids or (decoding.stop and _cut_at_stop(model.renderer.decode(row.ids), decoding.stop)[1]):
             row.finish = "stop"
         elif last:
             row.finish = "length"

@@ -27,7 +27,15 @@ class _LoraProduct(torch.autograd.Function):
     """x Wᵀ + b + scale · (x Aᵀ) Bᵀ, keeping only x for the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, a_RI: torch.Tensor, b_OR: torch.Tensor, scale: float) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        a_RI: torch.Tensor,
+        b_OR: torch.Tensor,
+        scale: float,
+    ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         x_NI = x.reshape(-1, x.shape[-1])
         out_NO = functional.linear(x_NI, weight, bias)
         out_NO.addmm_(x_NI @ a_RI.t().to(x.dtype), b_OR.t().to(x.dtype), alpha=scale)
@@ -96,11 +104,15 @@ def linear_targets(model: nn.Module, targets: str = "all-linear") -> list[str]:
     wanted = [part.strip() for part in targets.split(",")]
     ends = sorted({n.rsplit(".", 1)[-1] for n in names})
     if missing := [w for w in wanted if w not in ends]:
-        raise UsageError(f"No linear layer is called {missing[0]!r}.", f"This model has: {', '.join(ends)}; or say all-linear.")
+        raise UsageError(
+            f"No linear layer is called {missing[0]!r}.", f"This model has: {', '.join(ends)}; or say all-linear."
+        )
     return [n for n in names if n.rsplit(".", 1)[-1] in wanted]
 
 
-def attach(model: nn.Module, *, rank: int, alpha: float, seed: int, targets: str = "all-linear") -> dict[str, LoraLinear]:
+def attach(
+    model: nn.Module, *, rank: int, alpha: float, seed: int, targets: str = "all-linear"
+) -> dict[str, LoraLinear]:
     """Replaces the targeted layers in place by `LoraLinear`, freezes everything else, and returns the new layers."""
     for parameter in model.parameters():
         parameter.requires_grad_(False)
@@ -123,7 +135,9 @@ def detach(model: nn.Module, layers: Mapping[str, LoraLinear]) -> None:
 
 def taken(layers: Mapping[str, LoraLinear], alpha: float) -> Adapter:
     """A copy of the current adapter weights."""
-    tensors = {n: (m.lora_A.detach().float().cpu().clone(), m.lora_B.detach().float().cpu().clone()) for n, m in layers.items()}
+    tensors = {
+        n: (m.lora_A.detach().float().cpu().clone(), m.lora_B.detach().float().cpu().clone()) for n, m in layers.items()
+    }
     return Adapter(tensors, next(iter(tensors.values()))[0].shape[0], alpha)
 
 
@@ -162,15 +176,23 @@ def load_adapter(folder: Path) -> Adapter:
 
     config_path = folder / "adapter_config.json"
     if not config_path.exists() or not (folder / "adapter_model.safetensors").exists():
-        raise ModelError(f"{str(folder)!r} holds no adapter.", "An adapter folder has adapter_config.json and adapter_model.safetensors.")
+        raise ModelError(
+            f"{str(folder)!r} holds no adapter.",
+            "An adapter folder has adapter_config.json and adapter_model.safetensors.",
+        )
     config = json.loads(config_path.read_text("utf-8"))
     odd = [k for k in ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "use_rslora") if config.get(k)]
     if config.get("peft_type") != "LORA" or odd:
-        raise ModelError(f"The adapter in {str(folder)!r} is not plain LoRA ({', '.join(odd) or config.get('peft_type')}).", "Merge it with the tool that made it, and use the merged folder as --base.")
+        raise ModelError(
+            f"The adapter in {str(folder)!r} is not plain LoRA ({', '.join(odd) or config.get('peft_type')}).",
+            "Merge it with the tool that made it, and use the merged folder as --base.",
+        )
     halves: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in load_file(str(folder / "adapter_model.safetensors")).items():
         name, _, half = key.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
         halves.setdefault(name, {})[half] = tensor.float()
     if wrong := [n for n, h in halves.items() if set(h) != {"lora_A", "lora_B"}]:
         raise ModelError(f"The adapter in {str(folder)!r} has tensors besides LoRA pairs: {wrong[0]!r}.")
-    return Adapter({n: (h["lora_A"], h["lora_B"]) for n, h in halves.items()}, int(config["r"]), float(config["lora_alpha"]))
+    return Adapter(
+        {n: (h["lora_A"], h["lora_B"]) for n, h in halves.items()}, int(config["r"]), float(config["lora_alpha"])
+    )

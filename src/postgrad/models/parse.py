@@ -10,7 +10,7 @@ from postgrad.errors import DataError
 from postgrad.models.template import Template
 from postgrad.records import Message, Role
 
-_M = ["\ue000{}\ue001".format(i) for i in range(6)]
+_M = [f"\ue000{i}\ue001" for i in range(6)]
 _PATTERNS: tuple[tuple[Role, ...], ...] = (
     ("user",),
     ("system", "user"),
@@ -33,13 +33,19 @@ def parse(template: Template, text: str) -> list[Message]:
     messages: list[Message] = []
     state, place = "start", 0
     while True:
-        options = sorted(((mark, role) for (before, role), mark in openings.items() if before == state), key=lambda o: -len(o[0]))
+        options = sorted(
+            ((mark, role) for (before, role), mark in openings.items() if before == state), key=lambda o: -len(o[0])
+        )
         found = next(((mark, role) for mark, role in options if text.startswith(mark, place)), None)
         if found is None:
-            raise DataError(f"The text at character {place} ({text[place : place + 40]!r}) was not written by this template.")
+            raise DataError(
+                f"The text at character {place} ({text[place : place + 40]!r}) was not written by this template."
+            )
         mark, role = found
         begin = place + len(mark)
-        following = [m for (before, _), m in openings.items() if before == role and m] + [e for r, e in endings if r == role]
+        following = [m for (before, _), m in openings.items() if before == role and m] + [
+            e for r, e in endings if r == role
+        ]
         ends = [end for m in following if (end := _find(text, m, begin)) >= 0]
         if not ends:
             raise DataError(f"The {role} message at character {begin} has no end mark.")

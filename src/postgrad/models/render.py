@@ -130,7 +130,15 @@ class Renderer:
                 self._weigh(weights, ids, offsets, span, message.weight, conversation)
         return Rendered(tuple(ids), tuple(weights))
 
-    def _weigh(self, weights: list[float], ids: list[int], offsets: list[tuple[int, int]], span: tuple[int, int], weight: float, where: Conversation) -> None:
+    def _weigh(
+        self,
+        weights: list[float],
+        ids: list[int],
+        offsets: list[tuple[int, int]],
+        span: tuple[int, int],
+        weight: float,
+        where: Conversation,
+    ) -> None:
         """Sets the weights of the tokens of one answer, and of the end mark after it."""
         begin, end = span
         for i, (a, b) in enumerate(offsets):
@@ -146,7 +154,9 @@ class Renderer:
             "Use a template that ends answers with a special token such as eos_token.",
         )
 
-    def render_for_training(self, conversation: Conversation, max_length: int | None = None, too_long: TooLong = "error") -> Rendered | None:
+    def render_for_training(
+        self, conversation: Conversation, max_length: int | None = None, too_long: TooLong = "error"
+    ) -> Rendered | None:
         """Like `render`, held to `max_length`; None where the policy is to drop. The answer is never cut.
 
         Raises:
@@ -173,7 +183,8 @@ class Renderer:
     def _truncate_prompt(self, conversation: Conversation, tokens: int, limit: int) -> Rendered:
         """Cuts from the start of the longest user or tool message until the whole fits."""
         index, message = max(
-            ((i, m) for i, m in enumerate(conversation.messages) if m.role in ("user", "tool")), key=lambda item: len(item[1].content)
+            ((i, m) for i, m in enumerate(conversation.messages) if m.role in ("user", "tool")),
+            key=lambda item: len(item[1].content),
         )
         low, high = 0, len(message.content)
         fitting: Rendered | None = None
@@ -218,13 +229,20 @@ def _template(folder: Path, config: Mapping[str, Any]) -> tuple[Template, bool]:
             value = value.get("content")
         if isinstance(value, str):
             tokens[name] = value
-    source = (folder / "chat_template.jinja").read_text("utf-8") if (folder / "chat_template.jinja").exists() else config.get("chat_template")
+    source = (
+        (folder / "chat_template.jinja").read_text("utf-8")
+        if (folder / "chat_template.jinja").exists()
+        else config.get("chat_template")
+    )
     if isinstance(source, list):
         source = next((t["template"] for t in source if t.get("name") == "default"), None)
     if source:
         return Template(source, tokens), True
     if "eos_token" not in tokens:
-        raise ModelError(f"The model in {str(folder)!r} has neither a chat template nor an eos_token.", "Add an eos_token to its tokenizer_config.json.")
+        raise ModelError(
+            f"The model in {str(folder)!r} has neither a chat template nor an eos_token.",
+            "Add an eos_token to its tokenizer_config.json.",
+        )
     return Template(FALLBACK, tokens), False
 
 

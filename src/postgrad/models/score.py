@@ -34,7 +34,9 @@ def encode_item(model: LanguageModel, context: str, choices: Sequence[str]) -> C
     return ChoiceItem(tuple(context_ids), tuple(tuple(whole[cut:]) for whole in wholes))
 
 
-def log_likelihoods(model: LanguageModel, items: Sequence[ChoiceItem], token_budget: int = 4096) -> Iterator[tuple[int, list[float]]]:
+def log_likelihoods(
+    model: LanguageModel, items: Sequence[ChoiceItem], token_budget: int = 4096
+) -> Iterator[tuple[int, list[float]]]:
     """Sum of log-probabilities of every choice given its context: yields (index of item, one value a choice)."""
     order = sorted(range(len(items)), key=lambda i: -len(items[i].context))
     shared = shared_beginning([item.context for item in items])
@@ -65,9 +67,13 @@ def _batch_scores(model: LanguageModel, items: list[ChoiceItem], prefix: Any, sh
     width = max(len(i.context) for i in items)
     cache = copied(prefix, config, len(items)) if prefix is not None else growing_cache(config)
     ids = torch.tensor([[0] * (width - len(i.context)) + list(i.context) for i in items], device=kind)
-    real = torch.tensor([[1] * shared + [0] * (width - len(i.context)) + [1] * len(i.context) for i in items], device=kind)
+    real = torch.tensor(
+        [[1] * shared + [0] * (width - len(i.context)) + [1] * len(i.context) for i in items], device=kind
+    )
     positions = (real.cumsum(1) - 1).clamp_(min=0)[:, shared:]
-    last_BH = model.body(input_ids=ids, attention_mask=real, position_ids=positions, past_key_values=cache, use_cache=True)[0][:, -1]
+    last_BH = model.body(
+        input_ids=ids, attention_mask=real, position_ids=positions, past_key_values=cache, use_cache=True
+    )[0][:, -1]
 
     owner = torch.tensor([n for n, item in enumerate(items) for _ in item.choices], device=kind)
     choices = [c for item in items for c in item.choices]
@@ -79,7 +85,9 @@ def _batch_scores(model: LanguageModel, items: list[ChoiceItem], prefix: Any, sh
     places = real[owner].sum(1, keepdim=True) + torch.arange(longest, device=kind)[None]
     hidden_BTH = last_BH[owner][:, None]
     if longest > 1:
-        out = model.body(input_ids=ids_BT, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)[0]
+        out = model.body(
+            input_ids=ids_BT, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True
+        )[0]
         hidden_BTH = torch.cat([hidden_BTH, out[:, :-1]], dim=1)
     wanted = torch.arange(longest, device=kind)[None] < lengths[:, None]
     scores = torch.zeros(wanted.shape, device=kind)
@@ -88,7 +96,9 @@ def _batch_scores(model: LanguageModel, items: list[ChoiceItem], prefix: Any, sh
     return [[next(sums) for _ in item.choices] for item in items]
 
 
-def _token_logprobs(model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, chunk: int = 1024) -> torch.Tensor:
+def _token_logprobs(
+    model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, chunk: int = 1024
+) -> torch.Tensor:
     parts = []
     for i in range(0, len(targets_N), chunk):
         logits = model.head(hidden_NH[i : i + chunk])

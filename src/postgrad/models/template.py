@@ -48,7 +48,9 @@ def _compiled(source: str) -> Any:
     try:
         return environment.from_string(source)
     except jinja2.TemplateSyntaxError as error:
-        raise ModelError(f"The model's chat template has a syntax error in line {error.lineno}: {error.message}.") from error
+        raise ModelError(
+            f"The model's chat template has a syntax error in line {error.lineno}: {error.message}."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class Template:
     source: str
     tokens: Mapping[str, str]
 
-    def text(self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), start_answer: bool = False) -> str:
+    def text(
+        self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), start_answer: bool = False
+    ) -> str:
         """The conversation as the template writes it; `start_answer` adds the mark after which the model answers.
 
         A system message is merged into the first user message where the template knows no system role.
@@ -81,7 +85,10 @@ class Template:
         plain = [_template_view(message) for message in messages]
         try:
             return _compiled(self.source).render(
-                messages=plain, tools=[dict(t) for t in tools] or None, add_generation_prompt=start_answer, **self.tokens
+                messages=plain,
+                tools=[dict(t) for t in tools] or None,
+                add_generation_prompt=start_answer,
+                **self.tokens,
             )
         except jinja2.TemplateError as error:
             roles = ", ".join(m.role for m in messages)
@@ -99,7 +106,9 @@ class Template:
         except DataError:
             return False
 
-    def spans(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> tuple[str, list[tuple[int, int]]]:
+    def spans(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[str, list[tuple[int, int]]]:
         """The rendered text and, for each message, the half-open character range of its own content in it.
 
         A message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
@@ -107,7 +116,11 @@ class Template:
         Raises:
             DataError: the template rewrites a content, so that its place cannot be known.
         """
-        merged = merge_system(messages) if messages and messages[0].role == "system" and not self.has_system_role else messages
+        merged = (
+            merge_system(messages)
+            if messages and messages[0].role == "system" and not self.has_system_role
+            else messages
+        )
         text = self._render(merged, tools, False)
         marks = [_MARK.format(i) for i in range(len(merged))]
         marked = self._render([_with_content(m, mark) for m, mark in zip(merged, marks, strict=True)], tools, False)

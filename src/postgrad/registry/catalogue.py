@@ -80,7 +80,10 @@ class Catalogue:
         except OperationalError as error:
             if self._current():
                 return  # another process upgraded it in the same moment
-            raise StorageError(f"The catalogue {self._engine.url!r} cannot be opened: {error.orig}.", "Is the disk full or read-only, or DATABASE_URL wrong?") from error
+            raise StorageError(
+                f"The catalogue {self._engine.url!r} cannot be opened: {error.orig}.",
+                "Is the disk full or read-only, or DATABASE_URL wrong?",
+            ) from error
 
     def _current(self) -> bool:
         with self._engine.connect() as connection:
@@ -103,14 +106,35 @@ class Catalogue:
             with Session(self._engine) as session, session.begin():
                 yield session
         except OperationalError as error:
-            raise StorageError(f"The catalogue cannot be read or written: {error.orig}.", "Is the disk full or read-only?") from error
+            raise StorageError(
+                f"The catalogue cannot be read or written: {error.orig}.", "Is the disk full or read-only?"
+            ) from error
 
-    def add(self, *, name: str, base: str, base_hash: str, method: str, blob: str, template: str, data_hash: str, report: str | None, details: dict[str, Any]) -> ModelEntry:
+    def add(
+        self,
+        *,
+        name: str,
+        base: str,
+        base_hash: str,
+        method: str,
+        blob: str,
+        template: str,
+        data_hash: str,
+        report: str | None,
+        details: dict[str, Any],
+    ) -> ModelEntry:
         """Registers the next version of `name`; the same blob, data and base again is the version that exists already."""
         for _ in range(20):
             try:
                 with self._session() as session:
-                    same = session.scalars(select(ModelRow).where(ModelRow.name == name, ModelRow.blob == blob, ModelRow.data_hash == data_hash, ~ModelRow.deleted)).first()
+                    same = session.scalars(
+                        select(ModelRow).where(
+                            ModelRow.name == name,
+                            ModelRow.blob == blob,
+                            ModelRow.data_hash == data_hash,
+                            ~ModelRow.deleted,
+                        )
+                    ).first()
                     if same is not None:
                         return _entry(same)
                     newest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name)) or 0
@@ -123,13 +147,18 @@ class Catalogue:
                     return _entry(row)
             except IntegrityError:
                 continue  # another process took the number between our reading and writing
-        raise StorageError(f"No version number for {name!r} could be had in 20 attempts.", "Is another process registering models in a loop?")
+        raise StorageError(
+            f"No version number for {name!r} could be had in 20 attempts.",
+            "Is another process registering models in a loop?",
+        )
 
     def list(self, name: str | None = None) -> list[ModelEntry]:
         """All models that are not deleted, newest first."""
         with self._session() as session:
             query = select(ModelRow).where(~ModelRow.deleted).order_by(ModelRow.created.desc(), ModelRow.id.desc())
-            return [_entry(row) for row in session.scalars(query if name is None else query.where(ModelRow.name == name))]
+            return [
+                _entry(row) for row in session.scalars(query if name is None else query.where(ModelRow.name == name))
+            ]
 
     def get(self, reference: str) -> ModelEntry:
         """A model by `name`, `name@version` or `name@alias`; a bare name means `production`, else the newest version.
@@ -139,7 +168,9 @@ class Catalogue:
         """
         name, _, which = reference.partition("@")
         with self._session() as session:
-            rows = {r.version: r for r in session.scalars(select(ModelRow).where(ModelRow.name == name, ~ModelRow.deleted))}
+            rows = {
+                r.version: r for r in session.scalars(select(ModelRow).where(ModelRow.name == name, ~ModelRow.deleted))
+            }
             if which.isdigit():
                 row = rows.get(int(which))
             else:
@@ -149,25 +180,41 @@ class Catalogue:
             if row is not None:
                 return _entry(row)
         names = sorted({entry.name for entry in self.list()})
-        raise ModelError(f"There is no registered model {reference!r}.", f"Registered: {', '.join(names)}." if names else "None is registered yet: `postgrad run DATA` makes one.")
+        raise ModelError(
+            f"There is no registered model {reference!r}.",
+            f"Registered: {', '.join(names)}." if names else "None is registered yet: `postgrad run DATA` makes one.",
+        )
 
     def _aliased(self, session: Session, name: str, alias: str) -> ModelRow | None:
-        query = select(ModelRow).join(AliasRow, AliasRow.model_id == ModelRow.id).where(AliasRow.name == name, AliasRow.alias == alias)
+        query = (
+            select(ModelRow)
+            .join(AliasRow, AliasRow.model_id == ModelRow.id)
+            .where(AliasRow.name == name, AliasRow.alias == alias)
+        )
         row = session.scalars(query.order_by(AliasRow.id.desc())).first()
         return row if row is not None and not row.deleted else None
 
     def aliases(self, name: str) -> dict[str, int]:
         """Which version each alias of a model points to."""
         with self._session() as session:
-            moves = session.execute(select(AliasRow.alias, ModelRow.version).join(ModelRow, AliasRow.model_id == ModelRow.id).where(AliasRow.name == name, ~ModelRow.deleted).order_by(AliasRow.id))
-            return {alias: version for alias, version in moves}
+            moves = session.execute(
+                select(AliasRow.alias, ModelRow.version)
+                .join(ModelRow, AliasRow.model_id == ModelRow.id)
+                .where(AliasRow.name == name, ~ModelRow.deleted)
+                .order_by(AliasRow.id)
+            )
+            return {row.alias: row.version for row in moves}
 
     def promote(self, reference: str, alias: str = "production") -> ModelEntry:
         """Points an alias to a version."""
         entry = self.get(reference)
         with self._session() as session:
-            row = session.scalars(select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)).one()
-            session.add(AliasRow(name=entry.name, alias=alias, model_id=row.id, moved=datetime.datetime.now(datetime.UTC)))
+            row = session.scalars(
+                select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)
+            ).one()
+            session.add(
+                AliasRow(name=entry.name, alias=alias, model_id=row.id, moved=datetime.datetime.now(datetime.UTC))
+            )
         return entry
 
     def rollback(self, name: str, alias: str = "production") -> ModelEntry:
@@ -177,10 +224,18 @@ class Catalogue:
             UsageError: there is no earlier one.
         """
         with self._session() as session:
-            rows = session.scalars(select(ModelRow).join(AliasRow, AliasRow.model_id == ModelRow.id).where(AliasRow.name == name, AliasRow.alias == alias, ~ModelRow.deleted).order_by(AliasRow.id.desc())).all()
+            rows = session.scalars(
+                select(ModelRow)
+                .join(AliasRow, AliasRow.model_id == ModelRow.id)
+                .where(AliasRow.name == name, AliasRow.alias == alias, ~ModelRow.deleted)
+                .order_by(AliasRow.id.desc())
+            ).all()
             before = next((r for r in rows if rows and r.id != rows[0].id), None)
             if before is None:
-                raise UsageError(f"The alias {alias!r} of {name!r} has no earlier version to go back to.", f"See `postgrad models show {name}`.")
+                raise UsageError(
+                    f"The alias {alias!r} of {name!r} has no earlier version to go back to.",
+                    f"See `postgrad models show {name}`.",
+                )
             version = before.version
         return self.promote(f"{name}@{version}", alias)
 
@@ -192,9 +247,14 @@ class Catalogue:
         """
         entry = self.get(reference)
         if pointing := [a for a, v in self.aliases(entry.name).items() if v == entry.version]:
-            raise UsageError(f"{entry.id} is in use as {pointing[0]!r}.", f"Promote another version first: `postgrad models promote {entry.name}@N`.")
+            raise UsageError(
+                f"{entry.id} is in use as {pointing[0]!r}.",
+                f"Promote another version first: `postgrad models promote {entry.name}@N`.",
+            )
         with self._session() as session:
-            session.scalars(select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)).one().deleted = True
+            session.scalars(
+                select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)
+            ).one().deleted = True
         return entry
 
 
@@ -206,5 +266,15 @@ def _sqlite_settings(connection: Any, _: Any) -> None:
 
 def _entry(row: ModelRow) -> ModelEntry:
     return ModelEntry(
-        row.name, row.version, row.base, row.base_hash, row.method, row.blob, row.template, row.data_hash, row.report, row.details, row.created
+        row.name,
+        row.version,
+        row.base,
+        row.base_hash,
+        row.method,
+        row.blob,
+        row.template,
+        row.data_hash,
+        row.report,
+        row.details,
+        row.created,
     )

@@ -57,13 +57,30 @@ class ChatRequest(BaseModel):
         )  # fmt: skip
 
 
-_UNSUPPORTED = ("tools", "functions", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty", "audio", "modalities")
+_UNSUPPORTED = (
+    "tools",
+    "functions",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "frequency_penalty",
+    "presence_penalty",
+    "audio",
+    "modalities",
+)
 
 
 class ApiError(Exception):
     """An answer in OpenAI's error form."""
 
-    def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error") -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        param: str | None = None,
+        kind: str = "invalid_request_error",
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
@@ -76,7 +93,9 @@ def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
         engine: Answers.
         api_key: Required as a bearer token when given.
     """
-    app = FastAPI(title="postgrad", version=postgrad.__version__, description="OpenAI-compatible chat for base and tuned models.")
+    app = FastAPI(
+        title="postgrad", version=postgrad.__version__, description="OpenAI-compatible chat for base and tuned models."
+    )
     _errors(app)
 
     app.add_middleware(_KeyAndId, api_key=api_key)
@@ -114,10 +133,20 @@ def _accepted(engine: Engine, request: ChatRequest) -> tuple[Served, list[Any], 
     """The request as the engine takes it, or the error that says why not."""
     extra = request.model_extra or {}
     if odd := [k for k in _UNSUPPORTED if extra.get(k)]:
-        raise ApiError(400, f"Unsupported parameter: {odd[0]!r} is not supported by this server yet.", "unsupported_parameter", odd[0])
+        raise ApiError(
+            400,
+            f"Unsupported parameter: {odd[0]!r} is not supported by this server yet.",
+            "unsupported_parameter",
+            odd[0],
+        )
     form = extra.get("response_format")
     if isinstance(form, dict) and form.get("type", "text") != "text":
-        raise ApiError(400, "Unsupported value: 'response_format' other than text is not supported by this server yet.", "unsupported_value", "response_format")
+        raise ApiError(
+            400,
+            "Unsupported value: 'response_format' other than text is not supported by this server yet.",
+            "unsupported_value",
+            "response_format",
+        )
     if request.stream and (request.n or 1) > 1:
         raise ApiError(400, "'n' above 1 cannot be streamed by this server.", "unsupported_value", "n")
     try:
@@ -132,7 +161,9 @@ def _model(name: str, created: int, owner: str) -> dict[str, Any]:
 
 
 def _unknown_model(name: str) -> ApiError:
-    return ApiError(404, f"The model {name!r} does not exist or you do not have access to it.", "model_not_found", "model")
+    return ApiError(
+        404, f"The model {name!r} does not exist or you do not have access to it.", "model_not_found", "model"
+    )
 
 
 def _usage(completions: list[Completion]) -> dict[str, int]:
@@ -142,7 +173,12 @@ def _usage(completions: list[Completion]) -> dict[str, int]:
 
 def _chat_answer(served: Served, completions: list[Completion]) -> dict[str, Any]:
     choices = [
-        {"index": i, "message": {"role": "assistant", "content": c.text, "refusal": None}, "logprobs": None, "finish_reason": c.finish}
+        {
+            "index": i,
+            "message": {"role": "assistant", "content": c.text, "refusal": None},
+            "logprobs": None,
+            "finish_reason": c.finish,
+        }
         for i, c in enumerate(completions)
     ]
     return {
@@ -153,13 +189,21 @@ def _chat_answer(served: Served, completions: list[Completion]) -> dict[str, Any
 
 def _stream(name: str, pieces: Generator[str | Completion, None, None], usage: bool) -> Generator[str, None, None]:
     """Server-sent events as OpenAI sends them."""
-    head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion.chunk", "created": int(time.time()), "model": name}
+    head = {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": name,
+    }
 
     def line(choices: list[dict[str, Any]], **more: Any) -> str:
         return f"data: {json.dumps({**head, 'choices': choices, **more})}\n\n"
 
     def delta(content: dict[str, Any], finish: str | None = None) -> str:
-        return line([{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish}], **({"usage": None} if usage else {}))
+        return line(
+            [{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish}],
+            **({"usage": None} if usage else {}),
+        )
 
     yield delta({"role": "assistant", "content": ""})
     with contextlib.closing(pieces):
@@ -205,7 +249,11 @@ class _KeyAndId:
             await send(message)
 
         given = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ")
-        if self.key is not None and scope["path"].startswith("/v1/") and not hmac.compare_digest(given, self.key.encode()):
+        if (
+            self.key is not None
+            and scope["path"].startswith("/v1/")
+            and not hmac.compare_digest(given, self.key.encode())
+        ):
             error = ApiError(401, "Incorrect API key provided.", "invalid_api_key")
             await JSONResponse(error.body, 401)(scope, receive, send_with_id)
             return
@@ -223,12 +271,21 @@ def _errors(app: FastAPI) -> None:
     def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"][1:])
-        return JSONResponse(ApiError(400, f"Invalid value for {where!r}: {first['msg']}.", "invalid_value", where).body, 400)
+        return JSONResponse(
+            ApiError(400, f"Invalid value for {where!r}: {first['msg']}.", "invalid_value", where).body, 400
+        )
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
-        message = f"Unknown request URL: {request.method} {request.url.path}." if error.status_code == 404 else str(error.detail)
-        return JSONResponse(ApiError(error.status_code, message, "unknown_url" if error.status_code == 404 else None).body, error.status_code)
+        message = (
+            f"Unknown request URL: {request.method} {request.url.path}."
+            if error.status_code == 404
+            else str(error.detail)
+        )
+        return JSONResponse(
+            ApiError(error.status_code, message, "unknown_url" if error.status_code == 404 else None).body,
+            error.status_code,
+        )
 
     @app.exception_handler(PostgradError)
     def foreseen(request: Request, error: PostgradError) -> JSONResponse:

@@ -87,20 +87,28 @@ class Engine:
         entry = self.catalogue.get(plain)
         grounded = name.endswith(RAG)
         if grounded and not entry.details.get("passages"):
-            raise ModelError(f"The model {plain!r} was made without documents; it has no {name!r}.", f"Ask for {plain!r}.")
+            raise ModelError(
+                f"The model {plain!r} was made without documents; it has no {name!r}.", f"Ask for {plain!r}."
+            )
         return Served(name, entry.base, entry, grounded)
 
-    def complete(self, served: Served, messages: Sequence[Message], decoding: Decoding, count: int = 1) -> list[Completion]:
+    def complete(
+        self, served: Served, messages: Sequence[Message], decoding: Decoding, count: int = 1
+    ) -> list[Completion]:
         """`count` answers; sampled ones differ by seed."""
         with self._turn(served) as model:
             prompt = self._prompt(model, served, messages, decoding)
             out: list[Completion] = []
             for i in range(count):
-                varied = Decoding(decoding.max_new_tokens, decoding.temperature, decoding.top_p, decoding.seed + i, decoding.stop)
+                varied = Decoding(
+                    decoding.max_new_tokens, decoding.temperature, decoding.top_p, decoding.seed + i, decoding.stop
+                )
                 out += [c for _, c in complete(model, [prompt], varied)]
             return out
 
-    def stream(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> Generator[str | Completion, None, None]:
+    def stream(
+        self, served: Served, messages: Sequence[Message], decoding: Decoding
+    ) -> Generator[str | Completion, None, None]:
         """Pieces of text, and the `Completion` last."""
         with self._turn(served) as model:
             yield from stream(model, self._prompt(model, served, messages, decoding), decoding)
@@ -138,7 +146,9 @@ class Engine:
             self._adapters[entry.blob] = load_adapter(self.blobs.get_folder(entry.blob))
         return self._adapters[entry.blob]
 
-    def _prompt(self, model: LanguageModel, served: Served, messages: Sequence[Message], decoding: Decoding) -> list[int]:
+    def _prompt(
+        self, model: LanguageModel, served: Served, messages: Sequence[Message], decoding: Decoding
+    ) -> list[int]:
         asked = list(messages)
         if served.entry is not None:
             system = served.entry.details.get("system_prompt")
@@ -174,7 +184,10 @@ def messages_from(raw: Sequence[dict[str, Any]]) -> list[Message]:
     for place, item in enumerate(raw):
         role = {"developer": "system", "function": "tool"}.get(item.get("role", ""), item.get("role"))
         if role not in ("system", "user", "assistant", "tool"):
-            raise DataError(f"Invalid value for 'messages[{place}].role': {item.get('role')!r}.", "Use system, developer, user, assistant or tool.")
+            raise DataError(
+                f"Invalid value for 'messages[{place}].role': {item.get('role')!r}.",
+                "Use system, developer, user, assistant or tool.",
+            )
         content = item.get("content")
         if isinstance(content, list):
             if odd := [p.get("type") for p in content if p.get("type") != "text"]:

@@ -47,7 +47,9 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     for path in reversed(_steps(folder)):
         if _whole(path):
             state = json.loads((path / "state.json").read_text("utf-8"))
-            return Checkpoint(int(path.name.removeprefix("step-")), load_file(str(path / "trained.safetensors")), state), damaged
+            return Checkpoint(
+                int(path.name.removeprefix("step-")), load_file(str(path / "trained.safetensors")), state
+            ), damaged
         damaged.append(path.name)
     return None, damaged
 
@@ -57,7 +59,9 @@ def _whole(path: Path) -> bool:
         sums = json.loads((path / "sums.json").read_text("utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return False
-    return bool(sums) and all((path / name).exists() and sha256_file(path / name) == value for name, value in sums.items())
+    return bool(sums) and all(
+        (path / name).exists() and sha256_file(path / name) == value for name, value in sums.items()
+    )
 
 
 def _steps(folder: Path) -> list[Path]:

@@ -86,7 +86,16 @@ class Trainer:
         identity: Hashes of model and data; a checkpoint of another identity is refused.
     """
 
-    def __init__(self, model: Any, objective: Objective, train: Sequence[Rendered], validation: Sequence[Rendered], settings: Settings, folder: RunFolder, identity: dict[str, str]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        objective: Objective,
+        train: Sequence[Rendered],
+        validation: Sequence[Rendered],
+        settings: Settings,
+        folder: RunFolder,
+        identity: dict[str, str],
+    ) -> None:
         self.model, self.objective, self.settings, self.folder = model, objective, settings, folder
         self.train, self.validation = train, validation
         self.identity = {**identity, "settings": sha256_json(asdict(settings))}
@@ -94,7 +103,11 @@ class Trainer:
         if not self.parameters:
             raise TrainingError("Nothing is set to be trained.")
         self.optimizer = torch.optim.AdamW(
-            list(self.parameters.values()), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.99), fused=True
+            list(self.parameters.values()),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            betas=(0.9, 0.99),
+            fused=True,
         )
         self.progress = Progress()
         self.best: dict[str, torch.Tensor] = {}
@@ -138,7 +151,9 @@ class Trainer:
     def _step(self, stopped: Callable[[], bool], start: float) -> Step | None:
         """One optimiser step; None (with nothing changed) when asked to stop between microbatches."""
         number = self.progress.step + 1
-        batch = [self.train[i] for i in global_batch(len(self.train), self.settings.batch_size, self.settings.seed, number)]
+        batch = [
+            self.train[i] for i in global_batch(len(self.train), self.settings.batch_size, self.settings.seed, number)
+        ]
         weight = sum(self.objective.weight(e) for e in batch)
         total = 0.0
         self.optimizer.zero_grad(set_to_none=True)
@@ -159,7 +174,9 @@ class Trainer:
         self.optimizer.step()
         return self._account(number, batch, mean, norm, rate, start)
 
-    def _account(self, number: int, batch: Sequence[Rendered], mean: float, norm: float, rate: float, start: float) -> Step:
+    def _account(
+        self, number: int, batch: Sequence[Rendered], mean: float, norm: float, rate: float, start: float
+    ) -> Step:
         """Counts the step, validates when it is due, and makes the record."""
         tokens, supervised = sum(len(e.ids) for e in batch), sum(e.supervised for e in batch)
         p = self.progress
@@ -199,7 +216,12 @@ class Trainer:
         for name, parameter in self.parameters.items():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"adam/{key}/{name}"] = value
-        checkpoints.save(self.folder.checkpoints, self.progress.step, tensors, {"progress": asdict(self.progress), "identity": self.identity})
+        checkpoints.save(
+            self.folder.checkpoints,
+            self.progress.step,
+            tensors,
+            {"progress": asdict(self.progress), "identity": self.identity},
+        )
 
     def _resume(self) -> None:
         found, _ = checkpoints.newest(self.folder.checkpoints)
@@ -216,9 +238,15 @@ class Trainer:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(found.tensors[f"now/{name}"])
-                moments = {k.split("/")[1]: v for k, v in found.tensors.items() if k.startswith("adam/") and k.endswith(f"/{name}")}
+                moments = {
+                    k.split("/")[1]: v
+                    for k, v in found.tensors.items()
+                    if k.startswith("adam/") and k.endswith(f"/{name}")
+                }
                 if moments:
-                    self.optimizer.state[parameter] = {k: v.to(parameter.device) if k != "step" else v for k, v in moments.items()}
+                    self.optimizer.state[parameter] = {
+                        k: v.to(parameter.device) if k != "step" else v for k, v in moments.items()
+                    }
         self.best = {n.removeprefix("best/"): v for n, v in found.tensors.items() if n.startswith("best/")}
 
 

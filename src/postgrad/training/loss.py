@@ -17,7 +17,9 @@ CHUNK = 512
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(
+        ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor
+    ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         total = torch.zeros((), dtype=torch.float64, device=hidden_NH.device)
         grad_hidden = torch.empty_like(hidden_NH)
         grad_head = torch.zeros_like(head_VH, dtype=torch.float32) if head_VH.requires_grad else None
@@ -46,7 +48,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return grad_hidden * grad.to(grad_hidden.dtype), head, None, None
 
 
-def linear_cross_entropy(hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor) -> torch.Tensor:
+def linear_cross_entropy(
+    hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor
+) -> torch.Tensor:
     """Weighted sum of −log p(target) in nats, as a float64 scalar.
 
     Args:
@@ -66,7 +70,9 @@ def head_loss(model: Any, hidden_NH: torch.Tensor, targets_N: torch.Tensor, weig
     """
     head = model.module.get_output_embeddings()
     config = model.module.config.get_text_config()
-    plain = not any(getattr(config, name, None) for name in ("final_logit_softcapping", "logits_scaling", "logit_scale"))
+    plain = not any(
+        getattr(config, name, None) for name in ("final_logit_softcapping", "logits_scaling", "logit_scale")
+    )
     if plain and head.bias is None:
         return linear_cross_entropy(hidden_NH, head.weight, targets_N, weights_N)
     logits = model.head(hidden_NH)

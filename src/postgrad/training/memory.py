@@ -38,7 +38,9 @@ def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
     shapes = [(hidden, q), (hidden, kv), (hidden, kv), (q, hidden), (hidden, inner), (hidden, inner), (inner, hidden)]
     body = layers * sum(a * b for a, b in shapes)
     adapter = layers * rank * sum(a + b for a, b in shapes)
-    saved = layers * (9 * hidden + 4 * q + 6 * kv + 4 * inner)  # norms in and out, rotary, attention, gate, up, their product
+    saved = layers * (
+        9 * hidden + 4 * q + 6 * kv + 4 * inner
+    )  # norms in and out, rotary, attention, gate, up, their product
     return Sizes(body, hidden * vocabulary, adapter, saved)
 
 

@@ -56,7 +56,15 @@ class Trained:
     part: TrainingPart
 
 
-def train(model: LanguageModel, records: Sequence[Record], validation: Sequence[Record], plan: Plan, folder: RunFolder, identity: dict[str, str], stopped: Callable[[], bool]) -> Working[Trained]:
+def train(
+    model: LanguageModel,
+    records: Sequence[Record],
+    validation: Sequence[Record],
+    plan: Plan,
+    folder: RunFolder,
+    identity: dict[str, str],
+    stopped: Callable[[], bool],
+) -> Working[Trained]:
     """Trains a LoRA adapter; resumes if the folder holds a checkpoint of the same training.
 
     Raises:
@@ -67,9 +75,15 @@ def train(model: LanguageModel, records: Sequence[Record], validation: Sequence[
     objective = OBJECTIVES[plan.objective](renderer=model.renderer, max_length=plan.max_length, too_long=plan.too_long)
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
-        raise TrainingError(f"All {len(records)} training examples were dropped as too long.", "Raise training.max_length, or use training.too_long = truncate_prompt.")
+        raise TrainingError(
+            f"All {len(records)} training examples were dropped as too long.",
+            "Raise training.max_length, or use training.too_long = truncate_prompt.",
+        )
     if prepared.dropped or prepared.truncated:
-        yield Said(f"{prepared.dropped} training examples dropped and {prepared.truncated} prompts cut because they are too long.", warning=True)
+        yield Said(
+            f"{prepared.dropped} training examples dropped and {prepared.truncated} prompts cut because they are too long.",
+            warning=True,
+        )
     model.use(None)
     layers = attach(model.module, rank=plan.rank, alpha=plan.alpha, seed=plan.seed)
     try:
@@ -81,7 +95,9 @@ def train(model: LanguageModel, records: Sequence[Record], validation: Sequence[
         if ending in ("paused", "cancelled"):
             folder.write_state("paused" if ending == "paused" else "cancelled")
             folder.clear_command()
-            raise Interrupted(f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is kept.")
+            raise Interrupted(
+                f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is kept."
+            )
         trainer.use_best()
         adapter = taken(layers, plan.alpha)
     finally:
@@ -91,7 +107,14 @@ def train(model: LanguageModel, records: Sequence[Record], validation: Sequence[
     return Trained(adapter, part)
 
 
-def _settings(model: LanguageModel, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan, folder: RunFolder) -> Working[Settings]:
+def _settings(
+    model: LanguageModel,
+    objective: Objective,
+    examples: Sequence[Rendered],
+    held: Sequence[Rendered],
+    plan: Plan,
+    folder: RunFolder,
+) -> Working[Settings]:
     """The loop's settings; planned once and kept with the run, so that a resumed training has the same."""
     kept = folder.read_state().get("settings")
     if kept:
@@ -102,7 +125,10 @@ def _settings(model: LanguageModel, objective: Objective, examples: Sequence[Ren
         fitting = _fitting_steps(model, objective, examples, held, plan)
         total = min(full, max(FEWEST_STEPS, fitting))
         if fitting < total:
-            yield Said(f"Only {max(0, fitting)} steps fit into the time that is left; {total} are made, because fewer teach too little.", warning=True)
+            yield Said(
+                f"Only {max(0, fitting)} steps fit into the time that is left; {total} are made, because fewer teach too little.",
+                warning=True,
+            )
         elif total < full:
             yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
     settings = Settings(
@@ -114,7 +140,9 @@ def _settings(model: LanguageModel, objective: Objective, examples: Sequence[Ren
     return settings
 
 
-def _fitting_steps(model: LanguageModel, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan) -> int:
+def _fitting_steps(
+    model: LanguageModel, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan
+) -> int:
     """Steps that fit into the time, from a measured forward and backward pass that changes nothing."""
     sample = examples[: 2 * plan.batch_size]
     parts = list(microbatches(sample, plan.token_budget))
@@ -129,7 +157,9 @@ def _fitting_steps(model: LanguageModel, objective: Objective, examples: Sequenc
     return int(((plan.seconds or 0) * speed - validations) / step_tokens)
 
 
-def _part(model: LanguageModel, trainer: Trainer, plan: Plan, settings: Settings, examples: int, truncated: int) -> TrainingPart:
+def _part(
+    model: LanguageModel, trainer: Trainer, plan: Plan, settings: Settings, examples: int, truncated: int
+) -> TrainingPart:
     p = trainer.progress
     return TrainingPart(
         objective=plan.objective, method="lora", examples=examples, supervised_tokens=p.supervised_tokens, tokens=p.tokens,

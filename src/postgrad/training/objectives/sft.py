@@ -61,6 +61,8 @@ class Sft:
         width = max(len(e.ids) for e in batch)
         ids_BT = torch.tensor([list(e.ids) + [0] * (width - len(e.ids)) for e in batch], device=model.device.kind)
         places = [(b, t, e.ids[t], w) for b, e in enumerate(batch) for t, w in enumerate(e.weights) if w > 0 and t > 0]
-        rows, times, targets, weights = (torch.tensor(column, device=model.device.kind) for column in zip(*places, strict=True))
+        rows, times, targets, weights = (
+            torch.tensor(column, device=model.device.kind) for column in zip(*places, strict=True)
+        )
         hidden_BTH = model.body(input_ids=ids_BT, use_cache=False)[0]
         return head_loss(model, hidden_BTH[rows, times - 1], targets, weights.float())
