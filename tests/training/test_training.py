@@ -84,6 +84,41 @@ def test_gradient_does_not_depend_on_microbatches(tiny, objective):
     assert gradients[0].norm() > 1e-3
 
 
+@pytest.mark.parametrize("system", ["", "Sort the mail of a furniture company, and answer with one JSON object."])
+def test_packed_equals_padded(tiny, objective, system):
+    """Laid end to end, shared beginning once: the same loss and the same gradient."""
+    records = [
+        Conversation(messages=((Message("system", system),) if system else ()) + r.messages) for r in RECORDS[:7]
+    ]
+    examples = objective.prepare(records).examples
+    layers = attach(tiny.module, rank=4, alpha=8, seed=0)
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.lora_B.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
+    results = []
+    for objective.packs in (True, False):
+        tiny.module.zero_grad()
+        loss = objective.loss(tiny, examples)
+        loss.backward()
+        results.append(
+            (loss.item(), torch.cat([p.grad.flatten() for p in tiny.module.parameters() if p.grad is not None]))
+        )
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-4, rtol=1e-3)
+    assert objective.choose_packing(tiny, examples)
+
+
+def test_a_model_that_mixes_packed_examples_is_found_out(tiny, objective):
+    """With transformers' own attention the packing is not understood; the check sees it and pads."""
+    tiny.module.set_attn_implementation("eager")
+    tiny.module.config._attn_implementation = "eager"
+    examples = objective.prepare(
+        [Conversation(messages=(Message("system", "Be short and kind to all."), *r.messages)) for r in RECORDS[:5]]
+    ).examples
+    assert not objective.choose_packing(tiny, examples)
+    assert not objective.packs
+
+
 def test_lora_gradient_is_autograds(tiny, objective):
     """Our hand-written backward against the same product written plainly."""
     examples = objective.prepare(RECORDS).examples[:3]

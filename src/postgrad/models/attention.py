@@ -8,6 +8,7 @@ Shapes: B rows, H query heads, K key heads, T queries, S keys, D head size.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,6 +17,45 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
 NAME = "postgrad_grouped"
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Examples laid end to end in one row, their shared beginning once at its start.
+
+    Attributes:
+        shared: Tokens of the shared beginning.
+        ends: Where each example's own part ends in the row; the first begins at `shared`.
+    """
+
+    shared: int
+    ends: tuple[int, ...]
+
+
+def _packed(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None, packing: Packing
+) -> torch.Tensor:
+    """Causal attention of each example to the shared beginning and itself, never to another example."""
+    gqa = query.shape[1] != key.shape[1]
+    shared, start, parts = packing.shared, packing.shared, []
+    if shared:
+        first = slice(0, shared)
+        parts.append(
+            scaled_dot_product_attention(
+                query[:, :, first], key[:, :, first], value[:, :, first], is_causal=True, scale=scale, enable_gqa=gqa
+            )
+        )
+    for end in packing.ends:
+        own = slice(start, end)
+        q, k, v = query[:, :, own], key[:, :, own], value[:, :, own]
+        if shared:
+            k, v = torch.cat([key[:, :, :shared], k], 2), torch.cat([value[:, :, :shared], v], 2)
+            mask = torch.ones(end - start, shared + end - start, dtype=torch.bool, device=q.device).tril(shared)
+            parts.append(scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale, enable_gqa=gqa))
+        else:
+            parts.append(scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=gqa))
+        start = end
+    return torch.cat(parts, 2)
 
 
 def grouped_attention(
@@ -27,9 +67,12 @@ def grouped_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     is_causal: bool | None = None,
+    packing: Packing | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention interface: query (B, H, T, D), key and value (B, K, S, D) → (B, T, H, D)."""
+    if packing is not None:
+        return _packed(query, key, value, scaling, packing).transpose(1, 2).contiguous(), None
     rows, heads, queries, size = query.shape
     groups = heads // key.shape[1]
     if queries == 1 and groups > 1:

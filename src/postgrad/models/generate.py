@@ -214,7 +214,9 @@ def _record(
     for row, token, logprob in zip(rows, chosen, logprobs, strict=True):
         row.ids.append(token)
         row.logprob += logprob
-        if token in model.renderer.end_ids or (decoding.stop and _cut_at_stop(model.renderer.decode(row.ids), decoding.stop)[1]):
+        if token in model.renderer.end_ids or (
+            decoding.stop and _cut_at_stop(model.renderer.decode(row.ids), decoding.stop)[1]
+        ):
             row.finish = "stop"
         elif last:
             row.finish = "length"

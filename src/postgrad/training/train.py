@@ -87,6 +87,8 @@ def train(
     model.use(None)
     layers = attach(model.module, rank=plan.rank, alpha=plan.alpha, seed=plan.seed)
     try:
+        if not objective.choose_packing(model, prepared.examples):
+            yield Said("This model does not let examples share a row; they are padded, which is slower.", warning=True)
         settings = yield from _settings(model, objective, prepared.examples, held.examples, plan, folder)
         trainer = Trainer(model, objective, prepared.examples, held.examples, settings, folder, identity)
         folder.write_state("running")

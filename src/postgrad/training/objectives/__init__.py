@@ -40,6 +40,10 @@ class Objective(Protocol):
         """Examples of the records; raises DataError naming every record that has nothing to learn."""
         ...
 
+    def choose_packing(self, model: Any, examples: Sequence[Rendered]) -> bool:
+        """Finds out whether examples may share a row on this model, and remembers it."""
+        ...
+
     def weight(self, example: Rendered) -> float:
         """What an example counts in the mean over the global batch."""
         ...
