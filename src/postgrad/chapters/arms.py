@@ -18,7 +18,6 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.models.score import ChoiceItem, log_likelihoods
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record
-from postgrad.storage import sha256_json
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
 NEAR_TOKENS = 330  # retrieved examples of about this size; every request pays for its own
@@ -56,7 +55,13 @@ def measure_arms(
     job: Job, model: LanguageModel, data: Data, arms: Sequence[Arm], adapter: str | None = None
 ) -> Working[list[ArmResult]]:
     """Every arm on the test part, with its interval."""
-    decoding = Decoding(room_for_answers(model, [*data.train, *data.validation]))
+    room, longer = room_for_answers(model, [*data.train, *data.validation])
+    decoding = Decoding(room)
+    if longer and adapter is None:
+        yield Said(
+            f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be cut in every arm alike.",
+            warning=True,
+        )
     for arm in arms:  # all refusals before the first answer is paid for
         check_room(model, arm.name, [model.renderer.prompt_ids(arm.ask(r)) for r in data.test], decoding, data.test)
     answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
@@ -115,8 +120,3 @@ def _mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ..
     ]
     scores = dict(log_likelihoods(model, items))
     return [scores[i][0] / max(1, len(items[i].choices[0])) for i in range(len(items))]
-
-
-def decoding_hash(decoding: Decoding) -> str:
-    """For lineage."""
-    return sha256_json(decoding.__repr__())

@@ -151,7 +151,9 @@ def key_figures(report: Report) -> list[KeyFigure]:
         note = f"at {wording.number(queries)} queries a month" if queries else ""
         tiles.append(KeyFigure("pays for itself in", f"{wording.number(cost.break_even_days)} days", note))
     elif report.seconds:
-        tiles.append(KeyFigure("whole run", wording.duration(sum(report.seconds.values()))))
+        tiles.append(
+            KeyFigure("whole run", wording.duration(report.seconds.get("this command", sum(report.seconds.values()))))
+        )
     return tiles
 
 
