@@ -96,15 +96,19 @@ def test_the_main_job(mails, recipe, tmp_path):
 def test_documents_bring_retrieval_arms(tmp_path, recipe):
     docs = tmp_path / "docs"
     docs.mkdir()
-    for i in range(24):
-        (docs / f"{i}.md").write_text(
-            f"# Article {i}\n\nArticle number {i} weighs {100 + 7 * i} kg and costs {9 * i + 5} euros."
-        )
-    rows = [
-        {"question": f"What does article number {i} {w}?", "answer": a}
-        for i in range(24)
-        for w, a in (("weigh", f"{100 + 7 * i} kg"), ("cost", f"{9 * i + 5} euros"))
+    names = [
+        a + b
+        for a in ("Bran", "Corvin", "Delma", "Estuar", "Fjord", "Gallan")
+        for b in ("wick", "oria", "stead", "ymoor")
     ]
+    asks = ("How heavy is the {} when it leaves the works?", "Price of one {}, please, without the delivery")
+    rows = []
+    for i, name in enumerate(names):
+        (docs / f"{i}.md").write_text(f"# {name}\n\nThe {name} weighs {100 + 7 * i} kg and costs {9 * i + 5} euros.")
+        rows += [
+            {"question": asks[0].format(name), "answer": f"{100 + 7 * i} kg"},
+            {"question": asks[1].format(name), "answer": f"{9 * i + 5} euros"},
+        ]
     (tmp_path / "facts.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     changed = merged(recipe, {"evaluation.docs": str(docs), "evaluation.general": False})
     report, _ = finish(run(changed, [tmp_path / "facts.jsonl"], tmp_path / "out"))

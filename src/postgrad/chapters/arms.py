@@ -20,7 +20,7 @@ from postgrad.progress import Said, Working
 from postgrad.records import Message, Record
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
-NEAR_TOKENS = 330  # retrieved examples of about this size; every request pays for its own
+NEAR_TOKENS = 240  # retrieved examples of about this size; every request pays for its own
 
 
 def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[Arm]]:

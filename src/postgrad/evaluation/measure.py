@@ -45,7 +45,8 @@ class Answers:
                     raw = json.loads(line)
                 except json.JSONDecodeError:
                     continue  # the line that was being written when the power went
-                known[raw.pop("prompt")] = Completion(**raw)
+                prompt = raw.pop("prompt")
+                known[prompt] = Completion(**raw)
         return cls(path, known)
 
     def keep(self, prompt_hash: str, completion: Completion) -> None:

