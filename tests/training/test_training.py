@@ -191,6 +191,33 @@ def test_a_torn_checkpoint_is_passed_over(tiny, objective, tmp_path):
     assert damaged == [newest.name] and found.step == 2
 
 
+def test_a_full_disk_leaves_the_last_good_checkpoint(tiny, objective, tmp_path):
+    """A real small file system fills up: one clear error, and the checkpoint before is whole."""
+    import subprocess
+
+    from postgrad.errors import StorageError
+
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this user may not mount a small file system")
+    try:
+        _, trainer = start(tiny, objective, small)
+        steps = trainer.run(checkpoint_every=1)
+        next(steps)
+        (small / "other").write_bytes(b"x" * (shutil.disk_usage(small).free - 20_000))
+        with pytest.raises(StorageError, match="full"):
+            list(steps)
+        found, damaged = checkpoints.newest(small / "checkpoints")
+        assert found.step == 1 and damaged == []
+        assert not [p for p in (small / "checkpoints").iterdir() if p.name.startswith(".")], "nothing half-written"
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
 def test_a_pause_stops_within_a_step_and_resumes_to_the_same_weights(tiny, objective, tmp_path):
     layers, trainer = start(tiny, objective, tmp_path / "whole")
     list(trainer.run())

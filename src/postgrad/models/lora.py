@@ -151,13 +151,13 @@ def put(layers: Mapping[str, LoraLinear], adapter: Adapter) -> None:
 
 def save_adapter(adapter: Adapter, folder: Path, base_name: str) -> None:
     """Writes PEFT's two files."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {}
     for name, (a, b) in adapter.tensors.items():
         tensors[f"base_model.model.{name}.lora_A.weight"] = a.contiguous()
         tensors[f"base_model.model.{name}.lora_B.weight"] = b.contiguous()
-    save_file(tensors, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
+    (folder / "adapter_model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
     config = {
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base_name, "r": adapter.rank,
         "lora_alpha": adapter.alpha, "lora_dropout": 0.0, "bias": "none", "inference_mode": True,

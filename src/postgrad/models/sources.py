@@ -186,6 +186,7 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
     """Writes a GGUF file as a folder of safetensors, with its weights dequantised to float32."""
     say(f"Unpacking {gguf.name} as safetensors")
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging
 
@@ -202,8 +203,14 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
             "Is the download whole, and the architecture one that transformers converts?",
         ) from error
     with folder_atomic(target) as work:
-        model.save_pretrained(work)
-        tokenizer.save_pretrained(work)
+        try:
+            model.save_pretrained(work)
+            tokenizer.save_pretrained(work)
+        except SafetensorError as error:  # safetensors hides the operating system's error in its own
+            raise StorageError(
+                f"The model could not be written to {str(target.parent)!r}: {error}.",
+                "Free about 1.5 GB, or point POSTGRAD_HOME elsewhere.",
+            ) from error
     return target
 
 

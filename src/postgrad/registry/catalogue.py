@@ -5,6 +5,7 @@ Nothing is overwritten: a new training is a new version, a promotion is a new ro
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import threading
@@ -78,8 +79,9 @@ class Catalogue:
                 if not self._current():
                     self._migrate()
         except OperationalError as error:
-            if self._current():
-                return  # another process upgraded it in the same moment
+            with contextlib.suppress(OperationalError):
+                if self._current():
+                    return  # another process upgraded it in the same moment
             raise StorageError(
                 f"The catalogue {self._engine.url!r} cannot be opened: {error.orig}.",
                 "Is the disk full or read-only, or DATABASE_URL wrong?",

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from postgrad.storage import folder_atomic, sha256_file, write_atomic
 
@@ -32,7 +33,9 @@ def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: Ma
     """Writes the checkpoint of a step, then removes all but the newest `keep`."""
     target = folder / f"step-{step:06d}"
     with folder_atomic(target) as work:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, str(work / "trained.safetensors"))
+        write_atomic(
+            work / "trained.safetensors", to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+        )
         write_atomic(work / "state.json", json.dumps(state))
         sums = {name: sha256_file(work / name) for name in ("trained.safetensors", "state.json")}
         write_atomic(work / "sums.json", json.dumps(sums))
