@@ -169,7 +169,7 @@ def test_a_full_disk(tmp_path, tiny_folder):
         )
         assert "full" in text.lower() or "space" in text.lower()
     finally:
-        subprocess.run(["umount", str(small)], check=True)
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 def test_interrupted_at_each_stage_and_resumed_equals_uninterrupted(tmp_path, tiny_folder):
