@@ -23,7 +23,7 @@ from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.loop import Settings, Trainer, in_words
 from postgrad.training.objectives import OBJECTIVES, Objective
 
-FEWEST_STEPS = 60
+FEWEST_STEPS = 100
 """A training under time pressure still makes so many steps (if the data has them)."""
 
 
