@@ -35,7 +35,7 @@ class GrowingLayer(DynamicLayer):
 
     def select(self, rows: torch.Tensor) -> None:
         """Keeps (or repeats) the given rows."""
-        if self.is_initialized:
+        if self.keys is not None and self.values is not None:
             self._room_keys = self.keys[rows]
             self._room_values = self.values[rows]
             self.keys, self.values = self._room_keys, self._room_values
@@ -61,7 +61,8 @@ def growing_cache(config: Any) -> DynamicCache:
 
 def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
     """Keeps (or repeats) rows of every layer."""
-    for layer in cache.layers:
+    layers: list[Any] = cache.layers
+    for layer in layers:
         if isinstance(layer, GrowingLayer):
             layer.select(rows)
         elif layer.is_initialized:
@@ -71,7 +72,8 @@ def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
 def copied(cache: DynamicCache, config: Any, rows: int) -> DynamicCache:
     """A new cache in which the single row of `cache` stands `rows` times."""
     fresh = growing_cache(config)
-    for old, new in zip(cache.layers, fresh.layers, strict=True):
+    pairs: Any = zip(cache.layers, fresh.layers, strict=True)
+    for old, new in pairs:
         if old.is_initialized and old.keys is not None:
             new.update(old.keys.expand(rows, -1, -1, -1), old.values.expand(rows, -1, -1, -1))
     return fresh

@@ -32,9 +32,10 @@ class LanguageModel:
         self.device = device or probe()
         self.renderer: Renderer = load_renderer(base.folder, base.context)
         try:
-            self.module: Any = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 base.folder, dtype=self.device.torch_dtype, local_files_only=True, attn_implementation=NAME
-            ).to(self.device.kind)
+            )
+            self.module: Any = loaded.to(self.device.kind)
         except (ValueError, OSError, KeyError) as error:
             raise ModelError(f"The model in {str(base.folder)!r} cannot be loaded: {error}.") from error
         self.module.eval()

@@ -33,7 +33,7 @@ def parse(template: Template, text: str) -> list[Message]:
     messages: list[Message] = []
     state, place = "start", 0
     while True:
-        options = sorted(
+        options: list[tuple[str, Role]] = sorted(
             ((mark, role) for (before, role), mark in openings.items() if before == state), key=lambda o: -len(o[0])
         )
         found = next(((mark, role) for mark, role in options if text.startswith(mark, place)), None)

@@ -31,7 +31,8 @@ class Sft:
     name = "sft"
 
     def __init__(self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error") -> None:
-        self.renderer, self.max_length, self.too_long = renderer, max_length, too_long
+        self.renderer, self.max_length = renderer, max_length
+        self.too_long: TooLong = too_long
         self.packs = True
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
