@@ -33,15 +33,13 @@ def parse(template: Template, text: str) -> list[Message]:
     messages: list[Message] = []
     state, place = "start", 0
     while True:
-        options: list[tuple[str, Role]] = sorted(
-            ((mark, role) for (before, role), mark in openings.items() if before == state), key=lambda o: -len(o[0])
-        )
-        found = next(((mark, role) for mark, role in options if text.startswith(mark, place)), None)
-        if found is None:
+        fitting = [key for key, mark in openings.items() if key[0] == state and text.startswith(mark, place)]
+        if not fitting:
             raise DataError(
                 f"The text at character {place} ({text[place : place + 40]!r}) was not written by this template."
             )
-        mark, role = found
+        key = max(fitting, key=lambda k: len(openings[k]))
+        mark, role = openings[key], key[1]
         begin = place + len(mark)
         following = [m for (before, _), m in openings.items() if before == role and m] + [
             e for r, e in endings if r == role
