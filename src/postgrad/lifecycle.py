@@ -20,6 +20,7 @@ from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.report import Report
+from postgrad.storage import check_writable, home
 
 
 def run(
@@ -36,6 +37,8 @@ def run(
     Raises:
         PostgradError: with one clear message; the same command goes on where it stopped.
     """
+    check_writable(home())
+    check_writable(out)
     job = Job(recipe, stopped)
 
     yield Stage("data", "Reading, checking and splitting the examples")

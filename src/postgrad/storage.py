@@ -50,6 +50,20 @@ def storing(where: Path) -> Iterator[None]:
         raise
 
 
+def check_writable(folder: Path) -> None:
+    """Refuses a folder that could not be made or written to, before any work is done for it.
+
+    Raises:
+        StorageError: no permission, or a file stands where a folder is needed.
+    """
+    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    mend = "Point POSTGRAD_HOME (state) or --out (reports) at a folder that you may write to."
+    if not existing.is_dir():
+        raise StorageError(f"{str(folder)!r} cannot be made: {str(existing)!r} is a file.", mend)
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise StorageError(f"No permission to write to {str(existing)!r}.", mend)
+
+
 def write_atomic(path: Path, content: str | bytes) -> Path:
     """Writes a file that is there whole or not at all, even if the power goes."""
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
