@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -27,6 +26,8 @@ from postgrad.run import Step
 
 T = TypeVar("T")
 errors = Console(stderr=True, highlight=False)
+# typer carries a click of its own; its base of all usage errors is reached through what typer exports
+_BAD_USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
@@ -38,12 +39,12 @@ def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(function)
     try:
         app(args=list(arguments[1:]), standalone_mode=False, prog_name=f"postgrad {arguments[0]}")
-    except click.exceptions.Exit as done:
+    except typer.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
+    except _BAD_USAGE as error:
         error.show()
         return 2
-    except (KeyboardInterrupt, click.Abort, Interrupted) as error:
+    except (KeyboardInterrupt, typer.Abort, Interrupted) as error:
         what = error.message if isinstance(error, Interrupted) else "Interrupted; finished stages are kept."
         errors.print(f"\n{what}", markup=False)
         errors.print(f"To go on: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
