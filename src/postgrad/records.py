@@ -66,6 +66,11 @@ class Message:
         )
 
 
+def _asked(messages: tuple[Message, ...]) -> str:
+    """The text of a prompt without its instruction."""
+    return "\n".join(m.content for m in messages if m.role != "system")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What all records share. `meta` carries time, label, group and whatever columns the user's file had besides."""
@@ -102,7 +107,7 @@ class Conversation(Record):
 
     @property
     def prompt_text(self) -> str:
-        return "\n".join(m.content for m in self.prompt if m.role != "system")
+        return _asked(self.prompt)
 
     @property
     def answer_text(self) -> str:
@@ -120,7 +125,7 @@ class Preference(Record):
 
     @property
     def prompt_text(self) -> str:
-        return "\n".join(m.content for m in self.prompt if m.role != "system")
+        return _asked(self.prompt)
 
     @property
     def answer_text(self) -> str:
@@ -137,7 +142,7 @@ class Rating(Record):
 
     @property
     def prompt_text(self) -> str:
-        return "\n".join(m.content for m in self.prompt if m.role != "system")
+        return _asked(self.prompt)
 
     @property
     def answer_text(self) -> str:
@@ -155,7 +160,7 @@ class Task(Record):
 
     @property
     def prompt_text(self) -> str:
-        return "\n".join(m.content for m in self.prompt if m.role != "system")
+        return _asked(self.prompt)
 
     @property
     def answer_text(self) -> str:
