@@ -63,6 +63,7 @@ def estimate(
     import psutil
 
     from postgrad.costs import cost_of, machine_price
+    from postgrad.recipe import TrainingSection
     from postgrad.storage import home
     from postgrad.training.memory import peak_bytes, training_flops
 
@@ -73,7 +74,8 @@ def estimate(
     dtype, kind = (known["dtype"], known["kind"]) if known else ("float32", "cpu")
     tokens = sum(lengths)
     seconds = epochs * training_flops(config, tokens, supervised) / (gflops * 1e9 * facts["efficiency"]["training"])
-    widest = max(lengths[-1], min(2048, 8 * lengths[-1]))
+    usual = TrainingSection()
+    widest = max(lengths[-1], min(usual.token_budget, usual.batch_size * lengths[-1]))
     price = machine_price(kind, price_per_hour)
     return {
         "examples": len(lengths), "tokens": tokens, "supervised_tokens": supervised, "longest": lengths[-1], "epochs": epochs,
