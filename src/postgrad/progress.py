@@ -13,11 +13,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of the story begins; `reused` when its stored result stands."""
+    """A stage of the story begins."""
 
     name: str
     title: str
-    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from postgrad.chapters.train import Result
 from postgrad.costs import break_even_days, cost_of
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.statistics import compare_arms
-from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
+from postgrad.measures import ArmResult, Comparison, Forgetting
 from postgrad.models.language_model import LanguageModel
 from postgrad.registry import Catalogue
 from postgrad.report import (
@@ -30,7 +30,7 @@ from postgrad.report import (
     SamplePart,
     TaskPart,
     VerdictPart,
-)  # fmt: skip
+)
 
 SAMPLES = 8
 
@@ -50,9 +50,9 @@ def conclude(
     comparisons = compare_arms(results, groups)
     verdict = decide(
         results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
-        needs_documents=_needs_documents(data, results), metric=data.choice.primary.title,
+        needs_documents=_needs_documents(data), metric=data.choice.primary.title,
     )  # fmt: skip
-    cost = _cost(job, results, trained, verdict)
+    cost = _cost(job, results, trained)
     return Report(
         name=job_name(job, data),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -109,7 +109,7 @@ def job_name(job: Job, data: Data) -> str:
     return stem or "model"
 
 
-def _needs_documents(data: Data, results: Sequence[ArmResult]) -> bool:
+def _needs_documents(data: Data) -> bool:
     """Whether answers rest on facts that training did not show: documents were given, and the test's answers are hardly
     ever answers that training had."""
     if data.retrieve is None:
@@ -177,7 +177,7 @@ def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
     ]  # fmt: skip
 
 
-def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None, verdict: Verdict) -> CostPart:
+def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> CostPart:
     """Training and answers in money, and when training is earned back against the best untrained arm."""
     price = job.price
     training = cost_of(trained.seconds, price) if trained else 0.0

@@ -64,7 +64,7 @@ class Renderer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         config = _read_json(folder / "tokenizer_config.json")
-        self.template, self.has_own_template = _template(folder, config)
+        self.template = _template(folder, config)
         added = self._tokenizer.get_added_tokens_decoder()
         self._special = {token_id for token_id, token in added.items() if token.special}
         self.end_ids = self._end_ids(folder)
@@ -219,7 +219,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def _template(folder: Path, config: Mapping[str, Any]) -> tuple[Template, bool]:
+def _template(folder: Path, config: Mapping[str, Any]) -> Template:
     """The model's template with its special tokens, or the fallback."""
     special = {**_read_json(folder / "special_tokens_map.json"), **config}
     tokens: dict[str, str] = {}
@@ -237,13 +237,13 @@ def _template(folder: Path, config: Mapping[str, Any]) -> tuple[Template, bool]:
     if isinstance(source, list):
         source = next((t["template"] for t in source if t.get("name") == "default"), None)
     if source:
-        return Template(source, tokens), True
+        return Template(source, tokens)
     if "eos_token" not in tokens:
         raise ModelError(
             f"The model in {str(folder)!r} has neither a chat template nor an eos_token.",
             "Add an eos_token to its tokenizer_config.json.",
         )
-    return Template(FALLBACK, tokens), False
+    return Template(FALLBACK, tokens)
 
 
 @functools.lru_cache(maxsize=16)
