@@ -62,17 +62,18 @@ def measure_arms(
             f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be cut in every arm alike.",
             warning=True,
         )
-    for arm in arms:  # all refusals before the first answer is paid for
-        check_room(model, arm.name, [model.renderer.prompt_ids(arm.ask(r)) for r in data.test], decoding, data.test)
+    asked = [[model.renderer.prompt_ids(arm.ask(r)) for r in data.test] for arm in arms]
+    for arm, prompts in zip(arms, asked, strict=True):  # all refusals before the first answer is paid for
+        check_room(model, arm.name, prompts, decoding, data.test)
     answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
     group = job.recipe.data.group
     groups = [r.meta.get(group) for r in data.test] if group else None
     out: list[ArmResult] = []
-    for arm in arms:
+    for arm, prompts in zip(arms, asked, strict=True):
         yield Said(f"Arm {arm.name}: {arm.note}")
         start = time.monotonic()
         result = yield from measure(
-            model, arm, data.test, data.choice, decoding, answers, job.price, groups, job.stopped
+            model, arm, prompts, data.test, data.choice, decoding, answers, job.price, groups, job.stopped
         )
         job.seconds[f"arm {arm.name}"] = time.monotonic() - start
         score = result.score

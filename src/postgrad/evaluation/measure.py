@@ -90,6 +90,7 @@ def answer(
 def measure(
     model: LanguageModel,
     arm: Arm,
+    prompts: Sequence[Sequence[int]],
     test: Sequence[Record],
     choice: Choice,
     decoding: Decoding,
@@ -98,9 +99,7 @@ def measure(
     groups: Sequence[Any] | None,
     stopped: Callable[[], bool],
 ) -> Working[ArmResult]:
-    """One arm on the whole test part."""
-    prompts = [model.renderer.prompt_ids(arm.ask(record)) for record in test]
-    check_room(model, arm.name, prompts, decoding, test)
+    """One arm on the whole test part, asked with `prompts`: the ids of what it asks for each record."""
     completions = yield from answer(model, prompts, decoding, answers, stopped)
     texts = [c.text for c in completions]
     scores, metrics = choice.measure(texts, [r.answer_text for r in test])
