@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +33,7 @@ class Job:
     def trains(self) -> bool:
         return "fine_tuned" in self.recipe.evaluation.arms
 
-    @property
+    @functools.cached_property
     def price(self) -> Price:
         import torch
 

@@ -6,6 +6,7 @@ Every source ends as a folder with `config.json`, safetensors and `tokenizer.jso
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import subprocess
@@ -45,7 +46,7 @@ class BaseModel:
         config = self.config.get("text_config", self.config)
         return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
 
-    @property
+    @functools.cached_property
     def hash(self) -> str:
         """Hash of weights, config and tokenizer; of the weight files' content, cached by size and time of change."""
         parts = {
