@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import httpx
 import openai
@@ -9,6 +10,7 @@ import pytest
 import torch
 import uvicorn
 
+from postgrad.errors import DataError, ModelError
 from postgrad.models.generate import Decoding, complete
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.lora import attach, detach, save_adapter, taken
@@ -16,7 +18,7 @@ from postgrad.models.sources import find_model
 from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
+from postgrad.serving.engine import Engine, Served
 from postgrad.storage import Blobs
 
 
@@ -141,6 +143,33 @@ def test_errors_are_openais(client, change, kind, code, stream):
     assert caught.value.body["message"] and caught.value.request_id.startswith("req_")
     if code:
         assert caught.value.code == code
+
+
+def test_a_request_is_judged_while_another_has_the_turn(tuned, tiny_folder):
+    engine = Engine(Catalogue(), [str(tiny_folder)])
+    served = engine.find("tuned")
+    pieces = engine.stream(engine.prepare(served, [Message("user", "Where?")], Decoding(8)))
+    next(pieces)
+    with pytest.raises(DataError, match="maximum context length"):
+        engine.prepare(served, [Message("user", "word " * 600)], Decoding(8))
+    pieces.close()
+
+
+def test_a_base_that_changed_since_the_training_is_refused(tuned, tiny_folder):
+    entry, _ = tuned
+    engine = Engine(Catalogue(), [str(tiny_folder)])
+    with pytest.raises(ModelError, match="another tokenizer or chat template"):
+        engine.prepare(
+            Served("tuned", entry.base, replace(entry, template="other")), [Message("user", "Hi")], Decoding(8)
+        )
+
+
+def test_an_error_in_mid_stream_is_said_in_the_stream(client, own_home):
+    for path in (own_home / "blobs").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"damaged")
+    with pytest.raises(openai.APIError, match="is damaged"):
+        list(client.chat.completions.create(model="tuned", messages=ASK, max_tokens=8, stream=True))
 
 
 def test_a_wrong_key_is_refused(address):

@@ -31,7 +31,7 @@ def command(
 
     def turn(messages: list[Message]) -> str:
         answer = ""
-        for piece in engine.stream(served, messages, decoding):
+        for piece in engine.stream(engine.prepare(served, messages, decoding)):
             if isinstance(piece, str):
                 answer += piece
                 sys.stdout.write(piece)

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import postgrad
 from postgrad.errors import DataError, ModelError, PostgradError, StorageError
 from postgrad.models.generate import Completion, Decoding
-from postgrad.serving.engine import Engine, Served, messages_from
+from postgrad.serving.engine import Engine, Prepared, Served, messages_from
 
 DEFAULT_NEW_TOKENS = 512
 
@@ -117,20 +117,17 @@ def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
 
     @app.post("/v1/chat/completions", response_model=None)
     def chat(request: ChatRequest) -> dict[str, Any] | StreamingResponse:
-        served, messages, decoding = _accepted(engine, request)
+        prepared = _accepted(engine, request)
         if request.stream:
-            engine.check(served, messages, decoding)
             usage = bool(request.stream_options and request.stream_options.include_usage)
-            lines = _stream(served.name, engine.stream(served, messages, decoding), usage)
-            return _EventStream(lines)
-        completions = engine.complete(served, messages, decoding, request.n or 1)
-        return _chat_answer(served, completions)
+            return _EventStream(_stream(prepared.served.name, engine.stream(prepared), usage))
+        return _chat_answer(prepared.served, engine.complete(prepared, request.n or 1))
 
     return app
 
 
-def _accepted(engine: Engine, request: ChatRequest) -> tuple[Served, list[Any], Decoding]:
-    """The request as the engine takes it, or the error that says why not."""
+def _accepted(engine: Engine, request: ChatRequest) -> Prepared:
+    """The request as the engine answers it, or the error that says why not."""
     extra = request.model_extra or {}
     if odd := [k for k in _UNSUPPORTED if extra.get(k)]:
         raise ApiError(
@@ -153,7 +150,7 @@ def _accepted(engine: Engine, request: ChatRequest) -> tuple[Served, list[Any], 
         served = engine.find(request.model)
     except ModelError:
         raise _unknown_model(request.model) from None
-    return served, messages_from(request.messages), request.decoding()
+    return engine.prepare(served, messages_from(request.messages), request.decoding())
 
 
 def _model(name: str, created: int, owner: str) -> dict[str, Any]:
@@ -207,13 +204,16 @@ def _stream(name: str, pieces: Generator[str | Completion, None, None], usage: b
 
     yield delta({"role": "assistant", "content": ""})
     with contextlib.closing(pieces):
-        for piece in pieces:
-            if isinstance(piece, Completion):
-                yield delta({}, piece.finish)
-                if usage:
-                    yield line([], usage=_usage([piece]))
-            else:
-                yield delta({"content": piece})
+        try:
+            for piece in pieces:
+                if isinstance(piece, Completion):
+                    yield delta({}, piece.finish)
+                    if usage:
+                        yield line([], usage=_usage([piece]))
+                else:
+                    yield delta({"content": piece})
+        except PostgradError as error:  # 200 has been sent: the error can only be said in the stream
+            yield f"data: {json.dumps(_foreseen(error).body)}\n\n"
     yield "data: [DONE]\n\n"
 
 
@@ -289,8 +289,12 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(PostgradError)
     def foreseen(request: Request, error: PostgradError) -> JSONResponse:
-        if isinstance(error, DataError):
-            code = "context_length_exceeded" if "context length" in error.message else None
-            return JSONResponse(ApiError(400, str(error), code, "messages").body, 400)
-        status = 503 if isinstance(error, StorageError) else 500
-        return JSONResponse(ApiError(status, str(error), kind="server_error").body, status)
+        answer = _foreseen(error)
+        return JSONResponse(answer.body, answer.status)
+
+
+def _foreseen(error: PostgradError) -> ApiError:
+    if isinstance(error, DataError):
+        code = "context_length_exceeded" if "context length" in error.message else None
+        return ApiError(400, str(error), code, "messages")
+    return ApiError(503 if isinstance(error, StorageError) else 500, str(error), kind="server_error")

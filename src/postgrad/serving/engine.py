@@ -1,17 +1,18 @@
 """The engine under the server and under `postgrad chat`: names to models, messages to answers.
 
 One base model is held in memory at a time, with at most one adapter merged in; requests take turns. A model is asked with
-the same renderer, instruction, passages and decoding with which it was evaluated.
+the same renderer, instruction, passages and decoding with which it was evaluated. A request is prepared, which needs the
+renderer alone and no turn, and then answered.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.arms import with_passages
@@ -19,10 +20,13 @@ from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.models.generate import Completion, Decoding, complete, stream
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.lora import Adapter, load_adapter
-from postgrad.models.sources import find_model, known_models
+from postgrad.models.render import load_renderer
+from postgrad.models.sources import BaseModel, find_model, known_models
 from postgrad.records import Message
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.storage import Blobs
+
+T = TypeVar("T")
 
 RAG = "+rag"
 """Suffix of a model's name that puts passages of its documents before each request."""
@@ -45,6 +49,15 @@ class Served:
     grounded: bool = False
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A request that was accepted: whom to ask, the ids of the prompt, and how to decode."""
+
+    served: Served
+    prompt: Sequence[int]
+    decoding: Decoding
+
+
 class Engine:
     """Answers requests for every base and registered model.
 
@@ -56,9 +69,9 @@ class Engine:
     def __init__(self, catalogue: Catalogue, bases: Sequence[str] = ()) -> None:
         self.catalogue, self.blobs = catalogue, Blobs()
         self.bases = tuple(dict.fromkeys([*bases, *known_models()]))
-        self._lock = threading.Lock()
+        self._turns, self._reading = threading.Lock(), threading.Lock()
         self._model: LanguageModel | None = None
-        self._model_name = ""
+        self._found: dict[str, BaseModel] = {}
         self._adapters: dict[str, Adapter] = {}
         self._indexes: dict[str, tuple[Index, list[Passage]]] = {}
 
@@ -92,84 +105,83 @@ class Engine:
             )
         return Served(name, entry.base, entry, grounded)
 
-    def complete(
-        self, served: Served, messages: Sequence[Message], decoding: Decoding, count: int = 1
-    ) -> list[Completion]:
-        """`count` answers; sampled ones differ by seed."""
-        with self._turn(served) as model:
-            prompt = self._prompt(model, served, messages, decoding)
-            out: list[Completion] = []
-            for i in range(count):
-                varied = Decoding(
-                    decoding.max_new_tokens, decoding.temperature, decoding.top_p, decoding.seed + i, decoding.stop
-                )
-                out += [c for _, c in complete(model, [prompt], varied)]
-            return out
-
-    def stream(
-        self, served: Served, messages: Sequence[Message], decoding: Decoding
-    ) -> Generator[str | Completion, None, None]:
-        """Pieces of text, and the `Completion` last."""
-        with self._turn(served) as model:
-            yield from stream(model, self._prompt(model, served, messages, decoding), decoding)
-
-    def check(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> None:
-        """Refuses what cannot be answered, before a stream has begun.
+    def prepare(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> Prepared:
+        """The request as it will be asked; refuses what cannot be answered.
 
         Raises:
             DataError: the messages do not fit the template or the context.
+            ModelError: the base cannot be had, or has changed since the training.
         """
-        with self._turn(served) as model:
-            self._prompt(model, served, messages, decoding)
+        base = self._base(served.base)
+        renderer = load_renderer(base.folder, base.context)
+        asked = list(messages)
+        if (entry := served.entry) is not None:
+            if entry.template != renderer.fingerprint:
+                raise ModelError(
+                    f"{entry.id} was trained with another tokenizer or chat template than {entry.base!r} has now; its answers would differ.",
+                    "Restore the base model it was trained on, or train again.",
+                )
+            system = entry.details.get("system_prompt")
+            if system and not any(m.role == "system" for m in asked):
+                asked.insert(0, Message("system", system))
+            if served.grounded:
+                asked = list(with_passages(asked, self._passages(entry, asked)))
+        ids = renderer.prompt_ids(asked)
+        if len(ids) + max(1, decoding.max_new_tokens) > base.context:
+            raise DataError(
+                f"This model's maximum context length is {base.context} tokens; the messages have {len(ids)} and {decoding.max_new_tokens} were asked for the answer.",
+                "Shorten the messages or lower max_tokens.",
+            )
+        return Prepared(served, ids, decoding)
+
+    def complete(self, request: Prepared, count: int = 1) -> list[Completion]:
+        """`count` answers; sampled ones differ by seed."""
+        with self._turn(request.served) as model:
+            out: list[Completion] = []
+            for i in range(count):
+                varied = replace(request.decoding, seed=request.decoding.seed + i)
+                out += [c for _, c in complete(model, [request.prompt], varied)]
+            return out
+
+    def stream(self, request: Prepared) -> Generator[str | Completion, None, None]:
+        """Pieces of text, and the `Completion` last."""
+        with self._turn(request.served) as model:
+            yield from stream(model, request.prompt, request.decoding)
 
     @contextmanager
     def _turn(self, served: Served) -> Iterator[LanguageModel]:
         """The model, with the right adapter, for one request at a time."""
-        with self._lock:
-            if self._model is None or self._model_name != served.base:
+        base = self._base(served.base)
+        with self._turns:
+            if self._model is None or self._model.base is not base:
                 self._model = None  # free the old one before the new one is read
-                self._model = LanguageModel(find_model(served.base))
-                self._model_name = served.base
+                self._model = LanguageModel(base)
             if served.entry is None:
                 self._model.use(None)
             else:
-                self._model.use(self._adapter(served.entry, self._model), served.entry.blob)
+                self._model.use(self._adapter(served.entry), served.entry.blob)
             yield self._model
 
-    def _adapter(self, entry: ModelEntry, model: LanguageModel) -> Adapter:
-        if entry.template != model.renderer.fingerprint:
-            raise ModelError(
-                f"{entry.id} was trained with another tokenizer or chat template than {entry.base!r} has now; its answers would differ.",
-                "Restore the base model it was trained on, or train again.",
-            )
-        if entry.blob not in self._adapters:
-            self._adapters[entry.blob] = load_adapter(self.blobs.get_folder(entry.blob))
-        return self._adapters[entry.blob]
+    def _kept(self, shelf: dict[str, T], key: str, read: Callable[[], T]) -> T:
+        """What is read from disk once, by one request at a time, turn or no turn."""
+        with self._reading:
+            if key not in shelf:
+                shelf[key] = read()
+            return shelf[key]
 
-    def _prompt(
-        self, model: LanguageModel, served: Served, messages: Sequence[Message], decoding: Decoding
-    ) -> list[int]:
-        asked = list(messages)
-        if served.entry is not None:
-            system = served.entry.details.get("system_prompt")
-            if system and not any(m.role == "system" for m in asked):
-                asked.insert(0, Message("system", system))
-        if served.grounded and served.entry is not None:
-            asked = list(with_passages(asked, self._passages(served.entry, asked)))
-        ids = model.renderer.prompt_ids(asked)
-        if len(ids) + 1 > model.base.context or len(ids) + decoding.max_new_tokens > model.base.context:
-            raise DataError(
-                f"This model's maximum context length is {model.base.context} tokens; the messages have {len(ids)} and {decoding.max_new_tokens} were asked for the answer.",
-                "Shorten the messages or lower max_tokens.",
-            )
-        return ids
+    def _base(self, name: str) -> BaseModel:
+        return self._kept(self._found, name, lambda: find_model(name))
+
+    def _adapter(self, entry: ModelEntry) -> Adapter:
+        return self._kept(self._adapters, entry.blob, lambda: load_adapter(self.blobs.get_folder(entry.blob)))
+
+    def _index(self, entry: ModelEntry) -> tuple[Index, list[Passage]]:
+        lines = (self.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")
+        passages = [Passage(**json.loads(line)) for line in lines if line]
+        return Index([p.text for p in passages]), passages
 
     def _passages(self, entry: ModelEntry, messages: Sequence[Message]) -> list[Passage]:
-        if entry.blob not in self._indexes:
-            lines = (self.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")
-            passages = [Passage(**json.loads(line)) for line in lines if line]
-            self._indexes[entry.blob] = (Index([p.text for p in passages]), passages)
-        index, passages = self._indexes[entry.blob]
+        index, passages = self._kept(self._indexes, entry.blob, lambda: self._index(entry))
         question = next((m.content for m in reversed(messages) if m.role == "user"), "")
         return [passages[i] for i in index.search(question, int(entry.details["passages"]))]
 
