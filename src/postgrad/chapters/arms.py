@@ -66,14 +66,12 @@ def measure_arms(
     for arm, prompts in zip(arms, asked, strict=True):  # all refusals before the first answer is paid for
         check_room(model, arm.name, prompts, decoding, data.test)
     answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
-    group = job.recipe.data.group
-    groups = [r.meta.get(group) for r in data.test] if group else None
     out: list[ArmResult] = []
     for arm, prompts in zip(arms, asked, strict=True):
         yield Said(f"Arm {arm.name}: {arm.note}")
         start = time.monotonic()
         result = yield from measure(
-            model, arm, prompts, data.test, data.choice, decoding, answers, job.price, groups, job.stopped
+            model, arm, prompts, data.test, data.choice, decoding, answers, job.price, data.groups, job.stopped
         )
         job.seconds[f"arm {arm.name}"] = time.monotonic() - start
         score = result.score

@@ -45,9 +45,7 @@ def conclude(
 ) -> Report:
     """Everything measured, and what follows from it."""
     forgetting_part, forgetting_tests = general
-    group = job.recipe.data.group
-    groups = [r.meta.get(group) for r in data.test] if group else None
-    comparisons = compare_arms(results, groups)
+    comparisons = compare_arms(results, data.groups)
     verdict = decide(
         results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
         needs_documents=_needs_documents(data), metric=data.choice.primary.title,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from postgrad.chapters.job import Job
 from postgrad.checks import run_checks
@@ -33,6 +34,7 @@ class Data:
         own_system: Whether that instruction is the user's (then it is trained with) or was written by rule.
         resolvable: The smallest difference that this test part can show.
         token_histogram: (upper edge, records).
+        group: Metadata key of what belongs together.
     """
 
     name: str
@@ -49,6 +51,12 @@ class Data:
     token_histogram: tuple[tuple[int, int], ...]
     passages: tuple[Passage, ...] = ()
     retrieve: Callable[[str], list[Passage]] | None = None
+    group: str | None = None
+
+    @property
+    def groups(self) -> list[Any] | None:
+        """What each test record belongs to; None where the recipe names no group."""
+        return [r.meta.get(self.group) for r in self.test] if self.group else None
 
 
 PASSAGES = 2
@@ -106,7 +114,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
         sha256_json(sorted(content_hash(r) for r in kept)), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
-        passages, _retriever(passages),
+        passages, _retriever(passages), recipe.data.group,
     )  # fmt: skip
 
 
