@@ -97,10 +97,8 @@ def test_few_shot_takes_the_set_under_which_validation_is_likeliest():
     def likelihoods(pairs):
         return [0.0 if messages[0].content == wanted[0].prompt_text else -1.0 for messages, _ in pairs]
 
-    chosen, values = choose_examples(
-        sets, [TEST], lambda shots, r: (Message("user", shots[0].prompt_text),), likelihoods
-    )
-    assert values[1] == 0.0 and chosen in (wanted, sets[0]) and max(values) == 0.0
+    best, values = choose_examples(sets, [TEST], lambda shots, r: (Message("user", shots[0].prompt_text),), likelihoods)
+    assert values[1] == 0.0 and sets[best] in (wanted, sets[0]) and max(values) == 0.0
 
 
 def test_choices_are_normalised_by_their_length():

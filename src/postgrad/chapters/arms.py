@@ -86,7 +86,10 @@ def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[li
     """The few-shot block, chosen on validation; the choice is kept."""
     sets = candidate_sets(data.train, count, job.recipe.seed)
     judges = sorted(data.validation, key=lambda r: len(r.prompt_text))[:12]
-    ask = _asker(data.system_prompt)
+
+    def ask(examples: list[Record], record: Record) -> tuple[Message, ...]:
+        return ways.few_shot(data.system_prompt, examples).ask(record)
+
     inputs = {
         "model": model.base.hash,
         "prompts": [[[m.to_dict() for m in ask(s, r)], r.answer_text] for s in sets for r in judges],
@@ -94,22 +97,13 @@ def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[li
     }
     key, kept = job.kept("few_shot", inputs, ("models", "evaluation"))
     if kept is None:
-        _, values = choose_examples(sets, judges, ask, lambda pairs: _mean_logprobs(model, pairs))
-        kept = {"values": values}
+        best, values = choose_examples(sets, judges, ask, lambda pairs: _mean_logprobs(model, pairs))
+        kept = {"best": best, "values": values}
         job.store.put("few_shot", key, {"sets": len(sets)}, kept)
-    values = kept["values"]
-    best = max(range(len(sets)), key=values.__getitem__)
     yield Said(
         f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers."
     )
-    return sets[best]
-
-
-def _asker(system: str):
-    def ask(examples: list[Record], record: Record) -> tuple[Message, ...]:
-        return ways.few_shot(system, examples).ask(record)
-
-    return ask
+    return sets[kept["best"]]
 
 
 def _mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:

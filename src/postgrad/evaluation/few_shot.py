@@ -49,7 +49,7 @@ def choose_examples(
     validation: Sequence[Record],
     ask: Callable[[list[Record], Record], tuple[Message, ...]],
     likelihoods: Likelihoods,
-) -> tuple[list[Record], list[float]]:
-    """The set under which the validation answers are likeliest, and every set's mean log-probability a token."""
+) -> tuple[int, list[float]]:
+    """Index of the set under which validation answers are likeliest, and every set's mean log-probability a token."""
     values = [float(np.mean(likelihoods([(ask(examples, r), r.answer_text) for r in validation]))) for examples in sets]
-    return sets[int(np.argmax(values))], values
+    return int(np.argmax(values)), values
