@@ -10,7 +10,7 @@ from typing import Any
 from postgrad.chapters.job import Job
 from postgrad.checks import run_checks
 from postgrad.data.documents import chunk_documents, load_documents
-from postgrad.data.load import Loaded, load
+from postgrad.data.load import Loaded, data_hash, load
 from postgrad.data.split import split
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.errors import DataError, GateError
@@ -21,7 +21,6 @@ from postgrad.findings import Checked, Context
 from postgrad.progress import Said, Working
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.similarity import near_duplicate_clusters
-from postgrad.storage import sha256_json
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     )
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
-        sha256_json(sorted(content_hash(r) for r in kept)), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
+        data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
         passages, _retriever(passages), recipe.data.group,
     )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from postgrad.data.rows import Rows
 from postgrad.data.sources import read_rows
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Record, content_hash
+from postgrad.storage import sha256_json
 
 MINIMUM = 10
 """Below ten examples nothing can be split, learned or measured."""
@@ -26,14 +26,12 @@ class Loaded:
         shape: The shape's name; several joined by ` + `.
         explanation: How input and output were found.
         notes: What was noticed while reading.
-        hash: `sha256:` over the records' contents in their order; equal data gives an equal hash whatever its format.
     """
 
     records: tuple[Record, ...]
     shape: str
     explanation: str
     notes: tuple[str, ...]
-    hash: str
 
 
 def load(
@@ -75,7 +73,6 @@ def load(
         " + ".join(dict.fromkeys(one.shape for one in mapped)),
         " ".join(dict.fromkeys(one.explanation for one in mapped)),
         tuple(note for one in mapped for note in one.notes),
-        data_hash(records),
     )
 
 
@@ -88,11 +85,8 @@ def is_usable(record: Record) -> bool:
 
 
 def data_hash(records: Sequence[Record]) -> str:
-    """`sha256:` and 64 digits over the records' content hashes in order."""
-    digest = hashlib.sha256()
-    for record in records:
-        digest.update(content_hash(record).encode("ascii"))
-    return f"sha256:{digest.hexdigest()}"
+    """`sha256:<hex>` of the records' contents; equal data gives an equal hash whatever its format and order."""
+    return sha256_json(sorted(content_hash(record) for record in records))
 
 
 def _too_few(count: int, usable: int, minimum: int, mapped: Sequence[Mapped]) -> DataError:
