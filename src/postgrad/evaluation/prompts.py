@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from postgrad.answers import parse_json
 from postgrad.records import Record
 
 _LISTED = 12  # a field with at most so many values is described by listing them
@@ -28,7 +29,7 @@ def write_system_prompt(records: Sequence[Record], kind: str) -> str:
     answers = [r.answer_text for r in records if r.answer_text.strip()]
     if kind == "classification":
         return _labels(answers)
-    objects = [o for a in answers if isinstance(o := _loads(a), dict)]
+    objects = [o for a in answers if isinstance(o := parse_json(a), dict)]
     if kind == "extraction" and objects:
         return _object(objects)
     words = [len(a.split()) for a in answers]
@@ -72,10 +73,3 @@ def _text(answers: Sequence[str], middle: int) -> str:
     if often > 0.5 * len(answers):
         text += f" Answers usually begin with {first!r}."
     return text
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

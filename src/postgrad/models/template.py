@@ -10,7 +10,7 @@ import datetime
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from postgrad.errors import DataError, ModelError
@@ -123,7 +123,7 @@ class Template:
         )
         text = self._render(merged, tools, False)
         marks = [_MARK.format(i) for i in range(len(merged))]
-        marked = self._render([_with_content(m, mark) for m, mark in zip(merged, marks, strict=True)], tools, False)
+        marked = self._render([replace(m, content=mark) for m, mark in zip(merged, marks, strict=True)], tools, False)
         spans = _align(text, marked, [m.content for m in merged], marks)
         if len(merged) < len(messages):
             spans.insert(0, (0, 0))
@@ -135,13 +135,9 @@ def merge_system(messages: Sequence[Message]) -> list[Message]:
     system, rest = messages[0], list(messages[1:])
     for i, message in enumerate(rest):
         if message.role == "user":
-            rest[i] = _with_content(message, f"{system.content}\n\n{message.content}")
+            rest[i] = replace(message, content=f"{system.content}\n\n{message.content}")
             return rest
     raise DataError("A conversation has a system message but no user message.", "Add the user's request to it.")
-
-
-def _with_content(message: Message, content: str) -> Message:
-    return Message(message.role, content, message.weight, message.name, message.tool_calls, message.tool_call_id)
 
 
 def _template_view(message: Message) -> dict[str, Any]:
