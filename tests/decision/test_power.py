@@ -38,8 +38,8 @@ def test_examples_and_difference_are_inverse() -> None:
 
 
 def test_nothing_shows_with_five_pairs_and_nothing_shows_no_difference() -> None:
-    assert "no difference" in resolution_sentence(5)
-    assert "25 points" in resolution_sentence(30)
+    assert "no difference" in resolution_sentence(5, smallest_resolvable_difference(5))
+    assert "25 points" in resolution_sentence(30, smallest_resolvable_difference(30))
     assert examples_needed(0.9, 0.1) == 6
     with pytest.raises(ValueError, match="difference of 0"):
         examples_needed(0, 0.5)

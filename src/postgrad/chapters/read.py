@@ -12,7 +12,7 @@ from postgrad.checks import run_checks
 from postgrad.data.documents import chunk_documents, load_documents
 from postgrad.data.load import Loaded, data_hash, load
 from postgrad.data.split import split
-from postgrad.decision.power import smallest_resolvable_difference
+from postgrad.decision.power import resolution_sentence, smallest_resolvable_difference
 from postgrad.errors import DataError, GateError
 from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
@@ -107,9 +107,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     system = own if own is not None else write_system_prompt(parts.train, choice.kind)
     resolvable = smallest_resolvable_difference(len(parts.test))
     yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
-    yield Said(
-        f"Before anything is trained: {len(parts.test)} test examples can show differences of about {100 * resolvable:.0f} points or more."
-    )
+    yield Said(resolution_sentence(len(parts.test), resolvable))
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
         data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),

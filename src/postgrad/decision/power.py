@@ -83,9 +83,8 @@ def mcnemar_power(n: int, difference: float, discordance: float, *, alpha: float
     return float((binom.pmf(pairs, n, discordance) * significant).sum())
 
 
-def resolution_sentence(n: int, *, discordance: float | None = None, sd: float | None = None) -> str:
-    """What this test set can show, for the report before training."""
-    difference = smallest_resolvable_difference(n, discordance=discordance, sd=sd)
+def resolution_sentence(n: int, difference: float) -> str:
+    """What a test set of `n` can show whose smallest resolvable difference is `difference`."""
     if difference >= 1.0:
         return f"With {n} test examples no difference between two arms can be shown."
     return (
