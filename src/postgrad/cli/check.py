@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.door import out
-from postgrad.cli.run import _listed
+from postgrad.cli.options import listed
 from postgrad.errors import GateError
 
 
@@ -28,7 +28,7 @@ def command(
     from postgrad.data.load import load
     from postgrad.findings import Context
 
-    loaded = load(data, input_column=_listed(input), output_column=_listed(output))
+    loaded = load(data, input_column=listed(input), output_column=listed(output))
     context = Context()
     if base is not None:
         from postgrad.models.render import load_renderer
@@ -37,7 +37,7 @@ def command(
         model = find_model(base)
         renderer = load_renderer(model.folder, model.context)
         context = Context(renderer.count, model.context)
-    checked = run_checks(loaded.records, context, accept=_listed(accept) or [])
+    checked = run_checks(loaded.records, context, accept=listed(accept) or [])
     if json:
         findings = [
             {"check": f.check, "severity": f.severity, "count": f.count, "sentence": f.sentence, "examples": [[checked.records[i].source.file, checked.records[i].source.line] for i in f.indices[:20]], "evidence": list(f.evidence[:20]), "details": f.details}
@@ -58,7 +58,7 @@ def command(
         )
     else:
         _print(loaded, checked)
-    if errors := checked.errors(_listed(accept) or []):
+    if errors := checked.errors(listed(accept) or []):
         raise GateError(
             f"{len(errors)} of the findings are errors: {', '.join(f.check for f in errors)}.",
             "Mend the data, or accept them by name with --accept.",

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from postgrad.cli.door import errors, out
-from postgrad.cli.run import _listed
+from postgrad.cli.options import listed
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
     from postgrad.models.sources import EMBEDDED, find_model
     from postgrad.records import Conversation
 
-    loaded = load(data, input_column=_listed(input), output_column=_listed(output))
+    loaded = load(data, input_column=listed(input), output_column=listed(output))
     model = find_model(base or EMBEDDED, lambda text: errors.print(text, markup=False))
     renderer = load_renderer(model.folder, model.context)
     rendered = [renderer.render(r) for r in loaded.records if isinstance(r, Conversation) and r.answer_text.strip()]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.door import StopSign, out, show
+from postgrad.cli.options import listed, read_text
 
 
 def command(
@@ -45,9 +46,9 @@ def command(
 
     changes = {
         "base": base, "name": name, "seed": seed, "max_minutes": max_minutes,
-        "data.input": _listed(input), "data.output": _listed(output), "data.system_prompt": read_text(system_prompt),
-        "data.accept": _listed(accept), "data.max_records": max_records,
-        "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": _listed(arms),
+        "data.input": listed(input), "data.output": listed(output), "data.system_prompt": read_text(system_prompt),
+        "data.accept": listed(accept), "data.max_records": max_records,
+        "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": listed(arms),
         "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
         "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour,
     }  # fmt: skip
@@ -68,19 +69,3 @@ def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
     out(f"Report: {folder / 'report.html'}")
     if report.model:
         out(f"Model:  {report.model.name}@{report.model.version}   postgrad chat {report.model.name}   postgrad serve")
-
-
-def _listed(text: str | None) -> list[str] | None:
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
-
-
-def read_text(text: str | None) -> str | None:
-    """The text itself, or the content of the file after an @."""
-    if text is None or not text.startswith("@"):
-        return text
-    from postgrad.errors import UsageError
-
-    try:
-        return Path(text[1:]).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The file {text[1:]!r} cannot be read as text: {error}.") from error
