@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A CPU build of torch where there is no NVIDIA GPU (the default build on Linux pulls gigabytes of CUDA).
+# A CPU build of torch where there is no NVIDIA GPU (the default build on Linux pulls gigabytes of CUDA). It comes without
+# its dependencies: pip would look for each at torch's index too. They come with postgrad's own.
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu)
 
@@ -31,7 +32,7 @@ setup-dev: $(VENV)/.installed-dev
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "postgrad needs Python 3.11 or newer; set PYTHON=python3.12 or so")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) $(TORCH_INDEX)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(TORCH) $(TORCH_INDEX)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
