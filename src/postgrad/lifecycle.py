@@ -62,7 +62,7 @@ def run(
         trained = yield from train_model(job, model, data, results, before)
 
         yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
-        model.use(trained.adapter, trained.blob)
+        model.use(trained.trained, trained.blob)
         results += yield from measure_arms(job, model, data, fine_tuned_arms(job, data), trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")

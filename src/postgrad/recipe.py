@@ -50,32 +50,60 @@ class DataSection(_Section):
 class TrainingSection(_Section):
     """How the model is trained."""
 
-    objective: Literal["sft"] = "sft"
-    """What training minimises."""
-    method: Literal["lora"] = "lora"
-    """Train low-rank adapters on all linear layers."""
+    objective: Literal["sft", "pretrain"] = "sft"
+    """What training minimises: the answers of conversations, or all of raw text."""
+    method: Literal["lora", "qlora", "dora", "full"] = "lora"
+    """What is trained: low-rank adapters, the same over packed base weights, with separate lengths, or all weights."""
     rank: int = Field(default=16, ge=1, le=1024)
     """Rank of the adapters."""
     alpha: float = Field(default=32.0, gt=0)
     """Scale of the adapters: updates are multiplied by alpha/rank."""
-    learning_rate: float | None = Field(default=None, gt=0, lt=1)
-    """Peak rate. None: 1e-3."""
+    targets: str = "all-linear"
+    """Which linear layers get adapters: all, or names separated by commas (q_proj,v_proj)."""
+    rslora: bool = False
+    """Scale by alpha/√rank instead: for high ranks."""
+    bits: Literal["int8", "nf4"] | None = None
+    """Format of the base weights under qlora. None: nf4 on a GPU, int8 on a CPU."""
+    embeddings: bool = False
+    """Whether method full trains the embeddings (and a head that is the same matrix) too."""
+    neftune: float = Field(default=0.0, ge=0)
+    """Alpha of the noise on embeddings while training (NEFTune); 5 is usual; 0 for none."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak rate. None: 1e-3 for adapters, 1e-4 for method full."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """What the rate does after the warm-up."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps in which the rate rises."""
+    optimizer: Literal["adamw", "adamw8bit", "muon"] = "adamw"
+    """adamw8bit needs bitsandbytes; muon is for the matrices of method full."""
+    weight_decay: float = Field(default=0.0, ge=0, lt=1)
+    """Decoupled decay of the trained matrices."""
     batch_size: int = Field(default=4, ge=1)
-    """Examples in one optimiser step."""
+    """Examples in one optimiser step, over all processes."""
     epochs: float = Field(default=3.0, gt=0)
     """Passes over the training data, unless stopped early."""
     max_steps: int | None = Field(default=None, ge=1)
     """At most so many optimiser steps."""
     max_length: int | None = Field(default=None, ge=8)
-    """Longest example in tokens. None: the model's context."""
+    """Longest example in tokens. None: the model's context. For pretrain the window, 1,024 when None."""
     too_long: Literal["error", "truncate_prompt", "drop"] = "error"
     """What happens to longer ones; counted either way; the answer is never cut."""
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the steps in which the rate rises."""
+    validations: int = Field(default=5, ge=1)
+    """How often validation is measured in a whole training."""
     patience: int = Field(default=3, ge=1)
     """Stop after so many validations without improvement."""
     token_budget: int = Field(default=2048, ge=64)
-    """Padded tokens in one microbatch; changes memory and speed, never the result beyond rounding."""
+    """Tokens in one microbatch; changes memory and speed, never the result beyond rounding."""
+    recompute: bool = False
+    """Compute layers again in the backward pass instead of keeping what they need: a third slower, far less memory."""
+    replay: list[str] = []
+    """Files of general examples to mix in against forgetting."""
+    replay_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of the mixed examples that is general."""
+    replay_divergence: float = Field(default=0.0, ge=0)
+    """Above 0: general examples hold the model to the base's answers (this times the KL divergence) instead of to their own."""
+    blend: bool = False
+    """Average the trained weights with the base's, as far as validation does not suffer."""
 
 
 class EvaluationSection(_Section):

@@ -7,6 +7,7 @@ else writes), `checkpoints/`. A terminal, a server and a studio read the same fi
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -69,6 +70,12 @@ class RunFolder:
             return json.loads((self.path / "run.json").read_text("utf-8"))
         except FileNotFoundError:
             return {}
+
+    def clear(self) -> None:
+        """Removes what a run wrote, and nothing else that may lie in the folder."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        for name in ("run.json", "steps.jsonl", "control"):
+            (self.path / name).unlink(missing_ok=True)
 
     def append_step(self, step: Step) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from postgrad.models.generate import Completion, Decoding, complete, shared_beginning, stream
-from postgrad.models.lora import attach, detach, load_adapter, put, save_adapter, taken
+from postgrad.models.lora import attach, detach, load_adapter, put, taken
 from postgrad.models.score import ChoiceItem, log_likelihoods
 from postgrad.records import Message
 
@@ -132,7 +132,7 @@ def test_the_saved_adapter_is_pefts(tiny, tiny_folder, adapter, tmp_path):
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForCausalLM
 
-    save_adapter(adapter, tmp_path, str(tiny_folder))
+    adapter.save(tmp_path, str(tiny_folder))
     theirs = peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_folder), str(tmp_path))
     ids = torch.tensor([prompts_of(tiny, 1)[0]])
     tiny.use(load_adapter(tmp_path), "a")

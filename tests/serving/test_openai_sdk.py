@@ -13,7 +13,7 @@ import uvicorn
 from postgrad.errors import DataError, ModelError
 from postgrad.models.generate import Decoding, complete
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import attach, detach, save_adapter, taken
+from postgrad.models.lora import attach, detach, taken
 from postgrad.models.sources import find_model
 from postgrad.records import Message
 from postgrad.registry import Catalogue
@@ -33,7 +33,7 @@ def tuned(tiny, tiny_folder, tmp_path):
     detach(tiny.module, layers)
     folder = tmp_path / "adapter"
     folder.mkdir()
-    save_adapter(adapter, folder, str(tiny_folder))
+    adapter.save(folder, str(tiny_folder))
     (folder / "passages.jsonl").write_text(
         '{"text": "The Haven sofa is 212 cm wide.", "origin": "a.md"}\n{"text": "Lamps are tested.", "origin": "b.md"}\n'
     )

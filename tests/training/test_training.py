@@ -12,10 +12,12 @@ from postgrad.records import Conversation, Message, Source, pair
 from postgrad.run import RunFolder
 from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches, steps_of
+from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer
 from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.train import Plan, train
 
+WAYS = ("fused", "packed", "padded")
 RECORDS = [
     pair(
         f"Where is order {i}? " + "please " * (i % 5),
@@ -44,7 +46,9 @@ def start(tiny, objective, folder, **changes):
     )
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     examples = objective.prepare(RECORDS).examples
-    return layers, Trainer(tiny, objective, examples[:18], examples[18:], settings, RunFolder(folder), {"data": "x"})
+    forward = Forward(tiny)
+    forward.choose(examples)
+    return layers, Trainer(forward, objective, examples[:18], examples[18:], settings, RunFolder(folder), {"data": "x"})
 
 
 def weights(layers):
@@ -57,7 +61,7 @@ def same(a, b):
 
 def test_loss_is_the_plain_cross_entropy_in_float64(tiny, objective):
     examples = objective.prepare(RECORDS).examples[:5]
-    loss = objective.loss(tiny, examples).item()
+    loss = objective.loss(Forward(tiny), examples).item()
     expected = 0.0
     for e in examples:
         logprobs = torch.log_softmax(tiny.module(torch.tensor([e.ids])).logits[0].double(), -1)
@@ -65,73 +69,46 @@ def test_loss_is_the_plain_cross_entropy_in_float64(tiny, objective):
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_gradient_does_not_depend_on_microbatches(tiny, objective):
-    examples = objective.prepare(RECORDS).examples[:8]
-    layers = attach(tiny.module, rank=4, alpha=8, seed=0)
+def stir(layers):
+    """Adapters that change something: B is zero in the beginning."""
     with torch.no_grad():
         for layer in layers.values():
             layer.lora_B.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
-    gradients = []
+
+
+def gradients(module):
+    return torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_gradient_does_not_depend_on_microbatches(tiny, objective, way):
+    """Eight of one, one of eight, and what lies between: the same sum."""
+    examples = objective.prepare(RECORDS).examples[:8]
+    stir(attach(tiny.module, rank=4, alpha=8, seed=0))
+    forward = Forward(tiny)
+    forward.way = way
+    found = []
     for budget in (1, 200, 10_000):
         tiny.module.zero_grad()
-        parts = list(microbatches(examples, budget))
-        for part in parts:
-            (objective.loss(tiny, part) / sum(objective.weight(e) for e in examples)).backward()
-        gradients.append(torch.cat([p.grad.flatten() for p in tiny.module.parameters() if p.grad is not None]))
-    assert torch.allclose(gradients[0], gradients[1], atol=1e-6) and torch.allclose(
-        gradients[0], gradients[2], atol=1e-6
-    )
-    assert gradients[0].norm() > 1e-3
-
-
-@pytest.mark.parametrize("system", ["", "Sort the mail of a furniture company, and answer with one JSON object."])
-def test_packed_equals_padded(tiny, objective, system):
-    """Laid end to end, shared beginning once: the same loss and the same gradient."""
-    records = [
-        Conversation(messages=((Message("system", system),) if system else ()) + r.messages) for r in RECORDS[:7]
-    ]
-    examples = objective.prepare(records).examples
-    layers = attach(tiny.module, rank=4, alpha=8, seed=0)
-    with torch.no_grad():
-        for layer in layers.values():
-            layer.lora_B.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
-    results = []
-    for objective.packs in (True, False):
-        tiny.module.zero_grad()
-        loss = objective.loss(tiny, examples)
-        loss.backward()
-        results.append(
-            (loss.item(), torch.cat([p.grad.flatten() for p in tiny.module.parameters() if p.grad is not None]))
-        )
-    assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
-    assert torch.allclose(results[0][1], results[1][1], atol=1e-4, rtol=1e-3)
-    assert objective.choose_packing(tiny, examples)
-
-
-def test_a_model_that_mixes_packed_examples_is_found_out(tiny, objective):
-    """With transformers' own attention the packing is not understood; the check sees it and pads."""
-    tiny.module.set_attn_implementation("eager")
-    tiny.module.config._attn_implementation = "eager"
-    examples = objective.prepare(
-        [Conversation(messages=(Message("system", "Be short and kind to all."), *r.messages)) for r in RECORDS[:5]]
-    ).examples
-    assert not objective.choose_packing(tiny, examples)
-    assert not objective.packs
+        for part in microbatches(examples, budget):
+            (objective.loss(forward, part) / sum(objective.weight(e) for e in examples)).backward()
+        found.append(gradients(tiny.module))
+    assert torch.allclose(found[0], found[1], atol=1e-6) and torch.allclose(found[0], found[2], atol=1e-6)
+    assert found[0].norm() > 1e-3
 
 
 def test_lora_gradient_is_autograds(tiny, objective):
     """Our hand-written backward against the same product written plainly."""
     examples = objective.prepare(RECORDS).examples[:3]
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
-    with torch.no_grad():
-        for layer in layers.values():
-            layer.lora_B.normal_(0, 0.1, generator=torch.Generator().manual_seed(1))
-    objective.loss(tiny, examples).backward()
+    stir(layers)
+    forward = Forward(tiny)
+    objective.loss(forward, examples).backward()
     ours = {n: (m.lora_A.grad.clone(), m.lora_B.grad.clone()) for n, m in layers.items()}
     tiny.module.zero_grad()
     for layer in layers.values():
         layer.forward = lambda x, m=layer: m.base(x) + m.scale * (x @ m.lora_A.t()) @ m.lora_B.t()
-    objective.loss(tiny, examples).backward()
+    objective.loss(forward, examples).backward()
     for name, layer in layers.items():
         assert torch.allclose(ours[name][0], layer.lora_A.grad, atol=1e-4, rtol=1e-4)
         assert torch.allclose(ours[name][1], layer.lora_B.grad, atol=1e-4, rtol=1e-4)
@@ -141,7 +118,7 @@ def test_training_learns_and_validation_is_the_mean_over_tokens(tiny, objective,
     _, trainer = start(tiny, objective, tmp_path)
     before = trainer.validation_loss()
     held = trainer.validation
-    alone = sum(objective.loss(tiny, [e]).item() for e in held) / sum(objective.weight(e) for e in held)
+    alone = sum(objective.loss(trainer.forward, [e]).item() for e in held) / sum(objective.weight(e) for e in held)
     assert before == pytest.approx(alone, rel=1e-5)
     steps = list(trainer.run())
     assert [s.step for s in steps] == list(range(1, 9))
@@ -185,7 +162,7 @@ def test_a_torn_checkpoint_is_passed_over(tiny, objective, tmp_path):
     for _ in range(4):
         next(steps)
     newest = sorted((tmp_path / "checkpoints").glob("step-*"))[-1]
-    with (newest / "trained.safetensors").open("r+b") as file:
+    with (newest / "weight.safetensors").open("r+b") as file:
         file.truncate(100)
     found, damaged = checkpoints.newest(tmp_path / "checkpoints")
     assert damaged == [newest.name] and found.step == 2
@@ -241,7 +218,7 @@ def test_a_checkpoint_of_another_training_is_refused(tiny, objective, tmp_path):
     list(trainer.run())
     detach(tiny.module, layers)
     layers, trainer = start(tiny, objective, tmp_path, learning_rate=1e-4)
-    with pytest.raises(TrainingError, match="other settings"):
+    with pytest.raises(TrainingError, match="other schedule"):
         list(trainer.run())
 
 
@@ -287,12 +264,12 @@ def test_an_interrupted_training_goes_on_where_it_stopped(tiny, tmp_path):
             except StopIteration as done:
                 return done.value
 
-    whole = go(tmp_path / "whole").adapter.tensors
+    whole = go(tmp_path / "whole").trained.tensors
     asked = iter([False] * 4 + [True] * 100)
     with pytest.raises(Interrupted):
         go(tmp_path / "parts", lambda: next(asked))
     assert json.loads((tmp_path / "parts" / "run.json").read_text())["state"] == "paused"
-    assert same(whole, go(tmp_path / "parts").adapter.tensors)
+    assert same(whole, go(tmp_path / "parts").trained.tensors)
     assert not any("LoraLinear" in type(m).__name__ for m in tiny.module.modules()), "the model is as before"
     shutil.rmtree(tmp_path / "parts")
 

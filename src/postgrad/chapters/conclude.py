@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import platform
-import re
 import time
 from collections.abc import Sequence
 
@@ -52,7 +51,7 @@ def conclude(
     )  # fmt: skip
     cost = _cost(job, results, trained)
     return Report(
-        name=job_name(job, data),
+        name=job.model_name(data.name),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         postgrad_version=postgrad.__version__,
         seed=job.recipe.seed,
@@ -87,7 +86,7 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
     """Puts the trained model into the catalogue, and its name and version into the report."""
     tuned = {a.name: a for a in report.arms}
     entry = Catalogue().add(
-        name=report.name, base=job.recipe.base, base_hash=model.base.hash, method="lora", blob=trained.blob, template=model.renderer.fingerprint,
+        name=report.name, base=job.recipe.base, base_hash=model.base.hash, method=job.recipe.training.method, blob=trained.blob, template=model.renderer.fingerprint,
         data_hash=data.hash, report=job.blobs.put_bytes(report.model_dump_json().encode()),
         details={
             "system_prompt": data.system_prompt if data.own_system else None,
@@ -97,14 +96,6 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
     )  # fmt: skip
     part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
     return report.model_copy(update={"model": part})
-
-
-def job_name(job: Job, data: Data) -> str:
-    """The model's name: as wished, or from the first file's name."""
-    if job.recipe.name:
-        return job.recipe.name
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", data.name).strip("-").lower()
-    return stem or "model"
 
 
 def _needs_documents(data: Data) -> bool:

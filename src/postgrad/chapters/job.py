@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,6 +39,10 @@ class Job:
         import torch
 
         return machine_price("cuda" if torch.cuda.is_available() else "cpu", self.recipe.decision.price_per_hour)
+
+    def model_name(self, data_name: str) -> str:
+        """The resulting model's name: as wished, or from the first file's name."""
+        return self.recipe.name or re.sub(r"[^A-Za-z0-9_-]+", "-", data_name).strip("-").lower() or "model"
 
     def find_base(self) -> Working[BaseModel]:
         """The base model's files, fetched if need be."""

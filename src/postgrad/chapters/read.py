@@ -62,8 +62,8 @@ PASSAGES = 2
 """Passages put before a request: more cost every request and distract a small model."""
 
 
-def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
-    """Reads, checks, repairs, splits.
+def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Checked, list[Conversation]]]:
+    """Reads and checks: what was read, what the checks say, and the records that can be used.
 
     Raises:
         DataError: the input cannot be used.
@@ -79,7 +79,6 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)
-    passages = _passages(recipe.evaluation.docs)
     renderer = yield from job.renderer()
     records = _limited(loaded.records, recipe.data.max_records)
     if len(records) < len(loaded.records):
@@ -95,7 +94,20 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
             f"The checks found errors that must not be trained on:\n  {lines}",
             f"Mend the data, or accept them: --accept {errors[0].check}",
         )
-    kept = _usable(checked.kept)
+    return loaded, checked, _usable(checked.kept)
+
+
+def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
+    """Reads, checks, repairs, splits.
+
+    Raises:
+        DataError: the input cannot be used.
+        GateError: a check found an error that was not accepted.
+    """
+    recipe = job.recipe
+    loaded, checked, kept = yield from checked_records(job, paths)
+    passages = _passages(recipe.evaluation.docs)
+    renderer = yield from job.renderer()
     groups = near_duplicate_clusters([r.prompt_text for r in kept])
     parts = split(
         kept, seed=recipe.seed, validation=recipe.data.validation, test=recipe.data.test, groups=groups, group_key=recipe.data.group,

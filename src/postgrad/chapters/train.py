@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -11,23 +12,31 @@ from pathlib import Path
 from postgrad.chapters.forget import General
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import Data
+from postgrad.data.load import is_usable, load
+from postgrad.errors import UsageError
 from postgrad.evaluation.arms import with_passages
+from postgrad.evaluation.retrieval import Passage
 from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import Adapter, load_adapter, save_adapter
+from postgrad.models.trained import Trained, load_trained
 from postgrad.progress import Said, Working
-from postgrad.records import Conversation, Message, Record, content_hash
+from postgrad.records import Conversation, Record, content_hash
+from postgrad.recipe import TrainingSection
 from postgrad.report import TrainingPart
 from postgrad.run import RunFolder
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.train import Plan, train
 
 
+ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
+"""Peak rates when none is given; see design/0004-training.md."""
+
+
 @dataclass(frozen=True)
 class Result:
     """The adapter in memory, its blob, and what the report says of the training."""
 
-    adapter: Adapter
+    trained: Trained
     blob: str
     part: TrainingPart
     seconds: float
@@ -38,33 +47,79 @@ def train_model(
 ) -> Working[Result]:
     """Trains, or takes the kept result of the same training."""
     settings = job.recipe.training
-    plan = Plan(
-        objective=settings.objective, rank=settings.rank, alpha=settings.alpha, learning_rate=settings.learning_rate or 1e-3,
-        batch_size=settings.batch_size, epochs=settings.epochs, max_steps=settings.max_steps, max_length=settings.max_length,
-        too_long=settings.too_long, warmup=settings.warmup, patience=settings.patience, token_budget=settings.token_budget, seed=job.recipe.seed,
-    )  # fmt: skip
+    plan = plan_of(settings, job.recipe.seed)
     records, validation = _trained_on(data, data.train), _trained_on(data, data.validation)
     if data.retrieve is not None:
         plan = replace(plan, epochs=plan.epochs / 2)
         yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
-    identity = {"model": model.base.hash, "train": _hash(records), "validation": _hash(validation)}
+    result = yield from trained_model(
+        job, model, records, validation, plan, data.passages, _seconds_for_training(job, results, before)
+    )
+    return result
+
+
+def trained_model(
+    job: Job, model: LanguageModel, records: Sequence[Record], validation: Sequence[Record], plan: Plan,
+    passages: Sequence[Passage] = (), seconds: float | None = None, folder: RunFolder | None = None, begin: str = "",
+) -> Working[Result]:  # fmt: skip
+    """Trains and stores, or takes the kept result of the same training; an unfinished one goes on.
+
+    Args:
+        passages: Documents that the model answers from; stored beside its weights.
+        seconds: About how long training may take.
+        folder: Where checkpoints lie; a folder named after the training when None.
+        begin: `resume` refuses to begin anew, `fresh` does not take what was kept; "" goes on if it can.
+
+    Raises:
+        UsageError: there is nothing to resume.
+    """
+    replay = load_replay(job.recipe.training.replay)
+    identity = {"model": model.base.hash, "training data": _hash(records), "validation data": _hash(validation)}
+    if replay:
+        identity["replay data"] = _hash(replay)
     inputs = {**identity, "plan": asdict(plan), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
     key, kept = job.kept("training", inputs, ("training", "models"))
-    folder = RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
+    folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
+    if begin == "fresh":
+        folder.clear()
+        kept = None
+    if begin == "resume" and kept is None and not folder.read_state():
+        raise UsageError(
+            "There is no earlier run of this training to resume: data, settings, base or program differ, or it was never begun.",
+            "Leave --resume out to begin; or name the run's folder with --run to be told what differs.",
+        )
     if kept is None:
         with storing(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
-        plan = replace(plan, seconds=_seconds_for_training(job, results, before))
         start = time.monotonic()
-        trained = yield from train(model, records, validation, plan, folder, identity, job.stopped)
-        blob = _stored(job, trained.adapter, data, model.base.name)
-        kept = {"blob": blob, "part": trained.part.model_dump(), "seconds": time.monotonic() - start}
+        timed = replace(plan, seconds=seconds)
+        outcome = yield from train(model, records, validation, timed, folder, identity, job.stopped, replay)
+        blob = _stored(job, outcome.trained, passages, model.base.name)
+        kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
         job.store.put("training", key, identity, kept)
     else:
         yield Said("The same training was done before; its result stands.")
     part = TrainingPart.model_validate(kept["part"])
     yield Said(part.in_words)
-    return Result(load_adapter(job.blobs.get_folder(kept["blob"])), kept["blob"], part, kept["seconds"])
+    return Result(load_trained(job.blobs.get_folder(kept["blob"])), kept["blob"], part, kept["seconds"])
+
+
+def load_replay(paths: Sequence[str]) -> list[Record]:
+    """General examples to mix in.
+
+    Raises:
+        DataError: a file cannot be read as conversations.
+    """
+    if not paths:
+        return []
+    return [r for r in load([Path(p) for p in paths], minimum=1).records if is_usable(r)]
+
+
+def plan_of(settings: TrainingSection, seed: int) -> Plan:
+    """The plan that a recipe's section means, with the rate that is usual for the method."""
+    fields = settings.model_dump(exclude={"replay", "learning_rate"})
+    usual = FULL_RATE if settings.method == "full" else ADAPTER_RATE
+    return Plan(**fields, learning_rate=settings.learning_rate or usual, seed=seed)
 
 
 def _trained_on(data: Data, records: Sequence[Record]) -> list[Conversation]:
@@ -73,9 +128,6 @@ def _trained_on(data: Data, records: Sequence[Record]) -> list[Conversation]:
     With documents each example comes in two forms, with and without passages before the request.
     """
     plain = [r for r in records if isinstance(r, Conversation)]
-    if data.own_system:
-        system = Message("system", data.system_prompt)
-        plain = [r if r.messages[0].role == "system" else replace(r, messages=(system, *r.messages)) for r in plain]
     if data.retrieve is None:
         return plain
     grounded = [
@@ -93,15 +145,13 @@ def _seconds_for_training(job: Job, results: Sequence[ArmResult], before: Genera
     return max(20.0, left - slowest - (before.seconds if before else 0.0) - 10)
 
 
-def _stored(job: Job, adapter: Adapter, data: Data, base_name: str) -> str:
-    """The model's blob: adapter, and the documents that it answers from."""
-    import json
-
+def _stored(job: Job, trained: Trained, passages: Sequence[Passage], base_name: str) -> str:
+    """The model's blob: trained weights, and the documents that it answers from."""
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
         folder = Path(scratch)
-        save_adapter(adapter, folder, base_name)
-        if data.passages:
-            lines = [json.dumps({"text": p.text, "origin": p.origin}, ensure_ascii=False) for p in data.passages]
+        trained.save(folder, base_name)
+        if passages:
+            lines = [json.dumps({"text": p.text, "origin": p.origin}, ensure_ascii=False) for p in passages]
             (folder / "passages.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
         return job.blobs.put_folder(folder)
 

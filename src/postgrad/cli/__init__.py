@@ -9,6 +9,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "demo": "The main job on shipped data and the embedded model.",
     "run": "Examples in, verdict out: check, measure, train, compare, register.",
+    "train": "Train a model on examples or raw text, and register it.",
     "check": "Find every fault in the data.",
     "estimate": "Tokens, memory, time and money, before anything is spent.",
     "models": "List, show, promote, roll back and delete registered models.",

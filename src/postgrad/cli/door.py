@@ -96,8 +96,16 @@ class StopSign:
                 signal.signal(number, handler)
 
 
-def show(work: Working[T], stop: StopSign | None = None, quiet: bool = False) -> T:
+def show(
+    work: Working[T], stop: StopSign | None = None, quiet: bool = False, heard: Callable[[Event], None] = lambda _: None
+) -> T:
     """Runs a generator of events to its end, drawing them; returns its result.
+
+    Args:
+        work: The generator.
+        stop: Ends it between two stages.
+        quiet: Draw nothing.
+        heard: Called with every event.
 
     Raises:
         Interrupted: the stop sign was set between two events.
@@ -113,6 +121,7 @@ def show(work: Working[T], stop: StopSign | None = None, quiet: bool = False) ->
                 event = next(work)
             except StopIteration as done:
                 return done.value
+            heard(event)
             if not quiet:
                 task = _draw(bar, task, event)
             if stop is not None and stop.set and not isinstance(event, Progress | Step):

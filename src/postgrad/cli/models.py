@@ -33,8 +33,9 @@ def command(
             return
         for e in entries:
             aliases = [a for a, v in catalogue.aliases(e.name).items() if v == e.version]
+            score = f"{e.details['metric']} {e.details['score']:.3f}" if "score" in e.details else "not evaluated"
             out(
-                f"{e.id:<28} {e.base:<24} {e.details.get('metric', '')} {e.details.get('score', 0):.3f}  {e.created:%Y-%m-%d %H:%M}  {e.details.get('recommendation', '')} {' '.join(aliases)}"
+                f"{e.id:<28} {e.base:<24} {score}  {e.created:%Y-%m-%d %H:%M}  {e.details.get('recommendation', '')} {' '.join(aliases)}"
             )
         if not entries:
             out("No model is registered yet: `postgrad run DATA` makes one.")

@@ -57,7 +57,7 @@ def load_documents(folder: Path | str) -> list[Document]:
         others = sorted({p.suffix or p.name for p in folder.rglob("*") if p.is_file()})[:5]
         found = f"only {', '.join(others)} files" if others else "nothing"
         raise DataError(f"{str(folder)!r} holds no documents ({found}).", "Put .txt or .md files there.")
-    documents = [Document(p.relative_to(folder).as_posix(), _read(p)) for p in paths]
+    documents = [Document(p.relative_to(folder).as_posix(), read_text_file(p)) for p in paths]
     filled = [d for d in documents if d.text.strip()]
     if not filled:
         raise DataError(f"All {len(paths)} documents in {str(folder)!r} are empty.", "Put text into them.")
@@ -78,7 +78,12 @@ def chunk_documents(documents: Sequence[Document], *, max_words: int = 120) -> l
     ]
 
 
-def _read(path: Path) -> str:
+def read_text_file(path: Path) -> str:
+    """The text of a file in whatever encoding, with plain line ends.
+
+    Raises:
+        DataError: unreadable, or not text.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:

@@ -31,6 +31,12 @@ class Packing:
     shared: int
     ends: tuple[int, ...]
 
+    @property
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """(begin, end) in the row: of the shared beginning if there is one, then of each example's own part."""
+        begins = (0, self.shared) if self.shared else (0,)
+        return tuple(zip((*begins, *self.ends[:-1]), (*begins[1:], *self.ends), strict=True))
+
 
 def _packed(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None, packing: Packing

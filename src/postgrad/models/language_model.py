@@ -10,9 +10,9 @@ import torch
 from postgrad.errors import ModelError
 from postgrad.models.attention import NAME
 from postgrad.models.device import Device, probe
-from postgrad.models.lora import Adapter
 from postgrad.models.render import Renderer, load_renderer
 from postgrad.models.sources import BaseModel, find_model
+from postgrad.models.trained import Trained
 
 
 class LanguageModel:
@@ -24,22 +24,11 @@ class LanguageModel:
     """
 
     def __init__(self, base: BaseModel, device: Device | None = None) -> None:
-        from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
         self.base = base
         self.device = device or probe()
         self.renderer: Renderer = load_renderer(base.folder, base.context)
-        try:
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                base.folder, dtype=self.device.torch_dtype, local_files_only=True, attn_implementation=NAME
-            )
-            self.module: Any = loaded.to(self.device.kind)
-        except (ValueError, OSError, KeyError) as error:
-            raise ModelError(f"The model in {str(base.folder)!r} cannot be loaded: {error}.") from error
-        self.module.eval()
-        self.adapter_id: str | None = None
+        self.module: Any = self._read()
+        self.trained_id: str | None = None
         self._pristine: dict[str, torch.Tensor] = {}
 
     @property
@@ -55,39 +44,61 @@ class LanguageModel:
         """The decoder without its head: ids to hidden states."""
         return self.module.base_model
 
+    @property
+    def head_scaling(self) -> tuple[float | None, float]:
+        """(cap, factor): logits are capped by cap · tanh(logits / cap) and then multiplied by the factor."""
+        config = self.module.config.get_text_config()
+        factor = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
+        return getattr(config, "final_logit_softcapping", None) or None, factor
+
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits of hidden states (…, H) → (…, V), float32, with the model's own scaling."""
         logits = self.module.get_output_embeddings()(hidden).float()
-        config = self.module.config.get_text_config()
-        if cap := getattr(config, "final_logit_softcapping", None):
+        cap, factor = self.head_scaling
+        if cap:
             logits = torch.tanh(logits / cap) * cap
-        if scale := getattr(config, "logits_scaling", None):
-            logits = logits / scale
-        if scale := getattr(config, "logit_scale", None):
-            logits = logits * scale
-        return logits
+        return logits if factor == 1.0 else logits * factor
 
-    def use(self, adapter: Adapter | None, adapter_id: str | None = None) -> None:
-        """Merges an adapter into the weights, or restores them exactly.
+    def use(self, trained: Trained | None, trained_id: str | None = None) -> None:
+        """Puts trained weights in place, or restores the base's exactly.
 
         Always computed from the untouched weights, in float32, then rounded once: swapping leaves no drift, and the same
         adapter gives the same weights to the bit.
         """
-        if adapter_id is not None and adapter_id == self.adapter_id:
+        if trained_id is not None and trained_id == self.trained_id:
             return
         with torch.no_grad():
             for name, weight in self._pristine.items():
-                self.module.get_submodule(name).weight.copy_(weight)
-            self.adapter_id = None
-            if adapter is None:
+                self.module.get_parameter(name).copy_(weight)
+            self.trained_id = None
+            if trained is None:
                 return
-            for name, (a_RI, b_OR) in adapter.tensors.items():
-                target = self.module.get_submodule(name).weight
-                if name not in self._pristine:
-                    self._pristine[name] = target.detach().clone()
-                update = (b_OR.to(target.device) @ a_RI.to(target.device)).mul_(adapter.scale)
-                target.copy_(self._pristine[name].float() + update)
-        self.adapter_id = adapter_id
+            for name, weight in trained.weights(self._original):
+                self.module.get_parameter(name).copy_(weight)
+        self.trained_id = trained_id
+
+    def _original(self, name: str) -> torch.Tensor:
+        """The base's own value of a parameter that is about to change; kept so that it can be restored."""
+        if name not in self._pristine:
+            self._pristine[name] = self.module.get_parameter(name).detach().clone()
+        return self._pristine[name]
+
+    def read_again(self) -> None:
+        """Reads the base's weights from disk again, after a training that gave them up."""
+        self.module, self._pristine, self.trained_id = self._read(), {}, None
+
+    def _read(self) -> Any:
+        from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        try:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                self.base.folder, dtype=self.device.torch_dtype, local_files_only=True, attn_implementation=NAME
+            )
+        except (ValueError, OSError, KeyError) as error:
+            raise ModelError(f"The model in {str(self.base.folder)!r} cannot be loaded: {error}.") from error
+        return loaded.to(self.device.kind).eval()
 
 
 def load_model(name: str, say: Callable[[str], None] = lambda _: None) -> LanguageModel:

@@ -29,11 +29,13 @@ class Rendered:
         ids: Token ids, length T.
         weights: Loss weight of *predicting* each token, length T; 0 for everything that is not the assistant's.
         truncated: Tokens that were cut from the prompt to fit.
+        origin: Where the record came from, for messages.
     """
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
     truncated: int = 0
+    origin: str = ""
 
     @property
     def supervised(self) -> int:
@@ -88,6 +90,20 @@ class Renderer:
         ids.add(rendered.ids[max(i for i, w in enumerate(rendered.weights) if w > 0)])
         return frozenset(ids)
 
+    @property
+    def frame_ids(self) -> tuple[list[int], list[int]]:
+        """Ids before and after a document of raw text: the beginning token, where there is one that differs from the end
+        token and is no mark of a chat's turn; and the end-of-text token."""
+        tokens = self.template.tokens
+        bos, eos = tokens.get("bos_token"), tokens.get("eos_token")
+        end = next(
+            (t for t in ("<|endoftext|>", "<|end_of_text|>", eos) if t and self._tokenizer.token_to_id(t) is not None),
+            None,
+        )
+        starts_chat = bos is not None and bos in self.template.source
+        begin = [] if bos in (None, end) or starts_chat else [self._tokenizer.token_to_id(bos)]
+        return [i for i in begin if i is not None], [self._tokenizer.token_to_id(end)] if end else []
+
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; nothing is added before or after."""
         return self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -128,7 +144,7 @@ class Renderer:
         for message, span in zip(conversation.messages, spans, strict=True):
             if message.role == "assistant" and message.weight > 0:
                 self._weigh(weights, ids, offsets, span, message.weight, conversation)
-        return Rendered(tuple(ids), tuple(weights))
+        return Rendered(tuple(ids), tuple(weights), origin=str(conversation.source))
 
     def _weigh(
         self,

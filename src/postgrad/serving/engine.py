@@ -19,7 +19,7 @@ from postgrad.evaluation.arms import with_passages
 from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.models.generate import Completion, Decoding, complete, stream
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import Adapter, load_adapter
+from postgrad.models.trained import Trained, load_trained
 from postgrad.models.render import load_renderer
 from postgrad.models.sources import BaseModel, find_model, known_models
 from postgrad.records import Message
@@ -72,7 +72,7 @@ class Engine:
         self._turns, self._reading = threading.Lock(), threading.Lock()
         self._model: LanguageModel | None = None
         self._found: dict[str, BaseModel] = {}
-        self._adapters: dict[str, Adapter] = {}
+        self._adapters: dict[str, Trained] = {}
         self._indexes: dict[str, tuple[Index, list[Passage]]] = {}
 
     def names(self) -> list[tuple[str, int, str]]:
@@ -172,8 +172,8 @@ class Engine:
     def _base(self, name: str) -> BaseModel:
         return self._kept(self._found, name, lambda: find_model(name))
 
-    def _adapter(self, entry: ModelEntry) -> Adapter:
-        return self._kept(self._adapters, entry.blob, lambda: load_adapter(self.blobs.get_folder(entry.blob)))
+    def _adapter(self, entry: ModelEntry) -> Trained:
+        return self._kept(self._adapters, entry.blob, lambda: load_trained(self.blobs.get_folder(entry.blob)))
 
     def _index(self, entry: ModelEntry) -> tuple[Index, list[Passage]]:
         lines = (self.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")

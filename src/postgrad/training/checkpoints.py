@@ -1,7 +1,7 @@
 """Checkpoints: the whole state of a training, written atomically, so that killed and resumed equals uninterrupted.
 
-A checkpoint is a folder `step-000120/` with `trained.safetensors` (weights and optimiser moments), `state.json` (all else)
-and a hash of both; a torn or damaged one is passed over for the one before.
+A checkpoint is a folder `step-000120/` with a safetensors file for each kind of tensor (weights, each optimiser moment, best
+weights), `state.json` (all else) and the hashes of all; a torn or damaged one is passed over for the one before.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: Ma
     """Writes the checkpoint of a step, then removes all but the newest `keep`."""
     target = folder / f"step-{step:06d}"
     with folder_atomic(target) as work:
-        write_atomic(
-            work / "trained.safetensors", to_bytes({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-        )
+        groups: dict[str, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            groups.setdefault(name.partition("/")[0], {})[name] = tensor.detach().cpu().contiguous()
+        for group, part in groups.items():  # a file each: never a second copy of everything in memory
+            write_atomic(work / f"{group}.safetensors", to_bytes(part))
         write_atomic(work / "state.json", json.dumps(state))
-        sums = {name: sha256_file(work / name) for name in ("trained.safetensors", "state.json")}
-        write_atomic(work / "sums.json", json.dumps(sums))
-    for old in _steps(folder)[:-keep]:
+        write_atomic(work / "sums.json", json.dumps({p.name: sha256_file(p) for p in sorted(work.iterdir())}))
+    for old in _folders(folder)[:-keep]:
         shutil.rmtree(old)
     return target
 
@@ -47,12 +48,11 @@ def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: Ma
 def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest whole checkpoint, and the names of those that were passed over because they are damaged."""
     damaged: list[str] = []
-    for path in reversed(_steps(folder)):
+    for path in reversed(_folders(folder)):
         if _whole(path):
             state = json.loads((path / "state.json").read_text("utf-8"))
-            return Checkpoint(
-                int(path.name.removeprefix("step-")), load_file(str(path / "trained.safetensors")), state
-            ), damaged
+            tensors = {n: t for file in sorted(path.glob("*.safetensors")) for n, t in load_file(str(file)).items()}
+            return Checkpoint(int(path.name.removeprefix("step-")), tensors, state), damaged
         damaged.append(path.name)
     return None, damaged
 
@@ -67,5 +67,10 @@ def _whole(path: Path) -> bool:
     )
 
 
-def _steps(folder: Path) -> list[Path]:
+def _folders(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-[0-9]*")) if folder.exists() else []
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints, oldest first."""
+    return [int(path.name.removeprefix("step-")) for path in _folders(folder)]

@@ -1,4 +1,4 @@
-"""The training loop. It knows no objective and no terminal: it yields a `Step` after each optimiser step.
+"""The training loop. It knows no objective, no method and no terminal: it yields a `Step` after each optimiser step.
 
 Killed and resumed equals uninterrupted: everything that decides the next step (trained weights, optimiser moments, best
 weights, early-stopping state) is in the checkpoint, and the data order is a function of seed and step alone.
@@ -10,19 +10,24 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from postgrad.errors import TrainingError
+from postgrad.models.device import is_out_of_memory
 from postgrad.models.render import Rendered
 from postgrad.run import RunFolder, Step
 from postgrad.storage import sha256_json
 from postgrad.training import checkpoints
-from postgrad.training.batching import global_batch, microbatches, steps_of
+from postgrad.training.batching import global_batch, microbatches
+from postgrad.training.forward import Forward
 from postgrad.training.objectives import Objective
+from postgrad.training.optimizers import Optimizer, Schedule, rate_at
+from postgrad.training.parallel import World
 
-Ending = Literal["finished", "stopped early", "paused", "cancelled"]
+HOPELESS = 5
+"""So many steps in a row whose loss is above that of guessing evenly, after it was below, are called divergence."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +36,28 @@ class Settings:
 
     Attributes:
         total_steps: Optimiser steps if nothing stops it early.
+        learning_rate: Peak.
+        warmup: Share of steps in which the rate rises linearly; then the schedule.
+        clip: Largest norm of the gradient; longer ones are shortened to it.
         validate_every: Steps between validations (the last step is always validated).
         patience: Validations without improvement after which it stops.
-        learning_rate: Peak.
-        warmup: Share of steps in which the rate rises linearly; then cosine to a tenth.
+        token_budget: Tokens in a microbatch; memory and speed, not the result.
+        guess: Loss of guessing evenly: log of the vocabulary's size.
     """
 
     total_steps: int
-    batch_size: int = 8
+    batch_size: int = 4
     learning_rate: float = 1e-3
+    schedule: Schedule = "cosine"
     warmup: float = 0.1
+    optimizer: str = "adamw"
     weight_decay: float = 0.0
     clip: float = 1.0
     validate_every: int = 10
     patience: int = 3
     token_budget: int = 2048
     seed: int = 0
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a 1-based step."""
-        rise = max(1, math.ceil(self.warmup * self.total_steps))
-        if step <= rise:
-            return self.learning_rate * step / rise
-        share = (step - rise) / max(1, self.total_steps - rise)
-        return self.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * share)))
+    guess: float = math.inf
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Progress:
     best_loss: float = math.inf
     best_step: int = 0
     since_best: int = 0
+    hopeless: int = 0
     tokens: int = 0
     supervised_tokens: int = 0
     seconds: float = 0.0
@@ -77,38 +81,35 @@ class Trainer:
     """One training.
 
     Args:
-        model: A `LanguageModel` whose trained parameters require gradients; the others do not.
+        forward: The forward pass of a model whose trained parameters require gradients; the others do not.
         objective: Gives losses.
         train: Examples.
         validation: Examples that decide early stopping and the best weights; may be empty.
         settings: See `Settings`.
         folder: Where checkpoints and the control file lie.
         identity: Hashes of model and data; a checkpoint of another identity is refused.
+        world: The processes that train together.
     """
 
     def __init__(
         self,
-        model: Any,
+        forward: Forward,
         objective: Objective,
         train: Sequence[Rendered],
         validation: Sequence[Rendered],
         settings: Settings,
         folder: RunFolder,
         identity: dict[str, str],
+        world: World | None = None,
     ) -> None:
-        self.model, self.objective, self.settings, self.folder = model, objective, settings, folder
-        self.train, self.validation = train, validation
-        self.identity = {**identity, "settings": sha256_json(asdict(settings))}
-        self.parameters = {n: p for n, p in model.module.named_parameters() if p.requires_grad}
-        if not self.parameters:
+        self.forward, self.objective, self.settings, self.folder = forward, objective, settings, folder
+        self.train, self.validation, self.world = train, validation, world or World()
+        self.identity = {**identity, "schedule": sha256_json(asdict(settings))}
+        parameters = {n: p for n, p in forward.model.module.named_parameters() if p.requires_grad}
+        if not parameters:
             raise TrainingError("Nothing is set to be trained.")
-        self.optimizer = torch.optim.AdamW(
-            list(self.parameters.values()),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
+        self.optimizer = Optimizer(settings.optimizer, parameters, settings.weight_decay)
+        self.token_budget = settings.token_budget
         self.progress = Progress()
         self.best: dict[str, torch.Tensor] = {}
 
@@ -119,14 +120,13 @@ class Trainer:
         the same call resumes.
 
         Raises:
-            TrainingError: the loss is not finite, or the checkpoint belongs to another training.
+            TrainingError: the training diverged, or the checkpoint belongs to another training.
         """
-        self._resume()
+        self.resume()
         if self.progress.ending in ("paused", "cancelled"):
             self.progress.ending = ""
         while not self.progress.ending and self.progress.step < self.settings.total_steps:
-            start = time.perf_counter()
-            step = self._step(stopped, start)
+            step = self._step(stopped)
             if step is None:
                 self.progress.ending = "cancelled" if self.folder.command() == "cancel" else "paused"
                 break
@@ -135,9 +135,10 @@ class Trainer:
             last = self.progress.step == self.settings.total_steps or bool(self.progress.ending)
             if last and not self.progress.ending:
                 self.progress.ending = "finished"
-            if last or self.progress.step % checkpoint_every == 0:
+            if (last or self.progress.step % checkpoint_every == 0) and not self.progress.hopeless:
                 self._checkpoint()
-            self.folder.append_step(step)
+            if self.world.leads:
+                self.folder.append_step(step)
             yield step
         if self.progress.ending in ("paused", "cancelled"):
             self._checkpoint()
@@ -146,33 +147,73 @@ class Trainer:
         """Sets the trained parameters to the best validated ones (the last ones without validation)."""
         with torch.no_grad():
             for name, value in self.best.items():
-                self.parameters[name].copy_(value)
+                self.optimizer.parameters[name].copy_(value)
 
-    def _step(self, stopped: Callable[[], bool], start: float) -> Step | None:
+    def _step(self, stopped: Callable[[], bool]) -> Step | None:
         """One optimiser step; None (with nothing changed) when asked to stop between microbatches."""
-        number = self.progress.step + 1
-        batch = [
-            self.train[i] for i in global_batch(len(self.train), self.settings.batch_size, self.settings.seed, number)
-        ]
+        start, s, number = time.perf_counter(), self.settings, self.progress.step + 1
+        batch = [self.train[i] for i in global_batch(len(self.train), s.batch_size, s.seed, number)]
         weight = sum(self.objective.weight(e) for e in batch)
-        total = 0.0
-        self.optimizer.zero_grad(set_to_none=True)
-        for micro in microbatches(batch, self.settings.token_budget):
-            if stopped() or self.folder.command():
-                self.optimizer.zero_grad(set_to_none=True)
-                return None
-            loss = self.objective.loss(self.model, micro)
-            (loss / weight).backward()
-            total += loss.item()
+        while (total := self._accumulate(batch, weight, number, stopped)) == "too large":
+            self._halve(batch)
+        if total is None:
+            self.optimizer.zero_grad()
+            return None
         mean = total / weight
-        norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.settings.clip).item()
+        self.world.add_gradients(self.optimizer.parameters.values())
+        norm = torch.nn.utils.clip_grad_norm_(self.optimizer.gradients(), s.clip).item()
         if not (math.isfinite(mean) and math.isfinite(norm)):
-            self._diverged(number, mean)
-        rate = self.settings.rate(number)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
+            self._not_finite(number, mean, batch)
+        self._watch(number, mean)
+        rate = rate_at(number, s.total_steps, s.learning_rate, s.warmup, s.schedule)
+        self.optimizer.step(rate)
         return self._account(number, batch, mean, norm, rate, start)
+
+    def _accumulate(
+        self, batch: Sequence[Rendered], weight: float, number: int, stopped: Callable[[], bool]
+    ) -> float | str | None:
+        """Gradients of the global batch; the sum of its losses, None if asked to stop, "too large" if memory ran out."""
+        self.optimizer.zero_grad()
+        total, large = 0.0, False
+        for micro in self.world.share(list(microbatches(batch, self.token_budget))):
+            if self.world.size == 1 and self._asked_to_stop(stopped):
+                return None
+            try:
+                loss = self.objective.loss(self.forward, micro, number)
+                (loss / weight).backward()
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                large = True
+                break
+            total += loss.item()
+        if self.world.size > 1 and self.world.any(self._asked_to_stop(stopped)):
+            return None
+        if self.world.any(large):
+            return "too large"
+        return self.world.sum([total])[0]
+
+    def _asked_to_stop(self, stopped: Callable[[], bool]) -> bool:
+        return stopped() or self.folder.command() is not None
+
+    def _halve(self, batch: Sequence[Rendered]) -> None:
+        """Smaller microbatches from here on: the same loss in more passes.
+
+        Raises:
+            TrainingError: the longest example alone does not fit.
+        """
+        self.optimizer.zero_grad()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        longest = max(len(e.ids) for e in batch)
+        if self.token_budget <= longest:
+            raise TrainingError(
+                f"Memory ran out at step {self.progress.step + 1} with the one example {batch[0].origin or ''} of {longest} tokens in a microbatch. "
+                f"The state of step {self.progress.step} is kept.",
+                "Set training.recompute to true, training.max_length to less, or take a smaller base or method qlora.",
+            )
+        widest = sum(len(e.ids) for e in batch)
+        self.token_budget = max(longest, min(self.token_budget, widest) // 2)
 
     def _account(
         self, number: int, batch: Sequence[Rendered], mean: float, norm: float, rate: float, start: float
@@ -192,67 +233,80 @@ class Trainer:
             p.since_best = 0 if best else p.since_best + 1
             if best:
                 p.best_loss, p.best_step = value, number
-                self.best = {n: v.detach().clone() for n, v in self.parameters.items()}
+                self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
         return Step(number, self.settings.total_steps, mean, tokens, supervised, seconds, rate, norm, value, best)
 
     def validation_loss(self) -> float:
         """Mean nats per supervised token over the validation examples; logits are never kept."""
         total = weight = 0.0
         with torch.no_grad():
-            for micro in microbatches(self.validation, self.settings.token_budget):
-                total += self.objective.loss(self.model, micro).item()
+            for micro in self.world.share(list(microbatches(self.validation, self.token_budget))):
+                total += self.objective.loss(self.forward, micro).item()
                 weight += sum(self.objective.weight(e) for e in micro)
+        total, weight = self.world.sum([total, weight])
         return total / weight
 
-    def _diverged(self, number: int, mean: float) -> None:
-        raise TrainingError(
-            f"The loss became {mean} at step {number}: the training diverged. The state of step {self.progress.step} is kept.",
+    def _watch(self, number: int, mean: float) -> None:
+        """Raises TrainingError when the loss stays above that of guessing although it began below."""
+        p = self.progress
+        begun_below = bool(p.train_loss) and p.train_loss[0][1] < self.settings.guess
+        p.hopeless = p.hopeless + 1 if begun_below and mean > self.settings.guess else 0
+        if p.hopeless >= HOPELESS:
+            raise self._diverged(
+                f"The loss has been above {self.settings.guess:.1f}, that of guessing, for {HOPELESS} steps (now {mean:.1f} at step {number})"
+            )
+
+    def _not_finite(self, number: int, mean: float, batch: Sequence[Rendered]) -> None:
+        """Raises TrainingError: names the records whose loss is not a number, if it is not that of all."""
+        with torch.no_grad():
+            bad = [e.origin for e in batch if not math.isfinite(self.objective.loss(self.forward, [e]).item())]
+        if bad and len(bad) < len(batch):
+            raise TrainingError(
+                f"The loss of {', '.join(bad)} is not a number at step {number}. The state of step {self.progress.step} is kept.",
+                "Look at these records; remove or mend them and run again.",
+            )
+        raise self._diverged(f"The loss became {mean} at step {number}")
+
+    def _diverged(self, what: str) -> TrainingError:
+        kept = [s for s in checkpoints.steps(self.folder.checkpoints)]
+        return TrainingError(
+            f"{what}: the training diverged. "
+            + (f"The state of step {kept[-1]} is kept." if kept else "No step was worth keeping."),
             f"Lower training.learning_rate (now {self.settings.learning_rate:g}) and run again.",
         )
 
     def _checkpoint(self) -> None:
-        tensors = {f"now/{n}": p for n, p in self.parameters.items()}
-        tensors.update({f"best/{n}": p for n, p in self.best.items()})
-        for name, parameter in self.parameters.items():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"adam/{key}/{name}"] = value
-        checkpoints.save(
-            self.folder.checkpoints,
-            self.progress.step,
-            tensors,
-            {"progress": asdict(self.progress), "identity": self.identity},
-        )
+        if self.world.leads:
+            tensors = self.optimizer.state()
+            tensors.update({f"best/{n}": v for n, v in self.best.items()})
+            state = {"progress": asdict(self.progress), "identity": self.identity}
+            checkpoints.save(self.folder.checkpoints, self.progress.step, tensors, state)
+        self.world.wait()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Takes up the newest whole checkpoint, if there is one.
+
+        Raises:
+            TrainingError: it belongs to another training.
+        """
         found, _ = checkpoints.newest(self.folder.checkpoints)
         if found is None:
             return
-        if differing := [k for k, v in self.identity.items() if found.state["identity"].get(k) != v]:
-            raise TrainingError(
-                f"The checkpoint in {str(self.folder.checkpoints)!r} belongs to another training: other {' and '.join(differing)}.",
-                "Use the settings, data and base model it was begun with, or start anew in another folder.",
-            )
-        self.progress = Progress(**found.state["progress"])
-        self.progress.train_loss = [(s, v) for s, v in self.progress.train_loss]
-        self.progress.validation_loss = [(s, v) for s, v in self.progress.validation_loss]
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(found.tensors[f"now/{name}"])
-                moments = {
-                    k.split("/")[1]: v
-                    for k, v in found.tensors.items()
-                    if k.startswith("adam/") and k.endswith(f"/{name}")
-                }
-                if moments:
-                    self.optimizer.state[parameter] = {
-                        k: v.to(parameter.device) if k != "step" else v for k, v in moments.items()
-                    }
+        refuse_other(found.state["identity"], self.identity, str(self.folder.checkpoints))
+        raw: dict[str, Any] = found.state["progress"]
+        curves = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
+        self.progress = Progress(**{**raw, **curves})
+        self.optimizer.load({n: v for n, v in found.tensors.items() if not n.startswith("best/")})
         self.best = {n.removeprefix("best/"): v for n, v in found.tensors.items() if n.startswith("best/")}
 
 
-def plan_steps(examples: int, batch_size: int, epochs: float, max_steps: int | None) -> int:
-    """Steps of a training, bounded by `max_steps`."""
-    return min(steps_of(examples, batch_size, epochs), max_steps or 10**9)
+def refuse_other(kept: dict[str, str], now: dict[str, str], where: str) -> None:
+    """Raises TrainingError naming what differs between the identity of a checkpoint and that of this training."""
+    if differing := [k for k, v in now.items() if kept.get(k) != v]:
+        raise TrainingError(
+            f"The checkpoint in {where!r} belongs to another training: other {' and '.join(differing)}.",
+            "Use the settings, data and base model it was begun with, or start anew in another folder.",
+        )
 
 
 def in_words(progress: Progress) -> str:
@@ -262,7 +316,20 @@ def in_words(progress: Progress) -> str:
     first, last = progress.validation_loss[0][1], progress.validation_loss[-1][1]
     text = f"Validation loss went from {first:.3f} to {progress.best_loss:.3f} (best at step {progress.best_step})."
     if last > progress.best_loss * 1.02 and progress.best_step < progress.step:
-        text += f" After that it rose to {last:.3f} while the training loss kept falling: the model began to overfit, so the weights of step {progress.best_step} were kept."
+        began, ended = _level(progress, progress.best_step), _level(progress, progress.step)
+        falling = f"while the training loss went on falling from {began:.3f} to {ended:.3f}: the model began to overfit"
+        why = (
+            falling
+            if ended < began
+            else f"and the training loss went from {began:.3f} to {ended:.3f}: the rate may be too high"
+        )
+        text += f" After that it rose to {last:.3f} {why}; the weights of step {progress.best_step} were kept."
     elif progress.best_step == progress.validation_loss[-1][0]:
         text += " It was still falling at the end: more epochs or more data may help."
     return text
+
+
+def _level(progress: Progress, step: int) -> float:
+    """Mean training loss of the ten steps up to one."""
+    near = [v for n, v in progress.train_loss if step - 10 < n <= step]
+    return sum(near) / len(near)

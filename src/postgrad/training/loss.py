@@ -12,7 +12,10 @@ from typing import Any
 
 import torch
 
+from postgrad.models.language_model import LanguageModel
+
 CHUNK = 512
+"""Positions whose logits exist at once."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -21,31 +24,61 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor
     ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         total = torch.zeros((), dtype=torch.float64, device=hidden_NH.device)
-        grad_hidden = torch.empty_like(hidden_NH)
-        grad_head = torch.zeros_like(head_VH, dtype=torch.float32) if head_VH.requires_grad else None
+        wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        grad_hidden = torch.empty_like(hidden_NH) if wanted else None
+        grad_head = torch.zeros_like(head_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         for begin in range(0, len(targets_N), CHUNK):
             part = slice(begin, begin + CHUNK)
-            logits = (hidden_NH[part] @ head_VH.t()).float()
             targets, weights = targets_N[part, None], weights_N[part]
-            log_norm = logits.logsumexp(1)
-            losses = log_norm - logits.gather(1, targets)[:, 0]
-            total += (losses.double() * weights).sum()
-            probabilities = logits.sub_(log_norm[:, None]).exp_()
-            probabilities.scatter_add_(1, targets, probabilities.new_full(targets.shape, -1.0))
-            probabilities *= weights[:, None]
-            scaled = probabilities.to(hidden_NH.dtype)
-            torch.mm(scaled, head_VH, out=grad_hidden[part])
-            if grad_head is not None:
-                grad_head += (scaled.t() @ hidden_NH[part]).float()
+            logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
+            total -= (logprobs.gather(1, targets)[:, 0].double() * weights).sum()
+            if grad_hidden is None:
+                continue
+            error = logprobs.exp_().scatter_add_(1, targets, logprobs.new_full(targets.shape, -1.0))
+            _spread_back(error.to(hidden_NH.dtype), hidden_NH[part], head_VH, weights, grad_hidden[part], grad_head)
         ctx.save_for_backward(grad_hidden, grad_head)
-        ctx.head_dtype = head_VH.dtype
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         grad_hidden, grad_head = ctx.saved_tensors
-        head = None if grad_head is None else (grad_head * grad).to(ctx.head_dtype)
-        return grad_hidden * grad.to(grad_hidden.dtype), head, None, None
+        head = None if grad_head is None else grad_head.mul_(grad).to(grad_hidden.dtype)
+        return grad_hidden.mul_(grad.to(grad_hidden.dtype)), head, None, None
+
+
+class _LinearDivergence(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, base_NH: torch.Tensor, weights_N: torch.Tensor
+    ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        total = torch.zeros((), dtype=torch.float64, device=hidden_NH.device)
+        grad_hidden = torch.empty_like(hidden_NH)
+        for begin in range(0, len(hidden_NH), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            wanted = torch.log_softmax((base_NH[part] @ head_VH.t()).float(), 1)
+            logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
+            probabilities = wanted.exp()
+            total += ((wanted.sub_(logprobs).mul_(probabilities)).sum(1).double() * weights_N[part]).sum()
+            error = logprobs.exp_().sub_(probabilities).to(hidden_NH.dtype)
+            _spread_back(error, hidden_NH[part], head_VH, weights_N[part], grad_hidden[part], None)
+        ctx.save_for_backward(grad_hidden)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return ctx.saved_tensors[0].mul_(grad.to(ctx.saved_tensors[0].dtype)), None, None, None
+
+
+def _spread_back(
+    error_NV: torch.Tensor, hidden_NH: torch.Tensor, head_VH: torch.Tensor, weights_N: torch.Tensor,
+    grad_hidden: torch.Tensor, grad_head: torch.Tensor | None,
+) -> None:  # fmt: skip
+    """Gradients of a chunk: of its hidden states (written) and of the head (added)."""
+    weights = weights_N[:, None].to(hidden_NH.dtype)
+    torch.mm(error_NV, head_VH, out=grad_hidden)
+    grad_hidden.mul_(weights)
+    if grad_head is not None:
+        grad_head += (error_NV.t() @ (hidden_NH * weights)).float()
 
 
 def linear_cross_entropy(
@@ -62,19 +95,41 @@ def linear_cross_entropy(
     return _LinearCrossEntropy.apply(hidden_NH, head_VH, targets_N, weights_N)  # pyright: ignore[reportReturnType]
 
 
-def head_loss(model: Any, hidden_NH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor) -> torch.Tensor:
-    """Weighted sum of −log p(target) with the model's own head, whatever scaling it has.
+def linear_divergence(
+    hidden_NH: torch.Tensor, head_VH: torch.Tensor, base_NH: torch.Tensor, weights_N: torch.Tensor
+) -> torch.Tensor:
+    """Weighted sum of the Kullback–Leibler divergences of the model from its base, KL(base ‖ model), in nats; float64.
 
     Args:
-        model: A `LanguageModel`.
+        hidden_NH: The model's hidden states.
+        head_VH: Weight of the (frozen, shared) output head.
+        base_NH: The base model's hidden states at the same positions.
+        weights_N: Loss weights, float32.
     """
-    head = model.module.get_output_embeddings()
-    config = model.module.config.get_text_config()
-    plain = not any(
-        getattr(config, name, None) for name in ("final_logit_softcapping", "logits_scaling", "logit_scale")
-    )
-    if plain and head.bias is None:
-        return linear_cross_entropy(hidden_NH, head.weight, targets_N, weights_N)
-    logits = model.head(hidden_NH)
-    losses = torch.nn.functional.cross_entropy(logits, targets_N, reduction="none")
+    return _LinearDivergence.apply(hidden_NH, head_VH, base_NH, weights_N)  # pyright: ignore[reportReturnType]
+
+
+def _plain(model: LanguageModel) -> bool:
+    return model.head_scaling == (None, 1.0) and model.module.get_output_embeddings().bias is None
+
+
+def head_loss(
+    model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor
+) -> torch.Tensor:
+    """Weighted sum of −log p(target) with the model's own head, whatever scaling it has."""
+    if _plain(model):
+        return linear_cross_entropy(hidden_NH, model.module.get_output_embeddings().weight, targets_N, weights_N)
+    losses = torch.nn.functional.cross_entropy(model.head(hidden_NH), targets_N, reduction="none")
     return (losses.double() * weights_N).sum()
+
+
+def head_divergence(
+    model: LanguageModel, hidden_NH: torch.Tensor, base_NH: torch.Tensor, weights_N: torch.Tensor
+) -> torch.Tensor:
+    """Weighted sum of KL(base ‖ model) with the model's own head."""
+    if _plain(model):
+        return linear_divergence(hidden_NH, model.module.get_output_embeddings().weight, base_NH, weights_N)
+    wanted, logprobs = (torch.log_softmax(model.head(h), -1) for h in (base_NH, hidden_NH))
+    return (
+        torch.nn.functional.kl_div(logprobs, wanted, reduction="none", log_target=True).sum(-1).double() * weights_N
+    ).sum()

@@ -1,13 +1,21 @@
 """What a training needs, known beforehand: parameters, operations, bytes. Pure arithmetic on a model's config; no torch.
 
-Shapes: a decoder of L layers with hidden size H, intermediate size F, vocabulary V, and K key/value width.
+Shapes: a decoder of L layers with hidden size H, inner size F, vocabulary V, query width Q and key/value width K; N tokens in
+a microbatch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+
+from postgrad.errors import TrainingError
+
+PROCESS = 480_000_000
+"""The interpreter with torch, transformers and a tokenizer; measured."""
+HEAD_CHUNK = 512
+BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -15,20 +23,55 @@ class Sizes:
     """Counts that follow from a config.
 
     Attributes:
-        body: Parameters of the layers.
-        head: Parameters of the output head (and of the embedding, where tied).
+        layers: L.
+        body: Parameters of the linear layers.
+        head: Parameters of the output head.
+        embedding: Parameters of the embedding where it is a matrix of its own.
         adapter: Parameters of LoRA on all linear layers.
-        saved: Values kept for the backward pass, for each token.
+        saved: Values that a layer keeps for the backward pass, for each token.
+        passing: Values that are alive in the middle of a layer's backward pass, for each token.
+        inner: The same for each token of a block of the MLP.
     """
 
+    layers: int
+    hidden: int
+    vocabulary: int
     body: int
     head: int
+    embedding: int
     adapter: int
     saved: int
+    passing: int
+    inner: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """What decides the memory of a training.
+
+    Attributes:
+        config: The model's `config.json`.
+        method: A key of `METHODS`.
+        longest: Tokens of the longest example.
+        tokens: Tokens of the largest microbatch.
+        dtype: `float32` or `bfloat16`.
+        recompute: Whether layers are computed again in the backward pass.
+        embeddings: Whether embeddings are trained too.
+    """
+
+    config: Mapping[str, Any]
+    method: str = "lora"
+    rank: int = 16
+    longest: int = 512
+    tokens: int = 2048
+    dtype: str = "float32"
+    recompute: bool = False
+    embeddings: bool = False
+    optimizer: str = "adamw"
 
 
 def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
-    """Sizes of a Llama-shaped decoder with LoRA of this rank."""
+    """Sizes of a Llama-shaped decoder with LoRA of this rank (0 for none)."""
     c = config.get("text_config", config)
     layers, hidden = int(c["num_hidden_layers"]), int(c["hidden_size"])
     inner, vocabulary = int(c.get("intermediate_size") or 4 * hidden), int(c["vocab_size"])
@@ -36,31 +79,80 @@ def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
     head_size = int(c.get("head_dim") or hidden // heads)
     q, kv = heads * head_size, int(c.get("num_key_value_heads") or heads) * head_size
     shapes = [(hidden, q), (hidden, kv), (hidden, kv), (q, hidden), (hidden, inner), (hidden, inner), (inner, hidden)]
-    body = layers * sum(a * b for a, b in shapes)
-    adapter = layers * rank * sum(a + b for a, b in shapes)
-    saved = layers * (
-        9 * hidden + 4 * q + 6 * kv + 4 * inner
-    )  # norms in and out, rotary, attention, gate, up, their product
-    return Sizes(body, hidden * vocabulary, adapter, saved)
+    head = hidden * vocabulary
+    return Sizes(
+        layers, hidden, vocabulary,
+        body=layers * sum(a * b for a, b in shapes),
+        head=head,
+        embedding=0 if c.get("tie_word_embeddings", config.get("tie_word_embeddings", True)) else head,
+        adapter=layers * rank * sum(a + b for a, b in shapes),
+        saved=2 * hidden + 2 * q + 2 * kv + 2 * inner + 7 * rank + heads,
+        passing=5 * hidden + 9 * q + 2 * kv,
+        inner=5 * inner + 3 * hidden,
+    )  # fmt: skip
 
 
-def peak_bytes(config: Mapping[str, Any], *, rank: int, microbatch_tokens: int, value_bytes: int) -> int:
-    """Peak resident memory of a LoRA training.
+def peak_bytes(need: Need) -> int:
+    """Peak resident memory of the process (on a GPU: of its tensors and the process's share) while it trains."""
+    lora = need.method != "full"
+    s = sizes(need.config, need.rank if lora else 0)
+    value = 2 if need.dtype == "bfloat16" else 4
+    weights = (s.body + s.head + s.embedding) * value
+    if need.method == "qlora":
+        weights += s.body - s.body * value + max(s.body // s.layers, 1) * value
+    trained = s.adapter if lora else s.body + (s.head + s.embedding if need.embeddings else 0)
+    moments = 0.5 if need.optimizer == "adamw8bit" else 1.0 if need.optimizer == "muon" else 2.0
+    kept = trained * 4 * moments + trained * (4 if lora else value)  # moments, best
+    kept += trained * (4 if lora or value == 4 else 8)  # gradients; with bfloat16 weights the float32 copies too
+    if lora:
+        kept += trained * 4  # the adapter itself; whole weights are counted above
+    layers = s.layers * need.tokens * (s.hidden if need.recompute else s.saved) * value
+    if need.recompute:
+        layers += need.tokens * s.saved * value
+    passing = (need.tokens * s.passing + min(need.tokens, BLOCK) * s.inner) * value
+    chunk = min(need.tokens, HEAD_CHUNK)
+    logits = chunk * s.vocabulary * (8 if value == 4 else 12)
+    head_gradient = s.head * 4 if need.embeddings and not lora else 0
+    return int(PROCESS + weights + kept + layers + max(passing, logits + head_gradient))
 
-    Args:
-        microbatch_tokens: Padded tokens in the largest microbatch.
-        value_bytes: 4 for float32, 2 for bfloat16.
-    """
-    s = sizes(config, rank)
-    process = 450_000_000  # the interpreter with torch and transformers, measured
-    weights = (s.body + s.head) * value_bytes
-    trained = s.adapter * 4 * 5  # weights, gradients, two moments, best copy
-    vocabulary = int(config.get("text_config", config)["vocab_size"])
-    logits = 512 * vocabulary * 4 * 3  # one chunk: logits, probabilities, and their scaled copy
-    return process + weights + trained + int(s.saved * microbatch_tokens * value_bytes) + logits
+
+def fitting(need: Need, room: int) -> Iterator[tuple[str, Need]]:
+    """Settings that fit into so many bytes, gentlest first: (how to say it, the need then)."""
+    single = max(need.longest, 64)
+    smaller = replace(need, tokens=min(need.tokens, single))
+    budget = f"training.token_budget: {single}"
+    candidates = [(budget, smaller), ("training.recompute: true", replace(need, recompute=True))]
+    candidates.append((f"training.recompute: true and {budget}", replace(smaller, recompute=True)))
+    for method in ("lora", "qlora"):
+        if need.method not in (method, "qlora"):
+            candidates.append((f"training.method: {method}", replace(need, method=method)))
+            candidates.append(
+                (
+                    f"training.method: {method}, training.recompute: true and {budget}",
+                    replace(smaller, recompute=True, method=method),
+                )
+            )
+    return ((said, changed) for said, changed in candidates if peak_bytes(changed) <= room)
 
 
-def training_flops(config: Mapping[str, Any], tokens: int, supervised: int) -> float:
-    """Operations of one pass over the data, forward and backward, with frozen base weights."""
-    s = sizes(config, 0)
-    return 4.0 * s.body * tokens + 4.0 * s.head * supervised
+def refuse_what_cannot_fit(need: Need, room: int) -> None:
+    """Raises TrainingError when a training needs more than `room` bytes, with the settings that would fit."""
+    wanted = peak_bytes(need)
+    if wanted <= room:
+        return
+    ways = [f"{said} ({peak_bytes(changed) / 1e9:.1f} GB)" for said, changed in fitting(need, room)][:3]
+    raise TrainingError(
+        f"This training needs about {wanted / 1e9:.1f} GB, and {room / 1e9:.1f} GB are free.",
+        f"These fit: {'; '.join(ways)}."
+        if ways
+        else "No setting fits: take a smaller base, shorten training.max_length, or use a larger machine.",
+    )
+
+
+def training_flops(
+    config: Mapping[str, Any], tokens: int, supervised: int, method: str = "lora", rank: int = 16
+) -> float:
+    """Operations of one pass over the data, forward and backward; frozen weights need no gradient of their own."""
+    s = sizes(config, rank if method != "full" else 0)
+    each = 6.0 if method == "full" else 4.0
+    return (each * s.body + 6.0 * s.adapter) * tokens + 4.0 * s.head * supervised

@@ -1,4 +1,4 @@
-"""One training from records to an adapter: attach, plan, loop, keep the best, detach."""
+"""One training from records to trained weights: attach, plan, fit into memory, loop, keep the best, detach."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
-
-import torch
+from typing import Literal
 
 from postgrad.errors import Interrupted, TrainingError
-from postgrad.models.device import peak_memory
+from postgrad.models.device import memory_kept, peak_memory, room_for
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import Adapter, attach, detach, taken
-from postgrad.models.render import Rendered
+from postgrad.models.quantize import Bits
+from postgrad.models.render import Rendered, TooLong
+from postgrad.models.trained import Trained
 from postgrad.progress import Said, Working
 from postgrad.records import Record
 from postgrad.report import TrainingPart
 from postgrad.run import RunFolder
+from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
-from postgrad.training.loop import Settings, Trainer, in_words
+from postgrad.training.blend import best_blend
+from postgrad.training.forward import Forward
+from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
+from postgrad.training.memory import Need, refuse_what_cannot_fit
+from postgrad.training.methods import Attached, MethodSettings, attached
 from postgrad.training.objectives import OBJECTIVES, Objective
+from postgrad.training.objectives.replay import WithReplay
+from postgrad.training.optimizers import Schedule
+from postgrad.training.parallel import World
 
 FEWEST_STEPS = 100
 """A training under time pressure still makes so many steps (if the data has them)."""
@@ -29,30 +36,50 @@ FEWEST_STEPS = 100
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train: the fields of the recipe's section `training`, as plain values."""
+    """What to train: the fields of the recipe's section `training` (see there), as plain values."""
 
     objective: str = "sft"
+    method: str = "lora"
     rank: int = 16
     alpha: float = 32.0
+    targets: str = "all-linear"
+    rslora: bool = False
+    bits: Bits | None = None
+    embeddings: bool = False
+    neftune: float = 0.0
     learning_rate: float = 1e-3
-    batch_size: int = 8
+    schedule: Schedule = "cosine"
+    warmup: float = 0.1
+    optimizer: str = "adamw"
+    weight_decay: float = 0.0
+    batch_size: int = 4
     epochs: float = 3.0
     max_steps: int | None = None
     max_length: int | None = None
-    too_long: Any = "error"
-    warmup: float = 0.1
+    too_long: TooLong = "error"
+    validations: int = 5
     patience: int = 3
     token_budget: int = 2048
+    recompute: bool = False
+    replay_share: float = 0.1
+    replay_divergence: float = 0.0
+    blend: bool = False
     seed: int = 0
     seconds: float | None = None
     """Train at most about so long; None: as many epochs as planned."""
 
+    @property
+    def method_settings(self) -> MethodSettings:
+        return MethodSettings(
+            self.method, self.rank, self.alpha, self.targets, self.rslora, self.bits, self.embeddings, self.seed
+        )
+
 
 @dataclass(frozen=True)
-class Trained:
+class Outcome:
     """A finished training."""
 
-    adapter: Adapter
+    trained: Trained
     part: TrainingPart
 
 
@@ -64,14 +91,21 @@ def train(
     folder: RunFolder,
     identity: dict[str, str],
     stopped: Callable[[], bool],
-) -> Working[Trained]:
-    """Trains a LoRA adapter; resumes if the folder holds a checkpoint of the same training.
+    replay: Sequence[Record] = (),
+) -> Working[Outcome]:
+    """Trains; resumes if the folder holds a checkpoint of the same training.
+
+    Args:
+        replay: General records to mix in against forgetting.
 
     Raises:
         DataError: records cannot be trained on.
-        TrainingError: diverged, or the folder belongs to another training.
+        UsageError: settings that do not go together.
+        TrainingError: diverged, does not fit into memory, or the folder belongs to another training.
         Interrupted: `stopped()` turned true or the control file said so; checkpointed.
     """
+    world = World.of_environment()
+    identity = {**identity, "settings": sha256_json(asdict(replace(plan, seconds=None)))}
     objective = OBJECTIVES[plan.objective](renderer=model.renderer, max_length=plan.max_length, too_long=plan.too_long)
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
@@ -84,14 +118,17 @@ def train(
             f"{prepared.dropped} training examples dropped and {prepared.truncated} prompts cut because they are too long.",
             warning=True,
         )
-    model.use(None)
-    layers = attach(model.module, rank=plan.rank, alpha=plan.alpha, seed=plan.seed)
-    try:
-        if not objective.choose_packing(model, prepared.examples):
-            yield Said("This model does not let examples share a row; they are padded, which is slower.", warning=True)
-        settings = yield from _settings(model, objective, prepared.examples, held.examples, plan, folder)
-        trainer = Trainer(model, objective, prepared.examples, held.examples, settings, folder, identity)
-        folder.write_state("running")
+    refuse_what_cannot_fit(_need(model, plan, prepared.examples), room_for(model.device.kind))
+    with attached(model, plan.method_settings) as method, memory_kept():
+        forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
+        yield Said(forward.choose(prepared.examples), warning=forward.way == "padded")
+        examples: Sequence[Rendered] = prepared.examples
+        if replay:
+            objective, examples = yield from _with_replay(objective, method, plan, examples, replay)
+        settings = yield from _settings(model, forward, objective, examples, held.examples, plan, folder, identity)
+        trainer = Trainer(forward, objective, examples, held.examples, settings, folder, identity, world)
+        if world.leads:
+            folder.write_state("running")
         yield from trainer.run(stopped)
         ending = trainer.progress.ending
         if ending in ("paused", "cancelled"):
@@ -100,31 +137,69 @@ def train(
             raise Interrupted(
                 f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is kept."
             )
+        if trainer.token_budget < settings.token_budget:
+            yield Said(
+                f"Memory ran out: microbatches were cut to {trainer.token_budget} tokens; the result is the same.",
+                warning=True,
+            )
         trainer.use_best()
-        adapter = taken(layers, plan.alpha)
-    finally:
-        detach(model.module, layers)
-    part = _part(model, trainer, plan, settings, len(prepared.examples), prepared.truncated + held.truncated)
-    folder.write_state("succeeded", part=part.model_dump())
-    return Trained(adapter, part)
+        trained, way, peak = method.taken(), forward.way, peak_memory(model.device.kind)
+    words = [in_words(trainer.progress)]
+    if plan.blend:
+        trained, said = best_blend(model, trained, objective, held.examples, plan.token_budget)
+        words.append(said)
+    part = _part(model, trainer, plan, settings, len(examples), prepared.truncated + held.truncated, way, peak, words)
+    if world.leads:
+        folder.write_state("succeeded", part=part.model_dump())
+    return Outcome(trained, part)
+
+
+def _with_replay(
+    objective: Objective, method: Attached, plan: Plan, task: Sequence[Rendered], replay: Sequence[Record]
+) -> Working[tuple[Objective, list[Rendered]]]:
+    """The objective and the examples with general ones mixed in."""
+    if plan.replay_divergence and not method.has_base:
+        raise TrainingError(
+            "Replay with a divergence needs the base model beside the trained one, which full fine-tuning has given up.",
+            "Set training.replay_divergence to 0, or take method lora.",
+        )
+    mixing = WithReplay(objective, method, plan.replay_divergence)
+    general = objective.prepare(replay)
+    examples = mixing.mixed(task, general.examples, plan.replay_share)
+    yield Said(
+        f"{len(examples) - len(task)} general examples are mixed in, out of {len(general.examples)}, against forgetting."
+    )
+    return mixing, examples
+
+
+def _need(model: LanguageModel, plan: Plan, examples: Sequence[Rendered]) -> Need:
+    """What decides the memory of this training."""
+    lengths = sorted((len(e.ids) for e in examples), reverse=True)
+    return Need(
+        model.base.config, plan.method, plan.rank, lengths[0], min(plan.token_budget, sum(lengths[: plan.batch_size])),
+        model.device.dtype, plan.recompute, plan.embeddings, plan.optimizer,
+    )  # fmt: skip
 
 
 def _settings(
     model: LanguageModel,
+    forward: Forward,
     objective: Objective,
     examples: Sequence[Rendered],
     held: Sequence[Rendered],
     plan: Plan,
     folder: RunFolder,
+    identity: dict[str, str],
 ) -> Working[Settings]:
     """The loop's settings; planned once and kept with the run, so that a resumed training has the same."""
-    kept = folder.read_state().get("settings")
-    if kept:
-        return Settings(**kept)
+    state = folder.read_state()
+    if state.get("settings"):
+        refuse_other(state["identity"], identity, str(folder.path))
+        return Settings(**state["settings"])
     full = min(steps_of(len(examples), plan.batch_size, plan.epochs), plan.max_steps or 10**9)
     total = full
     if plan.seconds is not None:
-        fitting = _fitting_steps(model, objective, examples, held, plan)
+        fitting = _fitting_steps(model, forward, objective, examples, held, plan)
         total = min(full, max(FEWEST_STEPS, fitting))
         if fitting < total:
             yield Said(
@@ -134,45 +209,41 @@ def _settings(
         elif total < full:
             yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
     settings = Settings(
-        total_steps=total, batch_size=plan.batch_size, learning_rate=plan.learning_rate, warmup=plan.warmup,
-        validate_every=max(1, math.ceil(total / 5)), patience=plan.patience, token_budget=plan.token_budget, seed=plan.seed,
+        total, plan.batch_size, plan.learning_rate, plan.schedule, plan.warmup, plan.optimizer, plan.weight_decay,
+        validate_every=max(1, math.ceil(total / plan.validations)), patience=plan.patience,
+        token_budget=plan.token_budget, seed=plan.seed, guess=math.log(model.renderer.vocabulary),
     )  # fmt: skip
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.write_state("queued", settings=asdict(settings))
+    folder.write_state("queued", settings=asdict(settings), identity=identity)
     return settings
 
 
 def _fitting_steps(
-    model: LanguageModel, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan
-) -> int:
+    model: LanguageModel, forward: Forward, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan
+) -> int:  # fmt: skip
     """Steps that fit into the time, from a measured forward and backward pass that changes nothing."""
     sample = examples[: 2 * plan.batch_size]
     parts = list(microbatches(sample, plan.token_budget))
-    objective.loss(model, parts[0][:1]).backward()  # the first pass also allocates; it does not count
+    objective.loss(forward, parts[0][:1]).backward()  # the first pass also allocates; it does not count
     start = time.perf_counter()
     for part in parts:
-        objective.loss(model, part).backward()
+        objective.loss(forward, part).backward()
     speed = sum(len(e.ids) for e in sample) / (time.perf_counter() - start)
     model.module.zero_grad(set_to_none=True)
     step_tokens = plan.batch_size * sum(len(e.ids) for e in examples) / len(examples)
-    validations = 5 * sum(len(e.ids) for e in held) * 0.45  # a forward pass costs less than half
+    validations = plan.validations * sum(len(e.ids) for e in held) * 0.45  # a forward pass costs less than half
     return int(((plan.seconds or 0) * speed - validations) / step_tokens)
 
 
 def _part(
-    model: LanguageModel, trainer: Trainer, plan: Plan, settings: Settings, examples: int, truncated: int
-) -> TrainingPart:
+    model: LanguageModel, trainer: Trainer, plan: Plan, settings: Settings, examples: int, truncated: int,
+    way: Literal["fused", "packed", "padded"], peak: int, words: Sequence[str],
+) -> TrainingPart:  # fmt: skip
     p = trainer.progress
     return TrainingPart(
-        objective=plan.objective, method="lora", examples=examples, supervised_tokens=p.supervised_tokens, tokens=p.tokens,
-        tokens_per_second=p.tokens / max(p.seconds, 1e-9), peak_memory_bytes=peak_memory(model.device.kind), steps=p.step,
-        best_step=p.best_step or p.step, seconds=p.seconds, train_loss=p.train_loss, validation_loss=p.validation_loss,
-        truncated=truncated, stopped_because=p.ending, in_words=in_words(p), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps},
+        objective=plan.objective, method=plan.method, examples=examples, supervised_tokens=p.supervised_tokens, tokens=p.tokens,
+        tokens_per_second=p.tokens / max(p.seconds, 1e-9), peak_memory_bytes=peak, steps=p.step, best_step=p.best_step or p.step,
+        seconds=p.seconds, train_loss=p.train_loss, validation_loss=p.validation_loss, truncated=truncated, stopped_because=p.ending,
+        in_words=" ".join(words), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps, "computed": way},
         device=model.device.name, dtype=model.device.dtype,
     )  # fmt: skip
-
-
-def free_memory() -> None:
-    """Gives cached device memory back between stages."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -15,6 +15,8 @@ from postgrad.records import Record
 if TYPE_CHECKING:
     import torch
 
+    from postgrad.training.forward import Forward
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -40,16 +42,12 @@ class Objective(Protocol):
         """Examples of the records; raises DataError naming every record that has nothing to learn."""
         ...
 
-    def choose_packing(self, model: Any, examples: Sequence[Rendered]) -> bool:
-        """Finds out whether examples may share a row on this model, and remembers it."""
-        ...
-
     def weight(self, example: Rendered) -> float:
         """What an example counts in the mean over the global batch."""
         ...
 
-    def loss(self, model: Any, batch: Sequence[Rendered]) -> torch.Tensor:
-        """Weighted *sum* of the losses of a microbatch, with gradient; float64 scalar."""
+    def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+        """Weighted *sum* of the losses of a microbatch, with gradient; float64 scalar. No step: no training noise."""
         ...
 
 
@@ -59,4 +57,10 @@ def _sft(**options: Any) -> Objective:
     return Sft(**options)
 
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {"sft": _sft}
+def _pretrain(**options: Any) -> Objective:
+    from postgrad.training.objectives.pretrain import Pretrain
+
+    return Pretrain(**options)
+
+
+OBJECTIVES: dict[str, Callable[..., Objective]] = {"sft": _sft, "pretrain": _pretrain}

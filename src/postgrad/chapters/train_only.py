@@ -1,0 +1,99 @@
+"""The short story: examples or raw text in, a registered model out; nothing is compared. `postgrad train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postgrad.chapters.job import Job
+from postgrad.chapters.read import checked_records
+from postgrad.chapters.train import Result, plan_of, trained_model
+from postgrad.data.load import data_hash
+from postgrad.data.split import split
+from postgrad.data.texts import hold_out, load_texts
+from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
+from postgrad.records import Record
+from postgrad.registry import Catalogue
+from postgrad.registry.catalogue import ModelEntry
+from postgrad.run import RunFolder
+from postgrad.similarity import near_duplicate_clusters
+from postgrad.storage import check_writable, home
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What `postgrad train` made."""
+
+    entry: ModelEntry
+    result: Result
+
+
+def train_only(
+    recipe: Recipe, paths: Sequence[Path], validation: Sequence[Path] = (), folder: Path | None = None,
+    begin: str = "", stopped: Callable[[], bool] = lambda: False,
+) -> Working[TrainedModel]:  # fmt: skip
+    """Reads, checks, trains, registers.
+
+    Args:
+        recipe: `data`, `training`, `base`, `name`, `seed` and `max_minutes` are read.
+        paths: Training data.
+        validation: Files to validate on; a part of the training data is kept for it when there are none.
+        folder: Where checkpoints and the control file lie; named after the training when None.
+        begin: `resume` refuses to begin anew, `fresh` throws away what an earlier run kept; "" goes on if it can.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    check_writable(home())
+    job = Job(recipe, stopped)
+    yield Stage("data", "Reading and checking the examples")
+    train, held = yield from (_texts if recipe.training.objective == "pretrain" else _conversations)(
+        job, paths, validation
+    )
+    yield Said(f"{len(train)} to train on, {len(held)} to validate on.")
+    run = RunFolder(folder) if folder else None
+
+    yield Stage("model", f"Loading the base model {recipe.base}")
+    model = yield from job.load()
+
+    yield Stage("training", "Training")
+    plan = plan_of(recipe.training, recipe.seed)
+    result = yield from trained_model(
+        job, model, train, held, plan, seconds=job.seconds_left(), folder=run, begin=begin
+    )
+    entry = Catalogue().add(
+        name=job.model_name(Path(paths[0]).stem), base=recipe.base, base_hash=model.base.hash, method=recipe.training.method,
+        blob=result.blob, template=model.renderer.fingerprint, data_hash=data_hash([*train, *held]), report=None,
+        details={
+            "system_prompt": recipe.data.system_prompt, "passages": 0, "dtype": model.device.dtype,
+            "training": result.part.model_dump(exclude={"train_loss"}),
+        },
+    )  # fmt: skip
+    return TrainedModel(entry, result)
+
+
+def _conversations(
+    job: Job, paths: Sequence[Path], validation: Sequence[Path]
+) -> Working[tuple[list[Record], list[Record]]]:
+    _, _, kept = yield from checked_records(job, paths)
+    if validation:
+        _, _, held = yield from checked_records(job, validation)
+        return list(kept), list(held)
+    data = job.recipe.data
+    parts = split(
+        kept, seed=job.recipe.seed, validation=data.validation, test=0.0, groups=near_duplicate_clusters([r.prompt_text for r in kept]),
+        group_key=data.group, max_validation=data.max_validation,
+    )  # fmt: skip
+    return list(parts.train), list(parts.validation)
+
+
+def _texts(job: Job, paths: Sequence[Path], validation: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+    texts = load_texts(paths)
+    yield Said(f"{len(texts)} documents, {sum(len(t.text) for t in texts):,} characters of raw text.")
+    if validation:
+        return list(texts), list(load_texts(validation))
+    train, held = hold_out(texts, job.recipe.data.validation)
+    yield Said("The end of each document is kept for validation.")
+    return list(train), list(held)

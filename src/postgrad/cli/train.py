@@ -1,0 +1,85 @@
+"""`postgrad train`: one training, from examples or raw text to a registered model."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postgrad.cli.door import StopSign, out, show
+from postgrad.cli.options import listed, read_text
+from postgrad.errors import UsageError
+from postgrad.run import Step
+
+
+def command(
+    data: Annotated[
+        list[Path], typer.Argument(help="Files of examples; for --objective pretrain text files or folders.")
+    ],
+    objective: Annotated[str | None, typer.Option(help="sft (answers) or pretrain (raw text).")] = None,
+    method: Annotated[str | None, typer.Option(help="lora, qlora, dora or full.")] = None,
+    base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
+    validation: Annotated[list[Path] | None, typer.Option(help="File to validate on (may be given again).")] = None,
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
+    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    system_prompt: Annotated[str | None, typer.Option(help="Instruction before every request, or @file.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options win over it.")] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting of the recipe's training section: rank=32, schedule=linear …"),
+    ] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="About how long the whole may take.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of this run: checkpoints, steps, control file.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with an earlier run; an error if there is none.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Begin anew even if an earlier run could go on.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print each step, then the result, as a JSON line on stdout.")
+    ] = False,
+) -> None:
+    """Train and register; without --fresh the same command goes on where an earlier one stopped."""
+    from postgrad.chapters.train_only import train_only
+    from postgrad.recipe import Recipe, load_recipe, merged
+
+    if resume and fresh:
+        raise UsageError("--resume and --fresh contradict each other.", "Give one of them.")
+    changes: dict[str, Any] = {
+        "base": base, "name": name, "seed": seed, "max_minutes": max_minutes, "data.input": listed(input), "data.output": listed(output),
+        "data.system_prompt": read_text(system_prompt), "data.accept": listed(accept), "data.max_records": max_records,
+        "training.objective": objective, "training.method": method, **_settings(set or []),
+    }  # fmt: skip
+    chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
+
+    def heard(event: Any) -> None:
+        if json and isinstance(event, Step):
+            out(jsonlib.dumps({"type": "step", **asdict(event)}))
+
+    with StopSign().watching() as stop:
+        begin = "resume" if resume else "fresh" if fresh else ""
+        made = show(train_only(chosen, data, validation or [], run, begin, stop), stop, quiet=json, heard=heard)
+    entry, part = made.entry, made.result.part
+    if json:
+        out(jsonlib.dumps({"type": "result", "model": entry.id, "blob": entry.blob, "training": part.model_dump()}))
+        return
+    out(f"\n{part.in_words}")
+    out(f"{part.tokens_per_second:.0f} tokens/s, peak memory {part.peak_memory_bytes / 1e9:.1f} GB.")
+    out(f"Model:  {entry.id}   postgrad chat {entry.name}   postgrad serve")
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    """`rank=32` → `{"training.rank": 32}`; values are read as YAML."""
+    import yaml
+
+    settings: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text!r} has no value.", "Write it as --set rank=32.")
+        settings[f"training.{key.strip()}"] = yaml.safe_load(value)
+    return settings

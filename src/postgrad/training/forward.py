@@ -1,0 +1,153 @@
+"""From rendered examples to hidden states and loss: how a microbatch is laid out and computed, the same for every objective.
+
+Three ways give the same numbers. `fused`: examples end to end in one row, each layer computed by hand (`models/fused`).
+`packed`: the same row through the model's own code. `padded`: one example a row. The fastest that gives the padded loss on
+a sample of the user's data is taken, so a model of any shape trains right.
+
+Shapes: B rows, T time, N supervised positions, H hidden.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from postgrad.models.attention import Packing
+from postgrad.models.fused import Fused
+from postgrad.models.generate import shared_beginning
+from postgrad.models.language_model import LanguageModel
+from postgrad.models.render import Rendered
+from postgrad.training.loss import head_loss
+
+Way = Literal["fused", "packed", "padded"]
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What predicts the supervised tokens of a microbatch.
+
+    Attributes:
+        states_NH: Hidden states at the positions before them.
+        targets_N: Their ids.
+        weights_N: Their loss weights, float32.
+    """
+
+    states_NH: torch.Tensor
+    targets_N: torch.Tensor
+    weights_N: torch.Tensor
+
+
+class Forward:
+    """The forward pass of a training.
+
+    Args:
+        model: With whatever is trained attached.
+        recompute: Keep only each layer's input, and compute layers again in the backward pass.
+        noise: NEFTune's alpha (https://arxiv.org/abs/2310.05914): uniform noise on the embeddings while training; 0 for none.
+        seed: Of the noise, which is a function of seed, step and example alone.
+    """
+
+    def __init__(self, model: LanguageModel, recompute: bool = False, noise: float = 0.0, seed: int = 0) -> None:
+        self.model, self.noise, self.seed = model, noise, seed
+        self.way: Way = "padded"
+        self.recompute = recompute
+        self._fused = Fused.of(model.body, recompute)
+
+    def choose(self, examples: Sequence[Rendered]) -> str:
+        """Takes the fastest way that gives the padded loss on some examples; says which, in words."""
+        sample = sorted(examples, key=lambda e: len(e.ids))[:3]
+        rounding = 1e-4 if self.model.device.dtype == "float32" else 1e-2
+        with torch.no_grad():
+            self.way = "padded"
+            right = self.loss(sample).item()
+            for way in ("fused", "packed") if self._fused else ("packed",):
+                self.way = way
+                if abs(self.loss(sample).item() - right) <= rounding * abs(right):
+                    break
+            else:
+                self.way = "padded"
+        if self.recompute and self.way != "fused":
+            self.model.module.gradient_checkpointing_enable({"use_reentrant": False})
+        return {
+            "fused": "Layers are computed by hand-written code, examples share a row.",
+            "packed": "Layers are computed by the model's own code, examples share a row.",
+            "padded": "This model does not let examples share a row; they are padded, which is slower.",
+        }[self.way]
+
+    def loss(self, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+        """Sum of weight × nats over the supervised tokens; a float64 scalar."""
+        hidden = self.hidden(batch, step)
+        return head_loss(self.model, hidden.states_NH, hidden.targets_N, hidden.weights_N)
+
+    def hidden(self, batch: Sequence[Rendered], step: int | None = None) -> Hidden:
+        """Runs the body; `step` switches training noise on."""
+        states = self._padded(batch, step) if self.way == "padded" else self._row(batch, step)
+        places = [(e.ids[t], e.weights[t]) for e in batch for t in learned(e)]
+        kind = self.model.device.kind
+        return Hidden(
+            states, torch.tensor([p[0] for p in places], device=kind), torch.tensor([p[1] for p in places], device=kind)
+        )
+
+    def _padded(self, batch: Sequence[Rendered], step: int | None) -> torch.Tensor:
+        """One example a row; right padding needs no mask under causal attention."""
+        kind, width = self.model.device.kind, max(len(e.ids) for e in batch)
+        ids_BT = torch.tensor([list(e.ids) + [0] * (width - len(e.ids)) for e in batch], device=kind)
+        embedded = self._embedded(ids_BT)
+        if noise := self._noise(batch, step, embedded.shape[-1]):
+            padded = [torch.nn.functional.pad(n, (0, 0, 0, width - len(n))) for n in noise]
+            embedded = embedded + torch.stack(padded).to(embedded)
+        hidden_BTH = self.model.body(inputs_embeds=embedded, use_cache=False)[0]
+        places = [b * width + t - 1 for b, e in enumerate(batch) for t in learned(e)]
+        return hidden_BTH.flatten(0, 1)[torch.tensor(places, device=kind)]
+
+    def _row(self, batch: Sequence[Rendered], step: int | None) -> torch.Tensor:
+        """All examples in one row, their shared beginning (template and instruction) once: no token is computed twice."""
+        kind = self.model.device.kind
+        noisy = self.noise > 0 and step is not None
+        shared = 0 if noisy or len(batch) == 1 else shared_part(batch)
+        ids, positions, ends, places = list(batch[0].ids[:shared]), list(range(shared)), [], []
+        for e in batch:
+            places += [len(ids) + t - 1 - shared for t in learned(e)]
+            ids += e.ids[shared:]
+            positions += range(shared, len(e.ids))
+            ends.append(len(ids))
+        packing, keep = Packing(shared, tuple(ends)), torch.tensor(places, device=kind)
+        embedded = self._embedded(torch.tensor(ids, device=kind))
+        if noise := self._noise(batch, step, embedded.shape[-1]):
+            embedded = embedded + torch.cat(noise).to(embedded)
+        positions_N = torch.tensor(positions, device=kind)
+        if self.way == "fused" and self._fused:
+            return self._fused(embedded, positions_N, packing, keep)
+        hidden_1TH = self.model.body(
+            inputs_embeds=embedded[None], position_ids=positions_N[None], use_cache=False, packing=packing
+        )[0]
+        return hidden_1TH[0][keep]
+
+    def _embedded(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.model.module.get_input_embeddings()(ids)
+
+    def _noise(self, batch: Sequence[Rendered], step: int | None, width: int) -> list[torch.Tensor]:
+        """Noise (T, H) of each example in this step, whatever microbatch it is in."""
+        if not self.noise or step is None:
+            return []
+        out = []
+        for e in batch:
+            size = self.noise / (len(e.ids) * width) ** 0.5
+            number = random.Random(f"{self.seed}/{step}/{hash(e.ids)}").getrandbits(62)
+            drawn = torch.rand(len(e.ids), width, generator=torch.Generator().manual_seed(number))
+            out.append(drawn.mul_(2 * size).sub_(size))
+        return out
+
+
+def shared_part(batch: Sequence[Rendered]) -> int:
+    """Tokens that all examples begin with, and of which none is learned or predicts a learned one."""
+    return min(shared_beginning([e.ids for e in batch]), *(learned(e)[0] - 1 for e in batch))
+
+
+def learned(example: Rendered) -> list[int]:
+    """Positions of the supervised tokens; the first token of all has nothing to be predicted from."""
+    return [t for t, w in enumerate(example.weights) if w > 0 and t > 0]

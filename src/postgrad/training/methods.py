@@ -1,0 +1,129 @@
+"""What is trained: low-rank adapters (`lora`, `qlora`, `dora`) or the weights themselves (`full`). One function each.
+
+A method attaches itself to a model, names its trainable parameters by `requires_grad`, and gives back what was trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from postgrad.models.language_model import LanguageModel
+from postgrad.models.lora import LoraLinear, attach, detach, taken
+from postgrad.models.quantize import Bits, usual_bits
+from postgrad.models.trained import Trained, WholeWeights
+
+
+@dataclass(frozen=True)
+class MethodSettings:
+    """What methods need to know; see the recipe's section `training`."""
+
+    method: str = "lora"
+    rank: int = 16
+    alpha: float = 32.0
+    targets: str = "all-linear"
+    rslora: bool = False
+    bits: Bits | None = None
+    embeddings: bool = False
+    seed: int = 0
+
+
+class Attached:
+    """A method at work on a model.
+
+    Args:
+        taken: Copies the trained weights out.
+        layers: Adapter layers that can be switched off; none for full fine-tuning.
+    """
+
+    def __init__(self, taken: Callable[[], Trained], layers: dict[str, LoraLinear]) -> None:
+        self.taken, self._layers = taken, layers
+
+    @property
+    def has_base(self) -> bool:
+        """Whether the base model can be asked while this is attached."""
+        return bool(self._layers)
+
+    @contextmanager
+    def as_base(self) -> Iterator[None]:
+        """The model computes as its base inside the block."""
+        for layer in self._layers.values():
+            layer.on = False
+        try:
+            yield
+        finally:
+            for layer in self._layers.values():
+                layer.on = True
+
+
+@contextmanager
+def attached(model: LanguageModel, settings: MethodSettings) -> Iterator[Attached]:
+    """Makes a model trainable inside the block; afterwards it is the base again.
+
+    Raises:
+        UsageError: unknown targets, or what the method needs is not installed.
+    """
+    model.use(None)
+    with METHODS[settings.method](model, settings) as out:
+        yield out
+
+
+@contextmanager
+def _adapter(
+    model: LanguageModel, s: MethodSettings, dora: bool = False, bits: Bits | None = None
+) -> Iterator[Attached]:
+    module: Any = model.module
+    layers = attach(
+        module, rank=s.rank, alpha=s.alpha, seed=s.seed, targets=s.targets, rslora=s.rslora, dora=dora, bits=bits
+    )
+    try:
+        yield Attached(lambda: taken(layers, s.alpha, s.rslora, bits), layers)
+    finally:
+        detach(module, layers)
+        if bits:
+            model.read_again()
+
+
+def _lora(model: LanguageModel, s: MethodSettings) -> Any:
+    return _adapter(model, s)
+
+
+def _dora(model: LanguageModel, s: MethodSettings) -> Any:
+    return _adapter(model, s, dora=True)
+
+
+def _qlora(model: LanguageModel, s: MethodSettings) -> Any:
+    return _adapter(model, s, bits=s.bits or usual_bits(model.device.kind))
+
+
+@contextmanager
+def _full(model: LanguageModel, s: MethodSettings) -> Iterator[Attached]:
+    """All weights but the embeddings (and the head, where it is the same matrix), unless those are wanted too."""
+    module: Any = model.module
+    outer = {id(m.weight) for m in (module.get_input_embeddings(), module.get_output_embeddings()) if m is not None}
+    for parameter in module.parameters():
+        parameter.requires_grad_(s.embeddings or id(parameter) not in outer)
+
+    def whole() -> Trained:
+        changed = {n: p.detach().float().cpu().clone() for n, p in module.named_parameters() if p.requires_grad}
+        return WholeWeights(changed)
+
+    try:
+        yield Attached(whole, {})
+    finally:
+        for parameter in module.parameters():
+            parameter.requires_grad_(False)
+            parameter.grad = None
+        model.read_again()
+
+
+METHODS: dict[str, Callable[[LanguageModel, MethodSettings], Any]] = {
+    "lora": _lora,
+    "qlora": _qlora,
+    "dora": _dora,
+    "full": _full,
+}

@@ -1,0 +1,64 @@
+"""Against forgetting: general examples mixed into another objective's, learned from their answers or held to the base model.
+
+With `divergence` above zero a replayed example costs divergence × KL(base ‖ model) at its supervised positions instead of
+the cross-entropy of its answer: the model may change where the task needs it, not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from postgrad.models.render import Rendered
+from postgrad.records import Record
+from postgrad.training.forward import Forward
+from postgrad.training.loss import head_divergence
+from postgrad.training.methods import Attached
+from postgrad.training.objectives import Objective, Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed(Rendered):
+    """A general example among those of the task."""
+
+
+class WithReplay:
+    """An objective whose examples are mixed with general ones.
+
+    Args:
+        inner: The task's objective.
+        attached: Lets the base be asked.
+        divergence: Weight of the divergence; 0 learns the answers.
+    """
+
+    def __init__(self, inner: Objective, attached: Attached, divergence: float) -> None:
+        self.inner, self.attached, self.divergence = inner, attached, divergence
+        self.name = inner.name
+
+    def prepare(self, records: Sequence[Record]) -> Prepared:
+        return self.inner.prepare(records)
+
+    def mixed(self, task: Sequence[Rendered], general: Sequence[Rendered], share: float) -> list[Rendered]:
+        """Task examples and so many general ones that they make `share` of the whole; few of them are repeated."""
+        count = round(len(task) * share / (1 - share))
+        chosen = [general[i % len(general)] for i in range(count)]
+        return [*task, *(Replayed(e.ids, e.weights, e.truncated, e.origin) for e in chosen)]
+
+    def weight(self, example: Rendered) -> float:
+        return self.inner.weight(example)
+
+    def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+        if not self.divergence:
+            return self.inner.loss(forward, batch, step)
+        general = [e for e in batch if isinstance(e, Replayed)]
+        task = [e for e in batch if not isinstance(e, Replayed)]
+        total = self.inner.loss(forward, task, step) if task else torch.zeros((), dtype=torch.float64)
+        if general:
+            with torch.no_grad(), self.attached.as_base():
+                base = forward.hidden(general)
+            now = forward.hidden(general)
+            kl = head_divergence(forward.model, now.states_NH, base.states_NH, now.weights_N)
+            total = total.to(kl.device) + self.divergence * kl
+        return total
