@@ -21,6 +21,7 @@ check: setup-dev  ## style, types
 	$(BIN)/pyright
 
 bench: setup-dev  ## speed and quality, beside a peer in the same run
+	$(BIN)/python bench/training.py
 	$(BIN)/python bench/generation.py
 
 docs: setup  ## docs are plain Markdown in docs/; this checks that their links lead somewhere

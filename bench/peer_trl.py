@@ -1,16 +1,11 @@
-"""The peer: one LoRA training with TRL on prepared records; prints a line of JSON. Called by `bench/training.py`.
-
-Usage: peer_trl.py JOB.json, where the job holds records (in the order of training), the model's folder, and settings.
-"""
+"""The peer in `bench/training.py`: one LoRA training with TRL on prepared records; prints a line of JSON."""
 
 import json
-import os
 import sys
 import time
 import warnings
+from pathlib import Path
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-warnings.simplefilter("ignore")
 import torch
 from datasets import Dataset
 from figures import peak_memory
@@ -30,20 +25,23 @@ class Clock(TrainerCallback):
 
 
 def main() -> None:
-    with open(sys.argv[1], encoding="utf-8") as file:
-        job = json.load(file)
-    data = Dataset.from_list([{"prompt": r[:-1], "completion": r[-1:]} for r in job["records"]])
-    model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=getattr(torch, job["dtype"]))
+    warnings.simplefilter("ignore")
+    job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    packing = job["settings"].get("packing", False)
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    if job["objective"] == "pretrain":
+        tokenizer.eos_token = "<|endoftext|>"  # noqa: S105 (what ends a document, as in the model's own pretraining)
     settings = {
-        "output_dir": job["out"], "per_device_train_batch_size": job["batch_size"], "max_steps": job["steps"],
-        "learning_rate": job["learning_rate"], "lr_scheduler_type": "constant", "adam_beta2": 0.99, "weight_decay": 0.0,
-        "max_grad_norm": 1.0, "report_to": "none", "save_strategy": "no", "logging_steps": 1, "seed": 0, "max_length": 2048,
-        "use_cpu": not torch.cuda.is_available(), "train_sampling_strategy": "sequential", "disable_tqdm": True, **job["settings"],
+        "output_dir": job["out"], "per_device_train_batch_size": job["rows_of_1024"] if packing else job["batch_size"],
+        "max_steps": job["steps"], "learning_rate": job["learning_rate"], "lr_scheduler_type": "constant", "adam_beta2": 0.99,
+        "weight_decay": 0.0, "max_grad_norm": 1.0, "report_to": "none", "save_strategy": "no", "logging_steps": 1, "seed": 0,
+        "max_length": 2048, "use_cpu": not torch.cuda.is_available(), "train_sampling_strategy": "sequential", "disable_tqdm": True,
+        "bf16": job["dtype"] == "bfloat16" and torch.cuda.is_available(), **job["settings"],
     }  # fmt: skip
     clock = Clock()
     trainer = SFTTrainer(
-        model=model, args=SFTConfig(**settings), train_dataset=data, callbacks=[clock],
-        processing_class=AutoTokenizer.from_pretrained(job["model"]),
+        model=AutoModelForCausalLM.from_pretrained(job["model"], dtype=getattr(torch, job["dtype"])),
+        args=SFTConfig(**settings), train_dataset=Dataset.from_list(job["ordered"]), callbacks=[clock], processing_class=tokenizer,
         peft_config=LoraConfig(r=job["rank"], lora_alpha=job["alpha"], target_modules="all-linear", task_type="CAUSAL_LM"),
     )  # fmt: skip
     trainer.train()

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from tests.conftest import write_model
-from tests.training.test_training import RECORDS, gradients, stir
 
 from postgrad.models.device import Device
 from postgrad.models.fused import Fused
@@ -13,6 +11,8 @@ from postgrad.models.sources import find_model
 from postgrad.records import Conversation, Message
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import OBJECTIVES
+from tests.conftest import write_model
+from tests.training.test_training import RECORDS, gradients, stir
 
 SYSTEM = "Sort the mail of a furniture company, and answer with one JSON object."
 

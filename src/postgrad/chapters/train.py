@@ -20,13 +20,13 @@ from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.trained import Trained, load_trained
 from postgrad.progress import Said, Working
-from postgrad.records import Conversation, Record, content_hash
 from postgrad.recipe import TrainingSection
+from postgrad.records import Conversation, Record, content_hash
 from postgrad.report import TrainingPart
 from postgrad.run import RunFolder
 from postgrad.storage import home, sha256_json, storing
+from postgrad.training.parallel import World
 from postgrad.training.train import Plan, train
-
 
 ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
 """Peak rates when none is given; see design/0004-training.md."""
@@ -80,13 +80,16 @@ def trained_model(
     inputs = {**identity, "plan": asdict(plan), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
     key, kept = job.kept("training", inputs, ("training", "models"))
     folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
+    world = World.of_environment()
     if begin == "fresh":
-        folder.clear()
         kept = None
+        if world.leads:
+            folder.clear()
+    world.wait()
     if begin == "resume" and kept is None and not folder.read_state():
         raise UsageError(
             "There is no earlier run of this training to resume: data, settings, base or program differ, or it was never begun.",
-            "Leave --resume out to begin; or name the run's folder with --run to be told what differs.",
+            "Leave --resume out to begin; or name the run's folder with --folder to be told what differs.",
         )
     if kept is None:
         with storing(folder.path):

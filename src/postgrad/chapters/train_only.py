@@ -20,13 +20,14 @@ from postgrad.registry.catalogue import ModelEntry
 from postgrad.run import RunFolder
 from postgrad.similarity import near_duplicate_clusters
 from postgrad.storage import check_writable, home
+from postgrad.training.parallel import World
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What `postgrad train` made."""
+    """What `postgrad train` made; only the first of several processes registers it."""
 
-    entry: ModelEntry
+    entry: ModelEntry | None
     result: Result
 
 
@@ -63,6 +64,8 @@ def train_only(
     result = yield from trained_model(
         job, model, train, held, plan, seconds=job.seconds_left(), folder=run, begin=begin
     )
+    if not World.of_environment().leads:
+        return TrainedModel(None, result)
     entry = Catalogue().add(
         name=job.model_name(Path(paths[0]).stem), base=recipe.base, base_hash=model.base.hash, method=recipe.training.method,
         blob=result.blob, template=model.renderer.fingerprint, data_hash=data_hash([*train, *held]), report=None,

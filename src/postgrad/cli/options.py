@@ -1,8 +1,9 @@
-"""What several commands' options share: lists separated by commas, and text that may stand in a file."""
+"""What several commands' options share: lists separated by commas, text that may stand in a file, settings of the recipe."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from postgrad.errors import UsageError
 
@@ -24,3 +25,20 @@ def read_text(text: str | None) -> str | None:
         return Path(text[1:]).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The file {text[1:]!r} cannot be read as text: {error}.") from error
+
+
+def training_settings(given: list[str]) -> dict[str, Any]:
+    """`rank=32` → `{"training.rank": 32}`; values are read as YAML.
+
+    Raises:
+        UsageError: no value was given.
+    """
+    import yaml
+
+    settings: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text!r} has no value.", "Write it as --set rank=32.")
+        settings[f"training.{key.strip()}"] = yaml.safe_load(value)
+    return settings

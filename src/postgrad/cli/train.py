@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed, read_text
+from postgrad.cli.options import listed, read_text, training_settings
 from postgrad.errors import UsageError
 from postgrad.run import Step
 
@@ -36,7 +37,7 @@ def command(
     max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
     accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Folder of this run: checkpoints, steps, control file.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder of this run: checkpoints, steps, control file.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with an earlier run; an error if there is none.")] = False,
     fresh: Annotated[bool, typer.Option(help="Begin anew even if an earlier run could go on.")] = False,
     json: Annotated[
@@ -52,17 +53,23 @@ def command(
     changes: dict[str, Any] = {
         "base": base, "name": name, "seed": seed, "max_minutes": max_minutes, "data.input": listed(input), "data.output": listed(output),
         "data.system_prompt": read_text(system_prompt), "data.accept": listed(accept), "data.max_records": max_records,
-        "training.objective": objective, "training.method": method, **_settings(set or []),
+        "training.objective": objective, "training.method": method, **training_settings(set or []),
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
 
+    follows = os.environ.get("RANK", "0") != "0"  # one of several processes that torchrun started: the first one speaks
+
     def heard(event: Any) -> None:
-        if json and isinstance(event, Step):
+        if json and not follows and isinstance(event, Step):
             out(jsonlib.dumps({"type": "step", **asdict(event)}))
 
     with StopSign().watching() as stop:
         begin = "resume" if resume else "fresh" if fresh else ""
-        made = show(train_only(chosen, data, validation or [], run, begin, stop), stop, quiet=json, heard=heard)
+        made = show(
+            train_only(chosen, data, validation or [], folder, begin, stop), stop, quiet=json or follows, heard=heard
+        )
+    if made.entry is None:
+        return
     entry, part = made.entry, made.result.part
     if json:
         out(jsonlib.dumps({"type": "result", "model": entry.id, "blob": entry.blob, "training": part.model_dump()}))
@@ -70,16 +77,3 @@ def command(
     out(f"\n{part.in_words}")
     out(f"{part.tokens_per_second:.0f} tokens/s, peak memory {part.peak_memory_bytes / 1e9:.1f} GB.")
     out(f"Model:  {entry.id}   postgrad chat {entry.name}   postgrad serve")
-
-
-def _settings(given: list[str]) -> dict[str, Any]:
-    """`rank=32` → `{"training.rank": 32}`; values are read as YAML."""
-    import yaml
-
-    settings: dict[str, Any] = {}
-    for text in given:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--set {text!r} has no value.", "Write it as --set rank=32.")
-        settings[f"training.{key.strip()}"] = yaml.safe_load(value)
-    return settings

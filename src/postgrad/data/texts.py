@@ -13,7 +13,7 @@ from postgrad.errors import DataError
 from postgrad.records import Source, Text
 
 ENDINGS = (".txt", ".text", ".md")
-_MOST_HELD = 80_000
+_MOST_HELD = 24_000
 """Characters kept for validation at most: enough to judge by, and quick to measure."""
 
 

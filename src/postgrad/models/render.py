@@ -101,8 +101,9 @@ class Renderer:
             None,
         )
         starts_chat = bos is not None and bos in self.template.source
-        begin = [] if bos in (None, end) or starts_chat else [self._tokenizer.token_to_id(bos)]
-        return [i for i in begin if i is not None], [self._tokenizer.token_to_id(end)] if end else []
+        begin = None if bos in (None, end) or starts_chat else bos
+        ids = [self._tokenizer.token_to_id(mark) if mark else None for mark in (begin, end)]
+        return [i for i in ids[:1] if i is not None], [i for i in ids[1:] if i is not None]
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; nothing is added before or after."""

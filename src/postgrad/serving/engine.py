@@ -19,9 +19,9 @@ from postgrad.evaluation.arms import with_passages
 from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.models.generate import Completion, Decoding, complete, stream
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.trained import Trained, load_trained
 from postgrad.models.render import load_renderer
 from postgrad.models.sources import BaseModel, find_model, known_models
+from postgrad.models.trained import Trained, load_trained
 from postgrad.records import Message
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.storage import Blobs

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -31,14 +31,14 @@ class Hidden:
     """What predicts the supervised tokens of a microbatch.
 
     Attributes:
-        states_NH: Hidden states at the positions before them.
-        targets_N: Their ids.
-        weights_N: Their loss weights, float32.
+        states: (N, H) hidden states at the positions before them.
+        targets: (N,) their ids.
+        weights: (N,) their loss weights, float32.
     """
 
-    states_NH: torch.Tensor
-    targets_N: torch.Tensor
-    weights_N: torch.Tensor
+    states: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
 
 
 class Forward:
@@ -81,7 +81,7 @@ class Forward:
     def loss(self, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum of weight × nats over the supervised tokens; a float64 scalar."""
         hidden = self.hidden(batch, step)
-        return head_loss(self.model, hidden.states_NH, hidden.targets_N, hidden.weights_N)
+        return head_loss(self.model, hidden.states, hidden.targets, hidden.weights)
 
     def hidden(self, batch: Sequence[Rendered], step: int | None = None) -> Hidden:
         """Runs the body; `step` switches training noise on."""

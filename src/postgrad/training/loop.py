@@ -60,6 +60,10 @@ class Settings:
     guess: float = math.inf
 
 
+class _TooLargeError(Exception):
+    """A microbatch did not fit into memory, here or in another process."""
+
+
 @dataclass
 class Progress:
     """The part of the state that is not tensors."""
@@ -154,8 +158,12 @@ class Trainer:
         start, s, number = time.perf_counter(), self.settings, self.progress.step + 1
         batch = [self.train[i] for i in global_batch(len(self.train), s.batch_size, s.seed, number)]
         weight = sum(self.objective.weight(e) for e in batch)
-        while (total := self._accumulate(batch, weight, number, stopped)) == "too large":
-            self._halve(batch)
+        while True:
+            try:
+                total = self._accumulate(batch, weight, number, stopped)
+                break
+            except _TooLargeError:
+                self._halve(batch)
         if total is None:
             self.optimizer.zero_grad()
             return None
@@ -171,8 +179,8 @@ class Trainer:
 
     def _accumulate(
         self, batch: Sequence[Rendered], weight: float, number: int, stopped: Callable[[], bool]
-    ) -> float | str | None:
-        """Gradients of the global batch; the sum of its losses, None if asked to stop, "too large" if memory ran out."""
+    ) -> float | None:
+        """Gradients of the global batch; the sum of its losses, or None if asked to stop. Raises _TooLargeError."""
         self.optimizer.zero_grad()
         total, large = 0.0, False
         for micro in self.world.share(list(microbatches(batch, self.token_budget))):
@@ -190,7 +198,7 @@ class Trainer:
         if self.world.size > 1 and self.world.any(self._asked_to_stop(stopped)):
             return None
         if self.world.any(large):
-            return "too large"
+            raise _TooLargeError
         return self.world.sum([total])[0]
 
     def _asked_to_stop(self, stopped: Callable[[], bool]) -> bool:
@@ -268,7 +276,7 @@ class Trainer:
         raise self._diverged(f"The loss became {mean} at step {number}")
 
     def _diverged(self, what: str) -> TrainingError:
-        kept = [s for s in checkpoints.steps(self.folder.checkpoints)]
+        kept = checkpoints.steps(self.folder.checkpoints)
         return TrainingError(
             f"{what}: the training diverged. "
             + (f"The state of step {kept[-1]} is kept." if kept else "No step was worth keeping."),

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.lora import LoraLinear, attach, detach, taken
 from postgrad.models.quantize import Bits, usual_bits

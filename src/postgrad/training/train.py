@@ -125,15 +125,18 @@ def train(
         examples: Sequence[Rendered] = prepared.examples
         if replay:
             objective, examples = yield from _with_replay(objective, method, plan, examples, replay)
-        settings = yield from _settings(model, forward, objective, examples, held.examples, plan, folder, identity)
+        settings = yield from _settings(
+            model, forward, objective, examples, held.examples, plan, folder, identity, world
+        )
         trainer = Trainer(forward, objective, examples, held.examples, settings, folder, identity, world)
         if world.leads:
             folder.write_state("running")
         yield from trainer.run(stopped)
         ending = trainer.progress.ending
         if ending in ("paused", "cancelled"):
-            folder.write_state("paused" if ending == "paused" else "cancelled")
-            folder.clear_command()
+            if world.leads:
+                folder.write_state("paused" if ending == "paused" else "cancelled")
+                folder.clear_command()
             raise Interrupted(
                 f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is kept."
             )
@@ -190,6 +193,7 @@ def _settings(
     plan: Plan,
     folder: RunFolder,
     identity: dict[str, str],
+    world: World,
 ) -> Working[Settings]:
     """The loop's settings; planned once and kept with the run, so that a resumed training has the same."""
     state = folder.read_state()
@@ -208,13 +212,15 @@ def _settings(
             )
         elif total < full:
             yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
+    total = int(world.sum([total if world.leads else 0.0])[0])
     settings = Settings(
         total, plan.batch_size, plan.learning_rate, plan.schedule, plan.warmup, plan.optimizer, plan.weight_decay,
         validate_every=max(1, math.ceil(total / plan.validations)), patience=plan.patience,
         token_budget=plan.token_budget, seed=plan.seed, guess=math.log(model.renderer.vocabulary),
     )  # fmt: skip
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.write_state("queued", settings=asdict(settings), identity=identity)
+    if world.leads:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.write_state("queued", settings=asdict(settings), identity=identity)
     return settings
 
 

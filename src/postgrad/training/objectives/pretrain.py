@@ -1,9 +1,4 @@
-"""Continued pretraining on raw text: predict every token. Documents are cut into windows; none attends to another.
-
-A document is framed as the model's own pretraining was: its beginning token where the tokenizer has one that differs from
-its end token, and the end token, which is learned too. Windows of a long document follow each other without overlap; each
-but the first begins with the last token of the one before, so that every token is predicted once.
-"""
+"""Continued pretraining on raw text: predict every token. Documents are cut into windows; none attends to another."""
 
 from __future__ import annotations
 
@@ -13,11 +8,10 @@ import torch
 
 from postgrad.errors import DataError
 from postgrad.models.render import Rendered, Renderer, TooLong
+from postgrad.models.windows import windows
 from postgrad.records import Record, Text
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import Prepared
-
-WINDOW = 1024
 
 
 class Pretrain:
@@ -32,8 +26,7 @@ class Pretrain:
     name = "pretrain"
 
     def __init__(self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error") -> None:
-        self.renderer = renderer
-        self.window = min(max_length or WINDOW, renderer.context)
+        self.renderer, self.max_length = renderer, max_length
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Windows of all documents.
@@ -41,7 +34,6 @@ class Pretrain:
         Raises:
             DataError: a record is no text, or has none.
         """
-        begin, end = self.renderer.frame_ids
         examples: list[Rendered] = []
         for record in records:
             if not isinstance(record, Text):
@@ -51,10 +43,7 @@ class Pretrain:
                 )
             if not record.text.strip():
                 raise DataError(f"{record.source}: the document is empty.", "Remove it.")
-            ids = [*begin, *self.renderer.encode(record.text), *end]
-            for at in range(0, len(ids) - 1, self.window - 1):
-                part = tuple(ids[at : at + self.window])
-                examples.append(Rendered(part, (0.0, *[1.0] * (len(part) - 1)), origin=str(record.source)))
+            examples += windows(self.renderer, record, self.max_length)
         return Prepared(tuple(examples), 0, 0)
 
     def weight(self, example: Rendered) -> float:

@@ -59,6 +59,6 @@ class WithReplay:
             with torch.no_grad(), self.attached.as_base():
                 base = forward.hidden(general)
             now = forward.hidden(general)
-            kl = head_divergence(forward.model, now.states_NH, base.states_NH, now.weights_N)
+            kl = head_divergence(forward.model, now.states, base.states, now.weights)
             total = total.to(kl.device) + self.divergence * kl
         return total

@@ -1,0 +1,37 @@
+"""postgrad's turn in `bench/training.py`: one LoRA training on prepared records; prints a line of JSON."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from figures import peak_memory
+
+from postgrad.models.language_model import load_model
+from postgrad.records import from_dict
+from postgrad.run import RunFolder, Step
+from postgrad.training.train import Plan, train
+
+
+def main() -> None:
+    job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    model = load_model(job["base"])
+    plan = Plan(
+        objective=job["objective"], rank=job["rank"], alpha=job["alpha"], learning_rate=job["learning_rate"], schedule="constant",
+        warmup=0.0, batch_size=job["batch_size"], max_steps=job["steps"], max_length=job["window"], validations=1,
+    )  # fmt: skip
+    records = [from_dict(r) for r in job["records"]]
+    work = train(model, records, [], plan, RunFolder(Path(job["out"])), {"bench": "1"}, lambda: False)
+    ends = []
+    while True:
+        try:
+            if isinstance(next(work), Step):
+                ends.append(time.perf_counter())
+        except StopIteration as done:
+            outcome = done.value
+            break
+    outcome.trained.save(Path(job["adapter"]), job["base"])
+    print(json.dumps({"ends": ends, "peak_memory_bytes": peak_memory(), "computed": outcome.part.settings["computed"]}))
+
+
+main()

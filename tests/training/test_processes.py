@@ -1,0 +1,143 @@
+"""Real processes: killed at any moment and resumed, paused from outside, several training as one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ["rank=4", "alpha=8", "epochs=6", "batch_size=3", "learning_rate=5e-3", "patience=50", "validations=8"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    rows = [
+        {
+            "question": f"Where is order {i}? " + "please " * (i % 7),
+            "answer": f"Order {i} is {'late' if i % 3 else 'lost'}.",
+        }
+        for i in range(40)
+    ]
+    path = tmp_path / "mail.jsonl"
+    path.write_text("\n".join(json.dumps(r) for r in rows))
+    return path
+
+
+def command(data, tiny_folder, run, *more):
+    settings = [part for s in SETTINGS for part in ("--set", s)]
+    return [
+        sys.executable, "-m", "postgrad", "train", str(data), "--base", str(tiny_folder), "--folder", str(run), "--name", "mail",
+        "--json", "--accept", "near_duplicates,contradictions,balance,too_little,cut_off", *settings, *more,
+    ]  # fmt: skip
+
+
+def environment(home, **more):
+    return {**os.environ, "POSTGRAD_HOME": str(home), "OMP_NUM_THREADS": "1", "POSTGRAD_DTYPE": "float32", **more}
+
+
+def weights(home, result):
+    """Hash of the trained weights."""
+    blobs = Path(home) / "blobs"
+    manifest = json.loads(next(blobs.rglob(result["blob"].removeprefix("sha256:"))).read_text())
+    return manifest["files"]["adapter_model.safetensors"]
+
+
+def finished(done):
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return [x for x in lines if x["type"] == "step"], lines[-1]
+
+
+def test_killed_at_any_moment_and_resumed_gives_the_same_weights(data, tiny_folder, tmp_path):
+    go = {"capture_output": True, "text": True, "check": False}
+    steps, whole = finished(
+        subprocess.run(command(data, tiny_folder, tmp_path / "a"), env=environment(tmp_path / "h1"), **go)
+    )
+    assert len(steps) > 40 and steps[-1]["loss"] < steps[0]["loss"]
+    home, run, kills = tmp_path / "h2", tmp_path / "b", 0
+    for wanted in (3, 22, 41):  # before the first checkpoint, and between later ones
+        process = subprocess.Popen(
+            command(data, tiny_folder, run),
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for line in process.stdout:
+            if json.loads(line).get("step", 0) >= wanted:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+        process.wait()
+        process.stdout.close()
+    assert kills == 3
+    later, result = finished(subprocess.run(command(data, tiny_folder, run, "--resume"), env=environment(home), **go))
+    assert later[0]["step"] > 20, "it went on from a checkpoint"
+    assert weights(home, result) == weights(tmp_path / "h1", whole)
+    assert result["training"]["validation_loss"] == whole["training"]["validation_loss"]
+
+
+def test_a_control_file_and_a_signal_pause_it_and_it_goes_on(data, tiny_folder, tmp_path):
+    home, run = tmp_path / "home", tmp_path / "run"
+    for stop in ("file", "signal"):
+        process = subprocess.Popen(
+            command(data, tiny_folder, run),
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        process.stdout.readline()
+        (run / "control").write_text("pause") if stop == "file" else process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130 and "its state is kept" in errors and time.monotonic() - asked < 30
+        assert json.loads((run / "run.json").read_text())["state"] == "paused"
+    done = subprocess.run(
+        command(data, tiny_folder, run, "--resume"), env=environment(home), capture_output=True, text=True, check=False
+    )
+    assert finished(done)[1]["training"]["stopped_because"] == "finished"
+
+
+def test_resuming_what_differs_is_refused_and_says_what(data, tiny_folder, tmp_path):
+    go = {"capture_output": True, "text": True, "check": False, "env": environment(tmp_path / "home")}
+    nothing = subprocess.run(command(data, tiny_folder, tmp_path / "run", "--resume"), **go)
+    assert nothing.returncode == 2 and "no earlier run" in nothing.stderr
+    finished(subprocess.run(command(data, tiny_folder, tmp_path / "run"), **go))
+    other = subprocess.run(command(data, tiny_folder, tmp_path / "run", "--set", "rank=2"), **go)
+    assert other.returncode != 0 and "other settings" in other.stderr
+    with data.open("a") as file:
+        file.write('\n{"question": "And order 77, the green one?", "answer": "It is on its way to you."}')
+    changed = subprocess.run(command(data, tiny_folder, tmp_path / "run"), **go)
+    assert changed.returncode != 0 and "training data" in changed.stderr
+    finished(subprocess.run(command(data, tiny_folder, tmp_path / "run", "--fresh"), **go))
+
+
+def test_two_processes_train_as_one(data, tiny_folder, tmp_path):
+    """torchrun with two processes: the same losses as one to rounding, and one model."""
+    losses = []
+    for size in (1, 2):
+        home = tmp_path / f"home{size}"
+        whole = command(data, tiny_folder, tmp_path / f"run{size}", "--set", "token_budget=64")
+        if size > 1:
+            port = 29500 + os.getpid() % 400
+            whole = [
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                "--nproc-per-node=2",
+                f"--master-port={port}",
+                *whole[1:],
+            ]
+        done = subprocess.run(whole, env=environment(home), capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        steps = [json.loads(x) for x in (tmp_path / f"run{size}" / "steps.jsonl").read_text().splitlines()]
+        losses.append([s["loss"] for s in steps])
+        assert len(done.stdout.splitlines()) == len(steps) + 1, "one process speaks"
+    assert len(losses[0]) == len(losses[1])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
