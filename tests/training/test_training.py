@@ -162,7 +162,7 @@ def test_a_torn_checkpoint_is_passed_over(tiny, objective, tmp_path):
     for _ in range(4):
         next(steps)
     newest = sorted((tmp_path / "checkpoints").glob("step-*"))[-1]
-    with (newest / "weight.safetensors").open("r+b") as file:
+    with (newest / "tensors-0000.safetensors").open("r+b") as file:
         file.truncate(100)
     found, damaged = checkpoints.newest(tmp_path / "checkpoints")
     assert damaged == [newest.name] and found.step == 2

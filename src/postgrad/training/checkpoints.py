@@ -1,14 +1,14 @@
 """Checkpoints: the whole state of a training, written atomically, so that killed and resumed equals uninterrupted.
 
-A checkpoint is a folder `step-000120/` with a safetensors file for each kind of tensor (weights, each optimiser moment, best
-weights), `state.json` (all else) and the hashes of all; a torn or damaged one is passed over for the one before.
+A checkpoint is a folder `step-000120/` with safetensors files (weights, optimiser moments, best weights), `state.json`
+(all else) and the hashes of all; a torn or damaged one is passed over for the one before.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from postgrad.storage import folder_atomic, sha256_file, write_atomic
+
+PART_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,25 @@ def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: Ma
     """Writes the checkpoint of a step, then removes all but the newest `keep`."""
     target = folder / f"step-{step:06d}"
     with folder_atomic(target) as work:
-        groups: dict[str, dict[str, torch.Tensor]] = {}
-        for name, tensor in tensors.items():
-            groups.setdefault(name.partition("/")[0], {})[name] = tensor.detach().cpu().contiguous()
-        for group, part in groups.items():  # a file each: never a second copy of everything in memory
-            write_atomic(work / f"{group}.safetensors", to_bytes(part))
+        for number, part in enumerate(_parts(tensors)):  # never a second copy of everything in memory
+            write_atomic(work / f"tensors-{number:04d}.safetensors", to_bytes(part))
         write_atomic(work / "state.json", json.dumps(state))
         write_atomic(work / "sums.json", json.dumps({p.name: sha256_file(p) for p in sorted(work.iterdir())}))
     for old in _folders(folder)[:-keep]:
         shutil.rmtree(old)
     return target
+
+
+def _parts(tensors: Mapping[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+    """The tensors in files of about `PART_BYTES`."""
+    part: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        part[name] = tensor.detach().cpu().contiguous()
+        if sum(t.nbytes for t in part.values()) >= PART_BYTES:
+            yield part
+            part = {}
+    if part:
+        yield part
 
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:

@@ -175,6 +175,7 @@ class Trainer:
         self._watch(number, mean)
         rate = rate_at(number, s.total_steps, s.learning_rate, s.warmup, s.schedule)
         self.optimizer.step(rate)
+        self.optimizer.zero_grad()  # not needed any more, and validation and checkpoint need the room
         return self._account(number, batch, mean, norm, rate, start)
 
     def _accumulate(

@@ -103,7 +103,9 @@ def peak_bytes(need: Need) -> int:
     trained = s.adapter if lora else s.body + (s.head + s.embedding if need.embeddings else 0)
     moments = 0.5 if need.optimizer == "adamw8bit" else 1.0 if need.optimizer == "muon" else 2.0
     kept = trained * 4 * moments + trained * (4 if lora else value)  # moments, best
-    kept += trained * (4 if lora or value == 4 else 8)  # gradients; with bfloat16 weights the float32 copies too
+    gradients = trained * (4 if lora or value == 4 else 2)
+    if not lora and value == 2:
+        kept += trained * 8  # float32 copies of the weights and of the gradients
     if lora:
         kept += trained * 4  # the adapter itself; whole weights are counted above
     layers = s.layers * need.tokens * (s.hidden if need.recompute else s.saved) * value
@@ -113,7 +115,8 @@ def peak_bytes(need: Need) -> int:
     chunk = min(need.tokens, HEAD_CHUNK)
     logits = chunk * s.vocabulary * (8 if value == 4 else 12)
     head_gradient = s.head * 4 if need.embeddings and not lora else 0
-    return int(PROCESS + weights + kept + layers + max(passing, logits + head_gradient))
+    # what layers keep is given up in the backward pass as fast as gradients come
+    return int(PROCESS + weights + kept + max(layers, gradients) + max(passing, logits + head_gradient))
 
 
 def fitting(need: Need, room: int) -> Iterator[tuple[str, Need]]:
