@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+
 from tests.conftest import write_model
 
 SCRIPT = textwrap.dedent(

@@ -48,6 +48,7 @@ def train_only(
         PostgradError: with one clear message; the same command goes on where it stopped.
     """
     check_writable(home())
+    world = World.of_environment()  # before the model is loaded: each process has a device of its own
     job = Job(recipe, stopped)
     yield Stage("data", "Reading and checking the examples")
     train, held = yield from (_texts if recipe.training.objective == "pretrain" else _conversations)(
@@ -64,7 +65,7 @@ def train_only(
     result = yield from trained_model(
         job, model, train, held, plan, seconds=job.seconds_left(), folder=run, begin=begin
     )
-    if not World.of_environment().leads:
+    if not world.leads:
         return TrainedModel(None, result)
     entry = Catalogue().add(
         name=job.model_name(Path(paths[0]).stem), base=recipe.base, base_hash=model.base.hash, method=recipe.training.method,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from postgrad.errors import TrainingError
+from postgrad.errors import TrainingError, UsageError
 
 PROCESS = 480_000_000
 """The interpreter with torch, transformers and a tokenizer; measured."""
@@ -70,8 +70,20 @@ class Need:
     optimizer: str = "adamw"
 
 
+def predictable(config: Mapping[str, Any]) -> bool:
+    """Whether a config names the sizes of a Llama-shaped decoder."""
+    c = config.get("text_config", config)
+    return all(name in c for name in ("num_hidden_layers", "hidden_size", "vocab_size", "num_attention_heads"))
+
+
 def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
-    """Sizes of a Llama-shaped decoder with LoRA of this rank (0 for none)."""
+    """Sizes of a Llama-shaped decoder with LoRA of this rank (0 for none).
+
+    Raises:
+        UsageError: the config names its sizes in another way.
+    """
+    if not predictable(config):
+        raise UsageError("What this base model needs cannot be predicted: its config.json names no Llama-shaped sizes.")
     c = config.get("text_config", config)
     layers, hidden = int(c["num_hidden_layers"]), int(c["hidden_size"])
     inner, vocabulary = int(c.get("intermediate_size") or 4 * hidden), int(c["vocab_size"])

@@ -34,6 +34,8 @@ class World:
             return cls()
         distributed: Any = torch.distributed
         if not distributed.is_initialized():
+            if torch.cuda.is_available():
+                torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
             distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         return cls(distributed.get_rank(), distributed.get_world_size())
 

@@ -23,7 +23,7 @@ from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.blend import best_blend
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
-from postgrad.training.memory import Need, refuse_what_cannot_fit
+from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, MethodSettings, attached
 from postgrad.training.objectives import OBJECTIVES, Objective
 from postgrad.training.objectives.replay import WithReplay
@@ -118,7 +118,10 @@ def train(
             f"{prepared.dropped} training examples dropped and {prepared.truncated} prompts cut because they are too long.",
             warning=True,
         )
-    refuse_what_cannot_fit(_need(model, plan, prepared.examples), room_for(model.device.kind))
+    if not predictable(model.base.config):
+        yield Said("The memory that this base model needs cannot be predicted; it is tried.", warning=True)
+    else:
+        refuse_what_cannot_fit(_need(model, plan, prepared.examples), room_for(model.device.kind))
     with attached(model, plan.method_settings) as method, memory_kept():
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
         yield Said(forward.choose(prepared.examples), warning=forward.way == "padded")
