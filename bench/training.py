@@ -104,7 +104,7 @@ def job_of(records, model, objective, count):
     steps = count // BATCH
     examples = objective.prepare(records).examples
     order = [i for step in range(1, steps + 1) for i in global_batch(count, BATCH, 0, step)]
-    tokens = [sum(len(examples[i].ids) for i in order[s * BATCH : (s + 1) * BATCH]) for s in range(steps)]
+    lengths = [[len(examples[i].ids) for i in order[s * BATCH : (s + 1) * BATCH]] for s in range(steps)]
     learned = [sum(examples[i].supervised for i in order[s * BATCH : (s + 1) * BATCH]) for s in range(steps)]
     ordered = [records[i] for i in order]
     plain = [
@@ -116,8 +116,8 @@ def job_of(records, model, objective, count):
     return {
         "base": BASE, "model": str(model.base.folder), "dtype": model.device.dtype, "objective": objective.name, "window": 2048,
         "records": [to_dict(r) for r in records], "ordered": plain, "batch_size": BATCH, "steps": steps, "learning_rate": 1e-3,
-        "rank": 16, "alpha": 32, "rows_of_1024": max(1, round(sum(tokens) / steps / 1024)),
-    }, tokens, learned  # fmt: skip
+        "rank": 16, "alpha": 32, "rows_of_1024": max(1, round(sum(map(sum, lengths)) / steps / 1024)),
+    }, lengths, learned  # fmt: skip
 
 
 def held_out_loss(model, objective, held, adapter):
@@ -136,8 +136,9 @@ def compare(name, count, repeats, contestants, model):
     random.Random(0).shuffle(records)
     objective = OBJECTIVES["pretrain" if isinstance(records[0], Text) else "sft"](renderer=model.renderer)
     held, records = records[:24], records[24 : 24 + count]
-    job, tokens, learned = job_of(records, model, objective, count)
-    flops = training_flops(model.base.config, sum(tokens[1:]), sum(learned[1:]))
+    job, lengths, learned = job_of(records, model, objective, count)
+    flops = training_flops(model.base.config, [n for step in lengths[1:] for n in step], sum(learned[1:]))
+    tokens = [sum(step) for step in lengths]
     found = {c: [] for c in contestants}
     print(
         f"\n### {name}: {count} records, {sum(tokens):,} tokens, {sum(learned):,} learned, {job['steps']} steps of {BATCH}\n"

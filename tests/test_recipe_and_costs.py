@@ -5,7 +5,7 @@ import pytest
 from postgrad.costs import break_even_days, cost_of, machine_price
 from postgrad.errors import UsageError
 from postgrad.recipe import Recipe, load_recipe, make_recipe, merged
-from postgrad.training.memory import peak_bytes, sizes, training_flops
+from postgrad.training.memory import Need, peak_bytes, sizes, training_flops
 
 CONFIG = {
     "num_hidden_layers": 30, "hidden_size": 576, "intermediate_size": 1536, "vocab_size": 49152, "num_attention_heads": 9,
@@ -53,10 +53,16 @@ def test_sizes_are_those_of_the_embedded_model():
     norms = 576 * (2 * 30 + 1)
     assert s.body + s.head + norms == 134_515_008
     assert s.adapter == 30 * 16 * (2 * (576 + 576) + 2 * (576 + 192) + 3 * (576 + 1536))
-    assert training_flops(CONFIG, 1000, 300) == 4.0 * s.body * 1000 + 4.0 * s.head * 300
+    products = (4.0 * s.body + 6.0 * s.adapter) * 1000 + 4.0 * s.head * 300
+    attention = 30 * 576 * 7.0 * (600**2 + 400**2)
+    assert training_flops(CONFIG, [600, 400], 300) == products + attention
+    assert training_flops(CONFIG, [600, 400], 300, "full") == 6.0 * s.body * 1000 + 4.0 * s.head * 300 + attention
 
 
 def test_memory_grows_with_the_microbatch_and_the_precision():
-    small = peak_bytes(CONFIG, rank=16, microbatch_tokens=512, value_bytes=4)
-    assert small < peak_bytes(CONFIG, rank=16, microbatch_tokens=2048, value_bytes=4)
-    assert peak_bytes(CONFIG, rank=16, microbatch_tokens=512, value_bytes=2) < small
+    small = peak_bytes(Need(CONFIG, tokens=512))
+    assert small < peak_bytes(Need(CONFIG, tokens=2048))
+    assert peak_bytes(Need(CONFIG, tokens=512, dtype="bfloat16")) < small
+    assert peak_bytes(Need(CONFIG, tokens=512, method="qlora")) < small
+    assert peak_bytes(Need(CONFIG, tokens=2048, recompute=True)) < peak_bytes(Need(CONFIG, tokens=2048))
+    assert peak_bytes(Need(CONFIG, tokens=512, method="full")) > 1.5 * small

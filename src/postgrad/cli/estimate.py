@@ -95,7 +95,7 @@ def estimate(
     gflops = known["gflops"][known["dtype"]] if known else facts["cpu"]["gflops"]
     dtype, kind = (known["dtype"], known["kind"]) if known else ("float32", "cpu")
     tokens = sum(lengths)
-    flops = training_flops(model.config, tokens, supervised, settings.method, settings.rank)
+    flops = training_flops(model.config, lengths, supervised, settings.method, settings.rank)
     seconds = settings.epochs * flops / (gflops * 1e9 * facts["efficiency"]["training"])
     need = Need(
         model.config, settings.method, settings.rank, lengths[-1], min(settings.token_budget, sum(lengths[-settings.batch_size :])),

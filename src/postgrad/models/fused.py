@@ -44,7 +44,7 @@ class _Place:
 class _Layer:
     """One decoder layer over the modules of the model; it owns no weights."""
 
-    def __init__(self, module: Any, config: Any) -> None:
+    def __init__(self, module: Any) -> None:
         attention, mlp = module.self_attn, module.mlp
         self.qkv = Projections([attention.q_proj, attention.k_proj, attention.v_proj])
         self.out = Projections([attention.o_proj])
@@ -229,7 +229,7 @@ class Fused:
 
     def __init__(self, body: Any, recompute: bool = False) -> None:
         self.body, self.recompute = body, recompute
-        self.layers = [_Layer(m, body.config) for m in body.layers]
+        self.layers = [_Layer(m) for m in body.layers]
         self.norm = body.norm
 
     @staticmethod

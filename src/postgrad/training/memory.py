@@ -6,7 +6,7 @@ a microbatch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ class Sizes:
 
     Attributes:
         layers: L.
+        queries: Q.
         body: Parameters of the linear layers.
         head: Parameters of the output head.
         embedding: Parameters of the embedding where it is a matrix of its own.
@@ -35,6 +36,7 @@ class Sizes:
 
     layers: int
     hidden: int
+    queries: int
     vocabulary: int
     body: int
     head: int
@@ -93,7 +95,7 @@ def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
     shapes = [(hidden, q), (hidden, kv), (hidden, kv), (q, hidden), (hidden, inner), (hidden, inner), (inner, hidden)]
     head = hidden * vocabulary
     return Sizes(
-        layers, hidden, vocabulary,
+        layers, hidden, q, vocabulary,
         body=layers * sum(a * b for a, b in shapes),
         head=head,
         embedding=0 if c.get("tie_word_embeddings", config.get("tie_word_embeddings", True)) else head,
@@ -165,9 +167,14 @@ def refuse_what_cannot_fit(need: Need, room: int) -> None:
 
 
 def training_flops(
-    config: Mapping[str, Any], tokens: int, supervised: int, method: str = "lora", rank: int = 16
+    config: Mapping[str, Any], lengths: Sequence[int], supervised: int, method: str = "lora", rank: int = 16
 ) -> float:
-    """Operations of one pass over the data, forward and backward; frozen weights need no gradient of their own."""
+    """Operations that one pass over examples of these lengths needs, forward and backward.
+
+    Frozen weights need no gradient of their own; the head is needed at supervised positions alone; causal attention looks
+    at half of each example's square.
+    """
     s = sizes(config, rank if method != "full" else 0)
     each = 6.0 if method == "full" else 4.0
-    return (each * s.body + 6.0 * s.adapter) * tokens + 4.0 * s.head * supervised
+    attention = 7.0 * s.layers * s.queries * sum(n * n for n in lengths)
+    return (each * s.body + 6.0 * s.adapter) * sum(lengths) + 4.0 * s.head * supervised + attention
