@@ -25,6 +25,7 @@ def command(
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file; options win over it.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training data.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Any training setting: method=full, rank=32 …")] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
@@ -34,7 +35,7 @@ def command(
     from postgrad.models.sources import find_model
     from postgrad.recipe import Recipe, load_recipe, merged
 
-    changes = {"base": base, "training.objective": objective, **training_settings(set or [])}
+    changes = {"base": base, "training.objective": objective, "training.epochs": epochs, **training_settings(set or [])}
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     model = find_model(chosen.base, lambda text: errors.print(text, markup=False))
     renderer = load_renderer(model.folder, model.context)
