@@ -55,10 +55,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a check may use besides the records: sizes of the model, and a token counter that does not import torch."""
+    """What a check may use besides the records. What is None or empty was not given, and the check goes without.
+
+    Attributes:
+        count_tokens: Counts tokens as the chosen model does, without importing torch.
+        context_length: The chosen model's context, in tokens.
+        production: Records of requests seen in production, to compare with.
+        benchmarks: Gives (name of a general benchmark, text of one of its questions), for leakage.
+        surprise: Mean loss of the base model on each record's answer, in nats per token; NaN where there is none.
+    """
 
     count_tokens: Callable[[str], int] | None = None
     context_length: int | None = None
+    production: Sequence[Record] = ()
+    benchmarks: Callable[[], Iterable[tuple[str, str]]] | None = None
+    surprise: Callable[[Sequence[Record]], Sequence[float]] | None = None
 
 
 Check = Callable[[Sequence[Record], Context], Iterable[Finding]]

@@ -31,7 +31,8 @@ class Message:
     """One turn of a conversation.
 
     `weight` scales the loss of an assistant message (0 excludes it). `tool_calls`, `tool_call_id` and `name` are kept as
-    OpenAI's chat format spells them.
+    OpenAI's chat format spells them. `parts` is empty for plain text; where the content holds images or sound it is the
+    whole list of content parts as OpenAI spells it, and `content` is their text alone.
     """
 
     role: Role
@@ -40,10 +41,12 @@ class Message:
     name: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     tool_call_id: str | None = None
+    parts: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The OpenAI chat form, without empty keys."""
-        out: dict[str, Any] = {"role": self.role, "content": self.content}
+        content = [dict(part) for part in self.parts] if self.parts else self.content
+        out: dict[str, Any] = {"role": self.role, "content": content}
         if self.weight != 1.0:
             out["weight"] = self.weight
         if self.name is not None:
@@ -56,13 +59,16 @@ class Message:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Message:
+        content = raw.get("content") or ""
+        parts = tuple(content) if isinstance(content, list) else ()
         return cls(
             role=raw["role"],
-            content=raw.get("content") or "",
+            content="".join(part.get("text", "") for part in parts) if parts else content,
             weight=float(raw.get("weight", 1.0)),
             name=raw.get("name"),
             tool_calls=tuple(raw.get("tool_calls") or ()),
             tool_call_id=raw.get("tool_call_id"),
+            parts=parts,
         )
 
 
