@@ -85,8 +85,17 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A record that a repair mended: as read, as it is now, and the machine name of the check."""
+
+    before: Record
+    after: Record
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of running checks: what was kept, what was taken out and why, and all findings."""
+    """The result of running checks: what was kept, what was taken out or mended and why, and all findings."""
 
     read: int
     kept: tuple[Record, ...]
@@ -94,6 +103,7 @@ class Checked:
     findings: tuple[Finding, ...]
     records: tuple[Record, ...] = ()
     """The records as read, so that a finding's indices can be looked up."""
+    changed: tuple[Changed, ...] = ()
 
     def errors(self, accepted: Iterable[str] = ()) -> list[Finding]:
         """The findings that stop a run."""
@@ -101,8 +111,16 @@ class Checked:
         return [f for f in self.findings if f.severity == "error" and f.check not in allowed]
 
     def worst(self, count: int = 3) -> list[tuple[Finding, Record, str]]:
-        """The records to look at first: the first of each finding, gravest findings first."""
+        """The records to look at first: the worst of each check, gravest findings first, no record twice."""
         order = {"error": 0, "warning": 1, "info": 2}
-        ranked = sorted((f for f in self.findings if f.indices), key=lambda f: (order[f.severity], -f.count))
-        out = [(f, self.records[f.indices[0]], f.evidence[0] if f.evidence else "") for f in ranked]
-        return out[:count]
+        out: dict[int, tuple[Finding, Record, str]] = {}
+        checks: set[str] = set()
+        for finding in sorted((f for f in self.findings if f.indices), key=lambda f: (order[f.severity], -f.count)):
+            place = next((n for n, index in enumerate(finding.indices) if index not in out), None)
+            if place is None or finding.check in checks:
+                continue
+            checks.add(finding.check)
+            index = finding.indices[place]
+            evidence = finding.evidence[place] if place < len(finding.evidence) else ""
+            out[index] = (finding, self.records[index], evidence)
+        return list(out.values())[:count]

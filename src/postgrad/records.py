@@ -59,8 +59,8 @@ class Message:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Message:
-        content = raw.get("content") or ""
-        parts = tuple(content) if isinstance(content, list) else ()
+        content: Any = raw.get("content") or ""
+        parts: tuple[Mapping[str, Any], ...] = tuple(content) if isinstance(content, list) else ()
         return cls(
             role=raw["role"],
             content="".join(part.get("text", "") for part in parts) if parts else content,

@@ -34,6 +34,8 @@ class FindingPart(_Part):
     sentence: str
     examples: list[tuple[str, int]] = []
     evidence: list[str] = []
+    advice: str = ""
+    details: dict[str, Any] = {}
 
 
 class DataPart(_Part):
@@ -192,4 +194,41 @@ class Report(_Part):
     verdict: VerdictPart
     model: ModelPart | None = None
     machine: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+
+
+class LookPart(_Part):
+    """A record worth looking at first, and why."""
+
+    check: str
+    file: str
+    line: int
+    prompt: str
+    answer: str
+    evidence: str = ""
+
+
+class CheckReport(_Part):
+    """What `postgrad check` found, as `check.json` keeps it.
+
+    `taken_out` counts the records that safe repairs remove, `changed` those that they mend, by check; `repairable` counts
+    what `--repair NAME` would change besides.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    created: str
+    postgrad_version: str
+    files: list[str]
+    shape: str
+    explanation: str
+    notes: list[str] = []
+    read: int
+    kept: int
+    taken_out: dict[str, int] = {}
+    changed: dict[str, int] = {}
+    repairable: dict[str, int] = {}
+    summary: str
+    first: list[LookPart] = []
+    findings: list[FindingPart] = []
+    token_histogram: list[tuple[int, int]] = []
     seconds: dict[str, float] = {}

@@ -64,8 +64,14 @@ def check_writable(folder: Path) -> None:
         raise StorageError(f"No permission to write to {str(existing)!r}.", mend)
 
 
-def write_atomic(path: Path, content: str | bytes) -> Path:
-    """Writes a file that is there whole or not at all, even if the power goes."""
+def write_atomic(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
+    """Writes a file that is there whole or not at all, even if the power goes.
+
+    Args:
+        path: Where it goes; folders are made.
+        content: Text (as UTF-8) or bytes.
+        mode: Permissions; what is there to be passed on, such as a report, takes 0o644.
+    """
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     with storing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +81,7 @@ def write_atomic(path: Path, content: str | bytes) -> Path:
                 out.write(data)
                 out.flush()
                 os.fsync(out.fileno())
+            os.chmod(name, mode)
             os.replace(name, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

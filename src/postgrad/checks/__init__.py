@@ -6,7 +6,7 @@ is a new file and a new line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from postgrad.checks.balance import balance
 from postgrad.checks.contradictions import contradictions
@@ -16,11 +16,12 @@ from postgrad.checks.language import language
 from postgrad.checks.length import length
 from postgrad.checks.near_duplicates import near_duplicates
 from postgrad.checks.personal_data import personal_data
+from postgrad.checks.prepare import checking as _checking
 from postgrad.checks.prepare import run
 from postgrad.checks.structure import structure
 from postgrad.checks.too_little import too_little
 from postgrad.errors import UsageError
-from postgrad.findings import Check, Checked, Context
+from postgrad.findings import Check, Checked, Context, Finding
 from postgrad.records import Record
 
 CHECKS: dict[str, Callable[[], Check]] = {
@@ -55,4 +56,9 @@ def run_checks(records: Sequence[Record], context: Context | None = None, *, acc
     return run(records, context or Context(), {name: make() for name, make in CHECKS.items()}, accepted)
 
 
-__all__ = ["CHECKS", "run_checks"]
+def checking(records: Sequence[Record], context: Context | None = None) -> Iterator[tuple[str, list[Finding], float]]:
+    """Runs all checks one by one: (name, findings, seconds) of each; for a door that shows how far it is."""
+    return _checking(records, context or Context(), {name: make() for name, make in CHECKS.items()})
+
+
+__all__ = ["CHECKS", "checking", "run_checks"]

@@ -2,82 +2,111 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postgrad.cli.door import out
+from postgrad.cli.door import StopSign, out, show
 from postgrad.cli.options import listed
 from postgrad.errors import GateError
 
+if TYPE_CHECKING:
+    from postgrad.findings import Checked
+    from postgrad.report import CheckReport
+
+_SIGNS = {"error": "✗", "warning": "!", "info": "·"}
+
 
 def command(
-    data: Annotated[list[Path], typer.Argument(help="CSV, JSON or JSONL files.")],
+    data: Annotated[list[str], typer.Argument(help="Files, folders, hf://datasets/…, a database URL, or - for stdin.")],
+    against: Annotated[list[str] | None, typer.Option(help="File of requests seen in production, to compare with.")] = None,
+    fix: Annotated[Path | None, typer.Option(help="Write the data with all safe repairs made; what is taken out goes beside it, with reasons.")] = None,
+    repair: Annotated[str | None, typer.Option(help="With --fix: also make these checks' repairs (personal_data redacts).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --fix: overwrite what is there.")] = False,
     base: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
+    surprise: Annotated[bool, typer.Option("--surprise", help="Let the base model read every answer and show the odd ones (slow, imports torch).")] = False,
+    benchmarks: Annotated[str | None, typer.Option(help="Look for leakage into the general benchmarks: a folder of them, or 'installed'.")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted.")] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the findings as JSON on stdout and nothing else.")
-    ] = False,
-) -> None:
+    out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for check.html and check.json.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print check.json on stdout and nothing else.")] = False,
+) -> None:  # fmt: skip
     """Reads the data, says how it was understood, and lists the findings; exit code 1 if one is an error."""
-    from postgrad.checks import run_checks
-    from postgrad.data.load import load
-    from postgrad.findings import Context
+    from postgrad.chapters.check import Request, check
+    from postgrad.pages.check_page import write_check
 
-    loaded = load(data, input_column=listed(input), output_column=listed(output))
-    context = Context()
-    if base is not None:
-        from postgrad.models.render import load_renderer
-        from postgrad.models.sources import find_model
+    base = base or ("smollm2-135m-instruct" if surprise else None)
+    request = Request(
+        paths=tuple(data), input=listed(input), output=listed(output), production=tuple(against or ()), base=base, surprise=surprise,
+        benchmarks={None: None, "installed": ""}.get(benchmarks, benchmarks), accept=tuple(listed(accept) or ()), repair=tuple(listed(repair) or ()),
+    )  # fmt: skip
+    if fix is not None:
+        from postgrad.chapters.fix import refuse_to_overwrite
 
-        model = find_model(base)
-        renderer = load_renderer(model.folder, model.context)
-        context = Context(renderer.count, model.context)
-    checked = run_checks(loaded.records, context, accept=listed(accept) or [])
+        refuse_to_overwrite(fix, force)
+    with StopSign().watching() as stop:
+        outcome = show(check(request, stop), stop, quiet=json)
+    folder = out_folder or Path(f"{_stem(data[0])}-check")
+    pages = write_check(outcome.report, folder)
     if json:
-        findings = [
-            {"check": f.check, "severity": f.severity, "count": f.count, "sentence": f.sentence, "examples": [[checked.records[i].source.file, checked.records[i].source.line] for i in f.indices[:20]], "evidence": list(f.evidence[:20]), "details": f.details}
-            for f in checked.findings
-        ]  # fmt: skip
-        out(
-            jsonlib.dumps(
-                {
-                    "read": checked.read,
-                    "kept": len(checked.kept),
-                    "shape": loaded.shape,
-                    "explanation": loaded.explanation,
-                    "notes": list(loaded.notes),
-                    "findings": findings,
-                },
-                ensure_ascii=False,
-            )
-        )
+        out(outcome.report.model_dump_json())
     else:
-        _print(loaded, checked)
-    if errors := checked.errors(listed(accept) or []):
+        _print(outcome.report, outcome.checked)
+    if fix is not None:
+        from postgrad.chapters.fix import write_fixed
+
+        told = show(write_fixed(outcome, request, fix), quiet=True)
+        if not json:
+            out(told)
+    if not json:
+        out(f"Page: {pages[1]}   for machines: {pages[0]}")
+    if errors := outcome.checked.errors(request.accept):
         raise GateError(
-            f"{len(errors)} of the findings are errors: {', '.join(f.check for f in errors)}.",
+            f"{len(errors)} of the findings are errors: {', '.join(dict.fromkeys(f.check for f in errors))}.",
             "Mend the data, or accept them by name with --accept.",
         )
 
 
-def _print(loaded, checked) -> None:
-    out(loaded.explanation)
-    for note in loaded.notes:
-        out(f"! {note}")
-    out(f"\n{checked.read} records read, {len(checked.kept)} kept, {len(checked.dropped)} taken out by safe repairs.\n")
-    signs = {"error": "✗", "warning": "!", "info": "·"}
-    for finding in checked.findings:
-        out(f"{signs[finding.severity]} {finding.check}: {finding.sentence}")
-        for index, evidence in list(zip(finding.indices, finding.evidence or [""] * finding.count, strict=False))[:3]:
-            out(f"    {checked.records[index].source}  {evidence[:140]}")
-    worst = checked.worst(3)
-    if worst:
+def _stem(name: str) -> str:
+    """A name for the folder from the first file's."""
+    path = Path(name.partition("#")[0].rstrip("/"))
+    return path.name.split(".")[0] if path.name not in ("", "-") and "://" not in name else "data"
+
+
+def _print(report: CheckReport, checked: Checked) -> None:
+    """What a person can act on in a minute: the findings in a line or two each, then three records, then the verdict."""
+    gone = ", ".join(f"{n:,} by {name}" for name, n in report.taken_out.items())
+    mended = ", ".join(f"{n:,} by {name}" for name, n in report.changed.items())
+    out(
+        f"\n{report.read:,} records read, {report.kept:,} kept"
+        + (f"; taken out {gone}" if gone else "")
+        + (f"; mended {mended}" if mended else "")
+        + ".\n"
+    )
+    told: set[str] = set()
+    for finding in report.findings:
+        out(f"{_SIGNS[finding.severity]} {finding.check}: {finding.sentence}")
+        for (file, line), evidence in list(zip(finding.examples, finding.evidence, strict=False))[:2]:
+            out(f"    {Path(file).name}:{line}  {evidence[:140]}")
+        if finding.advice and finding.severity != "info" and finding.check not in told:
+            told.add(finding.check)
+            out(f"    → {finding.advice}")
+    if report.first:
         out("\nLook at these first:")
-        for finding, record, evidence in worst:
-            text = " ".join(record.prompt_text.split())
-            out(f"  {record.source} ({finding.check}) {text[:110]!r} {evidence[:80]}")
+    for number, look in enumerate(report.first, 1):
+        out(f"  {number}. {look.file}:{look.line} ({look.check})")
+        out(f"     asked:    {_line(look.prompt)}")
+        if look.answer:
+            out(f"     answered: {_line(look.answer)}")
+        out(f"     why:      {_line(look.evidence)}")
+    out(f"\n{report.summary}")
+    if report.repairable:
+        names = ", ".join(f"{name} ({n:,})" for name, n in report.repairable.items())
+        out(f"Repairs that are not made unasked: {names}. Make them with --fix OUT --repair NAME.")
+
+
+def _line(text: str, length: int = 130) -> str:
+    folded = " ".join(text.split())
+    return folded if len(folded) <= length else folded[: length - 1] + "…"

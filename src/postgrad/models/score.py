@@ -6,6 +6,7 @@ Shapes: B rows (one a choice), T time, H hidden, V vocabulary.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from postgrad.models.cache import copied, growing_cache, select_rows
 from postgrad.models.generate import prefill, shared_beginning
 from postgrad.models.language_model import LanguageModel
+from postgrad.records import Conversation, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,29 @@ def log_likelihoods(
         rest = [ChoiceItem(item.context[shared:], item.choices) for item in items]
         for batch in _batches(order, rest, token_budget):
             yield from zip(batch, _batch_scores(model, [rest[i] for i in batch], prefix, shared), strict=True)
+
+
+def answer_losses(model: LanguageModel, records: Sequence[Record]) -> list[float]:
+    """Mean loss of the model on each record's last answer given all before it, in nats per token.
+
+    NaN where there is no answer, or the example is longer than the model's context.
+    """
+    items: dict[int, ChoiceItem] = {}
+    for index, record in enumerate(records):
+        if not isinstance(record, Conversation) or not record.answer_text.strip():
+            continue
+        rendered = model.renderer.render(record)
+        end = max((i + 1 for i, weight in enumerate(rendered.weights) if weight > 0), default=0)
+        start = end
+        while start and rendered.weights[start - 1] > 0:
+            start -= 1
+        if 0 < start < end and len(rendered.ids) <= model.base.context:
+            items[index] = ChoiceItem(rendered.ids[:start], (rendered.ids[start:end],))
+    losses = [math.nan] * len(records)
+    places = list(items)
+    for place, (score,) in log_likelihoods(model, list(items.values())) if items else ():
+        losses[places[place]] = -score / len(items[places[place]].choices[0])
+    return losses
 
 
 def _batches(order: list[int], items: Sequence[ChoiceItem], budget: int) -> Iterator[list[int]]:

@@ -7,8 +7,6 @@ pictures, text; it asks the network for nothing, and its content security policy
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from postgrad.pages import pictures, wording
 from postgrad.report import ArmPart, ComparisonPart, FindingPart, Report
+from postgrad.storage import write_atomic
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 SEVERITIES = ("error", "warning", "info")
+PUBLIC = 0o644  # a report is there to be passed on
 LONG_TEXT = 420
 LONG_LINES = 9
 SAMPLES_SHOWN = 6
@@ -61,8 +61,8 @@ def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
     page = render_report(report)
     folder.mkdir(parents=True, exist_ok=True)
     return (
-        _write_whole(folder / "report.json", report.model_dump_json(indent=2) + "\n"),
-        _write_whole(folder / "report.html", page),
+        write_atomic(folder / "report.json", report.model_dump_json(indent=2) + "\n", PUBLIC),
+        write_atomic(folder / "report.html", page, PUBLIC),
     )
 
 
@@ -74,7 +74,7 @@ def render_report(report: Report) -> str:
     training = report.training
     losses = (training.train_loss, training.validation_loss, training.best_step) if training else ([], [], None)
     page = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -206,7 +206,8 @@ def _gravity(finding: FindingPart) -> tuple[int, int]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of all pages."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def source(name: str) -> str:
@@ -218,18 +219,3 @@ def _environment() -> Environment:
     environment.filters.update(FILTERS)
     environment.globals.update(wording=wording, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
     return environment
-
-
-def _write_whole(path: Path, text: str) -> Path:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it unreadable to others; a report is there to be passed on
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
