@@ -59,11 +59,11 @@ class Message:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Message:
-        content: Any = raw.get("content") or ""
-        parts: tuple[Mapping[str, Any], ...] = tuple(content) if isinstance(content, list) else ()
+        content = raw.get("content") or ""
+        parts = tuple(content) if isinstance(content, list) else ()
         return cls(
             role=raw["role"],
-            content="".join(part.get("text", "") for part in parts) if parts else content,
+            content="".join(part.get("text", "") for part in parts) if parts else str(content),
             weight=float(raw.get("weight", 1.0)),
             name=raw.get("name"),
             tool_calls=tuple(raw.get("tool_calls") or ()),
