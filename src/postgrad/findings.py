@@ -111,11 +111,19 @@ class Checked:
         return [f for f in self.findings if f.severity == "error" and f.check not in allowed]
 
     def worst(self, count: int = 3) -> list[tuple[Finding, Record, str]]:
-        """The records to look at first: the worst of each check, gravest findings first, no record twice."""
+        """The records to look at first: the worst of each check, no record twice.
+
+        Gravest findings first; among equals those that nobody has mended yet.
+        """
         order = {"error": 0, "warning": 1, "info": 2}
+        mended = {d.check for d in self.dropped} | {c.check for c in self.changed}
+
+        def rank(finding: Finding) -> tuple[int, bool, int]:
+            return order[finding.severity], finding.check in mended, -finding.count
+
         out: dict[int, tuple[Finding, Record, str]] = {}
         checks: set[str] = set()
-        for finding in sorted((f for f in self.findings if f.indices), key=lambda f: (order[f.severity], -f.count)):
+        for finding in sorted((f for f in self.findings if f.indices), key=rank):
             place = next((n for n, index in enumerate(finding.indices) if index not in out), None)
             if place is None or finding.check in checks:
                 continue

@@ -12,6 +12,7 @@ from pathlib import Path
 from postgrad import __version__
 from postgrad.checks import CHECKS, checking
 from postgrad.checks.advice import ADVICE
+from postgrad.checks.personal_data import redact
 from postgrad.checks.prepare import repaired
 from postgrad.data.load import Loaded, load
 from postgrad.errors import UsageError
@@ -174,9 +175,11 @@ def _bounded(value: object) -> object:
 
 
 def _look(finding: Finding, record: Record, evidence: str) -> LookPart:
-    source = record.source
+    """The record with personal data and secrets masked: the page is there to be passed on."""
+    source, places = record.source, {}
     return LookPart(
-        check=finding.check, file=source.file, line=source.line, prompt=record.prompt_text, answer=record.answer_text, evidence=evidence or finding.sentence
+        check=finding.check, file=source.file, line=source.line, prompt=redact(record.prompt_text, places),
+        answer=redact(record.answer_text, places), evidence=evidence or finding.sentence,
     )  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def _print(report: CheckReport, checked: Checked) -> None:
         out(f"     asked:    {_line(look.prompt)}")
         if look.answer:
             out(f"     answered: {_line(look.answer)}")
-        out(f"     why:      {_line(look.evidence)}")
+        out(f"     why:      {_line(look.evidence, 260)}")
     out(f"\n{report.summary}")
     if report.repairable:
         names = ", ".join(f"{name} ({n:,})" for name, n in report.repairable.items())

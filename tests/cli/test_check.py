@@ -1,0 +1,88 @@
+"""`postgrad check` as its user runs it: findings, page, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+MAIN = "import sys; from postgrad.cli import main; code = main(sys.argv[1:]); sys.exit(3 if 'torch' in sys.modules else code)"
+
+
+def check(folder, *arguments, stdin=None):
+    """Runs the command; exit code 3 means that it imported torch."""
+    return subprocess.run(
+        [sys.executable, "-c", MAIN, "check", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        input=stdin,
+    )
+
+
+@pytest.fixture
+def faulty(tmp_path):
+    """Sixty requests: one repeated, one contradicted, one without an answer, one with an address."""
+    rows = [
+        {
+            "question": f"How do I change setting number {n} of the {n % 7}th lamp?",
+            "answer": f"Press key {n} twice, then wait.",
+        }
+        for n in range(56)
+    ]
+    rows += [rows[3], {"question": rows[5]["question"], "answer": "You cannot."}]
+    rows += [
+        {"question": "Where are you?", "answer": ""},
+        {"question": "Write to me", "answer": "We wrote to ann.lee@example.com today."},
+    ]
+    path = tmp_path / "lamps.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_a_person_can_act_on_the_summary(faulty, tmp_path):
+    done = check(tmp_path, faulty)
+    assert done.returncode == 0, done.stderr
+    assert "60 records read, 58 kept" in done.stdout and "Look at these first:" in done.stdout
+    assert done.stdout.count("lamps.jsonl:58") >= 1  # the contradicting answer, by its line
+    page = (tmp_path / "lamps-check" / "check.html").read_text("utf-8")
+    report = json.loads((tmp_path / "lamps-check" / "check.json").read_text("utf-8"))
+    assert report["summary"] in page.replace("&#39;", "'") and report["read"] == 60
+    assert report["taken_out"] == {"duplicates": 1, "structure": 1}
+    assert "http" not in page.split("</style>")[1]
+
+
+def test_personal_data_is_masked_wherever_it_is_shown(faulty, tmp_path):
+    done = check(tmp_path, faulty)
+    shown = done.stdout + done.stderr + "".join(p.read_text("utf-8") for p in (tmp_path / "lamps-check").iterdir())
+    assert "personal_data" in shown and "ann.lee" not in shown
+
+
+def test_json_is_the_report_and_nothing_else(faulty, tmp_path):
+    done = check(tmp_path, faulty, "--json", "--out", "elsewhere")
+    from postgrad.report import CheckReport
+
+    report = CheckReport.model_validate_json(done.stdout)
+    assert done.stderr == "" and report.kept == 58
+    assert json.loads(done.stdout) == json.loads((tmp_path / "elsewhere" / "check.json").read_text("utf-8"))
+
+
+def test_an_error_is_exit_code_one_unless_accepted(tmp_path):
+    (tmp_path / "same.csv").write_text("question,answer\n" + "".join(f"What is {n} and one?,yes\n" for n in range(40)))
+    assert check(tmp_path, "same.csv").returncode == 1
+    assert check(tmp_path, "same.csv", "--accept", "balance").returncode == 0
+
+
+def test_an_unknown_check_is_named_before_any_work(faulty, tmp_path):
+    done = check(tmp_path, faulty, "--accept", "duplicate")
+    assert done.returncode == 2 and "'duplicate'" in done.stderr and "duplicates" in done.stderr
+
+
+def test_every_check_says_what_to_do():
+    from postgrad.checks import CHECKS
+    from postgrad.checks.advice import ADVICE
+
+    assert set(CHECKS) <= set(ADVICE)
