@@ -115,58 +115,6 @@ class Hiding:
         return None if name.partition(".")[0] == "bitsandbytes" else self.finder.find_spec(name, path, target)
 
 
-@pytest.mark.parametrize("options", [{"use_dora": True}, {"use_rslora": True}, {}])
-def test_peft_computes_the_same(tiny, tiny_folder, tmp_path, options):
-    peft = pytest.importorskip("peft")
-    from transformers import AutoModelForCausalLM
-
-    dora, rslora = bool(options.get("use_dora")), bool(options.get("use_rslora"))
-    layers = attach(tiny.module, rank=4, alpha=8, seed=0, dora=dora, rslora=rslora)
-    stir(layers)
-    if dora:
-        with torch.no_grad():
-            for layer in layers.values():
-                layer.magnitude.mul_(1.3)
-    ids = torch.tensor([examples_of(tiny)[0].ids])
-    ours = tiny.module(ids).logits
-    adapter = taken(layers, 8, rslora)
-    adapter.save(tmp_path, str(tiny_folder))
-    theirs = peft.PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_folder), tmp_path)(ids).logits
-    assert torch.allclose(ours, theirs, atol=1e-3, rtol=1e-3)
-    detach(tiny.module, layers)
-    tiny.use(load_trained(tmp_path), "x")
-    assert torch.allclose(tiny.module(ids).logits, theirs, atol=1e-3, rtol=1e-3)
-
-
-def test_packed_weights_are_small_and_near(tiny):
-    base = tiny.module.model.layers[0].mlp.up_proj
-    packed = QuantizedLinear(base, "int8")
-    assert packed.packed.element_size() * packed.packed.numel() * 4 == base.weight.numel() * 4
-    assert torch.allclose(packed.weight, base.weight, atol=(base.weight.abs().amax() / 127).item())
-
-
-def test_four_bits_through_bitsandbytes(tiny, tmp_path):
-    pytest.importorskip("bitsandbytes")
-    outcome = trained_by(tiny, tmp_path, method="qlora", bits="nf4")
-    assert outcome.trained.bits == "nf4"
-    assert outcome.part.validation_loss[-1][1] < outcome.part.train_loss[0][1]
-
-
-def test_eight_bit_moments_learn_like_adamw(tiny, tmp_path):
-    pytest.importorskip("bitsandbytes")
-    eight = trained_by(tiny, tmp_path / "eight", optimizer="adamw8bit").part.validation_loss
-    full = trained_by(tiny, tmp_path / "full", optimizer="adamw").part.validation_loss
-    assert eight[-1][1] < eight[0][1] and eight[-1][1] == pytest.approx(full[-1][1], abs=0.1)
-
-
-class Absent:
-    """Hides a package from the import system, as if it were not installed."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "bitsandbytes":
-            raise ModuleNotFoundError(name)
-
-
 @pytest.mark.parametrize("options", [{"method": "qlora", "bits": "nf4"}, {"optimizer": "adamw8bit"}])
 def test_without_bitsandbytes_it_is_named_in_words(tiny, tmp_path, monkeypatch, options):
     import sys
