@@ -1,0 +1,104 @@
+"""What more examples would bring: a power law through the scores at several sizes of the training data, with its doubt.
+
+The error falls as e(n) = floor + b·n^(-c) (Hestness et al. 2017; Kaplan et al. 2020). Three or four sizes cannot tell the
+floor from the slope, so the floor is not fitted but drawn: each bootstrap resample of the test examples takes a floor
+between nothing and nearly the lowest error seen. The forecast's interval holds both doubts, the test set's and the law's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+_HIGHEST_FLOOR = 0.9
+_SLOPES = (0.0, 1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The score expected with so many training examples, and its 95 % interval."""
+
+    examples: int
+    score: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """What was measured, and what it promises.
+
+    Attributes:
+        points: (training examples, mean score on the test part), by size.
+        forecasts: For the sizes asked for.
+        gain: (low, high) of what the first forecast gains over the largest size measured.
+    """
+
+    points: tuple[tuple[int, float], ...]
+    forecasts: tuple[Forecast, ...]
+    gain: tuple[float, float]
+
+
+def fit(scores: Mapping[int, Sequence[float]], sizes: Sequence[int], seed: int = 0) -> LearningCurve:
+    """The curve through the scores at each size, and the forecast for `sizes`.
+
+    Args:
+        scores: Training examples → the score of each test example, in [0, 1], all on the same test examples.
+        sizes: Training examples to forecast for, each larger than those measured.
+        seed: Of the resampling.
+
+    Raises:
+        ValueError: fewer than two sizes, unequal lengths, or nothing to forecast.
+    """
+    known = sorted(scores)
+    if len(known) < 2 or not sizes:
+        raise ValueError("a curve needs scores at two sizes at least, and a size to forecast for")
+    table_SN = np.array([scores[n] for n in known], dtype=float)
+    generator = np.random.default_rng(seed)
+    picks = generator.integers(0, table_SN.shape[1], (RESAMPLES, table_SN.shape[1]))
+    errors_RS = np.stack([1 - row[picks].mean(axis=1) for row in table_SN], axis=1)
+    floors_R = _HIGHEST_FLOOR * generator.random(RESAMPLES) ** 2  # low floors are commoner
+    wanted_RK = _extrapolated(errors_RS, floors_R, known, sizes)
+    low_K, middle_K, high_K = np.quantile(1 - wanted_RK, [0.025, 0.5, 0.975], axis=0)
+    gains_R = errors_RS[:, -1] - wanted_RK[:, 0]
+    low, high = np.quantile(gains_R, [0.025, 0.975])
+    return LearningCurve(
+        tuple((n, float(row.mean())) for n, row in zip(known, table_SN, strict=True)),
+        tuple(
+            Forecast(n, float(m), float(a), float(b)) for n, a, m, b in zip(sizes, low_K, middle_K, high_K, strict=True)
+        ),
+        (float(low), float(high)),
+    )
+
+
+def _extrapolated(
+    errors_RS: NDArray[np.float64], floors_R: NDArray[np.float64], known: Sequence[int], sizes: Sequence[int]
+) -> NDArray[np.float64]:
+    """Errors_RK at the sizes asked for: least squares in logarithms above each resample's floor."""
+    floor_R = floors_R * errors_RS.min(axis=1)
+    above_RS = np.log(np.maximum(errors_RS - floor_R[:, None], 1e-6))
+    x_S = np.log(np.array(known, dtype=float))
+    centred_S = x_S - x_S.mean()
+    slope_R = np.clip(-(above_RS * centred_S).sum(axis=1) / (centred_S**2).sum(), *_SLOPES)
+    start_R = above_RS.mean(axis=1) + slope_R * x_S.mean()
+    x_K = np.log(np.array(sizes, dtype=float))
+    return np.minimum(floor_R[:, None] + np.exp(start_R[:, None] - slope_R[:, None] * x_K), 1.0)
+
+
+def curve_sentence(found: LearningCurve, smallest_worth: float) -> str:
+    """Whether more examples of the same kind are worth collecting."""
+    measured = found.points[-1][0]
+    first = found.forecasts[0]
+    factor = first.examples / measured
+    span = f"{100 * first.low:.0f} to {100 * first.high:.0f}"
+    told = f"With {factor:g} times the examples ({first.examples:,}) about {100 * first.score:.0f} points are expected ({span})"
+    low, high = found.gain
+    if high < smallest_worth:
+        return f"{told}: more examples of this kind will hardly help."
+    if low > smallest_worth:
+        return f"{told}: more examples are worth collecting."
+    return f"{told}: whether more examples would help by {100 * smallest_worth:.0f} points cannot be told from these."
