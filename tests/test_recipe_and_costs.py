@@ -2,7 +2,7 @@
 
 import pytest
 
-from postgrad.costs import break_even_days, cost_of, machine_price
+from postgrad.costs import cost_of, machine_price
 from postgrad.errors import UsageError
 from postgrad.recipe import Recipe, load_recipe, make_recipe, merged
 from postgrad.training.memory import Need, peak_bytes, sizes, training_flops
@@ -44,8 +44,6 @@ def test_money():
     price = machine_price("cpu", 3.6)
     assert cost_of(1000, price) == pytest.approx(1.0)
     assert "2026" in machine_price("cuda").assumption
-    assert break_even_days(10.0, 0.001, 30_400) == pytest.approx(10.0)
-    assert break_even_days(10.0, 0.0, 1000) is None and break_even_days(10.0, -1.0, 1000) is None
 
 
 def test_sizes_are_those_of_the_embedded_model():

@@ -31,9 +31,3 @@ def machine_price(kind: str, override: float | None = None) -> Price:
 def cost_of(seconds: float, price: Price) -> float:
     """USD."""
     return seconds / 3600 * price.usd_per_hour
-
-
-def break_even_days(invested: float, saving_per_query: float, monthly_queries: int) -> float | None:
-    """Days until an investment is earned back by cheaper answers; None when answers are not cheaper or there are none."""
-    daily = saving_per_query * monthly_queries / 30.4
-    return invested / daily if daily > 0 else None

@@ -134,6 +134,14 @@ class DecisionSection(_Section):
     """Expected traffic, for cost and break-even."""
     price_per_hour: float | None = Field(default=None, ge=0)
     """What an hour of this machine costs in USD. None: from the dated facts."""
+    data_hours: float = Field(default=0.0, ge=0)
+    """Hours that people spent on the data."""
+    hourly_rate: float = Field(default=0.0, ge=0)
+    """What such an hour costs in USD."""
+    wrong_answer_cost: float = Field(default=0.0, ge=0)
+    """What one wrong answer costs in USD: a person's time, a refund. 0: only the answers' own prices count."""
+    target_accuracy: float = Field(default=0.95, gt=0, lt=1)
+    """Accuracy wanted among answers that no person sees, for the automation rate."""
 
 
 class Recipe(_Section):
@@ -208,6 +216,8 @@ def merged(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
         *path, last = dotted.split(".")
         part = raw
         for key in path:
-            part = part[key]
+            part = part.setdefault(key, {})  # an unknown section is named by the check below
+            if not isinstance(part, dict):
+                raise UsageError(f"The setting {dotted!r} does not exist: {key!r} holds a value, not settings.")
         part[last] = value
     return make_recipe(raw)

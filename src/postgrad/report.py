@@ -143,13 +143,25 @@ class SamplePart(_Part):
     scores: dict[str, float]
 
 
+class BreakEvenPart(_Part):
+    """After so many queries, and days, the investment is earned back against an arm; None: never, or no traffic known."""
+
+    against: str
+    saving_per_1000: float
+    queries: int | None
+    days: float | None
+
+
 class CostPart(_Part):
-    """Money: USD. `per_1000` is the price of a thousand answers."""
+    """Money: USD. `per_1000` is the price of a thousand answers; `sensitivity` is (assumption, break-even in days)."""
 
     training: float = 0.0
+    data_work: float = 0.0
     per_1000: dict[str, float] = {}
     monthly_queries: int | None = None
     break_even_days: float | None = None
+    break_even: list[BreakEvenPart] = []
+    sensitivity: list[tuple[str, float | None]] = []
     assumptions: list[str] = []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from postgrad.report import (
     ArmPart,
     BenchmarkPart,
+    BreakEvenPart,
     ComparisonPart,
     CostPart,
     DataPart,
@@ -119,6 +120,8 @@ def full_report() -> Report:
             per_1000={"fine_tuned": 0.021, "few_shot": 0.19, "rag": 0.23},
             monthly_queries=10000,
             break_even_days=1.2,
+            break_even=[BreakEvenPart(against="rag", saving_per_1000=0.21, queries=191, days=1.2)],
+            sensitivity=[("as assumed", 1.2), ("half the traffic", 2.4), ("twice the price of machine time", None)],
             assumptions=[
                 "This machine costs $0.096 an hour (2 cores, list price of 2026-01).",
                 "Data work is not counted.",

@@ -11,14 +11,17 @@ import postgrad
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import PASSAGES, Data
 from postgrad.chapters.train import Result
-from postgrad.costs import break_even_days, cost_of
+from postgrad.costs import cost_of
+from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.statistics import compare_arms
 from postgrad.measures import ArmResult, Comparison, Forgetting
 from postgrad.models.language_model import LanguageModel
+from postgrad.recipe import DecisionSection
 from postgrad.registry import Catalogue
 from postgrad.report import (
     ArmPart,
+    BreakEvenPart,
     ComparisonPart,
     CostPart,
     DataPart,
@@ -167,24 +170,40 @@ def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
 
 
 def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> CostPart:
-    """Training and answers in money, and when training is earned back against the best untrained arm."""
-    price = job.price
-    training = cost_of(trained.seconds, price) if trained else 0.0
+    """Training, data work and answers in money, and when they are earned back against every untrained arm."""
+    settings, price = job.recipe.decision, job.price
+    training, work = cost_of(trained.seconds, price) if trained else 0.0, settings.data_hours * settings.hourly_rate
     per_1000 = {r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None}
-    queries = job.recipe.decision.monthly_queries
-    untrained = [r for r in results if not r.requires_training]
-    days = None
-    assumptions = [
-        price.assumption,
-        "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more.",
-    ]
-    if trained and queries and untrained:
-        best = max(untrained, key=lambda r: r.score.value)
-        saving = (per_1000[best.name] - per_1000["fine_tuned"]) / 1000
-        days = break_even_days(training, saving, queries)
-        assumptions.append(
-            f"Break-even is against {best.name}, by cheaper answers alone; the worth of better answers is not counted."
-        )
+    costs = Costs(
+        training, work, {name: value / 1000 for name, value in per_1000.items()}, settings.wrong_answer_cost,
+        {r.name: 1 - r.score.value for r in results}, settings.monthly_queries,
+    )  # fmt: skip
+    untrained = sorted((r for r in results if not r.requires_training), key=lambda r: -r.score.value)
+    found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []
     return CostPart(
-        training=training, per_1000=per_1000, monthly_queries=queries, break_even_days=days, assumptions=assumptions
-    )
+        training=training, data_work=work, per_1000=per_1000, monthly_queries=settings.monthly_queries,
+        break_even_days=found[0].days if found else None,
+        break_even=[BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days) for b in found],
+        sensitivity=[(s.assumption, s.days) for s in sensitivity(costs, "fine_tuned", found[0].against)] if found else [],
+        assumptions=_assumptions(settings, price.assumption, bool(found)),
+    )  # fmt: skip
+
+
+def _assumptions(settings: DecisionSection, price: str, compared: bool) -> list[str]:
+    """Every assumption behind the money, each with the setting that changes it."""
+    out = [price, "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more."]  # fmt: skip
+    if settings.data_hours and settings.hourly_rate:
+        out.append(
+            f"{settings.data_hours:g} hours of work on the data at {settings.hourly_rate:g} USD, as given (decision.data_hours, decision.hourly_rate)."
+        )
+    else:
+        out.append("Work on the data is not counted (decision.data_hours, decision.hourly_rate).")
+    if compared and settings.wrong_answer_cost:
+        out.append(
+            f"A wrong answer costs {settings.wrong_answer_cost:g} USD, as given; the share of wrong answers is 1 minus the score."
+        )
+    elif compared:
+        out.append(
+            "Break-even is by cheaper answers alone; the worth of better answers is not counted (decision.wrong_answer_cost)."
+        )
+    return out

@@ -33,12 +33,21 @@ def training_settings(given: list[str]) -> dict[str, Any]:
     Raises:
         UsageError: no value was given.
     """
+    return {f"training.{name}": value for name, value in settings(given).items()}
+
+
+def settings(given: list[str]) -> dict[str, Any]:
+    """`decision.smallest_worth=0.05` → `{"decision.smallest_worth": 0.05}`; values are read as YAML.
+
+    Raises:
+        UsageError: no value was given.
+    """
     import yaml
 
-    settings: dict[str, Any] = {}
+    out: dict[str, Any] = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"--set {text!r} has no value.", "Write it as --set rank=32.")
-        settings[f"training.{key.strip()}"] = yaml.safe_load(value)
-    return settings
+            raise UsageError(f"--set {text!r} has no value.", "Write it as --set name=value.")
+        out[key.strip()] = yaml.safe_load(value)
+    return out

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed, read_text
+from postgrad.cli.options import listed, read_text, settings
 
 
 def command(
@@ -39,6 +39,10 @@ def command(
     general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting of the recipe: training.rank=32, decision.data_hours=8 …"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Examples in, verdict out: check, split, measure every arm, train, compare, register, report."""
@@ -50,7 +54,7 @@ def command(
         "data.accept": listed(accept), "data.max_records": max_records,
         "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": listed(arms),
         "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
-        "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour,
+        "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour, **settings(set or []),
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     start(chosen, data, out_folder or Path(f"{data[0].stem}-report"), json)
