@@ -103,12 +103,16 @@ class ForgettingPart(_Part):
 
 
 class SlicePart(_Part):
-    """A part of the test set seen apart."""
+    """A part of the test set seen apart: the score of the arm looked at, of the best alternative, and of the same arm on
+    all the rest; `p_worse` is corrected over all parts."""
 
     slice: str
     n: int
     fine_tuned: float
     against: float
+    interval: tuple[float, float] | None = None
+    rest: float | None = None
+    p_worse: float | None = None
 
 
 class TrainingPart(_Part):

@@ -14,6 +14,7 @@ from postgrad.chapters.train import Result
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.verdict import decide
+from postgrad.evaluation.slices import worst_slices
 from postgrad.evaluation.statistics import compare_arms
 from postgrad.measures import ArmResult, Comparison, Forgetting
 from postgrad.models.language_model import LanguageModel
@@ -30,6 +31,7 @@ from postgrad.report import (
     ModelPart,
     Report,
     SamplePart,
+    SlicePart,
     TaskPart,
     VerdictPart,
 )
@@ -65,6 +67,7 @@ def conclude(
         arms=[_arm(model, r) for r in results],
         comparisons=[_comparison(c) for c in comparisons],
         forgetting=forgetting_part,
+        edge_cases=_edge_cases(job, data, results),
         training=trained.part if trained else None,
         samples=_samples(data, results),
         cost=cost,
@@ -149,6 +152,22 @@ def _comparison(c: Comparison) -> ComparisonPart:
         p_value=c.p_value,
         p_adjusted=c.p_adjusted,
     )
+
+
+def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
+    """Where the best arm (the fine-tuned one, if there is one) does worse than elsewhere, beside the best alternative."""
+    ranked = sorted(results, key=lambda r: (not r.requires_training, -r.score.value))
+    if len(ranked) < 2:
+        return []
+    other = max((r for r in results if r is not ranked[0] and not r.requires_training), key=lambda r: r.score.value, default=ranked[1])  # fmt: skip
+    found = worst_slices(data.test, data.train, ranked[0].scores, other.scores, job.recipe.seed)
+    return [
+        SlicePart(
+            slice=s.name, n=len(s.places), fine_tuned=s.score.value, against=s.against, interval=(s.score.low, s.score.high),
+            rest=s.rest, p_worse=s.p_worse,
+        )
+        for s in found
+    ]  # fmt: skip
 
 
 def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
