@@ -86,3 +86,42 @@ def test_every_check_says_what_to_do():
     from postgrad.checks.advice import ADVICE
 
     assert set(CHECKS) <= set(ADVICE)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_fix_writes_the_mended_data_and_loses_nothing(faulty, tmp_path):
+    done = check(tmp_path, faulty, "--fix", "fixed.jsonl")
+    assert done.returncode == 0, done.stderr
+    kept, removed = lines(tmp_path / "fixed.jsonl"), lines(tmp_path / "fixed.removed.jsonl")
+    assert len(kept) == 58 and [(r["check"], r["line"]) for r in removed] == [("duplicates", 57), ("structure", 59)]
+    assert "ann.lee@example.com" in json.dumps(kept)  # not redacted unasked
+    again = check(tmp_path, "fixed.jsonl", "--json")
+    report = json.loads(again.stdout)
+    assert report["read"] == report["kept"] == 58 and report["taken_out"] == {}
+
+
+def test_personal_data_is_redacted_when_asked(faulty, tmp_path):
+    done = check(tmp_path, faulty, "--fix", "fixed.jsonl", "--repair", "personal_data")
+    assert done.returncode == 0, done.stderr
+    assert "ann.lee" not in (tmp_path / "fixed.jsonl").read_text("utf-8")
+    assert [c["check"] for c in lines(tmp_path / "fixed.changed.jsonl")] == ["personal_data"]
+
+
+def test_fix_overwrites_only_when_told(faulty, tmp_path):
+    (tmp_path / "fixed.jsonl").write_text("precious")
+    done = check(tmp_path, faulty, "--fix", "fixed.jsonl")
+    assert done.returncode == 2 and "--force" in done.stderr
+    assert (tmp_path / "fixed.jsonl").read_text() == "precious"
+    assert check(tmp_path, faulty, "--fix", "fixed.jsonl", "--force").returncode == 0
+
+
+def test_options_of_fix_without_fix_are_refused(faulty, tmp_path):
+    assert check(tmp_path, faulty, "--repair", "personal_data").returncode == 2
+
+
+def test_stdin_is_read(faulty, tmp_path):
+    done = check(tmp_path, "-", "--json", stdin=faulty.read_text("utf-8"))
+    assert json.loads(done.stdout)["read"] == 60

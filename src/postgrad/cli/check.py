@@ -9,7 +9,7 @@ import typer
 
 from postgrad.cli.door import StopSign, out, show
 from postgrad.cli.options import listed
-from postgrad.errors import GateError
+from postgrad.errors import GateError, UsageError
 
 if TYPE_CHECKING:
     from postgrad.findings import Checked
@@ -23,6 +23,7 @@ def command(
     against: Annotated[list[str] | None, typer.Option(help="File of requests seen in production, to compare with.")] = None,
     fix: Annotated[Path | None, typer.Option(help="Write the data with all safe repairs made; what is taken out goes beside it, with reasons.")] = None,
     repair: Annotated[str | None, typer.Option(help="With --fix: also make these checks' repairs (personal_data redacts).")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="SHAPE", help="With --fix: the shape to write, as in convert; otherwise the usual one of these records.")] = None,
     force: Annotated[bool, typer.Option("--force", help="With --fix: overwrite what is there.")] = False,
     base: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
     surprise: Annotated[bool, typer.Option("--surprise", help="Let the base model read every answer and show the odd ones (slow, imports torch).")] = False,
@@ -45,7 +46,9 @@ def command(
     if fix is not None:
         from postgrad.chapters.fix import refuse_to_overwrite
 
-        refuse_to_overwrite(fix, force)
+        refuse_to_overwrite(fix, force, to)
+    elif repair or to or force:
+        raise UsageError("--repair, --to and --force belong to --fix OUT.", "Name the file to write: --fix fixed.jsonl")
     with StopSign().watching() as stop:
         outcome = show(check(request, stop), stop, quiet=json)
     folder = out_folder or Path(f"{_stem(data[0])}-check")
@@ -57,7 +60,7 @@ def command(
     if fix is not None:
         from postgrad.chapters.fix import write_fixed
 
-        told = show(write_fixed(outcome, request, fix), quiet=True)
+        told = show(write_fixed(outcome, request, fix, to), quiet=True)
         if not json:
             out(told)
     if not json:
