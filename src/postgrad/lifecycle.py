@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from postgrad.chapters.arms import fine_tuned_arms, measure_arms, untrained_arms
+from postgrad.chapters.automate import automation
 from postgrad.chapters.conclude import conclude, register
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
@@ -63,13 +64,17 @@ def run(
 
         yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
         model.use(trained.trained, trained.blob)
-        results += yield from measure_arms(job, model, data, fine_tuned_arms(job, data), trained.blob)
+        arms = fine_tuned_arms(job, data)
+        results += yield from measure_arms(job, model, data, arms, trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
             after = yield from benchmark_scores(job, model, trained.blob)
 
+    yield Stage("automation", "Measuring what could be answered without a person")
+    rate = yield from automation(job, model, data, arms, results, trained.blob if trained else None)
+
     yield Stage("verdict", "Judging")
-    report = conclude(job, model, data, results, forgetting(job, before, after), trained)
+    report = conclude(job, model, data, results, forgetting(job, before, after), trained, rate)
     if trained is not None:
         report = register(job, model, data, trained, report)
     write_report(report, out)

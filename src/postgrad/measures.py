@@ -52,6 +52,7 @@ class ArmResult:
         cost_per_1000: Money for 1,000 queries; None where no price is known.
         requires_training: Whether this arm exists only after a training.
         note: One sentence on how the arm was made, for the report.
+        confidences: How sure it was of each answer: the geometric mean probability of its tokens; empty where unknown.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ArmResult:
     score: Score
     requires_training: bool = False
     note: str = ""
+    confidences: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,27 @@ class SlicePart(_Part):
     p_worse: float | None = None
 
 
+class AutomationPart(_Part):
+    """Which share of requests the arm can answer without a person.
+
+    `threshold` on the answer's confidence was chosen on `calibration` validation examples so that the accuracy above it is at
+    least `target_accuracy`, except with probability `failure`; None where none could be (`needed` examples are the least).
+    `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part.
+    """
+
+    arm: str
+    target_accuracy: float
+    failure: float
+    threshold: float | None
+    coverage: float
+    coverage_interval: tuple[float, float]
+    accuracy: float | None
+    calibration: int
+    needed: int
+    curve: list[tuple[float, float]] = []
+    sentence: str
+
+
 class TrainingPart(_Part):
     """What one training did; losses are (step, nats per supervised token)."""
 
@@ -204,7 +225,7 @@ class Report(_Part):
     edge_cases: list[SlicePart] = []
     training: TrainingPart | None = None
     learning_curve: dict[str, Any] | None = None
-    automation: dict[str, Any] | None = None
+    automation: AutomationPart | None = None
     samples: list[SamplePart] = []
     cost: CostPart = Field(default_factory=CostPart)
     verdict: VerdictPart

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postgrad.report import (
     ArmPart,
+    AutomationPart,
     BenchmarkPart,
     BreakEvenPart,
     ComparisonPart,
@@ -113,7 +114,19 @@ def full_report() -> Report:
             "points": [[105, 0.61], [210, 0.74], [420, 0.833]],
             "forecast": {"examples": 840, "score": 0.87, "interval": [0.83, 0.9]},
         },
-        automation={"target_accuracy": 0.95, "coverage": 0.6, "coverage_interval": [0.5, 0.68], "threshold": 0.93},
+        automation=AutomationPart(
+            arm="fine_tuned",
+            target_accuracy=0.95,
+            failure=0.1,
+            threshold=0.93,
+            coverage=0.6,
+            coverage_interval=(0.5, 0.68),
+            accuracy=0.97,
+            calibration=60,
+            needed=46,
+            curve=[(0.1, 1.0), (0.4, 0.99), (0.6, 0.97), (0.8, 0.9), (1.0, 0.83)],
+            sentence="60 % of requests can be answered without a person.",
+        ),
         samples=_samples(),
         cost=CostPart(
             training=0.04,

@@ -129,7 +129,7 @@ def test_absent_parts_are_said_plainly() -> None:
 def test_pictures_are_well_formed_and_their_ids_are_unique() -> None:
     html = render_report(full_report())
     pictures = _pictures(html)
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     assert all(picture.attrib["aria-label"] for picture in pictures)
     ids = re.findall(r'\sid="([^"]+)"', html)
     assert len(ids) == len(set(ids))

@@ -82,6 +82,19 @@ def measure_arms(
     return out
 
 
+def answered(
+    job: Job, model: LanguageModel, data: Data, arm: Arm, records: Sequence[Record], adapter: str | None
+) -> Working[ArmResult]:
+    """One arm on records other than the test part, with the decoding of the test."""
+    room, _ = room_for_answers(model, [*data.train, *data.validation])
+    decoding = Decoding(room)
+    prompts = [model.renderer.prompt_ids(arm.ask(r)) for r in records]
+    answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
+    return (
+        yield from measure(model, arm, prompts, records, data.choice, decoding, answers, job.price, None, job.stopped)
+    )
+
+
 def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[list[Record]]:
     """The few-shot block, chosen on validation; the choice is kept."""
     sets = candidate_sets(data.train, count, job.recipe.seed)

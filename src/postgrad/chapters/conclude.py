@@ -22,6 +22,7 @@ from postgrad.recipe import DecisionSection
 from postgrad.registry import Catalogue
 from postgrad.report import (
     ArmPart,
+    AutomationPart,
     BreakEvenPart,
     ComparisonPart,
     CostPart,
@@ -46,6 +47,7 @@ def conclude(
     results: Sequence[ArmResult],
     general: tuple[ForgettingPart, list[Forgetting]],
     trained: Result | None,
+    rate: AutomationPart | None = None,
 ) -> Report:
     """Everything measured, and what follows from it."""
     forgetting_part, forgetting_tests = general
@@ -69,6 +71,7 @@ def conclude(
         forgetting=forgetting_part,
         edge_cases=_edge_cases(job, data, results),
         training=trained.part if trained else None,
+        automation=rate,
         samples=_samples(data, results),
         cost=cost,
         verdict=VerdictPart(

@@ -76,10 +76,14 @@ def write_fixed(outcome: CheckOutcome, request: Request, out: Path, shape: str |
     told = [f"{len(kept):,} records written to {out} as {name}."]
     if dropped:
         _write_lines(removed_at, (_removed(item) for item in dropped))
-        told.append(f"{len(dropped):,} taken out ({_counts(d.check for d in dropped)}), kept with reasons in {removed_at}.")
+        told.append(
+            f"{len(dropped):,} taken out ({_counts(d.check for d in dropped)}), kept with reasons in {removed_at}."
+        )
     if changed:
         _write_lines(changed_at, (_mended(item) for item in changed))
-        told.append(f"{len(changed):,} changes made ({_counts(c.check for c in changed)}), before and after in {changed_at}.")
+        told.append(
+            f"{len(changed):,} changes made ({_counts(c.check for c in changed)}), before and after in {changed_at}."
+        )
     return "\n".join(told)
 
 

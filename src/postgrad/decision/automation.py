@@ -17,7 +17,8 @@ from dataclasses import dataclass
 FAILURE = 0.1
 """Probability that the promise about the accuracy does not hold."""
 _GRID = 20
-_STARTS = 4
+_STARTS = ((200, 4), (100, 2), (0, 1))
+"""(calibration examples from which, starts): each start costs a share of the error probability, which few examples feel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,16 @@ def certify(
         raise ValueError(f"{len(confidences)} confidences for {len(scores)} scores")
     if not (0 < target < 1 and 0 < failure < 1):
         raise ValueError("target and failure lie between 0 and 1")
-    allowed, share = 1 - target, failure / _STARTS
+    starts = next(count for fewest, count in _STARTS if len(scores) >= fewest)
+    allowed, share = 1 - target, failure / starts
     needed = math.ceil(math.log(share) / math.log(1 - allowed))
     order = sorted(range(len(scores)), key=lambda i: -confidences[i])
     ranked = [confidences[i] for i in order]
     losses = [1 - scores[i] for i in order]
-    ends = _ends(ranked, min(needed, len(ranked)))
+    ends = _ends(ranked, min(needed + 1, len(ranked)))
     certified = 0
-    for start in range(_STARTS):
-        for end in ends[len(ends) * start // _STARTS :]:
+    for start in range(starts):
+        for end in ends[len(ends) * start // starts :]:
             # The lowest confidence only marks the threshold: the examples above it are an honest sample given it.
             if _p_value(losses[: end - 1], allowed) > share:
                 break

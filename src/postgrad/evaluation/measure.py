@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -116,6 +117,7 @@ def measure(
         score=score_interval(scores, groups),
         requires_training=arm.trained,
         note=arm.note,
+        confidences=tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions),
     )
 
 

@@ -114,6 +114,27 @@ def learning_picture(curve: dict[str, Any] | None, share: bool) -> str:
     return _drawn(axes, "learning", "Score over the number of training examples, with the forecast dashed")
 
 
+def automation_picture(curve: Sequence[tuple[float, float]], target: float, coverage: float) -> str:
+    """Draw the accuracy of what goes out unseen over the share that does, the wanted accuracy, and the share certified."""
+    points = _finite(curve)
+    if not points:
+        return ""
+    axes = _axes(460, 250, left=60, right=24, top=18, bottom=44)
+    axes.plot(*zip(*points, strict=True), color=INKS["trained"], linewidth=2.4)
+    axes.axhline(target, color=INKS["soft"], linewidth=1.4, dashes=(4, 3))
+    if coverage > 0:
+        axes.axvspan(0, coverage, color=INKS["wash"], zorder=0)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(min(0.5, *(y for _, y in points), target) - 0.03, 1.03)
+    axes.grid(axis="y", color=INKS["line"], linewidth=1)
+    axes.locator_params(axis="both", nbins=5)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    _labels(axes, "answered without a person", "")
+    said = f"Accuracy over the share answered without a person; {100 * coverage:.0f} % is certified"
+    return _drawn(axes, "automation", said)
+
+
 def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: bool, narrow: bool) -> None:
     colour = INKS["trained" if wording.is_trained(arm.name) else "accent"]
     weight = "bold" if best else "normal"

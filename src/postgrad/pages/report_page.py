@@ -71,7 +71,7 @@ def render_report(report: Report) -> str:
     share = scores_are_shares(report)
     arms = ranked(report)
     best = arms[0].name if arms else ""
-    training = report.training
+    training, rate = report.training, report.automation
     losses = (training.train_loss, training.validation_loss, training.best_step) if training else ([], [], None)
     page = (
         environment()
@@ -89,6 +89,7 @@ def render_report(report: Report) -> str:
             arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
             losses=pictures.loss_picture(*losses),
             lengths=pictures.lengths_picture(report.data.token_histogram),
+            automation=pictures.automation_picture(rate.curve, rate.target_accuracy, rate.coverage) if rate else "",
             learning=pictures.learning_picture(report.learning_curve, share),
             findings=sorted(report.data.findings, key=_gravity),
             samples_shown=SAMPLES_SHOWN,
