@@ -145,6 +145,7 @@ class Rating(Record):
     prompt: tuple[Message, ...]
     completion: tuple[Message, ...]
     good: bool
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def prompt_text(self) -> str:

@@ -1,22 +1,76 @@
-"""The shapes of training files that are known by their keys: OpenAI chat, ShareGPT, Alpaca, prompt-completion, Self-Instruct.
+"""The shapes of training files that are known by their keys and values; what none of them knows is left to `guess`.
 
-Each shape is one function from a row to its records and one line in `SHAPES`; what none of them knows is left to `guess`.
+Each shape is one reading function (in `read_chats`, `read_pairs`, `read_tasks`) and one entry in `SHAPES`. The first entry
+that fits a row is the row's shape, so what says more stands before what says less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postgrad.data.cells import to_text
-from postgrad.data.chat import TurnError, read_messages, read_tools
-from postgrad.data.rows import Row
-from postgrad.errors import DataError
-from postgrad.records import Conversation, Message, Record, Source
+from postgrad.data.chat import is_role
+from postgrad.data.read_chats import (
+    SYSTEM_COLUMNS,
+    TOOL_COLUMNS,
+    About,
+    Values,
+    is_turns,
+    read_alpaca,
+    read_chat,
+    read_instances,
+    read_prompt_completion,
+    read_sharegpt,
+)
+from postgrad.data.read_pairs import (
+    PROMPT_COLUMNS,
+    has_votes,
+    is_verdict,
+    one_text,
+    prompt_columns,
+    rated_completion,
+    rating,
+    read_chosen_messages,
+    read_implicit,
+    read_openai_preference,
+    read_preference,
+    read_votes,
+)
+from postgrad.data.read_tasks import (
+    is_choice,
+    is_function_calling,
+    read_choice,
+    read_function_calling,
+    read_own,
+    read_prompt_only,
+    read_reinforcement,
+    read_text,
+)
+from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
 
-Values = Mapping[str, Any]
-SYSTEM_COLUMNS = ("system", "system_prompt")
+_BESIDE = (*SYSTEM_COLUMNS, *TOOL_COLUMNS, "images")
+_PAIR = ("chosen", "rejected", "instruction", "history", "messages", "conversations", *PROMPT_COLUMNS, *_BESIDE)
+_ALPACA = ("instruction", "input", "output", "history", *_BESIDE)
+_ANSWERS = frozenset(["completion", "response", "output", "chosen", "completions", "reply"])
+_TASK_KEYS = frozenset(
+    ["prompt", "id", "key", "images", *_BESIDE, "instruction_id_list", "kwargs", "data_source", "ability", "reward_model", "extra_info"]
+)  # fmt: skip
+"""Beside a prompt of plain text only these leave no doubt that nothing else is the answer (IFEval, verl)."""
+_TEXT_KEYS = frozenset(
+    ["text", "id", "url", "timestamp", "date", "meta", "metadata", "lang", "language", "source", "added", "created", "version", "file", "path"]
+)  # fmt: skip
+_OWN = {"conversation": "messages", "preference": "chosen", "rating": "completion", "task": "prompt", "text": "text"}
+
+KINDS: dict[type[Record], str] = {
+    Conversation: "conversations",
+    Preference: "preference pairs",
+    Rating: "ratings",
+    Task: "tasks without an answer to learn",
+    Text: "raw text",
+}
+"""What a set of records is called towards the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,163 +79,288 @@ class Shape:
 
     Attributes:
         name: What it is called towards the user.
+        kind: The class of its records; None where it cannot be read, and `explanation` says why.
         explanation: How it is read, in a sentence.
-        uses: The columns it reads; all others become metadata.
-        fits: Whether columns and a sample of rows are of this shape.
-        read: One row → the messages of its records; may raise TurnError.
+        needs: The keys that every row has.
+        uses: The keys that it reads; all others become metadata (or a task's fields).
+        fits: Whether a row that has the keys is of this shape.
+        read: One row → its records; may raise TurnError or LeftOut.
+        absorbs: A shape whose rows count as this one's where they are the fewer.
     """
 
     name: str
+    kind: type[Record] | None
     explanation: str
+    needs: tuple[str, ...]
     uses: tuple[str, ...]
-    fits: Callable[[Sequence[str], Sequence[Values]], bool]
-    read: Callable[[Values], list[tuple[Message, ...]]]
+    fits: Callable[[Values], bool]
+    read: Callable[[Values, About], list[Record]]
+    absorbs: str = ""
 
 
-def recognise(rows: Sequence[Row], columns: Sequence[str]) -> Shape | None:
-    """The first known shape that fits; None where columns must be chosen."""
-    sample = [values for _, values in rows[:50]]
-    return next((shape for shape in SHAPES if shape.fits(columns, sample)), None)
+def shape_of(values: Values) -> Shape | None:
+    """The first known shape that fits a row; None where columns must be chosen."""
+    return next((shape for shape in _candidates(tuple(values)) if shape.fits(values)), None)
 
 
-def refuse_unusable(rows: Sequence[Row], columns: Sequence[str], file: str) -> None:
-    """Refuses shapes that hold no input with its one right answer, saying what they seem to be.
-
-    Raises:
-        DataError: Preference pairs, ratings or raw text.
-    """
-    known = {c.lower() for c in columns}
-    if {"chosen", "rejected"} <= known or {"chosen_messages", "rejected_messages"} <= known:
-        raise DataError(
-            f"{file} holds preference pairs (columns chosen and rejected); this reader takes one right answer an example.",
-            "To learn the chosen answers alone, give a file with the prompt and the chosen answer: "
-            "--input prompt --output chosen.",
-        )
-    label = next((values.get("label") for _, values in rows if values.get("label") is not None), None)
-    if isinstance(label, bool) and known & {"messages", "completion"}:
-        raise DataError(
-            f"{file} holds ratings (label true or false): answers rated false would be learned as if they were right.",
-            "Give a file with the answers rated true alone, without the label column.",
-        )
-    if len(columns) == 1 and columns[0] not in ("messages", "conversations"):
-        raise DataError(
-            f"{file} has one column ({columns[0]!r}); learning needs an input and the right answer to it.",
-            "Give a file with two columns, or chat messages that end with the assistant's answer.",
-        )
+@functools.lru_cache(maxsize=4096)
+def _candidates(keys: tuple[str, ...]) -> tuple[Shape, ...]:
+    return tuple(shape for shape in SHAPES if set(shape.needs) <= set(keys))
 
 
-def read_shape(shape: Shape, source: Source, values: Values) -> list[Record]:
-    """The records of one row.
-
-    Raises:
-        TurnError: The row does not keep to the shape.
-    """
-    meta = {key: value for key, value in values.items() if key not in shape.uses}
-    tools = read_tools(values.get("tools")) if "tools" in shape.uses else ()
-    return [
-        Conversation(messages=with_system(messages, values, shape.uses), tools=tools, source=source, meta=meta)
-        for messages in shape.read(values)
-    ]
+def _filled(*keys: str) -> Callable[[Values], bool]:
+    return lambda values: all(values.get(key) is not None for key in keys)
 
 
-def with_system(messages: tuple[Message, ...], values: Values, uses: Sequence[str]) -> tuple[Message, ...]:
-    """Puts the text of a system column in front, where the messages have no system message of their own."""
-    text = next((to_text(values[c]) for c in SYSTEM_COLUMNS if c in uses and values.get(c)), "")
-    if not text or any(m.role == "system" for m in messages):
-        return messages
-    return (Message("system", text), *messages)
+def _turns(key: str) -> Callable[[Values], bool]:
+    return lambda values: is_turns(values.get(key))
 
 
-def _is_turns(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and isinstance(value[0], dict)
-        and bool({"role", "from"} & set(value[0]))
-    )
+def _rated(key: str, turns: str) -> Callable[[Values], bool]:
+    return lambda values: is_verdict(values.get(key)) and (not turns or is_turns(values.get(turns)))
 
 
-def _all_have(sample: Sequence[Values], key: str, test: Callable[[Any], bool]) -> bool:
-    """Whether the key's values are of a kind; some bad rows do not hide a shape."""
-    return sum(test(values.get(key)) for values in sample) > len(sample) / 2
+def _is_openai_preference(values: Values) -> bool:
+    given = values.get("input")
+    return isinstance(given, dict) and "messages" in given
 
 
-def _fits_list(key: str) -> Callable[[Sequence[str], Sequence[Values]], bool]:
-    def fits(columns: Sequence[str], sample: Sequence[Values]) -> bool:
-        return key in columns and _all_have(sample, key, lambda v: _is_turns(v) or str(v).lstrip().startswith("[{"))
-
-    return fits
+def _is_bedrock(values: Values) -> bool:
+    return str(values.get("schemaVersion")).startswith("bedrock") and isinstance(values.get("messages"), list)
 
 
-def _fits_keys(*keys: str) -> Callable[[Sequence[str], Sequence[Values]], bool]:
-    return lambda columns, sample: all(key in columns for key in keys)
+def _ends_with_request(values: Values) -> bool:
+    turns = values.get("messages")
+    return isinstance(turns, list) and is_turns(turns) and is_role(turns[-1], "user")
 
 
-def _read_list(key: str) -> Callable[[Values], list[tuple[Message, ...]]]:
-    return lambda values: [read_messages(values.get(key))]
+def _is_stepwise(values: Values) -> bool:
+    return isinstance(values["completions"], list) and isinstance(values["labels"], list)
 
 
-def _read_prompt_completion(values: Values) -> list[tuple[Message, ...]]:
-    prompt, completion = values.get("prompt"), values.get("completion")
-    asked = read_messages(prompt) if _is_turns(prompt) else (Message("user", to_text(prompt)),)
-    said = read_messages(completion) if _is_turns(completion) else (Message("assistant", to_text(completion)),)
-    return [(*asked, *said)]
+def _is_prompt_only(values: Values) -> bool:
+    if is_turns(values["prompt"]):
+        return not _ANSWERS & values.keys()
+    return one_text(values["prompt"]) and values.keys() <= _TASK_KEYS
 
 
-def _read_alpaca(values: Values) -> list[tuple[Message, ...]]:
-    parts = [to_text(values.get("instruction")), to_text(values.get("input"))]
-    turns: list[Message] = []
-    history = values.get("history") or []
-    if not isinstance(history, list) or not all(isinstance(turn, list) and len(turn) == 2 for turn in history):
-        raise TurnError("the history is not a list of [request, answer] pairs")
-    for asked, answered in history:
-        turns += [Message("user", to_text(asked)), Message("assistant", to_text(answered))]
-    prompt = "\n\n".join(part for part in parts if part)
-    return [(*turns, Message("user", prompt), Message("assistant", to_text(values.get("output"))))]
+def _is_text(values: Values) -> bool:
+    return values.keys() <= _TEXT_KEYS and isinstance(values["text"], str)
 
 
-def _read_instances(values: Values) -> list[tuple[Message, ...]]:
-    instances = values.get("instances")
-    if not isinstance(instances, list) or not all(isinstance(item, dict) for item in instances):
-        raise TurnError("the instances are not a list of objects")
-    return [_read_alpaca({"instruction": values.get("instruction"), **item})[0] for item in instances]
+def _is_own(values: Values) -> bool:
+    key = _OWN.get(values["shape"]) if isinstance(values["shape"], str) else None
+    return key is not None and key in values and "source" in values
 
+
+def _unreadable(values: Values, about: About) -> list[Record]:
+    raise NotImplementedError("a shape without a kind is refused before it is read")
+
+
+def _chosen_alone(values: Values) -> bool:
+    return values.get("chosen") is not None and values.get("rejected") is not None
+
+
+_RATING_SAID = "Each row is an answer that somebody called good or bad"
+_PAIR_SAID = "Each row is a request with a better and a worse answer"
 
 SHAPES: tuple[Shape, ...] = (
+    Shape("postgrad records", Record, "Records as postgrad writes them.", ("shape", "source"), (), _is_own, read_own),
+    *(
+        Shape(
+            "OpenAI preference",
+            Preference,
+            f"{_PAIR_SAID}: 'input', '{better}', '{worse}'.",
+            ("input", better, worse),
+            ("input", better, worse, "tools"),
+            _is_openai_preference,
+            read_openai_preference,
+        )
+        for better, worse in (
+            ("preferred_output", "non_preferred_output"),
+            ("preferred_completion", "non_preferred_completion"),
+        )
+    ),
+    Shape(
+        "preference conversations",
+        Preference,
+        f"{_PAIR_SAID}: the ends of 'chosen_messages' and 'rejected_messages'; what they share is the request.",
+        ("chosen_messages", "rejected_messages"),
+        ("chosen_messages", "rejected_messages", *_BESIDE),
+        _filled("chosen_messages", "rejected_messages"),
+        read_chosen_messages,
+    ),
+    Shape(
+        "preference",
+        Preference,
+        f"{_PAIR_SAID}, 'chosen' and 'rejected'.",
+        ("chosen", "rejected"),
+        _PAIR,
+        lambda values: _chosen_alone(values) and prompt_columns(values),
+        read_preference,
+    ),
+    Shape(
+        "preference with implicit prompt",
+        Preference,
+        f"{_PAIR_SAID}: what 'chosen' and 'rejected' share at their beginning is the request, the rest are the answers.",
+        ("chosen", "rejected"),
+        _PAIR,
+        _chosen_alone,
+        read_implicit,
+    ),
+    Shape(
+        "votes on two answers",
+        Preference,
+        f"{_PAIR_SAID}: 'response1' or 'response2', as most annotators say.",
+        ("response1", "response2"),
+        ("response1", "response2", "instruction", "history", *PROMPT_COLUMNS, *_BESIDE),
+        has_votes,
+        read_votes,
+    ),
+    Shape(
+        "stepwise supervision",
+        None,
+        "Each row calls every step of an answer right or wrong ('completions' with 'labels'). A record of postgrad judges "
+        "whole answers, and no objective learns from single steps.",
+        ("completions", "labels"),
+        (),
+        _is_stepwise,
+        _unreadable,
+    ),
+    *(
+        Shape(
+            name,
+            Rating,
+            f"{_RATING_SAID} ('{key}').",
+            (turns, key),
+            (*uses, key),
+            _rated(key, "" if turns == "output" else turns),
+            rating(key, read),
+        )
+        for key in ("kto_tag", "label")
+        for name, turns, uses, read in (
+            ("KTO", "messages", ("messages", *_BESIDE), read_chat),
+            ("KTO, ShareGPT", "conversations", ("conversations", *_BESIDE), read_sharegpt),
+            ("KTO, Alpaca", "output", _ALPACA, read_alpaca),
+        )
+        if not (key == "label" and turns == "output")
+    ),
+    Shape(
+        "unpaired preference",
+        Rating,
+        f"{_RATING_SAID}: 'prompt', 'completion', 'label'.",
+        ("prompt", "completion", "label"),
+        ("prompt", "completion", "label", *_BESIDE),
+        _rated("label", ""),
+        rated_completion,
+    ),
+    Shape(
+        "Bedrock conversation",
+        Conversation,
+        "Each row is a conversation under 'messages' with a list 'system'; the assistant's messages are what is learned.",
+        ("schemaVersion", "messages"),
+        ("schemaVersion", "messages", *_BESIDE),
+        _is_bedrock,
+        read_chat,
+    ),
+    Shape(
+        "OpenAI reinforcement",
+        Task,
+        "Each row is a request under 'messages' without an answer; the other keys are what a grader may ask for.",
+        ("messages",),
+        ("messages", "reference", *_BESIDE),
+        _ends_with_request,
+        read_reinforcement,
+    ),
     Shape(
         "OpenAI chat",
+        Conversation,
         "Each row is a conversation under 'messages'; the assistant's messages are what is learned.",
-        ("messages", "tools", "functions", "parallel_tool_calls", *SYSTEM_COLUMNS),
-        _fits_list("messages"),
-        _read_list("messages"),
+        ("messages",),
+        ("messages", *_BESIDE),
+        _turns("messages"),
+        read_chat,
+        absorbs="OpenAI reinforcement",
     ),
     Shape(
         "ShareGPT",
+        Conversation,
         "Each row is a conversation under 'conversations'; the turns from gpt (assistant) are what is learned.",
-        ("conversations", "tools", *SYSTEM_COLUMNS),
-        _fits_list("conversations"),
-        _read_list("conversations"),
+        ("conversations",),
+        ("conversations", *_BESIDE),
+        _turns("conversations"),
+        read_sharegpt,
     ),
     Shape(
         "prompt-completion",
+        Conversation,
         "Input is 'prompt', output is 'completion'.",
-        ("prompt", "completion", "tools", *SYSTEM_COLUMNS),
-        _fits_keys("prompt", "completion"),
-        _read_prompt_completion,
+        ("prompt", "completion"),
+        ("prompt", "completion", *_BESIDE),
+        _filled("prompt"),
+        read_prompt_completion,
     ),
     Shape(
         "Alpaca",
+        Conversation,
         "Input is 'instruction', followed by 'input' where that is not empty; output is 'output'.",
-        ("instruction", "input", "output", "history", *SYSTEM_COLUMNS),
-        _fits_keys("instruction", "input", "output"),
-        _read_alpaca,
+        ("instruction", "output"),
+        _ALPACA,
+        lambda values: values.get("instruction") is not None and ("input" in values or "history" in values),
+        read_alpaca,
     ),
     Shape(
         "Self-Instruct",
+        Conversation,
         "Each row is an 'instruction' with 'instances'; each instance gives one example: the instruction followed by its "
         "'input', and its 'output'.",
         ("instruction", "instances"),
-        _fits_keys("instruction", "instances"),
-        _read_instances,
+        ("instruction", "instances"),
+        _filled("instruction"),
+        read_instances,
     ),
-)
+    *(
+        Shape(
+            "multiple choice",
+            Task,
+            f"Each row is a question ({', '.join(map(repr, needs))}); the letter of the right choice is the reference.",
+            needs,
+            (*needs, "label", "answer", "answerKey"),
+            is_choice,
+            read_choice,
+        )
+        for needs in (("question", "choices"), ("ctx", "endings"), ("goal", "sol1", "sol2"), ("sentence", "option1", "option2"))
+    ),
+    Shape(
+        "function calling",
+        Task,
+        "Each row is a request under 'question' with the functions that may be called; there is no answer in it.",
+        ("question", "function"),
+        ("question", "function"),
+        is_function_calling,
+        read_function_calling,
+    ),
+    Shape(
+        "prompt only",
+        Task,
+        "Each row is a 'prompt' without an answer; the other keys are what a grader may ask for.",
+        ("prompt",),
+        ("prompt", "reference", *_BESIDE),
+        _is_prompt_only,
+        read_prompt_only,
+    ),
+    Shape(
+        "text",
+        Text,
+        "Each row is a text to go on reading from, for --objective pretrain.",
+        ("text",),
+        ("text",),
+        _is_text,
+        read_text,
+    ),
+)  # fmt: skip
+
+
+def kind_named(records: Sequence[Any]) -> str:
+    """`preference pairs`, `raw text` …, of the first record."""
+    return KINDS[type(records[0])] if records else "records"
