@@ -201,6 +201,15 @@ def test_real_sets_are_understood(path, inputs, outputs):
     assert all(r.prompt_text for r in mapped.records)
 
 
+def test_columns_of_pictures_are_not_taken_for_text():
+    rows = rows_of(*[{"image": f"img/{i}.png", "name": f"a red desk {i}", "kind": "ab"[i % 2]} for i in range(30)])
+    mapped = to_records(rows)
+    assert "The pictures of 'image' are not read; --input image,name takes them." in mapped.explanation
+    record = to_records(rows, input_column="image,name", output_column="kind").records[1]
+    assert isinstance(record, Conversation) and record.messages[0].content == "a red desk 1"
+    assert record.messages[0].parts[0] == {"type": "image_url", "image_url": {"url": "img/1.png"}}
+
+
 def test_alternatives_are_mentioned():
     assert "--output long_answer" in to_records(read_rows(shared_data("pubmedqa/pqal.jsonl"))).explanation
 

@@ -10,7 +10,7 @@ import typer
 
 from postgrad.cli.door import errors, out
 from postgrad.cli.options import listed, read_text
-from postgrad.errors import UsageError
+from postgrad.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from postgrad.data.convert import Converted
@@ -49,9 +49,12 @@ def command(
         raise UsageError(f"{str(target)!r} is a folder.", f"Name a file in it: {target / 'data.jsonl'}")
     if not printed and target.exists() and not force:
         raise UsageError(f"{str(target)!r} is there already.", "Choose another name, or replace it: --force")
-    done = convert(
-        data, target, to, input_column=listed(input), output_column=listed(output), system_prompt=read_text(system_prompt), skip=skip, meta=not no_meta
-    )  # fmt: skip
+    try:
+        done = convert(
+            data, target, to, input_column=listed(input), output_column=listed(output), system_prompt=read_text(system_prompt), skip=skip, meta=not no_meta
+        )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        raise Interrupted("Interrupted; nothing was written.") from stop
     if json:
         out(jsonlib.dumps(_account(done, target, to), ensure_ascii=False))
         return

@@ -27,6 +27,8 @@ _ROLES: dict[str, Role] = {
     "tool_response": "tool",
 }
 
+_PLAIN = ("system", "user", "assistant")
+
 
 def read_messages(raw: Any) -> tuple[Message, ...]:
     """A list of `{role, content}` (OpenAI) or `{from, value}` (ShareGPT) turns, or its JSON text, as messages.
@@ -85,6 +87,8 @@ def _parse(text: str) -> Any:
 def _turn(turn: Any, number: int) -> Message:
     if not isinstance(turn, dict):
         raise TurnError(f"message {number} is not an object")
+    if len(turn) == 2 and turn.get("role") in _PLAIN and isinstance(turn.get("content"), str):
+        return Message(turn["role"], turn["content"])  # the commonest turn, read quickly
     said = turn.get("role", turn.get("from"))
     role = _ROLES.get(said) if isinstance(said, str) else None
     if role is None and (role := _ROLES.get(str(said).lower())) is None:
@@ -92,8 +96,6 @@ def _turn(turn: Any, number: int) -> Message:
     if "role" not in turn and "value" not in turn:
         raise TurnError(f"message {number} has no value")
     raw = turn.get("content", turn.get("value"))
-    if len(turn) == 2 and isinstance(raw, str) and said != "function_call":  # the commonest turn, read quickly
-        return Message(role, raw)
     content, inner_calls, parts = read_content(raw, number)
     calls = _calls(turn, number) + inner_calls
     if said == "function_call":

@@ -9,6 +9,7 @@ from typing import Any
 
 from postgrad.data.cells import shorten, to_answer, to_blocks, to_text
 from postgrad.data.guess import Choice, guess
+from postgrad.data.parts import attach_images
 from postgrad.data.read_chats import SYSTEM_COLUMNS, system_text, with_system
 from postgrad.data.reading import Reading, recognise, refuse_one_column
 from postgrad.data.rows import Row, Rows
@@ -107,10 +108,11 @@ def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> R
 
 
 def _pair(choice: Choice, used: frozenset[str], source: Source, values: Mapping[str, Any]) -> Record:
-    messages = (
-        Message("user", to_blocks(values, choice.inputs)),
-        Message("assistant", to_answer(values, choice.outputs)),
-    )
+    texts = [column for column in choice.inputs if column not in choice.images]
+    asked = (Message("user", to_blocks(values, texts) if texts else ""),)
+    if pictures := [values[column] for column in choice.images if values.get(column)]:
+        asked = attach_images(asked, pictures)
+    messages = (*asked, Message("assistant", to_answer(values, choice.outputs)))
     meta = {key: value for key, value in values.items() if key not in used}
     system = to_text(system_text(values, tuple(used)))
     return Conversation(messages=with_system(messages, system), source=source, meta=meta)

@@ -100,7 +100,10 @@ class Shape:
 
 def shape_of(values: Values) -> Shape | None:
     """The first known shape that fits a row; None where columns must be chosen."""
-    return next((shape for shape in _candidates(tuple(values)) if shape.fits(values)), None)
+    for shape in _candidates(tuple(values)):
+        if shape.fits(values):
+            return shape
+    return None
 
 
 @functools.lru_cache(maxsize=4096)
