@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from postgrad.data.cells import exact_text
 from postgrad.data.chat import read_messages
 from postgrad.data.faults import LeftOut, TurnError
 from postgrad.data.read_chats import (
@@ -134,9 +133,8 @@ def read_transcript(text: str) -> tuple[Message, ...]:
     before, *rest = _SPEAKER.split(text if text.startswith("\n\n") else "\n\n" + text)
     if before.strip() or not rest:
         raise TurnError("the transcript does not begin with Human: or Assistant:")
-    roles = {"Human": "user", "Assistant": "assistant"}
     pairs = zip(rest[::2], rest[1::2], strict=True)
-    return tuple(Message("user" if roles[who] == "user" else "assistant", words.strip()) for who, words in pairs)
+    return tuple(Message("user" if who == "Human" else "assistant", words.strip()) for who, words in pairs)
 
 
 def shared_beginning(one: str, other: str) -> int:
@@ -208,7 +206,3 @@ def _verdict(value: Any) -> bool | None:
 def prompt_columns(values: Values) -> bool:
     """Whether a row has a prompt beside its answers."""
     return any(values.get(c) for c in ("conversations", "messages", "instruction", *PROMPT_COLUMNS))
-
-
-def one_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(exact_text(value).strip())
