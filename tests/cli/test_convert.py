@@ -26,7 +26,7 @@ def test_it_says_what_it_read_and_wrote(pairs, tmp_path, capsys):
     out = tmp_path / "chat.jsonl"
     assert main(["convert", str(pairs), str(out), "--to", "openai-chat"]) == 0
     said = capsys.readouterr().out
-    assert "was read as preference" in said and "20 records read, 20 rows written" in said
+    assert "Read as preference: each row" in said and "20 records read, 20 rows written" in said
     assert "rejected ones were left out" in said
     first = json.loads(out.read_text().splitlines()[0])
     assert first == {"messages": [{"role": "user", "content": "Is desk 0 there?"}, {"role": "assistant", "content": "Yes, 0 is."}]}  # fmt: skip

@@ -117,7 +117,8 @@ def test_every_shape_is_recognised_and_read(name):
     )
     assert [type(r) for r in mapped.records] == [type(record)] * 2
     assert plain(mapped.records[0]) == plain(record)
-    assert mapped.explanation.endswith(".") and str(mapped.records[1].source) == "x.jsonl:2"
+    assert mapped.explanation.startswith(f"Read as {mapped.shape}: ") and mapped.explanation.endswith(".")
+    assert str(mapped.records[1].source) == "x.jsonl:2"
     assert all(is_usable(r) for r in mapped.records)
 
 
@@ -129,7 +130,7 @@ def test_what_stands_besides_is_kept(name):
     else:
         values, extra = {**values, "customer": 7}, "customer"
     kept = to_records(rows_of(values)).records[0]
-    assert extra in (kept.fields if isinstance(kept, Task) and name != "multiple choice" else kept.meta)
+    assert extra in (kept.fields if isinstance(kept, Task) else kept.meta)
 
 
 @pytest.mark.parametrize("other", ["OpenAI preference", "KTO", "ShareGPT", "prompt-completion", "text"])

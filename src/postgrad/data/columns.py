@@ -104,7 +104,7 @@ def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> R
         return [_prompted(record, system_prompt) for record in found] if system_prompt else found
 
     kept = "" if shape.kind in (Record, Task) else _kept(columns, used)
-    return Reading(shape.name, shape.explanation + kept, shape, read, used)
+    return Reading(shape.name, f"Read as {shape.name}: {shape.explanation}{kept}", shape, read, used)
 
 
 def _pair(choice: Choice, used: frozenset[str], source: Source, values: Mapping[str, Any]) -> Record:

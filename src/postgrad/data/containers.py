@@ -121,6 +121,8 @@ def _csv(stream: BinaryIO) -> Iterator[Write]:
     def write(row: Mapping[str, Any]) -> None:
         cells = flat(row)
         if not columns:
+            if len(cells) == 1:
+                raise Inexpressible("it is one text alone, and a table of one column cannot be told from plain text")
             columns.extend(cells)
             writer.writerow(columns)
         _refuse_new(cells, columns)

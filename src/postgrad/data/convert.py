@@ -83,7 +83,7 @@ def convert(
                     reading = choose_reading(
                         rows, input_column=input_column, output_column=output_column, system_prompt=system_prompt
                     )
-                    done.explanations.append(f"{path} was read as {reading.name}. {reading.explanation}")
+                    done.explanations.append(f"{path}: {reading.explanation}")
                 done.notes += [note for note in rows.notes if note not in done.notes]
                 for record in reading.records(rows):
                     job.take(record, write)

@@ -36,7 +36,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "Bedrock conversation",
         Conversation,
-        "Each row is a conversation under 'messages' with a list 'system'; the assistant's messages are what is learned.",
+        "each row is a conversation under 'messages' with a list 'system'; the assistant's messages are what is learned.",
         ("schemaVersion", "messages"),
         ("schemaVersion", "messages", *BESIDE),
         _is_bedrock,
@@ -45,7 +45,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "OpenAI chat",
         Conversation,
-        "Each row is a conversation under 'messages'; the assistant's messages are what is learned.",
+        "each row is a conversation under 'messages'; the assistant's messages are what is learned.",
         ("messages",),
         ("messages", *BESIDE),
         lambda values: is_turns(values["messages"]) and not ends_with_request(values),
@@ -55,7 +55,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "ShareGPT",
         Conversation,
-        "Each row is a conversation under 'conversations'; the turns from gpt (assistant) are what is learned.",
+        "each row is a conversation under 'conversations'; the turns from gpt (assistant) are what is learned.",
         ("conversations",),
         ("conversations", *BESIDE),
         _turns("conversations"),
@@ -64,7 +64,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "prompt-completion",
         Conversation,
-        "Input is 'prompt', output is 'completion'.",
+        "input is 'prompt', output is 'completion'.",
         ("prompt", "completion"),
         ("prompt", "completion", *BESIDE),
         filled("prompt"),
@@ -73,7 +73,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "Alpaca",
         Conversation,
-        "Input is 'instruction', followed by 'input' where that is not empty; output is 'output'.",
+        "input is 'instruction', followed by 'input' where that is not empty; output is 'output'.",
         ("instruction", "output"),
         ALPACA,
         lambda values: values.get("instruction") is not None and ("input" in values or "history" in values),
@@ -82,7 +82,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "Self-Instruct",
         Conversation,
-        "Each row is an 'instruction' with 'instances'; each instance gives one example: the instruction followed by its "
+        "each row is an 'instruction' with 'instances'; each instance gives one example: the instruction followed by its "
         "'input', and its 'output'.",
         ("instruction", "instances"),
         ("instruction", "instances"),

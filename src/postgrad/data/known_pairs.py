@@ -22,8 +22,8 @@ from postgrad.data.shape import ALPACA, BESIDE, Shape, filled
 from postgrad.records import Preference, Rating, Record
 
 _PAIR = ("chosen", "rejected", "instruction", "history", "messages", "conversations", *PROMPT_COLUMNS, *BESIDE)
-_RATING_SAID = "Each row is an answer that somebody called good or bad"
-_PAIR_SAID = "Each row is a request with a better and a worse answer"
+_RATING_SAID = "each row is an answer that somebody called good or bad"
+_PAIR_SAID = "each row is a request with a better and a worse answer"
 
 
 def _is_openai_preference(values: Values) -> bool:

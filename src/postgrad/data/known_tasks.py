@@ -44,14 +44,14 @@ def _is_own(values: Values) -> bool:
 
 
 OWN: tuple[Shape, ...] = (
-    Shape("postgrad records", Record, "Records as postgrad writes them.", ("shape", "source"), (), _is_own, read_own),
+    Shape("postgrad records", Record, "records as postgrad writes them.", ("shape", "source"), (), _is_own, read_own),
 )
 
 TASKS: tuple[Shape, ...] = (
     Shape(
         "OpenAI reinforcement",
         Task,
-        "Each row is a request under 'messages' without an answer; the other keys are what a grader may ask for.",
+        "each row is a request under 'messages' without an answer; the other keys are what a grader may ask for.",
         ("messages",),
         ("messages", "reference", *BESIDE),
         ends_with_request,
@@ -61,7 +61,7 @@ TASKS: tuple[Shape, ...] = (
         Shape(
             "multiple choice",
             Task,
-            f"Each row is a question ({', '.join(map(repr, needs))}); the letter of the right choice is the reference.",
+            f"each row is a question ({', '.join(map(repr, needs))}); the letter of the right choice is the reference.",
             needs,
             (*needs, "label", "answer", "answerKey"),
             is_choice,
@@ -72,7 +72,7 @@ TASKS: tuple[Shape, ...] = (
     Shape(
         "function calling",
         Task,
-        "Each row is a request under 'question' with the functions that may be called; there is no answer in it.",
+        "each row is a request under 'question' with the functions that may be called; there is no answer in it.",
         ("question", "function"),
         ("question", "function"),
         is_function_calling,
@@ -81,7 +81,7 @@ TASKS: tuple[Shape, ...] = (
     Shape(
         "prompt only",
         Task,
-        "Each row is a 'prompt' without an answer; the other keys are what a grader may ask for.",
+        "each row is a 'prompt' without an answer; the other keys are what a grader may ask for.",
         ("prompt",),
         ("prompt", "reference", *BESIDE),
         _is_prompt_only,
@@ -90,7 +90,7 @@ TASKS: tuple[Shape, ...] = (
     Shape(
         "text",
         Text,
-        "Each row is a text to go on reading from, for --objective pretrain.",
+        "each row is a text to go on reading from, for --objective pretrain.",
         ("text",),
         ("text",),
         _is_text,

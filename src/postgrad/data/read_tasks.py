@@ -84,9 +84,9 @@ def read_choice(values: Values, about: About) -> list[Record]:
         raise TurnError("the right choice is not named by its number or letter")
     question, choices, _ = found
     listed = "\n".join(f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, choices, strict=False))
-    fields = {"choices": choices, "right": place}
+    fields = {**about["meta"], "choices": choices, "right": place}
     prompt = (Message("user", f"{question}\n{listed}"),)
-    return [Task(prompt=prompt, reference=ascii_uppercase[place], fields=fields, **about)]
+    return [Task(prompt=prompt, reference=ascii_uppercase[place], fields=fields, source=about["source"])]
 
 
 def _place(right: Any, choices: Sequence[str], values: Values) -> int | None:
