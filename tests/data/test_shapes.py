@@ -10,7 +10,7 @@ from postgrad.data import choose_reading, load, read_rows, to_records
 from postgrad.data.load import conversations, is_usable
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Message, Preference, Rating, Task, Text
-from tests.conftest import shared_data
+from tests.conftest import ROOT, shared_data
 from tests.data.test_columns import rows_of
 
 ASKED, SAID, WORSE = "Is the desk in stock?", "It is.", "Who knows."
@@ -286,3 +286,12 @@ def test_real_sets_have_the_right_kind(path):
     assert (mapped.shape, len(mapped.records)) == (shape, count)
     assert {type(r) for r in mapped.records} == {kind}
     assert sum(is_usable(r) for r in mapped.records) > 0.9 * count
+
+
+def test_the_lines_in_the_documentation_are_read():
+    table = [line for line in (ROOT / "docs" / "data.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    lines = [part for row in table for part in row.split("`")[1::2] if part.startswith("{") and "…" not in part]
+    assert len(lines) >= 10
+    for line in lines:
+        mapped = to_records(rows_of(json.loads(line)))
+        assert mapped.shape != "input-output columns" and all(is_usable(r) for r in mapped.records), line
