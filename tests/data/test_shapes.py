@@ -210,6 +210,7 @@ def test_implicit_prompts_end_with_a_word():
         {"messages": [{"role": "user", "content": [{"type": "image_url", "value": "a.png"}, {"type": "text", "value": "What?"}]}, ANSWER]},
         {"messages": [{"role": "user", "content": "<image>What?"}, ANSWER], "images": ["a.png"]},
         {"messages": [{"role": "user", "content": "What?"}, ANSWER], "images": ["a.png"]},
+        {"conversations": [{"from": "human", "value": "<image>What?"}, GPT], "image": "a.png"},
         {"prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}], "completion": [ANSWER], "images": [{"bytes": None, "path": "a.png"}]},
     ],
 )  # fmt: skip

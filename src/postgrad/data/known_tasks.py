@@ -19,7 +19,7 @@ from postgrad.records import Record, Task, Text
 
 _ANSWERS = frozenset(["completion", "response", "output", "chosen", "completions", "reply"])
 _TASK_KEYS = frozenset(
-    ["prompt", "id", "key", "images", *BESIDE, "instruction_id_list", "kwargs", "data_source", "ability", "reward_model", "extra_info"]
+    ["prompt", "id", "key", *BESIDE, "instruction_id_list", "kwargs", "data_source", "ability", "reward_model", "extra_info"]
 )  # fmt: skip
 """Beside a prompt of plain text only these leave no doubt that nothing else is the answer (IFEval, verl)."""
 _TEXT_KEYS = frozenset(

@@ -17,6 +17,7 @@ About = Mapping[str, Any]
 
 SYSTEM_COLUMNS = ("system", "system_prompt")
 TOOL_COLUMNS = ("tools", "functions")
+IMAGE_COLUMNS = ("images", "image")
 
 
 def is_turns(value: Any) -> bool:
@@ -51,10 +52,15 @@ def tools_of(values: Values) -> tuple[Mapping[str, Any], ...]:
 
 def messages_under(key: str, values: Values) -> tuple[Message, ...]:
     """The messages of a row with its images and its system text."""
-    messages = read_messages(values.get(key))
-    if "images" in values or "image" in values or any(m.parts for m in messages):
-        messages = attach_images(messages, values.get("images") or values.get("image"))
-    return with_system(messages, system_text(values))
+    return with_system(_with_images(read_messages(values.get(key)), values), system_text(values))
+
+
+def _with_images(messages: tuple[Message, ...], values: Values) -> tuple[Message, ...]:
+    """The messages with the images of a column beside them, where there is one."""
+    images = next((values[column] for column in IMAGE_COLUMNS if values.get(column)), None)
+    if images is None and not any(m.parts for m in messages):
+        return messages
+    return attach_images(messages, images)
 
 
 def read_chat(values: Values, about: About) -> list[Record]:
@@ -68,9 +74,7 @@ def read_sharegpt(values: Values, about: About) -> list[Record]:
 def asked(value: Any, values: Values) -> tuple[Message, ...]:
     """A prompt as messages: turns as they are, a text as one request."""
     messages = read_messages(value) if is_turns(value) else (Message("user", exact_text(value)),)
-    if "images" in values or any(m.parts for m in messages):
-        messages = attach_images(messages, values.get("images"))
-    return with_system(messages, system_text(values))
+    return with_system(_with_images(messages, values), system_text(values))
 
 
 def said(value: Any) -> tuple[Message, ...]:
@@ -99,9 +103,7 @@ def alpaca_prompt(values: Values) -> tuple[Message, ...]:
         raise TurnError("the history is not a list of [request, answer] pairs")
     for question, answer in history:
         turns += [Message("user", exact_text(question)), Message("assistant", exact_text(answer))]
-    messages = (*turns, Message("user", instruction_text(values)))
-    if values.get("images"):
-        messages = attach_images(messages, values["images"])
+    messages = _with_images((*turns, Message("user", instruction_text(values))), values)
     return with_system(messages, system_text(values))
 
 

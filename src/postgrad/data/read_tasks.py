@@ -10,13 +10,22 @@ from typing import Any
 from postgrad.data.cells import exact_text
 from postgrad.data.chat import read_functions
 from postgrad.data.faults import TurnError
-from postgrad.data.read_chats import SYSTEM_COLUMNS, TOOL_COLUMNS, About, Values, asked, messages_under, tools_of
+from postgrad.data.read_chats import (
+    IMAGE_COLUMNS,
+    SYSTEM_COLUMNS,
+    TOOL_COLUMNS,
+    About,
+    Values,
+    asked,
+    messages_under,
+    tools_of,
+)
 from postgrad.records import Message, Record, Task, Text, from_dict
 
 REFERENCES = ("answer", "solution", "ground_truth", "reference_answer", "final_answer", "target")
 """Fields that are the reference too, where no field is called so; they stay fields, because graders name them."""
 
-READ = frozenset({"messages", "prompt", "reference", "images", *SYSTEM_COLUMNS, *TOOL_COLUMNS})
+READ = frozenset({"messages", "prompt", "reference", *IMAGE_COLUMNS, *SYSTEM_COLUMNS, *TOOL_COLUMNS})
 """The keys of a task that are no fields for its grader."""
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from postgrad.data.read_chats import SYSTEM_COLUMNS, TOOL_COLUMNS, About, Values
+from postgrad.data.read_chats import IMAGE_COLUMNS, SYSTEM_COLUMNS, TOOL_COLUMNS, About, Values
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
 
-BESIDE = (*SYSTEM_COLUMNS, *TOOL_COLUMNS, "images")
+BESIDE = (*SYSTEM_COLUMNS, *TOOL_COLUMNS, *IMAGE_COLUMNS)
 """Keys that any conversation may have beside its messages."""
 
 ALPACA = ("instruction", "input", "output", "history", *BESIDE)
