@@ -63,7 +63,7 @@ class Message:
         parts = tuple(content) if isinstance(content, list) else ()
         return cls(
             role=raw["role"],
-            content="".join(part.get("text", "") for part in parts) if parts else str(content),
+            content="".join(part.get("text", "") for part in parts) if isinstance(content, list) else content,
             weight=float(raw.get("weight", 1.0)),
             name=raw.get("name"),
             tool_calls=tuple(raw.get("tool_calls") or ()),
@@ -145,6 +145,7 @@ class Rating(Record):
     prompt: tuple[Message, ...]
     completion: tuple[Message, ...]
     good: bool
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def prompt_text(self) -> str:

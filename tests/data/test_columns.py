@@ -91,7 +91,7 @@ def test_faulty_conversations_are_collected():
 @pytest.mark.parametrize(
     ("values", "shape", "prompt", "answer"),
     [
-        ({"prompt": "p", "completion": " c "}, "prompt-completion", "p", " c"),
+        ({"prompt": "p", "completion": " c "}, "prompt-completion", "p", " c "),
         ({"instruction": "i", "input": "x", "output": "o"}, "Alpaca", "i\n\nx", "o"),
         ({"instruction": "i", "input": "", "output": "o"}, "Alpaca", "i", "o"),
         ({"question": "What is it?", "answer": "That"}, "input-output columns", "What is it?", "That"),
@@ -151,17 +151,14 @@ def test_ambiguous_columns_are_shown_with_examples():
     assert "left: 'a b c 0'" in caught.value.message and "--input NAME --output NAME" in caught.value.mend
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"prompt": "p", "chosen": "a", "rejected": "b"}, "preference pairs"),
-        ({"prompt": "p", "completion": "c", "label": False}, "ratings"),
-        ({"text": "t"}, "one column"),
-    ],
-)
-def test_other_kinds_of_data_are_called_by_name(values, said):
-    with pytest.raises(DataError, match=said):
-        to_records(rows_of(values, values))
+def test_blanks_around_a_cell_of_a_table_are_nobody_s_intention():
+    rows = Rows("x.csv", "csv", ((2, {"prompt": "p ", "completion": "yes \r\n"}),), ("prompt", "completion"))
+    assert pairs(to_records(rows)) == [("p", "yes")]
+
+
+def test_one_unknown_column_is_refused():
+    with pytest.raises(DataError, match="one column"):
+        to_records(rows_of({"sentence": "t"}, {"sentence": "u"}))
 
 
 def test_three_rows_are_too_few(tmp_path):
@@ -202,6 +199,15 @@ def test_real_sets_are_understood(path, inputs, outputs):
     assert mapped.explanation.startswith(f"Input is {inputs} (")
     assert f"{outputs} (" in mapped.explanation
     assert all(r.prompt_text for r in mapped.records)
+
+
+def test_columns_of_pictures_are_not_taken_for_text():
+    rows = rows_of(*[{"image": f"img/{i}.png", "name": f"a red desk {i}", "kind": "ab"[i % 2]} for i in range(30)])
+    mapped = to_records(rows)
+    assert "The pictures of 'image' are not read; --input image,name takes them." in mapped.explanation
+    record = to_records(rows, input_column="image,name", output_column="kind").records[1]
+    assert isinstance(record, Conversation) and record.messages[0].content == "a red desk 1"
+    assert record.messages[0].parts[0] == {"type": "image_url", "image_url": {"url": "img/1.png"}}
 
 
 def test_alternatives_are_mentioned():

@@ -10,7 +10,7 @@ from typing import Any
 from postgrad.chapters.job import Job
 from postgrad.checks import run_checks
 from postgrad.data.documents import chunk_documents, load_documents
-from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.load import Loaded, conversations, data_hash, load, refuse_images
 from postgrad.data.split import split
 from postgrad.decision.power import resolution_sentence, smallest_resolvable_difference
 from postgrad.errors import DataError, GateError
@@ -79,6 +79,7 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)
+    refuse_images(conversations(loaded))
     renderer = yield from job.renderer()
     records = _limited(loaded.records, recipe.data.max_records)
     if len(records) < len(loaded.records):

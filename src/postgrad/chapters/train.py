@@ -12,7 +12,7 @@ from pathlib import Path
 from postgrad.chapters.forget import General
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import Data
-from postgrad.data.load import is_usable, load
+from postgrad.data.load import conversations, is_usable, load
 from postgrad.errors import UsageError
 from postgrad.evaluation.arms import with_passages
 from postgrad.evaluation.retrieval import Passage
@@ -115,7 +115,7 @@ def load_replay(paths: Sequence[str]) -> list[Record]:
     """
     if not paths:
         return []
-    return [r for r in load([Path(p) for p in paths], minimum=1).records if is_usable(r)]
+    return [r for r in conversations(load([Path(p) for p in paths], minimum=1)) if is_usable(r)]
 
 
 def plan_of(settings: TrainingSection, seed: int) -> Plan:

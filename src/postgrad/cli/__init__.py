@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "Examples in, verdict out: check, measure, train, compare, register.",
     "train": "Train a model on examples or raw text, and register it.",
     "check": "Find every fault in the data.",
+    "convert": "Write data in another shape: OpenAI, TRL, Alpaca, ShareGPT, Bedrock, CSV …",
     "estimate": "Tokens, memory, time and money, before anything is spent.",
     "models": "List, show, promote, roll back and delete registered models.",
     "chat": "Talk to a model.",

@@ -38,7 +38,9 @@ def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(function)
     try:
-        app(args=list(arguments[1:]), standalone_mode=False, prog_name=f"postgrad {arguments[0]}")
+        code = app(args=list(arguments[1:]), standalone_mode=False, prog_name=f"postgrad {arguments[0]}")
+        if code == 130:  # typer turns Ctrl-C into the exit code that it returns
+            raise KeyboardInterrupt
     except typer.Exit as done:
         return done.exit_code
     except _BAD_USAGE as error:

@@ -72,11 +72,10 @@ def _examples(
         return f"{len(texts)} documents of raw text.", [
             w for t in texts for w in windows(renderer, t, settings.max_length)
         ]
-    from postgrad.data.load import load
-    from postgrad.records import Conversation
+    from postgrad.data.load import conversations, load
 
     loaded = load(data, input_column=input, output_column=output)
-    usable = [r for r in loaded.records if isinstance(r, Conversation) and r.answer_text.strip()]
+    usable = [r for r in conversations(loaded) if r.answer_text.strip()]
     return loaded.explanation, [renderer.render(r) for r in usable]
 
 

@@ -3,9 +3,10 @@
 sources → columns → records; then split. `load` does the first three; `documents` reads the folder behind `--docs`.
 """
 
-from postgrad.data.columns import Mapped, to_records
+from postgrad.data.columns import Mapped, choose_reading, to_records
 from postgrad.data.documents import Chunk, Document, chunk_documents, load_documents
 from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.reading import Reading
 from postgrad.data.rows import Row, Rows
 from postgrad.data.sources import read_rows
 from postgrad.data.split import Split, split
@@ -15,9 +16,11 @@ __all__ = [
     "Document",
     "Loaded",
     "Mapped",
+    "Reading",
     "Row",
     "Rows",
     "Split",
+    "choose_reading",
     "chunk_documents",
     "data_hash",
     "load",

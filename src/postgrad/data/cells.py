@@ -19,6 +19,13 @@ def to_text(value: Any) -> str:
     return to_json(value)
 
 
+def exact_text(value: Any) -> str:
+    """Text exactly as it stands; nothing (null) is the empty text, everything else compact JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(value)
+
+
 def to_json(value: Any) -> str:
     """Compact JSON with all letters as they are: the shortest spelling a model can learn."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from postgrad.data.cells import to_json
+from postgrad.data.faults import TurnError
+from postgrad.data.parts import read_calls, read_content
 from postgrad.records import Message, Role
 
 _ROLES: dict[str, Role] = {
@@ -26,19 +27,21 @@ _ROLES: dict[str, Role] = {
     "tool_response": "tool",
 }
 
-
-class TurnError(ValueError):
-    """A turn that cannot be read; the message completes the sentence "file, line N: …"."""
+_PLAIN = ("system", "user", "assistant")
 
 
 def read_messages(raw: Any) -> tuple[Message, ...]:
     """A list of `{role, content}` (OpenAI) or `{from, value}` (ShareGPT) turns, or its JSON text, as messages.
 
+    One turn alone counts as a list of one.
+
     Raises:
-        TurnError: It is no such list, or a turn has an unknown role, no content, or parts that are not text.
+        TurnError: It is no such list, or a turn has an unknown role, no content, or parts of an unknown type.
     """
     if isinstance(raw, str):
         raw = _parse(raw)
+    if isinstance(raw, dict):
+        raw = [raw]
     if not isinstance(raw, list):
         raise TurnError("the messages are not a list")
     if not raw:
@@ -52,12 +55,26 @@ def read_tools(raw: Any) -> tuple[Mapping[str, Any], ...]:
     Raises:
         TurnError: It is neither.
     """
-    if raw is None or raw == "" or raw == []:
+    if not raw:
         return ()
     value = _parse(raw) if isinstance(raw, str) else raw
     if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
         raise TurnError("the tools are not a list of objects")
     return tuple(value)
+
+
+def read_functions(raw: Any) -> tuple[Mapping[str, Any], ...]:
+    """Bare function definitions (OpenAI's spelling before tools) as tools.
+
+    Raises:
+        TurnError: They are not a list of objects.
+    """
+    return tuple({"type": "function", "function": function} for function in read_tools(raw))
+
+
+def is_role(turn: Any, *roles: Role) -> bool:
+    """Whether a raw turn is spoken in one of the roles, without reading it."""
+    return isinstance(turn, dict) and _ROLES.get(str(turn.get("role", turn.get("from"))).lower()) in roles
 
 
 def _parse(text: str) -> Any:
@@ -70,74 +87,53 @@ def _parse(text: str) -> Any:
 def _turn(turn: Any, number: int) -> Message:
     if not isinstance(turn, dict):
         raise TurnError(f"message {number} is not an object")
+    if len(turn) == 2 and turn.get("role") in _PLAIN and isinstance(turn.get("content"), str):
+        return Message(turn["role"], turn["content"])  # the commonest turn, read quickly
     said = turn.get("role", turn.get("from"))
-    role = _ROLES.get(str(said).lower())
-    if role is None:
+    role = _ROLES.get(said) if isinstance(said, str) else None
+    if role is None and (role := _ROLES.get(str(said).lower())) is None:
         raise TurnError(f"message {number} has the role {said!r}; known are system, user, assistant and tool")
     if "role" not in turn and "value" not in turn:
         raise TurnError(f"message {number} has no value")
-    weight = turn.get("weight", turn.get("loss_weight", 1.0))
-    if not isinstance(weight, int | float) or weight < 0:
-        raise TurnError(f"message {number} has the weight {weight!r}; a number from 0 is expected")
-    content, inner_calls = _content(turn.get("content", turn.get("value")), number)
+    raw = turn.get("content", turn.get("value"))
+    content, inner_calls, parts = read_content(raw, number)
     calls = _calls(turn, number) + inner_calls
     if said == "function_call":
-        call = _sharegpt_call(content, number)
-        content, calls = ("", (call,)) if call else (content, calls)
+        called = read_calls(content, number)
+        content, calls = ("", tuple(called)) if called else (content, calls)
     return Message(
         role=role,
         content=content,
-        weight=float(weight) if role == "assistant" else 1.0,
-        name=turn.get("name"),
+        weight=_weight(turn, number) if role == "assistant" else 1.0,
+        name=_text_or_none(turn, "name", number),
         tool_calls=calls,
-        tool_call_id=turn.get("tool_call_id"),
+        tool_call_id=_text_or_none(turn, "tool_call_id", number),
+        parts=parts,
     )
 
 
-def _content(raw: Any, number: int) -> tuple[str, tuple[Mapping[str, Any], ...]]:
-    """The text of a turn, and calls that some programs put among the parts."""
-    if raw is None:
-        return "", ()
-    if isinstance(raw, str):
-        return raw, ()
-    if isinstance(raw, dict):
-        return to_json(raw), ()
-    if not isinstance(raw, list):
-        raise TurnError(f"message {number} has {type(raw).__name__} as content, not text")
-    texts: list[str] = []
-    calls: list[Mapping[str, Any]] = []
-    for part in raw:
-        kind = part.get("type", "text") if isinstance(part, dict) else "text"
-        value = part.get("text", part.get("value", "")) if isinstance(part, dict) else part
-        if kind in ("text", "input_text", "output_text", "refusal", "reasoning"):
-            texts.append(f"<think>{value}</think>" if kind == "reasoning" else str(value))
-        elif kind == "tool_call":
-            call = _sharegpt_call(str(value), number)
-            if call is None:
-                raise TurnError(f"message {number} has a tool call that is not JSON ({str(value)[:40]!r})")
-            calls.append(call)
-        else:
-            raise TurnError(f"message {number} holds a part of type {kind!r}; only text can be used")
-    return "".join(texts), tuple(calls)
+def _weight(turn: Mapping[str, Any], number: int) -> float:
+    weight = turn.get("weight")
+    if weight is None:
+        weight = turn.get("loss_weight")
+    if weight is None:
+        return 1.0
+    if not isinstance(weight, int | float) or not weight >= 0:
+        raise TurnError(f"message {number} has the weight {weight!r}; a number from 0 is expected")
+    return float(weight)
+
+
+def _text_or_none(turn: Mapping[str, Any], key: str, number: int) -> str | None:
+    value = turn.get(key)
+    if value is not None and not isinstance(value, str):
+        raise TurnError(f"message {number} has {value!r} as {key}, not a text")
+    return value
 
 
 def _calls(turn: Mapping[str, Any], number: int) -> tuple[Mapping[str, Any], ...]:
     calls = turn.get("tool_calls") or ()
     if turn.get("function_call"):  # OpenAI's spelling before tools
         calls = [{"id": f"call_{number}", "type": "function", "function": turn["function_call"]}]
-    if not all(isinstance(call, dict) for call in calls):
+    if not isinstance(calls, list | tuple) or not all(isinstance(call, dict) for call in calls):
         raise TurnError(f"message {number} has tool calls that are not objects")
     return tuple(calls)
-
-
-def _sharegpt_call(text: str, number: int) -> Mapping[str, Any] | None:
-    """`{"name": …, "arguments": …}` as an OpenAI call; None where the text is something else."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(value, dict) or "name" not in value:
-        return None
-    arguments = value.get("arguments", {})
-    spelled = arguments if isinstance(arguments, str) else to_json(arguments)
-    return {"id": f"call_{number}", "type": "function", "function": {"name": value["name"], "arguments": spelled}}

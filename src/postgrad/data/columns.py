@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from postgrad.data.cells import shorten, to_answer, to_blocks
-from postgrad.data.chat import TurnError
+from postgrad.data.cells import shorten, to_answer, to_blocks, to_text
 from postgrad.data.guess import Choice, guess
-from postgrad.data.rows import NAMED, Row, Rows
-from postgrad.data.shapes import SYSTEM_COLUMNS, read_shape, recognise, refuse_unusable, with_system
+from postgrad.data.parts import attach_images
+from postgrad.data.read_chats import SYSTEM_COLUMNS, system_text, with_system
+from postgrad.data.reading import Reading, recognise, refuse_one_column
+from postgrad.data.rows import Row, Rows
+from postgrad.data.shapes import Shape
 from postgrad.errors import DataError
-from postgrad.records import Conversation, Message, Record, Source
+from postgrad.records import Conversation, Message, Record, Source, Task, Text
 
 _META_NAMED = 6
 
@@ -42,80 +44,88 @@ def to_records(
     output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
 ) -> Mapped:
-    """Maps rows to conversations.
+    """Maps rows to records.
 
     Args:
         rows: The rows of one file, or of several files with the same columns, which are judged together.
         input_column: The input's column; several (a sequence, or joined by commas) become `name: value` blocks.
         output_column: The output's column; several become one JSON object.
-        system_prompt: Put in front of every conversation that has no system message.
+        system_prompt: Put in front of every prompt that has no system message.
 
     Raises:
         DataError: The columns are ambiguous or unknown, or rows do not keep to the file's shape.
     """
     files = [rows] if isinstance(rows, Rows) else list(rows)
+    reading = choose_reading(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)
+    records = reading.records(files)
+    notes = dict.fromkeys(note if len(files) == 1 else f"{f.file}: {note}" for f in files for note in f.notes)
+    return Mapped(records, reading.name, reading.explanation, (*notes, *reading.notes()))
+
+
+def choose_reading(
+    rows: Rows | Sequence[Rows],
+    *,
+    input_column: str | Sequence[str] | None = None,
+    output_column: str | Sequence[str] | None = None,
+    system_prompt: str | None = None,
+) -> Reading:
+    """How these rows, and all that follow them in the same file, are read. The arguments are those of `to_records`.
+
+    Raises:
+        DataError: The columns are ambiguous or unknown, or the rows are of several shapes.
+    """
+    files = [rows] if isinstance(rows, Rows) else list(rows)
     columns = tuple(dict.fromkeys(c for f in files for c in f.columns))
     everything = [row for f in files for row in f]
     name = files[0].file if len(files) == 1 else f"{files[0].file} and {len(files) - 1} more"
-    notes = tuple(dict.fromkeys(note if len(files) == 1 else f"{f.file}: {note}" for f in files for note in f.notes))
     if input_column is None and output_column is None:
-        refuse_unusable(everything, columns, name)
-        shape = recognise(everything, columns)
+        shape = recognise(everything, columns, name)
         if shape is not None:
-            records = _read_all(files, lambda source, values: read_shape(shape, source, values))
-            explanation = shape.explanation + _kept(columns, shape.uses)
-            return Mapped(_with_prompt(records, system_prompt), shape.name, explanation, notes)
+            return _known(shape, columns, system_prompt)
+        refuse_one_column(columns, name)
     inputs = _named(input_column, columns, everything, name, "--input")
     outputs = _named(output_column, columns, everything, name, "--output")
     choice = guess(everything, columns, name, inputs=inputs, outputs=outputs)
     systems = tuple(c for c in columns if c in SYSTEM_COLUMNS and c not in (*choice.inputs, *choice.outputs))
-    used = (*choice.inputs, *choice.outputs, *systems)
-    records = _read_all(files, lambda source, values: [_pair(choice, used, source, values)])
-    explanation = choice.why + _kept(columns, used)
-    return Mapped(_with_prompt(records, system_prompt), "input-output columns", explanation, notes)
+    used = frozenset((*choice.inputs, *choice.outputs, *systems))
+
+    def read(source: Source, values: Mapping[str, Any]) -> list[Record]:
+        return [_prompted(_pair(choice, used, source, values), system_prompt)]
+
+    return Reading("input-output columns", choice.why + _kept(columns, used), None, read, used)
 
 
-def _pair(choice: Choice, used: Sequence[str], source: Source, values: Mapping[str, Any]) -> Record:
-    messages = (
-        Message("user", to_blocks(values, choice.inputs)),
-        Message("assistant", to_answer(values, choice.outputs)),
-    )
+def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> Reading:
+    used = frozenset(shape.uses)
+
+    def read(source: Source, values: Mapping[str, Any]) -> list[Record]:
+        meta = {key: value for key, value in values.items() if key not in used}
+        found = shape.read(values, {"source": source, "meta": meta})
+        return [_prompted(record, system_prompt) for record in found] if system_prompt else found
+
+    kept = "" if shape.kind in (Record, Task) else _kept(columns, used)
+    return Reading(shape.name, f"Read as {shape.name}: {shape.explanation}{kept}", shape, read, used)
+
+
+def _pair(choice: Choice, used: frozenset[str], source: Source, values: Mapping[str, Any]) -> Record:
+    texts = [column for column in choice.inputs if column not in choice.images]
+    asked = (Message("user", to_blocks(values, texts) if texts else ""),)
+    if pictures := [values[column] for column in choice.images if values.get(column)]:
+        asked = attach_images(asked, pictures)
+    messages = (*asked, Message("assistant", to_answer(values, choice.outputs)))
     meta = {key: value for key, value in values.items() if key not in used}
-    return Conversation(messages=with_system(messages, values, used), source=source, meta=meta)
+    system = to_text(system_text(values, tuple(used)))
+    return Conversation(messages=with_system(messages, system), source=source, meta=meta)
 
 
-def _read_all(files: Sequence[Rows], read: Callable[[Source, Mapping[str, Any]], list[Record]]) -> list[Record]:
-    """All records; rows that cannot be read are collected into one message."""
-    records: list[Record] = []
-    faults: list[str] = []
-    count = 0
-    for rows in files:
-        for line, values in rows:
-            try:
-                records += read(Source(rows.file, line), values)
-            except TurnError as error:
-                count += 1
-                if len(faults) < NAMED:
-                    faults.append(f"{rows.file}, line {line}: {error}")
-    if faults:
-        more = f"\nand {count - len(faults)} more" if count > len(faults) else ""
-        raise DataError(
-            f"{count} of {sum(map(len, files))} conversations cannot be read:\n" + "\n".join(faults) + more,
-            "Mend or remove these lines.",
-        )
-    return records
-
-
-def _with_prompt(records: list[Record], system_prompt: str | None) -> list[Record]:
-    if not system_prompt:
-        return records
-    system = Message("system", system_prompt)
-    return [
-        replace(r, messages=(system, *r.messages))
-        if isinstance(r, Conversation) and not any(m.role == "system" for m in r.messages)
-        else r
-        for r in records
-    ]
+def _prompted(record: Record, system_prompt: str | None) -> Record:
+    """The record with an instruction in front, where it has none."""
+    if not system_prompt or isinstance(record, Text):
+        return record
+    name = "messages" if isinstance(record, Conversation) else "prompt"
+    messages: tuple[Message, ...] = getattr(record, name)
+    changes: dict[str, Any] = {name: with_system(messages, system_prompt)}
+    return replace(record, **changes)
 
 
 def _named(
@@ -142,7 +152,7 @@ def _named(
     )
 
 
-def _kept(columns: Sequence[str], used: Sequence[str]) -> str:
+def _kept(columns: Sequence[str], used: Collection[str]) -> str:
     rest = [c for c in columns if c not in used]
     if not rest:
         return ""

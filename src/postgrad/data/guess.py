@@ -128,11 +128,12 @@ _COMPANIONS: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The columns chosen, with the sentence that says why."""
+    """The columns chosen, with the sentence that says why; `images` are those of the inputs that hold pictures."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     why: str
+    images: tuple[str, ...] = ()
 
 
 def guess(
@@ -160,7 +161,7 @@ def guess(
     usable = [
         c
         for c in profiles.values()
-        if c.kind not in ("empty", "id", "date") and not _is_aside(c) and c.name not in given
+        if c.kind not in ("empty", "id", "date", "image") and not _is_aside(c) and c.name not in given
     ]
     taken = [profiles[name] for name in inputs] or _choose_inputs(usable)
     if not taken:
@@ -170,7 +171,11 @@ def guess(
     if not answers:
         raise ambiguous(profiles.values(), file, "it is not clear which column holds the right answer")
     why = _explain(taken, answers, others, given)
-    return Choice(tuple(c.name for c in taken), tuple(c.name for c in answers), why)
+    seen = tuple(c.name for c in taken if c.kind == "image")
+    unseen = [c.name for c in profiles.values() if c.kind == "image" and c.name not in given]
+    if unseen:
+        why += f" The pictures of {unseen[0]!r} are not read; --input {','.join([unseen[0], *(c.name for c in taken)])} takes them."
+    return Choice(tuple(c.name for c in taken), tuple(c.name for c in answers), why, seen)
 
 
 def ambiguous(columns: Iterable[Column], file: str, reason: str) -> DataError:
@@ -271,6 +276,12 @@ def _explain(
 def _describe(column: Column, names: Sequence[str], given: set[str]) -> str:
     words = f"about {column.words:.0f} words" if column.words >= 1.5 else "a word"
     once = "the same value everywhere" if column.distinct == 1 else f"{column.distinct} different short values"
-    kinds = {"label": once, "object": "structured values", "number": "numbers", "text": f"text of {words}"}
+    kinds = {
+        "label": once,
+        "object": "structured values",
+        "number": "numbers",
+        "image": "pictures",
+        "text": f"text of {words}",
+    }
     named = "chosen by name" if _rank(column, names) is not None else "chosen by contents"
     return f"{'as you said' if column.name in given else named}; {kinds.get(column.kind, column.kind)}"

@@ -8,13 +8,22 @@ from pathlib import Path
 
 from postgrad.data.columns import Mapped, to_records
 from postgrad.data.rows import Rows
+from postgrad.data.shapes import KINDS
 from postgrad.data.sources import read_rows
 from postgrad.errors import DataError
-from postgrad.records import Conversation, Record, content_hash
+from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text, content_hash
 from postgrad.storage import sha256_json
 
 MINIMUM = 10
 """Below ten examples nothing can be split, learned or measured."""
+
+_CONVERT = "postgrad convert {file} chat.jsonl --to openai-chat"
+_WAYS: dict[type[Record], str] = {
+    Preference: f"To learn the chosen answers alone: {_CONVERT}",
+    Rating: f"To learn the answers rated good alone: {_CONVERT}",
+    Task: f"Where each task has a reference, it can be learned as the answer: {_CONVERT}",
+    Text: "To go on training on raw text: postgrad train {file} --objective pretrain",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ def load(
         input_column: See `to_records`.
         output_column: See `to_records`.
         system_prompt: See `to_records`.
-        minimum: How many examples with a prompt and an answer there must be.
+        minimum: How many usable records there must be (of raw text one is enough).
 
     Raises:
         DataError: A file cannot be read, its columns are ambiguous, or there are too few usable examples.
@@ -65,8 +74,9 @@ def load(
         for files in kinds.values()
     ]
     records = tuple(record for one in mapped for record in one.records)
+    _refuse_mixture(records)
     usable = sum(is_usable(record) for record in records)
-    if usable < minimum:
+    if usable < (min(minimum, 1) if records and isinstance(records[0], Text) else minimum):
         raise _too_few(len(records), usable, minimum, mapped)
     return Loaded(
         records,
@@ -77,11 +87,70 @@ def load(
 
 
 def is_usable(record: Record) -> bool:
-    """Whether there is something to ask and something to answer; a tool call is an answer."""
-    answered = bool(record.answer_text.strip())
-    if isinstance(record, Conversation) and record.answer is not None:
-        answered = answered or bool(record.answer.tool_calls)
-    return answered and bool(record.prompt_text.strip())
+    """Whether there is something to ask and, but for tasks and texts, something to answer.
+
+    A tool call is an answer, and an image is a request. Of a preference pair both answers are needed.
+    """
+    if isinstance(record, Text):
+        return bool(record.text.strip())
+    if isinstance(record, Conversation):
+        return record.answer is not None and _says([record.answer]) and _asks(record.prompt)
+    if isinstance(record, Preference):
+        return _asks(record.prompt) and _says(record.chosen) and _says(record.rejected)
+    if isinstance(record, Rating):
+        return _asks(record.prompt) and _says(record.completion)
+    return isinstance(record, Task) and _asks(record.prompt)
+
+
+def conversations(loaded: Loaded) -> list[Conversation]:
+    """The records of data that must be conversations with a right answer each.
+
+    Raises:
+        DataError: They are of another kind; says what they are, and what can be done with them.
+    """
+    found = [record for record in loaded.records if isinstance(record, Conversation)]
+    if len(found) == len(loaded.records):
+        return found
+    other = next(record for record in loaded.records if not isinstance(record, Conversation))
+    file = other.source.file
+    raise DataError(
+        f"{file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this needs conversations, with "
+        "one right answer each.",
+        _WAYS[type(other)].format(file=file),
+    )
+
+
+def refuse_images(records: Sequence[Record]) -> None:
+    """Refuses records with images or sound, for models that take text alone.
+
+    Raises:
+        DataError: Naming the first such record and counting all.
+    """
+    found = [r for r in records if isinstance(r, Conversation) and any(m.parts for m in r.messages)]
+    if found:
+        kinds = sorted({str(p["type"]) for m in found[0].messages for p in m.parts if p["type"] != "text"})
+        raise DataError(
+            f"{found[0].source}: the conversation holds content that is no text ({', '.join(kinds)}), as {len(found)} of "
+            f"{len(records)} records do; the base models of postgrad take text alone.",
+            "Leave these records out, or put what the images show into words.",
+        )
+
+
+def _asks(messages: Sequence[Message]) -> bool:
+    return any(m.role != "system" and (m.content.strip() or m.parts) for m in messages)
+
+
+def _says(messages: Sequence[Message]) -> bool:
+    return any(m.content.strip() or m.tool_calls for m in messages)
+
+
+def _refuse_mixture(records: Sequence[Record]) -> None:
+    first: dict[type[Record], Record] = {}
+    for record in records:
+        first.setdefault(type(record), record)
+    if len(first) > 1:
+        shown = "; ".join(f"{record.source} holds {KINDS[kind]}" for kind, record in first.items())
+        raise DataError(f"The files hold different kinds of records: {shown}.", "Give one kind at a time.")
 
 
 def data_hash(records: Sequence[Record]) -> str:

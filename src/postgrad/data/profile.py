@@ -10,13 +10,14 @@ from typing import Any, Literal
 from postgrad.data.cells import to_text
 from postgrad.data.rows import Row
 
-ColumnKind = Literal["empty", "id", "date", "number", "label", "object", "text"]
+ColumnKind = Literal["empty", "id", "date", "number", "label", "object", "image", "text"]
 
 _SAMPLE = 2_000
 _ID_NAME = re.compile(r"(^|[_\-. ])(id|ids|idx|index|uuid|guid|key|number|nr|no|pmid|hash|url|link)$", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}( .*)?|\d\d:\d\d(:\d\d)?")
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)*([eE][-+]?\d+)?%?")
+_IMAGE = re.compile(r"\S+\.(png|jpe?g|gif|webp|bmp|tiff?)(\?\S*)?|data:image/\S+", re.IGNORECASE)
 _LABEL_WORDS = 6
 _LABEL_LETTERS = 60
 
@@ -70,6 +71,8 @@ def _kind(name: str, filled: list[Any], texts: list[str], words: float, distinct
     size = len(texts)
     if sum(isinstance(v, dict | list) for v in filled) > size / 2:
         return "object"
+    if words < 2 and _share(_IMAGE, texts) > 0.9:
+        return "image"
     if _ID_NAME.search(_CAMEL.sub("_", name)) and words < 3:
         return "id"
     if _share(_DATE, texts) > 0.9:

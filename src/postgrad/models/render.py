@@ -118,7 +118,12 @@ class Renderer:
         return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 
     def prompt_ids(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
-        """Ids up to the place where the assistant's answer begins."""
+        """Ids up to the place where the assistant's answer begins.
+
+        Raises:
+            DataError: a message holds images or sound, or the template refuses the messages.
+        """
+        _refuse_media(messages, "the prompt")
         return self.encode(self.template.text(messages, tools=tools, start_answer=True))
 
     def answer_text(self, ids: Sequence[int]) -> str:
@@ -136,8 +141,10 @@ class Renderer:
         Supervised are the assistant's contents and the end mark after each, times the message's weight.
 
         Raises:
-            DataError: the template rewrites contents, or writes no end mark after an answer.
+            DataError: a message holds images or sound, the template rewrites contents, or writes no end mark after an
+                answer.
         """
+        _refuse_media(conversation.messages, str(conversation.source) or "the conversation")
         text, spans = self.template.spans(conversation.messages, conversation.tools)
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids, offsets = encoding.ids, encoding.offsets
@@ -230,6 +237,17 @@ class Renderer:
         from postgrad.models.parse import parse
 
         return parse(self.template, text)
+
+
+def _refuse_media(messages: Sequence[Message], where: str) -> None:
+    """Content that is no text would vanish from the prompt unseen."""
+    for number, message in enumerate(messages, start=1):
+        if message.parts:
+            kinds = sorted({str(part.get("type")) for part in message.parts if part.get("type") != "text"})
+            raise DataError(
+                f"{where}: message {number} holds content that is no text ({', '.join(kinds)}); this model takes text alone.",
+                "Leave the example out, or put what the image shows into words.",
+            )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""`postgrad convert`: data of any shape that can be read, written in any shape that can be written."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from postgrad.cli.door import errors, out
+from postgrad.cli.options import listed, read_text
+from postgrad.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from postgrad.data.convert import Converted
+
+_NAMED = 5
+_SHAPES = (
+    "openai-chat, openai-preference, openai-reinforcement, completions, together, alpaca, sharegpt, bedrock, trl-messages, "
+    "trl-prompt-completion, trl-prompt-completion-chat, trl-prompt-only, trl-preference, trl-preference-chat, trl-unpaired, "
+    "trl-unpaired-chat, trl-text, kto, text, csv or postgrad-jsonl."
+)
+
+
+def command(
+    data: Annotated[list[Path], typer.Argument(help="Files of any shape that `check` reads.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write: .jsonl, .jsonl.gz, .json, .csv, .parquet; - prints.")
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="SHAPE", help=f"What to write: {_SHAPES}")],
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
+    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    system_prompt: Annotated[
+        str | None, typer.Option(help="Instruction for every record that has none; @FILE reads it from a file.")
+    ] = None,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave out records that the shape cannot hold.")] = False,
+    no_meta: Annotated[bool, typer.Option("--no-meta", help="Write the shape's own keys alone, no metadata.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the account as JSON on stdout and nothing else.")] = False,
+) -> None:
+    """Reads the data, says how it was understood, and writes it in another shape; what cannot be told is refused."""
+    from postgrad.data.convert import convert
+
+    printed = str(target) == "-"
+    if printed and json:
+        raise UsageError("--json and OUT - both want standard output.", "Name a file to write.")
+    if target.is_dir():
+        raise UsageError(f"{str(target)!r} is a folder.", f"Name a file in it: {target / 'data.jsonl'}")
+    if not printed and target.exists() and not force:
+        raise UsageError(f"{str(target)!r} is there already.", "Choose another name, or replace it: --force")
+    try:
+        done = convert(
+            data, target, to, input_column=listed(input), output_column=listed(output), system_prompt=read_text(system_prompt), skip=skip, meta=not no_meta
+        )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        raise Interrupted("Interrupted; nothing was written.") from stop
+    if json:
+        out(jsonlib.dumps(_account(done, target, to), ensure_ascii=False))
+        return
+    for line in _sentences(done, target, to):
+        if printed:
+            errors.print(line, markup=False, soft_wrap=True)
+        else:
+            out(line)
+
+
+def _account(done: Converted, target: Path, to: str) -> dict:
+    return {
+        "read": done.read, "written": done.written, "to": to, "out": str(target), "explanations": done.explanations,
+        "notes": done.notes, "said": done.said,
+        "left_out": [{"file": place.file, "line": place.line, "reason": reason} for place, reason in done.left_out],
+    }  # fmt: skip
+
+
+def _sentences(done: Converted, target: Path, to: str) -> list[str]:
+    lines = [*done.explanations, *(f"! {note}" for note in done.notes)]
+    where = "standard output" if str(target) == "-" else str(target)
+    lines.append(f"\n{done.read:,} records read, {done.written:,} rows written to {where} as {to}.")
+    lines += [f"! {text}" for text in done.said]
+    if done.left_out:
+        lines.append(f"! {len(done.left_out):,} records were left out, because {to} cannot hold them:")
+        lines += [f"    {place}: {reason}" for place, reason in done.left_out[:_NAMED]]
+        if len(done.left_out) > _NAMED:
+            lines.append(f"    and {len(done.left_out) - _NAMED:,} more (--json lists all)")
+    if not done.left_out and not done.said:
+        lines.append("Nothing was lost.")
+    return lines
