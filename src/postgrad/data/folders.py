@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path, PurePath
 
 from postgrad.data.bytestream import PACKED_ENDINGS
+from postgrad.data.chat_logs import chat_form
 from postgrad.errors import DataError
 
 KINDS: dict[str, str] = {
@@ -14,8 +15,9 @@ KINDS: dict[str, str] = {
     ".parquet": "Parquet or Arrow", ".arrow": "Parquet or Arrow", ".feather": "Parquet or Arrow",
     ".xlsx": "spreadsheet", ".xls": "spreadsheet", ".ods": "spreadsheet",
     ".eml": "mail", ".mbox": "mail",
-    ".txt": "text", ".log": "text",
 }  # fmt: skip
+_CHAT_ENDINGS = (".txt", ".log")
+_HEAD = 16_384
 _NAMED = 5
 
 
@@ -28,7 +30,7 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
     found: dict[str, list[Path]] = defaultdict(list)
     others: list[Path] = []
     for path in _visible(folder):
-        kind = KINDS.get(_suffix(path))
+        kind = _kind(path)
         if kind is None:
             others.append(path)
         else:
@@ -38,9 +40,10 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
         what = f"only {', '.join(endings)} files" if endings else "nothing"
         raise DataError(
             f"{str(folder)!r} is a folder without files of examples ({what}).",
-            "Name a file, or a folder of CSV, JSONL, Parquet, Excel or mail files.",
+            "Name a file, or a folder of CSV, JSONL, Parquet, Excel, mail or chat files; a folder of documents belongs to "
+            "--docs, or to --objective pretrain.",
         )
-    kind = max(found, key=lambda k: (k != "text", len(found[k])))
+    kind = max(found, key=lambda k: len(found[k]))
     left = [p for k, paths in found.items() if k != kind for p in paths] + others
     notes = []
     if left:
@@ -49,6 +52,19 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
         count = len(found[kind])
         notes.append(f"took {count} {kind} {'file' if count == 1 else 'files'} of {folder}; left out: {named}{more}")
     return found[kind], notes
+
+
+def _kind(path: Path) -> str | None:
+    """By its ending; a .txt or .log file counts where its content is a chat log."""
+    suffix = _suffix(path)
+    if suffix not in _CHAT_ENDINGS:
+        return KINDS.get(suffix)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    return "chat log" if chat_form(head.decode("utf-8", "replace")) else None
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -20,6 +20,8 @@ _SPLITS = ("train", "validation", "valid", "val", "dev", "test")
 _SIDE = re.compile(r"(?:^|/)(?:dataset_infos?|config|state|\w*metadata|README|index)\b[^/]*\.json$", re.IGNORECASE)
 _ADDRESS = re.compile(r"^hf://(?:datasets/)?([\w.-]+(?:/[\w.-]+)?)(?:@([^/]+))?(?:/(.*))?$")
 _LISTED = 10
+_TIMEOUT = 20
+"""Seconds to wait for the hub's list of files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def download(address: HubAddress) -> tuple[list[tuple[str, Path]], list[str]]:
     Raises:
         DataError: The hub cannot be reached or refuses, or nothing there can be read.
     """
-    import httpx
+    import httpx2  # what the hub's client itself speaks through
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -113,7 +115,8 @@ def download(address: HubAddress) -> tuple[list[tuple[str, Path]], list[str]]:
 
     revision = address.revision or None
     try:
-        names = HfApi().list_repo_files(address.repository, repo_type="dataset", revision=revision)
+        info = HfApi().dataset_info(address.repository, revision=revision, timeout=_TIMEOUT)
+        names = [sibling.rfilename for sibling in info.siblings or []]
         chosen, notes = choose_files(names, address)
         files = [
             (f"{address}/{n}", Path(hf_hub_download(address.repository, n, repo_type="dataset", revision=revision)))
@@ -138,7 +141,7 @@ def download(address: HubAddress) -> tuple[list[tuple[str, Path]], list[str]]:
         HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
-        httpx.HTTPError,
+        httpx2.HTTPError,
         OSError,
     ) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")

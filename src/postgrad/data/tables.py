@@ -174,12 +174,21 @@ def header_columns(header: list[str], file: str, line: int) -> tuple[tuple[str, 
     names = [name.strip() for name in header]
     while len(names) > 2 and not names[-1]:
         names.pop()
+    if len(set(names)) < len(names) and sum(_is_number(name) for name in names) >= len(names) / 2:
+        raise DataError(
+            f"{file}, line {line} holds no column names but numbers ({', '.join(names[:4])}, …).",
+            "Add a line with the names of the columns above it.",
+        )
     columns, notes = name_columns(names, f"{file}, line {line}")
     if any(len(name) > _LONG_HEADER for name in columns):
         notes.append(
             "the first line was taken as column names, but looks like an example: add a line with names above it"
         )
     return columns, notes
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).removeprefix("-").isdigit()
 
 
 def _fit(lines: list[Line], columns: tuple[str, ...], file: str, delimiter: str) -> tuple[list[Row], list[str]]:
@@ -234,5 +243,6 @@ def _one_column(text: str, file: str) -> DataError:
     first = text.strip().splitlines()[0][:80]
     return DataError(
         f"{file} has one column ({first!r}); learning needs at least two: what comes in, and the right answer.",
-        "Give a table with an input and an output column (comma, semicolon, tab or pipe between them), or JSONL.",
+        "Give a table with an input and an output column (comma, semicolon, tab or pipe between them), or JSONL. Running "
+        "text belongs to --docs, or to --objective pretrain.",
     )

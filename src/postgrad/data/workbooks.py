@@ -48,10 +48,12 @@ def read_workbook(stream: ByteStream, form: str, part: str = "") -> Rows:
 
 
 def _read(book: Any, archive: zipfile.ZipFile | None, stream: ByteStream, kind: str, part: str) -> Rows:
+    import python_calamine as calamine
+
     file = stream.file
-    sheets = [s for s in book.sheets_metadata if s.typ.name == "WorkSheet"]
+    sheets = [s for s in book.sheets_metadata if s.typ == calamine.SheetTypeEnum.WorkSheet]
     names = [s.name for s in sheets]
-    visible = [s.name for s in sheets if s.visible.name == "Visible"]
+    visible = [s.name for s in sheets if s.visible == calamine.SheetVisibleEnum.Visible]
     if part and part not in names:
         match = [n for n in names if n.lower() == part.lower()]
         if len(match) != 1:
@@ -66,7 +68,8 @@ def _read(book: Any, archive: zipfile.ZipFile | None, stream: ByteStream, kind: 
             continue
         others = [n for n in names if n != name]
         if others and not part:
-            notes.append(f"read the sheet {name!r}; others: {_listed(others)} (name one as in {file}#{others[0]})")
+            hint = "" if stream.packed else f" (name one as in {file}#{others[0]})"
+            notes.append(f"read the sheet {name!r}; others: {_listed(others)}{hint}")
         if name not in visible:
             notes.append(f"the sheet {name!r} is hidden")
         if scan is not None and scan.uncalculated.count:

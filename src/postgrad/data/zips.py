@@ -12,7 +12,24 @@ from postgrad.data.kinds import zipped_kind
 from postgrad.errors import DataError
 
 DATA_ENDINGS = frozenset(
-    [".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xlsx", ".xls", ".ods", ".mbox", ".eml", ".txt", ".log"]
+    [
+        ".csv",
+        ".tsv",
+        ".tab",
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".parquet",
+        ".arrow",
+        ".feather",
+        ".xlsx",
+        ".xls",
+        ".ods",
+        ".mbox",
+        ".eml",
+        ".txt",
+        ".log",
+    ]
 )
 _LISTED = 10
 Member = tuple[IO[bytes], str, int, tuple[str, ...]]
