@@ -44,7 +44,7 @@ class ApiLogs:
         notes = ["the rows are logged calls: 'messages' holds each request with the first answer it got"]
         if self._unanswered.count:
             notes.append(
-                f"{self._unanswered} hold no answered request (failed, cut short or streamed) and were left out"
+                f"left out, because they hold no answered request (failed, cut short or streamed): {self._unanswered}"
             )
         return notes
 

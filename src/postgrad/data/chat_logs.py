@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from postgrad.data.rows import Row, Rows
+from postgrad.data.rows import Row, Rows, were
 from postgrad.errors import DataError
 
 RAW_CHAT = ("irc", "whatsapp", "slack")
@@ -50,7 +50,9 @@ def read_chat(text: str, file: str, form: str, notes: Iterable[str] = ()) -> Row
     rows, asides = _read_irc(text) if form == "irc" else _read_whatsapp(text)
     if not rows:
         raise DataError(f"{file} is a chat log in which nobody says anything.", "Give a longer log.")
-    left = [f"{asides} lines by the chat itself (joins, notices and the like) were left out"] if asides else []
+    left = (
+        [f"{were(asides, 'line')} left out: written by the chat itself (joins, notices and the like)"] if asides else []
+    )
     return Rows(file, form, tuple(rows), ("time", "speaker", "text"), (*notes, *left, MISSING_ROLES))
 
 

@@ -18,6 +18,8 @@ KINDS: dict[str, str] = {
 }  # fmt: skip
 _CHAT_ENDINGS = (".txt", ".log")
 _HEAD = 16_384
+CHOSEN = "of the folder was taken:"
+"""How the note on what was taken begins."""
 _NAMED = 5
 
 
@@ -50,7 +52,7 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
         named = ", ".join(p.relative_to(folder).as_posix() for p in sorted(left)[:_NAMED])
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         count = len(found[kind])
-        notes.append(f"took {count} {kind} {'file' if count == 1 else 'files'} of {folder}; left out: {named}{more}")
+        notes.append(f"{CHOSEN} {count} {kind} {'file' if count == 1 else 'files'} ({folder}); left out: {named}{more}")
     return found[kind], notes
 
 

@@ -20,7 +20,7 @@ from postgrad.data.bytestream import ByteStream
 from postgrad.data.encodings import decode
 from postgrad.data.html_text import html_to_text
 from postgrad.data.mail_text import Parts, plain_subject, split_mail
-from postgrad.data.rows import Row, Rows, Some
+from postgrad.data.rows import Row, Rows, Some, were
 from postgrad.errors import DataError
 
 COLUMNS = ("from", "to", "subject", "date", "thread", "text", "request", "reply")
@@ -239,7 +239,7 @@ def _notes(mails: Sequence[Mail], pairs: int) -> list[str]:
     else:
         notes.append("no message answers another: there is no request with its reply to learn from")
     if attached := sum(mail.attachments for mail in mails):
-        notes.append(f"{attached} attachments were left out")
+        notes.append(f"{were(attached, 'attachment')} left out")
     faults = Counter(fault for mail in mails for fault in mail.faults)
     for fault, count in faults.most_common():
         first = next(mail.line for mail in mails if fault in mail.faults)

@@ -94,3 +94,8 @@ def name_lines(lines: Sequence[int]) -> str:
     for line in lines:
         some.add(line)
     return str(some)
+
+
+def were(count: int, noun: str) -> str:
+    """`1 line was`, `12 lines were`."""
+    return f"{count:,} {noun} was" if count == 1 else f"{count:,} {noun}s were"

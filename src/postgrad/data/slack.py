@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.data.chat_logs import MISSING_ROLES
-from postgrad.data.rows import Row, Rows
+from postgrad.data.rows import Row, Rows, were
 from postgrad.errors import DataError
 
 COLUMNS = ("time", "speaker", "text", "channel", "thread")
@@ -49,7 +49,7 @@ def read_slack(folder: Path) -> Rows:
             rows.append((number, dict(zip(COLUMNS, (*values, path.parent.name, thread), strict=True))))
     if not rows:
         raise DataError(f"The Slack export {str(folder)!r} holds no messages.", "Export a longer time.")
-    notes = [f"{left} messages without text (joins, files and the like) were left out"] if left else []
+    notes = [f"{were(left, 'message')} left out: without text (joins, files and the like)"] if left else []
     return Rows(str(folder), "slack", tuple(rows), COLUMNS, (*notes, MISSING_ROLES))
 
 

@@ -5,13 +5,14 @@ What cannot be read is refused with one message that says what it is and what to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from postgrad.data.chunks import Chunker
 from postgrad.data.files import read_file, stream_file
-from postgrad.data.folders import files_in
+from postgrad.data.folders import CHOSEN, files_in
 from postgrad.data.hub import download, parse_address
 from postgrad.data.mail_folder import read_mail_folder
 from postgrad.data.place import Place, place_of
@@ -107,11 +108,16 @@ def _joined(found: tuple[Rows, ...], source: str) -> Rows:
         name for name in ("file", "source_file", "_file", "__file__") if all(name not in f.columns for f in found)
     )
     rows = [(line, {**values, column: one.file}) for one in found for line, values in one]
-    notes = [
-        note if i == 0 and "took " in note else f"{one.file}: {note}"
-        for i, one in enumerate(found)
-        for note in one.notes
-    ]
     forms = {one.format for one in found}
     form = forms.pop() if len(forms) == 1 else "folder"
-    return Rows(source, form, tuple(rows), columns_of(rows), (f"read {len(found)} files", *notes))
+    return Rows(source, form, tuple(rows), columns_of(rows), (f"read {len(found)} files", *_notes(found)))
+
+
+def _notes(found: tuple[Rows, ...]) -> list[str]:
+    """The notes of all files; what is said of several alike, but for numbers, is said once."""
+    alike: dict[str, list[str]] = {}
+    for one in found:
+        for note in one.notes:
+            shown = note if note.startswith(CHOSEN) else f"{one.file}: {note}"
+            alike.setdefault(re.sub(r"\d+", "#", note), []).append(shown)
+    return [f"{n[0]} (and alike in {len(n) - 1} more)" if len(n) > 1 else n[0] for n in alike.values()]

@@ -86,17 +86,24 @@ def scan_ods(archive: zipfile.ZipFile, file: str) -> None:
     Raises:
         DataError: Too large.
     """
-    with archive.open("content.xml") as content:
-        rows = columns = 0
-        for _, element in ElementTree.iterparse(content):  # noqa: S314 - expat refuses entity bombs, the size is known
-            if element.tag != f"{_TABLE}table-row":
-                continue
-            width = sum(int(cell.get(f"{_TABLE}number-columns-repeated", 1)) for cell in element if len(cell))
-            if width:
-                rows += int(element.get(f"{_TABLE}number-rows-repeated", 1))
-                columns = max(columns, width)
-                _refuse_large(rows * columns, "", file)
-            element.clear()
+    try:
+        with archive.open("content.xml") as content:
+            _measure_rows(content, file)
+    except (ElementTree.ParseError, KeyError, ValueError) as error:
+        raise DataError(f"{file} is a damaged OpenDocument sheet ({error}).", "Open and save it again.") from error
+
+
+def _measure_rows(content: IO[bytes], file: str) -> None:
+    rows = columns = 0
+    for _, element in ElementTree.iterparse(content):  # noqa: S314 - expat refuses entity bombs, the size is known
+        if element.tag != f"{_TABLE}table-row":
+            continue
+        width = sum(int(cell.get(f"{_TABLE}number-columns-repeated", 1)) for cell in element if len(cell))
+        if width:
+            rows += int(element.get(f"{_TABLE}number-rows-repeated", 1))
+            columns = max(columns, width)
+            _refuse_large(rows * columns, "", file)
+        element.clear()
 
 
 def _refuse_large(cells: int, sheet: str, file: str) -> None:
