@@ -16,6 +16,7 @@ import pytest
 
 from postgrad.data import read_rows, stream_rows
 from postgrad.errors import DataError
+from tests.data.memory import output_of
 
 TABLE = b"question,answer\nwhere is it?,here\nand now?,there\n"
 
@@ -109,16 +110,13 @@ def test_a_line_without_end_is_given_up_without_reading_the_file(tmp_path):
         file.write(b'{"q": "a"}\n{"q": "' + b"x" * 20_000)
         file.truncate(2**31)
     code = (
-        "import resource, sys; from postgrad.data import read_rows, stream_rows; from postgrad.errors import DataError\n"
+        "from postgrad.data import read_rows, stream_rows; from postgrad.errors import DataError\n"
         "for read in (read_rows, stream_rows):\n"
         "    try: list(read(sys.argv[1]))\n"
         "    except DataError as error: print(error)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        "print(peak())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60, check=True
-    )
-    *messages, peak = done.stdout.splitlines()
+    *messages, peak = output_of(code, path)
     assert messages[0] == messages[2] and "line 2: the line is longer than 64 MB" in messages[0]
     assert int(peak) < 500
 

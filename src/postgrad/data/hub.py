@@ -80,7 +80,7 @@ def choose_files(names: Sequence[str], address: HubAddress) -> tuple[list[str], 
         found = [n for n in found if _ending(n) == best]
     splits = defaultdict(list)
     for name in found:
-        splits[_split(name, wanted)].append(name)
+        splits[_split(name)].append(name)
     if len(splits) > 1 and "train" in splits:
         notes.append(
             f"read the split 'train'; others: {', '.join(sorted(k or 'unnamed' for k in splits if k != 'train'))}"
@@ -170,10 +170,8 @@ def _is_split(name: str, split: str) -> bool:
     return re.search(rf"(?:^|[/_.-]){re.escape(split)}(?:[/_.-]|$)", name) is not None
 
 
-def _split(name: str, wanted: str) -> str:
+def _split(name: str) -> str:
     """The split that a file's name says; empty where it says none."""
-    if wanted and _is_split(name, wanted.rpartition("/")[2]):
-        return wanted
     return next((split for split in _SPLITS if _is_split(name, split)), "")
 
 

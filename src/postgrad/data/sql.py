@@ -106,7 +106,7 @@ def refuse_writing(query: str, file: str) -> None:
 def masked(address: URL) -> str:
     """The address with every secret in it as ***."""
     hidden = {key: "***" if key.lower() in _SECRETS else value for key, value in address.query.items()}
-    return address.set(query=hidden).render_as_string(hide_password=True)
+    return address.set(query=hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 def _address(url: str) -> URL:

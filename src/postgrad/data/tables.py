@@ -16,6 +16,8 @@ _SNIFFED_ROWS = 50
 LONGEST_FIELD = 2**26
 """Characters of one field at most."""
 _LONG_HEADER = 60
+_CUT_LINES = 20
+"""So many lines at the end of a sample may be the beginning of a row that was cut."""
 _LOOSE = "some quotes stand inside fields undoubled; they were kept as they are"
 _UNQUOTED = "quotes are not used around fields in this file; they were kept as text"
 
@@ -94,6 +96,7 @@ def _parse(text: str, delimiter: str, file: str) -> tuple[list[Line], list[str]]
     """All lines; where quotes do not pair up, the reading that makes an even table."""
     start = 0
     lines: list[Line] = []
+    loose: list[Line] = []
     try:
         for start, fields in _lines(text, delimiter, strict=True):
             lines.append((start, fields))
@@ -102,14 +105,15 @@ def _parse(text: str, delimiter: str, file: str) -> tuple[list[Line], list[str]]
     except csv.Error as error:
         if "field larger" in str(error):
             raise too_long_field(file, start) from error
-        unclosed = "unexpected end" in str(error)
-        if not unclosed:
+        if "unexpected end" not in str(error):
             loose = list(_lines(text, delimiter))
-            if _is_even(loose):
+            if _is_even(loose) and not _has_breaks(loose):
                 return loose, [_LOOSE]
     plain = list(_lines(text, delimiter, csv.QUOTE_NONE))
     if _is_even(plain):
         return plain, [_UNQUOTED]
+    if _is_even(loose):
+        return loose, [_LOOSE]
     if lines and _raised_by_quotes(lines):
         return lines, []
     raise open_quote(file, _next_start(lines))
@@ -124,12 +128,17 @@ def choose_reading(sample: str, delimiter: str) -> tuple[bool, int, list[str]]:
     except csv.Error as error:
         fault = str(error)
     loose = bool(fault) and "unexpected end" not in fault
-    if not fault and not _raised_by_quotes(lines):
+    total = sample.count("\n")
+    cut = bool(fault) and not loose and total - _next_start(lines) <= max(_CUT_LINES, total // 16)
+    if (cut or not fault) and not _raised_by_quotes(lines):
         return True, csv.QUOTE_MINIMAL, []
-    if loose and _is_even(list(_lines(sample, delimiter))[:-1]):
+    freely = list(_lines(sample, delimiter))[:-1] if loose else []
+    if _is_even(freely) and not _has_breaks(freely):
         return False, csv.QUOTE_MINIMAL, [_LOOSE]
     if _is_even(list(_lines(sample, delimiter, csv.QUOTE_NONE))):
         return True, csv.QUOTE_NONE, [_UNQUOTED]
+    if _is_even(freely):
+        return False, csv.QUOTE_MINIMAL, [_LOOSE]
     return True, csv.QUOTE_MINIMAL, []
 
 
@@ -162,7 +171,11 @@ def _is_even(lines: list[Line]) -> bool:
 
 def _raised_by_quotes(lines: list[Line]) -> bool:
     """Uneven rows although a field holds several lines: perhaps quotes were no quotes at all."""
-    return not _is_even(lines) and any("\n" in field for _, fields in lines for field in fields)
+    return not _is_even(lines) and _has_breaks(lines)
+
+
+def _has_breaks(lines: list[Line]) -> bool:
+    return any("\n" in field for _, fields in lines for field in fields)
 
 
 def header_columns(header: list[str], file: str, line: int) -> tuple[tuple[str, ...], list[str]]:
