@@ -38,17 +38,20 @@ def refusal(source: Path | str) -> str:
 def test_values_rows_and_sheets(tmp_path):
     day = dt.datetime(2024, 1, 2)
     rows = [["q", "n", None, "when"], ["a", 3, True, day], [], ["b", 2.5, None, dt.datetime(2024, 1, 2, 3, 4)]]
-    path = book(tmp_path / "x.csv", {"Empty": [], "Tickets": rows, "More": [["x", "y"], [1, 2]]})
+    path = book(
+        tmp_path / "x.csv",
+        {"Cover": [["All tickets"], ["of 2024"]], "Empty": [], "Tickets": rows, "More": [["x", "y"], [1, 2]]},
+    )
     read = read_rows(path)
     assert read.format == "xlsx"
     assert read.rows == (
         (2, {"q": "a", "n": 3, "column_3": True, "when": "2024-01-02"}),
         (4, {"q": "b", "n": 2.5, "column_3": "", "when": "2024-01-02T03:04:00"}),
     )
-    assert any("'Tickets'" in n and "'Empty', 'More'" in n for n in read.notes)
+    assert any("'Tickets'" in n and "'Cover', 'Empty', 'More'" in n for n in read.notes)
     assert any("column 3 has no name" in n for n in read.notes)
     assert read_rows(f"{path}#more").rows == ((2, {"x": 1, "y": 2}),)
-    assert "'Empty', 'Tickets', 'More'" in refusal(f"{path}#none")
+    assert "'Cover', 'Empty', 'Tickets', 'More'" in refusal(f"{path}#none")
     assert "is empty" in refusal(f"{path}#Empty")
     assert [len(c) for c in stream_rows(path, chunk=1)] == [1, 1]
 

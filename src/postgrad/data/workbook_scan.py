@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 from xml.etree import ElementTree
 
@@ -30,9 +30,8 @@ _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 class Scan:
     """What was seen in a sheet: rows with formulas without a stored value, and rows with cells in error."""
 
-    uncalculated: Some
-    errors: Some
-    formulas: int = 0
+    uncalculated: Some = field(default_factory=Some)
+    errors: Some = field(default_factory=Some)
 
 
 def check_size(archive: zipfile.ZipFile, file: str) -> None:
@@ -58,7 +57,7 @@ def scan_xlsx(archive: zipfile.ZipFile, sheet: str, file: str) -> Scan:
     Raises:
         DataError: The sheet's rectangle is too large.
     """
-    found = Scan(Some(), Some())
+    found = Scan()
     member = _sheet_member(archive, sheet)
     if member is None:
         return found
@@ -70,10 +69,8 @@ def scan_xlsx(archive: zipfile.ZipFile, sheet: str, file: str) -> Scan:
         column, row = _column_number(place[1]), int(place[2])
         if content or b't="e"' in attributes:
             top, low, left, right = min(top, row), max(low, row), min(left, column), max(right, column)
-        if b"<f" in content or b":f" in content:
-            found.formulas += 1
-            if not _VALUE.search(content):
-                found.uncalculated.add(row)
+        if (b"<f" in content or b":f" in content) and not _VALUE.search(content):
+            found.uncalculated.add(row)
         if b't="e"' in attributes:
             found.errors.add(row)
     if low:

@@ -6,13 +6,13 @@ Formulas give the value that the program stored; dates become ISO, whole numbers
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from postgrad.data.bytestream import ByteStream
 from postgrad.data.plain import scalar
 from postgrad.data.rows import Row, Rows, name_columns
-from postgrad.data.workbook_scan import check_size, scan_ods, scan_xlsx
+from postgrad.data.workbook_scan import Scan, check_size, scan_ods, scan_xlsx
 from postgrad.errors import DataError
 
 _LISTED = 10
@@ -59,33 +59,48 @@ def _read(book: Any, archive: zipfile.ZipFile | None, stream: ByteStream, kind: 
         if len(match) != 1:
             raise DataError(f"{file} has no sheet {part!r}; it has {_listed(names)}.", "Name one of these after the #.")
         part = match[0]
+    order = [part] if part else [*visible, *(n for n in names if n not in visible)]
+    found = next(_sheets(book, archive if kind == "xlsx" else None, order, file), None)
+    if found is None:
+        raise DataError(
+            f"{file} is empty: no cell is filled in {f'the sheet {part!r}' if part else f'its sheets {_listed(names)}'}.",
+            "Put the column names into the first row and one example into each row below.",
+        )
+    name, sheet, cells, scan = found
     notes: list[str] = []
-    for name in [part] if part else [*visible, *(n for n in names if n not in visible)]:
-        scan = scan_xlsx(archive, name, file) if archive is not None and kind == "xlsx" else None
+    others = [n for n in names if n != name]
+    if others and not part:
+        hint = "" if stream.packed else f" (name one as in {file}#{others[0]})"
+        notes.append(f"read the sheet {name!r}; others: {_listed(others)}{hint}")
+    if name not in visible:
+        notes.append(f"the sheet {name!r} is hidden")
+    if scan.uncalculated.count:
+        rows = str(scan.uncalculated).replace("line", "row", 1)
+        notes.append(
+            f"formulas without a stored value ({rows}) are empty: open the file in Excel or LibreOffice and save it"
+        )
+    if scan.errors.count:
+        rows = str(scan.errors).replace("line", "row", 1)
+        notes.append(f"cells in error such as #N/A ({rows}) are empty")
+    rows, columns, more = _table(cells, sheet.merged_cell_ranges or [], f"{file}, sheet {name!r}")
+    return Rows(file, kind, tuple(rows), columns, (*stream.notes, *notes, *more))
+
+
+def _sheets(
+    book: Any, archive: zipfile.ZipFile | None, order: Sequence[str], file: str
+) -> Iterator[tuple[str, Any, Cells, Scan]]:
+    """The sheets that hold a table, then the others that hold anything, as a cover sheet does."""
+    others = []
+    for name in order:
+        scan = scan_xlsx(archive, name, file) if archive is not None else Scan()
         sheet = book.get_sheet_by_name(name)
         cells = sheet.to_python(skip_empty_area=False)
-        if not any(_filled(row) for row in cells):
-            continue
-        others = [n for n in names if n != name]
-        if others and not part:
-            hint = "" if stream.packed else f" (name one as in {file}#{others[0]})"
-            notes.append(f"read the sheet {name!r}; others: {_listed(others)}{hint}")
-        if name not in visible:
-            notes.append(f"the sheet {name!r} is hidden")
-        if scan is not None and scan.uncalculated.count:
-            rows = str(scan.uncalculated).replace("line", "row", 1)
-            notes.append(
-                f"formulas without a stored value ({rows}) are empty: open the file in Excel or LibreOffice and save it"
-            )
-        if scan is not None and scan.errors.count:
-            rows = str(scan.errors).replace("line", "row", 1)
-            notes.append(f"cells in error such as #N/A ({rows}) are empty")
-        rows, columns, more = _table(cells, sheet.merged_cell_ranges or [], f"{file}, sheet {name!r}")
-        return Rows(file, kind, tuple(rows), columns, (*stream.notes, *notes, *more))
-    raise DataError(
-        f"{file} is empty: no cell is filled in {f'the sheet {part!r}' if part else f'its sheets {_listed(names)}'}.",
-        "Put the column names into the first row and one example into each row below.",
-    )
+        widths = [width for row in cells if (width := _filled(row))]
+        if len(widths) > 1 and max(widths) > 1:
+            yield name, sheet, cells, scan
+        elif widths:
+            others.append((name, sheet, cells, scan))
+    yield from others
 
 
 def _table(cells: Cells, merged: Sequence[Any], where: str) -> tuple[list[Row], tuple[str, ...], list[str]]:
