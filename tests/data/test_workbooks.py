@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
+import random
+import struct
 import zipfile
 from pathlib import Path
 
@@ -104,6 +107,37 @@ def test_old_and_open_document_sheets(tmp_path):
     assert read_rows(ods(tmp_path / "x.ods", cell("q") + cell("a"), cell("x") + cell("y"))).rows == (
         (2, {"q": "x", "a": "y"}),
     )
+
+
+def test_damaged_old_workbooks_neither_hang_nor_fill_the_memory(tmp_path):
+    """Some damage sends the reader round in a ring of sectors, some makes it panic."""
+    xlwt = pytest.importorskip("xlwt")
+    old = xlwt.Workbook()
+    sheet = old.add_sheet("S")
+    for row in range(5):
+        for column in range(3):
+            sheet.write(row, column, f"x{row}{column}")
+    old.save(str(tmp_path / "x.xls"))
+    raw = (tmp_path / "x.xls").read_bytes()
+    chance = random.Random(0)
+    for _ in range(15):
+        broken = bytearray(raw)
+        for _ in range(chance.choice([1, 3, 20])):
+            at = chance.randrange(len(broken))
+            broken[at : at + chance.choice([0, 1, 9])] = chance.randbytes(chance.choice([1, 1, 9]))
+        (tmp_path / "y.xls").write_bytes(broken)
+        with contextlib.suppress(DataError):
+            read_rows(tmp_path / "y.xls")
+    (first,) = struct.unpack_from("<I", raw, 76)
+    ring = bytearray(raw)
+    struct.pack_into("<2I", ring, (first + 1) * 512, 1, 0)
+    (tmp_path / "y.xls").write_bytes(ring)
+    with contextlib.suppress(DataError):
+        read_rows(tmp_path / "y.xls")
+    wide = raw.replace(b"\x00\x02\x0e\x00", b"\x00\x02\x0e\x00\x00\x00\x00\x00\xff\xff\xff\xff", 1)
+    (tmp_path / "y.xls").write_bytes(wide[: len(raw)])
+    with contextlib.suppress(DataError):
+        read_rows(tmp_path / "y.xls")
 
 
 def cell(text: str, repeated: int = 1) -> str:

@@ -71,6 +71,7 @@ def _open_arrow(file: IO[bytes]) -> tuple[Any, Iterator[Any]]:
 def _to_rows(batch: Any, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
 
+    batch.validate(full=True)  # a damaged file would be read beyond its buffers
     arrays = []
     for array in batch.columns:
         if pa.types.is_timestamp(array.type) and array.type.unit == "ns":  # Python's datetime ends at microseconds

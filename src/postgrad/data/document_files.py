@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def _word(raw: bytes, path: Path) -> str:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             _measure(archive, path)
         return "\n\n".join(_blocks(Document(io.BytesIO(raw)))).strip()
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, PackageNotFoundError, LxmlError, KeyError, ValueError, EOFError, NotImplementedError) as error:  # fmt: skip
+    except (zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile, PackageNotFoundError, LxmlError, KeyError, ValueError, EOFError, NotImplementedError) as error:  # fmt: skip
         raise DataError(
             f"{str(path)!r} is a Word document that cannot be read ({error}).", "Open and save it again."
         ) from error

@@ -5,10 +5,15 @@ Formulas give the value that the program stored; dates become ISO, whole numbers
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 
+from postgrad.data import old_workbooks
 from postgrad.data.bytestream import ByteStream
 from postgrad.data.plain import scalar
 from postgrad.data.rows import Row, Rows, name_columns
@@ -18,6 +23,15 @@ from postgrad.errors import DataError
 _LISTED = 10
 _NOTED_ROWS = 5
 Cells = list[list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet: its name, whether it is shown, and how its cells and merged ranges are had."""
+
+    name: str
+    visible: bool
+    load: Callable[[], tuple[Cells, Sequence[Any]]]
 
 
 def read_workbook(stream: ByteStream, form: str, part: str = "") -> Rows:
@@ -33,40 +47,73 @@ def read_workbook(stream: ByteStream, form: str, part: str = "") -> Rows:
     import python_calamine as calamine
 
     with stream.as_file() as file:
-        archive = _archive(file, stream.file) if form == "zip" else None
-        kind = "xls" if archive is None else "xlsx" if "xl/workbook.xml" in archive.namelist() else "ods"
-        if kind == "ods" and archive is not None:
+        if form == "office":
+            return _read(_old_sheets(file, stream), None, stream, "xls", part)
+        archive = _archive(file, stream.file)
+        kind = "xlsx" if "xl/workbook.xml" in archive.namelist() else "ods"
+        if kind == "ods":
             scan_ods(archive, stream.file)
         file.seek(0)
         try:
             with calamine.CalamineWorkbook.from_filelike(file) as book:
-                return _read(book, archive, stream, kind, part)
+                return _read(_sheets_of(book), archive, stream, kind, part)
         except calamine.PasswordError as error:
             raise _locked(stream.file) from error
         except (calamine.CalamineError, OSError, ValueError) as error:
             raise _unreadable(stream, kind, error) from error
+        except BaseException as error:  # the reader, written in Rust, may panic: not an Exception, nor importable
+            if type(error).__name__ != "PanicException":
+                raise
+            raise _unreadable(stream, kind, error) from error
 
 
-def _read(book: Any, archive: zipfile.ZipFile | None, stream: ByteStream, kind: str, part: str) -> Rows:
+def _sheets_of(book: Any) -> list[Sheet]:
     import python_calamine as calamine
 
+    def loader(name: str) -> Callable[[], tuple[Cells, Sequence[Any]]]:
+        def load() -> tuple[Cells, Sequence[Any]]:
+            sheet = book.get_sheet_by_name(name)
+            return sheet.to_python(skip_empty_area=False), sheet.merged_cell_ranges or []
+
+        return load
+
+    return [
+        Sheet(about.name, about.visible == calamine.SheetVisibleEnum.Visible, loader(about.name))
+        for about in book.sheets_metadata
+        if about.typ == calamine.SheetTypeEnum.WorkSheet
+    ]
+
+
+def _old_sheets(file: IO[bytes], stream: ByteStream) -> list[Sheet]:
+    """The sheets of an .xls, read in a process of its own."""
+    command = [sys.executable, old_workbooks.__file__]
+    try:
+        done = subprocess.run(command, stdin=file, capture_output=True, timeout=old_workbooks.SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise _unreadable(stream, "xls", error) from error
+    if done.returncode:
+        reason = done.stdout.decode("utf-8", "replace") if done.returncode == 3 else "it is damaged"
+        raise _unreadable(stream, "xls", ValueError(reason))
+    return [Sheet(s["name"], s["visible"], lambda s=s: (s["cells"], s["merged"])) for s in json.loads(done.stdout)]
+
+
+def _read(sheets: Sequence[Sheet], archive: zipfile.ZipFile | None, stream: ByteStream, kind: str, part: str) -> Rows:
     file = stream.file
-    sheets = [s for s in book.sheets_metadata if s.typ == calamine.SheetTypeEnum.WorkSheet]
     names = [s.name for s in sheets]
-    visible = [s.name for s in sheets if s.visible == calamine.SheetVisibleEnum.Visible]
+    visible = [s.name for s in sheets if s.visible]
     if part and part not in names:
         match = [n for n in names if n.lower() == part.lower()]
         if len(match) != 1:
             raise DataError(f"{file} has no sheet {part!r}; it has {_listed(names)}.", "Name one of these after the #.")
         part = match[0]
     order = [part] if part else [*visible, *(n for n in names if n not in visible)]
-    found = next(_sheets(book, archive if kind == "xlsx" else None, order, file), None)
+    found = next(_filled_sheets(sheets, archive if kind == "xlsx" else None, order, file), None)
     if found is None:
         raise DataError(
             f"{file} is empty: no cell is filled in {f'the sheet {part!r}' if part else f'its sheets {_listed(names)}'}.",
             "Put the column names into the first row and one example into each row below.",
         )
-    name, sheet, cells, scan = found
+    name, merged, cells, scan = found
     notes: list[str] = []
     others = [n for n in names if n != name]
     if others and not part:
@@ -82,24 +129,24 @@ def _read(book: Any, archive: zipfile.ZipFile | None, stream: ByteStream, kind: 
     if scan.errors.count:
         rows = str(scan.errors).replace("line", "row", 1)
         notes.append(f"cells in error such as #N/A ({rows}) are empty")
-    rows, columns, more = _table(cells, sheet.merged_cell_ranges or [], f"{file}, sheet {name!r}")
+    rows, columns, more = _table(cells, merged, f"{file}, sheet {name!r}")
     return Rows(file, kind, tuple(rows), columns, (*stream.notes, *notes, *more))
 
 
-def _sheets(
-    book: Any, archive: zipfile.ZipFile | None, order: Sequence[str], file: str
-) -> Iterator[tuple[str, Any, Cells, Scan]]:
+def _filled_sheets(
+    sheets: Sequence[Sheet], archive: zipfile.ZipFile | None, order: Sequence[str], file: str
+) -> Iterator[tuple[str, Sequence[Any], Cells, Scan]]:
     """The sheets that hold a table, then the others that hold anything, as a cover sheet does."""
+    by_name = {sheet.name: sheet for sheet in sheets}
     others = []
     for name in order:
         scan = scan_xlsx(archive, name, file) if archive is not None else Scan()
-        sheet = book.get_sheet_by_name(name)
-        cells = sheet.to_python(skip_empty_area=False)
+        cells, merged = by_name[name].load()
         widths = [width for row in cells if (width := _filled(row))]
         if len(widths) > 1 and max(widths) > 1:
-            yield name, sheet, cells, scan
+            yield name, merged, cells, scan
         elif widths:
-            others.append((name, sheet, cells, scan))
+            others.append((name, merged, cells, scan))
     yield from others
 
 
@@ -163,7 +210,7 @@ def _locked(file: str) -> DataError:
     return DataError(f"{file} is locked with a password.", "Save it without a password, or the sheet as CSV.")
 
 
-def _unreadable(stream: ByteStream, kind: str, error: Exception) -> DataError:
+def _unreadable(stream: ByteStream, kind: str, error: BaseException) -> DataError:
     if kind != "xls":
         name = {"xlsx": "an Excel workbook (.xlsx)", "ods": "an OpenDocument sheet (.ods)"}[kind]
         return DataError(f"{stream.file} is {name} that cannot be read ({error}).", "Open and save it again.")
