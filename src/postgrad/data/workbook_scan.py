@@ -21,7 +21,7 @@ CELL_LIMIT = 2**24
 """Cells of one sheet's rectangle at most: 16.7 million."""
 _BLOCK = 1 << 20
 _CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL)
-_REFERENCE = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d{1,7})[\"']")
+_REFERENCE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})(\d{1,7})[\"']")
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v|is)\b[^>/]*>[^<]|<(?:\w+:)?is\b")
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 
