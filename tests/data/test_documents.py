@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from postgrad.data import Document, chunk_documents, load_documents
+from postgrad.data import Document, chunk_documents, load_documents, read_documents
+from postgrad.data.html_text import html_to_text
+from postgrad.data.texts import load_texts
 from postgrad.errors import DataError
 
 
@@ -22,13 +24,13 @@ def test_folders_that_cannot_serve(tmp_path):
         load_documents(tmp_path / "missing")
     with pytest.raises(DataError, match="nothing"):
         load_documents(tmp_path)
-    (tmp_path / "x.pdf").write_bytes(b"%PDF-1.4")
-    with pytest.raises(DataError, match=r"only \.pdf"):
+    (tmp_path / "x.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match=r"only \.png"):
         load_documents(tmp_path)
     with pytest.raises(DataError, match="is a file"):
-        load_documents(tmp_path / "x.pdf")
+        load_documents(tmp_path / "x.png")
     (tmp_path / "y.txt").write_bytes(b"%PDF-1.4")
-    with pytest.raises(DataError, match="PDF"):
+    with pytest.raises(DataError, match="PDF that cannot be read"):
         load_documents(tmp_path)
     (tmp_path / "y.txt").write_text("")
     with pytest.raises(DataError, match="empty"):
@@ -55,3 +57,92 @@ def test_chunks_are_short_and_lose_no_word():
     chunks = chunk_documents([Document("d", text)], max_words=100)
     assert max(len(c.text.split()) for c in chunks) <= 100
     assert " ".join(c.text for c in chunks).split() == text.split()
+
+
+def pdf(path, text="", password=""):
+    """A PDF of one page, with a line of text or none."""
+    from pypdf import PdfWriter
+    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+
+    writer = PdfWriter()
+    page = writer.add_blank_page(300, 300)
+    if text:
+        stream = DecodedStreamObject()
+        stream.set_data(f"BT /F1 12 Tf 20 200 Td ({text}) Tj ET".encode())
+        page[NameObject("/Contents")] = writer._add_object(stream)
+        names = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
+        font = DictionaryObject({NameObject(k): NameObject(v) for k, v in names.items()})
+        fonts = DictionaryObject({NameObject("/F1"): font})
+        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+    if password:
+        writer.encrypt(password)
+    writer.write(path)
+
+
+def word(path):
+    import docx
+
+    document = docx.Document()
+    document.add_heading("Returns", 1)
+    document.add_paragraph("Thirty days.")
+    document.add_paragraph("unworn", style="List Bullet")
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "sofa", "60 days"
+    document.save(str(path))
+
+
+def test_word_pdf_and_html_become_text_whatever_their_names(tmp_path):
+    pdf(tmp_path / "a.pdf", "Thirty days.")
+    word(tmp_path / "b.docx")
+    (tmp_path / "c.txt").write_text("<!DOCTYPE html><html><body><h1>Care</h1><p>Soap &amp; water.</p></body></html>")
+    (tmp_path / "~$b.docx").write_bytes(b"lock")
+    assert {d.name: d.text for d in load_documents(tmp_path)} == {
+        "a.pdf": "Thirty days.",
+        "b.docx": "# Returns\n\nThirty days.\n\n- unworn\n\nsofa | 60 days",
+        "c.txt": "# Care\n\nSoap & water.",
+    }
+    headings = [c.heading for c in chunk_documents(load_documents(tmp_path))]
+    assert headings == ["", "Returns", "Care"]
+    assert len(load_texts([tmp_path / "a.pdf", tmp_path / "b.docx"])) == 2
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    pdf(tmp_path / "scan.pdf")
+    with pytest.raises(DataError, match="scanned"):
+        read_documents(tmp_path)
+    with pytest.raises(DataError, match="no text"):
+        load_texts([tmp_path / "scan.pdf"])
+    (tmp_path / "a.md").write_text("text")
+    (tmp_path / "b.md").write_text("")
+    (tmp_path / "c.xyz").write_text("x")
+    notes = read_documents(tmp_path).notes
+    assert [note.rpartition(": ")[2] for note in notes] == ["scan.pdf", "b.md", "c.xyz"]
+    assert "ocrmypdf" in notes[0]
+
+
+def test_locked_and_damaged_documents_are_refused_together(tmp_path):
+    pdf(tmp_path / "locked.pdf", "x", password="secret")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 nothing")
+    word(tmp_path / "cut.docx")
+    (tmp_path / "cut.docx").write_bytes((tmp_path / "cut.docx").read_bytes()[:2000])
+    with pytest.raises(DataError) as caught:
+        load_documents(tmp_path)
+    assert "locked.pdf' is locked with a password" in caught.value.message
+    assert "broken.pdf' is a PDF that cannot be read" in caught.value.message
+    assert "cut.docx' is a Word document that cannot be read" in caught.value.message
+
+
+def test_a_word_document_made_to_fill_the_memory(tmp_path, monkeypatch):
+    word(tmp_path / "b.docx")
+    monkeypatch.setattr("postgrad.data.document_files.SIZE_LIMIT", 20_000 + (tmp_path / "b.docx").stat().st_size)
+    with pytest.raises(DataError, match="larger than"):
+        load_documents(tmp_path)
+
+
+def test_html_keeps_what_a_reader_sees():
+    html = (
+        "<html><head><title>T</title><style>p{}</style></head><body><script>no()</script><p hidden>no</p>"
+        "<p>a\n  b<br>c</p><ul><li>x<li>y</ul><table><tr><td>1</td><td>2</td></tr></table>"
+        "<blockquote><p>q</p></blockquote><pre>k  k</pre>"
+    )
+    assert html_to_text(html).split("\n") == ["a b", "c", "", "- x", "- y", "", "1 | 2", "", "> q", "", "k  k"]

@@ -121,7 +121,8 @@ def test_what_csv_writes_is_read_back(pairs):
 def test_missing_file_folder_and_empty(tmp_path):
     write(tmp_path, "tickets.csv", "a,b\n1,2\n")
     assert "no file" in refusal(tmp_path / "ticket.csv")
-    assert "tickets.csv" in refusal(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert "folder without files of examples (nothing)" in refusal(tmp_path / "empty")
     assert "is empty" in refusal(write(tmp_path, "a.csv", ""))
     assert "is empty" in refusal(write(tmp_path, "b.csv", " \n\n"))
     assert "is empty" in refusal(write(tmp_path, "c.csv.gz", gzip.compress(b"")))
@@ -139,7 +140,11 @@ def test_no_permission(tmp_path):
 @pytest.mark.parametrize(
     ("raw", "kind"),
     [
-        (b"PAR1\x15\x04", "Parquet"),
+        (b"PAR1\x15\x04", "a Parquet file that cannot be read"),
+        (b"ARROW1\x00\x00", "an Arrow file that cannot be read"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old Microsoft Office file"),
+        (b"FEA1" + bytes(20), "Feather"),
+        (bytes(100), "is empty"),
         (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "PNG"),
         (b"SQLite format 3\x00" + bytes(20), "SQLite"),

@@ -4,16 +4,18 @@ sources → columns → records; then split. `load` does the first three; `docum
 """
 
 from postgrad.data.columns import Mapped, choose_reading, to_records
-from postgrad.data.documents import Chunk, Document, chunk_documents, load_documents
+from postgrad.data.documents import Chunk, Document, Documents, chunk_documents, load_documents, read_documents
 from postgrad.data.load import Loaded, data_hash, load
 from postgrad.data.reading import Reading
 from postgrad.data.rows import Row, Rows
-from postgrad.data.sources import read_rows
+from postgrad.data.sources import read_all, read_rows, stream_rows
 from postgrad.data.split import Split, split
+from postgrad.data.sql import read_sql, stream_sql
 
 __all__ = [
     "Chunk",
     "Document",
+    "Documents",
     "Loaded",
     "Mapped",
     "Reading",
@@ -25,7 +27,12 @@ __all__ = [
     "data_hash",
     "load",
     "load_documents",
+    "read_all",
+    "read_documents",
     "read_rows",
+    "read_sql",
     "split",
+    "stream_rows",
+    "stream_sql",
     "to_records",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from postgrad.data.casts import SAID, NotMeant, cast
 from postgrad.data.columns import choose_reading
 from postgrad.data.containers import TABLES, Write, ending_of, writing
 from postgrad.data.faults import Faults, Inexpressible
-from postgrad.data.rows import NAMED, Rows
-from postgrad.data.sources import read_rows
+from postgrad.data.rows import NAMED
+from postgrad.data.sources import stream_rows
 from postgrad.data.writers import WRITERS, lost_meta, row_of
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Record, Source
@@ -37,11 +37,6 @@ class Converted:
     notes: list[str] = field(default_factory=list)
     left_out: list[tuple[Source, str]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-
-
-def stream_rows(path: Path, chunk: int = 10_000) -> Iterator[Rows]:
-    """The rows of a file in chunks; until the readers stream, the whole file is one."""
-    yield read_rows(path)
 
 
 def convert(

@@ -1,4 +1,4 @@
-"""The folder behind `--docs`: text and Markdown files, cut into passages short enough to be retrieved and read."""
+"""The folder behind `--docs`: text, Markdown, HTML, Word and PDF files, cut into passages short enough to be retrieved and read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postgrad.data.encodings import decode
-from postgrad.data.kinds import binary_kind
+from postgrad.data.document_files import SUFFIXES, is_pdf, read_document
 from postgrad.errors import DataError
 
-SUFFIXES = (".txt", ".md", ".markdown")
+_NAMED = 5
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=\S)")
 
@@ -39,11 +38,28 @@ class Chunk:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents of a folder, ordered by name, and what was left out, in sentences."""
+
+    documents: tuple[Document, ...]
+    notes: tuple[str, ...] = ()
+
+
 def load_documents(folder: Path | str) -> list[Document]:
-    """All .txt and .md files under a folder, ordered by name; empty ones are left out.
+    """All documents under a folder, ordered by name; empty ones are left out.
 
     Raises:
-        DataError: No such folder, a file instead, no such files in it, all empty, or one that is no text.
+        DataError: As `read_documents`.
+    """
+    return list(read_documents(folder).documents)
+
+
+def read_documents(folder: Path | str) -> Documents:
+    """All documents under a folder, and what was left out: empty files, scanned PDFs without text, other kinds of files.
+
+    Raises:
+        DataError: No such folder, a file instead, no documents in it, none with text, or some that cannot be read.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -52,16 +68,58 @@ def load_documents(folder: Path | str) -> list[Document]:
         raise DataError(
             f"{str(folder)!r} is a file, not a folder of documents.", f"Give its folder: --docs {folder.parent}"
         )
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
+    paths = [p for p in files if p.suffix.lower() in SUFFIXES]
     if not paths:
-        others = sorted({p.suffix or p.name for p in folder.rglob("*") if p.is_file()})[:5]
+        others = sorted({p.suffix or p.name for p in files})[:_NAMED]
         found = f"only {', '.join(others)} files" if others else "nothing"
-        raise DataError(f"{str(folder)!r} holds no documents ({found}).", "Put .txt or .md files there.")
-    documents = [Document(p.relative_to(folder).as_posix(), read_text_file(p)) for p in paths]
-    filled = [d for d in documents if d.text.strip()]
+        raise DataError(
+            f"{str(folder)!r} holds no documents ({found}).", "Put .txt, .md, .html, .docx or .pdf files there."
+        )
+    texts = _read_all(paths)
+    filled = tuple(Document(p.relative_to(folder).as_posix(), texts[p]) for p in paths if texts[p].strip())
+    empty = [p for p in paths if not texts[p].strip()]
+    scanned = [p for p in empty if is_pdf(p)]
+    notes = [
+        _left_out("scanned, pictures of pages without text (recognise it first, as ocrmypdf does)", scanned, folder),
+        _left_out("empty", [p for p in empty if p not in scanned], folder),
+        _left_out("no documents that can be read", [p for p in files if p not in texts], folder),
+    ]
     if not filled:
-        raise DataError(f"All {len(paths)} documents in {str(folder)!r} are empty.", "Put text into them.")
-    return filled
+        why = "scanned: pictures of pages without text" if scanned else "empty"
+        raise DataError(
+            f"All {len(paths)} documents in {str(folder)!r} are {why}.",
+            "Recognise the text first (ocrmypdf does)." if scanned else "Put text into them.",
+        )
+    return Documents(filled, tuple(note for note in notes if note))
+
+
+def _read_all(paths: Sequence[Path]) -> dict[Path, str]:
+    """The texts; all files that cannot be read are named in one message."""
+    texts: dict[Path, str] = {}
+    faults: list[DataError] = []
+    for path in paths:
+        try:
+            texts[path] = read_document(path)
+        except DataError as error:
+            faults.append(error)
+    if faults:
+        named = "\n".join(fault.message for fault in faults[:_NAMED])
+        more = f"\nand {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+        raise DataError(named + more, faults[0].mend)
+    return texts
+
+
+def _left_out(why: str, paths: Sequence[Path], folder: Path) -> str:
+    if not paths:
+        return ""
+    named = ", ".join(p.relative_to(folder).as_posix() for p in paths[:_NAMED])
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{len(paths)} {'file' if len(paths) == 1 else 'files'} left out, {why}: {named}{more}"
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "__MACOSX", "~$")) for part in path.relative_to(folder).parts)
 
 
 def chunk_documents(documents: Sequence[Document], *, max_words: int = 120) -> list[Chunk]:
@@ -76,24 +134,6 @@ def chunk_documents(documents: Sequence[Document], *, max_words: int = 120) -> l
         for heading, body in _sections(document.text)
         for passage in _passages(body, max_words)
     ]
-
-
-def read_text_file(path: Path) -> str:
-    """The text of a file in whatever encoding, with plain line ends.
-
-    Raises:
-        DataError: unreadable, or not text.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", f"Allow it: chmod u+r {path}") from error
-    kind = binary_kind(raw)
-    if kind is not None:
-        raise DataError(
-            f"{str(path)!r} is {kind[0]}, not text.", "Save it as .txt or .md, or take it out of the folder."
-        )
-    return decode(raw).text.replace("\r\n", "\n")
 
 
 def _sections(text: str) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
+WINDOWS_NOTE = "read as Windows-1252 (Latin-1): the file is not UTF-8"
 _SAMPLE = 65_536
 _LINES_NAMED = 5
 _FEWEST_LETTERS = 40
@@ -60,6 +61,38 @@ def decode(raw: bytes) -> Decoded:
         return _decode_legacy(raw)
 
 
+def mark_of(head: bytes) -> tuple[str, int, tuple[str, ...]] | None:
+    """(encoding, bytes of its mark, notes) where a byte order mark or UTF-16's zeros say so for certain."""
+    for mark, encoding, name in _MARKS:
+        if head.startswith(mark):
+            return encoding, len(mark), () if encoding == "utf-8" else (f"read as {name}",)
+    unmarked = _unmarked_utf16(head)
+    return (unmarked, 0, ("read as UTF-16 (the file has no byte order mark)",)) if unmarked else None
+
+
+def alphabet_of(head: bytes) -> str | None:
+    """The encoding of a non-Latin alphabet in which a file that is nowhere UTF-8 seems to be written."""
+    lines = head.split(b"\n")
+    if any(not line.isascii() and _is_utf8(line) for line in lines) or all(map(_is_utf8, lines[:-1])):
+        return None
+    return _other_alphabet(head)
+
+
+def decode_line(line: bytes) -> tuple[str, bool]:
+    """(text, whether it was UTF-8); else it is read as Windows-1252."""
+    try:
+        return line.decode("utf-8"), True
+    except UnicodeDecodeError:
+        return _windows(line), False
+
+
+def mixture_note(bad: list[int], count: int) -> str:
+    """What is said where some lines are not UTF-8: `bad` names the first of them, `count` is how many there are."""
+    named = ", ".join(map(str, bad[:_LINES_NAMED])) + (", …" if count > _LINES_NAMED else "")
+    which = f"line {named} is" if count == 1 else f"{count} lines ({named}) are"
+    return f"mixed encodings: {which} not UTF-8 and read as Windows-1252 (Latin-1)"
+
+
 def _decode_marked(raw: bytes, encoding: str) -> tuple[str, tuple[str, ...]]:
     if encoding == "utf-8":
         inner = decode(raw) if not raw.startswith(codecs.BOM_UTF8) else Decoded(raw.decode("utf-8", "replace"), "utf-8")
@@ -97,13 +130,11 @@ def _decode_legacy(raw: bytes) -> Decoded:
         text = "\n".join(
             _windows(line) if number in wrong else line.decode("utf-8") for number, line in enumerate(lines, start=1)
         )
-        named = ", ".join(map(str, bad[:_LINES_NAMED])) + (", …" if len(bad) > _LINES_NAMED else "")
-        which = f"line {named} is" if len(bad) == 1 else f"{len(bad)} lines ({named}) are"
-        return Decoded(text, "mixed", (f"mixed encodings: {which} not UTF-8 and read as Windows-1252 (Latin-1)",))
+        return Decoded(text, "mixed", (mixture_note(bad, len(bad)),))
     other = _other_alphabet(raw)
     if other:
         return Decoded(raw.decode(other, "replace"), other, (f"read as {other}, by the look of its bytes",))
-    return Decoded(_windows(raw), "cp1252", ("read as Windows-1252 (Latin-1): the file is not UTF-8",))
+    return Decoded(_windows(raw), "cp1252", (WINDOWS_NOTE,))
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -18,33 +18,51 @@ def read_json_lines(text: str, file: str) -> list[Row]:
     Raises:
         DataError: Naming up to five broken lines with column and excerpt.
     """
-    rows: list[Row] = []
-    faults: list[str] = []
-    count = 0
     lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
+    reader = LineReader(file)
+    rows = [row for number, line in enumerate(lines, 1) if (row := reader.read(number, line, number == len(lines)))]
+    reader.finish()
+    return rows
+
+
+class LineReader:
+    """Reads one object a line and collects the faults of all lines into one message."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._faults: list[str] = []
+        self._count = 0
+
+    def read(self, number: int, line: str, last: bool = False) -> Row | None:
+        """The row of a line; None for a blank or broken one."""
         if not line.strip():
-            continue
-        fault = ""
+            return None
         try:
             value = json.loads(line)
         except json.JSONDecodeError as error:
-            fault = _describe(line, error, last=number == len(lines))
+            return self._broken(number, _describe(line, error, last=last))
         except RecursionError:
-            fault = "is nested too deeply"
-        else:
-            if isinstance(value, dict):
-                rows.append((number, value))
-            else:
-                fault = f"is {_kind(value)}, not an object: {line.strip()[:_EXCERPT]!r}"
-        if fault:
-            count += 1
-            if len(faults) < NAMED:
-                faults.append(f"line {number} {fault}")
-    if faults:
-        more = f"; and {count - len(faults)} more" if count > len(faults) else ""
-        raise DataError(f"{file}: {'; '.join(faults)}{more}.", _MEND)
-    return rows
+            return self._broken(number, "is nested too deeply")
+        except ValueError as error:  # an integer of thousands of digits
+            return self._broken(number, f"cannot be read ({str(error).split(';')[0].lower()})")
+        if not isinstance(value, dict):
+            return self._broken(number, f"is {_kind(value)}, not an object: {line.strip()[:_EXCERPT]!r}")
+        return number, value
+
+    def finish(self) -> None:
+        """Called after the last line.
+
+        Raises:
+            DataError: Naming up to five broken lines with column and excerpt.
+        """
+        if self._faults:
+            more = f"; and {self._count - len(self._faults)} more" if self._count > len(self._faults) else ""
+            raise DataError(f"{self._file}: {'; '.join(self._faults)}{more}.", _MEND)
+
+    def _broken(self, number: int, fault: str) -> None:
+        self._count += 1
+        if len(self._faults) < NAMED:
+            self._faults.append(f"line {number} {fault}")
 
 
 def read_json(text: str, file: str) -> tuple[list[Row], list[str]]:
@@ -60,6 +78,8 @@ def read_json(text: str, file: str) -> tuple[list[Row], list[str]]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise _broken(text, error, file) from error
+    except (RecursionError, ValueError) as error:
+        raise _unusable(error, file) from error
     return _read_object(value, file)
 
 
@@ -75,6 +95,8 @@ def _read_list(text: str, start: int, file: str) -> list[Row]:
             value, position = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise _broken(text, error, file) from error
+        except (RecursionError, ValueError) as error:
+            raise _unusable(error, file, line) from error
         if not isinstance(value, dict):
             raise DataError(
                 f"{file}, line {line}: item {len(rows) + 1} of the list is {_kind(value)}, not an object.",
@@ -138,6 +160,11 @@ def _describe(line: str, error: json.JSONDecodeError, *, last: bool) -> str:
     near = line[max(0, error.pos - _EXCERPT) : error.pos + _EXCERPT].strip()
     cut = " (the last line: perhaps the file was cut off)" if last and error.pos >= len(line.rstrip()) - 1 else ""
     return f"is broken at column {error.colno} ({error.msg.lower()}) near {near!r}{cut}"
+
+
+def _unusable(error: Exception, file: str, line: int = 1) -> DataError:
+    what = "is nested too deeply" if isinstance(error, RecursionError) else "holds a number of thousands of digits"
+    return DataError(f"{file}, line {line}: the JSON {what}.", "Mend that place, or leave the item out.")
 
 
 def _broken(text: str, error: json.JSONDecodeError, file: str) -> DataError:

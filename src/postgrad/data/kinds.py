@@ -1,58 +1,103 @@
-"""What a file is, by its first bytes: so that a spreadsheet named .csv is called a spreadsheet, not a broken table."""
+"""What a file is, by its first bytes: a spreadsheet named .csv is read as a spreadsheet, a picture is called a picture."""
 
 from __future__ import annotations
 
 import codecs
 
+PACKINGS: dict[bytes, str] = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+}
+_FORMATS: tuple[tuple[bytes, str], ...] = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\xd0\xcf\x11\xe0", "office"),
+)
+_TABLE = "Give a table of examples (CSV, JSONL, Parquet, Excel …)."
+_UNPACK = "Unpack it and give the file inside, or the folder."
+_MODEL = "A model is given with --base, not as data."
+_DOCUMENT = "Documents belong to --docs, or to --objective pretrain; here give a table of examples."
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"PAR1", "a Parquet file", "Export it as CSV or JSONL."),
-    (0, b"ARROW1", "an Arrow file", "Export it as CSV or JSONL."),
-    (0, b"%PDF", "a PDF document", "Give a table of examples (CSV or JSONL); documents belong to --docs."),
+    (0, b"PAR1", "a Parquet file", _TABLE),
+    (0, b"ARROW1", "an Arrow file", _TABLE),
+    (0, b"FEA1", "a Feather file of version 1", "Write it again as Feather version 2 or Parquet."),
+    (0, b"%PDF", "a PDF document", _DOCUMENT),
+    (0, b"{\\rtf", "a rich text document (.rtf)", "Save it as .docx or .txt."),
+    (0, b"\xd0\xcf\x11\xe0", "an old Microsoft Office file", "Save it in the format of today (.xlsx, .docx)."),
+    (0, b"\x1f\x8b", "a gzip archive inside another one", "Unpack it once."),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive inside another one", "Unpack it once."),
+    (0, b"BZh", "a bzip2 archive inside another one", "Unpack it once."),
+    (0, b"\xfd7zXZ\x00", "an xz archive inside another one", "Unpack it once."),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
+    (0, b"Rar!", "a RAR archive", _UNPACK),
+    (257, b"ustar", "a tar archive", _UNPACK),
     (
         0,
-        b"\xd0\xcf\x11\xe0",
-        "an old Microsoft Office file (.xls or .doc)",
-        "Save the sheet as CSV UTF-8 and give that.",
+        b"SQLite format 3\x00",
+        "an SQLite database",
+        "Name it with a query: 'sqlite:///FILE#SELECT question, answer FROM tickets'.",
     ),
-    (0, b"\x1f\x8b", "a gzip archive inside another one", "Unpack it once."),
-    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", "Unpack it (zstd -d) or pack it with gzip."),
-    (0, b"BZh", "a bzip2 archive", "Unpack it (bunzip2) or pack it with gzip."),
-    (0, b"\xfd7zXZ\x00", "an xz archive", "Unpack it (unxz) or pack it with gzip."),
-    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "Unpack it and give the file inside."),
-    (0, b"Rar!", "a RAR archive", "Unpack it and give the file inside."),
-    (257, b"ustar", "a tar archive", "Unpack it and give the file inside."),
-    (0, b"SQLite format 3\x00", "an SQLite database", "Export the table as CSV."),
-    (0, b"\x89PNG", "a PNG image", "Give a table of examples (CSV or JSONL)."),
-    (0, b"\xff\xd8\xff", "a JPEG image", "Give a table of examples (CSV or JSONL)."),
-    (0, b"GIF8", "a GIF image", "Give a table of examples (CSV or JSONL)."),
-    (0, b"\x7fELF", "a program", "Give a table of examples (CSV or JSONL)."),
-    (0, b"MZ\x90", "a Windows program", "Give a table of examples (CSV or JSONL)."),
-    (0, b"GGUF", "a GGUF model", "A model is given with --base, not as data."),
-    (0, b"\x80\x04\x95", "a Python pickle", "Export the data as JSONL."),
-    (0, b"\x93NUMPY", "a NumPy array", "Export the data as CSV or JSONL."),
+    (0, b"Obj\x01", "an Avro file", "Write it as Parquet or JSONL."),
+    (0, b"ORC", "an ORC file", "Write it as Parquet or JSONL."),
+    (0, b"\x89HDF", "an HDF5 file", "Write it as Parquet or JSONL."),
+    (0, b"\x89PNG", "a PNG image", _TABLE),
+    (0, b"\xff\xd8\xff", "a JPEG image", _TABLE),
+    (0, b"GIF8", "a GIF image", _TABLE),
+    (0, b"\x7fELF", "a program", _TABLE),
+    (0, b"MZ\x90", "a Windows program", _TABLE),
+    (0, b"GGUF", "a GGUF model", _MODEL),
+    (0, b"\x80\x04\x95", "a Python pickle", "A pickle can run code when it is opened: write the data as JSONL."),
+    (0, b"\x93NUMPY", "a NumPy array", "Write the data as CSV, JSONL or Parquet."),
 )
 _ZIPPED = (
-    (b"xl/", "an Excel workbook (.xlsx)", "Save the sheet as CSV UTF-8 and give that."),
-    (b"word/", "a Word document (.docx)", "Give a table of examples (CSV or JSONL); documents belong to --docs."),
-    (b"ppt/", "a PowerPoint file (.pptx)", "Give a table of examples (CSV or JSONL)."),
-    (b"opendocument.spreadsheet", "an OpenDocument sheet (.ods)", "Save the sheet as CSV UTF-8 and give that."),
-    (b"data.pkl", "a PyTorch file", "A model is given with --base, not as data."),
+    ("word/", "a Word document (.docx)", _DOCUMENT),
+    ("ppt/", "a PowerPoint file (.pptx)", "Save the text as a document, or give a table of examples."),
+    ("xl/workbook.bin", "a binary Excel workbook (.xlsb)", "Save it as .xlsx."),
+    ("xl/", "an Excel workbook (.xlsx)", _TABLE),
+    ("content.xml", "an OpenDocument file", "Save a sheet as .ods or .xlsx, a document as .docx."),
+    ("data.pkl", "a PyTorch file", _MODEL),
 )
 _ALLOWED_CONTROLS = frozenset(b"\t\n\r\f\x1b\x1a\x0b\x1e\x1f\x85")
 _SAMPLE = 16_384
 
 
+def packing(head: bytes) -> str | None:
+    """`gzip`, `zstd`, `bzip2` or `xz` where the bytes begin so."""
+    return next((name for magic, name in PACKINGS.items() if head.startswith(magic)), None)
+
+
+def binary_format(head: bytes) -> str | None:
+    """`parquet`, `arrow`, `zip` or `office` (the container of .xls) where the bytes begin so."""
+    return next((name for magic, name in _FORMATS if head.startswith(magic)), None)
+
+
+def zipped_kind(names: list[str]) -> tuple[str, str] | None:
+    """What a zip archive really is, by the names in it, and what to do; None for an ordinary archive."""
+    return next(
+        (
+            (name, mend)
+            for mark, name, mend in _ZIPPED
+            if any(n.startswith(mark) or n.endswith("/" + mark) for n in names)
+        ),
+        None,
+    )
+
+
 def binary_kind(raw: bytes) -> tuple[str, str] | None:
-    """What a binary file seems to be and what to do with it; None for text.
+    """What a binary file seems to be and what to do with it where text is wanted; None for text.
 
     Returns:
-        ("an Excel workbook (.xlsx)", "Save the sheet as CSV UTF-8 and give that.") and the like.
+        ("a PNG image", "Give a table of examples …") and the like.
     """
     if raw.startswith(b"PK\x03\x04"):
-        for mark, name, mend in _ZIPPED:
-            if mark in raw[:_SAMPLE] or mark in raw[-_SAMPLE:]:
-                return name, mend
-        return "a zip archive", "Unpack it and give the file inside."
+        named = (mark for mark in _ZIPPED if mark[0].encode() in raw[:_SAMPLE] or mark[0].encode() in raw[-_SAMPLE:])
+        found = next(named, None)
+        return (found[1], found[2]) if found else ("a zip archive", _UNPACK)
     for offset, magic, name, mend in _MAGIC:
         if raw[offset : offset + len(magic)] == magic:
             return name, mend
@@ -64,5 +109,5 @@ def binary_kind(raw: bytes) -> tuple[str, str] | None:
         return None  # UTF-16 without a mark
     controls = sum(byte < 32 and byte not in _ALLOWED_CONTROLS for byte in sample)
     if controls > 0.02 * len(sample):
-        return "binary data of an unknown kind", "Give a table of examples as CSV, TSV, JSON or JSONL text."
+        return "binary data of an unknown kind", _TABLE
     return None

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from postgrad.data.chat_logs import refuse_raw_chat
 from postgrad.data.columns import Mapped, to_records
 from postgrad.data.rows import Rows
 from postgrad.data.shapes import KINDS
-from postgrad.data.sources import read_rows
+from postgrad.data.sources import read_all
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text, content_hash
 from postgrad.storage import sha256_json
@@ -66,8 +67,9 @@ def load(
     if not paths:
         raise DataError("No data file was named.", "Name a CSV, TSV, JSON or JSONL file of examples.")
     kinds: dict[frozenset[str], list[Rows]] = {}
-    for path in paths:
-        rows = read_rows(Path(path))
+    for rows in (rows for path in paths for rows in read_all(path)):
+        if input_column is None and output_column is None:
+            refuse_raw_chat(rows)
         kinds.setdefault(frozenset(rows.columns), []).append(rows)
     mapped = [
         to_records(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)

@@ -1,144 +1,123 @@
-"""From a path to rows: CSV, TSV, JSON and JSON Lines, plain or packed with gzip. The content decides, not the name.
+"""The front door: whatever a user names → rows. Files of every kind, folders, standard input, the hub, a database.
 
-What cannot be read is refused with one message that says what the file is and what to do.
+What cannot be read is refused with one message that says what it is and what to do.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
-import zlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from postgrad.data.encodings import decode
-from postgrad.data.json_rows import read_json, read_json_lines
-from postgrad.data.kinds import binary_kind
-from postgrad.data.rows import Row, Rows, columns_of
-from postgrad.data.tables import read_table
-from postgrad.errors import DataError
+from postgrad.data.chunks import Chunker
+from postgrad.data.files import read_file, stream_file
+from postgrad.data.folders import CHOSEN, files_in
+from postgrad.data.hub import download, parse_address
+from postgrad.data.mail_folder import read_mail_folder
+from postgrad.data.place import Place, place_of
+from postgrad.data.rows import Rows, columns_of
+from postgrad.data.slack import is_slack, read_slack
+from postgrad.data.sql import read_sql, stream_sql
 
-EXTENSIONS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_UNPACKED_LIMIT = 2**31
-_ROW_NOTES = 5
 
-
-def read_rows(path: Path) -> Rows:
-    """Reads one file of examples.
+def read_rows(source: Path | str) -> Rows:
+    """Reads one source of examples as a whole.
 
     Args:
-        path: A .csv, .tsv, .json, .jsonl or .ndjson file, or one of these packed with gzip; other names are judged by
-            content.
+        source: A file of any kind that docs/data.md lists, also packed, with `#sheet` or `#file in a zip` where a part is
+            meant; a folder of such files (each row then says its `file`); `-` for standard input;
+            `hf://datasets/owner/name[@revision][/path or split]`; `postgres://…#SELECT …` or `sqlite:///file.db#SELECT …`.
 
     Raises:
-        DataError: The file is missing, a folder, unreadable, empty, binary, broken, or holds no examples.
+        DataError: The source is missing, unreadable, empty, of an unknown kind, broken, or holds no examples.
     """
-    path = Path(path)
-    file = str(path)
-    raw = _unpack(_read_bytes(path), file)
-    _refuse_binary(raw, file)
-    decoded = decode(raw)
-    text, notes = decoded.text, list(decoded.notes)
-    if "\x00" in text:
-        notes.append(f"{text.count(chr(0))} NUL characters were removed")
-        text = text.replace("\x00", "")
-    if not text.strip():
-        raise _empty(file)
-    named = _named_format(path)
-    form = _format_of(text, named)
-    if named and form != named and {form, named} != {"csv", "tsv"}:
-        notes.append(f"the name says {named}, but the content is {form} and was read as such")
-    if form in ("csv", "tsv"):
-        table = read_table(text, file, prefer="\t" if named == "tsv" else ",")
-        form = "tsv" if table.delimiter == "\t" else "csv"
-        return Rows(file, form, table.rows, table.columns, (*notes, *table.notes))
-    return _from_json(text, file, form, notes)
+    found = read_all(source)
+    return found[0] if len(found) == 1 else _joined(found, str(source))
 
 
-def _from_json(text: str, file: str, form: str, notes: list[str]) -> Rows:
-    rows, more = (read_json_lines(text, file), []) if form == "jsonl" else read_json(text, file)
-    rows = [(line, values) for line, values in rows if values]
-    if not rows:
-        raise DataError(f"{file} holds no examples: its list is empty.", "Give one object for each example.")
-    return Rows(file, form, tuple(rows), columns_of(rows), (*notes, *more, *_missing_keys(rows)))
+def read_all(source: Path | str) -> tuple[Rows, ...]:
+    """`read_rows`, with the files behind a folder or a hub data set kept apart, so that each row knows its own file."""
+    place = place_of(source)
+    if place.kind == "database":
+        return (read_sql(place.name, place.part),)
+    special = _special_folder(place)
+    if special is not None:
+        return (special,)
+    files, notes = _files(place)
+    found = [replace(read_file(one), file=one.name) for one in files]
+    return tuple(replace(rows, notes=(*notes, *rows.notes)) if i == 0 else rows for i, rows in enumerate(found))
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        beside = sorted(p.name for p in path.parent.glob(f"*{path.suffix}"))[:3] if path.parent.is_dir() else []
-        hint = f" Files there: {', '.join(beside)}." if beside else ""
-        raise DataError(f"There is no file {str(path)!r}.", f"Check the spelling and the folder.{hint}") from error
-    except IsADirectoryError as error:
-        usable = [p.name for p in sorted(path.iterdir()) if Path(p.name.removesuffix(".gz")).suffix in EXTENSIONS][:5]
-        hint = f"Name the files themselves: {', '.join(usable)}." if usable else "Name a CSV, TSV, JSON or JSONL file."
-        raise DataError(f"{str(path)!r} is a folder, not a file of examples.", hint) from error
-    except PermissionError as error:
-        raise DataError(f"No permission to read {str(path)!r}.", f"Allow it: chmod u+r {path}") from error
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", "Check the disk or the path.") from error
-    if not raw.strip(b"\x00 \t\r\n"):
-        raise _empty(str(path))
-    return raw
+def stream_rows(source: Path | str, chunk: int = 10_000) -> Iterator[Rows]:
+    """Reads a source chunk by chunk, in constant memory for JSONL, CSV, TSV, Parquet, Arrow and SQL, also packed or from
+    standard input; what cannot be cut is read as a whole first. Of a folder, one file after the other.
+
+    Args:
+        source: As `read_rows`.
+        chunk: Rows of a chunk at most; fewer where rows are long.
+
+    Yields:
+        Rows with their true line numbers, the columns known so far, and each note once.
+
+    Raises:
+        DataError: As `read_rows`; faults of single lines are collected and raised after a file's last chunk.
+    """
+    place = place_of(source)
+    if place.kind == "database":
+        yield from stream_sql(place.name, place.part, chunk)
+        return
+    special = _special_folder(place)
+    if special is not None:
+        yield from Chunker.cut(special, chunk)
+        return
+    files, notes = _files(place)
+    for one in files:
+        for rows in stream_file(one, chunk):
+            yield replace(rows, notes=(*notes, *rows.notes))
+            notes = []
 
 
-def _empty(file: str) -> DataError:
-    return DataError(f"{file} is empty.", "Give a file with one example a line; 50 to 100 are usual to begin with.")
+def _special_folder(place: Place) -> Rows | None:
+    """Folders that are one source as a whole: a Slack export, and a folder of mails, whose threads go across files."""
+    if place.path is None or not place.path.is_dir():
+        return None
+    if is_slack(place.path):
+        return read_slack(place.path)
+    files, notes = files_in(place.path)
+    if files[0].suffix.lower() == ".eml":
+        rows = read_mail_folder(place.path, [f for f in files if f.suffix.lower() == ".eml"])
+        return replace(rows, notes=(*notes, *rows.notes))
+    return None
 
 
-def _unpack(raw: bytes, file: str) -> bytes:
-    """Unpacks gzip, one layer, up to a limit that stops a file made to fill the memory."""
-    if not raw.startswith(b"\x1f\x8b"):
-        return raw
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
-            unpacked = packed.read(_UNPACKED_LIMIT + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{file} is a damaged gzip file ({error}).", "Get or pack it again.") from error
-    if len(unpacked) > _UNPACKED_LIMIT:
-        raise DataError(f"{file} unpacks to more than {_UNPACKED_LIMIT // 2**30} GB.", "Split it into smaller files.")
-    if not unpacked.strip():
-        raise _empty(file)
-    return unpacked
+def _files(place: Place) -> tuple[list[Place], list[str]]:
+    """The files behind a place, and what is to be said of the choice."""
+    if place.kind == "hub":
+        downloaded, notes = download(parse_address(place.name))
+        return [Place("file", name, path) for name, path in downloaded], notes
+    if place.path is not None and place.path.is_dir():
+        paths, notes = files_in(place.path)
+        return [Place("file", str(path), path) for path in paths], notes
+    return [place], []
 
 
-def _refuse_binary(raw: bytes, file: str) -> None:
-    kind = binary_kind(raw)
-    if kind is not None:
-        raise DataError(f"{file} is {kind[0]}, not a text table.", kind[1])
+def _joined(found: tuple[Rows, ...], source: str) -> Rows:
+    """The rows of several files as one, each with its `file`."""
+    column = next(
+        name for name in ("file", "source_file", "_file", "__file__") if all(name not in f.columns for f in found)
+    )
+    rows = [(line, {**values, column: one.file}) for one in found for line, values in one]
+    forms = {one.format for one in found}
+    form = forms.pop() if len(forms) == 1 else "folder"
+    return Rows(source, form, tuple(rows), columns_of(rows), (f"read {len(found)} files", *_notes(found)))
 
 
-def _named_format(path: Path) -> str | None:
-    return EXTENSIONS.get(Path(path.name.lower().removesuffix(".gz")).suffix)
-
-
-def _format_of(text: str, named: str | None) -> str:
-    """The format by content: what begins and goes on like JSON is JSON, whatever its name; else the name decides."""
-    start = text.lstrip()
-    first, _, rest = start.partition("\n")
-    if start[0] == "[" and start[1:].lstrip()[:1] in ("{", "]"):
-        return "json"
-    if start[0] == "{":
-        pretty = first.strip() == "{"
-        if _is_object(first):
-            return "jsonl" if rest.strip() or named == "jsonl" else "json"
-        if pretty or named in ("json", "jsonl"):
-            return "json" if pretty or named == "json" else "jsonl"
-    return named or "csv"
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _missing_keys(rows: Sequence[Row]) -> list[str]:
-    """A note on keys that only some objects have."""
-    columns = columns_of(rows)
-    partial = [c for c in columns if any(c not in values for _, values in rows)]
-    shown = ", ".join(f"{c!r} ({sum(c in v for _, v in rows)} of {len(rows)})" for c in partial[:_ROW_NOTES])
-    return [f"not every object has all keys: {shown}"] if partial else []
+def _notes(found: tuple[Rows, ...]) -> list[str]:
+    """The notes of all files; what is said of several alike, but for numbers, is said once."""
+    alike: dict[str, list[str]] = {}
+    for one in found:
+        for note in one.notes:
+            shown = note if note.startswith(CHOSEN) else f"{one.file}: {note}"
+            alike.setdefault(re.sub(r"\d+", "#", note), []).append(shown)
+    return [f"{n[0]} (and alike in {len(n) - 1} more)" if len(n) > 1 else n[0] for n in alike.values()]

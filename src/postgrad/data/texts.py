@@ -1,4 +1,4 @@
-"""Raw text for continued pretraining: text files, folders of them, or JSON Lines with a column `text`."""
+"""Raw text for continued pretraining: documents, folders of them, or tables of any kind with a column `text`."""
 
 from __future__ import annotations
 
@@ -7,51 +7,65 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from postgrad.data.documents import read_text_file
-from postgrad.data.sources import read_rows
+from postgrad.data.document_files import SUFFIXES, is_pdf, read_document
+from postgrad.data.place import place_of
+from postgrad.data.sources import read_all
 from postgrad.errors import DataError
 from postgrad.records import Source, Text
 
-ENDINGS = (".txt", ".text", ".md")
 _MOST_HELD = 24_000
 """Characters kept for validation at most: enough to judge by, and quick to measure."""
 
 
-def load_texts(paths: Sequence[Path]) -> list[Text]:
-    """Every document of the files: a text file is one, each row of a table with a column `text` is one.
+def load_texts(paths: Sequence[Path | str]) -> list[Text]:
+    """Every document of the files: a document is one, each row of a table with a column `text` is one.
+
+    A folder gives its documents; one without documents is read as a folder of tables.
 
     Raises:
-        DataError: nothing to read, or a table without that column.
+        DataError: Nothing to read, a file that cannot be read, or a table without that column.
     """
     found: list[Text] = []
     for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS) if path.is_dir() else [path]
-        if not files:
-            raise DataError(f"The folder {str(path)!r} holds no text files.", f"Looked for {', '.join(ENDINGS)}.")
-        for file in files:
-            found += _texts(file)
+        folder = place_of(path).path
+        if folder is None or not folder.is_dir():
+            found += _texts(path)
+            continue
+        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        texts = [text for file in files for text in _texts(file)] if files else _rows(path)
+        found += texts
     return found
 
 
-def _texts(file: Path) -> list[Text]:
-    if file.suffix.lower() in ENDINGS or not file.exists():
-        text = read_text_file(file)
-        if not text.strip():
-            raise DataError(f"{str(file)!r} is empty.", "Give text to learn from.")
-        return [Text(text=text, source=Source(str(file), 1))]
-    rows = read_rows(file)
-    if "text" not in rows.columns:
+def _texts(file: Path | str) -> list[Text]:
+    path = place_of(file).path
+    if path is None or (path.exists() and path.suffix.lower() not in SUFFIXES):
+        return _rows(file)
+    text = read_document(path)
+    if not text.strip():
+        scanned = is_pdf(path)
         raise DataError(
-            f"{str(file)!r} has no column 'text' (it has {', '.join(rows.columns)}).",
-            "Continued pretraining takes raw text: .txt or .md files, or a table with the column 'text'. For questions and answers use --objective sft.",
+            f"{str(path)!r} {'is scanned: it holds pictures of pages, but no text' if scanned else 'is empty'}.",
+            "Recognise the text first (ocrmypdf does)." if scanned else "Give text to learn from.",
         )
-    texts = [
-        Text(text=str(values["text"]), source=Source(rows.file, line))
-        for line, values in rows.rows
-        if values.get("text")
-    ]
+    return [Text(text=text, source=Source(str(path), 1))]
+
+
+def _rows(source: Path | str) -> list[Text]:
+    texts: list[Text] = []
+    for rows in read_all(source):
+        if "text" not in rows.columns:
+            raise DataError(
+                f"{rows.file!r} has no column 'text' (it has {', '.join(rows.columns)}).",
+                "Continued pretraining takes raw text: documents (.txt, .md, .html, .docx, .pdf), or a table with the column 'text'. For questions and answers use --objective sft.",
+            )
+        texts += [
+            Text(text=str(values["text"]), source=Source(rows.file, line))
+            for line, values in rows
+            if values.get("text")
+        ]
     if not texts:
-        raise DataError(f"The column 'text' of {str(file)!r} is empty.", "Give text to learn from.")
+        raise DataError(f"The column 'text' of {str(source)!r} is empty.", "Give text to learn from.")
     return texts
 
 
