@@ -66,7 +66,11 @@ def measure_e2e_nlg(root: Path = SHARED) -> dict[str, Any]:
     ranked = found_by(faithfulness(), records)
     true = {n for n, row in enumerate(rows) if row["fixed"] == "1"}
     worst = ranked[:500]
-    return {"set": "e2e_nlg", "precision_of_first_500": len(true & set(worst)) / max(1, len(worst)), **quality_of(ranked, true)}
+    return {
+        "set": "e2e_nlg",
+        "precision_of_first_500": len(true & set(worst)) / max(1, len(worst)),
+        **quality_of(ranked, true),
+    }
 
 
 def measure_nl2bash(root: Path = SHARED) -> dict[str, Any]:
@@ -131,7 +135,9 @@ def lightly_edited(text: str, rng: random.Random) -> str:
     kind = rng.choice(("typo", "case", "word", "punctuation"))
     if kind == "typo":
         spot = rng.randrange(max(1, len(words[at]) - 1))
-        words[at] = words[at][:spot] + words[at][spot + 1 : spot + 2] + words[at][spot : spot + 1] + words[at][spot + 2 :]
+        words[at] = (
+            words[at][:spot] + words[at][spot + 1 : spot + 2] + words[at][spot : spot + 1] + words[at][spot + 2 :]
+        )
     elif kind == "case":
         words = [w.upper() for w in words]
     elif kind == "word":
@@ -150,7 +156,11 @@ def measure_planted_near_duplicates(
     long = [i for i, r in enumerate(clean) if len(r.prompt_text.split()) >= 8]
     chosen = rng.sample(long, max(1, round(share * len(clean))))
     planted = [pair(lightly_edited(clean[i].prompt_text, rng), clean[i].answer_text) for i in chosen]
-    kept = [(i, p) for i, p in zip(chosen, planted, strict=True) if exact_key(p.prompt_text) != exact_key(clean[i].prompt_text)]
+    kept = [
+        (i, p)
+        for i, p in zip(chosen, planted, strict=True)
+        if exact_key(p.prompt_text) != exact_key(clean[i].prompt_text)
+    ]
     everything = [*clean, *(p for _, p in kept)]
     true = range(len(clean), len(everything))
     return {"set": "planted near-duplicates", **quality_of(found_by(near_duplicates(), everything), true)}

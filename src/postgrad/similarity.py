@@ -21,7 +21,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from postgrad.shingles import Hashed, candidates, hashed_letters, hashed_words, letter_shingles, signatures, word_shingles
+from postgrad.shingles import (
+    Hashed,
+    candidates,
+    hashed_letters,
+    hashed_words,
+    letter_shingles,
+    signatures,
+    word_shingles,
+)
 
 DEFAULT_THRESHOLD = 0.7
 """One word changed in thirty leaves about 0.85, three in thirty about 0.65; different texts on one matter stay below 0.3."""
@@ -157,7 +165,10 @@ def _jaccard(left: frozenset[str], right: frozenset[str]) -> float:
 
 
 def _verified_pairs(
-    keys: list[str], hashed: Callable[[Sequence[str]], Hashed], shingles: Callable[[str], frozenset[str]], threshold: float
+    keys: list[str],
+    hashed: Callable[[Sequence[str]], Hashed],
+    shingles: Callable[[str], frozenset[str]],
+    threshold: float,
 ) -> list[tuple[int, int, float]]:
     """Candidate pairs whose exact similarity reaches the threshold. Sequences are made again for candidates alone."""
     if len(keys) < 2:

@@ -20,8 +20,42 @@ _TYPO = 0.7
 _MOST_WORDS_FILLED = 4
 
 NUMBER_WORDS = frozenset(
-    "one two three four five six seven eight nine ten eleven twelve first second third monday tuesday wednesday thursday friday "
-    "saturday sunday january february march april may june july august september october november december".split()
+    [
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "first",
+        "second",
+        "third",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ]
 )
 
 

@@ -36,9 +36,7 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
     return scores
 
 
-def fit(
-    points: np.ndarray, classes: np.ndarray, count: int, *, rounds: int = 25, penalty: float = PENALTY
-) -> Linear:
+def fit(points: np.ndarray, classes: np.ndarray, count: int, *, rounds: int = 25, penalty: float = PENALTY) -> Linear:
     """Fits the classifier.
 
     Args:

@@ -74,5 +74,9 @@ def _faults(slots: Sequence[Slot], text: str, wording: Wording, judged: set[str]
 
 
 def _shown(missing: Sequence[Slot], added: Sequence[Slot], answer: str) -> str:
-    parts = [f"{word} {', '.join(f'{k} “{v}”' for k, v in slots[:_SHOWN])}" for word, slots in (("missing", missing), ("unasked", added)) if slots]
+    parts = [
+        f"{word} {', '.join(f'{k} “{v}”' for k, v in slots[:_SHOWN])}"
+        for word, slots in (("missing", missing), ("unasked", added))
+        if slots
+    ]
     return f"{'; '.join(parts)}: {quote(answer, 80)}"

@@ -78,7 +78,9 @@ def _between_parts(records: Sequence[Record], parts: Sequence[Part], threshold: 
     tested = [i for i, part in enumerate(parts) if part in ("test", "validation")]
     exact = {i: (trained[keys[i]], 1.0) for i in tested if keys[i] in trained}
     if exact:
-        yield _parts_finding(records, parts, exact, "exact", "also stand in the training part", "also stands in the training part")
+        yield _parts_finding(
+            records, parts, exact, "exact", "also stand in the training part", "also stands in the training part"
+        )
     pairs = []
     for first, second, score in find_similar(texts).above(threshold).pairs:
         train, other = (first, second) if parts[first] == "train" else (second, first)
@@ -90,11 +92,18 @@ def _between_parts(records: Sequence[Record], parts: Sequence[Part], threshold: 
         if (train, other) not in templates and score > near.get(other, ([], 0.0))[1]:
             near[other] = ([train], score)
     if near:
-        yield _parts_finding(records, parts, near, "near", "are nearly training requests", "is nearly a training request")
+        yield _parts_finding(
+            records, parts, near, "near", "are nearly training requests", "is nearly a training request"
+        )
 
 
 def _parts_finding(
-    records: Sequence[Record], parts: Sequence[Part], found: dict[int, tuple[list[int], float]], fault: str, many: str, one: str
+    records: Sequence[Record],
+    parts: Sequence[Part],
+    found: dict[int, tuple[list[int], float]],
+    fault: str,
+    many: str,
+    one: str,
 ) -> Finding:
     ranked = sorted(found, key=lambda i: (parts[i] != "test", -found[i][1], i))
     counts = {part: sum(parts[i] == part for i in ranked) for part in ("test", "validation")}
@@ -125,9 +134,7 @@ def _benchmarks(records: Sequence[Record], questions: Iterable[tuple[str, str]],
     found: dict[int, tuple[str, str, int]] = {}
     for index, record in enumerate(records):
         words = tuple(_WORD.findall(exact_key("\n".join(texts_of(record)))))
-        hits = [
-            grams[part] for n in lengths for i in range(len(words) - n + 1) if (part := words[i : i + n]) in grams
-        ]
+        hits = [grams[part] for n in lengths for i in range(len(words) - n + 1) if (part := words[i : i + n]) in grams]
         if hits:
             name, text = hits[0]
             found[index] = (name, text, len(hits))

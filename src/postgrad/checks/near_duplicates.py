@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from postgrad.checks.duplicates import record_key
 from postgrad.checks.wording import count_of, place, quote
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
 from postgrad.similarity import DEFAULT_THRESHOLD, exact_keys, find_similar
 from postgrad.templates import template_pairs
@@ -44,7 +44,9 @@ def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: f
     return check
 
 
-def _finding(records: Sequence[Record], found: dict[int, tuple[int, float]], threshold: float, templates: int) -> Finding:
+def _finding(
+    records: Sequence[Record], found: dict[int, tuple[int, float]], threshold: float, templates: int
+) -> Finding:
     ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
     return Finding(
         check="near_duplicates",
@@ -57,7 +59,6 @@ def _finding(records: Sequence[Record], found: dict[int, tuple[int, float]], thr
             f"{quote(records[o].prompt_text, 50)}"
             for i, (o, score) in ranked
         ),
-        repairs=tuple(Repair(index, "drop", safe=False) for index, _ in ranked),
         details={"count": len(found), "threshold": threshold, "template_pairs": templates},
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from postgrad.findings import Check, Checked, Context, Dropped, Finding, Repair
 from postgrad.records import Record
@@ -24,9 +24,23 @@ def run(
         checks: Name → check, in the order in which they run.
         accept: Names of checks whose findings are accepted.
     """
-    accepted = set(accept)
-    findings = [finding for check in checks.values() for finding in check(records, context)]
+    findings = [finding for _, found in running(records, context, checks) for finding in found]
+    return conclude(records, findings, accept)
+
+
+def running(
+    records: Sequence[Record], context: Context, checks: Mapping[str, Check]
+) -> Iterator[tuple[str, list[Finding]]]:
+    """Runs one check after the other and yields (its name, its findings) as each is done, so that a door can show progress."""
+    for name, check in checks.items():
+        yield name, list(check(records, context))
+
+
+def conclude(records: Sequence[Record], found: Iterable[Finding], accept: Iterable[str] = ()) -> Checked:
+    """Makes the safe repairs that the findings propose; see `run`."""
+    accepted, findings = set(accept), list(found)
     repairs = _chosen([f for f in findings if f.check not in accepted])
+    reasons = _reasons(repairs)
     kept: list[Record] = []
     dropped: list[Dropped] = []
     for index, record in enumerate(records):
@@ -34,7 +48,7 @@ def run(
         if finding is None or repair is None:
             kept.append(record)
         elif repair.action == "drop":
-            dropped.append(Dropped(record, finding.check, _reason(finding, index)))
+            dropped.append(Dropped(record, finding.check, reasons[index]))
         elif repair.record is not None:
             kept.append(repair.record)
     findings.sort(key=lambda f: (_SEVERITIES[f.severity], -f.count))
@@ -52,9 +66,11 @@ def _chosen(findings: Sequence[Finding]) -> dict[int, tuple[Finding, Repair]]:
     return chosen
 
 
-def _reason(finding: Finding, index: int) -> str:
-    """The evidence of this record, or else the finding's sentence."""
-    if len(finding.evidence) == len(finding.indices) and index in finding.indices:
-        evidence = finding.evidence[finding.indices.index(index)]
-        return f"{finding.check}: {evidence}" if evidence else finding.sentence
-    return finding.sentence
+def _reasons(repairs: Mapping[int, tuple[Finding, Repair]]) -> dict[int, str]:
+    """Index → the evidence of this record, or else the finding's sentence."""
+    reasons = {index: finding.sentence for index, (finding, _) in repairs.items()}
+    for finding in {id(finding): finding for finding, _ in repairs.values()}.values():
+        for index, evidence in zip(finding.indices, finding.evidence, strict=False):
+            if evidence and index in repairs and repairs[index][0] is finding:
+                reasons[index] = f"{finding.check}: {evidence}"
+    return reasons

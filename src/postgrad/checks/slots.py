@@ -64,9 +64,7 @@ def grams_of(text: str) -> set[str]:
     return {" ".join(words[i : i + n]) for n in range(1, _GRAM + 1) for i in range(len(words) - n + 1)}
 
 
-def learn(
-    pairs: Sequence[tuple[Sequence[Slot], str]], *, precision: float = 0.85, support: int = 5
-) -> Wording:
+def learn(pairs: Sequence[tuple[Sequence[Slot], str]], *, precision: float = 0.85, support: int = 5) -> Wording:
     """Learns how values are said.
 
     Args:
