@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 _WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|\w+")
-_NUMBER = re.compile(r"[-+]?\d[\d.,:/]*")
+_NUMBER = re.compile(r"[-+£$€]?\d[\d.,:/]*")
 _ENDS_SENTENCE = re.compile(r"[.!?:\n]\s*[\"'“‘(\[]*$")
 _FILLINGS = 3
 _TYPO = 0.7

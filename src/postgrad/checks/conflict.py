@@ -29,6 +29,8 @@ def conflict(first: str, second: str) -> float:
         return 0.0
     if (left[0] in _YES and right[0] in _NO) or (left[0] in _NO and right[0] in _YES):
         return 1.0
+    if "".join(left) == "".join(right):
+        return 0.0
     common = len(set(left) & set(right)) / len(set(left) | set(right))
     numbers, others = facts(first), facts(second)
     short = min(len(left), len(right)) <= 3

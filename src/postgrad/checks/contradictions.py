@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -16,6 +17,7 @@ from postgrad.templates import template_pairs
 
 _FIELDS_SHOWN = 3
 _COMPARED = 6
+_LONG_FROM = 30
 
 
 def contradictions(*, near_threshold: float = 0.85) -> Check:
@@ -106,10 +108,11 @@ def _near(
             and second in prompts
             and prompts[first] != prompts[second]
             and values[first] != values[second]
+            and _setting(records[first]) == _setting(records[second])
         ):
             found.append((first, second, score))
     templates = template_pairs([r.prompt_text for r in records], found)
-    found = [p for p in found if p[:2] not in templates]
+    found = [p for p in found if p[:2] not in templates and _one_question(records[p[0]], records[p[1]])]
     if kind == "text":
         found = [p for p in found if conflict(records[p[0]].answer_text, records[p[1]].answer_text) > GRAVE]
     if not found:
@@ -142,6 +145,12 @@ def _gravest(
         ),
         key=lambda found: found[2],
     )
+
+
+def _one_question(first: Record, second: Record) -> bool:
+    """Of long prompts (a passage with a question) each must have no content word of its own: the passage hides the question."""
+    left, right = (set(re.findall(r"\w{4,}", r.prompt_text.lower())) for r in (first, second))
+    return min(len(left), len(right)) < _LONG_FROM or not (left - right and right - left)
 
 
 def _both(records: Sequence[Record], index: int, other: int) -> str:

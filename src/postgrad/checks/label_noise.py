@@ -15,6 +15,9 @@ from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record, Task, Text
 
 _FEWEST_PER_LABEL = 5
+_TRUSTED_FROM = 0.8
+"""A classifier that errs more often says too much that is wrong to warn by it: its doubts are for information."""
+
 _USEFUL_ABOVE_GUESSING = 0.2
 
 
@@ -53,7 +56,7 @@ def label_noise(*, margin: float = 0.3, folds: int = 5, min_records: int = 50) -
         often = f" Most often {most[0]!r} seems to be {most[1]!r} ({times}×)." if times > 1 else ""
         yield Finding(
             check="label_noise",
-            severity="warning",
+            severity="warning" if right >= _TRUSTED_FROM else "info",
             sentence=f"{count_of(len(ranked), 'label')} of {len(chosen):,} {verb(len(ranked), 'looks', 'look')} wrong to a "
             f"classifier that is right for {percent(right)} of the others.{often}",
             indices=tuple(chosen[i] for i in ranked),

@@ -124,7 +124,7 @@ def _beside(records: Sequence[Record], index: int, twins: list[int], score: floa
     there = place(records[twins[0]].source)
     text = quote(records[index].prompt_text, 60)
     if score == 1.0:
-        return f"the same as {there}: {text}"
+        return f"the same as {there}, but for punctuation at most: {text}"
     return f"{100 * score:.0f} % like {there}: {text} / {quote(records[twins[0]].prompt_text, 60)}"
 
 

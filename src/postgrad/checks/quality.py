@@ -48,11 +48,11 @@ def quality(
 
 
 def looping(text: str) -> str:
-    """What a text says four times or more in succession, at least eight words in all; empty where it does not."""
+    """What a text says four times or more in succession, a third of its words at least; empty where it does not."""
     if len(text) < 2 * _LOOP_WORDS:
         return ""
     for match in _LOOP.finditer(text):
-        if len(_TOKEN.findall(match[0])) >= _LOOP_WORDS and any(
+        if len(_TOKEN.findall(match[0])) >= max(_LOOP_WORDS, len(_TOKEN.findall(text)) / 3) and any(
             w.isalpha() and len(w) > 1 for w in _TOKEN.findall(match[1])
         ):
             return match[1]
@@ -99,7 +99,7 @@ def _gibberish(answers: dict[int, str], share: float) -> Iterator[Finding]:
     found: dict[int, float] = {}
     for i, own in words.items():
         alone = [w for w in own if known[w] == 1]
-        if len(alone) < 2 or sum(map(len, alone)) < share * sum(map(len, own)):
+        if len(set(alone)) < 3 or sum(map(len, alone)) < share * sum(map(len, own)):
             continue
         odd = sum(len(w) for w in alone if strange(w) > limit) / max(1, sum(map(len, own)))
         if odd >= share:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from postgrad.answers import answer_kind
 from postgrad.checks.space import close_pairs, vectors
 from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding
+from postgrad.models.embeddings import embed
 from postgrad.records import Record
 from postgrad.similarity import DEFAULT_THRESHOLD, exact_keys, similarity
 from postgrad.templates import differ_in_facts
@@ -30,14 +29,17 @@ def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9
         texts = [r.prompt_text for r in records]
         answers = exact_keys([r.answer_text for r in records])
         strict = answer_kind([r.answer_text for r in records]) != "text"
+        pairs = [
+            (first, second, score)
+            for first, second, score in close_pairs(vectors(texts), threshold)
+            if answers[first]
+            and (not strict or answers[first] == answers[second])
+            and min(len(texts[first].split()), len(texts[second].split())) >= min_words
+            and _other_words(texts[first], texts[second])
+        ]
         found: dict[int, tuple[int, float]] = {}
-        for first, second, score in close_pairs(vectors(texts), threshold):
-            if not answers[first] or min(len(texts[first].split()), len(texts[second].split())) < min_words:
-                continue
-            same = answers[first] == answers[second] or (
-                not strict and _cosine(records[first], records[second]) >= answer_threshold
-            )
-            if same and _other_words(texts[first], texts[second]) and score > found.get(second, (0, 0.0))[1]:
+        for first, second, score in pairs if strict else _alike(records, pairs, answer_threshold):
+            if score > found.get(second, (0, 0.0))[1]:
                 found[second] = (first, score)
         if not found:
             return
@@ -58,9 +60,14 @@ def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9
     return check
 
 
-def _cosine(first: Record, second: Record) -> float:
-    left, right = np.asarray(vectors((first.answer_text, second.answer_text)), dtype=np.float32)
-    return float(left @ right)
+def _alike(
+    records: Sequence[Record], pairs: Sequence[tuple[int, int, float]], threshold: float
+) -> list[tuple[int, int, float]]:
+    """The pairs whose free-text answers agree, too."""
+    involved = sorted({i for pair in pairs for i in pair[:2]})
+    place = {index: at for at, index in enumerate(involved)}
+    points = embed([records[i].answer_text for i in involved])
+    return [p for p in pairs if float(points[place[p[0]]] @ points[place[p[1]]]) >= threshold]
 
 
 def _other_words(first: str, second: str) -> bool:

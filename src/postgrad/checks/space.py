@@ -47,7 +47,7 @@ def sample(texts: Sequence[str], most: int, seed: int = 0) -> list[int]:
 
 
 def close_pairs(points: np.ndarray, threshold: float, seed: int = 0) -> list[tuple[int, int, float]]:
-    """(first, second, cosine) of pairs at or above the threshold, each text with its nearest ten at most.
+    """(first, second, cosine) of pairs at or above the threshold, each text with its nearest four at most.
 
     Up to 4,000 points all pairs are compared; above, most close pairs are met, not all.
     """
@@ -67,12 +67,13 @@ def close_pairs(points: np.ndarray, threshold: float, seed: int = 0) -> list[tup
     return sorted((a, b, score) for (a, b), score in best.items())
 
 
-def _top(scores: np.ndarray, threshold: float, most: int = 10) -> list[tuple[int, int]]:
+def _top(scores: np.ndarray, threshold: float, most: int = 4) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for row in np.flatnonzero((scores >= threshold).any(axis=1)):
         near = np.flatnonzero(scores[row] >= threshold)
-        order = near[np.argsort(-scores[row, near], kind="stable")][:most]
-        found.extend((int(row), int(other)) for other in order)
+        if len(near) > most:
+            near = near[np.argpartition(-scores[row, near], most)[:most]]
+        found.extend((int(row), int(other)) for other in near)
     return found
 
 
