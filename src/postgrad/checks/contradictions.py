@@ -86,7 +86,11 @@ def _exact(
             evidence.append(_both(records, index, other))
     grave = sum(grade >= GRAVE for _, _, grade in graded.values())
     size = len(conflicting)
-    advice = f" {grave:,} of them conflict; the others may be several right answers." if kind == "text" else ""
+    advice = (
+        f" {grave:,} of them {verb(grave, 'conflicts', 'conflict')}; the others may be several right answers."
+        if kind == "text"
+        else ""
+    )
     yield Finding(
         check="contradictions",
         severity="warning" if grave else "info",

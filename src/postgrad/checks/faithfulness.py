@@ -49,7 +49,7 @@ def faithfulness(*, min_records: int = 50, said_from: float = 0.6, structured_sh
         yield Finding(
             check="faithfulness",
             severity="warning",
-            sentence=f"{count_of(len(ranked), 'answer')} of {len(asked):,} {verb(len(ranked), 'does', 'do')} not say what the "
+            sentence=f"{count_of(len(ranked), 'answer')} of {len(asked):,} {verb(len(ranked), 'does', 'do')} not fit what the "
             f"request holds: {missing:,} {verb(missing, 'leaves', 'leave')} something out, {added:,} "
             f"{verb(added, 'says', 'say')} something that was not asked.",
             indices=tuple(ranked),

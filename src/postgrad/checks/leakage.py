@@ -114,17 +114,17 @@ def _parts_finding(
         severity="warning",
         sentence=f"{shown} {verb(len(ranked), one, many)}: a score on them shows memory, not skill.",
         indices=tuple(ranked),
-        evidence=tuple(_beside(records, i, *found[i]) for i in ranked),
+        evidence=tuple(_beside(records, i, *found[i], fault) for i in ranked),
         repairs=tuple(Repair(t, "drop", safe=False) for t in twins),
         details={"fault": fault, **counts, "training_records": len(twins)},
     )
 
 
-def _beside(records: Sequence[Record], index: int, twins: list[int], score: float) -> str:
+def _beside(records: Sequence[Record], index: int, twins: list[int], score: float, fault: str) -> str:
     there = place(records[twins[0]].source)
     text = quote(records[index].prompt_text, 60)
-    if score == 1.0:
-        return f"the same as {there}, but for punctuation at most: {text}"
+    if fault == "exact":
+        return f"the same as {there}: {text}"
     return f"{100 * score:.0f} % like {there}: {text} / {quote(records[twins[0]].prompt_text, 60)}"
 
 

@@ -13,9 +13,9 @@ from postgrad.records import Record, Text
 
 USUAL = "50 to 100 examples are usual to begin with; a few hundred let the result be judged well"
 KINDS: dict[AnswerKind, str] = {
-    "label": "for labels, 8 examples of each are the least with which published methods begin, and 50 of each work well",
+    "label": "for labels, about 8 examples of each are where published few-shot methods begin",
     "json": "for filling in fields, a few hundred are usual",
-    "text": "for free answers, some hundred to a thousand good ones are usual",
+    "text": "for free answers, some hundred to a thousand carefully chosen ones are usual",
 }
 """Sources: docs/checks/too_little.md."""
 
