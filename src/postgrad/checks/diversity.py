@@ -78,9 +78,9 @@ def _kinds(texts: Sequence[str], points: np.ndarray) -> list[dict[str, Any]]:
     spread = Counter(w for text in texts for w in words_of(text))
     kinds = []
     for number in np.unique(found):
-        members = np.flatnonzero(found == number)
+        members = np.flatnonzero(found == number).tolist()
         words = distinguishing([texts[i] for i in members], spread, len(texts))
-        kinds.append({"words": words, "records": len(members), "members": members.tolist()})
+        kinds.append({"words": words, "records": len(members), "members": members})
     return sorted(kinds, key=lambda kind: -kind["records"])
 
 

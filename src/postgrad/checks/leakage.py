@@ -41,7 +41,7 @@ def leakage(*, near_threshold: float = 0.8, gram: int = _GRAM) -> Check:
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        parts = [part_of(r) for r in records]
+        parts: list[Part] = [part_of(r) for r in records]
         if "train" in parts and ("test" in parts or "validation" in parts):
             yield from _between_parts(records, parts, near_threshold)
         if context.benchmarks is not None:
@@ -54,7 +54,7 @@ def part_of_name(name: str) -> Part:
     """The part that a file's name or its folder speaks of; empty where none does, or two do."""
     path = PurePath(name)
     for word in (path.name.split(".")[0], path.parent.name):
-        found = {_PARTS[w] for w in re.split(r"[^a-z]+", word.lower()) if w in _PARTS}
+        found: set[Part] = {_PARTS[w] for w in re.split(r"[^a-z]+", word.lower()) if w in _PARTS}
         if found:
             return found.pop() if len(found) == 1 else ""
     return ""

@@ -170,7 +170,7 @@ def _surprising(
         width = max(0.1, _MAD * float(np.median(np.abs(values[members] - middle))))
         for i in members.tolist():
             if values[i] - middle >= spread * width:
-                found[i], usual[i] = (values[i] - middle) / width, middle
+                found[i], usual[i] = float(values[i] - middle) / width, middle
     if found:
         ranked = sorted(found, key=lambda i: (-found[i], i))
         yield Finding(

@@ -105,7 +105,7 @@ def _missing(
     known, asked = points[side == 0].astype(np.float32), points[side == 1].astype(np.float32)
     own = probability[side == 1]
     out = []
-    for i in np.argsort(-own, kind="stable")[:_SHOWN]:
+    for i in np.argsort(-own, kind="stable")[:_SHOWN].tolist():
         source = production[i].source
         out.append(
             {
@@ -125,7 +125,7 @@ def _differences(texts: Sequence[str], points: np.ndarray, side: np.ndarray) -> 
     topics = []
     for number in np.unique(topic):
         shares = [float((topic[side == s] == number).mean()) for s in (0, 1)]
-        named = distinguishing([texts[i] for i in np.flatnonzero(topic == number)], everything, len(texts))
+        named = distinguishing([texts[i] for i in np.flatnonzero(topic == number).tolist()], everything, len(texts))
         topics.append({"words": named, "training": round(shares[0], 3), "production": round(shares[1], 3)})
     topics.sort(key=lambda t: t["training"] - t["production"])
     lengths = np.array([len(t.split()) for t in texts])
@@ -135,7 +135,7 @@ def _differences(texts: Sequence[str], points: np.ndarray, side: np.ndarray) -> 
 
 def _vocabulary(words: Sequence[set[str]], side: np.ndarray) -> list[str]:
     """Words of production that training lacks, or nearly so."""
-    counts = [Counter(w for i in np.flatnonzero(side == s) for w in words[i]) for s in (0, 1)]
+    counts = [Counter(w for i in np.flatnonzero(side == s).tolist() for w in words[i]) for s in (0, 1)]
     sizes = [int((side == s).sum()) for s in (0, 1)]
 
     def gain(word: str) -> float:

@@ -32,6 +32,8 @@ def slots_of(text: str) -> tuple[Slot, ...]:
     if isinstance(parsed, dict):
         return tuple((str(k), str(v)) for k, v in parsed.items() if isinstance(v, str | int | float | bool))
     for pattern in (_BRACKETS, _LINE):
+        if not any(sign in text for sign in ("[" if pattern is _BRACKETS else ":=")):
+            continue
         found = pattern.findall(text)
         rest = pattern.sub("", text)
         if len(found) >= (1 if pattern is _BRACKETS else 2) and len(rest.strip(" ,;\n")) < 0.2 * len(text):
