@@ -11,13 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from postgrad.checks.balance import balance
 from postgrad.checks.contradictions import contradictions
 from postgrad.checks.cut_off import cut_off
+from postgrad.checks.diversity import diversity
 from postgrad.checks.duplicates import duplicates
+from postgrad.checks.faithfulness import faithfulness
+from postgrad.checks.label_noise import label_noise
 from postgrad.checks.language import language
+from postgrad.checks.leakage import leakage
 from postgrad.checks.length import length
 from postgrad.checks.near_duplicates import near_duplicates
 from postgrad.checks.personal_data import personal_data
 from postgrad.checks.prepare import checking as _checking
 from postgrad.checks.prepare import run
+from postgrad.checks.quality import quality
+from postgrad.checks.semantic_duplicates import semantic_duplicates
+from postgrad.checks.skew import skew
 from postgrad.checks.structure import structure
 from postgrad.checks.too_little import too_little
 from postgrad.errors import UsageError
@@ -30,8 +37,15 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "cut_off": cut_off,
     "duplicates": duplicates,
     "near_duplicates": near_duplicates,
+    "semantic_duplicates": semantic_duplicates,
+    "leakage": leakage,
     "contradictions": contradictions,
+    "label_noise": label_noise,
+    "faithfulness": faithfulness,
     "balance": balance,
+    "skew": skew,
+    "quality": quality,
+    "diversity": diversity,
     "length": length,
     "personal_data": personal_data,
     "language": language,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -67,6 +68,7 @@ def _labels(
             sentence=f"{percent(most / total)} of the answers are {top!r}: always saying so would already be right that often.",
             details={"fault": "dominant", "label": top, "share": most / total},
         )
+    yield from _spellings(answers, counts)
     rare = {label: n for label, n in counts.items() if n < rare_below}
     if rare:
         named = ", ".join(f"{label!r} ({n})" for label, n in sorted(rare.items(), key=lambda item: item[1])[:_NAMED])
@@ -81,6 +83,36 @@ def _labels(
             evidence=tuple(f"{answers[i]!r} occurs {rare[answers[i]]}×" for i in indices),
             details={"fault": "rare", "labels": rare},
         )
+
+
+def _spellings(answers: dict[int, str], counts: dict[str, int]) -> Iterator[Finding]:
+    """Labels that differ in case, spacing, punctuation or a plural s: one class that counts as several."""
+    groups: dict[str, list[str]] = {}
+    for label in counts:  # most frequent first
+        groups.setdefault(spelling(label), []).append(label)
+    variants = {label: group[0] for group in groups.values() for label in group[1:]}
+    if not variants:
+        return
+    indices = sorted((i for i, a in answers.items() if a in variants), key=lambda i: (counts[answers[i]], i))
+    named = ", ".join(
+        f"{label!r} ({counts[label]}) and {usual!r} ({counts[usual]})"
+        for label, usual in list(variants.items())[:_NAMED]
+    )
+    yield Finding(
+        check="balance",
+        severity="warning",
+        sentence=f"{count_of(len(variants), 'label')} {verb(len(variants), 'looks', 'look')} like another spelling of a label: "
+        f"{named}.",
+        indices=tuple(indices),
+        evidence=tuple(f"{answers[i]!r}, usually {variants[answers[i]]!r}" for i in indices),
+        details={"fault": "spelling", "variants": variants},
+    )
+
+
+def spelling(label: str) -> str:
+    """What two spellings of one label share. A last s falls only after three letters and never a double one ("pass")."""
+    words = re.findall(r"[^\W_]+", label.casefold())
+    return " ".join(w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in words) or label
 
 
 def _constant_fields(answers: dict[int, str]) -> Iterator[Finding]:

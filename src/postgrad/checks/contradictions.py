@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from postgrad.answers import AnswerKind, answer_kind, parse_json
+from postgrad.checks.conflict import GRAVE, conflict
 from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
-from postgrad.similarity import exact_key, find_similar
+from postgrad.similarity import exact_key, exact_keys, find_similar
+from postgrad.templates import template_pairs
 
 _FIELDS_SHOWN = 3
+_COMPARED = 6
+_LONG_FROM = 30
 
 
 def contradictions(*, near_threshold: float = 0.85) -> Check:
-    """Finds equal prompts with different answers, and nearly equal prompts with different labels.
+    """Finds equal prompts with different answers, and nearly equal prompts with conflicting ones; the gravest conflicts first.
 
-    Nothing is repaired, because only a person knows which answer is right. Free-text answers to nearly equal prompts may
-    rightly differ and are not compared; JSON answers to nearly equal prompts are only mentioned.
+    Nothing is repaired, because only a person knows which answer is right. Free-text answers may differ and agree, so their
+    conflict is measured: other numbers, yes against no, a denial on one side only, or hardly a word in common. Without any
+    such conflict the finding is only mentioned; and of nearly equal prompts with free-text answers only those with other
+    numbers, yes against no or a denial are. Prompts that differ in a number or a name are different questions.
 
     Args:
         near_threshold: From which similarity two prompts ought to have the same answer.
@@ -26,14 +34,21 @@ def contradictions(*, near_threshold: float = 0.85) -> Check:
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
         kind = answer_kind([r.answer_text for r in records])
-        answered = [i for i, r in enumerate(records) if r.answer_text.strip() and r.prompt_text.strip()]
-        prompts = {i: exact_key(records[i].prompt_text) for i in answered}
+        keys = exact_keys([r.prompt_text for r in records])
+        answered = [i for i, r in enumerate(records) if r.answer_text.strip() and keys[i]]
+        prompts = {i: f"{_setting(records[i])}{keys[i]}" for i in answered}
         values = {i: _value(records[i].answer_text, kind) for i in answered}
         yield from _exact(records, prompts, values, kind)
-        if kind != "text":
-            yield from _near(records, prompts, values, kind, near_threshold)
+        yield from _near(records, prompts, values, kind, near_threshold)
 
     return check
+
+
+def _setting(record: Record) -> str:
+    """What else a request consists of: an instruction, an image. Two requests are equal only if these are."""
+    asked = getattr(record, "prompt", ())
+    seen = [m.content for m in asked if m.role == "system"] + [repr(m.parts) for m in asked if m.parts]
+    return "\n".join([*seen, ""]) if seen else ""
 
 
 def _value(answer: str, kind: AnswerKind) -> str:
@@ -59,23 +74,31 @@ def _exact(
     conflicting = [g for g in groups.values() if len({values[i] for i in g}) > 1]
     if not conflicting:
         return
-    conflicting.sort(key=lambda group: -len({values[i] for i in group}))
+    graded = {tuple(group): _gravest(records, group, values, kind) for group in conflicting}
+    conflicting.sort(key=lambda group: (-graded[tuple(group)][2], -len({values[i] for i in group}), group[0]))
     indices, evidence = [], []
     for group in conflicting:
-        for index in group:
-            other = next(i for i in group if values[i] != values[index])
+        left, right, _ = graded[tuple(group)]
+        for index in (left, right, *(i for i in group if i not in (left, right))):
+            other = right if index == left else left
+            other = other if values[other] != values[index] else next(i for i in group if values[i] != values[index])
             indices.append(index)
             evidence.append(_both(records, index, other))
+    grave = sum(grade >= GRAVE for _, _, grade in graded.values())
     size = len(conflicting)
-    advice = " That is fine where several answers are right." if kind == "text" else ""
+    advice = (
+        f" {grave:,} of them {verb(grave, 'conflicts', 'conflict')}; the others may be several right answers."
+        if kind == "text"
+        else ""
+    )
     yield Finding(
         check="contradictions",
-        severity="warning",
+        severity="warning" if grave else "info",
         sentence=f"{count_of(size, 'prompt')} {verb(size, 'has', 'have')} different answers in {len(indices):,} records."
         + advice,
         indices=tuple(indices),
         evidence=tuple(evidence),
-        details={"fault": "same_prompt", "prompts": size, "records": len(indices)},
+        details={"fault": "same_prompt", "prompts": size, "records": len(indices), "conflicting": grave},
     )
 
 
@@ -89,8 +112,13 @@ def _near(
             and second in prompts
             and prompts[first] != prompts[second]
             and values[first] != values[second]
+            and _setting(records[first]) == _setting(records[second])
         ):
             found.append((first, second, score))
+    templates = template_pairs([r.prompt_text for r in records], found)
+    found = [p for p in found if p[:2] not in templates and _one_question(records[p[0]], records[p[1]])]
+    if kind == "text":
+        found = [p for p in found if conflict(records[p[0]].answer_text, records[p[1]].answer_text) > GRAVE]
     if not found:
         return
     found.sort(key=lambda pair: (-pair[2], pair[0]))
@@ -107,6 +135,26 @@ def _near(
         evidence=tuple(_both(records, index, other) for index, other in paired.items()),
         details={"fault": "near_prompt", "pairs": size, "threshold": threshold},
     )
+
+
+def _gravest(
+    records: Sequence[Record], group: Sequence[int], values: dict[int, str], kind: AnswerKind
+) -> tuple[int, int, float]:
+    """The two records of a group whose answers conflict most; of a large group only the first few answers are compared."""
+    firsts = list({values[i]: i for i in reversed(group)}.values())[::-1][:_COMPARED]
+    return max(
+        (
+            (a, b, conflict(records[a].answer_text, records[b].answer_text) if kind == "text" else 1.0)
+            for a, b in combinations(firsts, 2)
+        ),
+        key=lambda found: found[2],
+    )
+
+
+def _one_question(first: Record, second: Record) -> bool:
+    """Of long prompts (a passage with a question) each must have no content word of its own: the passage hides the question."""
+    left, right = (set(re.findall(r"\w{4,}", r.prompt_text.lower())) for r in (first, second))
+    return min(len(left), len(right)) < _LONG_FROM or not (left - right and right - left)
 
 
 def _both(records: Sequence[Record], index: int, other: int) -> str:

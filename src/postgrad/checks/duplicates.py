@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from postgrad.checks.texts import texts_of
 from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Rating, Record
-from postgrad.similarity import exact_key
+from postgrad.similarity import exact_key, exact_keys
 
 
 def duplicates() -> Check:
@@ -17,8 +18,10 @@ def duplicates() -> Check:
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
         first: dict[tuple[str, str, bool], int] = {}
         repeats: list[tuple[int, int]] = []
+        prompts = exact_keys([r.prompt_text for r in records])
+        times = Counter(prompts)
         for index, record in enumerate(records):
-            if record.prompt_text.strip():
+            if prompts[index] and times[prompts[index]] > 1:  # the whole key is dear, and most prompts occur once
                 original = first.setdefault(record_key(record), index)
                 if original != index:
                     repeats.append((index, original))

@@ -8,11 +8,15 @@ from postgrad.checks.duplicates import record_key
 from postgrad.checks.wording import count_of, place, quote
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
-from postgrad.similarity import DEFAULT_THRESHOLD, exact_key, find_similar
+from postgrad.similarity import DEFAULT_THRESHOLD, exact_keys, find_similar
+from postgrad.templates import template_pairs
 
 
 def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: float = 0.8) -> Check:
     """Finds records whose prompt is nearly an earlier one's and whose answer is the same. The split keeps them together.
+
+    Two prompts that differ in a number or a name are fillings of one template and no repeats: they are counted in the
+    details and not listed. The split keeps these together too.
 
     Args:
         threshold: From which similarity two prompts count as nearly the same.
@@ -20,36 +24,43 @@ def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: f
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        keys = [record_key(r) for r in records]
-        answers = [exact_key(r.answer_text) for r in records]
+        prompts = [r.prompt_text for r in records]
+        answers = exact_keys([r.answer_text for r in records])
+        pairs = [
+            pair
+            for pair in find_similar(prompts, threshold).pairs
+            if answers[pair[0]] and _same_answer(answers[pair[0]], answers[pair[1]], answer_threshold)
+        ]
+        templates = template_pairs(prompts, pairs)
         found: dict[int, tuple[int, float]] = {}
-        for first, second, score in find_similar([r.prompt_text for r in records], threshold).pairs:
-            if (
-                not answers[first]
-                or keys[first] == keys[second]
-                or not _same_answer(answers[first], answers[second], answer_threshold)
-            ):
+        for first, second, score in pairs:
+            if (first, second) in templates or record_key(records[first]) == record_key(records[second]):
                 continue
             if second not in found or score > found[second][1]:
                 found[second] = (first, score)
-        if not found:
-            return
-        ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
-        yield Finding(
-            check="near_duplicates",
-            severity="warning",
-            sentence=f"{count_of(len(found), 'record')} nearly repeat{'s' if len(found) == 1 else ''} another one with the "
-            "same answer; they are kept, and never divided between training and test.",
-            indices=tuple(index for index, _ in ranked),
-            evidence=tuple(
-                f"{100 * score:.0f} % like {place(records[o].source)}: {quote(records[i].prompt_text, 50)} / "
-                f"{quote(records[o].prompt_text, 50)}"
-                for i, (o, score) in ranked
-            ),
-            details={"count": len(found), "threshold": threshold},
-        )
+        if found:
+            yield _finding(records, found, threshold, len(templates))
 
     return check
+
+
+def _finding(
+    records: Sequence[Record], found: dict[int, tuple[int, float]], threshold: float, templates: int
+) -> Finding:
+    ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
+    return Finding(
+        check="near_duplicates",
+        severity="warning",
+        sentence=f"{count_of(len(found), 'record')} nearly repeat{'s' if len(found) == 1 else ''} another one with the "
+        "same answer; they are kept, and never divided between training and test.",
+        indices=tuple(index for index, _ in ranked),
+        evidence=tuple(
+            f"{100 * score:.0f} % like {place(records[o].source)}: {quote(records[i].prompt_text, 50)} / "
+            f"{quote(records[o].prompt_text, 50)}"
+            for i, (o, score) in ranked
+        ),
+        details={"count": len(found), "threshold": threshold, "template_pairs": templates},
+    )
 
 
 def _same_answer(first: str, second: str, threshold: float) -> bool:

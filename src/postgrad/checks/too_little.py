@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 
+from postgrad.answers import AnswerKind, answer_kind, label_counts
 from postgrad.checks.structure import fault_of
 from postgrad.checks.wording import count_of, verb
 from postgrad.findings import Check, Context, Finding
-from postgrad.records import Record
+from postgrad.records import Record, Text
 
 USUAL = "50 to 100 examples are usual to begin with; a few hundred let the result be judged well"
+KINDS: dict[AnswerKind, str] = {
+    "label": "for labels, about 8 examples of each are where published few-shot methods begin",
+    "json": "for filling in fields, a few hundred are usual",
+    "text": "for free answers, some hundred to a thousand carefully chosen ones are usual",
+}
+"""Sources: docs/checks/too_little.md."""
 
 
-def too_little(*, warn_below: int = 50, refuse_below: int = 10) -> Check:
-    """Counts usable records.
+def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int = 8) -> Check:
+    """Counts usable records, and those of a typical label.
 
     Args:
         warn_below: Fewer are enough to try, hardly enough to prove anything.
         refuse_below: Fewer cannot be divided into training and test.
+        per_label: Labels whose middle one has fewer examples are mentioned.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        usable = sum(not fault_of(record) for record in records)
-        if usable >= warn_below:
-            return
-        there = f"There {verb(usable, 'is', 'are')} only {count_of(usable, 'usable record')}"
-        refused = usable < refuse_below
-        sentence = f"{there}, and at least {refuse_below} are needed; {USUAL}." if refused else f"{there}; {USUAL}."
-        yield Finding("too_little", "error" if refused else "warning", sentence, details={"usable": usable})
+        usable = [r for r in records if not fault_of(r)]
+        answers = [r.answer_text for r in usable if not isinstance(r, Text)]
+        kind = answer_kind(answers) if any(a.strip() for a in answers) else None
+        if len(usable) < warn_below:
+            yield _few(len(usable), refuse_below, kind)
+        counts = label_counts(answers) if kind == "label" else None
+        if counts and median(counts.values()) < per_label:
+            middle = median(counts.values())
+            yield Finding(
+                "too_little",
+                "info",
+                f"There are {count_of(len(usable), 'usable record')} for {count_of(len(counts), 'label')}, and half of the "
+                f"labels have {middle:g} or fewer; {KINDS['label']}.",
+                details={"usable": len(usable), "kind": "label", "labels": len(counts), "median_per_label": middle},
+            )
 
     return check
+
+
+def _few(usable: int, refuse_below: int, kind: AnswerKind | None) -> Finding:
+    there = f"There {verb(usable, 'is', 'are')} only {count_of(usable, 'usable record')}"
+    refused = usable < refuse_below
+    needed = f", and at least {refuse_below} are needed" if refused else ""
+    usual = f"{USUAL}; {KINDS[kind]}" if kind else USUAL
+    details = {"usable": usable, "kind": kind or "none"}
+    return Finding("too_little", "error" if refused else "warning", f"{there}{needed}; {usual}.", details=details)

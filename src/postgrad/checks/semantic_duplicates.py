@@ -1,0 +1,75 @@
+"""The same request in other words: neither wrong nor a repeat, but less new to learn than the number of records says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from postgrad.answers import answer_kind
+from postgrad.checks.space import close_pairs, vectors
+from postgrad.checks.wording import count_of, place, quote, verb
+from postgrad.findings import Check, Context, Finding
+from postgrad.models.embeddings import embed
+from postgrad.records import Record
+from postgrad.similarity import DEFAULT_THRESHOLD, exact_keys, similarity
+from postgrad.templates import differ_in_facts
+
+
+def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9, min_words: int = 4) -> Check:
+    """Finds pairs of requests whose embeddings nearly agree, whose numbers, names and answers agree, and whose words do not.
+
+    Nothing is repaired: paraphrases are wanted in training. Only too many of them are worth knowing of.
+
+    Args:
+        threshold: Cosine from which two requests count as saying the same.
+        answer_threshold: Cosine for free-text answers; labels and JSON must be equal.
+        min_words: Shorter requests are left out, because one word decides their meaning.
+    """
+
+    def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
+        texts = [r.prompt_text for r in records]
+        answers = exact_keys([r.answer_text for r in records])
+        strict = answer_kind([r.answer_text for r in records]) != "text"
+        pairs = [
+            (first, second, score)
+            for first, second, score in close_pairs(vectors(texts), threshold)
+            if answers[first]
+            and (not strict or answers[first] == answers[second])
+            and min(len(texts[first].split()), len(texts[second].split())) >= min_words
+            and _other_words(texts[first], texts[second])
+        ]
+        found: dict[int, tuple[int, float]] = {}
+        for first, second, score in pairs if strict else _alike(records, pairs, answer_threshold):
+            if score > found.get(second, (0, 0.0))[1]:
+                found[second] = (first, score)
+        if not found:
+            return
+        ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
+        yield Finding(
+            check="semantic_duplicates",
+            severity="info",
+            sentence=f"{count_of(len(found), 'record')} {verb(len(found), 'seems', 'seem')} to ask the same as another one "
+            "in other words, with the same answer.",
+            indices=tuple(index for index, _ in ranked),
+            evidence=tuple(
+                f"{score:.2f} like {place(records[o].source)}: {quote(texts[i], 50)} / {quote(texts[o], 50)}"
+                for i, (o, score) in ranked
+            ),
+            details={"count": len(found), "threshold": threshold},
+        )
+
+    return check
+
+
+def _alike(
+    records: Sequence[Record], pairs: Sequence[tuple[int, int, float]], threshold: float
+) -> list[tuple[int, int, float]]:
+    """The pairs whose free-text answers agree, too."""
+    involved = sorted({i for pair in pairs for i in pair[:2]})
+    place = {index: at for at, index in enumerate(involved)}
+    points = embed([records[i].answer_text for i in involved])
+    return [p for p in pairs if float(points[place[p[0]]] @ points[place[p[1]]]) >= threshold]
+
+
+def _other_words(first: str, second: str) -> bool:
+    """Neither a near-duplicate by its letters (that is another check's) nor a template filled in differently."""
+    return not differ_in_facts(first, second) and similarity(first, second) < DEFAULT_THRESHOLD
