@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from postgrad.checks.balance import balance
+from postgrad.checks.boilerplate import boilerplate
 from postgrad.checks.contradictions import contradictions
 from postgrad.checks.cut_off import cut_off
 from postgrad.checks.duplicates import duplicates
+from postgrad.checks.encoding import encoding
+from postgrad.checks.injection import injection
 from postgrad.checks.language import language
 from postgrad.checks.length import length
 from postgrad.checks.near_duplicates import near_duplicates
+from postgrad.checks.outdated import outdated
 from postgrad.checks.personal_data import personal_data
 from postgrad.checks.prepare import run
+from postgrad.checks.secrets import secrets
 from postgrad.checks.structure import structure
 from postgrad.checks.too_little import too_little
+from postgrad.checks.toxicity import toxicity
 from postgrad.errors import UsageError
 from postgrad.findings import Check, Checked, Context
 from postgrad.records import Record
@@ -26,6 +32,7 @@ from postgrad.records import Record
 CHECKS: dict[str, Callable[[], Check]] = {
     "structure": structure,
     "too_little": too_little,
+    "encoding": encoding,
     "cut_off": cut_off,
     "duplicates": duplicates,
     "near_duplicates": near_duplicates,
@@ -33,6 +40,11 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "balance": balance,
     "length": length,
     "personal_data": personal_data,
+    "secrets": secrets,
+    "boilerplate": boilerplate,
+    "toxicity": toxicity,
+    "injection": injection,
+    "outdated": outdated,
     "language": language,
 }
 

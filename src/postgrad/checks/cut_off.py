@@ -18,13 +18,7 @@ _LIST_ITEM = re.compile(r"^\s*([-*•]|\d+[.)])\s", re.MULTILINE)
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S*$|\S+@\S+$")
 # Words after which no sentence ends; of each language only those that mean nothing else in the others at a sentence's end.
 _LINKING = frozenset(
-    "a an the and or but nor of to from with for into onto than that which who whose because although while if as at by"
-    " is are was were be been being will would could should can may might must has have had do does did not very its his"
-    " their your our my this these those such including about between through during without within upon toward towards"
-    " und oder aber der das ein eine einer einem einen mit von für auf durch weil dass wenn als auch sehr ihre seine"
-    " et ou mais le la les un une des du de dans avec pour sur par que qui parce est sont leur ses"
-    " y o pero el los las una del con para por como porque su sus e il lo gli uno di da nel per che dei delle"
-    " het een van voor met door omdat maar os um uma do em com".split()
+    ["a", "an", "the", "and", "or", "but", "nor", "of", "to", "from", "with", "for", "into", "onto", "than", "that", "which", "who", "whose", "because", "although", "while", "if", "as", "at", "by", "is", "are", "was", "were", "be", "been", "being", "will", "would", "could", "should", "can", "may", "might", "must", "has", "have", "had", "do", "does", "did", "not", "very", "its", "his", "their", "your", "our", "my", "this", "these", "those", "such", "including", "about", "between", "through", "during", "without", "within", "upon", "toward", "towards", "und", "oder", "aber", "der", "das", "ein", "eine", "einer", "einem", "einen", "mit", "von", "für", "auf", "durch", "weil", "dass", "wenn", "als", "auch", "sehr", "ihre", "seine", "et", "ou", "mais", "le", "la", "les", "un", "une", "des", "du", "de", "dans", "avec", "pour", "sur", "par", "que", "qui", "parce", "est", "sont", "leur", "ses", "y", "o", "pero", "el", "los", "las", "una", "del", "con", "para", "por", "como", "porque", "su", "sus", "e", "il", "lo", "gli", "uno", "di", "da", "nel", "per", "che", "dei", "delle", "het", "een", "van", "voor", "met", "door", "omdat", "maar", "os", "um", "uma", "do", "em", "com"]
 )
 _WORDS_OF_A_LINE = 8
 _CJK_LETTERS = 40
@@ -93,7 +87,11 @@ def _open_ended(answers: dict[int, str], usual_share: float, min_words: int, sli
     if len(open_ended) - len(at_wall) > (1 - usual_share) * len(prose):
         return
     slips = len(open_ended) - len(at_wall) <= slip_share * len(prose)
-    cut = [i for i in open_ended if i not in at_wall and (stops_within(prose[i]) or (slips and _last_line_is_text(prose[i])))]
+    cut = [
+        i
+        for i in open_ended
+        if i not in at_wall and (stops_within(prose[i]) or (slips and _last_line_is_text(prose[i])))
+    ]
     if not cut:
         return
     cut.sort(key=lambda i: -len(prose[i]))

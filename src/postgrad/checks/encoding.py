@@ -15,9 +15,7 @@ from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 
 # Lead bytes of UTF-8 read as Latin-1 or Windows-1252, followed by what a continuation byte then looks like.
-_MOJIBAKE = re.compile(
-    "[ÂÃÅÄÐÑÎÏâðØÙ×à][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|ï»¿|ï¿½|[ÃÂ] (?=\\w)"
-)
+_MOJIBAKE = re.compile("[ÂÃÅÄÐÑÎÏâðØÙ×à][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|ï»¿|ï¿½|[ÃÂ] (?=\\w)")
 _LOST = re.compile("\ufffd")
 # Zero-width joiners (200c, 200d) belong to emoji and to Indic and Persian spelling, the tag characters (e0000) to flags.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb]")
@@ -163,9 +161,7 @@ def mend_mojibake(text: str) -> str:
     """
     import ftfy
 
-    return "\n".join(
-        ftfy.fix_encoding(line) if _MOJIBAKE.search(line) else line for line in text.split("\n")
-    )
+    return "\n".join(ftfy.fix_encoding(line) if _MOJIBAKE.search(line) else line for line in text.split("\n"))
 
 
 def mend_safely(text: str) -> str:

@@ -28,11 +28,13 @@ _SCRIPTS = {
     "Hangul": re.compile("[\uac00-\ud7af]{2}"),
     "Japanese or Chinese": re.compile("[\u3040-\u30ff\u4e00-\u9fff]{2}"),
 }
-_FOREIGN = re.compile("[\u0400-\u04ff\u0590-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}")
+_FOREIGN = re.compile(
+    "[\u0400-\u04ff\u0590-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}"
+)
 _STRAY_SHARE = 0.02
 _ALIKE = frozenset(
     frozenset(pair.split("-"))
-    for pair in "no-da no-sv da-sv nn-no hr-sr hr-bs sr-bs id-ms cs-sk pt-gl es-gl es-ca uk-ru bg-mk nl-af zh-ja es-pt".split()
+    for pair in ["no-da", "no-sv", "da-sv", "nn-no", "hr-sr", "hr-bs", "sr-bs", "id-ms", "cs-sk", "pt-gl", "es-gl", "es-ca", "uk-ru", "bg-mk", "nl-af", "zh-ja", "es-pt"]
 )
 
 
@@ -52,7 +54,9 @@ def language(*, sample: int = 2_000, sure: float = 0.7, switch_share: float = 0.
         detect = _detector()
         if detect is not None and records:
             step = -(-len(records) // sample)
-            asked = {i: code for i in range(0, len(records), step) if (code := _told(records[i].prompt_text, detect, sure))}
+            asked = {
+                i: code for i in range(0, len(records), step) if (code := _told(records[i].prompt_text, detect, sure))
+            }
             if len(asked) >= 10:
                 yield _report(records, asked)
                 yield from _switched(records, asked, detect, sure, switch_share, step)

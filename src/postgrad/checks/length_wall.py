@@ -94,6 +94,4 @@ def find_wall(answers: Mapping[int, str], open_ended: Collection[int]) -> Wall |
         if open_counts[start - 1] > 2 * nearby * all_counts[start - 1]:
             start -= 1
     reached = lengths[bands >= start]
-    return Wall(
-        int(start * band), int(np.median(reached)), int(reached.max()), share, usual, sizes
-    )
+    return Wall(int(start * band), int(np.median(reached)), int(reached.max()), share, usual, sizes)

@@ -42,7 +42,10 @@ def tool_faults(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]])
             elif message.tool_call_id in waiting:
                 waiting.remove(message.tool_call_id)
             elif message.tool_call_id and all(waiting):
-                yield "result_without_call", f"message {place + 1} answers {message.tool_call_id!r}, which was not called"
+                yield (
+                    "result_without_call",
+                    f"message {place + 1} answers {message.tool_call_id!r}, which was not called",
+                )
                 waiting.pop(0)
             else:
                 waiting.pop(0)
