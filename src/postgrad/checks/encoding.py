@@ -116,9 +116,9 @@ def text_faults(text: str) -> Iterator[tuple[str, str]]:
             yield "template_tokens", _around(text, match)
     elif "INST]" in text and (match := _TEMPLATE.search(text)):
         yield "template_tokens", _around(text, match)
-    if ("<" in text and (match := _html_tag(text))) or ("&" in text and (match := _ENTITY.search(text))):
-        if not _is_code(text):
-            yield "html", _around(text, match)
+    match = (_html_tag(text) if "<" in text else None) or (_ENTITY.search(text) if "&" in text else None)
+    if match is not None and not _is_code(text):
+        yield "html", _around(text, match)
     if "\\n" in text and (match := _ESCAPED.search(text)) and not _is_code(text) and parse_json(text) is None:
         yield "escaped_newlines", _around(text, match)
 

@@ -34,7 +34,25 @@ _FOREIGN = re.compile(
 _STRAY_SHARE = 0.02
 _ALIKE = frozenset(
     frozenset(pair.split("-"))
-    for pair in ["no-da", "no-sv", "da-sv", "nn-no", "hr-sr", "hr-bs", "sr-bs", "id-ms", "cs-sk", "pt-gl", "es-gl", "es-ca", "uk-ru", "bg-mk", "nl-af", "zh-ja", "es-pt"]
+    for pair in [
+        "no-da",
+        "no-sv",
+        "da-sv",
+        "nn-no",
+        "hr-sr",
+        "hr-bs",
+        "sr-bs",
+        "id-ms",
+        "cs-sk",
+        "pt-gl",
+        "es-gl",
+        "es-ca",
+        "uk-ru",
+        "bg-mk",
+        "nl-af",
+        "zh-ja",
+        "es-pt",
+    ]
 )
 
 

@@ -14,7 +14,7 @@ from postgrad.checks.redaction import Kind
 
 _DIGITS = re.compile(r"\d(?:[ ()./-]{0,2}\d){6}")
 _FIVE = re.compile(r"\d(?:[ -]?\d){4}")
-_THREE_TWO = re.compile(r"\d{3}-\d\d")
+_THREE_TWO = re.compile(r"-\d\d(?<=\d{3}-\d\d)")
 _PHONE_WORDS = re.compile(
     r"(?i)\b(?:call|phones?|telephone|tel|mobile|cell|fax|dial|whatsapp|text|sms|ring|hotline|handy|telefon\w*|téléphone|teléfono|"
     r"(?:reach|contact) (?:me|us|him|her|them)|answering|messages|registered|contact (?:number|no)|(?:my|his|her|your|our|their) (?:new )?number)\b[^\n]{0,30}$"
@@ -58,13 +58,69 @@ def _card_valid(number: str) -> bool:
     """Issuer ranges and lengths (ISO/IEC 7812), and the check digit."""
     digits = re.sub(r"\D", "", number)
     ranges = (
-        (r"4(?:\d{12}|\d{15}|\d{18})", r"5[1-5]\d{14}", r"2(?:2[2-9]|[3-6]\d|7[01]|720)\d{12,13}", r"3[47]\d{13}")
-        + (r"6\d{11,18}", r"5[06-9]\d{10,17}", r"3(?:0[0-59]|6\d|[89]\d)\d{11}", r"35\d{14}", r"(?:1800|2131)\d{11}")
-    )  # fmt: skip
+        *(r"4(?:\d{12}|\d{15}|\d{18})", r"5[1-5]\d{14}", r"2(?:2[2-9]|[3-6]\d|7[01]|720)\d{12,13}", r"3[47]\d{13}"),
+        *(r"6\d{11,18}", r"5[06-9]\d{10,17}", r"3(?:0[0-59]|6\d|[89]\d)\d{11}", r"35\d{14}", r"(?:1800|2131)\d{11}"),
+    )
     return any(re.fullmatch(r, digits) for r in ranges) and checksums.luhn_valid(digits)
 
 
 _NUMBER_AND_NAME = re.compile(r"\d[A-Za-z]?,? (?:[A-Z0-9]|rue|avenue|boul|chemin|impasse|place)")
+_STREETS = (
+    " Street",
+    " St.",
+    " Ave",
+    " Road",
+    " Rd",
+    " Boulevard",
+    " Blvd",
+    " Lane",
+    " Ln",
+    " Drive",
+    " Dr.",
+    " Court",
+    " Ct",
+    " Way",
+    " Terrace",
+    " Place",
+    " Pl.",
+    " Highway",
+    " Hwy",
+    " Parkway",
+    " Pkwy",
+    " rue ",
+    " avenue ",
+    " boulevard ",
+    " chemin ",
+    " impasse ",
+    " place ",
+)
+_PHONE_STEMS = tuple(
+    spelled
+    for stem in [
+        "call",
+        "phone",
+        "tel",
+        "mobile",
+        "cell",
+        "fax",
+        "dial",
+        "whatsapp",
+        "text",
+        "sms",
+        "ring",
+        "hotline",
+        "handy",
+        "téléphone",
+        "teléfono",
+        "reach",
+        "contact",
+        "answering",
+        "messages",
+        "registered",
+        "number",
+    ]
+    for spelled in (stem, stem.capitalize(), stem.upper())
+)
 KINDS: tuple[Kind, ...] = (
     Kind(
         "EMAIL",
@@ -121,7 +177,7 @@ KINDS: tuple[Kind, ...] = (
             r"(?i:\b(?:bsn|burgerservicenummer|sofi-?nummer)\b\D{0,12})(\d{9}|\d{3}[ .]\d{3}[ .]\d{3}|\d{4}\.\d{2}\.\d{3})\b"
         ),
         checksums.bsn_valid,
-        ("bsn", "BSN", "urgerservice", "ofi"),
+        ("bsn", "BSN", "urgerservice", "ofinummer", "ofi-nummer"),
     ),
     Kind(
         "DNI",
@@ -204,6 +260,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         _phone_valid,
         _DIGITS,
+        also=_PHONE_STEMS,
         after=_PHONE_WORDS,
         unless=_NO_PHONE,
     ),
@@ -228,6 +285,7 @@ KINDS: tuple[Kind, ...] = (
             r"|\b\d{1,4}(?: ?bis)?,? (?:rue|avenue|boulevard|chemin|impasse|place) (?:de |du |des |de la |d['’])?[A-ZÉÈ][\wéèêàç'’-]+(?: [A-ZÉÈ][\wéèêàç'’-]+)*"
         ),
         hint=_NUMBER_AND_NAME,
+        also=_STREETS,
     ),
     Kind(
         "ADDRESS",

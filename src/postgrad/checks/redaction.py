@@ -25,6 +25,8 @@ class Kind:
         pattern: What it looks like; where it has a group, the group is the value.
         valid: Whether a match truly is one.
         hint: A text without this pattern, or without any of these words, cannot hold one (for speed).
+        also: A text without any of these words cannot hold one either.
+        run: A text without so many letters in a row, no blank between them, cannot hold one.
         after: If given, this must stand in the 48 letters before the match.
         unless: If given, this must not stand there.
     """
@@ -33,6 +35,8 @@ class Kind:
     pattern: re.Pattern[str]
     valid: Callable[[str], bool] = lambda value: True
     hint: re.Pattern[str] | tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
+    run: int = 0
     after: re.Pattern[str] | None = None
     unless: re.Pattern[str] | None = None
 
@@ -64,14 +68,18 @@ class Places:
 def find_spans(text: str, kinds: Sequence[Kind]) -> list[Span]:
     """Everything found in a text, in the order of the kinds; no letter belongs to two values."""
     spans: list[Span] = []
+    digits = any(map(text.__contains__, "0123456789"))
+    longest = max(map(len, text.split()), default=0)
     hinted: dict[re.Pattern[str] | tuple[str, ...], bool] = {}
     for kind in kinds:
         hint = kind.hint
         if hint is not None:
-            if hint not in hinted:
-                hinted[hint] = _hints(text, hint)
+            if hint not in hinted:  # hints that are patterns ask for digits, all of them
+                hinted[hint] = (digits or isinstance(hint, tuple)) and _hints(text, hint)
             if not hinted[hint]:
                 continue
+        if kind.run > longest or (kind.also and not _hints(text, kind.also)):
+            continue
         for match in kind.pattern.finditer(text):
             start, end = match.span(match.lastindex or 0)
             if any(start < s.end and s.start < end for s in spans):
@@ -106,8 +114,24 @@ def redact(text: str, places: Places, kinds: Sequence[Kind]) -> str:
         places: Filled as values appear.
         kinds: What to look for.
     """
-    for kind, value in sorted(find_values(text, kinds), key=lambda pair: -len(pair[1])):
-        text = text.replace(value, places.of(kind.name, value))
+    return _replaced(text, _placed(text, places, kinds))
+
+
+def redact_record(record: Record, places: Places, kinds: Sequence[Kind]) -> Record:
+    """The record with placeholders in all its texts; what one text gives away is replaced in the others too."""
+    placed = _placed("\n\n".join(texts_of(record)), places, kinds)
+    return map_texts(record, lambda text: _replaced(text, placed))
+
+
+def _placed(text: str, places: Places, kinds: Sequence[Kind]) -> list[tuple[str, str]]:
+    """(value, placeholder), long values first, so that none is replaced within another."""
+    found = sorted(find_values(text, kinds), key=lambda pair: -len(pair[1]))
+    return [(value, places.of(kind.name, value)) for kind, value in found]
+
+
+def _replaced(text: str, placed: Sequence[tuple[str, str]]) -> str:
+    for value, place in placed:
+        text = text.replace(value, place)
     return text
 
 
@@ -132,7 +156,7 @@ def report(
     sizes: dict[int, int] = {}
     counts: Counter[str] = Counter()
     for index, record in enumerate(records):
-        values = [pair for text in texts_of(record) if text for pair in find_values(text, kinds)]
+        values = find_values("\n\n".join(texts_of(record)), kinds)
         if values:
             counts.update(kind.name for kind, _ in values)
             sizes[index] = len(values)
@@ -149,8 +173,7 @@ def report(
         indices=tuple(worst),
         evidence=reasons(worst, lambda i: found[i]),
         repairs=tuple(
-            Repair(i, "replace", map_texts(records[i], lambda text: redact(text, places, redacted)), safe=False)
-            for i in sorted(found)
+            Repair(i, "replace", redact_record(records[i], places, redacted), safe=False) for i in sorted(found)
         ),
         details={"kinds": dict(counts), "count": len(found)},
     )

@@ -50,8 +50,49 @@ _KNOWN = re.compile(
     r"|\bkey-[0-9a-f]{32}\b|\bya29\.[\w-]{30,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|\bnvapi-[\w-]{40,}|\bgsk_[A-Za-z0-9]{40,}\b"
     r"|https://hooks\.slack\.com/services/[\w/]{20,}|https://discord(?:app)?\.com/api/webhooks/\d+/[\w-]{20,}|\bAccountKey=[\w+/=]{40,}"
 )
-_PREFIXES = tuple(
-    ["AKIA", "ASIA", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xoxa-", "xoxb-", "xoxe-", "xoxp-", "xoxr-", "xoxs-", "AIza", "hf_", "glpat-", "npm_", "pypi-AgE", "sk_live", "sk_test", "rk_live", "rk_test", "whsec_", "SG.", ":AA", "dop_v1_", "dapi", "shpat_", "shpca_", "shppa_", "shpss_", "sq0", "key-", "ya29.", "eyJ", "nvapi-", "gsk_", "hooks.slack", "webhooks", "AccountKey="]
+_PREFIXES = (
+    "AKIA",
+    "ASIA",
+    "sk-",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "xoxa-",
+    "xoxb-",
+    "xoxe-",
+    "xoxp-",
+    "xoxr-",
+    "xoxs-",
+    "AIza",
+    "hf_",
+    "glpat-",
+    "npm_",
+    "pypi-AgE",
+    "sk_live",
+    "sk_test",
+    "rk_live",
+    "rk_test",
+    "whsec_",
+    "SG.",
+    ":AA",
+    "dop_v1_",
+    "dapi",
+    "shpat_",
+    "shpca_",
+    "shppa_",
+    "shpss_",
+    "sq0",
+    "key-",
+    "ya29.",
+    "eyJ",
+    "nvapi-",
+    "gsk_",
+    "hooks.slack",
+    "webhooks",
+    "AccountKey=",
 )
 
 
@@ -73,6 +114,7 @@ SECRET_KINDS: tuple[Kind, ...] = (
         _KNOWN,
         _not_placeholder,
         _PREFIXES,
+        run=16,
     ),
     Kind(
         "SECRET",
@@ -87,7 +129,7 @@ SECRET_KINDS: tuple[Kind, ...] = (
             r"(?:[\"']?\s*(?:=>|[:=]|\bis\b)\s*|\s+)[\"']?([\w+/=.~-]{16,200})"
         ),
         is_random,
-        (
+        hint=(
             *_spellings("secret", "token", "bearer", "credential", "apikey"),
             *(
                 "apiKey",
@@ -108,6 +150,7 @@ SECRET_KINDS: tuple[Kind, ...] = (
                 "ess key",
             ),
         ),
+        run=16,
     ),
     Kind(
         "PASSWORD",

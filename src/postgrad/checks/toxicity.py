@@ -13,7 +13,7 @@ from postgrad.checks.evidence import reasons
 from postgrad.checks.texts import texts_of
 from postgrad.checks.wording import count_of, verb
 from postgrad.findings import Check, Context, Finding, Repair
-from postgrad.records import Record
+from postgrad.records import Record, Text
 
 _SLURS = r"nigg(?:a|er)s?|fagg?ots?|kikes?|spics?|wetbacks?|trann(?:y|ies)|gooks?|towelheads?|ragheads?|beaners?|sand ?niggers?|(?:you|such a|a fucking|fucking|stupid|these|those|you're) retard(?:s|ed)?"  # fmt: skip
 _OBSCENE = (
@@ -51,12 +51,24 @@ _STEMS: dict[str, tuple[str, ...]] = {
     ),
     "obscene": ("fuck", "cunt", "cocksuck", "shit", "asshole", "arsehole", "bitch", "whore", "slut", "dickhead", "twat", "wanker", "douche", "dumbass", "jackass"),
 }  # fmt: skip
+# And its stems only where a word begins with one of these letters: far faster than looking for each stem in the text.
+_STARTS = {
+    name: frozenset(letters.split())
+    for name, letters in {
+        "slur": "nigg fag fags fagg kike spic wetb tran gook towe ragh bean reta",
+        "threat": "kill murd shoo stab stra rape hurt beat hunt kys die dies shot hang lync gas",
+        "sexual": "blow blowj hand gang cum cums deep jerk mast puss tits titt boob dild butt hent crea",
+        "insult": "idio moro imbe lose scum tras garb path wort stup dumb ugly disg pig pigs verm filt para hell piec shut fat dirt litt",
+        "obscene": "fuck moth cunt cock shit bull assh arse bitc whor slut dick twat wank douc dumb jack",
+    }.items()
+}
+_BLANKS = str.maketrans(dict.fromkeys("!\"#%&'()*+,-./:;<=>?@[\\]^_`{|}~“”‘’…—\n", " "))
 _LEET = re.compile(r"[@$!013457](?<=[a-z].)[a-z@$!013457]|[@$][a-z]{2}")
 _LEET_LETTERS = str.maketrans(
     {"@": "a", "$": "s", "!": "i", "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
 )
 _STARRED = re.compile(
-    r"(?<![\w*])(?:f\*+c?k(?:ing|er|ed)?|f[*#]{2,3}k?|sh[*#]t|s[*#]{2}t|b[*#]tch|c[*#]nt|n[*#]gg(?:er|a)s?|a\*\*hole)(?![\w*])"
+    r"(?<![\w*])(?:f\*+c?k(?:ing|er|ed)?|f[*#]{2}k|sh[*#]t|s[*#]{2}t|b[*#]tch|c[*#]nt|n[*#]gg(?:er|a)s?|a\*\*hole)(?![\w*])"
 )
 
 
@@ -71,10 +83,10 @@ def toxicity() -> Check:
         answers: dict[int, list[tuple[str, str]]] = {}
         requests: dict[int, list[tuple[str, str]]] = {}
         for index, record in enumerate(records):
-            hits = [hit for text in texts_of(record) if text for hit in toxic_words(text)]
+            hits = toxic_words("\n".join(texts_of(record)))
             if not hits:
                 continue
-            spoken = toxic_words(record.answer_text or (record.prompt_text if _is_text(record) else ""))
+            spoken = toxic_words(record.answer_text or (record.prompt_text if isinstance(record, Text) else ""))
             if spoken:
                 answers[index] = spoken
             else:
@@ -85,12 +97,6 @@ def toxicity() -> Check:
             yield _finding(requests, "request", "info")
 
     return check
-
-
-def _is_text(record: Record) -> bool:
-    from postgrad.records import Text
-
-    return isinstance(record, Text)
 
 
 def toxic_words(text: str) -> list[tuple[str, str]]:
@@ -110,7 +116,12 @@ def toxic_words(text: str) -> list[tuple[str, str]]:
 
 
 def _look(low: str) -> list[tuple[str, str]]:
-    present = [name for name, stems in _STEMS.items() if any(map(low.__contains__, stems))]
+    starts = {word[:4] for word in low.translate(_BLANKS).split()}
+    present = [
+        name
+        for name, stems in _STEMS.items()
+        if not starts.isdisjoint(_STARTS[name]) and any(map(low.__contains__, stems))
+    ]
     return [(name, match[0]) for name in present for match in _FINDERS[name].finditer(low)]
 
 
