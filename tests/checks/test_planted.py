@@ -43,7 +43,9 @@ def answered(change: Callable[[str], str]) -> Callable[[Conversation], Record]:
 
 
 def asked(change: Callable[[str], str]) -> Callable[[Conversation], Record]:
-    return lambda r: replace(r, messages=(replace(r.messages[0], content=change(r.messages[0].content)), *r.messages[1:]))
+    return lambda r: replace(
+        r, messages=(replace(r.messages[0], content=change(r.messages[0].content)), *r.messages[1:])
+    )
 
 
 PLANTED: dict[str, tuple[str, str | None, Callable[[Conversation], Record]]] = {
@@ -93,7 +95,13 @@ def test_planted_faults_are_found(name):
         chosen = set(rng.sample(range(len(records)), max(10, len(records) // 100)))
         planted = [plant(r) if i in chosen else r for i, r in enumerate(records)]
         findings = CHECKS[check]()(planted, Context())
-        hits = {i for f in findings if f.severity != "info" or check == "outdated" for i in f.indices if key in (None, f.details.get("fault"))}
+        hits = {
+            i
+            for f in findings
+            if f.severity != "info" or check == "outdated"
+            for i in f.indices
+            if key in (None, f.details.get("fault"))
+        }
         recall = len(hits & chosen) / len(chosen)
         precision = len(hits & chosen) / max(1, len(hits))
         if recall < 0.95 or precision < 0.9:
@@ -126,7 +134,17 @@ def test_a_planted_trigger_is_found_and_clean_data_has_none(name):
 def test_all_text_checks_are_linear_and_quick():
     """A generous bound, for slow and shared machines; the figure of the docs is measured by hand."""
     base = load([shared_data(SETS["gsm8k"])]).records[:3000]
-    mine = ("structure", "encoding", "cut_off", "personal_data", "secrets", "boilerplate", "toxicity", "injection", "outdated")
+    mine = (
+        "structure",
+        "encoding",
+        "cut_off",
+        "personal_data",
+        "secrets",
+        "boilerplate",
+        "toxicity",
+        "injection",
+        "outdated",
+    )
     spent = []
     for many in (1, 3):
         records = [replace(r) for _ in range(many) for r in base]

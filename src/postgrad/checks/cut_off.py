@@ -244,9 +244,13 @@ def _open_ended(answers: dict[int, str], usual_share: float, min_words: int, sli
         yield _length_wall(prose, wall, at_wall)
     rest = [i for i in open_ended if i not in at_wall]
     cut = [i for i in rest if stops_within(prose[i])]
-    if len(rest) > (1 - usual_share) * len(prose):  # no full stops by custom: only what surely stops within, if it is rare
+    how = f"in mid-sentence, unlike the other {len(prose) - len(cut):,}"
+    if len(rest) > (1 - usual_share) * len(
+        prose
+    ):  # no full stops by custom: only what surely stops within, if it is rare
         cut = cut if len(cut) <= _RARE_SHARE * len(prose) else []
     elif len(rest) <= slip_share * len(prose):
+        how = f"without final punctuation, which the other {len(prose) - len(open_ended):,} have"
         cut = [i for i in rest if stops_within(prose[i]) or _last_line_is_text(prose[i])]
     if not cut:
         return
@@ -254,8 +258,7 @@ def _open_ended(answers: dict[int, str], usual_share: float, min_words: int, sli
     yield Finding(
         check="cut_off",
         severity="warning",
-        sentence=f"{count_of(len(cut), 'long answer')} {verb(len(cut), 'ends', 'end')} in mid-sentence or without final "
-        f"punctuation, while the other {len(prose) - len(cut):,} do not; probably cut off.",
+        sentence=f"{count_of(len(cut), 'long answer')} {verb(len(cut), 'ends', 'end')} {how}; probably cut off.",
         indices=tuple(cut),
         evidence=reasons(cut, lambda i: f"ends with {quote_end(prose[i])}"),
         repairs=tuple(Repair(i, "drop", safe=False) for i in cut),
@@ -271,7 +274,7 @@ def is_open(answer: str) -> bool:
 
 def stops_within(answer: str) -> bool:
     """Whether a text surely stops within a sentence: after a comma, an opening mark, or a word that links to another."""
-    if answer[-1:] in ",([{&":
+    if answer[-1:] in ",([{":
         return True
     tail = answer[-40:].split()
     before = tail[-2] if len(tail) > 1 else ""

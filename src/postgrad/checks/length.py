@@ -90,7 +90,7 @@ def _too_long(records: Sequence[Record], count: Callable[[str], int], limit: int
             totals[index] = total
     hopeless = sorted(answers, key=lambda i: -answers[i])
     if hopeless:
-        named = ", ".join(str(records[i].source) for i in hopeless[:5])
+        named = ", ".join(str(records[i].source) or f"record {i + 1}" for i in hopeless[:5])
         more = f" and {len(hopeless) - 5} more" if len(hopeless) > 5 else ""
         yield Finding(
             check="length",

@@ -79,9 +79,13 @@ def outdated(*, today: int | None = None) -> Check:
                     renamed[index] = f"“{old}” is called {names[old]} today: {quote(_near(answer, answer.index(old)))}"
                     break
         if dated:
-            yield _finding("dated", dated, "bound to a date that is past, or to a “latest version”")
+            yield _finding(
+                "dated",
+                dated,
+                verb(len(dated), "is", "are") + " bound to a date that is past, or to a “latest version”",
+            )
         if renamed:
-            yield _finding("renamed", renamed, "with a name that has changed since")
+            yield _finding("renamed", renamed, verb(len(renamed), "uses", "use") + " a name that has changed since")
         yield from _overtaken(records)
 
     return check
@@ -117,7 +121,7 @@ def _finding(fault: str, found: dict[int, str], what: str) -> Finding:
     return Finding(
         check="outdated",
         severity="info",
-        sentence=f"{count_of(many, 'answer')} {verb(many, 'is', 'are')} {what}; look whether {verb(many, 'it still holds', 'they still hold')}.",
+        sentence=f"{count_of(many, 'answer')} {what}; look whether {verb(many, 'it still holds', 'they still hold')}.",
         indices=indices,
         evidence=reasons(indices, lambda i: found[i]),
         details={"fault": fault, "count": many},
