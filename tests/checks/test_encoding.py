@@ -47,7 +47,7 @@ def test_mojibake_is_mended(text, rounds):
             if _fits(damaged)
             else damaged.encode("utf-8").decode("latin-1")
         )
-    assert [name for name, _ in text_faults(damaged)][0] == "mojibake"
+    assert next(name for name, _ in text_faults(damaged)) == "mojibake"
     assert mend_mojibake(damaged).replace("’", "'") == text.replace("’", "'")
 
 

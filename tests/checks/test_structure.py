@@ -97,7 +97,7 @@ def test_a_column_that_all_records_have_is_no_slip():
 def test_arguments_fit_their_tool(made, expected):
     messages = (Message("user", "?"), Message("assistant", "", tool_calls=(made,)))
     found = list(tool_faults(messages, (WEATHER,)))
-    assert [] == found if expected is None else expected in found[0][1] and len(found) == 1
+    assert found == [] if expected is None else expected in found[0][1] and len(found) == 1
 
 
 def test_results_belong_to_calls_by_id_or_by_place():

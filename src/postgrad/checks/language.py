@@ -32,6 +32,7 @@ _FOREIGN = re.compile(
     "[\u0400-\u04ff\u0590-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}"
 )
 _STRAY_SHARE = 0.02
+_DATA = ("{", "[", "<", "```")
 _ALIKE = frozenset(
     frozenset(pair.split("-"))
     for pair in [
@@ -138,7 +139,10 @@ def _switched(
     found: dict[int, tuple[str, str]] = {}
     judged = 0
     for index, code in asked.items():
-        answer = _told(records[index].answer_text, detect, max(sure, 0.8))
+        said = records[index].answer_text
+        if said.lstrip().startswith(_DATA):  # its field names are in a language of their own
+            continue
+        answer = _told(said, detect, max(sure, 0.8))
         if not answer:
             continue
         judged += 1

@@ -135,7 +135,7 @@ def _further(record: Record, fault: str, common: frozenset[str]) -> Iterator[tup
         yield "images", "parts: " + ", ".join(sorted({str(p.get("type")) for m in messages for p in m.parts}))
     if fault or not messages:
         return
-    if len(messages) > 2 or messages[0].role != "user":
+    if [m.role for m in messages] != ["user", "assistant"]:
         if wrong := _order_fault(messages, isinstance(record, Conversation)):
             yield "wrong_order", wrong
         empty = [k for k, m in enumerate(messages[:-1], 1) if _blank(m.content) and not m.tool_calls and not m.parts]
