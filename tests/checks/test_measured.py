@@ -32,8 +32,9 @@ def test_personal_data_is_found_with_recall_and_precision():
 def test_dollys_answers_cut_at_128_tokens_are_one_wall():
     records = load([shared_data("dolly_fragment/dolly_6400_truncated.jsonl")]).records
     wall = next(f for f in CHECKS["cut_off"]()(records, Context()) if f.details["fault"] == "length_wall")
-    assert 900 < wall.count < 1200 and 120 < wall.details["to_tokens"] and wall.details["open_share"] > 0.75
-    assert min(len(records[i].answer_text.split()) for i in wall.indices) > 60, "short answers were not cut"
+    assert 900 < wall.count < 1200 and wall.details["to_tokens"] > 120 and wall.details["open_share"] > 0.75
+    short = sum(len(records[i].answer_text.split()) <= 60 for i in wall.indices)
+    assert short < 0.02 * wall.count, "short answers were not cut, but for a few of many numbers and names"
 
 
 @pytest.mark.parametrize(
