@@ -272,7 +272,7 @@ def test_running_yields_each_check_and_concludes_alike():
     records = [*clean(30), clean(30)[3], pair("asked", "")]
     checks = {name: CHECKS[name]() for name in ("structure", "duplicates", "near_duplicates")}
     steps = list(checking(records, Context(), checks))
-    assert [name for name, _ in steps] == list(checks)
+    assert [name for name, _, _ in steps] == list(checks)
     assert repaired(records, [f for _, fs, _ in steps for f in fs]) == run(records, Context(), checks)
 
 

@@ -9,24 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from postgrad.checks.balance import balance
+from postgrad.checks.boilerplate import boilerplate
 from postgrad.checks.contradictions import contradictions
 from postgrad.checks.cut_off import cut_off
 from postgrad.checks.diversity import diversity
 from postgrad.checks.duplicates import duplicates
+from postgrad.checks.encoding import encoding
 from postgrad.checks.faithfulness import faithfulness
+from postgrad.checks.injection import injection
 from postgrad.checks.label_noise import label_noise
 from postgrad.checks.language import language
 from postgrad.checks.leakage import leakage
 from postgrad.checks.length import length
 from postgrad.checks.near_duplicates import near_duplicates
+from postgrad.checks.outdated import outdated
 from postgrad.checks.personal_data import personal_data
 from postgrad.checks.prepare import checking as _checking
 from postgrad.checks.prepare import run
 from postgrad.checks.quality import quality
+from postgrad.checks.secrets import secrets
 from postgrad.checks.semantic_duplicates import semantic_duplicates
 from postgrad.checks.skew import skew
 from postgrad.checks.structure import structure
 from postgrad.checks.too_little import too_little
+from postgrad.checks.toxicity import toxicity
 from postgrad.errors import UsageError
 from postgrad.findings import Check, Checked, Context, Finding
 from postgrad.records import Record
@@ -34,6 +40,7 @@ from postgrad.records import Record
 CHECKS: dict[str, Callable[[], Check]] = {
     "structure": structure,
     "too_little": too_little,
+    "encoding": encoding,
     "cut_off": cut_off,
     "duplicates": duplicates,
     "near_duplicates": near_duplicates,
@@ -48,6 +55,11 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "diversity": diversity,
     "length": length,
     "personal_data": personal_data,
+    "secrets": secrets,
+    "boilerplate": boilerplate,
+    "toxicity": toxicity,
+    "injection": injection,
+    "outdated": outdated,
     "language": language,
 }
 

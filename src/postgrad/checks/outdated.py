@@ -1,0 +1,195 @@
+"""Answers that were true once: bound to a date, to a latest version, or to a name that has changed; and overtaken answers."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from postgrad.checks.evidence import reasons
+from postgrad.checks.wording import count_of, place, quote, verb
+from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.records import Record, Text
+
+_HINTS = (
+    "as of ",
+    "cutoff",
+    "cut-off",
+    "at the time of writing",
+    "of this writing",
+    "latest",
+    "newest",
+    "most recent version",
+    "current ",
+    "currently the",
+)
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_AS_OF = re.compile(
+    rf"\bas of (?:(?:late|early|mid|the end of|my last update in|my knowledge cutoff in)[ -])?(?:(?:\d{{1,2}} )?{_MONTH} (?:\d{{1,2}}(?:st|nd|rd|th)?,? )?(?:of )?)?((?:19|20)\d\d)\b"
+    rf"|\b(?:cut-?off|last update)\b[^.\n]{{0,30}}\b((?:19|20)\d\d)\b"
+)
+_NOW = re.compile(
+    r"\bas of (?:now|today|this writing|the time of writing)\b|\bat the time of (?:this )?writing\b"
+    r"|\b(?:latest|newest|most recent|current) (?:stable |lts )?(?:version|release) (?:of [\w .+#-]{1,30} )?(?:is|was)\b(?: [\w .-]{0,20}?)?v?\d+(?:\.\d+)*"
+    r"|\bcurrent(?:ly)? (?:the )?(?:president|prime minister|chancellor|ceo|chief executive|world record|world champion|pope|king|queen)\b[^.\n]{0,30}\bis\b"
+)
+_TIME_KEYS = (
+    "updated_at",
+    "updated",
+    "last_updated",
+    "modified",
+    "timestamp",
+    "created_at",
+    "created",
+    "date",
+    "datetime",
+    "time",
+    "year",
+)
+_OLD_AFTER = 1
+"""Years after which a statement bound to a year counts as old."""
+
+
+def outdated(*, today: int | None = None) -> Check:
+    """Finds answers bound to a past date or a “latest version”, changed names, and answers that a later record contradicts.
+
+    Where records carry a date in their metadata, of two different answers to one request the older one is reported; that one is
+    dropped when asked for. The rest is only shown.
+
+    Args:
+        today: The year from which age is counted; this year unless given.
+    """
+
+    def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
+        year = today if today is not None else datetime.date.today().year
+        names = _names()
+        dated: dict[int, str] = {}
+        renamed: dict[int, str] = {}
+        for index, record in enumerate(records):
+            answer = record.text if isinstance(record, Text) else record.answer_text
+            if not answer:
+                continue
+            if said := dated_claim(answer, year):
+                dated[index] = said
+            for old in names:
+                if old in answer and names[old] not in answer:
+                    renamed[index] = f"“{old}” is called {names[old]} today: {quote(_near(answer, answer.index(old)))}"
+                    break
+        if dated:
+            yield _finding(
+                "dated",
+                dated,
+                verb(len(dated), "is", "are") + " bound to a date that is past, or to a “latest version”",
+            )
+        if renamed:
+            yield _finding("renamed", renamed, verb(len(renamed), "uses", "use") + " a name that has changed since")
+        yield from _overtaken(records)
+
+    return check
+
+
+def dated_claim(answer: str, year: int) -> str:
+    """The words by which an answer binds itself to a past time, or the empty string."""
+    low = answer.lower()
+    if not any(map(low.__contains__, _HINTS)):
+        return ""
+    for match in _AS_OF.finditer(low):
+        if int(match[1] or match[2]) <= year - _OLD_AFTER:
+            return quote(_near(answer, match.start()))
+    match = _NOW.search(low)
+    return quote(_near(answer, match.start())) if match else ""
+
+
+def _near(text: str, at: int) -> str:
+    return text[max(0, at - 20) : at + 50]
+
+
+def _names() -> Mapping[str, str]:
+    """Old name → new name, of `facts/outdated.toml`."""
+    facts: dict[str, Any] = tomllib.loads(
+        resources.files("postgrad").joinpath("facts/outdated.toml").read_text("utf-8")
+    )
+    return {entry["old"]: entry["new"] for entry in facts["name"]}
+
+
+def _finding(fault: str, found: dict[int, str], what: str) -> Finding:
+    indices = tuple(found)
+    many = len(indices)
+    return Finding(
+        check="outdated",
+        severity="info",
+        sentence=f"{count_of(many, 'answer')} {what}; look whether {verb(many, 'it still holds', 'they still hold')}.",
+        indices=indices,
+        evidence=reasons(indices, lambda i: found[i]),
+        details={"fault": fault, "count": many},
+    )
+
+
+def _overtaken(records: Sequence[Record]) -> Iterator[Finding]:
+    """Of two dated records with the same request and other answers the older one."""
+    key = next((k for k in _TIME_KEYS for r in records[:50] if k in r.meta), None)
+    if key is None:
+        return
+    newest: dict[int, int] = {}
+    older: dict[int, int] = {}
+    for index, record in enumerate(records):
+        when = _moment(record.meta.get(key))
+        if when is None or not record.answer_text:
+            continue
+        asked = hash(" ".join(record.prompt_text.lower().split()))
+        rival = newest.get(asked)
+        if rival is None:
+            newest[asked] = index
+            continue
+        then = _moment(records[rival].meta.get(key))
+        if then is None or then == when or _same(records[rival].answer_text, record.answer_text):
+            continue
+        first, last = (rival, index) if then < when else (index, rival)
+        older[first] = last
+        newest[asked] = last
+    if not older:
+        return
+    indices = tuple(older)
+    many = len(indices)
+    yield Finding(
+        check="outdated",
+        severity="warning",
+        sentence=f"{count_of(many, 'answer')} {verb(many, 'is', 'are')} older than another answer to the same request (by {key!r}).",
+        indices=indices,
+        evidence=reasons(
+            indices,
+            lambda i: (
+                f"{quote(records[i].answer_text, 40)} ({records[i].meta.get(key)}), but {place(records[older[i]].source)}: "
+                f"{quote(records[older[i]].answer_text, 40)} ({records[older[i]].meta.get(key)})"
+            ),
+        ),
+        repairs=tuple(Repair(i, "drop", safe=False) for i in indices),
+        details={"fault": "overtaken", "count": many, "by": key},
+    )
+
+
+def _same(left: str, right: str) -> bool:
+    return " ".join(left.lower().split()) == " ".join(right.lower().split())
+
+
+def _moment(value: Any) -> float | None:
+    """A time as seconds: a year, seconds since 1970, or a text that ISO 8601 spells; None for anything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, datetime.datetime | datetime.date):
+        value = value.isoformat()
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        text = str(value).strip().replace("Z", "+00:00")
+        try:
+            moment = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+    if 1900 <= number <= 2200:
+        return datetime.datetime(int(number), 1, 1, tzinfo=datetime.UTC).timestamp()
+    return number if number > 1e8 else None
