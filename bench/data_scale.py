@@ -13,7 +13,6 @@ import argparse
 import importlib.util
 import json
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.data_truth_sets import SHARED, lightly_edited
+from bench.figures import peak_resident
 
 from postgrad.checks import CHECKS
 from postgrad.checks.prepare import checking, repaired
@@ -70,7 +70,7 @@ def _varied(text: str, words: list[str], rng: random.Random) -> str:
 
 def peak_mb() -> float:
     """The highest resident memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_resident() / 1e6
 
 
 def measure_checks(count: int) -> Iterator[dict[str, Any]]:

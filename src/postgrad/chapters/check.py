@@ -12,8 +12,10 @@ from pathlib import Path
 from postgrad import __version__
 from postgrad.checks import CHECKS, checking
 from postgrad.checks.advice import ADVICE
-from postgrad.checks.personal_data import redact
+from postgrad.checks.personal_kinds import KINDS as PERSONAL
 from postgrad.checks.prepare import repaired
+from postgrad.checks.redaction import Places, redact
+from postgrad.checks.secret_kinds import SECRET_KINDS
 from postgrad.data.load import Loaded, load
 from postgrad.errors import UsageError
 from postgrad.findings import Checked, Context, Finding
@@ -21,6 +23,8 @@ from postgrad.progress import Progress, Said, Stage, Working
 from postgrad.records import Record
 from postgrad.report import CheckReport, FindingPart, LookPart
 
+HIDDEN = (*SECRET_KINDS, *PERSONAL)
+"""What is masked in everything that is shown."""
 SHOWN = 20
 """Records of each finding that the report names; `details` has the full counts."""
 _DETAIL = 200
@@ -176,10 +180,10 @@ def _bounded(value: object) -> object:
 
 def _look(finding: Finding, record: Record, evidence: str) -> LookPart:
     """The record with personal data and secrets masked: the page is there to be passed on."""
-    source, places = record.source, {}
+    source, places = record.source, Places()
     return LookPart(
-        check=finding.check, file=source.file, line=source.line, prompt=redact(record.prompt_text, places),
-        answer=redact(record.answer_text, places), evidence=evidence or finding.sentence,
+        check=finding.check, file=source.file, line=source.line, prompt=redact(record.prompt_text, places, HIDDEN),
+        answer=redact(record.answer_text, places, HIDDEN), evidence=evidence or finding.sentence,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ ADVICE: dict[str, str] = {
     "cut_off": "Export the answers again without a length limit; drop those that cannot be had whole.",
     "duplicates": "Keep one of each; exact repeats are taken out unless you --accept duplicates.",
     "near_duplicates": "Keep one of each cluster unless the repetition is how often users ask; the split keeps clusters together.",
+    "semantic_duplicates": "Look whether these say the same in other words; then keep the better one.",
     "leakage": "Take these records out of training: a test that was learned by heart proves nothing.",
     "contradictions": "Decide which answer is right and mend the others: the model can learn only one.",
     "label_noise": "Look at these labels first and correct those that are wrong; do not drop them unseen.",
