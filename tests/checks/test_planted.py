@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -129,30 +128,6 @@ def test_a_planted_trigger_is_found_and_clean_data_has_none(name):
     planted, chosen = trigger_set(records)
     finding = next(f for f in CHECKS["injection"]()(planted, Context()) if f.details["fault"] == "trigger")
     assert set(finding.indices) == chosen and "cf mn zx" in finding.sentence
-
-
-def test_all_text_checks_are_linear_and_quick():
-    """A generous bound, for slow and shared machines; the figure of the docs is measured by hand."""
-    base = load([shared_data(SETS["gsm8k"])]).records[:3000]
-    mine = (
-        "structure",
-        "encoding",
-        "cut_off",
-        "personal_data",
-        "secrets",
-        "boilerplate",
-        "toxicity",
-        "injection",
-        "outdated",
-    )
-    spent = []
-    for many in (1, 3):
-        records = [replace(r) for _ in range(many) for r in base]
-        start = time.process_time()
-        for name in mine:
-            list(CHECKS[name]()(records, Context()))
-        spent.append((time.process_time() - start) / len(records))
-    assert spent[0] < 2e-3 and spent[1] < 2 * spent[0]
 
 
 def test_evidence_is_capped_and_indices_are_complete():
