@@ -42,9 +42,8 @@ def divide(
             notes.append(
                 "The column 'split' says which part a record belongs to (data.split: hash takes no notice of it)."
             )
-    given: list[Part | None] = [None] * len(records)
-    if by == "given":
-        given = given_parts(records, data.part)
+    given: list[Part | None] = []
+    given += given_parts(records, data.part) if by == "given" else [None] * len(records)
     moments = None
     if by == "time":
         moments, told = moments_of(records, data.time, data.day_first)
