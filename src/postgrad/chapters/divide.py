@@ -50,7 +50,7 @@ def divide(
         notes += told
     everything = [*records, *(record for _, part in held for record in part)]
     for name, part in held:
-        given += [name] * len(part)
+        given.extend(name for _ in part)
         if moments is not None:
             moments += [None] * len(part)
     for note in notes:

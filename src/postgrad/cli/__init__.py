@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "Examples in, verdict out: check, measure, train, compare, register.",
     "train": "Train a model on examples or raw text, and register it.",
     "check": "Find every fault in the data.",
+    "augment": "Make more training examples: noise, paraphrases, new ones by a teacher.",
     "estimate": "Tokens, memory, time and money, before anything is spent.",
     "models": "List, show, promote, roll back and delete registered models.",
     "chat": "Talk to a model.",
