@@ -97,7 +97,7 @@ def augment(
     yield Said(f"{len(originals)} training records are offered; the {len(held)} that validate and test are not.")
 
     yield Stage("augment", f"Making records: {method}")
-    ask, judge_ask = (None, None) if teacher is None else _asks(job, teacher, remote, originals, seed)
+    ask, judge_ask = (None, None) if teacher is None else _asks(job, method, teacher, remote, originals, seed)
     proposals = yield from METHODS[method](originals, times, seed, ask, teacher)
     judge, agree, agreement = None, None, 1.0
     if judge_ask is not None:
@@ -174,13 +174,13 @@ def _asks(
     job: Job, teacher: str, remote: RemoteModel | None, originals: Sequence[Record], seed: int
 ) -> tuple[Ask, Ask]:
     """The teacher that writes, and the same teacher that judges."""
-    longest = sorted(len(r.prompt_text) + len(r.answer_text) for r in originals)[int(0.95 * (len(originals) - 1))]
-    room = min(
-        1024, longest // 2 + 64
-    )  # tokens: letters are fewer than twice as many in every tongue that is taught here
+    asked, answered = (
+        [len(t) for t in texts] for texts in ([r.prompt_text for r in originals], [r.answer_text for r in originals])
+    )
+    written = _room(asked) + (_room(answered) if method == "examples" else 0)
     if remote is not None:
-        return _remote(job, remote, Asking(room, WARMTH, seed=seed)), _remote(job, remote, Asking(room))
-    return _local(job, teacher, room, seed)
+        return _remote(job, remote, Asking(written, WARMTH, seed=seed)), _remote(job, remote, Asking(_room(answered)))
+    return _local(job, teacher, written, _room(answered), seed)
 
 
 def _remote(job: Job, model: RemoteModel, asking: Asking) -> Ask:
@@ -191,7 +191,12 @@ def _remote(job: Job, model: RemoteModel, asking: Asking) -> Ask:
     return ask
 
 
-def _local(job: Job, teacher: str, room: int, seed: int) -> tuple[Ask, Ask]:
+def _room(letters: Sequence[int]) -> int:
+    """Tokens for a text like most of these: letters are at least twice as many in the tongues that models write."""
+    return min(1024, sorted(letters)[int(0.95 * (len(letters) - 1))] // 2 + 32)
+
+
+def _local(job: Job, teacher: str, written: int, answered: int, seed: int) -> tuple[Ask, Ask]:
     from postgrad.models.generate import Decoding
     from postgrad.models.language_model import load_model
 
@@ -203,9 +208,9 @@ def _local(job: Job, teacher: str, room: int, seed: int) -> tuple[Ask, Ask]:
         def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
             ids = [model.renderer.prompt_ids(p) for p in prompts]
             longest = max(map(len, ids), default=0)
-            if longest + room > model.base.context:
+            if longest + decoding.max_new_tokens > model.base.context:
                 raise UsageError(
-                    f"A prompt of {longest} tokens and {room} for the answer do not fit into the {model.base.context} of {model.name}.",
+                    f"A prompt of {longest} tokens and {decoding.max_new_tokens} for the answer do not fit into the {model.base.context} of {model.name}.",
                     "Take a teacher with a longer context.",
                 )
             found = yield from answer(model, ids, decoding, answers, job.stopped)
@@ -213,4 +218,4 @@ def _local(job: Job, teacher: str, room: int, seed: int) -> tuple[Ask, Ask]:
 
         return ask
 
-    return asking(Decoding(room, WARMTH, 0.95, seed)), asking(Decoding(room))
+    return asking(Decoding(written, WARMTH, 0.95, seed)), asking(Decoding(answered))

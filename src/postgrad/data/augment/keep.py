@@ -14,7 +14,8 @@ import numpy as np
 
 from postgrad.answers import label_counts, parse_json
 from postgrad.data.augment.method import Proposal, Refused, request_of
-from postgrad.data.augment.noise import protected
+from postgrad.data.augment.noise import answer_values
+from postgrad.data.synthetic import MARK
 from postgrad.progress import Working
 from postgrad.records import Record
 from postgrad.similarity import DEFAULT_THRESHOLD, exact_key, find_similar
@@ -29,6 +30,10 @@ _CHATTER = re.compile(
     r"|\b(rewrite|paraphrase)d? (the|this|your) (message|text)|<\|",
     re.I,
 )
+
+
+_WORD = re.compile(r"\w+")
+_INNER_NAME = re.compile(r"(?<=[a-z,] )([A-Z]\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,8 @@ def _form(originals: Sequence[Record]) -> Callable[[Proposal], tuple[str, str] |
         found = parse_json(answer)
         if len(keys) and (not isinstance(found, dict) or frozenset(found) not in keys):
             return "structure", "its answer has not the keys that the others have"
-        if len(sources) == 1 and (lost := _lost(sources[0], text)):
+        copies = proposal.record.meta[MARK]["method"] != "examples"
+        if copies and (lost := _lost(sources[0], text)):
             return (
                 "lost_detail",
                 f"the answer hangs on {', '.join(map(repr, lost[:3]))}, which the request does not hold any more",
@@ -145,13 +151,16 @@ def _form(originals: Sequence[Record]) -> Callable[[Proposal], tuple[str, str] |
 
 
 def _lost(original: Record, text: str) -> list[str]:
-    """The words of the original request that its answer holds too, or that are numbers and codes, and that are gone."""
-    before = request_of(original) or ""
-    places = protected(before, original.answer_text)
-    needed = {m[0] for m in re.finditer(r"\w+", before) if len(m[0]) > 1 and m.start() in places}
-    if label_counts([original.answer_text] * 5):  # a label's words say what is asked, they are not copied from it
-        needed = {w for w in needed if any(c.isdigit() for c in w)}
-    there = {w.casefold() for w in re.findall(r"\w+", text)}
+    """What the request held and its answer copies, or numbers and codes, and what is gone from the new text."""
+    before, answer = request_of(original) or "", original.answer_text
+    needed = {w for w in _WORD.findall(before) if any(c.isdigit() for c in w)}
+    if parse_json(answer) is not None:
+        shown = before.casefold()
+        needed |= {w for value in answer_values(answer) if value.casefold() in shown for w in _WORD.findall(value)}
+    elif not label_counts([answer] * 5):  # a label's words say what is asked; they are not copied from it
+        copied = set(_WORD.findall(answer))
+        needed |= {m[1] for m in _INNER_NAME.finditer(before) if m[1] in copied}
+    there = {w.casefold() for w in _WORD.findall(text)}
     return sorted(w for w in needed if w.casefold() not in there)
 
 

@@ -90,13 +90,13 @@ def protected(text: str, answer: str) -> set[int]:
     for found in _ANY_WORD.finditer(text):
         if found[0].casefold() in words:
             places.update(range(*found.span()))
-    for value in _values(answer):
+    for value in answer_values(answer):
         for found in re.finditer(re.escape(value), text, re.IGNORECASE):
             places.update(range(*found.span()))
     return places
 
 
-def _values(answer: str) -> Iterator[str]:
+def answer_values(answer: str) -> Iterator[str]:
     """The texts in a JSON answer, or the answer itself."""
     waiting: list[Any] = [answer if (parsed := parse_json(answer)) is None else parsed]
     while waiting:
