@@ -171,7 +171,7 @@ def _judge(originals: Sequence[Record], ask: Ask) -> tuple[Agree, float]:
 
 
 def _asks(
-    job: Job, teacher: str, remote: RemoteModel | None, originals: Sequence[Record], seed: int
+    job: Job, method: str, teacher: str, remote: RemoteModel | None, originals: Sequence[Record], seed: int
 ) -> tuple[Ask, Ask]:
     """The teacher that writes, and the same teacher that judges."""
     asked, answered = (
