@@ -43,6 +43,23 @@ class DataSection(_Section):
     """Use at most so many records, chosen by content hash. None: all."""
     group: str | None = None
     """Column whose equal values never straddle the split."""
+    split: Literal["auto", "hash", "time", "given"] = "auto"
+    """How records are divided: by content hash, by time (the latest test), or as a column says. auto: as a column `split`
+    says where there is one that names parts, else by hash."""
+    part: str = "split"
+    """Column that says train, validation or test, for split: given."""
+    time: str | None = None
+    """Column of dates, for split: time. None: guessed, and said."""
+    day_first: bool | None = None
+    """Whether 11/03/2026 is the 11th of March. None: decided by the column's other dates, refused where they do not tell."""
+    stratify: str | None = None
+    """Column whose values each part holds in proportion. None: the labels."""
+    test_files: list[str] = []
+    """Files of your own test examples; nothing else is tested on."""
+    validation_files: list[str] = []
+    """Files of your own validation examples."""
+    keep_near_test: bool = False
+    """Train on near-duplicates of your own test examples; otherwise they are left out, counted and said."""
     accept: list[str] = []
     """Checks whose errors do not stop the run."""
 

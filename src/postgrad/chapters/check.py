@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from postgrad import __version__
-from postgrad.checks import CHECKS, checking
+from postgrad.checks import CHECKS, checking, refuse_unknown
 from postgrad.checks.advice import ADVICE
 from postgrad.checks.personal_kinds import KINDS as PERSONAL
 from postgrad.checks.prepare import repaired
 from postgrad.checks.redaction import Places, redact
 from postgrad.checks.secret_kinds import SECRET_KINDS
 from postgrad.data.load import Loaded, load
-from postgrad.errors import UsageError
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Stage, Working
 from postgrad.records import Record
@@ -72,9 +71,7 @@ def check(request: Request, stopped: Callable[[], bool] = lambda: False) -> Work
         DataError: the files cannot be read.
         UsageError: a name that is no check's.
     """
-    for name in (*request.accept, *request.repair):
-        if name not in CHECKS:
-            raise UsageError(f"There is no check {name!r}.", f"The checks are: {', '.join(CHECKS)}.")
+    refuse_unknown((*request.accept, *request.repair))
     yield Stage("reading", "Reading")
     started = time.monotonic()
     loaded = load(request.paths, input_column=request.input, output_column=request.output, minimum=1)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from postgrad.chapters.divide import divide, split_findings
 from postgrad.chapters.job import Job
-from postgrad.checks import run_checks
-from postgrad.data.documents import chunk_documents, load_documents
+from postgrad.checks import CHECKS, checking, refuse_unknown
+from postgrad.checks.prepare import repaired
+from postgrad.data.documents import chunk_documents, read_documents
 from postgrad.data.load import Loaded, conversations, data_hash, load, refuse_images
-from postgrad.data.split import split
+from postgrad.data.split import Part
 from postgrad.decision.power import resolution_sentence, smallest_resolvable_difference
 from postgrad.errors import DataError, GateError
 from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
 from postgrad.evaluation.retrieval import Index, Passage
-from postgrad.findings import Checked, Context
-from postgrad.progress import Said, Working
+from postgrad.findings import Checked, Context, Finding
+from postgrad.progress import Progress, Said, Working
 from postgrad.records import Conversation, Record, content_hash
-from postgrad.similarity import near_duplicate_clusters
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,12 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
         yield Said(
             f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash."
         )
-    checked = run_checks(records, Context(renderer.count, renderer.context), accept=recipe.data.accept)
+    refuse_unknown(recipe.data.accept)
+    findings: list[Finding] = []
+    for done, (name, found, _) in enumerate(checking(records, Context(renderer.count, renderer.context)), 1):
+        findings += found
+        yield Progress(done, len(CHECKS), "checks", name)
+    checked = repaired(records, findings, accept=recipe.data.accept)
     for finding in checked.findings:
         yield Said(f"{finding.check}: {finding.sentence}", warning=finding.severity != "info")
     if errors := checked.errors(recipe.data.accept):
@@ -107,13 +113,12 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     """
     recipe = job.recipe
     loaded, checked, kept = yield from checked_records(job, paths)
-    passages = _passages(recipe.evaluation.docs)
+    passages = yield from _passages(recipe.evaluation.docs)
     renderer = yield from job.renderer()
-    groups = near_duplicate_clusters([r.prompt_text for r in kept])
-    parts = split(
-        kept, seed=recipe.seed, validation=recipe.data.validation, test=recipe.data.test, groups=groups, group_key=recipe.data.group,
-        max_test=recipe.data.max_test, max_validation=recipe.data.max_validation,
-    )  # fmt: skip
+    held = yield from held_out_files(job)
+    parts = yield from divide(recipe.data, recipe.seed, kept, held)
+    checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
+    kept = [record for part in (parts.train, parts.validation, parts.test) for record in part]
     known = (*parts.train, *parts.validation)
     choice = choose_metric(known, recipe.evaluation.metric)
     own = recipe.data.system_prompt
@@ -126,6 +131,24 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
         data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
         passages, _retriever(passages), recipe.data.group,
     )  # fmt: skip
+
+
+def held_out_files(job: Job) -> Working[list[tuple[Part, list[Conversation]]]]:
+    """The records of the user's own validation and test files, read and checked like the others.
+
+    Raises:
+        DataError: the input cannot be used.
+        GateError: a check found an error that was not accepted.
+    """
+    data = job.recipe.data
+    files: list[tuple[Part, list[str]]] = [("validation", data.validation_files), ("test", data.test_files)]
+    held: list[tuple[Part, list[Conversation]]] = []
+    for part, paths in files:
+        if paths:
+            yield Said(f"The {part} part: {', '.join(paths)}")
+            _, _, records = yield from checked_records(job, [Path(path) for path in paths])
+            held.append((part, records))
+    return held
 
 
 def _limited(records: Sequence[Record], most: int | None) -> list[Record]:
@@ -146,10 +169,14 @@ def _usable(records: Sequence[Record]) -> list[Conversation]:
     return usable
 
 
-def _passages(docs: str | None) -> tuple[Passage, ...]:
+def _passages(docs: str | None) -> Working[tuple[Passage, ...]]:
+    """The passages of the user's documents; says what could not be read."""
     if docs is None:
         return ()
-    return tuple(Passage(c.text, c.document) for c in chunk_documents(load_documents(docs)))
+    found = read_documents(docs)
+    for note in found.notes:
+        yield Said(note, warning=True)
+    return tuple(Passage(c.text, c.document) for c in chunk_documents(found.documents))
 
 
 def _retriever(passages: Sequence[Passage]) -> Callable[[str], list[Passage]] | None:

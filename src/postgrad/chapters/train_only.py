@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from postgrad.chapters.divide import divide
 from postgrad.chapters.job import Job
-from postgrad.chapters.read import checked_records
+from postgrad.chapters.read import checked_records, held_out_files
 from postgrad.chapters.train import Result, plan_of, trained_model
 from postgrad.data.load import data_hash
-from postgrad.data.split import split
 from postgrad.data.texts import hold_out, load_texts
+from postgrad.errors import UsageError
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.records import Record
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.run import RunFolder
-from postgrad.similarity import near_duplicate_clusters
 from postgrad.storage import check_writable, home
 from postgrad.training.parallel import World
 
@@ -32,7 +32,7 @@ class TrainedModel:
 
 
 def train_only(
-    recipe: Recipe, paths: Sequence[Path], validation: Sequence[Path] = (), folder: Path | None = None,
+    recipe: Recipe, paths: Sequence[Path], folder: Path | None = None,
     begin: str = "", stopped: Callable[[], bool] = lambda: False,
 ) -> Working[TrainedModel]:  # fmt: skip
     """Reads, checks, trains, registers.
@@ -40,7 +40,6 @@ def train_only(
     Args:
         recipe: `data`, `training`, `base`, `name`, `seed` and `max_minutes` are read.
         paths: Training data.
-        validation: Files to validate on; a part of the training data is kept for it when there are none.
         folder: Where checkpoints and the control file lie; named after the training when None.
         begin: `resume` refuses to begin anew, `fresh` throws away what an earlier run kept; "" goes on if it can.
 
@@ -51,9 +50,7 @@ def train_only(
     world = World.of_environment()  # before the model is loaded: each process has a device of its own
     job = Job(recipe, stopped)
     yield Stage("data", "Reading and checking the examples")
-    train, held = yield from (_texts if recipe.training.objective == "pretrain" else _conversations)(
-        job, paths, validation
-    )
+    train, held = yield from (_texts if recipe.training.objective == "pretrain" else _conversations)(job, paths)
     yield Said(f"{len(train)} to train on, {len(held)} to validate on.")
     run = RunFolder(folder) if folder else None
 
@@ -78,26 +75,22 @@ def train_only(
     return TrainedModel(entry, result)
 
 
-def _conversations(
-    job: Job, paths: Sequence[Path], validation: Sequence[Path]
-) -> Working[tuple[list[Record], list[Record]]]:
+def _conversations(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+    """A part of the training data validates where no file is given for it; a test part is only kept away from training."""
     _, _, kept = yield from checked_records(job, paths)
-    if validation:
-        _, _, held = yield from checked_records(job, validation)
-        return list(kept), list(held)
-    data = job.recipe.data
-    parts = split(
-        kept, seed=job.recipe.seed, validation=data.validation, test=0.0, groups=near_duplicate_clusters([r.prompt_text for r in kept]),
-        group_key=data.group, max_validation=data.max_validation,
-    )  # fmt: skip
+    held = yield from held_out_files(job)
+    parts = yield from divide(job.recipe.data, job.recipe.seed, kept, held, test=False)
     return list(parts.train), list(parts.validation)
 
 
-def _texts(job: Job, paths: Sequence[Path], validation: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+def _texts(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+    data = job.recipe.data
+    if data.test_files:
+        raise UsageError("Raw text has no test part.", "Leave --test out.")
     texts = load_texts(paths)
     yield Said(f"{len(texts)} documents, {sum(len(t.text) for t in texts):,} characters of raw text.")
-    if validation:
-        return list(texts), list(load_texts(validation))
-    train, held = hold_out(texts, job.recipe.data.validation)
+    if data.validation_files:
+        return list(texts), list(load_texts([Path(path) for path in data.validation_files]))
+    train, held = hold_out(texts, data.validation)
     yield Said("The end of each document is kept for validation.")
     return list(train), list(held)

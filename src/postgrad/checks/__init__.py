@@ -76,10 +76,19 @@ def run_checks(records: Sequence[Record], context: Context | None = None, *, acc
         UsageError: An accepted name is no check's.
     """
     accepted = set(accept)
-    unknown = sorted(accepted - set(CHECKS))
+    refuse_unknown(accepted)
+    return run(records, context or Context(), {name: make() for name, make in CHECKS.items()}, accepted)
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Refuses names that are no check's.
+
+    Raises:
+        UsageError: with the checks that there are.
+    """
+    unknown = sorted(set(names) - set(CHECKS))
     if unknown:
         raise UsageError(f"There is no check {unknown[0]!r}.", f"The checks are: {', '.join(CHECKS)}.")
-    return run(records, context or Context(), {name: make() for name, make in CHECKS.items()}, accepted)
 
 
 def checking(records: Sequence[Record], context: Context | None = None) -> Iterator[tuple[str, list[Finding], float]]:
@@ -87,4 +96,4 @@ def checking(records: Sequence[Record], context: Context | None = None) -> Itera
     return _checking(records, context or Context(), {name: make() for name, make in CHECKS.items()})
 
 
-__all__ = ["CHECKS", "checking", "run_checks"]
+__all__ = ["CHECKS", "checking", "refuse_unknown", "run_checks"]

@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "Train a model on examples or raw text, and register it.",
     "check": "Find every fault in the data.",
     "convert": "Write data in another shape: OpenAI, TRL, Alpaca, ShareGPT, Bedrock, CSV …",
+    "augment": "Make more training examples: noise, paraphrases, new ones by a teacher.",
     "estimate": "Tokens, memory, time and money, before anything is spent.",
     "models": "List, show, promote, roll back and delete registered models.",
     "chat": "Talk to a model.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from postgrad.errors import UsageError
 def listed(text: str | None) -> list[str] | None:
     """The parts between commas, or None where there is nothing."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def strings(paths: Sequence[Path] | None) -> list[str] | None:
+    """Paths as the recipe holds them, or None where there are none."""
+    return [str(path) for path in paths] if paths else None
 
 
 def read_text(text: str | None) -> str | None:

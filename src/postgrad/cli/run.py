@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed, read_text, settings
+from postgrad.cli.options import listed, read_text, settings, strings
 
 
 def command(
@@ -21,6 +21,14 @@ def command(
         str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
     ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction for the prompted arms, or @file.")] = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of your own test examples (may be given again); else a part is kept."),
+    ] = None,
+    validation: Annotated[list[Path] | None, typer.Option(help="File of your own validation examples.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="hash, time (the latest test), given (a column says it), or auto.")
+    ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder of documents to retrieve from.")] = None,
     metric: Annotated[str | None, typer.Option(help="Primary metric; chosen from the data otherwise.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
@@ -52,6 +60,7 @@ def command(
         "base": base, "name": name, "seed": seed, "max_minutes": max_minutes,
         "data.input": listed(input), "data.output": listed(output), "data.system_prompt": read_text(system_prompt),
         "data.accept": listed(accept), "data.max_records": max_records,
+        "data.split": split, "data.validation_files": strings(validation), "data.test_files": strings(test),
         "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": listed(arms),
         "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
         "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour, **settings(set or []),

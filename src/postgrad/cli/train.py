@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed, read_text, training_settings
+from postgrad.cli.options import listed, read_text, strings, training_settings
 from postgrad.errors import UsageError
 from postgrad.run import Step
 
@@ -25,6 +25,10 @@ def command(
     base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
     validation: Annotated[list[Path] | None, typer.Option(help="File to validate on (may be given again).")] = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of test examples: nothing like them is trained on (may be given again)."),
+    ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction before every request, or @file.")] = None,
@@ -53,6 +57,7 @@ def command(
     changes: dict[str, Any] = {
         "base": base, "name": name, "seed": seed, "max_minutes": max_minutes, "data.input": listed(input), "data.output": listed(output),
         "data.system_prompt": read_text(system_prompt), "data.accept": listed(accept), "data.max_records": max_records,
+        "data.validation_files": strings(validation), "data.test_files": strings(test),
         "training.objective": objective, "training.method": method, **training_settings(set or []),
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
@@ -65,9 +70,7 @@ def command(
 
     with StopSign().watching() as stop:
         begin = "resume" if resume else "fresh" if fresh else ""
-        made = show(
-            train_only(chosen, data, validation or [], folder, begin, stop), stop, quiet=json or follows, heard=heard
-        )
+        made = show(train_only(chosen, data, folder, begin, stop), stop, quiet=json or follows, heard=heard)
     if made.entry is None:
         return
     entry, part = made.entry, made.result.part

@@ -1,0 +1,96 @@
+"""`postgrad augment`: more training examples from the ones there are."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postgrad.cli.door import StopSign, out, show
+from postgrad.cli.options import listed
+from postgrad.errors import UsageError
+
+
+def command(
+    data: Annotated[list[Path], typer.Argument(help="Files of examples, as for postgrad run.")],
+    out_file: Annotated[Path, typer.Option("--out", help="JSONL file for the made records.")],
+    method: Annotated[str, typer.Option(help="noise, paraphrase or examples.")] = "noise",
+    teacher: Annotated[
+        str | None, typer.Option(help="URL#MODEL of an OpenAI-compatible server, or a local model; not for noise.")
+    ] = None,
+    key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the teacher's key.")] = None,
+    times: Annotated[int, typer.Option(min=1, help="How many to make from each training record.")] = 1,
+    max_usd: Annotated[float | None, typer.Option(help="Most that this command may spend; needs --price.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens that this command may spend.")] = None,
+    price: Annotated[str | None, typer.Option(help="USD for a million tokens in,out: 0.15,0.60")] = None,
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
+    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe that run will get: its split is respected.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the split and of everything random.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout and nothing else.")] = False,
+) -> None:
+    """Makes records from the training part alone, keeps what is good enough, and says what was refused and why."""
+    from postgrad.chapters.augment import augment
+    from postgrad.chapters.job import Job
+    from postgrad.models.remote_rules import Budget
+    from postgrad.recipe import Recipe, load_recipe, merged
+
+    changes = {
+        "data.input": listed(input), "data.output": listed(output), "data.accept": listed(accept),
+        "data.max_records": max_records, "seed": seed,
+    }  # fmt: skip
+    chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
+    budget = Budget(max_tokens, max_usd, _price(price))
+    with StopSign().watching() as stop:
+        job = Job(chosen, stop)
+        made = show(augment(job, data, out_file, method, times, teacher, key_env, budget), stop, quiet=json)
+    reasons = made.augmented.reasons
+    if json:
+        outcome = {
+            "kept": len(made.augmented.kept), "refused": reasons, "originals": made.originals, "out": str(made.out),
+            "aside": str(made.aside) if made.aside else None, "judge": made.judge, "spent": made.spent,
+        }  # fmt: skip
+        out(jsonlib.dumps(outcome))
+        return
+    _print(made, reasons, data)
+
+
+def _print(made, reasons: dict[str, int], data: list[Path]) -> None:
+    kept = made.augmented.kept
+    out(f"\n{len(kept)} records made from {made.originals} were kept, {sum(reasons.values())} refused.")
+    for reason, count in reasons.items():
+        example = next(r.why for r in made.augmented.refused if r.reason == reason)
+        out(f"  {count:>5}  {reason}: {example}")
+    if made.spent is not None:
+        usd = "" if made.spent["usd"] is None else f", {made.spent['usd']:.4f} USD"
+        tokens = made.spent["prompt_tokens"] + made.spent["completion_tokens"]
+        out(f"Spent: {made.spent['asked']} answers, {tokens:,} tokens{usd}; {made.spent['kept']} were there already.")
+    if kept:
+        out("\nLook at these first:")
+    for proposal in made.augmented.doubtful(10):
+        text = " ".join(proposal.record.prompt_text.split())
+        out(f"  {proposal.record.source} ({proposal.why}) {text[:110]!r} → {proposal.record.answer_text[:40]!r}")
+    out(f"\nKept:    {made.out}")
+    if made.aside is not None:
+        out(f"Refused: {made.aside}")
+    if kept:
+        out(f"Next:    postgrad run {shlex.join([*map(str, data), str(made.out)])}")
+
+
+def _price(text: str | None):
+    from postgrad.models.remote_rules import Price
+
+    if text is None:
+        return None
+    try:
+        prompt, completion = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"--price {text!r} is not two numbers.", "Write USD for a million tokens in,out: 0.15,0.60"
+        ) from error
+    return Price(prompt, completion)
