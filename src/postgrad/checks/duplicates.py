@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from postgrad.checks.structure import messages_of
 from postgrad.checks.texts import texts_of
 from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
@@ -16,7 +18,7 @@ def duplicates() -> Check:
     """Finds records whose prompt and answer repeat an earlier record (but for spacing, and the prompt's case); the first is kept."""
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        first: dict[tuple[str, str, bool], int] = {}
+        first: dict[tuple[str, str, bool, str], int] = {}
         repeats: list[tuple[int, int]] = []
         prompts = exact_keys([r.prompt_text for r in records])
         times = Counter(prompts)
@@ -42,10 +44,13 @@ def duplicates() -> Check:
     return check
 
 
-def record_key(record: Record) -> tuple[str, str, bool]:
-    """All of a record that counts for a repetition: every text (system, tools and calls too), the answer's case, the rating.
+def record_key(record: Record) -> tuple[str, str, bool, str]:
+    """All of a record that counts for a repetition: every text (system, tools and calls too), the answer's case, the rating,
+    and pictures or sound.
 
     In answers case matters, because it is learned; in the rest it does not.
     """
     good = record.good if isinstance(record, Rating) else True
-    return exact_key("\n".join(texts_of(record))), " ".join(record.answer_text.split()), good
+    parts = [part for m in messages_of(record) for part in m.parts if part.get("type") != "text"]
+    shown = json.dumps(parts, sort_keys=True, default=str) if parts else ""
+    return exact_key("\n".join(texts_of(record))), " ".join(record.answer_text.split()), good, shown
