@@ -115,11 +115,11 @@ class Checked:
 
         Gravest findings first; among equals those that nobody has mended yet.
         """
-        order = {"error": 0, "warning": 1, "info": 2}
+        order = {"error": 0, "warning": 1, "info": 2}  # within a severity the findings stand gravest first already
         mended = {d.check for d in self.dropped} | {c.check for c in self.changed}
 
-        def rank(finding: Finding) -> tuple[int, bool, int]:
-            return order[finding.severity], finding.check in mended, -finding.count
+        def rank(finding: Finding) -> tuple[int, bool]:
+            return order[finding.severity], finding.check in mended
 
         out: dict[int, tuple[Finding, Record, str]] = {}
         checks: set[str] = set()

@@ -193,9 +193,14 @@ def summary(checked: Checked, accept: Iterable[str] = ()) -> str:
         return f"Do not train on this yet: {errors[0].sentence} {kept}."
     if not warnings:
         return f"Nothing stands in the way of training: {kept}."
-    concerned = {i for f in warnings for i in f.indices}
-    share = f", which concern {len(concerned):,} records" if concerned else ""
-    many = f"{len(warnings)} warnings{share}" if len(warnings) > 1 else f"one warning{share}"
+    concerned = len({i for f in warnings for i in f.indices})
+    records = "1 record" if concerned == 1 else f"{concerned:,} records"
+    many = (
+        f"{len(warnings)} warnings, which concern {records}"
+        if len(warnings) > 1
+        else f"one warning, which concerns {records}"
+    )
+    many = many if concerned else many.partition(",")[0]
     return f"Can be trained on, but look first at {many}: {warnings[0].sentence} {kept}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from postgrad.checks.advice import ADVICE
 from postgrad.findings import Changed, Check, Checked, Context, Dropped, Finding, Repair
 from postgrad.records import Record
 
@@ -61,8 +62,14 @@ def repaired(
         elif repair.record is not None:
             kept.append(repair.record)
             changed.append(Changed(record, repair.record, finding.check))
-    ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], -f.count))
+    ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], _gravity(f.check), -f.count))
     return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed))
+
+
+def _gravity(check: str) -> int:
+    """What harms most comes first: the order of `ADVICE`; a check that is not in it comes last."""
+    names = list(ADVICE)
+    return names.index(check) if check in names else len(names)
 
 
 def _chosen(findings: Sequence[Finding], also: set[str]) -> dict[int, tuple[Finding, Repair]]:
