@@ -91,3 +91,13 @@ def test_redacting_twice_changes_nothing_more():
 
 def test_mask_hides_all_but_one():
     assert mask("secret") == "s•••(6)"
+
+
+def test_a_password_is_not_read_across_two_texts():
+    from postgrad.checks import CHECKS
+    from postgrad.findings import Context
+    from postgrad.records import pair
+
+    said = [pair("I cannot remember what my password is", "passcode_forgotten7")]
+    assert list(CHECKS["secrets"]()(said, Context())) == []
+    assert list(CHECKS["secrets"]()([pair("My password is: hunter2-Oak", "ok")], Context()))

@@ -155,7 +155,7 @@ SECRET_KINDS: tuple[Kind, ...] = (
     Kind(
         "PASSWORD",
         re.compile(
-            r"(?i:\b(?:password|passwd|pwd|passphrase|passwort|passcode)\b)[\"']?\s*(?::|=|\bis:?\s)\s*[\"']?((?![/$])[^\s\"',;<>]{5,63}[^\s\"',;<>.!?])"
+            r"(?i:\b(?:password|passwd|pwd|passphrase|passwort|passcode)\b)[\"']?[ \t]*(?::|=|\bis:?[ \t])[ \t]*[\"']?((?![/$])[^\s\"',;<>]{5,63}[^\s\"',;<>.!?])"
         ),
         _password_valid,
         _spellings("passw", "pwd", "passphrase", "passcode"),
