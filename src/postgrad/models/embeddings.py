@@ -15,6 +15,11 @@ import numpy as np
 
 from postgrad.errors import ModelError
 
+SIZE = 256
+"""Numbers in a vector."""
+MAX_TOKENS = 2048
+"""Of a text; what is behind them does not count."""
+
 
 @functools.lru_cache(maxsize=1)
 def _parts() -> tuple[Any, np.ndarray]:
@@ -29,7 +34,7 @@ def _parts() -> tuple[Any, np.ndarray]:
     root = Path(spec.origin).parent
     tokenizer = Tokenizer.from_file(str(root / "tokenizers" / "l2_supercat_tokenizer_config.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(2048)
+    tokenizer.enable_truncation(MAX_TOKENS)
     with safe_open(str(root / "weights" / "l2_supercat_256.safetensors"), "np") as file:
         return tokenizer, file.get_tensor("embedding.weight").astype(np.float32)
 
@@ -43,3 +48,9 @@ def embed(texts: Sequence[str]) -> np.ndarray:
             out[i] = table[encoding.ids].mean(axis=0)
     norms = np.linalg.norm(out, axis=1, keepdims=True)
     return out / np.maximum(norms, 1e-9)
+
+
+def count_tokens(texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, those behind `MAX_TOKENS` too."""
+    encodings = _parts()[0].encode_batch(list(texts), add_special_tokens=False)
+    return [len(e.ids) + sum(len(o.ids) for o in e.overflowing) for e in encodings]

@@ -6,6 +6,7 @@ makes exact loss masks and parsing possible for any template that treats content
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import json
@@ -75,9 +76,27 @@ class Template:
         Raises:
             DataError: the template refuses the order of the messages.
         """
+        return self._render(self._ready(messages, tools), tools, start_answer)
+
+    def _ready(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Sequence[Message]:
+        """The messages in the words that the template knows: tools and system text go elsewhere where it has no place."""
+        if (tools or any(m.tool_calls for m in messages)) and not self.has_tools:
+            from postgrad.models.tools import written_out
+
+            messages = written_out(messages, tools)
         if messages and messages[0].role == "system" and not self.has_system_role:
             messages = merge_system(messages)
-        return self._render(messages, tools, start_answer)
+        return messages
+
+    @functools.cached_property
+    def has_tools(self) -> bool:
+        """Whether the template itself writes down the tools that are offered."""
+        mark = _MARK.format("t")
+        tool = {"type": "function", "function": {"name": mark, "description": "d", "parameters": {"type": "object"}}}
+        try:
+            return mark in self._render([Message("user", "u")], [tool], True)
+        except DataError:
+            return False
 
     def _render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], start_answer: bool) -> str:
         import jinja2
@@ -116,18 +135,14 @@ class Template:
         Raises:
             DataError: the template rewrites a content, so that its place cannot be known.
         """
-        merged = (
-            merge_system(messages)
-            if messages and messages[0].role == "system" and not self.has_system_role
-            else messages
-        )
+        merged = self._ready(messages, tools)
         text = self._render(merged, tools, False)
         marks = [_MARK.format(i) for i in range(len(merged))]
         marked = self._render([replace(m, content=mark) for m, mark in zip(merged, marks, strict=True)], tools, False)
         spans = _align(text, marked, [m.content for m in merged], marks)
         if len(merged) < len(messages):
             spans.insert(0, (0, 0))
-        return text, spans
+        return text, spans[len(merged) - len(messages) :] if len(merged) > len(messages) else spans
 
 
 def merge_system(messages: Sequence[Message]) -> list[Message]:
@@ -143,7 +158,17 @@ def merge_system(messages: Sequence[Message]) -> list[Message]:
 def _template_view(message: Message) -> dict[str, Any]:
     view = message.to_dict()
     view.pop("weight", None)
+    if message.tool_calls:  # templates write the arguments as JSON themselves; OpenAI's form has them as JSON text
+        view["tool_calls"] = [_with_object(call) for call in message.tool_calls]
     return view
+
+
+def _with_object(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = dict(call.get("function") or {})
+    if isinstance(arguments := function.get("arguments"), str):
+        with contextlib.suppress(ValueError):
+            function["arguments"] = json.loads(arguments)
+    return {**call, "function": function}
 
 
 def _align(text: str, marked: str, contents: Sequence[str], marks: Sequence[str]) -> list[tuple[int, int]]:
