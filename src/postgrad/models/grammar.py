@@ -19,6 +19,8 @@ from postgrad.models.tools import ToolForm
 
 MAX_CALLS = 8
 """More calls in one answer are the repetitions of a small model."""
+_OPTIONS = {"whitespace_pattern": r"\x20{1,2}|\x0D?\x0A[\x20\x09]{0,32}"}
+"""Blanks or one line break with its indentation between the parts of JSON: a weak model would write blanks without end."""
 
 
 class Vocabulary:
@@ -114,7 +116,7 @@ def json_form(vocabulary: Vocabulary, schema: Mapping[str, Any], *, strict: bool
 
     plain = {key: value for key, value in schema.items() if key != "x-guidance"}
     try:
-        grammar = LLMatcher.grammar_from_json_schema(plain, overrides={"lenient": not strict})
+        grammar = LLMatcher.grammar_from_json_schema(plain, overrides={**_OPTIONS, "lenient": not strict})
     except ValueError as error:
         raise DataError(f"The schema cannot be used: {error}.") from error
     return _checked(vocabulary, grammar, "The schema cannot be used")
@@ -149,7 +151,7 @@ def calls_form(
     lines = [f"start: {start}", f"call: {call}", "body: " + " | ".join(f"body{i}" for i in range(len(bodies)))]
     if otherwise is not None:
         lines[0] += " | otherwise"
-        lines.append(f"otherwise: %json {json.dumps({**otherwise, 'x-guidance': {'lenient': True}})}")
+        lines.append(f"otherwise: %json {json.dumps({**otherwise, 'x-guidance': {**_OPTIONS, 'lenient': True}})}")
     lines += [f"body{i}: %json {json.dumps(body)}" for i, body in enumerate(bodies)]
     return _checked(
         vocabulary, LLMatcher.grammar_from_lark("\n".join(lines)), "The parameters of the tools cannot be used"
@@ -164,7 +166,7 @@ def _body(form: ToolForm, function: Mapping[str, Any]) -> dict[str, Any]:
         "properties": {form.name: {"const": function["name"]}, form.arguments: arguments},
         "required": [form.name, form.arguments],
         "additionalProperties": False,
-        "x-guidance": {"lenient": True},
+        "x-guidance": {**_OPTIONS, "lenient": True},
         **{key: arguments[key] for key in ("$defs", "definitions") if key in arguments},
     }
 

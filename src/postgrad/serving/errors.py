@@ -62,9 +62,11 @@ def foreseen(error: PostgradError) -> ApiError:
 
 
 def invalid(error: RequestValidationError) -> ApiError:
-    """The first fault of a request's body or query."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:] if not _is_type_name(part))
+    """The first fault of a request's body or query; where a field may be of several kinds, the fault of the kind meant."""
+    first = min(
+        error.errors(), key=lambda e: (e["type"].endswith(("_type", "_parsing", "literal_error")), -len(e["loc"]))
+    )
+    where = ".".join(str(part) for part in first["loc"][1:] if _names_a_field(part))
     kind = first["type"]
     if kind == "json_invalid":
         return ApiError(400, f"We could not parse the JSON body of your request: {first['ctx']['error']}.")
@@ -74,14 +76,19 @@ def invalid(error: RequestValidationError) -> ApiError:
         return ApiError(400, f"Missing required parameter: {where!r}.", "missing_required_parameter", where)
     if kind == "extra_forbidden":
         return ApiError(400, f"Unknown parameter: {where!r}.", "unknown_parameter", where)
-    return ApiError(400, f"Invalid value for {where!r}: {first['msg']}.", "invalid_value", where or None)
+    if not where:
+        return ApiError(
+            400, "The request's body must be a JSON object, sent with content-type application/json.", "invalid_value"
+        )
+    return ApiError(400, f"Invalid value for {where!r}: {first['msg']}.", "invalid_value", where)
 
 
-def _is_type_name(part: Any) -> bool:
-    """Whether a part of pydantic's location names the member of a union instead of a field."""
-    return isinstance(part, str) and (
-        part.startswith(("list[", "function-", "constrained-")) or part in ("str", "int", "float")
-    )
+def _names_a_field(part: Any) -> bool:
+    """Whether a part of pydantic's location is a field or a place in a list, and not the kind of a value."""
+    return isinstance(part, int) or (part.replace("_", "a").islower() and part.isidentifier() and part not in _KINDS)
+
+
+_KINDS = ("str", "int", "float", "bool")
 
 
 def install(app: FastAPI) -> None:
