@@ -181,7 +181,7 @@ class Audit:
         """The last entries, newest first."""
         with self._catalogue.session() as session:
             rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(count))
-            return [Deed(r.at, r.key_id, r.organization, r.project, r.address, r.action, r.object_id, r.status, r.request_id) for r in rows]  # fmt: skip
+            return [Deed(_utc(r.at), r.key_id, r.organization, r.project, r.address, r.action, r.object_id, r.status, r.request_id) for r in rows]  # fmt: skip
 
 
 def digest(secret: str) -> str:
@@ -193,9 +193,14 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
+def _utc(moment: datetime.datetime) -> datetime.datetime:
+    """SQLite forgets the zone; all moments here are UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
 def _key(row: ApiKeyRow) -> ApiKey:
     role: Role = "admin" if row.role == "admin" else "user" if row.role == "user" else "read-only"
     return ApiKey(
         row.key_id, row.name, row.hint, role, row.organization, row.project, row.requests_per_minute, row.tokens_per_minute,
-        row.created, row.revoked,
+        _utc(row.created), row.revoked and _utc(row.revoked),
     )  # fmt: skip

@@ -179,8 +179,8 @@ class Engine:
         context = self.room(served)
         if len(ids) + max(1, decoding.max_new_tokens) > context:
             raise DataError(
-                f"This model's maximum context length is {context} tokens; the messages have {len(ids)} and {max(1, decoding.max_new_tokens)} were asked for the answer.",
-                "Shorten the messages or lower max_tokens.",
+                f"This model's maximum context length is {context} tokens; the prompt has {len(ids)} and {max(1, decoding.max_new_tokens)} were asked for the answer.",
+                "Shorten it or lower max_tokens.",
             )
         return Prepared(served, ids, decoding, steering or Steering(), count)
 
