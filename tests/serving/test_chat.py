@@ -20,7 +20,7 @@ from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.engine import Engine
 from tests.models.test_steps import grown
-from tests.serving.running import ASK, running
+from tests.serving.loopback import ASK, running
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postgrad.cli import main
 from postgrad.errors import UsageError
 from postgrad.registry import Catalogue
 from postgrad.registry.keys import Audit, Keys
 from postgrad.serving.app import make_app
 from postgrad.serving.engine import Engine
 from postgrad.serving.limits import Bucket, duration
-from tests.cli.test_bad_input import postgrad
-from tests.serving.running import ASK, register, running
+from tests.serving.loopback import ASK, register, running
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_tokens_a_minute_count_what_was_used(address):
             ask(address, secret, max_tokens=300)
     assert caught.value.type == "tokens" and int(caught.value.response.headers["retry-after-ms"]) > 0
     with pytest.raises(openai.RateLimitError):
-        ask(address, secret, messages=[{"role": "user", "content": "w " * 300}])
+        ask(address, secret, messages=[{"role": "user", "content": "w " * 210}])
 
 
 def test_the_environments_key_goes_on_working(tiny_folder):
@@ -171,30 +171,44 @@ def test_the_trail_says_who_did_what_and_never_what_was_said(address, tiny, tiny
     assert b"secret sofa" not in everything and b"pg-guess" not in everything and secret.encode() not in everything
 
 
-def test_the_commands(own_home, tmp_path):
-    made = postgrad("keys", "create", "ci", "--role", "read-only", "--requests-per-minute", "9", "--json", cwd=tmp_path)
-    key = json.loads(made.stdout)
+def postgrad(capsys, *arguments):
+    """(exit code, stdout, stderr) of a command."""
+    capsys.readouterr()
+    code = main(list(arguments))
+    said = capsys.readouterr()
+    return code, said.out, said.err.replace("\n", " ")
+
+
+def test_the_commands(capsys):
+    _, out, _ = postgrad(capsys, "keys", "create", "ci", "--role", "read-only", "--requests-per-minute", "9", "--json")
+    key = json.loads(out)
     assert key["key"].startswith("pg-") and key["requests_per_minute"] == 9
-    plain = postgrad("keys", "create", "other", cwd=tmp_path)
-    assert plain.stdout.strip().startswith("pg-") and "only time" in plain.stderr
-    listed = postgrad("keys", "list", cwd=tmp_path)
-    assert key["id"] in listed.stdout and key["key"] not in listed.stdout and "9 requests/min" in listed.stdout
-    assert postgrad("keys", "revoke", "ci", cwd=tmp_path).returncode == 0
-    again = postgrad("keys", "revoke", "ci", cwd=tmp_path)
-    assert again.returncode == 2 and "no valid key 'ci'" in again.stderr
-    trail = json.loads(postgrad("keys", "audit", "--json", cwd=tmp_path).stdout)
+    _, out, error = postgrad(capsys, "keys", "create", "other")
+    assert out.strip().startswith("pg-") and "only time" in error
+    _, out, _ = postgrad(capsys, "keys", "list")
+    assert key["id"] in out and key["key"] not in out and "9 requests/min" in out
+    assert postgrad(capsys, "keys", "revoke", "ci")[0] == 0
+    code, _, error = postgrad(capsys, "keys", "revoke", "ci")
+    assert code == 2 and "no valid key 'ci'" in error
+    trail = json.loads(postgrad(capsys, "keys", "audit", "--json")[1])
     assert [d["action"] for d in trail] == ["keys revoke", "keys create", "keys create"]
-    wrong = postgrad("keys", "create", "x", "--role", "king", cwd=tmp_path)
-    assert wrong.returncode == 2 and "admin, user, read-only" in wrong.stderr
+    code, _, error = postgrad(capsys, "keys", "create", "x", "--role", "king")
+    assert code == 2 and "admin, user, read-only" in error
 
 
-def test_a_server_for_others_demands_a_key(own_home, tmp_path):
-    refused = postgrad("serve", "--host", "0.0.0.0", cwd=tmp_path)
-    assert refused.returncode == 2 and "postgrad keys create" in refused.stderr
-    half = postgrad("serve", "--certfile", "missing.pem", cwd=tmp_path)
-    assert half.returncode == 2 and "missing.pem" in half.stderr
-    nowhere = postgrad("serve", "--alias", "gpt-4o=nobody", cwd=tmp_path)
-    assert nowhere.returncode == 2 and "nobody" in nowhere.stderr
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--host", "0.0.0.0"], "postgrad keys create"),
+        (["--certfile", "missing.pem"], "missing.pem"),
+        (["--certfile", __file__], "both"),
+        (["--alias", "gpt-4o=nobody"], "nobody"),
+        (["--alias", "gpt-4o"], "NAME=MODEL"),
+    ],
+)
+def test_a_server_that_makes_no_sense_is_not_started(capsys, arguments, says):
+    code, _, error = postgrad(capsys, "serve", *arguments)
+    assert code == 2 and says in error
 
 
 @pytest.mark.parametrize(

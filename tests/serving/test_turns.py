@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
+from itertools import pairwise
 
 import httpx
 import openai
@@ -18,7 +19,7 @@ from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.engine import Engine
 from postgrad.serving.turns import MAX_TOKENS, FullError, Ticket, Turns, next_turn
-from tests.serving.running import ASK, register, running
+from tests.serving.loopback import ASK, register, running
 
 
 def ticket(base="b", adapter="", last=0.0, begun=True, asking=True, tokens=10):
@@ -76,7 +77,7 @@ def test_under_any_load_all_get_done_in_time_with_few_changes():
         return order
 
     order = asyncio.run(work())
-    changes = sum(a != b for a, b in zip(order, order[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(order))
     assert changes < len(order) / 10, (changes, len(order))
 
 

@@ -16,7 +16,7 @@ from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.engine import Engine
 from postgrad.serving.limits import MAX_BODY
-from tests.serving.running import ASK, running
+from tests.serving.loopback import ASK, running
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def app_once(tiny_folder, tmp_path_factory):
 
 
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(fields=st.dictionaries(st.sampled_from(FIELDS), anything, max_size=3))
 def test_whatever_comes_no_fault_is_the_servers(app_once, fields):
