@@ -114,9 +114,10 @@ def json_form(vocabulary: Vocabulary, schema: Mapping[str, Any], *, strict: bool
     """
     from llguidance import LLMatcher
 
+    options: Any = {**_OPTIONS, "lenient": not strict}
     plain = {key: value for key, value in schema.items() if key != "x-guidance"}
     try:
-        grammar = LLMatcher.grammar_from_json_schema(plain, overrides={**_OPTIONS, "lenient": not strict})
+        grammar = LLMatcher.grammar_from_json_schema(plain, overrides=options)
     except ValueError as error:
         raise DataError(f"The schema cannot be used: {error}.") from error
     return _checked(vocabulary, grammar, "The schema cannot be used")

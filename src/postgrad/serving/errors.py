@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,6 +92,15 @@ def _names_a_field(part: Any) -> bool:
 _KINDS = ("str", "int", "float", "bool")
 
 
+def _allow(request: Request) -> dict[str, str]:
+    """The methods that a path takes, over all of its routes (the framework names those of the first alone)."""
+    methods: set[str] = set()
+    for path, operations in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\\{[^}]*\\}", ".+", re.escape(path)), request.url.path):
+            methods |= {method.upper() for method in operations}
+    return {"allow": ", ".join(sorted(methods))}
+
+
 def install(app: FastAPI) -> None:
     """Every foreseen error in OpenAI's form; the others are faults of ours and are answered with 500."""
 
@@ -107,8 +117,8 @@ def install(app: FastAPI) -> None:
         where = f"{request.method} {request.url.path}"
         message = {404: f"Unknown request URL: {where}.", 405: f"Method not allowed: {where}."}.get(error.status_code)
         code = {404: "unknown_url", 405: "method_not_supported"}.get(error.status_code)
-        answer = ApiError(error.status_code, message or str(error.detail), code, headers=error.headers)
-        return answer.response()
+        headers = _allow(request) if error.status_code == 405 else error.headers
+        return ApiError(error.status_code, message or str(error.detail), code, headers=headers).response()
 
     @app.exception_handler(PostgradError)
     async def ours(request: Request, error: PostgradError) -> JSONResponse:

@@ -31,6 +31,11 @@ def _message(where: str, item: Mapping[str, Any]) -> Message:
     if not isinstance(content, str | None):
         raise DataError(f"Invalid type for '{where}.content': expected a text or a list of parts.")
     calls = item.get("tool_calls") or ()
+    if not isinstance(calls, list | tuple):
+        raise DataError(f"Invalid type for '{where}.tool_calls': expected a list.")
+    for field in ("name", "tool_call_id"):
+        if not isinstance(item.get(field), str | None):
+            raise DataError(f"Invalid type for '{where}.{field}': expected a text.")
     for i, call in enumerate(calls):
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):

@@ -7,16 +7,34 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
 
 MAX_STOPS = 4
-Number = StrictFloat | StrictInt
-Temperature = Annotated[Number, Field(ge=0, le=2)]
-Share = Annotated[Number, Field(gt=0, le=1)]
-Penalty = Annotated[Number, Field(ge=-2, le=2)]
-Count = Annotated[StrictInt, Field(ge=1, le=128)]
-Tokens = Annotated[StrictInt, Field(ge=1)]
-Seed = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+
+
+def _whole(value: Any) -> Any:
+    """JSON does not tell 3.0 from 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+Temperature = Annotated[StrictFloat, Field(ge=0, le=2)]
+Share = Annotated[StrictFloat, Field(gt=0, le=1)]
+Penalty = Annotated[StrictFloat, Field(ge=-2, le=2)]
+Count = Annotated[StrictInt, Field(ge=1, le=128), WHOLE]
+Tokens = Annotated[StrictInt, Field(ge=1), WHOLE]
+Seed = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63), WHOLE]
 Stops = StrictStr | Annotated[list[StrictStr], Field(max_length=MAX_STOPS)]
 
 
@@ -100,7 +118,9 @@ class Decoded(Strict):
     stop: Stops | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
-    logit_bias: dict[str, Annotated[Number, Field(ge=-100, le=100)]] | None = None
+    logit_bias: (
+        dict[Annotated[str, Field(pattern=r"^[0-9]+$")], Annotated[StrictFloat, Field(ge=-100, le=100)]] | None
+    ) = None
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     user: StrictStr | None = None
@@ -120,14 +140,44 @@ class Decoded(Strict):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
+NOTHING = WithJsonSchema({"type": "null"})
+_TEXT = {"type": "string"}
+_CALL = {
+    "type": "object",
+    "properties": {
+        "id": _TEXT,
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "properties": {"name": _TEXT, "arguments": _TEXT},
+            "required": ["name", "arguments"],
+        },
+    },
+    "required": ["id", "type", "function"],
+}
+_PART = {"type": "object", "properties": {"type": {"const": "text"}, "text": _TEXT}, "required": ["type", "text"]}
+MESSAGE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
+        "content": {"anyOf": [_TEXT, {"type": "array", "items": _PART}], "description": "An assistant's may be null."},
+        "name": {"anyOf": [_TEXT, {"type": "null"}]},
+        "tool_calls": {"anyOf": [{"type": "array", "items": _CALL}, {"type": "null"}]},
+        "tool_call_id": {"anyOf": [_TEXT, {"type": "null"}]},
+    },
+    "required": ["role", "content"],
+}
+"""What the page at /docs says of a message; `messages.py` reads them, and says better what is wrong than a schema would."""
+
+
 class ChatRequest(Decoded):
     """OpenAI's chat request."""
 
-    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    messages: Annotated[list[Annotated[dict[str, Any], WithJsonSchema(MESSAGE)]], Field(min_length=1)]
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
     logprobs: StrictBool | None = None
-    top_logprobs: Annotated[StrictInt, Field(ge=0, le=20)] | None = None
+    top_logprobs: Annotated[StrictInt, Field(ge=0, le=20), WHOLE] | None = None
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: StrictBool | None = None
@@ -141,13 +191,13 @@ class ChatRequest(Decoded):
     prompt_cache_retention: StrictStr | None = None
     prediction: Any = None
     # known and refused unless they ask for nothing
-    audio: Any = None
-    modalities: Any = None
-    functions: Any = None
-    function_call: Any = None
-    reasoning_effort: Any = None
-    verbosity: Any = None
-    web_search_options: Any = None
+    audio: Annotated[Any, NOTHING] = None
+    modalities: Annotated[Any, WithJsonSchema({"enum": [None, ["text"]]})] = None
+    functions: Annotated[Any, NOTHING] = None
+    function_call: Annotated[Any, WithJsonSchema({"enum": [None, "none"]})] = None
+    reasoning_effort: Annotated[Any, WithJsonSchema({"enum": [None, "none"]})] = None
+    verbosity: Annotated[Any, WithJsonSchema({"enum": [None, "medium"]})] = None
+    web_search_options: Annotated[Any, NOTHING] = None
 
 
 REFUSED: dict[str, tuple[Any, ...]] = {
@@ -174,7 +224,7 @@ class CompletionRequest(Decoded):
         | None
     ) = None
     max_tokens: Tokens | None = None
-    logprobs: Annotated[StrictInt, Field(ge=0, le=5)] | None = None
+    logprobs: Annotated[StrictInt, Field(ge=0, le=5), WHOLE] | None = None
     echo: StrictBool | None = None
     best_of: Count | None = None
     suffix: StrictStr | None = None
@@ -191,5 +241,5 @@ class EmbeddingRequest(Strict):
         | Annotated[list[list[StrictInt]], Field(min_length=1, max_length=2048)]
     )
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: Annotated[StrictInt, Field(ge=1)] | None = None
+    dimensions: Annotated[StrictInt, Field(ge=1), WHOLE] | None = None
     user: StrictStr | None = None
