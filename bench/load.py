@@ -88,7 +88,9 @@ def main() -> None:
         cuts = statistics.quantiles(seconds, n=100)
         print(f"{name}: p50 {cuts[49]:.2f} s, p95 {cuts[94]:.2f} s, p99 {cuts[98]:.2f} s, longest {max(seconds):.2f} s")
     if memory:
-        print(f"memory: {memory[0] / 1e6:.0f} MB before, {max(memory) / 1e6:.0f} MB at most, {memory[-1] / 1e6:.0f} MB after")
+        print(
+            f"memory: {memory[0] / 1e6:.0f} MB before, {max(memory) / 1e6:.0f} MB at most, {memory[-1] / 1e6:.0f} MB after"
+        )
 
 
 if __name__ == "__main__":

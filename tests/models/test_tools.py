@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postgrad.errors import DataError
+from postgrad.models.render import Renderer
 from postgrad.models.template import Template
 from postgrad.models.tools import WRITTEN_OUT, Call, ToolForm, read_calls, tool_form
-from postgrad.records import Message
-from tests.conftest import CHATML
+from postgrad.records import Conversation, Message
+from tests.conftest import CHATML, write_tokenizer
 
 HERMES = (
     "{% if tools %}{{ '<|im_start|>system\n' }}{% for t in tools %}{{ t | tojson + '\n' }}{% endfor %}{{ '<|im_end|>\n' }}{% endif %}"
@@ -106,3 +107,31 @@ def test_a_template_without_tools_gets_them_as_text_and_trains_on_calls():
     assert len(spans) == len(messages)
     with_system, spans = template.spans([Message("system", "Be kind."), *messages], [TOOL])
     assert with_system.startswith("<|im_start|>system\nBe kind.\n\n") and len(spans) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "special", "supervised"),
+    [
+        (
+            "hermes",
+            ["<|im_start|>", "<|im_end|>"],
+            '<tool_call>\n{"name": "look", "arguments": {"at": "me"}}\n</tool_call><|im_end|>',
+        ),
+        ("bare", ["<s>", "</s>"], '{"name": "look", "parameters": {"at": "me"}}</s>'),
+        ("listed", ["<s>", "</s>"], '[TOOL_CALLS] [{"name": "look", "arguments": {"at": "me"}}]</s>'),
+    ],
+)
+def test_a_call_in_the_templates_own_words_is_trained_on(tmp_path, name, special, supervised):
+    template = TEMPLATES[name]
+    write_tokenizer(tmp_path, template.source, special, special[0], template.tokens["eos_token"])
+    renderer = Renderer(tmp_path, 512)
+    call = {"id": "call00000", "type": "function", "function": {"name": "look", "arguments": '{"at": "me"}'}}
+    messages = (
+        Message("user", "u"),
+        Message("assistant", "", tool_calls=(call,)),
+        Message("user", "and?"),
+        Message("assistant", "Seen."),
+    )
+    rendered = renderer.render(Conversation(messages=messages, tools=(TOOL,)))
+    learned = [i for i, w in zip(rendered.ids, rendered.weights, strict=True) if w > 0]
+    assert renderer.decode(learned, special=True) == supervised + "Seen." + template.tokens["eos_token"]

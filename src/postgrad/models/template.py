@@ -130,7 +130,7 @@ class Template:
     ) -> tuple[str, list[tuple[int, int]]]:
         """The rendered text and, for each message, the half-open character range of its own content in it.
 
-        A message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
+        The content of an answer that calls tools is everything that the template writes for it up to the end mark. A message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
 
         Raises:
             DataError: the template rewrites a content, so that its place cannot be known.
@@ -138,11 +138,26 @@ class Template:
         merged = self._ready(messages, tools)
         text = self._render(merged, tools, False)
         marks = [_MARK.format(i) for i in range(len(merged))]
-        marked = self._render([replace(m, content=mark) for m, mark in zip(merged, marks, strict=True)], tools, False)
-        spans = _align(text, marked, [m.content for m in merged], marks)
+        marked_messages = [m if m.tool_calls else replace(m, content=k) for m, k in zip(merged, marks, strict=True)]
+        spans = _align(text, self._render(marked_messages, tools, False), [m.content for m in merged], marks)
+        for i, message in enumerate(merged):
+            if message.tool_calls:
+                spans[i] = self._call_span(text, merged[:i], tools)
         if len(merged) < len(messages):
             spans.insert(0, (0, 0))
         return text, spans[len(merged) - len(messages) :] if len(merged) > len(messages) else spans
+
+    def _call_span(self, text: str, before: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """Where the answer after these messages stands: from where it begins to the end mark."""
+        begin = len(prompt) if text.startswith(prompt := self._render(before, tools, True)) else -1
+        mark = self.tokens.get("eos_token", "")
+        end = text.find(mark, begin) if mark and begin >= 0 else -1
+        if end < 0:
+            raise DataError(
+                "The model's chat template writes tool calls so that the trained part cannot be told from the rest.",
+                "Leave the examples with tool calls out, or choose another base model.",
+            )
+        return begin, end
 
 
 def merge_system(messages: Sequence[Message]) -> list[Message]:
