@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from postgrad.models.generate import Completion, Decoding, complete, shared_beginning, stream
+from postgrad.models.generate import Decoding, complete, shared_beginning
 from postgrad.models.lora import attach, detach, load_adapter, put, taken
 from postgrad.models.score import ChoiceItem, log_likelihoods
 from postgrad.records import Message
@@ -70,24 +70,6 @@ def test_choices_are_scored_as_if_alone(tiny):
     got = dict(log_likelihoods(tiny, items, token_budget=200))
     for i, item in enumerate(items):
         assert got[i] == pytest.approx([reference(tiny, item.context, c) for c in item.choices], abs=1e-3)
-
-
-def test_streamed_pieces_join_to_the_answer(tiny):
-    prompt = prompts_of(tiny, 2)[1]
-    whole = next(iter(complete(tiny, [prompt], Decoding(20))))[1]
-    pieces = list(stream(tiny, prompt, Decoding(20)))
-    assert isinstance(pieces[-1], Completion)
-    assert "".join(p for p in pieces[:-1] if isinstance(p, str)) == whole.text == pieces[-1].text
-
-
-def test_a_stop_text_ends_the_answer_and_is_not_part_of_it(tiny):
-    prompt = prompts_of(tiny, 2)[1]
-    whole = next(iter(complete(tiny, [prompt], Decoding(20))))[1].text
-    stop = whole[4:6]
-    cut = list(stream(tiny, prompt, Decoding(20, stop=(stop,))))
-    assert cut[-1].text == whole[: whole.index(stop)]
-    assert "".join(cut[:-1]) == cut[-1].text
-    assert cut[-1].finish == "stop"
 
 
 def test_sampling_follows_the_seed(tiny):

@@ -126,8 +126,8 @@ def test_n_seed_temperature_and_stop(client):
         ({"messages": [{"role": "user", "content": "word " * 600}]}, openai.BadRequestError, "context_length_exceeded"),
         ({"max_tokens": 0}, openai.BadRequestError, "invalid_value"),
         ({"temperature": 3.0}, openai.BadRequestError, "invalid_value"),
-        ({"logprobs": True}, openai.BadRequestError, "unsupported_parameter"),
-        ({"response_format": {"type": "json_object"}}, openai.BadRequestError, "unsupported_value"),
+        ({"reasoning_effort": "high"}, openai.BadRequestError, "unsupported_parameter"),
+        ({"response_format": {"type": "json_schema"}}, openai.BadRequestError, "invalid_value"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
             openai.BadRequestError,

@@ -32,10 +32,9 @@ def command(
     def turn(messages: list[Message]) -> str:
         answer = ""
         for piece in engine.stream(engine.prepare(served, messages, decoding)):
-            if isinstance(piece, str):
-                answer += piece
-                sys.stdout.write(piece)
-                sys.stdout.flush()
+            answer += piece.text
+            sys.stdout.write(piece.text)
+            sys.stdout.flush()
         out("")
         return answer
 

@@ -3,35 +3,76 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from postgrad.cli.door import errors
 from postgrad.errors import UsageError
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 
 def command(
     host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port.")] = 8000,
     base: Annotated[list[str] | None, typer.Option(help="Further base models to offer; may be repeated.")] = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=MODEL: a further name of a model, for programs that ask for it; may be repeated."),
+    ] = None,
+    certfile: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
+    keyfile: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine although no key is demanded.")
+    ] = False,
+    queue: Annotated[int, typer.Option(help="Requests answered or waiting at once; more get 429.", min=1)] = 64,
+    idle_minutes: Annotated[
+        float, typer.Option(help="The model leaves memory after so long without a request; 0: never.", min=0)
+    ] = 15.0,
 ) -> None:
-    """Serves base and tuned models to OpenAI's SDK. Set POSTGRAD_API_KEY to demand a key."""
+    """Serves base and tuned models to OpenAI's SDK. `postgrad keys create` (or POSTGRAD_API_KEY) makes it demand a key."""
+    from postgrad.registry import Catalogue
+    from postgrad.registry.keys import Keys
+
+    catalogue = Catalogue()
+    key = os.environ.get("POSTGRAD_API_KEY") or None
+    closed = key is not None or Keys(catalogue).any()
+    if not closed and host not in _LOOPBACK and not insecure:
+        raise UsageError(
+            f"Listening on {host} without a key would let anyone use your models.",
+            "Make one with `postgrad keys create NAME` (or set POSTGRAD_API_KEY), leave --host at 127.0.0.1, or say --insecure.",
+        )
+    for path in (certfile, keyfile):
+        if path is not None and not path.is_file():
+            raise UsageError(f"There is no file {str(path)!r}.", "--certfile and --keyfile take PEM files.")
+    if (certfile is None) != (keyfile is None):
+        raise UsageError("TLS takes both --certfile and --keyfile.", "Give the other one too, or neither.")
+    names = _aliases(alias or [])
+
     import uvicorn
 
-    from postgrad.registry import Catalogue
     from postgrad.serving.app import make_app
     from postgrad.serving.engine import Engine
 
-    key = os.environ.get("POSTGRAD_API_KEY") or None
-    if key is None and host not in ("127.0.0.1", "localhost", "::1"):
-        raise UsageError(
-            f"Listening on {host} without a key would let anyone use your models.",
-            "Set POSTGRAD_API_KEY, or leave --host at 127.0.0.1.",
-        )
-    engine = Engine(Catalogue(), base or ())
+    engine = Engine(catalogue, base or (), names)
+    for name in names:
+        engine.find(name)  # refuses a name that leads nowhere before anybody asks for it
+    app = make_app(engine, key, guard=host in _LOOPBACK, places=queue, idle_seconds=60 * idle_minutes)
+    scheme = "https" if certfile else "http"
+    shown = f"[{host}]" if ":" in host else host
     errors.print(
-        f"Serving {len(engine.names())} models at http://{host}:{port}/v1   (OpenAI(base_url=…); Ctrl-C ends)",
+        f"Serving {len(engine.names())} models at {scheme}://{shown}:{port}/v1   ({'a key is demanded' if closed else 'no key is demanded'}; OpenAI(base_url=…); Ctrl-C ends)",
         markup=False,
+        soft_wrap=True,
     )
-    uvicorn.run(make_app(engine, key), host=host, port=port, log_level="warning")
+    more: dict[str, Any] = {"ssl_certfile": str(certfile), "ssl_keyfile": str(keyfile)} if certfile else {}
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10, **more)
+
+
+def _aliases(given: list[str]) -> dict[str, str]:
+    pairs = [item.partition("=") for item in given]
+    if wrong := [item for item, (name, _, model) in zip(given, pairs, strict=True) if not name or not model]:
+        raise UsageError(f"--alias {wrong[0]!r} is not NAME=MODEL.", "For example: --alias gpt-4o-mini=tickets")
+    return {name: model for name, _, model in pairs}

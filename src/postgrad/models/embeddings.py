@@ -17,6 +17,10 @@ from postgrad.errors import ModelError
 
 _BATCH = 4096
 """Texts tokenized at once: all cores have work, and what the tokenizer hands back stays below some 50 MB."""
+SIZE = 256
+"""Numbers in a vector."""
+MAX_TOKENS = 2048
+"""Of a text; what is behind them does not count."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,7 +36,7 @@ def _parts() -> tuple[Any, np.ndarray]:
     root = Path(spec.origin).parent
     tokenizer = Tokenizer.from_file(str(root / "tokenizers" / "l2_supercat_tokenizer_config.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(2048)
+    tokenizer.enable_truncation(MAX_TOKENS)
     with safe_open(str(root / "weights" / "l2_supercat_256.safetensors"), "np") as file:
         return tokenizer, file.get_tensor("embedding.weight").astype(np.float32)
 
@@ -59,3 +63,9 @@ def _means(ids: list[list[int]], table: np.ndarray) -> np.ndarray:
         if tokens:
             means[row] = table[tokens].mean(axis=0)
     return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
+
+
+def count_tokens(texts: Sequence[str]) -> list[int]:
+    """Tokens of each text, those behind `MAX_TOKENS` too."""
+    encodings = _parts()[0].encode_batch(list(texts), add_special_tokens=False)
+    return [len(e.ids) + sum(len(o.ids) for o in e.overflowing) for e in encodings]

@@ -58,12 +58,23 @@ class Completion:
     seconds: float
 
 
+Choose = Callable[[torch.Tensor], tuple[int, float]]
+"""From the logits (V,) of the next token to the token taken and its natural log-probability."""
+
+
 @dataclass(slots=True)
-class _Row:
-    """A row in the making."""
+class Row:
+    """A row in the making.
+
+    Attributes:
+        index: Its place in what was asked.
+        suffix: The prompt's ids after what the batch shares.
+        choose: Takes the row's tokens where each row is steered by itself; None where the batch is decoded alike.
+    """
 
     index: int
     suffix: Sequence[int]
+    choose: Choose | None = None
     ids: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finish: str = ""
@@ -89,38 +100,15 @@ def complete(
     shared = shared_beginning(prompts)
     with torch.inference_mode():
         prefix = prefill(model, prompts[0][:shared]) if shared else None
-        rows = sorted((_Row(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
+        rows = sorted((Row(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
         for batch in _batches(rows, shared, decoding.max_new_tokens, max_rows, token_budget):
             start = time.perf_counter()
-            for _ in _decode(model, batch, prefix, shared, decoding):
+            for _ in decode(model, batch, prefix, shared, decoding):
                 if stopped():
                     return
             seconds = (time.perf_counter() - start) / len(batch)
             for row in batch:
-                yield row.index, _completion(model, row, shared, decoding, seconds)
-
-
-def stream(model: LanguageModel, prompt: Sequence[int], decoding: Decoding) -> Iterator[str | Completion]:
-    """Answers one prompt, yielding pieces of text as they come and the `Completion` last.
-
-    The pieces joined are the completion's text. A piece is held back while it may be part of a stop text or of a
-    character that is not whole yet.
-    """
-    row = _Row(0, prompt)
-    start, sent = time.perf_counter(), ""
-    hold = max((len(s) for s in decoding.stop), default=1) - 1
-    with torch.inference_mode():
-        for _ in _decode(model, [row], None, 0, decoding):
-            text = _cut_at_stop(model.renderer.answer_text(row.ids), decoding.stop)[0]
-            ready = text[: len(text) - hold] if hold else text
-            ready = ready.rstrip("\ufffd")
-            if len(ready) > len(sent) and ready.startswith(sent):
-                yield ready[len(sent) :]
-                sent = ready
-    done = _completion(model, row, 0, decoding, time.perf_counter() - start)
-    if len(done.text) > len(sent):
-        yield done.text[len(sent) :]
-    yield done
+                yield row.index, completion_of(model, row, shared, decoding, seconds)
 
 
 def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
@@ -146,8 +134,8 @@ def prefill(model: LanguageModel, ids: Sequence[int]) -> Any:
     return cache
 
 
-def _batches(rows: list[_Row], shared: int, new: int, max_rows: int, budget: int) -> Iterator[list[_Row]]:
-    batch: list[_Row] = []
+def _batches(rows: list[Row], shared: int, new: int, max_rows: int, budget: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
     for row in rows:
         widest = shared + len(batch[0].suffix) + new if batch else 0
         if batch and (len(batch) >= max_rows or widest * (len(batch) + 1) > budget):
@@ -157,8 +145,9 @@ def _batches(rows: list[_Row], shared: int, new: int, max_rows: int, budget: int
     yield batch
 
 
-def _decode(model: LanguageModel, rows: list[_Row], prefix: Any, shared: int, decoding: Decoding) -> Iterator[None]:
-    """Generates for the rows in place, yielding after every token."""
+@torch.inference_mode()
+def decode(model: LanguageModel, rows: list[Row], prefix: Any, shared: int, decoding: Decoding) -> Iterator[None]:
+    """Generates for the rows in place, yielding after every token; each step may run in another thread than the last."""
     kind, config = model.device.kind, model.module.config
     width = max(len(r.suffix) for r in rows)
     cache = copied(prefix, config, len(rows)) if prefix is not None else growing_cache(config)
@@ -179,8 +168,13 @@ def _decode(model: LanguageModel, rows: list[_Row], prefix: Any, shared: int, de
             use_cache=True,
         )
         logits_BV = model.head(out[0][:, -1])
-        chosen_B = _choose(logits_BV, decoding, generator)
-        logprobs = torch.log_softmax(logits_BV, -1).gather(1, chosen_B[:, None])[:, 0].tolist()
+        if active[0].choose is None:
+            chosen_B = choose(logits_BV, decoding, generator)
+            logprobs = torch.log_softmax(logits_BV, -1).gather(1, chosen_B[:, None])[:, 0].tolist()
+        else:
+            steered = [row.choose(logits_V) for row, logits_V in zip(active, logits_BV, strict=True) if row.choose]
+            chosen_B = torch.tensor([token for token, _ in steered], device=kind)
+            logprobs = [logprob for _, logprob in steered]
         _record(model, active, chosen_B.tolist(), logprobs, decoding, last=produced + 1 == decoding.max_new_tokens)
         yield
         going = [i for i, row in enumerate(active) if not row.finish]
@@ -195,7 +189,7 @@ def _decode(model: LanguageModel, rows: list[_Row], prefix: Any, shared: int, de
         mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(active), 1)], dim=1)
 
 
-def _choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generator) -> torch.Tensor:
+def choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generator) -> torch.Tensor:
     """Next token of each row: (B,)."""
     if decoding.temperature <= 0:
         return logits_BV.argmax(-1)
@@ -208,25 +202,27 @@ def _choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Genera
 
 
 def _record(
-    model: LanguageModel, rows: list[_Row], chosen: list[int], logprobs: list[float], decoding: Decoding, *, last: bool
+    model: LanguageModel, rows: list[Row], chosen: list[int], logprobs: list[float], decoding: Decoding, *, last: bool
 ) -> None:
     """Appends the chosen tokens and marks the rows that are done."""
     for row, token, logprob in zip(rows, chosen, logprobs, strict=True):
         row.ids.append(token)
         row.logprob += logprob
         if token in model.renderer.end_ids or (
-            decoding.stop and _cut_at_stop(model.renderer.decode(row.ids), decoding.stop)[1]
+            decoding.stop and cut_at_stop(model.renderer.decode(row.ids), decoding.stop)[1]
         ):
             row.finish = "stop"
         elif last:
             row.finish = "length"
 
 
-def _cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+def cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """The text before the first stop text, and whether there was one."""
     places = [at for s in stops if (at := text.find(s)) >= 0]
     return (text[: min(places)], True) if places else (text, False)
 
 
-def _completion(model: LanguageModel, row: _Row, shared: int, decoding: Decoding, seconds: float) -> Completion:
-    text, _ = _cut_at_stop(model.renderer.answer_text(row.ids), decoding.stop)
+def completion_of(model: LanguageModel, row: Row, shared: int, decoding: Decoding, seconds: float) -> Completion:
+    """What a finished row has become."""
+    text, _ = cut_at_stop(model.renderer.answer_text(row.ids), decoding.stop)
     return Completion(text, row.finish, shared + len(row.suffix), len(row.ids), row.logprob, seconds)

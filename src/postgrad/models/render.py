@@ -113,9 +113,9 @@ class Renderer:
         """Tokens of plain text."""
         return len(self.encode(text))
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of generated ids, without special tokens."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """Text of generated ids, without special tokens unless they are asked for."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=not special)
 
     def prompt_ids(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """Ids up to the place where the assistant's answer begins.
@@ -126,14 +126,14 @@ class Renderer:
         _refuse_media(messages, "the prompt")
         return self.encode(self.template.text(messages, tools=tools, start_answer=True))
 
-    def answer_text(self, ids: Sequence[int]) -> str:
+    def answer_text(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The answer in generated ids: everything before the first end mark."""
         kept: list[int] = []
         for token in ids:
             if token in self.end_ids:
                 break
             kept.append(token)
-        return self.decode(kept)
+        return self.decode(kept, special=special)
 
     def render(self, conversation: Conversation) -> Rendered:
         """Ids and loss weights of a whole conversation: the ids are the template's own.

@@ -6,6 +6,7 @@ makes exact loss masks and parsing possible for any template that treats content
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import json
@@ -75,9 +76,27 @@ class Template:
         Raises:
             DataError: the template refuses the order of the messages.
         """
+        return self._render(self._ready(messages, tools), tools, start_answer)
+
+    def _ready(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Sequence[Message]:
+        """The messages in the words that the template knows: tools and system text go elsewhere where it has no place."""
+        if (tools or any(m.tool_calls for m in messages)) and not self.has_tools:
+            from postgrad.models.tools import written_out
+
+            messages = written_out(messages, tools)
         if messages and messages[0].role == "system" and not self.has_system_role:
             messages = merge_system(messages)
-        return self._render(messages, tools, start_answer)
+        return messages
+
+    @functools.cached_property
+    def has_tools(self) -> bool:
+        """Whether the template itself writes down the tools that are offered."""
+        mark = _MARK.format("t")
+        tool = {"type": "function", "function": {"name": mark, "description": "d", "parameters": {"type": "object"}}}
+        try:
+            return mark in self._render([Message("user", "u")], [tool], True)
+        except DataError:
+            return False
 
     def _render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], start_answer: bool) -> str:
         import jinja2
@@ -111,23 +130,34 @@ class Template:
     ) -> tuple[str, list[tuple[int, int]]]:
         """The rendered text and, for each message, the half-open character range of its own content in it.
 
-        A message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
+        The content of an answer that calls tools is everything that the template writes for it up to the end mark. A message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
 
         Raises:
             DataError: the template rewrites a content, so that its place cannot be known.
         """
-        merged = (
-            merge_system(messages)
-            if messages and messages[0].role == "system" and not self.has_system_role
-            else messages
-        )
+        merged = self._ready(messages, tools)
         text = self._render(merged, tools, False)
         marks = [_MARK.format(i) for i in range(len(merged))]
-        marked = self._render([replace(m, content=mark) for m, mark in zip(merged, marks, strict=True)], tools, False)
-        spans = _align(text, marked, [m.content for m in merged], marks)
+        marked_messages = [m if m.tool_calls else replace(m, content=k) for m, k in zip(merged, marks, strict=True)]
+        spans = _align(text, self._render(marked_messages, tools, False), [m.content for m in merged], marks)
+        for i, message in enumerate(merged):
+            if message.tool_calls:
+                spans[i] = self._call_span(text, merged[:i], tools)
         if len(merged) < len(messages):
             spans.insert(0, (0, 0))
-        return text, spans
+        return text, spans[len(merged) - len(messages) :] if len(merged) > len(messages) else spans
+
+    def _call_span(self, text: str, before: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """Where the answer after these messages stands: from where it begins to the end mark."""
+        begin = len(prompt) if text.startswith(prompt := self._render(before, tools, True)) else -1
+        mark = self.tokens.get("eos_token", "")
+        end = text.find(mark, begin) if mark and begin >= 0 else -1
+        if end < 0:
+            raise DataError(
+                "The model's chat template writes tool calls so that the trained part cannot be told from the rest.",
+                "Leave the examples with tool calls out, or choose another base model.",
+            )
+        return begin, end
 
 
 def merge_system(messages: Sequence[Message]) -> list[Message]:
@@ -143,7 +173,17 @@ def merge_system(messages: Sequence[Message]) -> list[Message]:
 def _template_view(message: Message) -> dict[str, Any]:
     view = message.to_dict()
     view.pop("weight", None)
+    if message.tool_calls:  # templates write the arguments as JSON themselves; OpenAI's form has them as JSON text
+        view["tool_calls"] = [_with_object(call) for call in message.tool_calls]
     return view
+
+
+def _with_object(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = dict(call.get("function") or {})
+    if isinstance(arguments := function.get("arguments"), str):
+        with contextlib.suppress(ValueError):
+            function["arguments"] = json.loads(arguments)
+    return {**call, "function": function}
 
 
 def _align(text: str, marked: str, contents: Sequence[str], marks: Sequence[str]) -> list[tuple[int, int]]:

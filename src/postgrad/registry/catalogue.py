@@ -23,7 +23,7 @@ from postgrad.errors import ModelError, StorageError, UsageError
 from postgrad.registry.tables import AliasRow, ModelRow
 from postgrad.storage import home, storing
 
-HEAD = "0001"
+HEAD = "0002_keys"
 _upgrading = threading.Lock()  # Alembic keeps its state in module globals
 
 
@@ -111,6 +111,14 @@ class Catalogue:
             raise StorageError(
                 f"The catalogue cannot be read or written: {error.orig}.", "Is the disk full or read-only?"
             ) from error
+
+    def session(self) -> contextlib.AbstractContextManager[Session]:
+        """A transaction, for those who keep other tables in the same database.
+
+        Raises:
+            StorageError: the database cannot be read or written.
+        """
+        return self._session()
 
     def add(
         self,

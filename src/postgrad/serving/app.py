@@ -1,300 +1,138 @@
-"""The HTTP interface: `/v1/models` and `/v1/chat/completions` as OpenAI's SDK expects them, errors included."""
+"""The HTTP interface: OpenAI's paths, one router a concept, behind the layers that every request passes."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import hmac
-import json
-import time
-import uuid
-from collections.abc import Generator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
 
 import postgrad
-from postgrad.errors import DataError, ModelError, PostgradError, StorageError
-from postgrad.models.generate import Completion, Decoding
-from postgrad.serving.engine import Engine, Prepared, Served, messages_from
+from postgrad.registry.keys import Audit, Keys
+from postgrad.serving import errors
+from postgrad.serving.answering import Answering
+from postgrad.serving.audit import Counters, Trail, Watched
+from postgrad.serving.auth import Gate
+from postgrad.serving.chat import chat_router
+from postgrad.serving.completions import completions_router
+from postgrad.serving.embeddings import embeddings_router
+from postgrad.serving.engine import Engine
+from postgrad.serving.limits import BodyLimit
+from postgrad.serving.models import models_router
+from postgrad.serving.shapes import ErrorAnswer, Health
+from postgrad.serving.turns import MAX_PLACES, Turns
 
-DEFAULT_NEW_TOKENS = 512
-
-
-class StreamOptions(BaseModel):
-    """OpenAI's `stream_options`."""
-
-    include_usage: bool = False
-
-
-class ChatRequest(BaseModel):
-    """The fields of OpenAI's chat request that are acted on; others are refused when they would change the answer."""
-
-    model_config = ConfigDict(extra="allow")
-
-    model: str
-    messages: Annotated[list[dict[str, Any]], Field(min_length=1)]
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    n: Annotated[int, Field(ge=1, le=16)] | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-
-    def decoding(self) -> Decoding:
-        """Omitted settings mean those of the evaluation: greedy."""
-        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Decoding(
-            self.max_completion_tokens or self.max_tokens or DEFAULT_NEW_TOKENS, self.temperature or 0.0, self.top_p or 1.0,
-            self.seed if self.seed is not None else 0, tuple(s for s in stop if s),
-        )  # fmt: skip
+_QUANTA = 5
+"""An adapter keeps the model for so many times what putting it in place took."""
 
 
-_UNSUPPORTED = (
-    "tools",
-    "functions",
-    "logprobs",
-    "top_logprobs",
-    "logit_bias",
-    "frequency_penalty",
-    "presence_penalty",
-    "audio",
-    "modalities",
-)
+class Server(FastAPI):
+    """FastAPI within our own layers: even the answer to a fault of ours has an id and is counted."""
+
+    layers: Any = staticmethod(lambda app: app)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.layers(super().build_middleware_stack())
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = _described(self)
+        return self.openapi_schema
 
 
-class ApiError(Exception):
-    """An answer in OpenAI's error form."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        code: str | None = None,
-        param: str | None = None,
-        kind: str = "invalid_request_error",
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
-def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
+def make_app(
+    engine: Engine,
+    api_key: str | None = None,
+    *,
+    guard: bool = True,
+    places: int = MAX_PLACES,
+    idle_seconds: float = 900.0,
+) -> FastAPI:
     """The application.
 
     Args:
         engine: Answers.
-        api_key: Required as a bearer token when given.
+        api_key: An administrator's key besides those in the catalogue; where there is none at all, everybody is let in.
+        guard: Where everybody is let in, refuse what a page in a browser could send.
+        places: Requests that may wait or be answered at once; more get 429.
+        idle_seconds: The model leaves memory when nothing was asked for so long; 0 keeps it.
     """
-    app = FastAPI(
-        title="postgrad", version=postgrad.__version__, description="OpenAI-compatible chat for base and tuned models."
+    trail, counters = Trail(Audit(engine.catalogue)), Counters()
+    turns = Turns(lambda: max(0.5, _QUANTA * engine.loaded.swap_seconds), places)
+    answering = Answering(engine, turns)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        idle = asyncio.create_task(_unload(engine, idle_seconds)) if idle_seconds else None
+        try:
+            yield
+        finally:
+            if idle is not None:
+                idle.cancel()
+            await asyncio.to_thread(trail.close)
+
+    app = Server(
+        title="postgrad",
+        version=postgrad.__version__,
+        lifespan=lifespan,
+        description="OpenAI-compatible chat, completions and embeddings for base and tuned models.",
     )
-    _errors(app)
+    keys = Keys(engine.catalogue)
+    app.layers = lambda inner: Watched(BodyLimit(Gate(inner, keys, api_key, guard)), trail, counters)
+    errors.install(app)
 
-    app.add_middleware(_KeyAndId, api_key=api_key)
+    @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
+    async def health() -> Any:
+        """Whether the server lives; needs no key."""
+        return {"status": "ok", "version": postgrad.__version__, "model": engine.loaded.name, "inside": turns.inside}
 
-    @app.get("/health")
-    def health() -> dict[str, str]:
-        return {"status": "ok", "version": postgrad.__version__}
+    @app.get("/metrics", response_class=PlainTextResponse, tags=["Server"], operation_id="metrics")
+    async def metrics() -> str:
+        """Counters for Prometheus."""
+        more = {"postgrad_answers_inside": turns.inside, "postgrad_adapter_swaps_total": engine.loaded.swaps}
+        return counters.text(more)
 
-    @app.get("/v1/models")
-    def models() -> dict[str, Any]:
-        return {"object": "list", "data": [_model(*item) for item in engine.names()]}
-
-    @app.get("/v1/models/{name:path}")
-    def model(name: str) -> dict[str, Any]:
-        found = next((item for item in engine.names() if item[0] == name), None)
-        if found is None:
-            raise _unknown_model(name)
-        return _model(*found)
-
-    @app.post("/v1/chat/completions", response_model=None)
-    def chat(request: ChatRequest) -> dict[str, Any] | StreamingResponse:
-        prepared = _accepted(engine, request)
-        if request.stream:
-            usage = bool(request.stream_options and request.stream_options.include_usage)
-            return _EventStream(_stream(prepared.served.name, engine.stream(prepared), usage))
-        return _chat_answer(prepared.served, engine.complete(prepared, request.n or 1))
-
+    for router in (
+        chat_router(answering),
+        completions_router(answering),
+        embeddings_router(),
+        models_router(engine),
+    ):
+        app.include_router(router)
     return app
 
 
-def _accepted(engine: Engine, request: ChatRequest) -> Prepared:
-    """The request as the engine answers it, or the error that says why not."""
-    extra = request.model_extra or {}
-    if odd := [k for k in _UNSUPPORTED if extra.get(k)]:
-        raise ApiError(
-            400,
-            f"Unsupported parameter: {odd[0]!r} is not supported by this server yet.",
-            "unsupported_parameter",
-            odd[0],
-        )
-    form = extra.get("response_format")
-    if isinstance(form, dict) and form.get("type", "text") != "text":
-        raise ApiError(
-            400,
-            "Unsupported value: 'response_format' other than text is not supported by this server yet.",
-            "unsupported_value",
-            "response_format",
-        )
-    if request.stream and (request.n or 1) > 1:
-        raise ApiError(400, "'n' above 1 cannot be streamed by this server.", "unsupported_value", "n")
-    try:
-        served = engine.find(request.model)
-    except ModelError:
-        raise _unknown_model(request.model) from None
-    return engine.prepare(served, messages_from(request.messages), request.decoding())
+async def _unload(engine: Engine, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(min(30.0, seconds / 4))
+        await asyncio.wrap_future(engine.compute.submit(engine.loaded.unload_after, seconds))
 
 
-def _model(name: str, created: int, owner: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": created, "owned_by": owner}
-
-
-def _unknown_model(name: str) -> ApiError:
-    return ApiError(
-        404, f"The model {name!r} does not exist or you do not have access to it.", "model_not_found", "model"
-    )
-
-
-def _usage(completions: list[Completion]) -> dict[str, int]:
-    prompt, new = completions[0].prompt_tokens, sum(c.completion_tokens for c in completions)
-    return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
-
-
-def _chat_answer(served: Served, completions: list[Completion]) -> dict[str, Any]:
-    choices = [
-        {
-            "index": i,
-            "message": {"role": "assistant", "content": c.text, "refusal": None},
-            "logprobs": None,
-            "finish_reason": c.finish,
-        }
-        for i, c in enumerate(completions)
-    ]
-    return {
-        "id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion", "created": int(time.time()), "model": served.name,
-        "choices": choices, "usage": _usage(completions),
-    }  # fmt: skip
-
-
-def _stream(name: str, pieces: Generator[str | Completion, None, None], usage: bool) -> Generator[str, None, None]:
-    """Server-sent events as OpenAI sends them."""
-    head = {
-        "id": f"chatcmpl-{uuid.uuid4().hex}",
-        "object": "chat.completion.chunk",
-        "created": int(time.time()),
-        "model": name,
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The page's data: errors as they really are, and the key."""
+    page = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    schemas = page.setdefault("components", {}).setdefault("schemas", {})
+    model = ErrorAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(model.pop("$defs", {}))
+    schemas["ErrorAnswer"] = model
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    page["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    page["security"] = [{"key": []}, {}]  # the second: a server without keys, on its own machine
+    error = {
+        "description": "An error.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
     }
-
-    def line(choices: list[dict[str, Any]], **more: Any) -> str:
-        return f"data: {json.dumps({**head, 'choices': choices, **more})}\n\n"
-
-    def delta(content: dict[str, Any], finish: str | None = None) -> str:
-        return line(
-            [{"index": 0, "delta": content, "logprobs": None, "finish_reason": finish}],
-            **({"usage": None} if usage else {}),
-        )
-
-    yield delta({"role": "assistant", "content": ""})
-    with contextlib.closing(pieces):
-        try:
-            for piece in pieces:
-                if isinstance(piece, Completion):
-                    yield delta({}, piece.finish)
-                    if usage:
-                        yield line([], usage=_usage([piece]))
-                else:
-                    yield delta({"content": piece})
-        except PostgradError as error:  # 200 has been sent: the error can only be said in the stream
-            yield f"data: {json.dumps(_foreseen(error).body)}\n\n"
-    yield "data: [DONE]\n\n"
-
-
-class _EventStream(StreamingResponse):
-    """Server-sent events whose generator is closed at once when the client leaves: it holds the model's turn."""
-
-    def __init__(self, lines: Generator[str, None, None]) -> None:
-        super().__init__(lines, media_type="text/event-stream")
-        self._lines = lines
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._lines.close()
-
-
-class _KeyAndId:
-    """Demands the key where one is set, and gives every answer an id; plain ASGI, so that it does not hold streams back."""
-
-    def __init__(self, app: ASGIApp, api_key: str | None) -> None:
-        self.app, self.key = app, api_key
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        request_id = f"req_{uuid.uuid4().hex}".encode()
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
-            await send(message)
-
-        given = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ")
-        if (
-            self.key is not None
-            and scope["path"].startswith("/v1/")
-            and not hmac.compare_digest(given, self.key.encode())
-        ):
-            error = ApiError(401, "Incorrect API key provided.", "invalid_api_key")
-            await JSONResponse(error.body, 401)(scope, receive, send_with_id)
-            return
-        await self.app(scope, receive, send_with_id)
-
-
-def _errors(app: FastAPI) -> None:
-    """Every foreseen error in OpenAI's form."""
-
-    @app.exception_handler(ApiError)
-    def api(request: Request, error: ApiError) -> JSONResponse:
-        return JSONResponse(error.body, error.status)
-
-    @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"][1:])
-        return JSONResponse(
-            ApiError(400, f"Invalid value for {where!r}: {first['msg']}.", "invalid_value", where).body, 400
-        )
-
-    @app.exception_handler(HTTPException)
-    def http(request: Request, error: HTTPException) -> JSONResponse:
-        message = (
-            f"Unknown request URL: {request.method} {request.url.path}."
-            if error.status_code == 404
-            else str(error.detail)
-        )
-        return JSONResponse(
-            ApiError(error.status_code, message, "unknown_url" if error.status_code == 404 else None).body,
-            error.status_code,
-        )
-
-    @app.exception_handler(PostgradError)
-    def foreseen(request: Request, error: PostgradError) -> JSONResponse:
-        answer = _foreseen(error)
-        return JSONResponse(answer.body, answer.status)
-
-
-def _foreseen(error: PostgradError) -> ApiError:
-    if isinstance(error, DataError):
-        code = "context_length_exceeded" if "context length" in error.message else None
-        return ApiError(400, str(error), code, "messages")
-    return ApiError(503 if isinstance(error, StorageError) else 500, str(error), kind="server_error")
+    for operations in page["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["4XX"] = operation["responses"]["5XX"] = error
+            content = operation["responses"].get("200", {}).get("content", {})
+            if operation.get("operationId") in ("createChatCompletion", "createCompletion"):
+                content["text/event-stream"] = {"schema": {"type": "string"}}
+    return page

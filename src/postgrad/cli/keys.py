@@ -1,0 +1,94 @@
+"""`postgrad keys`: API keys of the server, and its audit trail."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import json as jsonlib
+from typing import Annotated, Any
+
+import typer
+
+from postgrad.cli.door import errors, out
+from postgrad.errors import UsageError
+
+
+def command(
+    action: Annotated[str, typer.Argument(help="create, list, revoke or audit.")] = "list",
+    name: Annotated[
+        str | None, typer.Argument(help="create: what to call the key; revoke: its id, or its name.")
+    ] = None,
+    role: Annotated[str, typer.Option(help="admin, user, or read-only (may look, may not ask models).")] = "user",
+    project: Annotated[str, typer.Option(help="Owner of what is made with the key.")] = "default",
+    organization: Annotated[str, typer.Option(help="The project's organisation.")] = "org-local",
+    requests_per_minute: Annotated[int | None, typer.Option(help="Limit; none if left out.")] = None,
+    tokens_per_minute: Annotated[
+        int | None, typer.Option(help="Limit of prompts and answers together; none if left out.")
+    ] = None,
+    last: Annotated[int, typer.Option(help="audit: how many entries.", min=1)] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
+) -> None:
+    """Makes, lists and revokes API keys; shows who did what (audit). A server sees changes within two seconds."""
+    from postgrad.registry import Catalogue
+    from postgrad.registry.keys import Audit, Keys
+
+    catalogue = Catalogue()
+    keys = Keys(catalogue)
+    if action == "create":
+        secret, key = keys.create(
+            name or "unnamed", role, project, organization, requests_per_minute, tokens_per_minute
+        )
+        _note(catalogue, "keys create", key.id)
+        if json:
+            out(jsonlib.dumps({"key": secret, **_plain(key)}))
+            return
+        out(secret)
+        errors.print(
+            f"{key.id}: role {key.role}, project {key.project}. This is the only time that the key is shown; only its hash is kept.",
+            markup=False,
+            soft_wrap=True,
+        )
+    elif action == "list":
+        found = keys.list()
+        if json:
+            out(jsonlib.dumps([_plain(key) for key in found]))
+            return
+        for key in found:
+            limits = [f"{n} {what}/min" for n, what in ((key.requests_per_minute, "requests"), (key.tokens_per_minute, "tokens")) if n]  # fmt: skip
+            state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else ", ".join(limits) or "no limits"
+            out(f"{key.id}  {key.hint:<9}  {key.role:<9}  {key.organization}/{key.project:<12}  {key.created:%Y-%m-%d}  {key.name}  ({state})")  # fmt: skip
+        if not found:
+            out(
+                "There are no keys: the server answers everybody on this machine. `postgrad keys create NAME` makes one."
+            )
+    elif action == "revoke":
+        if name is None:
+            raise UsageError("`postgrad keys revoke` needs a key's id or name.", "`postgrad keys list` shows them.")
+        key = keys.revoke(name)
+        _note(catalogue, "keys revoke", key.id)
+        out(jsonlib.dumps(_plain(key)) if json else f"revoked {key.id} ({key.name})")
+    elif action == "audit":
+        deeds = Audit(catalogue).newest(last)
+        if json:
+            out(jsonlib.dumps([_plain(deed) for deed in deeds]))
+            return
+        for deed in deeds:
+            who = deed.key_id or "-"
+            out(f"{deed.at:%Y-%m-%d %H:%M:%S}  {who:<20}  {deed.address:<15}  {deed.status or '':>3}  {deed.action}  {deed.object_id}")  # fmt: skip
+        if not deeds:
+            out("The audit trail is empty.")
+    else:
+        raise UsageError(f"There is no action {action!r}.", "Actions: create, list, revoke, audit.")
+
+
+def _note(catalogue: Any, action: str, key_id: str) -> None:
+    """What is done to keys on the command line is in the trail too, with the user's name on this machine."""
+    from postgrad.registry.keys import Audit, Deed
+
+    now = datetime.datetime.now(datetime.UTC)
+    Audit(catalogue).add([Deed(now, None, None, None, f"cli:{getpass.getuser()}"[:64], action, key_id, 0, "")])
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    """JSON-safe."""
+    return {k: v.isoformat() if isinstance(v, datetime.datetime) else v for k, v in vars(item).items()}
