@@ -10,17 +10,17 @@ import uuid
 from collections.abc import Generator
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import postgrad
 from postgrad.errors import DataError, ModelError, PostgradError, StorageError
 from postgrad.models.generate import Completion, Decoding
+from postgrad.serving import fine_tuning
 from postgrad.serving.engine import Engine, Prepared, Served, messages_from
+from postgrad.serving.errors import ApiError, install
 
 DEFAULT_NEW_TOKENS = 512
 
@@ -70,22 +70,6 @@ _UNSUPPORTED = (
 )
 
 
-class ApiError(Exception):
-    """An answer in OpenAI's error form."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        code: str | None = None,
-        param: str | None = None,
-        kind: str = "invalid_request_error",
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
 def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
     """The application.
 
@@ -96,7 +80,8 @@ def make_app(engine: Engine, api_key: str | None = None) -> FastAPI:
     app = FastAPI(
         title="postgrad", version=postgrad.__version__, description="OpenAI-compatible chat for base and tuned models."
     )
-    _errors(app)
+    install(app)
+    fine_tuning.install(app, engine)
 
     app.add_middleware(_KeyAndId, api_key=api_key)
 
@@ -258,39 +243,6 @@ class _KeyAndId:
             await JSONResponse(error.body, 401)(scope, receive, send_with_id)
             return
         await self.app(scope, receive, send_with_id)
-
-
-def _errors(app: FastAPI) -> None:
-    """Every foreseen error in OpenAI's form."""
-
-    @app.exception_handler(ApiError)
-    def api(request: Request, error: ApiError) -> JSONResponse:
-        return JSONResponse(error.body, error.status)
-
-    @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"][1:])
-        return JSONResponse(
-            ApiError(400, f"Invalid value for {where!r}: {first['msg']}.", "invalid_value", where).body, 400
-        )
-
-    @app.exception_handler(HTTPException)
-    def http(request: Request, error: HTTPException) -> JSONResponse:
-        message = (
-            f"Unknown request URL: {request.method} {request.url.path}."
-            if error.status_code == 404
-            else str(error.detail)
-        )
-        return JSONResponse(
-            ApiError(error.status_code, message, "unknown_url" if error.status_code == 404 else None).body,
-            error.status_code,
-        )
-
-    @app.exception_handler(PostgradError)
-    def foreseen(request: Request, error: PostgradError) -> JSONResponse:
-        answer = _foreseen(error)
-        return JSONResponse(answer.body, answer.status)
 
 
 def _foreseen(error: PostgradError) -> ApiError:
