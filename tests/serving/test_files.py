@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import itertools
 import os
 
 import httpx
@@ -20,7 +21,7 @@ from postgrad.serving.app import make_app
 from postgrad.serving.engine import Engine
 from postgrad.serving.multipart import _feed, _Reader
 from postgrad.serving.store import Store
-from tests.serving.running import examples, in_thread
+from tests.serving.running import examples, in_thread, until
 
 
 @pytest.fixture
@@ -192,11 +193,8 @@ def test_a_client_that_hangs_up_leaves_nothing(address, own_home):
 
     with pytest.raises(KeyboardInterrupt):
         httpx.post(address + "/files", content=half(), headers={"content-type": "multipart/form-data; boundary=x"})
-    for _ in range(50):
-        if not list((own_home / "files").iterdir()):
-            return
-        asyncio.run(asyncio.sleep(0.1))
-    raise AssertionError("something was left behind")
+    folder = own_home / "files"
+    until(lambda: folder.exists() and not list(folder.iterdir()), 20)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -211,7 +209,7 @@ def test_however_a_form_is_cut_into_pieces_the_file_is_the_same(data, cuts, tmp_
 
     async def pieces():
         edges = [0, *sorted(c for c in cuts if c < len(body)), len(body)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in itertools.pairwise(edges):
             yield body[start:end]
 
     out = io.BytesIO()

@@ -39,6 +39,15 @@ def client(address):
     return openai.OpenAI(base_url=address, api_key="x", max_retries=0)
 
 
+GRADER = {
+    "type": "string_check",
+    "name": "same",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.n}}",
+    "operation": "eq",
+}
+
+
 def row(name="x", **values):
     fixed = {
         "id": new_id("ftjob-"), "organization": "org-local", "project": "proj-local", "created_at": 1, "model": "m", "base": "m",
@@ -152,7 +161,7 @@ def test_a_file_of_another_purpose(client):
     (b'{"text": "x"}', None, "invalid_training_file", "Unexpected file format, expected either"),
     (examples(), {"type": "dpo"}, "invalid_training_file", "is in the fine-tune-chat format"),
     (b'{"messages": [{"role": "user", "content": "x"}], "n": 1}\n' * 12,
-     {"type": "reinforcement", "reinforcement": {"grader": {"type": "string_check"}}}, "unsupported_method", "no training method 'reinforcement' yet"),
+     {"type": "reinforcement", "reinforcement": {"grader": GRADER}}, "unsupported_method", "no training method 'reinforcement' yet"),
 ])  # fmt: skip
 def test_a_job_whose_file_is_at_fault_fails_and_says_so(client, data, method, code, words):
     job = settled(client, create(client, training_file=upload(client, data), **({"method": method} if method else {})))
@@ -218,11 +227,11 @@ def test_a_request_that_is_sent_again_makes_no_second_job(client, address):
     assert other.json()["id"] not in sent
 
 
-def test_two_thousand_jobs_are_paged_to_the_end_and_filtered_by_metadata(client, store):
+def test_a_thousand_jobs_are_paged_to_the_end_and_filtered_by_metadata(client, store):
     from postgrad.registry.job_tables import LabelRow
 
     rows = [
-        row(created_at=i // 7, labels={"team": "abc"[i % 3], "x y": str(i)} if i % 2 else None) for i in range(2000)
+        row(created_at=i // 7, labels={"team": "abc"[i % 3], "x y": str(i)} if i % 2 else None) for i in range(1000)
     ]
     with store.writing() as session:
         session.add_all(rows)
@@ -234,7 +243,7 @@ def test_two_thousand_jobs_are_paged_to_the_end_and_filtered_by_metadata(client,
     assert [j.metadata["x y"] for j in client.fine_tuning.jobs.list(metadata={"team": "b", "x y": "1"})] == ["1"]
     assert {j.metadata["team"] for j in client.fine_tuning.jobs.list(limit=100, metadata={"team": "c"})} == {"c"}
     without = list(client.fine_tuning.jobs.list(limit=100, extra_query={"metadata": "null"}))
-    assert len(without) == 1000 and all(j.metadata is None for j in without)
+    assert len(without) == 500 and all(j.metadata is None for j in without)
 
 
 def test_events_are_paged_newest_first(client):

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from postgrad.serving.errors import ApiError
 from postgrad.storage import storing
@@ -83,6 +84,8 @@ async def _feed(parser: MultipartParser, reader: _Reader, chunks: AsyncIterator[
             parser.finalize()
     except MultipartParseError as error:
         raise ApiError(400, f"The form cannot be read: {error}.", "invalid_multipart") from error
+    except ClientDisconnect as gone:
+        raise ApiError(400, "The client hung up.", "invalid_multipart") from gone
     if not reader.ended and reader.form.size <= limit:
         raise ApiError(400, "The form ends in the middle.", "invalid_multipart")
 
