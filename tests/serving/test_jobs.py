@@ -206,12 +206,7 @@ def test_an_unknown_job_in_the_services_words(client):
             ask("ftjob-nobody")
         error = caught.value
         assert (error.code, error.param, error.type) == ("fine_tune_not_found", "fine_tune_id", "invalid_request_error")
-        assert (
-            error.message.endswith(
-                "'Could not find fine tune: ftjob-nobody', 'type': 'invalid_request_error', 'param': 'fine_tune_id', 'code': 'fine_tune_not_found'}}"
-            )
-            or "Could not find fine tune: ftjob-nobody" in error.message
-        )
+        assert "Could not find fine tune: ftjob-nobody" in error.message
 
 
 def test_a_request_that_is_sent_again_makes_no_second_job(client, address):

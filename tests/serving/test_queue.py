@@ -10,11 +10,18 @@ from postgrad.serving.errors import ApiError
 from postgrad.serving.lease import Lease, LeaseLostError, Metrics
 from postgrad.serving.queue import MOST_DEATHS, Error, Queue
 from postgrad.serving.store import Store, new_id, now
+from tests.serving.running import fresh_postgres
 
 
-@pytest.fixture
-def queue():
-    return Queue(Store(Catalogue()), "here")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def queue(request):
+    if request.param == "sqlite":
+        yield Queue(Store(Catalogue()), "here")
+        return
+    with fresh_postgres() as url:
+        catalogue = Catalogue(url)
+        yield Queue(Store(catalogue), "here")
+        catalogue.engine.dispose()
 
 
 def add(queue, ready=True, **values):
