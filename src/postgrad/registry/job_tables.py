@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from postgrad.registry.tables import Base
@@ -68,7 +68,8 @@ class JobRow(_Owned, Base):
     """A fine-tuning job, with what keeps it from running twice.
 
     `device` is set while a process may be computing for the job; no two rows have the same. `lease` is the token without
-    which that process may not write. `deaths` counts unexpected ends of that process since `furthest` last grew.
+    which that process may not write. `deaths` counts unexpected ends of that process since `furthest` last grew. `notice_due` is when the job's end is to be told
+    to the webhook, None where it need not be.
     """
 
     __tablename__ = "jobs"
@@ -99,11 +100,13 @@ class JobRow(_Owned, Base):
     device: Mapped[str | None] = mapped_column(String(128), unique=True)
     lease: Mapped[str | None] = mapped_column(String(64))
     worker_pid: Mapped[int | None] = mapped_column(Integer)
-    worker_started: Mapped[float | None] = mapped_column()
-    heartbeat: Mapped[float | None] = mapped_column()
+    worker_started: Mapped[float | None] = mapped_column(Double)
+    heartbeat: Mapped[float | None] = mapped_column(Double)
     deaths: Mapped[int] = mapped_column(default=0)
     furthest: Mapped[int] = mapped_column(default=0)
     furthest_before: Mapped[int] = mapped_column(default=-1)
+    notice_due: Mapped[float | None] = mapped_column(Double)
+    notices: Mapped[int] = mapped_column(default=0)
 
 
 class LabelRow(Base):

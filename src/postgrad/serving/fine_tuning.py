@@ -13,6 +13,7 @@ from postgrad.serving import files, jobs, tuned_models, uploads
 from postgrad.serving.engine import Engine
 from postgrad.serving.store import Store
 from postgrad.serving.supervisor import Supervisor
+from postgrad.serving.webhooks import receiver
 
 
 def install(app: FastAPI, engine: Engine) -> None:
@@ -20,10 +21,15 @@ def install(app: FastAPI, engine: Engine) -> None:
 
     Args:
         engine: Its base models are those that can be trained; the first stands in for OpenAI's own.
+
+    Raises:
+        UsageError: the webhook's settings make no sense.
     """
     store = Store(engine.catalogue)
-    supervisor = Supervisor(store)
+    to = receiver()
+    supervisor = Supervisor(store, to)
     app.state.store, app.state.queue, app.state.bases = store, supervisor.queue, engine.bases
+    app.state.notices = to is not None
     for part in (files, uploads, jobs, tuned_models):
         app.include_router(part.router)
     before = app.router.lifespan_context

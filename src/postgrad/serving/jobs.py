@@ -51,6 +51,7 @@ def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
         said.append(
             "This server sends nothing to Weights & Biases: the integrations are kept with the job and not used."
         )
+    row.notice_due = 0.0 if request.app.state.notices else None
     _hold(queue.store, owner, body, row)
     queue.add(row, said)
     return view(row)

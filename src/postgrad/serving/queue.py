@@ -23,7 +23,7 @@ from postgrad.serving.job_events import say
 from postgrad.serving.store import Store, new_id, now
 
 FINAL = ("succeeded", "failed", "cancelled")
-MOST_DEATHS = 5
+MOST_DEATHS = 10
 """A training process that ends unexpectedly so many times without a step of progress has failed."""
 RETRY_SECONDS = 60
 """A repeated request is looked for among those of so many seconds."""

@@ -27,6 +27,7 @@ from postgrad.serving.examples import FileFaultError, count_examples
 from postgrad.serving.job_folder import JobFolder, host_id
 from postgrad.serving.queue import FINAL, Error, Queue
 from postgrad.serving.store import Store
+from postgrad.serving.webhooks import Notifier, Receiver
 from postgrad.storage import home
 
 TICK = 0.5
@@ -43,15 +44,15 @@ class Supervisor:
 
     Args:
         store: Where the jobs are.
+        to: Who is told of their ends.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, to: Receiver | None = None) -> None:
         self.store, self.host = store, host_id()
         self.queue = Queue(store, self.host)
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._loop, args=(f,), daemon=True) for f in (self._validate, self._run)
-        ]
+        turns = [self._validate, self._run, *([Notifier(store, to).send_next] if to else [])]
+        self._threads = [threading.Thread(target=self._loop, args=(turn,), daemon=True) for turn in turns]
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._seen: dict[str, tuple[float | None, float]] = {}
         self._swept = 0.0

@@ -91,11 +91,13 @@ def _jobs() -> None:
         sa.Column("device", sa.String(128), unique=True),
         sa.Column("lease", sa.String(64)),
         sa.Column("worker_pid", sa.Integer),
-        sa.Column("worker_started", sa.Float(53)),
-        sa.Column("heartbeat", sa.Float(53)),
+        sa.Column("worker_started", sa.Double),
+        sa.Column("heartbeat", sa.Double),
         sa.Column("deaths", sa.Integer, nullable=False),
         sa.Column("furthest", sa.Integer, nullable=False),
         sa.Column("furthest_before", sa.Integer, nullable=False),
+        sa.Column("notice_due", sa.Double),
+        sa.Column("notices", sa.Integer, nullable=False),
     )
     op.create_index("ix_jobs_owner", "jobs", ["organization", "project", "number"])
     op.create_index("ix_jobs_queue", "jobs", ["status"])
