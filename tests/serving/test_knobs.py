@@ -44,10 +44,14 @@ def test_validation_is_measured_at_the_end_of_every_pass(examples, batch, epochs
 
 
 def test_openais_models_stand_for_the_first_base():
-    bases = ("smollm2-135m-instruct", "org/other")
-    assert base_for("gpt-4o-mini-2024-07-18", None, bases) == bases[0]
-    assert base_for("org/other", None, bases) == base_for("gpt-4.1", "org/other", bases) == bases[1]
-    assert base_for("nobody", None, bases) is base_for("gpt-4o", "/etc", bases) is None
+    meant = {"tiny": "tiny", "gpt-4.1": "org/other", "org/other": "org/other"}.get
+
+    def base(model, wish=None):
+        return base_for(model, wish, meant, "tiny")
+
+    assert base("gpt-4o-mini-2024-07-18") == base("tiny") == base("gpt-4o", "tiny") == "tiny"
+    assert base("org/other") == base("gpt-4.1") == base("gpt-4o", "org/other") == "org/other"
+    assert base("nobody") is base("gpt-4o", "/etc") is base("tiny", "nobody") is None
 
 
 def test_names_are_spelled_as_openais():

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from postgrad.serving import files, jobs, tuned_models, uploads
+from postgrad.serving import files, jobs, model_deletion, permissions, uploads
 from postgrad.serving.engine import Engine
 from postgrad.serving.store import Store
 from postgrad.serving.supervisor import Supervisor
@@ -28,9 +28,9 @@ def install(app: FastAPI, engine: Engine) -> None:
     store = Store(engine.catalogue)
     to = receiver()
     supervisor = Supervisor(store, to)
-    app.state.store, app.state.queue, app.state.bases = store, supervisor.queue, engine.bases
+    app.state.store, app.state.queue, app.state.engine = store, supervisor.queue, engine
     app.state.notices = to is not None
-    for part in (files, uploads, jobs, tuned_models):
+    for part in (files, uploads, jobs, permissions, model_deletion):
         app.include_router(part.router)
     before = app.router.lifespan_context
 

@@ -14,8 +14,10 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Select, select
 from starlette.concurrency import run_in_threadpool
 
+from postgrad.errors import ModelError
 from postgrad.registry.job_tables import CheckpointRow, EventRow, JobRow, LabelRow
 from postgrad.serving import job_events
+from postgrad.serving.engine import Engine
 from postgrad.serving.errors import ApiError, unknown_model
 from postgrad.serving.files import find_file
 from postgrad.serving.job_folder import JobFolder
@@ -41,7 +43,8 @@ def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
         made = queue.same_request(owner.organization, owner.project, digest)
         if made is not None:
             return view(made)
-    base = base_for(body.model, body.base, request.app.state.bases)
+    engine: Engine = request.app.state.engine
+    base = base_for(body.model, body.base, lambda name: _base_of(engine, name), engine.bases[0])
     if base is None:
         raise _no_base(body)
     row, said = _row(body, owner, base, digest, queue.host), []
@@ -188,6 +191,15 @@ def _hold(store: Store, owner: Owner, body: CreateJob, row: JobRow) -> None:
         JobFolder.of(row.id).hold(body.training_file, body.validation_file)
     except FileNotFoundError as error:
         raise ApiError(400, "A file of this job was deleted just now.", None, "training_file") from error
+
+
+def _base_of(engine: Engine, name: str) -> str | None:
+    """The base model that the server offers under a name."""
+    try:
+        served = engine.find(name)
+    except ModelError:
+        return None
+    return served.base if served.entry is None else None
 
 
 def _no_base(body: CreateJob) -> ApiError:

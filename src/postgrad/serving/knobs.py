@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
@@ -83,16 +83,15 @@ def fine_tuned_name(model: str, organization: str, suffix: str | None, tail: str
     return f"ft:{base[:96].replace('@', '-')}:{organization[:48]}:{suffix or ''}:{tail}"
 
 
-def base_for(model: str, wish: str | None, bases: Sequence[str]) -> str | None:
+def base_for(model: str, wish: str | None, meant: Callable[[str], str | None], stand_in: str) -> str | None:
     """The base model that a job trains, or None where this server has none of that name.
 
     Args:
         model: The job's `model`.
         wish: Its own setting `base`.
-        bases: What this server offers; the first stands in for OpenAI's own models.
+        meant: The base model that this server knows under a name.
+        stand_in: What is trained where `model` names one of OpenAI's own.
     """
     if wish is not None:
-        return wish if wish in bases else None
-    if model in bases:
-        return model
-    return bases[0] if is_openais(model) and bases else None
+        return meant(wish)
+    return meant(model) or (stand_in if is_openais(model) else None)

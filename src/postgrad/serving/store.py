@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError as DBDataError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from postgrad.errors import StorageError
@@ -62,9 +64,11 @@ def _lock(connection: Connection) -> None:
 def _foreseen() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DBDataError as error:  # PostgreSQL's word for NUL characters and texts beyond a column
+        raise ApiError(400, "The request holds a text that cannot be stored.", "invalid_value") from error
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         raise StorageError(
-            f"The database cannot be read or written at the moment: {error.orig}.",
+            f"The database cannot be read or written at the moment: {getattr(error, 'orig', error)}.",
             "Is the disk full, the database locked by another program, or its server away?",
         ) from error
 

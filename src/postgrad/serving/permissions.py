@@ -1,4 +1,4 @@
-"""What jobs leave behind: deleting fine-tuned models, and leave for other projects to use checkpoints."""
+"""Leave for other projects of the organisation to use a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from pydantic import Field, StrictStr
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
-from postgrad.errors import ModelError
-from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import CheckpointRow, JobRow, PermissionRow
-from postgrad.serving.errors import ApiError, unknown_model
+from postgrad.serving.errors import ApiError
 from postgrad.serving.paging import listed, page
-from postgrad.serving.store import DEFAULT_ORGANIZATION, DEFAULT_PROJECT, Owner, Store, new_id, now, owner_of, writer_of
+from postgrad.serving.store import Owner, Store, new_id, now, owner_of, writer_of
 from postgrad.serving.strict import Strict
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["fine-tuning"])
 Reader = Annotated[Owner, Depends(owner_of)]
 Writer = Annotated[Owner, Depends(writer_of)]
 _PERMISSIONS = "/v1/fine_tuning/checkpoints/{checkpoint:path}/permissions"
@@ -29,27 +27,6 @@ class Projects(Strict):
     project_ids: Annotated[
         list[Annotated[StrictStr, Field(min_length=1, max_length=128)]], Field(min_length=1, max_length=100)
     ]
-
-
-@router.delete("/v1/models/{name:path}")
-def remove(name: str, request: Request, owner: Writer) -> dict[str, Any]:
-    """Deletes a fine-tuned model, or one version of it; base models stay."""
-    if name in request.app.state.bases:
-        message = f"The model `{name}` is a base model of this server and cannot be deleted."
-        raise ApiError(403, message, "insufficient_permissions", "model")
-    catalogue: Catalogue = request.app.state.store.catalogue
-    try:
-        entry = catalogue.get(name)
-    except ModelError:
-        raise unknown_model(name) from None
-    theirs = (
-        entry.details.get("organization", DEFAULT_ORGANIZATION),
-        entry.details.get("project", DEFAULT_PROJECT),
-    )
-    if theirs != (owner.organization, owner.project):
-        raise unknown_model(name)
-    catalogue.delete(entry.id)
-    return {"id": name, "object": "model", "deleted": True}
 
 
 @router.get(_PERMISSIONS)
@@ -96,12 +73,6 @@ def forbid(checkpoint: str, permission_id: str, request: Request, owner: Writer)
             raise ApiError(404, f"Could not find permission: {permission_id}", "permission_not_found", "permission_id")
         session.execute(delete(PermissionRow).where(PermissionRow.id == permission_id))
     return {"id": permission_id, "object": "checkpoint.permission", "deleted": True}
-
-
-def may_use(session: Session, owner: Owner, model: str) -> bool:
-    """Whether a project was given leave to use another one's checkpoint."""
-    mine = (PermissionRow.organization == owner.organization, PermissionRow.project_id == owner.project)
-    return session.scalar(select(PermissionRow.id).where(PermissionRow.checkpoint == model, *mine)) is not None
 
 
 def _model_of(session: Session, owner: Owner, checkpoint: str) -> str:
