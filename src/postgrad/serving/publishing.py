@@ -143,7 +143,7 @@ def told_to_client(error: PostgradError | OSError, row: JobRow, folder: JobFolde
     if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return Error(
             "disk_full",
-            "The server's disk is full. The job's last checkpoint is lost; free some space and create it again.",
+            "The server's disk is full. Free some space on it and create the job again.",
         )
     message = without_paths(str(error).replace("--accept ", "accept="), row, folder)
     if isinstance(error, ValidationFileError):
