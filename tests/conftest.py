@@ -27,7 +27,13 @@ CORPUS = [
 def own_home(tmp_path, monkeypatch):
     """Every test has a state folder of its own."""
     monkeypatch.setenv("POSTGRAD_HOME", str(tmp_path / "home"))
-    for name in ("DATABASE_URL", "POSTGRAD_STORE", "POSTGRAD_API_KEY"):
+    for name in (
+        "DATABASE_URL",
+        "POSTGRAD_STORE",
+        "POSTGRAD_API_KEY",
+        "POSTGRAD_WEBHOOK_URL",
+        "POSTGRAD_WEBHOOK_SECRET",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "home"
 

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from postgrad.errors import UsageError
 
+ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
+"""Peak rates when none is given, for adapters and for whole weights; see design/0004-training.md."""
 ARMS = ("base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag")
 
 
@@ -119,6 +121,8 @@ class TrainingSection(_Section):
     """Share of the mixed examples that is general."""
     replay_divergence: float = Field(default=0.0, ge=0)
     """Above 0: general examples hold the model to the base's answers (this times the KL divergence) instead of to their own."""
+    snapshots: int = Field(default=0, ge=0)
+    """Keep the trained weights as they are after each of the last so many passes, beside the run's checkpoints."""
     blend: bool = False
     """Average the trained weights with the base's, as far as validation does not suffer."""
 

@@ -60,6 +60,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    @property
+    def snapshots(self) -> Path:
+        """Trained weights after passes over the data, one folder `step-000120` each."""
+        return self.path / "snapshots"
+
     def write_state(self, state: State, **extra: Any) -> None:
         current = self.read_state()
         current.update({"state": state, **extra})
@@ -74,6 +79,7 @@ class RunFolder:
     def clear(self) -> None:
         """Removes what a run wrote, and nothing else that may lie in the folder."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+        shutil.rmtree(self.snapshots, ignore_errors=True)
         for name in ("run.json", "steps.jsonl", "control"):
             (self.path / name).unlink(missing_ok=True)
 

@@ -20,16 +20,13 @@ from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.trained import Trained, load_trained
 from postgrad.progress import Said, Working
-from postgrad.recipe import TrainingSection
+from postgrad.recipe import ADAPTER_RATE, FULL_RATE, TrainingSection
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report import TrainingPart
 from postgrad.run import RunFolder
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.parallel import World
 from postgrad.training.train import Plan, train
-
-ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
-"""Peak rates when none is given; see design/0004-training.md."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ def trained_model(
         passages: Documents that the model answers from; stored beside its weights.
         seconds: About how long training may take.
         folder: Where checkpoints lie; a folder named after the training when None.
-        begin: `resume` refuses to begin anew, `fresh` does not take what was kept; "" goes on if it can.
+        begin: `resume` refuses to begin anew, `fresh` does not take what was kept, `folder` takes only what is in its own
+            folder; "" goes on if it can.
 
     Raises:
         UsageError: there is nothing to resume.
@@ -81,10 +79,10 @@ def trained_model(
     key, kept = job.kept("training", inputs, ("training", "models"))
     folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
     world = World.of_environment()
-    if begin == "fresh":
+    if begin in ("fresh", "folder"):
         kept = None
-        if world.leads:
-            folder.clear()
+    if begin == "fresh" and world.leads:
+        folder.clear()
     world.wait()
     if begin == "resume" and kept is None and not folder.read_state():
         raise UsageError(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, event, func, inspect, select, text
+from sqlalchemy import Engine, create_engine, event, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from postgrad.errors import ModelError, StorageError, UsageError
 from postgrad.registry.tables import AliasRow, ModelRow
 from postgrad.storage import home, storing
 
-HEAD = "0002_keys"
+HEAD = "0003_jobs"
 _upgrading = threading.Lock()  # Alembic keeps its state in module globals
 
 
@@ -72,6 +72,11 @@ class Catalogue:
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
         self._upgrade()
+
+    @property
+    def engine(self) -> Engine:
+        """The connection to the database, migrated: what else lives in it is read and written through this."""
+        return self._engine
 
     def _upgrade(self) -> None:
         try:

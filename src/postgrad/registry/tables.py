@@ -20,7 +20,7 @@ class ModelRow(Base):
     __table_args__ = (UniqueConstraint("name", "version"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(128), index=True)
+    name: Mapped[str] = mapped_column(String(255), index=True)
     version: Mapped[int]
     base: Mapped[str] = mapped_column(String(512))
     base_hash: Mapped[str] = mapped_column(String(80))
@@ -40,7 +40,7 @@ class AliasRow(Base):
     __tablename__ = "aliases"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(128), index=True)
+    name: Mapped[str] = mapped_column(String(255), index=True)
     alias: Mapped[str] = mapped_column(String(64))
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
     moved: Mapped[datetime.datetime] = mapped_column(DateTime(timezone=True))

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 import postgrad
 from postgrad.registry.keys import Audit, Keys
-from postgrad.serving import errors
+from postgrad.serving import errors, fine_tuning
 from postgrad.serving.answering import Answering
 from postgrad.serving.audit import Counters, Trail, Watched
 from postgrad.serving.auth import Gate
@@ -104,6 +104,7 @@ def make_app(
         models_router(engine),
     ):
         app.include_router(router)
+    fine_tuning.install(app, engine)
     return app
 
 

@@ -29,6 +29,7 @@ from postgrad.training.objectives import OBJECTIVES, Objective
 from postgrad.training.objectives.replay import WithReplay
 from postgrad.training.optimizers import Schedule
 from postgrad.training.parallel import World
+from postgrad.training.snapshots import with_snapshots
 
 FEWEST_STEPS = 100
 """A training under time pressure still makes so many steps (if the data has them)."""
@@ -63,6 +64,7 @@ class Plan:
     recompute: bool = False
     replay_share: float = 0.1
     replay_divergence: float = 0.0
+    snapshots: int = 0
     blend: bool = False
     seed: int = 0
     seconds: float | None = None
@@ -134,7 +136,10 @@ def train(
         trainer = Trainer(forward, objective, examples, held.examples, settings, folder, identity, world)
         if world.leads:
             folder.write_state("running")
-        yield from trainer.run(stopped)
+        if plan.snapshots:
+            yield from with_snapshots(trainer, method, folder, model.base.name, plan.snapshots, stopped)
+        else:
+            yield from trainer.run(stopped)
         ending = trainer.progress.ending
         if ending in ("paused", "cancelled"):
             if world.leads:

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from postgrad.registry import job_tables  # noqa: F401 - its tables join the metadata
 from postgrad.registry.tables import Base
 
 connection = context.config.attributes["connection"]

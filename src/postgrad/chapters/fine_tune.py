@@ -1,0 +1,77 @@
+"""The short story of a fine-tuning job: the client's files in, a trained blob out; who asked for it registers it.
+
+Unlike `postgrad train` it trains on every example that the client sent for training: nothing is kept for validation
+unless a second file is given. It goes on from its own folder alone, so that an earlier job's result is never taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postgrad.chapters.job import Job
+from postgrad.chapters.read import checked_records
+from postgrad.chapters.train import Result, plan_of, trained_model
+from postgrad.data.load import data_hash, is_usable, load
+from postgrad.errors import DataError
+from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
+from postgrad.records import Conversation, Record
+from postgrad.run import RunFolder
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What the registry needs to know besides the name."""
+
+    result: Result
+    base_hash: str
+    template: str
+    data_hash: str
+    dtype: str
+
+
+class ValidationFileError(DataError):
+    """The validation file cannot be used."""
+
+
+def fine_tune(
+    recipe: Recipe, training: Path, validation: Path | None, folder: RunFolder, stopped: Callable[[], bool]
+) -> Working[FineTuned]:
+    """Reads, checks, trains, stores; begun again with the same folder it goes on.
+
+    Args:
+        recipe: `data`, `training`, `base` and `seed` are read.
+
+    Raises:
+        PostgradError: with one clear message; `ValidationFileError` where the second file is at fault.
+    """
+    job = Job(recipe, stopped)
+    yield Stage("data", "Reading and checking the examples")
+    _, checked, _ = yield from checked_records(job, [training])
+    train = _conversations(checked.kept)
+    if left_out := len(checked.kept) - len(train):
+        yield Said(f"{left_out} examples have no answer to learn and are left out.", warning=True)
+    held = _validation(validation) if validation else []
+
+    yield Stage("model", f"Loading the base model {recipe.base}")
+    model = yield from job.load()
+
+    yield Stage("training", "Training")
+    plan = plan_of(recipe.training, recipe.seed)
+    result = yield from trained_model(job, model, train, held, plan, folder=folder, begin="folder")
+    return FineTuned(
+        result, model.base.hash, model.renderer.fingerprint, data_hash([*train, *held]), model.device.dtype
+    )
+
+
+def _conversations(records: Sequence[Record]) -> list[Record]:
+    return [r for r in records if isinstance(r, Conversation) and is_usable(r)]
+
+
+def _validation(path: Path) -> list[Record]:
+    try:
+        return _conversations(load([path], minimum=1).records)
+    except DataError as error:
+        raise ValidationFileError(error.message, error.mend) from error

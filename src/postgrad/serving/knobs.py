@@ -1,0 +1,97 @@
+"""From what a job asks for to a recipe: the numbers behind `auto`, and which base model is meant. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+from postgrad.recipe import ADAPTER_RATE, FULL_RATE, Recipe, make_recipe
+
+_OPENAI = re.compile(r"(gpt-|chatgpt-|o[1-9]|davinci|babbage|curie|ada\b|codex|computer-use)")
+_SECTION = {
+    "method_type": "method", "lora_rank": "rank", "lora_alpha": "alpha", "quantization": "bits",
+}  # fmt: skip
+
+
+def is_openais(model: str) -> bool:
+    """Whether a name is that of one of OpenAI's own models, which nobody else can train."""
+    return bool(_OPENAI.match(model))
+
+
+def chosen_epochs(examples: int) -> int:
+    """OpenAI's cookbook: three passes, more for few examples and fewer for many; examples x passes from 100 to 25,000."""
+    if examples * 3 < 100:
+        return min(25, -(-100 // max(1, examples)))
+    if examples * 3 > 25_000:
+        return max(1, 25_000 // examples)
+    return 3
+
+
+def chosen_batch(examples: int) -> int:
+    """postgrad's tested four; 0.2 % of many examples, up to 256."""
+    return min(256, max(4, examples // 500))
+
+
+def chosen(asked: dict[str, Any], examples: int) -> dict[str, Any]:
+    """Hyperparameters with numbers in the place of `auto`."""
+    automatic: dict[str, Any] = {
+        "batch_size": chosen_batch(examples),
+        "learning_rate_multiplier": 1.0,
+        "n_epochs": chosen_epochs(examples),
+    }
+    return {key: automatic.get(key, value) if value == "auto" else value for key, value in asked.items()}
+
+
+def recipe_of(
+    base: str, name: str, seed: int, hyperparameters: dict[str, Any], extra: dict[str, Any], examples: int
+) -> Recipe:
+    """The recipe that a job means.
+
+    Args:
+        hyperparameters: Numbers, none `auto`.
+        examples: In the training file.
+        extra: postgrad's own settings as the client gave them.
+
+    Raises:
+        UsageError: settings that do not go together.
+    """
+    own = {k: v for k, v in extra.items() if k not in ("base", "system_prompt", "accept")}
+    training = {_SECTION.get(k, k): v for k, v in own.items()}
+    if "bits" in training:
+        training.setdefault("method", "qlora")
+    usual = FULL_RATE if training.get("method") == "full" else ADAPTER_RATE
+    training.setdefault("learning_rate", usual * hyperparameters["learning_rate_multiplier"])
+    epochs, batch = hyperparameters["n_epochs"], hyperparameters["batch_size"]
+    training |= {
+        "batch_size": batch, "epochs": epochs, "validations": epochs * _validations(examples, batch, epochs), "snapshots": 3,
+    }  # fmt: skip
+    data = {"system_prompt": extra.get("system_prompt"), "accept": extra.get("accept", [])}
+    return make_recipe({"base": base, "name": name, "seed": seed, "training": training, "data": data})
+
+
+def _validations(examples: int, batch: int, epochs: int) -> int:
+    """How often validation is measured in a pass: about five times in all, and always at the end of a pass."""
+    steps = -(-examples // batch)
+    return max(k for k in range(1, max(1, -(-5 // epochs)) + 1) if steps % k == 0)
+
+
+def fine_tuned_name(model: str, organization: str, suffix: str | None, tail: str) -> str:
+    """`ft:{base}:{organisation}:{suffix}:{8 characters}`; a base in a folder goes by the folder's name."""
+    base = PurePath(model).name if model.startswith(("/", "~", ".")) or "\\" in model else model
+    return f"ft:{base[:96].replace('@', '-')}:{organization[:48]}:{suffix or ''}:{tail}"
+
+
+def base_for(model: str, wish: str | None, meant: Callable[[str], str | None], stand_in: str) -> str | None:
+    """The base model that a job trains, or None where this server has none of that name.
+
+    Args:
+        model: The job's `model`.
+        wish: Its own setting `base`.
+        meant: The base model that this server knows under a name.
+        stand_in: What is trained where `model` names one of OpenAI's own.
+    """
+    if wish is not None:
+        return meant(wish)
+    return meant(model) or (stand_in if is_openais(model) else None)

@@ -1,0 +1,44 @@
+"""Pages as OpenAI's lists have them: `after` an id, at most `limit`, and whether there is more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from postgrad.serving.errors import ApiError
+
+
+def page(
+    session: Session, query: Select[Any], table: Any, after: str | None, limit: int, newest_first: bool = True
+) -> tuple[list[Any], bool]:
+    """One page of a query's rows by their `number`, and whether there is a next one.
+
+    Args:
+        query: Selects rows of `table`, and those alone that the client may see.
+        after: Id of the last row of the page before.
+
+    Raises:
+        ApiError: the query has no row `after`.
+    """
+    if after is not None:
+        last = session.scalars(query.where(table.id == after)).first()
+        if last is None:
+            raise ApiError(400, f"There is no {after!r} in this list to go on after.", "invalid_value", "after")
+        query = query.where(table.number < last.number if newest_first else table.number > last.number)
+    order = table.number.desc() if newest_first else table.number
+    rows = session.scalars(query.order_by(order).limit(limit + 1)).all()
+    return list(rows[:limit]), len(rows) > limit
+
+
+def listed(data: Sequence[dict[str, Any]], more: bool) -> dict[str, Any]:
+    """The list object, with the ids of its ends."""
+    return {
+        "object": "list",
+        "data": list(data),
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": more,
+    }

@@ -1,0 +1,163 @@
+"""What a training process makes known: checkpoints, the model, the result file, and errors; each once, however often it
+was started again."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from postgrad.chapters.fine_tune import FineTuned, ValidationFileError
+from postgrad.errors import DataError, GateError, PostgradError, StorageError, TrainingError, UsageError
+from postgrad.models.render import load_renderer
+from postgrad.models.sources import find_model
+from postgrad.recipe import Recipe
+from postgrad.registry.job_tables import CheckpointRow, FileRow, JobRow
+from postgrad.run import Step
+from postgrad.serving import content
+from postgrad.serving.job_folder import JobFolder
+from postgrad.serving.lease import Lease, LeaseLostError, Metrics
+from postgrad.serving.queue import Error
+from postgrad.serving.store import new_id, now
+from postgrad.storage import Blobs, sha256_file
+
+CHECKPOINTS = 3
+"""So many of a job's checkpoints are listed and can be asked, as at OpenAI."""
+
+
+@dataclass
+class Publisher:
+    """Makes a job's results known under its lease.
+
+    Attributes:
+        recipe: What is trained.
+        known: Steps whose checkpoints are registered.
+    """
+
+    lease: Lease
+    row: JobRow
+    folder: JobFolder
+    recipe: Recipe
+    known: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        with self.lease.store.reading() as session:
+            steps = select(CheckpointRow.step).where(CheckpointRow.job_id == self.row.id)
+            self.known = set(session.scalars(steps))
+
+    def new_checkpoints(self) -> list[int]:
+        """Steps whose weights the training kept and that are not registered yet."""
+        kept = (int(path.name.removeprefix("step-")) for path in self.folder.run.snapshots.glob("step-*"))
+        return sorted(set(kept) - self.known)
+
+    def add_checkpoint(self, step: int) -> None:
+        """Registers the weights of a step; of the older ones those beyond the last three go."""
+        name = f"{self.row.result_name}:ckpt-step-{step}"
+        self._register(
+            name, Blobs().put_folder(self.folder.run.snapshots / f"step-{step:06d}"), self._data(), step=step
+        )
+        taken = next((s for s in self.folder.run.read_steps() if s.step == step), None)
+        figures = {"step": step} if taken is None else metrics(taken).data
+        figures.pop("total_steps", None)
+        for model in self.lease.patiently(lambda: self.lease.add_checkpoint(step, name, figures, CHECKPOINTS)):
+            self.lease.store.catalogue.delete(f"{model}@1")
+        self.known.add(step)
+
+    def finish(self, done: FineTuned) -> None:
+        """The model, the result file and the job's end.
+
+        Raises:
+            LeaseLostError: the job was cancelled meanwhile, or is another process's.
+        """
+        part, row = done.result.part, self.row
+        self._register(
+            row.result_name, done.result.blob, done.data_hash, dtype=done.dtype,
+            training=part.model_dump(exclude={"train_loss"}),
+        )  # fmt: skip
+        with content.incoming() as path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(result_csv(part.train_loss, part.validation_loss))
+            result = FileRow(
+                id=new_id("file-"), organization=row.organization, project=row.project, created_at=now(), expires_at=None,
+                filename="step_metrics.csv", purpose="fine-tune-results", bytes=path.stat().st_size, digest=sha256_file(path),
+            )  # fmt: skip
+            content.keep(path, result.id)
+        try:
+            self.lease.patiently(lambda: self.lease.succeed(row.result_name, part.tokens, result))
+        except LeaseLostError:
+            content.forget(result.id)
+            if self.lease.status() == "cancelled":
+                self.lease.store.catalogue.delete(f"{row.result_name}@1")
+            raise
+
+    def _register(self, name: str, blob: str, data_hash: str, **more: Any) -> None:
+        """Enters a model in the registry; the same again is the entry that is there."""
+        row = self.row
+        if self.lease.status() not in ("running", "pausing"):
+            raise LeaseLostError(row.id)
+        base = find_model(row.base)
+        details = {
+            "system_prompt": self.recipe.data.system_prompt, "passages": 0, "organization": row.organization,
+            "project": row.project, "job": row.id, **more,
+        }  # fmt: skip
+        self.lease.patiently(
+            lambda: self.lease.store.catalogue.add(
+                name=name, base=row.base, base_hash=base.hash, method=self.recipe.training.method, blob=blob,
+                template=load_renderer(base.folder, base.context).fingerprint, data_hash=data_hash, report=None, details=details,
+            )
+        )  # fmt: skip
+
+    def _data(self) -> str:
+        return sha256_file(self.folder.training)
+
+
+def metrics(step: Step) -> Metrics:
+    """A step in OpenAI's words."""
+    message = f"Step {step.step}/{step.total}: training loss={step.loss:.2f}"
+    data: dict[str, Any] = {"step": step.step, "total_steps": step.total, "train_loss": step.loss}
+    if step.validation_loss is not None:
+        message += f", validation loss={step.validation_loss:.2f}, full validation loss={step.validation_loss:.2f}"
+        data |= {"valid_loss": step.validation_loss, "full_valid_loss": step.validation_loss}
+    return Metrics(message, data)
+
+
+def result_csv(train: list[tuple[int, float]], validation: list[tuple[int, float]]) -> bytes:
+    """OpenAI's result file; accuracies are not measured and stay empty."""
+    measured = dict(validation)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["step", "train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy"])
+    for step, loss in train:
+        valid = measured.get(step)
+        writer.writerow([step, f"{loss:.5f}", "", "" if valid is None else f"{valid:.5f}", ""])
+    return out.getvalue().encode()
+
+
+def told_to_client(error: PostgradError | OSError, row: JobRow, folder: JobFolder) -> Error:
+    """A foreseen error as the job's error object."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Error(
+            "disk_full",
+            "The server's disk is full. Free some space on it and create the job again.",
+        )
+    message = without_paths(str(error).replace("--accept ", "accept="), row, folder)
+    if isinstance(error, ValidationFileError):
+        return Error("invalid_validation_file", message, "validation_file")
+    if isinstance(error, DataError | GateError):
+        return Error("invalid_training_file", message, "training_file")
+    if isinstance(error, UsageError):
+        return Error("invalid_hyperparameters", message, "hyperparameters")
+    if isinstance(error, StorageError):
+        return Error("storage_error", message)
+    return Error("training_failed" if isinstance(error, TrainingError) else "server_error", message)
+
+
+def without_paths(text: str, row: JobRow, folder: JobFolder) -> str:
+    """The same with files under the names that the client knows."""
+    named = text.replace(str(folder.training), row.training_file)
+    return named.replace(str(folder.validation), row.validation_file or "").replace(str(folder.path), row.id)

@@ -1,0 +1,60 @@
+"""What stands behind `auto`, which base is meant, and that every own setting reaches the recipe."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postgrad.serving.job_requests import CreateJob, Knobs
+from postgrad.serving.knobs import base_for, chosen, chosen_batch, chosen_epochs, fine_tuned_name, recipe_of
+
+NUMBERS = {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 1.0}
+ASKED = {
+    "method_type": "dora", "lora_rank": 4, "lora_alpha": 8.0, "quantization": "int8", "learning_rate": 0.002, "schedule": "linear",
+    "warmup": 0.2, "weight_decay": 0.1, "optimizer": "muon", "neftune": 5.0, "max_steps": 7, "max_length": 99, "too_long": "drop",
+    "patience": 9, "token_budget": 999, "recompute": True, "system_prompt": "Be short.", "accept": ["too_little"],
+}  # fmt: skip
+
+
+@given(st.integers(10, 100_000))
+def test_automatic_numbers_keep_to_the_cookbooks_bounds(examples):
+    epochs = chosen_epochs(examples)
+    assert 1 <= epochs <= 25 and 4 <= chosen_batch(examples) <= 256
+    assert examples * epochs >= 100 and (examples * epochs <= 25_000 or epochs == 1)
+
+
+def test_automatic_means_three_passes_where_that_is_enough():
+    assert chosen_epochs(500) == 3
+    asked = {"n_epochs": "auto", "batch_size": 2, "learning_rate_multiplier": "auto"}
+    assert chosen(asked, 500) == {"n_epochs": 3, "batch_size": 2, "learning_rate_multiplier": 1.0}
+
+
+@pytest.mark.parametrize("knob", sorted(set(Knobs.model_fields) - {"base"}))
+def test_every_own_setting_changes_the_recipe(knob):
+    plain = recipe_of("b", "n", 0, NUMBERS, {}, 100)
+    body = CreateJob(model="b", training_file="file-a", **{knob: ASKED[knob]})
+    assert recipe_of("b", "n", 0, NUMBERS, body.knobs, 100) != plain
+
+
+@given(st.integers(10, 3000), st.integers(1, 64), st.integers(1, 50))
+def test_validation_is_measured_at_the_end_of_every_pass(examples, batch, epochs):
+    recipe = recipe_of("b", "n", 0, {**NUMBERS, "n_epochs": epochs, "batch_size": batch}, {}, examples)
+    steps = -(-examples // batch)
+    every = -(-steps * epochs // recipe.training.validations)
+    assert steps % every == 0
+
+
+def test_openais_models_stand_for_the_first_base():
+    meant = {"tiny": "tiny", "gpt-4.1": "org/other", "org/other": "org/other"}.get
+
+    def base(model, wish=None):
+        return base_for(model, wish, meant, "tiny")
+
+    assert base("gpt-4o-mini-2024-07-18") == base("tiny") == base("gpt-4o", "tiny") == "tiny"
+    assert base("org/other") == base("gpt-4.1") == base("gpt-4o", "org/other") == "org/other"
+    assert base("nobody") is base("gpt-4o", "/etc") is base("tiny", "nobody") is None
+
+
+def test_names_are_spelled_as_openais():
+    assert fine_tuned_name("gpt-4o-mini", "openai", None, "7p4lURel") == "ft:gpt-4o-mini:openai::7p4lURel"
+    assert fine_tuned_name("org/model", "o", "mine", "x") == "ft:org/model:o:mine:x"
+    assert fine_tuned_name("/home/me/models/tiny", "o", "s", "x") == "ft:tiny:o:s:x"
