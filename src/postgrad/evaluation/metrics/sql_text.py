@@ -1,0 +1,72 @@
+"""What can be said of a query from its text alone: is it SQL, what is its plain form, does it ask for an order."""
+
+from __future__ import annotations
+
+import re
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
+      | (?P<text>'(?:[^']|'')*')
+      | (?P<name>"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\])
+      | (?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)
+      | (?P<word>\w+)
+      | (?P<mark><>|!=|<=|>=|==|\|\||.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_SAME = {"<>": "!=", "==": "="}
+_BEGINS = re.compile(r"\A\s*\(*\s*(?:select|with|insert|update|delete|create|alter|drop)\b", re.IGNORECASE)
+_SHAPE = re.compile(
+    r"\bselect\b.+\bfrom\b|\bselect\s+(?:distinct\s+)?(?:[\d'\"*(-]|\w+\s*\()|\binsert\s+into\b|\bupdate\b.+\bset\b|\bdelete\s+from\b"
+    r"|\b(?:create|alter|drop)\s+(?:table|view|index)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_FENCE = re.compile(r"```[ \t]*(?:sql\w*)?[ \t]*\r?\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE)
+
+
+def extract_sql(answer: str) -> str:
+    """The first fenced block, or the whole text; without the ; at the end."""
+    fenced = _FENCE.search(answer)
+    return (fenced.group(1) if fenced else answer).strip().rstrip(";").strip()
+
+
+def is_sql(text: str) -> bool:
+    """Whether a text looks like a statement of SQL ("select a colour" alone does not make one)."""
+    return bool(_BEGINS.match(text) and _SHAPE.search(text) and len(text) <= 20_000)
+
+
+def plain_sql(query: str) -> list[str]:
+    """Tokens by which two spellings of one query are alike: case (but in texts), quotes, space and comments aside."""
+    tokens = []
+    for found in _TOKEN.finditer(query):
+        kind, token = found.lastgroup, found.group()
+        if kind == "space":
+            continue
+        if kind == "name":
+            token = token[1:-1].lower()
+        elif kind != "text":
+            token = _SAME.get(token, token.lower())
+        tokens.append(token)
+    while tokens and tokens[-1] == ";":
+        tokens.pop()
+    return [t for i, t in enumerate(tokens) if not (t == "as" and i + 1 < len(tokens))]
+
+
+def asks_for_order(query: str) -> bool:
+    """Whether the outermost query has an ORDER BY."""
+    tokens, depth = plain_sql(query), 0
+    for this, following in zip(tokens, [*tokens[1:], ""], strict=True):
+        depth += (this == "(") - (this == ")")
+        if depth == 0 and this == "order" and following == "by":
+            return True
+    return False
+
+
+def literals(query: str) -> tuple[list[float], list[str]]:
+    """The first numbers and texts that a query names, 50 of each; names in double quotes count as texts too, as SQLite reads them."""
+    numbers, texts = [], []
+    for found in _TOKEN.finditer(query):
+        if found.lastgroup == "number":
+            numbers.append(float(found.group()))
+        elif found.lastgroup == "text" or (found.lastgroup == "name" and found.group().startswith('"')):
+            texts.append(found.group()[1:-1].replace("''", "'"))
+    return numbers[:50], texts[:50]
