@@ -27,7 +27,7 @@ for _what, _most in ((_r.RLIMIT_AS, {memory}), (_r.RLIMIT_CPU, {cpu}), (_r.RLIMI
     _r.setrlimit(_what, (_most, _most))
 del _r, _what, _most
 """
-_SCRATCH_BYTES = 64 << 20
+_SCRATCH, _SCRATCH_BYTES = "/tmp", 64 << 20  # noqa: S108 - inside the sandbox
 _MEND = (
     "Install bubblewrap (apt install bubblewrap), or name a container: POSTGRAD_SANDBOX=docker:python:3.12-slim. "
     "Programs are never run without a sandbox."
@@ -89,7 +89,7 @@ class Sandbox:
         return [
             self.engine, "run", "--rm", "-i", "--name", box, "--network", "none", "--read-only", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges", "--user", "65534:65534", "--pids-limit", "16",
-            "--memory", str(2 * limits.memory_bytes), "--tmpfs", f"/tmp:size={_SCRATCH_BYTES}", "--workdir", "/tmp",
+            "--memory", str(2 * limits.memory_bytes), "--tmpfs", f"{_SCRATCH}:size={_SCRATCH_BYTES}", "--workdir", _SCRATCH,
             self.image, "python3", "-I", "-S",
         ]  # fmt: skip
 
@@ -146,7 +146,7 @@ def _bubblewrap(rules: int) -> list[str]:
         "--remount-ro",
         "/dev",
     ]
-    command += ["--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108 - inside
+    command += ["--size", str(_SCRATCH_BYTES), "--tmpfs", _SCRATCH, "--remount-ro", "/", "--chdir", _SCRATCH]
     if one_process_filter():
         command += ["--seccomp", str(rules)]
     return [*command, python, "-I", "-S"]

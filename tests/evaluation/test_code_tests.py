@@ -7,7 +7,7 @@ import json
 import pytest
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, has_sandbox, find_tests
+from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
 from postgrad.evaluation.metrics.metric import Case, paired
 from postgrad.evaluation.metrics.named import metric_named
 from postgrad.records import Message, Record, Task, pair

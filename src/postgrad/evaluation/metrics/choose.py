@@ -9,7 +9,7 @@ from typing import Literal
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics import ASKING, METRICS
 from postgrad.evaluation.metrics.chrf import chrf
-from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, has_sandbox, find_tests
+from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
 from postgrad.evaluation.metrics.exact_match import exact_match
 from postgrad.evaluation.metrics.fields import calls_of, reference_of
 from postgrad.evaluation.metrics.json_object import are_objects, json_fields, json_match, json_valid

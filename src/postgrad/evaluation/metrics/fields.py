@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,8 +40,6 @@ def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
     inner = call.get("function") if isinstance(call.get("function"), Mapping) else call
     arguments = inner.get("arguments", {})  # pyright: ignore[reportOptionalMemberAccess]
     if isinstance(arguments, str):
-        try:
+        with contextlib.suppress(ValueError, RecursionError):  # a fault of the data stays visible as text
             arguments = json.loads(arguments or "{}")
-        except (ValueError, RecursionError):
-            pass  # a fault of the data stays visible as text
     return {"name": str(inner.get("name", "")), "arguments": arguments}  # pyright: ignore[reportOptionalMemberAccess]

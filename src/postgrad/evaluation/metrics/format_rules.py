@@ -16,8 +16,8 @@ from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.metric import Case, Measured, Metric
 
 Rule = Callable[[str], bool]
-_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s|\Z)|[。！？]")  # noqa: RUF001 - other alphabets' marks
-_BULLET = re.compile(r"^[ \t]*(?:[-*+•–]|\d+[.)])[ \t]+\S", re.MULTILINE)  # noqa: RUF001
+_SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s|\Z)|[。！？]")
+_BULLET = re.compile(r"^[ \t]*(?:[-*+•–]|\d+[.)])[ \t]+\S", re.MULTILINE)
 _SURE_LETTERS = 12  # fewer letters do not show a language
 _LONGEST = 20_000  # a pattern of the user's sees at most so many characters
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.metrics.agreement import Agreement, agreement
 from postgrad.evaluation.metrics.human import read_labels
-from postgrad.evaluation.metrics.metric import Ask, Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.metric import Case, Means, Measured, Metric
 
 RUBRIC = "Does the answer say what the reference answer says: correct, complete, nothing wrong added, in the form that was asked for?"
 CONTROLS = 5

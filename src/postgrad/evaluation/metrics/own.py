@@ -46,7 +46,7 @@ def _load(path: Path, function: str) -> Callable[[str, str, dict[str, Any]], Any
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - the user's program may raise anything
+    except Exception as error:
         raise UsageError(f"{str(path)!r} cannot be loaded: {type(error).__name__}: {error}") from error
     work = getattr(module, function, None)
     if not callable(work):
@@ -67,7 +67,7 @@ def _checked(work: Callable[..., Any], case: Case, name: str) -> float:
     where = case.record.source if case.record is not None else "one answer"
     try:
         value = work(case.answer, case.reference, record)
-    except Exception as error:  # noqa: BLE001 - the user's program may raise anything
+    except Exception as error:
         raise DataError(f"{name} failed at {where}: {type(error).__name__}: {error}", "Mend the function.") from error
     if isinstance(value, bool):
         return float(value)

@@ -77,10 +77,8 @@ def last_number(text: str) -> float | None:
 def last_quantity(text: str) -> Quantity | None:
     """The last finite number in `text` with its unit, or None."""
     text = _result(text)
-    last = None
-    for last in _QUANTITY.finditer(text):
-        pass
-    return _read(last, whole=last.group().strip() == text.strip()) if last else None
+    found = list(_QUANTITY.finditer(text))
+    return _read(found[-1], whole=found[-1].group().strip() == text.strip()) if found else None
 
 
 def is_quantity(text: str) -> bool:
