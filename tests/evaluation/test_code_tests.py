@@ -58,8 +58,8 @@ def test_an_endless_test_does_not_hide_those_before_it() -> None:
 
 
 @needs_sandbox
-def test_setup_runs_first_and_records_without_tests_are_refused() -> None:
-    record = task("assert double(N) == 6", setup="N = 3")
+def test_setup_runs_before_the_tests_and_records_without_tests_are_refused() -> None:
+    record = task("assert N == 6", setup="N = double(3)")
     assert code_tests()(RIGHT, RIGHT, record) == 1
     without = paired([""], [RIGHT], [pair("q", RIGHT)])
     assert "only 0 of 1 records have tests" in code_tests().unfit(without)
@@ -72,6 +72,11 @@ def test_setup_runs_first_and_records_without_tests_are_refused() -> None:
 def test_tests_as_files_spell_them(value: object) -> None:
     assert find_tests(pair("q", "a", meta={"tests": value})) == ["assert f()"]
     assert find_tests(pair("q", "a", meta={"checks": value}), "checks") == ["assert f()"]
+
+
+def test_a_check_is_called_with_its_entry_point() -> None:
+    meta = {"test": "def check(candidate):\n    assert candidate(1) == 2", "entry_point": "double"}
+    assert find_tests(pair("q", "a", meta=meta))[0].endswith("\ncheck(double)")
 
 
 def test_the_longest_python_block_is_the_program() -> None:

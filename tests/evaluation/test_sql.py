@@ -108,7 +108,7 @@ def test_what_went_wrong_is_counted_and_unfit_data_refused(tmp_path) -> None:
     assert "no such table" in metric.unfit([Case("", "SELECT * FROM pets")])
     assert "only 0 of 1 records have a schema" in sql_execution().unfit([Case("", reference)])
     path.write_text("CREATE TABEL x")
-    with pytest.raises(UsageError, match="SQLite refuses the schema"):
+    with pytest.raises(UsageError, match="the schema is refused"):
         metric_named(f"sql_execution(schema={path})")
 
 

@@ -72,18 +72,8 @@ def measure_arms(
         yield Said(f"Arm {arm.name}: {arm.note}")
         start = time.monotonic()
         result = yield from measure(
-            model,
-            arm,
-            prompts,
-            messages,
-            data.test,
-            data.choice,
-            decoding,
-            answers,
-            job.price,
-            data.groups,
-            job.stopped,
-        )
+            model, arm, prompts, data.test, data.choice, decoding, answers, job.price, data.groups, job.stopped, messages
+        )  # fmt: skip
         job.seconds[f"arm {arm.name}"] = time.monotonic() - start
         score = result.score
         yield Said(

@@ -91,7 +91,6 @@ def measure(
     model: LanguageModel,
     arm: Arm,
     prompts: Sequence[Sequence[int]],
-    asked: Sequence[tuple[Message, ...]],
     test: Sequence[Record],
     choice: Choice,
     decoding: Decoding,
@@ -99,8 +98,12 @@ def measure(
     price: Price,
     groups: Sequence[Any] | None,
     stopped: Callable[[], bool],
+    asked: Sequence[tuple[Message, ...]] = (),
 ) -> Working[ArmResult]:
-    """One arm on the whole test part, asked with `asked`, of which `prompts` are the ids."""
+    """One arm on the whole test part, asked with `prompts`: the ids of what it asks for each record.
+
+    `asked` are the messages themselves, for metrics that ask the model again; without it those take the record's own.
+    """
     completions = yield from answer(model, prompts, decoding, answers, stopped)
     texts = [c.text for c in completions]
     found = choice.measure(texts, test, asked)

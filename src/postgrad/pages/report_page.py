@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postgrad.pages import pictures, wording
+from postgrad.pages.arm_details import class_table, tallies
 from postgrad.report import ArmPart, ComparisonPart, FindingPart, Report
 from postgrad.storage import write_atomic
 
@@ -89,6 +90,8 @@ def render_report(report: Report) -> str:
             arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
             losses=pictures.loss_picture(*losses),
             lengths=pictures.lengths_picture(report.data.token_histogram),
+            classes=class_table(arms, chosen_arm(report)),
+            tallies=tallies(chosen_arm(report)),
             learning=pictures.learning_picture(report.learning_curve, share),
             findings=sorted(report.data.findings, key=_gravity),
             samples_shown=SAMPLES_SHOWN,

@@ -35,7 +35,7 @@ def attempt(text, what, kinds=(BaseException,)):
     except kinds as error:
         return type(error).__name__
     return ""
-fault = attempt(work["setup"], "setup") or attempt(work["program"], "program")
+fault = attempt(work["program"], "program") or attempt(work["setup"], "setup")
 for test in work["tests"]:
     say(attempt(test, "test") or "passed" if not fault else fault)
 """
@@ -51,7 +51,7 @@ def code_tests(
 
     Args:
         tests: Field of the record with the tests: a list of assertions, or one text. Without it one of `TEST_FIELDS`.
-        setup: Field with code to run before the program. Without it one of `SETUP_FIELDS`.
+        setup: Field with code to run between the program and its tests. Without it one of `SETUP_FIELDS`.
         seconds: For one program with all its tests.
         memory_mb: For one program.
         partial: The share of tests passed instead.
@@ -65,7 +65,7 @@ def code_tests(
     def measure(cases: Sequence[Case]) -> Measured:
         works = [(extract_code(c.answer), find_tests(c.record, tests), find_setup(c.record, setup)) for c in cases]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            results = list(pool.map(lambda work: run_tests(sandbox, *work, limits), works))
+            results = list(pool.map(lambda work: run_tests(sandbox, work[0], work[1], work[2], limits), works))
         shares = [sum(r == "passed" for r in result) / len(result) if result else 0.0 for result in results]
         faults = Counter(next((r for r in result if r != "passed"), "") for result in results)
         faults.pop("", None)
@@ -92,12 +92,16 @@ def has_sandbox() -> bool:
 
 
 def find_tests(record: Record | None, name: str = "") -> list[str]:
-    """The tests of a record, each a piece of Python; empty where it has none."""
-    return _pieces(field(record, name or TEST_FIELDS))
+    """The tests of a record, each a piece of Python; empty where it has none.
+
+    A test that defines `check(candidate)`, as HumanEval's do, is called with the record's `entry_point`.
+    """
+    found, entry = _pieces(field(record, name or TEST_FIELDS)), field(record, "entry_point")
+    return [f"{test}\ncheck({entry})" if entry and "def check(" in test else test for test in found]
 
 
 def find_setup(record: Record | None, name: str = "") -> str:
-    """What runs before the program."""
+    """What runs between the program and its tests."""
     return "\n".join(_pieces(field(record, name or SETUP_FIELDS)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postgrad.evaluation.metrics.units import CURRENCIES, SCALES, SHARE, UNITS
@@ -13,7 +14,7 @@ _NUMBER = re.compile(rf"(?<![\w.])[-+−]?{_PLAIN}|(?<![\w.])[-+−]?\.\d+")
 _MARK = "####"
 
 
-def _either(words: dict[str, object] | dict[str, str] | dict[str, float]) -> str:
+def _either(words: Iterable[str]) -> str:
     return "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
 
 
@@ -27,7 +28,7 @@ _QUANTITY = re.compile(
     r"|\d+,\d{1,2}(?![\d,])"  # 12,50
     rf"|{_PLAIN}|\.\d+)"
     rf"(?:\s?(?P<scale>{_either(SCALES)})(?!\w))?"
-    rf"(?:[\s-]?(?P<unit>{_either(CURRENCIES | UNITS)})(?![\w/²³]))?"
+    rf"(?:[\s-]?(?P<unit>{_either([*CURRENCIES, *UNITS])})(?![\w/²³]))?"
 )
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postgrad.evaluation.metrics.sql_text import literals
+from postgrad.evaluation.metrics.sql_rows import Column, Makers
+from postgrad.evaluation.metrics.sql_text import plain_sql
 
 MAX_ROWS = 10_000
 _MAX_BYTES = 1_000_000
 _CHECK_EVERY = 2_000  # virtual-machine steps between two looks at the clock
-_ROWS = 40  # made rows a table
 _READING = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -29,9 +27,10 @@ class QueryError(Exception):
 
 @dataclass
 class Database:
-    """An open database; `close` it."""
+    """An open database; `close` it. `made` tells whether its rows are made ones."""
 
     connection: sqlite3.Connection
+    made: bool = False
 
     @classmethod
     def build(cls, script: str) -> Database:
@@ -46,15 +45,15 @@ class Database:
             connection.executescript(script)
         except sqlite3.Error as error:
             connection.close()
-            raise QueryError(str(error)) from error
+            raise QueryError(f"the schema is refused, {error}") from error
         return cls(connection)
 
-    def tables(self) -> dict[str, list[tuple[str, str]]]:
-        """(column, declared type) by table."""
+    def tables(self) -> dict[str, list[Column]]:
+        """The columns by table."""
         names = [n for (n,) in self.connection.execute("SELECT name FROM sqlite_master WHERE type='table'")]
         quoted = {n: '"' + n.replace('"', '""') + '"' for n in names if not n.startswith("sqlite_")}
         return {
-            n: [(c[1], str(c[2]).upper()) for c in self.connection.execute(f"PRAGMA table_info({q})")]
+            n: [Column(c[1], str(c[2]).upper(), bool(c[5])) for c in self.connection.execute(f"PRAGMA table_info({q})")]
             for n, q in quoted.items()
         }
 
@@ -64,21 +63,17 @@ class Database:
         return not any(self.connection.execute(f"SELECT 1 FROM {q} LIMIT 1").fetchone() for q in quoted)  # noqa: S608
 
     def fill(self, queries: str, seed: int) -> None:
-        """Puts made rows into every table: from a small pool, so that joins meet, with the values that `queries` name.
-
-        The same script, queries and seed give the same rows. Rows that break a constraint of the schema are left out.
+        """Puts made rows into the tables that `queries` name; see `sql_rows`. The same script, queries and seed give the
+        same rows; rows that break a constraint of the schema are left out.
         """
-        dice = random.Random(seed)
-        numbers, texts = literals(queries)
+        named = set(plain_sql(queries))
+        makers = Makers.of(queries, seed)
         self.connection.execute("PRAGMA foreign_keys = OFF")
         for table, columns in self.tables().items():
-            if not columns:
-                continue
-            name = '"' + table.replace('"', '""') + '"'
-            places = ",".join("?" * len(columns))
-            for number in range(_ROWS):
-                row = [_value(kind, number, numbers, texts, dice) for _, kind in columns]
-                self.connection.execute(f"INSERT OR IGNORE INTO {name} VALUES ({places})", row)  # noqa: S608
+            if columns and table.lower() in named:
+                name = '"' + table.replace('"', '""') + '"'
+                insert = f"INSERT OR IGNORE INTO {name} VALUES ({','.join('?' * len(columns))})"  # noqa: S608
+                self.connection.executemany(insert, makers.rows(columns))
         self.connection.commit()
 
     def lock(self) -> None:
@@ -111,21 +106,3 @@ class Database:
 
     def close(self) -> None:
         self.connection.close()
-
-
-def _value(kind: str, number: int, numbers: Sequence[float], texts: Sequence[str], dice: random.Random) -> object:
-    """A value for a column of a declared type."""
-    if dice.random() < 0.05:
-        return None
-    if any(word in kind for word in ("INT", "SERIAL", "BOOL")):
-        near = [int(n) + step for n in numbers if abs(n) < 2**53 for step in (-1, 0, 1)]
-        return dice.choice(near) if near and dice.random() < 0.5 else number % 17
-    if any(word in kind for word in ("REAL", "FLOA", "DOUB", "NUM", "DEC")):
-        near = [n + step for n in numbers for step in (-1, 0, 1)]
-        return dice.choice(near) if near and dice.random() < 0.5 else dice.randrange(100) / 4
-    named = [*texts, *(f"{n:g}" for n in numbers)]
-    if named and dice.random() < 0.5:
-        return dice.choice(named).strip("%") or "x"
-    if "DATE" in kind or "TIME" in kind:
-        return f"20{dice.randrange(15, 26)}-{dice.randrange(1, 13):02d}-{dice.randrange(1, 29):02d}"
-    return f"{'abcdefgh'[number % 8]}{number % 11}"

@@ -14,6 +14,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SAME = {"<>": "!=", "==": "="}
+_COMPARING = ("=", "==", "!=", "<>", "<", ">", "<=", ">=", "like", "in", "between")
 _BEGINS = re.compile(r"\A\s*\(*\s*(?:select|with|insert|update|delete|create|alter|drop)\b", re.IGNORECASE)
 _SHAPE = re.compile(
     r"\bselect\b.+\bfrom\b|\bselect\s+(?:distinct\s+)?(?:[\d'\"*(-]|\w+\s*\()|\binsert\s+into\b|\bupdate\b.+\bset\b|\bdelete\s+from\b"
@@ -59,6 +60,43 @@ def asks_for_order(query: str) -> bool:
         if depth == 0 and this == "order" and following == "by":
             return True
     return False
+
+
+def compared(query: str) -> dict[str, list[str | float | int]]:
+    """By column (without its table, in small letters): the values that a query compares it with, 20 at most.
+
+    A pattern of LIKE stands without its wildcards; `<` and `>` bring the neighbours of their number.
+    """
+    found = [m for m in _TOKEN.finditer(query) if m.lastgroup != "space"]
+    out: dict[str, list[str | float | int]] = {}
+    for place, operator in enumerate(found[:-1]):
+        word = operator.group().lower()
+        if word not in _COMPARING or place == 0 or found[place - 1].lastgroup not in ("word", "name"):
+            continue
+        name = found[place - 1].group().strip('"`[]').lower()
+        if name == "not" and place > 1:
+            name = found[place - 2].group().strip('"`[]').lower()
+        values = out.setdefault(name, [])
+        for following in found[place + 1 : place + 12]:
+            value = _literal(following)
+            if value is not None:
+                near = (value, value + 1, value - 1) if word in "<=>=" and not isinstance(value, str) else (value,)
+                values.extend(near[: 20 - len(values)])
+            elif following.group().lower() not in ("(", ",", "and", "-") or word not in ("in", "between"):
+                break
+            if word not in ("in", "between"):
+                break
+    return {name: values for name, values in out.items() if values}
+
+
+def _literal(found: re.Match[str]) -> str | float | int | None:
+    text = found.group()
+    if found.lastgroup == "number":
+        value = float(text)
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if found.lastgroup == "text" or (found.lastgroup == "name" and text.startswith('"')):
+        return text[1:-1].replace("''", "'").strip("%").replace("%", " ").replace("_", "a") or "x"
+    return None
 
 
 def literals(query: str) -> tuple[list[float], list[str]]:
