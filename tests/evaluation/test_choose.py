@@ -119,7 +119,10 @@ def test_a_refusal_names_the_metrics_that_are_possible() -> None:
     with pytest.raises(UsageError) as caught:
         choose_metric(records(["refund", "delivery", "other"] * 10), "json_match")
     assert "Metrics that can judge it: exact_match, label" in caught.value.mend
-    assert "numeric" not in caught.value.mend and "judge (needs options or a model)" in caught.value.mend
+    assert (
+        "numeric" not in caught.value.mend
+        and "with options or a judge: format_rules, json_schema, judge" in caught.value.mend
+    )
 
 
 def test_options_reach_the_users_metric() -> None:

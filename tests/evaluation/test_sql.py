@@ -12,7 +12,7 @@ from postgrad.evaluation.metrics.named import metric_named
 from postgrad.evaluation.metrics.sql_database import Database, QueryError
 from postgrad.evaluation.metrics.sql_execution import sql_execution
 from postgrad.evaluation.metrics.sql_match import sql_match
-from postgrad.evaluation.metrics.sql_text import asks_for_order, is_sql
+from postgrad.evaluation.metrics.sql_text import asks_for_order, is_sql, script_in
 from postgrad.records import pair
 from tests.conftest import shared_data
 
@@ -139,3 +139,23 @@ def test_real_queries_are_sql_and_match_themselves() -> None:
     queries = [r["sql"] for r in rows[:2000]]
     assert sum(map(is_sql, queries)) >= 0.99 * len(queries)
     assert sum(sql_match().measure(paired(queries, queries)).scores) == len(queries)
+
+
+def test_a_schema_in_the_request_is_found() -> None:
+    prompt = (
+        "Write SQL. Create table of contents (no).\nCREATE TABLE people (name TEXT DEFAULT 'a', age INT CHECK (age > 0)) "
+        "INSERT INTO people VALUES ('Ada', 36) , ('Max', 20); and CREATE TABLE open (x INT"
+    )
+    assert script_in(prompt) == (
+        "CREATE TABLE people (name TEXT DEFAULT 'a', age INT CHECK (age > 0));\n"
+        "INSERT INTO people VALUES ('Ada', 36) , ('Max', 20);\n"
+    )
+    record = pair(prompt, "SELECT name FROM people WHERE age > 30")
+    assert sql_execution()("SELECT name FROM people WHERE age > 21", record.answer_text, record) == 1
+    assert sql_execution()("SELECT name FROM people WHERE age > 19", record.answer_text, record) == 0
+
+
+@settings(deadline=None)
+@given(st.text("CREATE TABLEinsrtovaluex(), ';\"", max_size=80))
+def test_any_text_may_hold_a_schema(text: str) -> None:
+    assert isinstance(script_in(text), str)

@@ -117,13 +117,13 @@ def choose_metric(records: Sequence[Record], metric: str | None = None, means: M
         raise UsageError(
             f"The metric {metric!r} cannot judge this data: {sentence}.",
             f"Leave --metric out to take {chosen.primary.name!r}: {chosen.why}\n"
-            f"Metrics that can judge it: {', '.join(possible(cases))}.",
+            f"Metrics that can judge it: {possible(cases)}.",
         )
     rest = tuple(m for m in (chosen.primary, *chosen.secondary) if m.name != primary.name)
     return Choice(primary, rest, chosen.kind, f"You asked for {primary.title}. Without that: {chosen.why}")
 
 
-def possible(cases: Sequence[Case]) -> list[str]:
+def possible(cases: Sequence[Case]) -> str:
     """The metrics that can judge these cases, those that need options or a judge last."""
     fit, need = [], list(ASKING)
     for name, make in METRICS.items():
@@ -134,7 +134,7 @@ def possible(cases: Sequence[Case]) -> list[str]:
             continue
         if not made.unfit(cases):
             fit.append(name)
-    return fit + [f"{name} (needs options or a model)" for name in need if name != "code_tests"]
+    return f"{', '.join(fit)}; with options or a judge: {', '.join(n for n in need if n != 'code_tests')}"
 
 
 def _from_answers(cases: Sequence[Case]) -> Choice:
@@ -189,7 +189,7 @@ def _sql(cases: Sequence[Case]) -> Choice | None:
         why = "The answers are SQL and come with a schema, so an answer is right when it gives the right rows."
         return Choice(sql_execution(), (sql_match(),), "generation", why)
     why = (
-        f"The answers are SQL that cannot be executed here ({fault}), so an answer is right when its text is, spelling aside. "
+        f"The answers are SQL that cannot be executed here ({fault.split(' (')[0]}), so an answer is right when its text is, spelling aside. "
         "With a schema rows are compared: --metric 'sql_execution(schema=schema.sql)'."
     )
     return Choice(sql_match(), (chrf(),), "generation", why)

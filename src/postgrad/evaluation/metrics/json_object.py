@@ -136,9 +136,5 @@ def json_fields(*, ignore_list_order: bool = False, text_numbers: bool = False, 
 
 def json_valid() -> Metric:
     """1 where the answer is a JSON object at all."""
-    return Metric(
-        "json_valid",
-        each(lambda answer, _: float(parse_object(answer) is not None)),
-        title="valid JSON",
-        right_or_wrong=True,
-    )
+    score = each(lambda answer, _: float(parse_object(answer) is not None))
+    return Metric("json_valid", score, title="valid JSON", right_or_wrong=True, unfit=_unfit)

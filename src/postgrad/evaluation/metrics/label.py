@@ -10,6 +10,8 @@ from typing import Any
 from postgrad.evaluation.metrics.metric import Case, Measured, Metric
 from postgrad.evaluation.metrics.normal import plain
 
+_FEW = 10  # among fewer answers labels need not have recurred yet
+
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
@@ -72,7 +74,14 @@ def label(*, labels: Iterable[str] = (), ignore_case: bool = True) -> Metric:
         figures = {"macro_f1": report.macro_f1, "unknown_answers": report.unknown / max(1, len(answers))}
         return Measured(scores, figures, report.to_details())
 
-    return Metric("label", measure, title="right labels", right_or_wrong=True)
+    return Metric("label", measure, title="right labels", right_or_wrong=True, unfit=_unfit)
+
+
+def _unfit(cases: Sequence[Case]) -> str:
+    distinct = len({plain(c.reference) for c in cases})
+    if len(cases) < _FEW or distinct <= len(cases) / 2:
+        return ""
+    return f"the {len(cases)} reference answers are {distinct} different texts, and labels recur"
 
 
 def label_report(

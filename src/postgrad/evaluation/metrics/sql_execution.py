@@ -17,7 +17,7 @@ from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.fields import field
 from postgrad.evaluation.metrics.metric import Case, Measured, Metric, lacking
 from postgrad.evaluation.metrics.sql_database import Database, QueryError, Row
-from postgrad.evaluation.metrics.sql_text import asks_for_order, extract_sql, is_sql, plain_sql
+from postgrad.evaluation.metrics.sql_text import asks_for_order, extract_sql, is_sql, plain_sql, script_in
 from postgrad.records import Record
 
 SCHEMA_FIELDS = (
@@ -40,7 +40,7 @@ def sql_execution(*, schema: str = "", field: str = "", seconds: float = 5.0) ->
 
     Args:
         schema: File with CREATE (and INSERT) statements, the same for all records.
-        field: Field of the record with such statements. Without either one of `SCHEMA_FIELDS`.
+        field: Field of the record with such statements. Without either one of `SCHEMA_FIELDS`, or what the request shows.
         seconds: For one query.
 
     Raises:
@@ -56,7 +56,11 @@ def sql_execution(*, schema: str = "", field: str = "", seconds: float = 5.0) ->
 
     def unfit(cases: Sequence[Case]) -> str:
         if not common:
-            where = f" in the field {field!r}" if field else f" (fields looked at: {', '.join(SCHEMA_FIELDS)})"
+            where = (
+                f" in the field {field!r}"
+                if field
+                else f" (looked at: the request, and the fields {', '.join(SCHEMA_FIELDS)})"
+            )
             without = lacking(cases, f"records have a schema{where}", lambda c: bool(schema_of(c.record, field)))
             if without:
                 return without
@@ -70,10 +74,12 @@ def sql_execution(*, schema: str = "", field: str = "", seconds: float = 5.0) ->
 
 
 def schema_of(record: Record | None, name: str = "") -> str:
-    """The script of CREATE statements that a record brings; empty where it has none."""
+    """The script of CREATE statements that a record brings, in a field or in its request; empty where it has none."""
     value = field(record, name or SCHEMA_FIELDS)
     text = "\n".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
-    return text if "create table" in " ".join(text.lower().split()) else ""
+    if "create table" in " ".join(text.lower().split()):
+        return text
+    return "" if name or record is None else script_in(record.prompt_text)
 
 
 def _script(path: str) -> str:

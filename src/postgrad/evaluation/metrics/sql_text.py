@@ -21,6 +21,12 @@ _SHAPE = re.compile(
     r"|\b(?:create|alter|drop)\s+(?:table|view|index)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_STATEMENT = re.compile(
+    r"\bcreate\s+(?:temp\w*\s+)?table\s+(?:if\s+not\s+exists\s+)?[\w.\"`\[\]]+\s*\("
+    r"|(?P<rows>\binsert\s+into\s+[\w.\"`\[\]]+\s*(?:\([^()]{1,2000}\)\s*)?values\s*\()",
+    re.IGNORECASE,
+)
+_MORE_ROWS = re.compile(r"\s*,\s*\(")
 _FENCE = re.compile(r"```[ \t]*(?:sql\w*)?[ \t]*\r?\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
@@ -96,6 +102,28 @@ def _literal(found: re.Match[str]) -> str | float | int | None:
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if found.lastgroup == "text" or (found.lastgroup == "name" and text.startswith('"')):
         return text[1:-1].replace("''", "'").strip("%").replace("%", " ").replace("_", "a") or "x"
+    return None
+
+
+def script_in(text: str) -> str:
+    """The CREATE TABLE and INSERT statements that a request shows among other text."""
+    out = []
+    for found in _STATEMENT.finditer(text):
+        place: int | None = _closing(text, found.end())
+        while place is not None and found["rows"] and (more := _MORE_ROWS.match(text, place)):
+            place = _closing(text, more.end())
+        if place is not None:
+            out.append(text[found.start() : place])
+    return "".join(f"{statement};\n" for statement in out)
+
+
+def _closing(text: str, place: int) -> int | None:
+    """The place after the bracket that closes the one before `place`."""
+    depth = 1
+    for i in range(place, len(text)):
+        depth += (text[i] == "(") - (text[i] == ")")
+        if not depth:
+            return i + 1
     return None
 
 
