@@ -176,6 +176,18 @@ def test_the_berkeley_leaderboards_answers() -> None:
         assert sum(silent.scores) == 0 and silent.details["faults"] == {"no call": len(rows)}
 
 
+def test_requests_that_no_tool_serves_want_no_call() -> None:
+    path = shared_data("bfcl_tool_calls") / "BFCL_v4_irrelevance.jsonl"
+    rows = [json.loads(x) for x in path.open(encoding="utf-8")]
+    records = [Task(prompt=(Message("user", "q"),), tools=tuple(r["function"])) for r in rows]
+    metric = tool_calls()
+    assert not metric.unfit([Case("", "", r) for r in records])
+    assert metric.measure(paired(["None of my tools can do that."] * len(rows), [""] * len(rows), records)).mean == 1
+    calls = [json.dumps({"name": r["function"][0]["name"], "arguments": {}}) for r in rows]
+    found = metric.measure(paired(calls, [""] * len(rows), records))
+    assert found.mean == 0 and found.details["faults"] == {"call where none is wanted": len(rows)}
+
+
 def _plain(value: object) -> object:
     """The first of the possible values, all the way down."""
     if isinstance(value, dict):

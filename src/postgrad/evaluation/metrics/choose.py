@@ -120,7 +120,7 @@ def choose_metric(records: Sequence[Record], metric: str | None = None, means: M
             f"Metrics that can judge it: {possible(cases)}.",
         )
     rest = tuple(m for m in (chosen.primary, *chosen.secondary) if m.name != primary.name)
-    return Choice(primary, rest, chosen.kind, f"You asked for {primary.title}. Without that: {chosen.why}")
+    return Choice(primary, rest, chosen.kind, f"You asked for {metric}: {primary.title}. Without that: {chosen.why}")
 
 
 def possible(cases: Sequence[Case]) -> str:
