@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
@@ -105,3 +107,10 @@ def test_real_programs_pass_their_own_tests() -> None:
     assert sum(right.scores) >= 29
     others = [*[r["code"] for r in rows[1:]], rows[0]["code"]]
     assert sum(code_tests().measure(paired(others, others, records)).scores) == 0
+
+
+@needs_sandbox
+@settings(deadline=None, max_examples=2)
+@given(st.lists(st.text(max_size=40), min_size=3, max_size=3))
+def test_any_text_is_a_program_that_passes_or_not(texts: list[str]) -> None:
+    assert set(code_tests().measure([Case(t, RIGHT, TESTED) for t in texts]).scores) <= {0.0}

@@ -267,6 +267,16 @@ def test_what_models_do_wrong_has_a_name() -> None:
     assert errors(LABEL, saying("no", refused=True)) == {"model_grader_refusal_error"}
 
 
+@pytest.mark.parametrize(
+    "grader", [CHECK, alike("meteor"), alike("rouge_5"), SCORE, LABEL, MULTI], ids=lambda g: g["name"]
+)
+@settings(deadline=None, max_examples=50)
+@given(said=st.text(max_size=60), answer=st.text(max_size=60), judged=st.text(max_size=60))
+def test_any_text_is_graded(grader: dict, said: str, answer: str, judged: str) -> None:
+    body = run(grader, said, {"answer": answer}, ask=saying(judged))
+    assert 0 <= body["reward"] <= 1
+
+
 @pytest.fixture
 def sandbox() -> Sandbox:
     try:

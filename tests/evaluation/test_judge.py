@@ -163,6 +163,8 @@ def test_kappa_by_hand_and_its_interval() -> None:
     found = agreement(people, judge)
     assert found.equal == 0.7 and found.low < 0.4 < found.high and found.low > 0.1 and found.high < 0.7
     assert "kappa 0.40" in found.sentence("it") and "fair" in found.sentence("it")
+    assert "chance is not shown" not in found.sentence("it")
+    assert "chance is not shown" in agreement(["a", "b"] * 9, ["a", "b", "b", "a"] * 4 + ["a", "b"]).sentence("it")
     assert cohen_kappa([1, 2, 3], [1, 2, 3], weighted=True) == 1
     assert cohen_kappa([1, 2, 3, 4], [2, 3, 4, 5], weighted=True) > cohen_kappa(
         [1, 2, 3, 4], [4, 5, 1, 2], weighted=True

@@ -219,5 +219,5 @@ def test_classes_and_faults_are_shown_for_the_chosen_arm() -> None:
     assert "By class" in text and "class 11" in text and "class 12" not in text and "3 more are in report.json" in text
     assert "class 0 answered as class 3 (7), class 0 answered as something that is no label (4)." in text
     assert "What was wrong (tool calls, fine_tuned)" in text and "no call 3" in text
-    assert "<b>price" not in html and "25.0 % right of 8" in text
+    assert "<b>price" not in html and "25.0 % of 8 right" in text
     assert "By class" not in _Page(render_report(report)).text

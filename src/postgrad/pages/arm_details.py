@@ -82,7 +82,7 @@ def tallies(chosen: ArmPart | None) -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _count(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{wording.score(value.get('right'))} right of {value.get('n')}"
+        return f"{wording.score(value.get('right'))} of {value.get('n')} right"
     return str(value)
 
 
