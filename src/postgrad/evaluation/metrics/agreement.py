@@ -46,7 +46,7 @@ def cohen_kappa(left: Sequence[Hashable], right: Sequence[Hashable], *, weighted
     index = {v: i for i, v in enumerate(sorted(set(left) | set(right), key=str))}
     table = np.zeros((len(index), len(index)))
     np.add.at(table, ([index[v] for v in left], [index[v] for v in right]), 1)
-    return _kappa(table, _weights(list(index), weighted))
+    return float(_kappas(table[None], _weights(list(index), weighted))[0])
 
 
 def agreement(
@@ -60,10 +60,10 @@ def agreement(
     dice = np.random.default_rng(seed)
     cells = np.bincount(left * size + right, minlength=size * size)
     tables = dice.multinomial(count, cells / count, size=RESAMPLES).reshape(RESAMPLES, size, size)
-    drawn = [_kappa(table.astype(float), weights) for table in tables]
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = np.quantile(_kappas(tables.astype(float), weights), [0.025, 0.975])
     equal = float(np.mean(left == right))
-    return Agreement(_kappa(cells.reshape(size, size).astype(float), weights), float(low), float(high), equal, count)
+    kappa = _kappas(cells.reshape(1, size, size).astype(float), weights)[0]
+    return Agreement(float(kappa), float(low), float(high), equal, count)
 
 
 def _weights(values: Sequence[Any], weighted: bool) -> np.ndarray:
@@ -73,8 +73,10 @@ def _weights(values: Sequence[Any], weighted: bool) -> np.ndarray:
     return (numbers[:, None] - numbers[None, :]) ** 2
 
 
-def _kappa(table: np.ndarray, weights: np.ndarray) -> float:
-    total = table.sum()
-    by_chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / total
-    expected = float((weights * by_chance).sum())
-    return 1.0 - float((weights * table).sum()) / expected if expected > 0 else 0.0
+def _kappas(tables_RKK: np.ndarray, weights_KK: np.ndarray) -> np.ndarray:
+    """Kappa of each of R tables of K by K counts."""
+    totals = tables_RKK.sum(axis=(1, 2))
+    by_chance = tables_RKK.sum(axis=2)[:, :, None] * tables_RKK.sum(axis=1)[:, None, :] / totals[:, None, None]
+    expected = (weights_KK * by_chance).sum(axis=(1, 2))
+    found = (weights_KK * tables_RKK).sum(axis=(1, 2))
+    return np.where(expected > 0, 1.0 - found / np.where(expected > 0, expected, 1.0), 0.0)
