@@ -115,6 +115,11 @@ def test_numbers_with_units_and_worked_solutions_are_numbers() -> None:
     assert worked.primary.name == "numeric" and worked.kind == "generation" and "####" in worked.why
 
 
+def test_grades_are_labels_and_measurements_that_recur_are_numbers() -> None:
+    assert choose_metric(records([str(i % 5) for i in range(60)])).primary.name == "label"
+    assert choose_metric(records([f"{i % 15} cm" for i in range(60)])).primary.name == "numeric"
+
+
 def test_a_refusal_names_the_metrics_that_are_possible() -> None:
     with pytest.raises(UsageError) as caught:
         choose_metric(records(["refund", "delivery", "other"] * 10), "json_match")

@@ -32,6 +32,8 @@ LABEL_WORDS = 8
 """A label has at most so many words."""
 FACT_WORDS = 6
 """A fact has at most so many words."""
+GRADES = 10
+"""At most so many different numbers are grades, hence labels; more are measurements, even if they recur."""
 _MOST = 0.95
 """What holds for so many answers holds for the set: one odd row in twenty must not turn labels into prose."""
 
@@ -151,10 +153,12 @@ def _from_answers(cases: Sequence[Case]) -> Choice:
     if special:
         return special
     distinct = {plain(r) for r in references}
-    if _most_within(references, LABEL_WORDS) and len(distinct) <= max(2, n // 3):
+    numbers = _most(is_quantity(r) for r in references)
+    recur = _most_within(references, LABEL_WORDS) and len(distinct) <= max(2, n // 3)
+    if recur and not (numbers and len(distinct) > GRADES):
         why = f"The {n} answers are {len(distinct)} labels that recur, so an answer is right when its label is."
         return Choice(label(labels=sorted(distinct)), (), "classification", why)
-    if _most(is_quantity(r) for r in references):
+    if numbers:
         why = "The answers are numbers, so an answer is right when its number is."
         return Choice(numeric(), (exact_match(),), "extraction", why)
     if _most("####" in r for r in references) and not numeric().unfit(cases):
