@@ -6,7 +6,7 @@ All scores and differences are shares in [0, 1] (or [-1, 1]); intervals are 95 %
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 ForgettingVerdict = Literal["kept", "lost", "cannot_tell"]
 
@@ -48,7 +48,8 @@ class ArmResult:
     Attributes:
         scores: The primary metric for each test example, in the order of the test part.
         answers: What the arm answered, in the same order.
-        metrics: Secondary metrics, each one number for the whole test part.
+        metrics: Every metric's mean and figures, each one number for the whole test part.
+        details: JSON-safe tables of the metrics (scores by class, counts of faults), by metric.
         cost_per_1000: Money for 1,000 queries; None where no price is known.
         requires_training: Whether this arm exists only after a training.
         note: One sentence on how the arm was made, for the report.
@@ -67,6 +68,7 @@ class ArmResult:
     requires_training: bool = False
     note: str = ""
     confidences: tuple[float, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,12 @@ class EvaluationSection(_Section):
     """How the arms are measured."""
 
     metric: str | None = None
-    """Name of the primary metric. None: chosen from the data, with the reason."""
+    """The primary metric: a name, with options where wanted (numeric(tolerance=0.01)), mine.py:function, or grader.json.
+    None: chosen from the data, with the reason."""
+    judge: str | None = None
+    """Model that judges, for the metrics and graders that need one: a known name, hub id, folder or GGUF file."""
+    own_code: bool = False
+    """Whether a metric that is a function in a file of yours may run; it runs with your rights."""
     arms: list[Literal["base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag"]] = list(ARMS)  # pyright: ignore[reportAssignmentType]
     """Which arms to measure. fine_tuned+rag is measured only where documents are given."""
     docs: str | None = None

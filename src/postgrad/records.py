@@ -231,6 +231,11 @@ def from_dict(raw: Mapping[str, Any]) -> Record:
     return shape(**values)
 
 
+def tools_of(record: Record) -> tuple[Mapping[str, Any], ...]:
+    """The tools that a record's request may call; none for shapes without."""
+    return record.tools if isinstance(record, Conversation | Preference | Task) else ()
+
+
 def content_hash(record: Record) -> str:
     """SHA-256 of what the record says, without where it came from; 64 hex digits."""
     raw = to_dict(record)

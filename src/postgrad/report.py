@@ -56,7 +56,11 @@ class DataPart(_Part):
 
 
 class ArmPart(_Part):
-    """One way to do the task, measured on the test part. `metrics` holds the secondary metrics."""
+    """One way to do the task, measured on the test part.
+
+    `metrics` holds every metric's mean and figures, `details` its tables: by metric, `classes`, `confusion`, `fields`,
+    `faults`, `broken` or `agreement`.
+    """
 
     name: str
     model: str
@@ -69,6 +73,7 @@ class ArmPart(_Part):
     latency_ms_p50: float = 0.0
     cost_per_1000: float | None = None
     note: str = ""
+    details: dict[str, Any] = {}
 
 
 class ComparisonPart(_Part):

@@ -6,7 +6,9 @@ import pytest
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.choose import choose_metric
-from postgrad.records import Text, pair
+from postgrad.evaluation.metrics.code_tests import has_sandbox
+from postgrad.evaluation.metrics.metric import Measured
+from postgrad.records import Conversation, Message, Task, Text, pair
 
 
 def records(answers: list[str]) -> list:
@@ -64,7 +66,77 @@ def test_records_without_answers_are_refused() -> None:
 
 def test_measure_gives_scores_and_every_figure() -> None:
     choice = choose_metric(records(["refund", "delivery"] * 10))
-    scores, figures = choice.measure(["refund", "nonsense"], ["refund", "delivery"])
-    assert scores == (1.0, 0.0)
-    assert figures == {"label": 0.5, "macro_f1": 0.5, "unknown_answers": 0.5}
-    assert choice.measure([], []) == ((), {})
+    found = choice.measure(["refund", "nonsense"], records(["refund", "delivery"]))
+    assert found.scores == (1.0, 0.0)
+    assert found.figures == {"label": 0.5, "macro_f1": 0.5, "unknown_answers": 0.5}
+    assert found.details["label"]["confusion"] == {"delivery": {"": 1}, "refund": {"refund": 1}}
+    assert choice.measure([], []) == Measured(())
+
+
+def test_tool_calls_code_and_sql_are_seen() -> None:
+    call = {"type": "function", "function": {"name": "turn_on", "arguments": '{"lamp": 1}'}}
+    calls = [
+        Conversation(messages=(Message("user", f"light {i}"), Message("assistant", "", tool_calls=(call,))))
+        for i in range(9)
+    ]
+    talk = Conversation(messages=(Message("user", "hi"), Message("assistant", "Hello.")), tools=({"name": "turn_on"},))
+    choice = choose_metric([*calls, talk])
+    assert choice.primary.name == "tool_calls" and "9 of 10" in choice.why
+    sql = [pair(f"q{i}", f"SELECT name FROM people WHERE age > {i}") for i in range(30)]
+    choice = choose_metric(sql)
+    assert choice.primary.name == "sql_match" and "only 0 of 30 records have a schema" in choice.why
+    schema = "CREATE TABLE people (name TEXT, age INTEGER)"
+    with_schema = [pair(r.prompt_text, r.answer_text, meta={"context": schema}) for r in sql]
+    assert choose_metric(with_schema).primary.name == "sql_execution"
+    wrong = [pair(r.prompt_text, r.answer_text, meta={"context": "CREATE TABLE pets (name TEXT)"}) for r in sql]
+    assert "no such table" in choose_metric(wrong).why
+
+
+def test_programs_with_tests_are_run_where_there_is_a_sandbox() -> None:
+    programs = [
+        Task(
+            prompt=(Message("user", f"add {i}"),),
+            reference=f"def add(x):\n    return x + {i}",
+            fields={"test_list": [f"assert add(1) == {i + 1}"]},
+        )
+        for i in range(20)
+    ]
+    choice = choose_metric(programs)
+    if has_sandbox():
+        assert choice.primary.name == "code_tests"
+    else:
+        assert choice.primary.name == "chrf" and "no sandbox" in choice.why
+
+
+def test_numbers_with_units_and_worked_solutions_are_numbers() -> None:
+    assert choose_metric(records([f"{i * 7}.5 km" for i in range(30)])).primary.name == "numeric"
+    assert choose_metric(records([f"€ {i},50" for i in range(30)])).primary.name == "numeric"
+    worked = choose_metric(records([f"{PROSE} {i}, so it takes {i} times two.\n#### {2 * i}" for i in range(30)]))
+    assert worked.primary.name == "numeric" and worked.kind == "generation" and "####" in worked.why
+
+
+def test_grades_are_labels_and_measurements_that_recur_are_numbers() -> None:
+    assert choose_metric(records([str(i % 5) for i in range(60)])).primary.name == "label"
+    assert choose_metric(records([f"{i % 15} cm" for i in range(60)])).primary.name == "numeric"
+
+
+def test_a_refusal_names_the_metrics_that_are_possible() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_metric(records(["refund", "delivery", "other"] * 10), "json_match")
+    assert "Metrics that can judge it: exact_match, label" in caught.value.mend
+    assert (
+        "numeric" not in caught.value.mend
+        and "with options or a judge: format_rules, json_schema, judge" in caught.value.mend
+    )
+
+
+def test_options_reach_the_users_metric() -> None:
+    strict = choose_metric(records(["3.10", "2.50"] * 10), "numeric(tolerance=0.2)")
+    assert strict.measure(["3.2", "9"], records(["3.10", "2.50"])).scores == (1.0, 0.0)
+
+
+def test_a_test_part_of_one_class_is_said() -> None:
+    choice = choose_metric(records(["refund", "delivery"] * 10))
+    assert "same answer ('refund')" in choice.cautions(records(["refund"] * 5))[0]
+    assert "90 % of the test examples" in choice.cautions(records(["refund"] * 9 + ["delivery"]))[0]
+    assert choice.cautions(records(["refund", "delivery"] * 5)) == ()

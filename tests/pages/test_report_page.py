@@ -203,3 +203,21 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> 
     with pytest.raises(OSError):
         write_report(minimal_report(), tmp_path)
     assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_classes_and_faults_are_shown_for_the_chosen_arm() -> None:
+    report = full_report()
+    chosen = chosen_arm(report)
+    assert chosen is not None
+    classes = {f"class {i}": {"precision": 0.5, "recall": 0.5, "f1": i / 20, "n": 30 - i} for i in range(15)}
+    confusion = {"class 0": {"class 3": 7, "class 0": 1, "": 4}, "class 1": {"class 1": 9}}
+    details = {"label": {"classes": classes, "confusion": confusion}, "tool_calls": {"faults": {"no call": 3}}}
+    details["json_fields"] = {"fields": {"<b>price": {"right": 0.25, "n": 8}}}
+    arms = [a.model_copy(update={"details": details}) if a.name == chosen.name else a for a in report.arms]
+    html = render_report(report.model_copy(update={"arms": arms}))
+    text = _Page(html).text
+    assert "By class" in text and "class 11" in text and "class 12" not in text and "3 more are in report.json" in text
+    assert "class 0 answered as class 3 (7), class 0 answered as something that is no label (4)." in text
+    assert "What was wrong (tool calls, fine_tuned)" in text and "no call 3" in text
+    assert "<b>price" not in html and "25.0 % of 8 right" in text
+    assert "By class" not in _Page(render_report(report)).text

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from postgrad.chapters.job import Job
+from postgrad.chapters.means import mean_logprobs
 from postgrad.chapters.read import Data
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
@@ -15,9 +16,8 @@ from postgrad.evaluation.retrieval import Index
 from postgrad.measures import ArmResult
 from postgrad.models.generate import Decoding
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.score import ChoiceItem, log_likelihoods
 from postgrad.progress import Said, Working
-from postgrad.records import Message, Record
+from postgrad.records import Message, Record, tools_of
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
 NEAR_TOKENS = 240  # retrieved examples of about this size; every request pays for its own
@@ -62,17 +62,18 @@ def measure_arms(
             f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be cut in every arm alike.",
             warning=True,
         )
-    asked = [[model.renderer.prompt_ids(arm.ask(r)) for r in data.test] for arm in arms]
-    for arm, prompts in zip(arms, asked, strict=True):  # all refusals before the first answer is paid for
+    asked = [[arm.ask(r) for r in data.test] for arm in arms]
+    rendered = [[model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(a, data.test, strict=True)] for a in asked]
+    for arm, prompts in zip(arms, rendered, strict=True):  # all refusals before the first answer is paid for
         check_room(model, arm.name, prompts, decoding, data.test)
     answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
     out: list[ArmResult] = []
-    for arm, prompts in zip(arms, asked, strict=True):
+    for arm, messages, prompts in zip(arms, asked, rendered, strict=True):
         yield Said(f"Arm {arm.name}: {arm.note}")
         start = time.monotonic()
         result = yield from measure(
-            model, arm, prompts, data.test, data.choice, decoding, answers, job.price, data.groups, job.stopped
-        )
+            model, arm, prompts, data.test, data.choice, decoding, answers, job.price, data.groups, job.stopped, messages
+        )  # fmt: skip
         job.seconds[f"arm {arm.name}"] = time.monotonic() - start
         score = result.score
         yield Said(
@@ -110,19 +111,10 @@ def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[li
     }
     key, kept = job.kept("few_shot", inputs, ("models", "evaluation"))
     if kept is None:
-        best, values = choose_examples(sets, judges, ask, lambda pairs: _mean_logprobs(model, pairs))
+        best, values = choose_examples(sets, judges, ask, lambda pairs: mean_logprobs(model, pairs))
         kept = {"best": best, "values": values}
         job.store.put("few_shot", key, {"sets": len(sets)}, kept)
     yield Said(
         f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers."
     )
     return sets[kept["best"]]
-
-
-def _mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
-    items = [
-        ChoiceItem(tuple(model.renderer.prompt_ids(messages)), (tuple(model.renderer.encode(answer)),))
-        for messages, answer in pairs
-    ]
-    scores = dict(log_likelihoods(model, items))
-    return [scores[i][0] / max(1, len(items[i].choices[0])) for i in range(len(items))]

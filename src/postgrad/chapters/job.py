@@ -27,6 +27,7 @@ class Job:
         self.started = time.monotonic()
         self.seconds: dict[str, float] = {}
         self.base: BaseModel | None = None
+        self.model: LanguageModel | None = None
         if "fine_tuned+rag" in recipe.evaluation.arms and "fine_tuned" not in recipe.evaluation.arms:
             raise UsageError("The arm fine_tuned+rag needs the arm fine_tuned.", "Name both in --arms.")
 
@@ -60,7 +61,7 @@ class Job:
     def load(self) -> Working[LanguageModel]:
         """The base model in memory."""
         base = yield from self.find_base()
-        model = LanguageModel(base)
+        self.model = model = LanguageModel(base)
         rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in model.device.gflops.items())
         yield Said(
             f"{model.name}: {model.parameters / 1e6:.0f} M parameters, computing in {model.device.dtype} on {model.device.name} ({rates})."

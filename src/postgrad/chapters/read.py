@@ -9,6 +9,7 @@ from typing import Any
 
 from postgrad.chapters.divide import divide, split_findings
 from postgrad.chapters.job import Job
+from postgrad.chapters.means import means_of
 from postgrad.checks import CHECKS, checking, refuse_unknown
 from postgrad.checks.prepare import repaired
 from postgrad.data.documents import chunk_documents, read_documents
@@ -120,12 +121,14 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
     kept = [record for part in (parts.train, parts.validation, parts.test) for record in part]
     known = (*parts.train, *parts.validation)
-    choice = choose_metric(known, recipe.evaluation.metric)
+    choice = choose_metric(known, recipe.evaluation.metric, means_of(job))
     own = recipe.data.system_prompt
     system = own if own is not None else write_system_prompt(parts.train, choice.kind)
     resolvable = smallest_resolvable_difference(len(parts.test))
     yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
     yield Said(resolution_sentence(len(parts.test), resolvable))
+    for caution in choice.cautions(parts.test):
+        yield Said(caution, warning=True)
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
         data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),

@@ -19,7 +19,7 @@ from postgrad.cli.door import out
 def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Probes precision, cores, memory, disk, GPU, hub and packages."""
+    """Probes precision, cores, memory, disk, GPU, hub, sandbox and packages."""
     from postgrad.storage import home, write_atomic
 
     facts = look()
@@ -39,6 +39,7 @@ def command(
     out(
         f"Hub      {'reachable' if facts['hub'] else 'not reachable: the embedded model, folders and GGUF files work without it'}"
     )
+    out(f"Sandbox  {facts['sandbox']}")
     for problem, mend in facts["missing"]:
         out(f"✗ {problem}\n  mend: {mend}")
     if not facts["missing"]:
@@ -86,8 +87,19 @@ def look() -> dict[str, Any]:
     return {
         "python": platform.python_version(), "postgrad": __version__, "torch": _version("torch"), "transformers": _version("transformers"),
         "cores": os.cpu_count(), "memory_gb": memory.total / 1e9, "memory_free_gb": memory.available / 1e9, "disk_free_gb": disk,
-        "home": str(folder), "device": device, "gpu": gpu, "hub": _reachable("huggingface.co"), "missing": missing,
+        "home": str(folder), "device": device, "gpu": gpu, "hub": _reachable("huggingface.co"), "sandbox": _sandbox(), "missing": missing,
     }  # fmt: skip
+
+
+def _sandbox() -> str:
+    """What programs that a model wrote would run in."""
+    from postgrad.errors import UsageError
+    from postgrad.sandbox import find_sandbox
+
+    try:
+        return f"{find_sandbox().name}: answers that are programs can be tested"
+    except UsageError as error:
+        return f"none (only needed to test answers that are programs): {error.message}"
 
 
 def _version(package: str) -> str:

@@ -30,7 +30,12 @@ def command(
         str | None, typer.Option(help="hash, time (the latest test), given (a column says it), or auto.")
     ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder of documents to retrieve from.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Primary metric; chosen from the data otherwise.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Primary metric, with options: chrf, numeric(tolerance=0.01), mine.py:score, grader.json. Otherwise chosen from the data."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options win over it.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for report.json and report.html.")] = None,

@@ -23,8 +23,8 @@ from postgrad.evaluation.statistics import score_interval
 from postgrad.measures import ArmResult
 from postgrad.models.generate import Completion, Decoding, complete
 from postgrad.models.language_model import LanguageModel
-from postgrad.progress import Progress, Working
-from postgrad.records import Record
+from postgrad.progress import Progress, Said, Working
+from postgrad.records import Message, Record
 from postgrad.storage import StageStore, code_version, sha256_json, storing
 
 
@@ -99,25 +99,32 @@ def measure(
     price: Price,
     groups: Sequence[Any] | None,
     stopped: Callable[[], bool],
+    asked: Sequence[tuple[Message, ...]] = (),
 ) -> Working[ArmResult]:
-    """One arm on the whole test part, asked with `prompts`: the ids of what it asks for each record."""
+    """One arm on the whole test part, asked with `prompts`: the ids of what it asks for each record.
+
+    `asked` are the messages themselves, for metrics that ask the model again; without it those take the record's own.
+    """
     completions = yield from answer(model, prompts, decoding, answers, stopped)
     texts = [c.text for c in completions]
-    scores, metrics = choice.measure(texts, [r.answer_text for r in test])
+    found = choice.measure(texts, test, asked)
+    for remark in found.remarks:
+        yield Said(remark, warning=True)
     seconds = [c.seconds for c in completions]
     return ArmResult(
         name=arm.name,
-        scores=scores,
+        scores=found.scores,
         answers=tuple(texts),
-        metrics={**metrics, "cut_at_limit": sum(c.finish == "length" for c in completions) / len(completions)},
+        metrics={**found.figures, "cut_at_limit": sum(c.finish == "length" for c in completions) / len(completions)},
         prompt_tokens_mean=statistics.fmean(c.prompt_tokens for c in completions),
         completion_tokens_mean=statistics.fmean(c.completion_tokens for c in completions),
         latency_ms_p50=1000 * statistics.median(seconds),
         cost_per_1000=1000 * cost_of(statistics.fmean(seconds), price),
-        score=score_interval(scores, groups),
+        score=score_interval(found.scores, groups),
         requires_training=arm.trained,
         note=arm.note,
         confidences=tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions),
+        details=dict(found.details),
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postgrad.pages import pictures, wording
+from postgrad.pages.arm_details import class_table, tallies
 from postgrad.report import ArmPart, ComparisonPart, FindingPart, Report
 from postgrad.storage import write_atomic
 
@@ -90,6 +91,8 @@ def render_report(report: Report) -> str:
             losses=pictures.loss_picture(*losses),
             lengths=pictures.lengths_picture(report.data.token_histogram),
             automation=pictures.automation_picture(rate.curve, rate.target_accuracy, rate.coverage) if rate else "",
+            classes=class_table(arms, chosen_arm(report)),
+            tallies=tallies(chosen_arm(report)),
             learning=pictures.learning_picture(report.learning_curve, share),
             findings=sorted(report.data.findings, key=_gravity),
             samples_shown=SAMPLES_SHOWN,

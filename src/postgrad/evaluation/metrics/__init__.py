@@ -4,42 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from postgrad.errors import UsageError
+from postgrad.evaluation.metrics.bleu import bleu
 from postgrad.evaluation.metrics.chrf import chrf
+from postgrad.evaluation.metrics.code_tests import code_tests
+from postgrad.evaluation.metrics.embedding import embedding
 from postgrad.evaluation.metrics.exact_match import exact_match
+from postgrad.evaluation.metrics.format_rules import format_rules
 from postgrad.evaluation.metrics.json_object import json_fields, json_match, json_valid
+from postgrad.evaluation.metrics.json_schema import json_schema
+from postgrad.evaluation.metrics.judge import judge
 from postgrad.evaluation.metrics.label import label
-from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.metric import Case, Means, Measured, Metric
 from postgrad.evaluation.metrics.numeric import numeric
-from postgrad.evaluation.metrics.rouge_l import rouge_l
+from postgrad.evaluation.metrics.pairwise import pairwise
+from postgrad.evaluation.metrics.perplexity import perplexity
+from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l
+from postgrad.evaluation.metrics.sql_execution import sql_execution
+from postgrad.evaluation.metrics.sql_match import sql_match
 from postgrad.evaluation.metrics.token_f1 import token_f1
+from postgrad.evaluation.metrics.tool_calls import tool_calls
 
-METRICS: dict[str, Callable[[], Metric]] = {
+METRICS: dict[str, Callable[..., Metric]] = {
     "exact_match": exact_match,
     "label": label,
+    "numeric": numeric,
     "json_match": json_match,
     "json_fields": json_fields,
     "json_valid": json_valid,
-    "numeric": numeric,
+    "json_schema": json_schema,
+    "sql_execution": sql_execution,
+    "sql_match": sql_match,
+    "code_tests": code_tests,
+    "tool_calls": tool_calls,
     "token_f1": token_f1,
     "chrf": chrf,
+    "bleu": bleu,
+    "rouge_1": rouge_1,
+    "rouge_2": rouge_2,
     "rouge_l": rouge_l,
+    "embedding": embedding,
+    "format_rules": format_rules,
 }
+"""Made from their options alone."""
 
+ASKING: dict[str, Callable[..., Metric]] = {
+    "judge": judge,
+    "pairwise": pairwise,
+    "perplexity": perplexity,
+}
+"""Made from `Means` and their options: they ask a model."""
 
-def metric_named(name: str) -> Metric:
-    """The metric of that name with its default options.
-
-    Raises:
-        UsageError: There is none; the message lists the names and the nearest.
-    """
-    if name in METRICS:
-        return METRICS[name]()
-    from difflib import get_close_matches
-
-    near = get_close_matches(name.lower().replace("-", "_"), METRICS, n=1, cutoff=0.5)
-    guess = f"; did you mean {near[0]!r}?" if near else "."
-    raise UsageError(f"There is no metric {name!r}{guess}", f"Metrics: {', '.join(METRICS)}.")
-
-
-__all__ = ["METRICS", "Metric", "metric_named"]
+__all__ = ["ASKING", "METRICS", "Case", "Means", "Measured", "Metric"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.metric import Metric, each
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
@@ -26,4 +26,4 @@ def chrf(*, word_order: int = 0) -> Metric:
             return float(answer.strip() == reference.strip())
         return min(1.0, _scorer(word_order).sentence_score(answer, [reference]).score / 100)
 
-    return Metric("chrf", score, title="chrF")
+    return Metric("chrf", each(score), title="chrF")

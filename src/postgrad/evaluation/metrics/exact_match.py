@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.metric import Metric, each
 from postgrad.evaluation.metrics.normal import plain
 
 
@@ -18,4 +18,4 @@ def exact_match(*, ignore_case: bool = True, ignore_marks: bool = True) -> Metri
         left = plain(answer, ignore_case=ignore_case, ignore_marks=ignore_marks)
         return float(left == plain(reference, ignore_case=ignore_case, ignore_marks=ignore_marks))
 
-    return Metric("exact_match", score, title="exact match", right_or_wrong=True)
+    return Metric("exact_match", each(score), title="exact match", right_or_wrong=True)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.metric import Case, Measured, Metric, each, lacking
 
 _FENCE = re.compile(r"\A```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\Z", re.DOTALL)
+_NUMERAL = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,2})?")
 _ENOUGH = 0.95
 """The share of references that must be objects; the few others are faults of the data, not another kind of task."""
 
@@ -40,68 +43,98 @@ def are_objects(references: Sequence[str]) -> bool:
     return bool(references) and sum(parse_object(r) is not None for r in references) >= _ENOUGH * len(references)
 
 
-def _unfit(references: Sequence[str]) -> str:
-    if are_objects(references):
-        return ""
-    count = sum(parse_object(r) is not None for r in references)
-    return f"only {count} of {len(references)} reference answers are JSON objects"
+def _unfit(cases: Sequence[Case]) -> str:
+    return lacking(
+        cases, "reference answers are JSON objects", lambda c: parse_object(c.reference) is not None, _ENOUGH
+    )
 
 
-def same(left: Any, right: Any, *, ignore_list_order: bool = False) -> bool:
-    """Equal as JSON: 1 is 1.0, but true is not 1 (as it is in Python)."""
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(
-            same(left[key], right[key], ignore_list_order=ignore_list_order) for key in left
-        )
-    if isinstance(left, list) and isinstance(right, list):
-        if len(left) != len(right):
-            return False
-        if not ignore_list_order:
-            return all(same(a, b) for a, b in zip(left, right, strict=True))
-        return _same_members(left, right)
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    return left == right
+@dataclass(frozen=True, slots=True)
+class Same:
+    """When two JSON values are the same: 1 is 1.0, but true is not 1 (as it is in Python).
+
+    Attributes:
+        ignore_list_order: Lists are the same in any order.
+        text_numbers: "12.50" is the same as 12.5.
+        tolerance: Numbers may differ by so much.
+    """
+
+    ignore_list_order: bool = False
+    text_numbers: bool = False
+    tolerance: float = 0.0
+
+    def __call__(self, left: Any, right: Any) -> bool:
+        if isinstance(left, dict) and isinstance(right, dict):
+            return left.keys() == right.keys() and all(self(left[key], right[key]) for key in left)
+        if isinstance(left, list) and isinstance(right, list):
+            return len(left) == len(right) and self._lists(left, right)
+        if isinstance(left, bool) or isinstance(right, bool):
+            return left is right
+        if self.text_numbers:
+            left, right = _number(left), _number(right)
+        if isinstance(left, int | float) and isinstance(right, int | float):
+            return left == right or abs(left - right) <= self.tolerance
+        return left == right
+
+    def _lists(self, left: list[Any], right: list[Any]) -> bool:
+        if not self.ignore_list_order:
+            return all(self(a, b) for a, b in zip(left, right, strict=True))
+        rest = list(right)
+        for item in left:
+            at = next((i for i, other in enumerate(rest) if self(item, other)), None)
+            if at is None:
+                return False
+            del rest[at]
+        return True
 
 
-def _same_members(left: list[Any], right: list[Any]) -> bool:
-    rest = list(right)
-    for item in left:
-        at = next((i for i, other in enumerate(rest) if same(item, other, ignore_list_order=True)), None)
-        if at is None:
-            return False
-        del rest[at]
-    return True
+def _number(value: Any) -> Any:
+    """The number that a text spells, else the value itself."""
+    if isinstance(value, str) and _NUMERAL.fullmatch(value.strip()):
+        return float(value)
+    return value
 
 
-def json_match(*, ignore_list_order: bool = False) -> Metric:
-    """1 where the whole object equals the reference's."""
+def json_match(*, ignore_list_order: bool = False, text_numbers: bool = False, tolerance: float = 0.0) -> Metric:
+    """1 where the whole object equals the reference's; the options are those of `Same`."""
+    same = Same(ignore_list_order, text_numbers, tolerance)
 
     def score(answer: str, reference: str) -> float:
         left, right = parse_object(answer), parse_object(reference)
-        return float(left is not None and same(left, right, ignore_list_order=ignore_list_order))
+        return float(left is not None and same(left, right))
 
-    return Metric("json_match", score, title="whole objects right", right_or_wrong=True, unfit=_unfit)
+    return Metric("json_match", each(score), title="whole objects right", right_or_wrong=True, unfit=_unfit)
 
 
-def json_fields(*, ignore_list_order: bool = False) -> Metric:
-    """The share of top-level fields that are right, of all fields in either object: invented fields count against."""
+def json_fields(*, ignore_list_order: bool = False, text_numbers: bool = False, tolerance: float = 0.0) -> Metric:
+    """The share of top-level fields that are right, of all fields in either object: invented fields count against.
 
-    def score(answer: str, reference: str) -> float:
-        left, right = parse_object(answer), parse_object(reference)
-        if left is None or right is None:
-            return 0.0
-        keys = left.keys() | right.keys()
-        hits = sum(same(left[k], right[k], ignore_list_order=ignore_list_order) for k in left.keys() & right.keys())
-        return hits / len(keys) if keys else 1.0
+    The share of right values stands in the details for every field of the references, rarest right first.
+    """
+    same = Same(ignore_list_order, text_numbers, tolerance)
 
-    return Metric("json_fields", score, title="fields right", unfit=_unfit)
+    def measure(cases: Sequence[Case]) -> Measured:
+        scores: list[float] = []
+        hits: Counter[str] = Counter()
+        wanted: Counter[str] = Counter()
+        for case in cases:
+            left, right = parse_object(case.answer), parse_object(case.reference)
+            right_keys = [
+                k for k in (left or {}).keys() & (right or {}).keys() if same((left or {})[k], (right or {})[k])
+            ]
+            keys = (left or {}).keys() | (right or {}).keys()
+            both = left is not None and right is not None
+            scores.append((len(right_keys) / len(keys) if keys else 1.0) if both else 0.0)
+            hits.update(right_keys)
+            wanted.update((right or {}).keys())
+        order = sorted(wanted, key=lambda key: (hits[key] / wanted[key], key))
+        fields = {key: {"right": hits[key] / wanted[key], "n": wanted[key]} for key in order}
+        return Measured(tuple(scores), details={"fields": fields})
+
+    return Metric("json_fields", measure, title="fields right", unfit=_unfit)
 
 
 def json_valid() -> Metric:
     """1 where the answer is a JSON object at all."""
-
-    def score(answer: str, reference: str) -> float:
-        return float(parse_object(answer) is not None)
-
-    return Metric("json_valid", score, title="valid JSON", right_or_wrong=True)
+    score = each(lambda answer, _: float(parse_object(answer) is not None))
+    return Metric("json_valid", score, title="valid JSON", right_or_wrong=True, unfit=_unfit)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.metric import Case, Measured, Metric
 from postgrad.evaluation.metrics.normal import plain
+
+_FEW = 10  # among fewer answers labels need not have recurred yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class LabelReport:
 
     unknown_key = ""
 
+    def to_details(self) -> dict[str, Any]:
+        """JSON-safe tables by class and of the confusions, the classes in order of the alphabet."""
+        names = sorted(self.classes)
+        return {
+            "classes": {name: asdict(self.classes[name]) for name in names},
+            "confusion": {name: dict(sorted(self.confusion[name].items())) for name in names},
+        }
+
     def worst(self, count: int = 3) -> list[tuple[str, ClassScore]]:
         """The classes with the lowest F1, of equal ones the largest first."""
         return sorted(self.classes.items(), key=lambda item: (item[1].f1, -item[1].n))[:count]
@@ -53,14 +64,24 @@ def label(*, labels: Iterable[str] = (), ignore_case: bool = True) -> Metric:
     """
     known = tuple(labels)
 
-    def score(answer: str, reference: str) -> float:
-        return float(plain(answer, ignore_case=ignore_case) == plain(reference, ignore_case=ignore_case))
-
-    def figures(answers: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    def measure(cases: Sequence[Case]) -> Measured:
+        answers, references = [c.answer for c in cases], [c.reference for c in cases]
+        scores = tuple(
+            float(plain(a, ignore_case=ignore_case) == plain(r, ignore_case=ignore_case))
+            for a, r in zip(answers, references, strict=True)
+        )
         report = label_report(answers, references, labels=known, ignore_case=ignore_case)
-        return {"macro_f1": report.macro_f1, "unknown_answers": report.unknown / max(1, len(answers))}
+        figures = {"macro_f1": report.macro_f1, "unknown_answers": report.unknown / max(1, len(answers))}
+        return Measured(scores, figures, report.to_details())
 
-    return Metric("label", score, title="right labels", right_or_wrong=True, figures=figures)
+    return Metric("label", measure, title="right labels", right_or_wrong=True, unfit=_unfit)
+
+
+def _unfit(cases: Sequence[Case]) -> str:
+    distinct = len({plain(c.reference) for c in cases})
+    if len(cases) < _FEW or distinct <= len(cases) / 2:
+        return ""
+    return f"the {len(cases)} reference answers are {distinct} different texts, and labels recur"
 
 
 def label_report(

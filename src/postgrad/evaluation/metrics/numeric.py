@@ -1,44 +1,35 @@
-"""Numbers: the last number of the answer against the last of the reference, as reasoning ends in its result."""
+"""Numbers with their units: the last number of the answer against the last of the reference, as reasoning ends in its
+result. Where a text has a `####` mark (as GSM8K's answers), the number after the last one counts.
+"""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 
-from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.metric import Case, Metric, each, lacking
+from postgrad.evaluation.metrics.quantity import alike, is_quantity, last_number, last_quantity
 
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|(?<![\w.])[-+−]?\.\d+"
-)
-_ONLY_NUMBER = re.compile(rf"\A\s*(?:{_NUMBER.pattern})\s*\Z")
+__all__ = ["is_quantity", "last_number", "numeric"]
 
 
-def last_number(text: str) -> float | None:
-    """The last finite number in `text` ("1,234.5" is one number), or None."""
-    found = _NUMBER.findall(text)
-    if not found:
-        return None
-    value = float(found[-1].replace(",", "").replace("−", "-"))
-    return value if math.isfinite(value) else None
+def numeric(*, tolerance: float = 0.0, relative: float = 1e-9, units: bool = True) -> Metric:
+    """1 where the numbers agree within `tolerance` (absolute) or `relative` (a share of the larger of the two).
 
-
-def is_number(text: str) -> bool:
-    """Whether `text` is a number and nothing else."""
-    return bool(_ONLY_NUMBER.match(text))
-
-
-def numeric(*, tolerance: float = 0.0, relative: float = 1e-9) -> Metric:
-    """1 where the numbers agree within `tolerance` (absolute) or `relative` (to the larger of the two)."""
+    Args:
+        tolerance: In the unit of the reference.
+        relative: 0.01 forgives one per cent.
+        units: 3 km equals 3,000 m, $5 is not €5, 12 % equals 0.12, and 1.2 million 1,200,000. A unit that only one of the
+            two names is forgiven. False: the bare numbers are compared.
+    """
 
     def score(answer: str, reference: str) -> float:
-        left, right = last_number(answer), last_number(reference)
-        if left is None or right is None:
-            return 0.0
-        return float(math.isclose(left, right, rel_tol=relative, abs_tol=tolerance))
+        if not units:
+            left, right = last_number(answer), last_number(reference)
+            return float(left is not None and right is not None and alike(left, right, tolerance, relative))
+        given, wanted = last_quantity(answer), last_quantity(reference)
+        return float(given is not None and wanted is not None and wanted.equals(given, tolerance, relative))
 
-    def unfit(references: Sequence[str]) -> str:
-        without = sum(last_number(r) is None for r in references)
-        return f"{without} of {len(references)} reference answers hold no number" if without else ""
+    def unfit(cases: Sequence[Case]) -> str:
+        return lacking(cases, "reference answers hold a number", lambda c: last_number(c.reference) is not None, 0.95)
 
-    return Metric("numeric", score, title="right numbers", right_or_wrong=True, unfit=unfit)
+    return Metric("numeric", each(score), title="right numbers", right_or_wrong=True, unfit=unfit)

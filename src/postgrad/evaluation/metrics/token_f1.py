@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from postgrad.evaluation.metrics.metric import Metric
+from postgrad.evaluation.metrics.metric import Metric, each
 from postgrad.evaluation.metrics.normal import words
 
 
@@ -18,4 +18,4 @@ def token_f1() -> Metric:
         common = sum((Counter(left) & Counter(right)).values())
         return 2 * common / (len(left) + len(right))
 
-    return Metric("token_f1", score, title="token F1")
+    return Metric("token_f1", each(score), title="token F1")

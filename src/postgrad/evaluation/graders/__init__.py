@@ -1,0 +1,8 @@
+"""Graders in the form of OpenAI's fine-tuning API: read, checked, run. The same code serves metrics and the HTTP routes."""
+
+from __future__ import annotations
+
+from postgrad.evaluation.graders.forms import Grader, read_grader
+from postgrad.evaluation.graders.run import ModelCall, Reply, run, validate
+
+__all__ = ["Grader", "ModelCall", "Reply", "read_grader", "run", "validate"]

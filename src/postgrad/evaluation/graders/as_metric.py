@@ -1,0 +1,105 @@
+"""A grader as a metric: `{{item.reference}}` is the right answer, `{{item.prompt}}` the request, and every further field of
+the record is there by its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from postgrad.errors import DataError, UsageError
+from postgrad.evaluation.graders.forms import Grader, Multi, ScoreModel, read_grader
+from postgrad.evaluation.graders.outcome import Reply
+from postgrad.evaluation.graders.run import ModelCall, run_grader
+from postgrad.evaluation.graders.template import as_sample
+from postgrad.evaluation.metrics.metric import Ask, Case, Means, Measured, Metric
+from postgrad.records import Task
+from postgrad.sandbox import Sandbox, find_sandbox
+
+
+def grader_metric(means: Means, path: str) -> Metric:
+    """The metric of a grader in a JSON file; a score_model's range becomes 0 to 1.
+
+    Args:
+        means: `ask` grades for score_model and label_model, whichever model they name.
+        path: Of the file.
+
+    Raises:
+        UsageError: The file or the grader is not valid, or what it needs (a judge, a sandbox) is not there.
+    """
+    form = _read(path)
+    kinds = _kinds(form)
+    if kinds & {"score_model", "label_model"} and means.ask is None:
+        raise UsageError(
+            f"The grader {path!r} needs a model that judges.",
+            "Name one in the recipe (evaluation.judge), or --set evaluation.judge=MODEL.",
+        )
+    sandbox = find_sandbox() if "python" in kinds else None
+    call = _model_call(means.ask, means.judge) if means.ask is not None else None
+
+    def measure(cases: Sequence[Case]) -> Measured:
+        found = [_score(form, case, call, sandbox, path) for case in cases]
+        faults = Counter(flag for _, flags in found for flag in flags)
+        details = {"faults": dict(faults.most_common())} if faults else {}
+        return Measured(tuple(score for score, _ in found), details=details)
+
+    binary = form.type in ("string_check", "label_model")
+    return Metric(form.name, measure, title=f"grader {form.name}", right_or_wrong=binary)
+
+
+def item_of(case: Case) -> dict[str, Any]:
+    """The fields that a grader's `{{item.…}}` finds for a case."""
+    record = case.record
+    fields = {**record.meta, **(record.fields if isinstance(record, Task) else {})} if record is not None else {}
+    prompt = record.prompt_text if record is not None else ""
+    return {"prompt": prompt, **fields, "reference": case.reference}
+
+
+def _read(path: str) -> Grader:
+    try:
+        raw = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"The grader {path!r} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"The grader {path!r} is not JSON: {error}.") from error
+    if not isinstance(raw, Mapping):
+        raise UsageError(f"The grader {path!r} is not a JSON object.")
+    return read_grader(raw.get("grader", raw))
+
+
+def _kinds(form: Grader) -> set[str]:
+    return {form.type, *(g.type for g in form.graders.values())} if isinstance(form, Multi) else {form.type}
+
+
+def _model_call(ask: Ask, judge: str) -> ModelCall:
+    return lambda model, chat, _sampling: Reply(ask([chat])[0], model=judge or model)
+
+
+def _score(
+    form: Grader, case: Case, call: ModelCall | None, sandbox: Sandbox | None, path: str
+) -> tuple[float, list[str]]:
+    """The reward as a share, and the flags of what went wrong.
+
+    Raises:
+        DataError: A variable of the grader is no field of the record, or the reward is no share.
+    """
+    outcome = run_grader(form, as_sample(case.answer), item_of(case), call, sandbox)
+    where = case.record.source if case.record is not None else "one answer"
+    if outcome.faults.get("invalid_variable_error"):
+        raise DataError(
+            f"The grader {path!r} names a field that {where} does not have.",
+            f"Its fields: {', '.join(item_of(case))}.",
+        )
+    flags = [flag for flag, value in outcome.faults.items() if value is True]
+    reward = outcome.reward
+    if isinstance(form, ScoreModel) and not flags:
+        reward = (reward - form.range[0]) / (form.range[1] - form.range[0])
+    if not 0 <= reward <= 1:
+        raise DataError(
+            f"The grader {path!r} gives {reward:g} at {where}; a metric is a share from 0 to 1.",
+            "Scale it: divide in calculate_output, or in grade().",
+        )
+    return reward, flags

@@ -1,0 +1,132 @@
+"""Calls of tools in the text of an answer, in the spellings that models use; and whether something only looks like one.
+
+Read are OpenAI's `tool_calls`, `<tool_call>{…}</tool_call>` (Hermes, Qwen), `<function=name>{…}</function>` (Llama),
+`[TOOL_CALLS] […]` (Mistral), JSON objects or lists with `name` and `arguments` or `parameters`, `{"name": {…}}`, and
+Python's `[name(key=value)]`.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
+_FUNCTION = re.compile(r"<function=([\w.-]+)>\s*(.*?)\s*(?:</function>|\Z)", re.DOTALL)
+_MARKED = re.compile(r"(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*(.*)\Z", re.DOTALL)
+_FENCE = re.compile(r"\A```[\w-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\Z", re.DOTALL)
+_PYTHON = re.compile(r"\A\[?\s*[A-Za-z_][\w.]*\s*\(.*\)\s*\]?\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the tool's name and its arguments by name."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_calls(text: str) -> list[Call] | None:
+    """The calls in an answer, none where it is plain text; None where a call was begun and cannot be read."""
+    text = text.strip()
+    if tagged := _TAGGED.findall(text):
+        return _joined([_from_text(part) for part in tagged])
+    if named := _FUNCTION.findall(text):
+        return _joined([_call(name, _json(body or "{}")) for name, body in named])
+    if marked := _MARKED.search(text):
+        return _from_text(marked.group(1))
+    fenced = _FENCE.match(text)
+    body = fenced.group(1).strip() if fenced else text
+    if body.startswith(("{", "[")) or _PYTHON.match(body):
+        calls = _from_text(body)
+        looks_like_one = '"name"' in body and '"arguments"' in body
+        return calls if calls is not None or looks_like_one else []
+    return []
+
+
+def _joined(parts: list[list[Call] | None]) -> list[Call] | None:
+    if any(part is None for part in parts):
+        return None
+    return [call for part in parts for call in part or ()]
+
+
+def _from_text(text: str) -> list[Call] | None:
+    """The calls that a text spells as a whole."""
+    values = _values(text.strip().strip(";"))
+    return _from_values(values) if values is not None else _from_python(text)
+
+
+def _values(text: str) -> list[Any] | None:
+    """One JSON value, or several one after another with space, commas or semicolons between."""
+    decoder, place, out = json.JSONDecoder(), 0, []
+    while place < len(text):
+        try:
+            value, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return None
+        out.append(value)
+        while place < len(text) and text[place] in " \t\r\n,;":
+            place += 1
+    return out or None
+
+
+def _from_values(values: list[Any]) -> list[Call] | None:
+    out: list[Call] = []
+    for value in values:
+        if isinstance(value, list):
+            inner = _from_values(value)
+        elif isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
+            inner = _from_values(value["tool_calls"])
+        else:
+            inner = _from_object(value)
+        if inner is None:
+            return None
+        out += inner
+    return out
+
+
+def _from_object(value: Any) -> list[Call] | None:
+    if not isinstance(value, dict):
+        return None
+    value = value["function"] if isinstance(value.get("function"), dict) else value
+    if isinstance(value.get("name"), str):
+        arguments = next((value[k] for k in ("arguments", "parameters", "args") if k in value), None)
+        if arguments is None and set(value) != {"name"}:
+            return None  # an object that has a name, but is no call
+        return _call(value["name"], _json(arguments) if isinstance(arguments, str) else arguments or {})
+    if len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+        return _call(next(iter(value)), inner)
+    return None
+
+
+def _call(name: str, arguments: Any) -> list[Call] | None:
+    return [Call(name, arguments)] if isinstance(arguments, dict) else None
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _from_python(text: str) -> list[Call] | None:
+    """`[f(a=1), g(b="x")]` with plain values."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+    nodes = tree.elts if isinstance(tree, ast.List | ast.Tuple) else [tree]
+    out = []
+    for node in nodes:
+        if not isinstance(node, ast.Call) or node.args or any(k.arg is None for k in node.keywords):
+            return None
+        try:
+            arguments = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return None
+        out.append(Call(ast.unparse(node.func), arguments))
+    return out

@@ -1,0 +1,45 @@
+"""What a metric finds in a record besides the answer: further fields, and the reference where it is a call of tools."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from postgrad.records import Conversation, Record, Task
+
+
+def field(record: Record | None, names: str | Sequence[str]) -> Any:
+    """The first of these fields that the record has and that is not empty: of a task, else of its metadata; or None."""
+    if record is None:
+        return None
+    for name in (names,) if isinstance(names, str) else names:
+        for source in (record.fields if isinstance(record, Task) else {}, record.meta):
+            if source.get(name) not in (None, "", [], ()):
+                return source[name]
+    return None
+
+
+def calls_of(record: Record | None) -> tuple[Mapping[str, Any], ...]:
+    """The calls of tools that are a record's right answer, as OpenAI spells them."""
+    if isinstance(record, Conversation) and record.answer is not None:
+        return record.answer.tool_calls
+    return ()
+
+
+def reference_of(record: Record) -> str:
+    """The right answer as text; calls of tools as a JSON list of `{"name", "arguments"}`."""
+    calls = calls_of(record)
+    if not calls:
+        return record.answer_text
+    return json.dumps([_plain_call(call) for call in calls], ensure_ascii=False)
+
+
+def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    inner = call.get("function") if isinstance(call.get("function"), Mapping) else call
+    arguments = inner.get("arguments", {})  # pyright: ignore[reportOptionalMemberAccess]
+    if isinstance(arguments, str):
+        with contextlib.suppress(ValueError, RecursionError):  # a fault of the data stays visible as text
+            arguments = json.loads(arguments or "{}")
+    return {"name": str(inner.get("name", "")), "arguments": arguments}  # pyright: ignore[reportOptionalMemberAccess]

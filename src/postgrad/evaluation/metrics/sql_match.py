@@ -1,0 +1,25 @@
+"""SQL by its text: where there is no database to ask, two queries are the same if their tokens are. Stricter than right:
+a query that gives the same rows in other words counts as wrong, so `sql_execution` is the better metric wherever it can be had.
+"""
+
+from __future__ import annotations
+
+from postgrad.evaluation.metrics.metric import Metric, each, lacking
+from postgrad.evaluation.metrics.sql_text import extract_sql, is_sql, plain_sql
+
+
+def sql_match() -> Metric:
+    """1 where the queries are alike but for case, space, comments, quotes of names, AS, <> for != and the last semicolon."""
+
+    def score(answer: str, reference: str) -> float:
+        return float(plain_sql(extract_sql(answer)) == plain_sql(extract_sql(reference)))
+
+    return Metric(
+        "sql_match",
+        each(score),
+        title="queries with the same text",
+        right_or_wrong=True,
+        unfit=lambda cases: lacking(
+            cases, "reference answers are SQL", lambda c: is_sql(extract_sql(c.reference)), 0.95
+        ),
+    )
