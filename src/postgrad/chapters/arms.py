@@ -89,10 +89,13 @@ def answered(
     """One arm on records other than the test part, with the decoding of the test."""
     room, _ = room_for_answers(model, [*data.train, *data.validation])
     decoding = Decoding(room)
-    prompts = [model.renderer.prompt_ids(arm.ask(r)) for r in records]
+    asked = [arm.ask(r) for r in records]
+    prompts = [model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(asked, records, strict=True)]
     answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
     return (
-        yield from measure(model, arm, prompts, records, data.choice, decoding, answers, job.price, None, job.stopped)
+        yield from measure(
+            model, arm, prompts, records, data.choice, decoding, answers, job.price, None, job.stopped, asked
+        )
     )
 
 
