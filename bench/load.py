@@ -72,6 +72,9 @@ def main() -> None:
                 outcomes[f"status {error.status_code}"] += 1
                 time.sleep(1)
                 continue
+            except openai.APITimeoutError:
+                outcomes["too late"] += 1
+                continue
             outcomes["right" if text == alone[model, question] else "WRONG"] += 1
             firsts.append(first)
             totals.append(total)

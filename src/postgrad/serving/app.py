@@ -28,7 +28,9 @@ from postgrad.serving.shapes import ErrorAnswer, Health
 from postgrad.serving.turns import MAX_PLACES, Turns
 
 _QUANTA = 5
-"""An adapter keeps the model for so many times what putting it in place took."""
+"""An adapter keeps the model for so many times what putting it in place took …"""
+_SHORTEST_S, _LONGEST_S = 0.5, 5.0
+"""… within these bounds: on a busy machine others would wait too long."""
 
 
 class Server(FastAPI):
@@ -63,7 +65,7 @@ def make_app(
         idle_seconds: The model leaves memory when nothing was asked for so long; 0 keeps it.
     """
     trail, counters = Trail(Audit(engine.catalogue)), Counters()
-    turns = Turns(lambda: max(0.5, _QUANTA * engine.loaded.swap_seconds), places)
+    turns = Turns(lambda: min(_LONGEST_S, max(_SHORTEST_S, _QUANTA * engine.loaded.swap_seconds)), places)
     answering = Answering(engine, turns)
 
     @contextlib.asynccontextmanager

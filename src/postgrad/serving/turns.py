@@ -105,7 +105,7 @@ class Turns:
         self._quantum = quantum
         self._tickets: list[Ticket] = []
         self._busy = False
-        self._current, self._since = ("", ""), 0.0
+        self._current, self._since, self._changed = ("", ""), 0.0, False
         self._took: deque[float] = deque(maxlen=32)
 
     @property
@@ -147,6 +147,8 @@ class Turns:
             if granted.done() and not granted.cancelled():
                 ticket.last = time.monotonic()
                 self._busy = False
+                if self._changed:  # putting an adapter in place does not count against its time
+                    self._since, self._changed = ticket.last, False
             self._give()
 
     def _give(self) -> None:
@@ -159,6 +161,7 @@ class Turns:
                 asyncio.get_running_loop().call_later(GRACE_S, self._give)
             return
         if ticket.key != self._current or now - self._since >= self._quantum():
+            self._changed = ticket.key != self._current
             self._current, self._since = ticket.key, now
         ticket.asking = False
         if ticket.granted is not None and not ticket.granted.done():  # done: its client left in this very moment
