@@ -67,7 +67,7 @@ def run(server: Process, cycles: int, longest: float, draw: random.Random) -> in
             time.sleep(draw.uniform(0, 3))
             server.start()
         if len(server.workers()) > 1:
-            print("two training processes at once", file=sys.stderr)
+            print(f"two training processes at once: {server.workers()}", file=sys.stderr)
             killed["WRONG: two at once"] += 1
         states = collections.Counter(client.fine_tuning.jobs.retrieve(j).status for j in made)
         print(f"{cycle + 1}: {what}; {dict(states)}", file=sys.stderr, flush=True)

@@ -124,7 +124,9 @@ def test_pausing_frees_the_device_and_the_job_comes_back(queue):
     assert queue.get(first).status == "pausing" and lease.beat() == "pausing"
     assert queue.claim("here/cpu") is None
     lease.let_go()
-    assert queue.get(first).status == "paused" and queue.claim("here/cpu")[0].id == second
+    assert queue.get(first).status == "paused" and queue.claim("here/cpu") is None, "its process is still there"
+    queue.process_ended(queue.get(first), "is gone")
+    assert queue.claim("here/cpu")[0].id == second
     queue.resume(queue.get(first))
     assert queue.get(first).status == "queued"
     assert "Fine-tuning job paused" in said(queue, first)
@@ -148,6 +150,8 @@ def test_cancelling_is_final_at_once_and_the_device_is_free_when_the_process_is_
     second = add(queue)
     assert queue.claim("here/cpu") is None
     lease.let_go()
+    assert queue.claim("here/cpu") is None
+    queue.process_ended(queue.get(first), "is gone")
     assert queue.claim("here/cpu")[0].id == second
 
 
@@ -208,7 +212,10 @@ def test_success_comes_with_its_file_or_not_at_all(queue):
     }
     lease.succeed("ft:m", 77, FileRow(id="file-r", **file))
     job = queue.get(job_id)
-    assert (job.status, job.trained_tokens, job.result_file, job.device) == ("succeeded", 77, "file-r", None)
+    assert (job.status, job.trained_tokens, job.result_file) == ("succeeded", 77, "file-r")
+    assert job.device, "until the process has ended"
+    queue.process_ended(job, "is gone")
+    assert (queue.get(job_id).device, queue.get(job_id).status) == (None, "succeeded")
     with pytest.raises(LeaseLostError):
         lease.succeed("ft:m", 77, FileRow(id="file-s", **file))
     assert said(queue, job_id)[-3:] == [

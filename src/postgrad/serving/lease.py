@@ -106,7 +106,7 @@ class Lease:
             session.add(result)
             self._set(
                 session, status="succeeded", finished_at=now(), estimated_finish=None, fine_tuned_model=model,
-                trained_tokens=trained_tokens, result_file=result.id, device=None, lease=None,
+                trained_tokens=trained_tokens, result_file=result.id,
             )  # fmt: skip
             say(session, self.job_id, f"New fine-tuned model created: {model}")
             say(session, self.job_id, "The job has successfully completed")
@@ -114,12 +114,12 @@ class Lease:
     def fail(self, error: Error) -> None:
         with self._held("running", "pausing") as session:
             self._set(
-                session, status="failed", finished_at=now(), estimated_finish=None, error=error.body(), device=None, lease=None
+                session, status="failed", finished_at=now(), estimated_finish=None, error=error.body()
             )  # fmt: skip
             say(session, self.job_id, f"The job failed: {error.message}", "error")
 
     def let_go(self) -> None:
-        """Frees the device of a job that was paused or cancelled."""
+        """The process stops as was wished. The device is free once it has ended, as after every other end."""
         with self._held() as session:
             row = self._row(session)
             if row.status == "running":
@@ -127,7 +127,6 @@ class Lease:
             if row.status == "pausing":
                 self._set(session, status="paused")
                 say(session, self.job_id, "Fine-tuning job paused")
-            self._set(session, device=None, lease=None)
 
     def patiently(self, write: Callable[[], Any]) -> Any:
         """Does a write, again and again while the database cannot take it."""

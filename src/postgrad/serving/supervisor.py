@@ -34,7 +34,7 @@ TICK = 0.5
 SILENCE = 60.0
 """Seconds without a sign of life after which a process counts as hung and is killed."""
 LEAVING = 60.0
-"""Seconds that the process of a cancelled job gets to end by itself."""
+"""Seconds that a process gets to end by itself once its job is over or paused."""
 SWEEP = 60.0
 _log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Supervisor:
                 return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         elif row.worker_pid is not None and not _lives(row.worker_pid, row.worker_started):
             return "is gone"
-        if self._silent(row) < (LEAVING if row.status == "cancelled" else SILENCE):
+        if self._silent(row) < (SILENCE if row.status in ("running", "pausing") else LEAVING):
             return None
         if row.worker_pid is not None and _lives(row.worker_pid, row.worker_started):
             with contextlib.suppress(ProcessLookupError):
@@ -151,7 +151,7 @@ class Supervisor:
 
     def _silent(self, row: JobRow) -> float:
         """Seconds for which this server has seen no new sign of life; the clock of a machine that slept does not count."""
-        sign = row.heartbeat if row.status != "cancelled" else -1.0
+        sign = row.heartbeat if row.status in ("running", "pausing") else -1.0
         before = self._seen.get(row.id)
         if before is None or before[0] != sign:
             self._seen[row.id] = (sign, time.monotonic())
