@@ -88,7 +88,7 @@ def main() -> None:
         thread.join()
     print(dict(outcomes), f"{sum(outcomes.values()) / options.seconds:.2f} answers/s")
     for name, seconds in (("first piece", firsts), ("whole answer", totals)):
-        cuts = statistics.quantiles(seconds, n=100)
+        cuts = statistics.quantiles(seconds, n=100, method="inclusive")
         print(f"{name}: p50 {cuts[49]:.2f} s, p95 {cuts[94]:.2f} s, p99 {cuts[98]:.2f} s, longest {max(seconds):.2f} s")
     if memory:
         print(
