@@ -44,7 +44,6 @@ BAD = {
     "binary": (b"\x7fELF\x02\x01\x01\x00" + bytes(range(256)) * 8, "binary|not text"),
     "a zip": (b"PK\x03\x04" + b"\x00" * 400, "zip|Excel|archive"),
     "one column": (b"message\n" + b"hello there\n" * 20, "column"),
-    "three rows": (b"message,label\nhello there you,a\nhow are you now,b\nwhere is it then,a\n", "3 rows"),
     "ragged": (b"message,label\n" + b"hello,a\n" * 12 + b"too,many,fields,here\n" + b"hello,b\n" * 12, "line 14"),
 }
 
@@ -61,6 +60,14 @@ def test_unusable_files(tmp_path, case):
         assert re.search(expected, text, re.IGNORECASE), text
         assert "data.csv" in text or "rows" in text
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != "home") == ["data.csv"]
+
+
+def test_three_rows_are_a_finding_and_no_run(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"message,label\nhello there you,a\nhow are you now,b\nwhere is it then,a\n")
+    assert "3 rows" in one_message(postgrad("run", path, cwd=tmp_path))
+    checked = postgrad("check", path, cwd=tmp_path)
+    assert checked.returncode == 1 and "There are only 3 usable records, and at least 10 are needed" in checked.stdout
 
 
 def test_a_broken_line_far_down(tmp_path):

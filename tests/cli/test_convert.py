@@ -91,7 +91,7 @@ def test_an_interrupted_conversion_leaves_nothing_half(tmp_path):
     source = tmp_path / "big.jsonl"
     row = json.dumps({"messages": [{"role": "user", "content": "a" * 400}, {"role": "assistant", "content": "b"}]})
     source.write_text((row + "\n") * 60_000)
-    process = subprocess.Popen([sys.executable, "-m", "postgrad", "convert", source, tmp_path / "out.jsonl", "--to", "sharegpt"], env=os.environ, stderr=subprocess.PIPE)  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "postgrad", "convert", source, tmp_path / "out.jsonl", "--to", "sharegpt"], env=os.environ, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
     while process.poll() is None and not list(tmp_path.glob(".out.jsonl.*")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)

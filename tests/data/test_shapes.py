@@ -291,7 +291,7 @@ def test_real_sets_have_the_right_kind(path):
 
 def test_the_lines_in_the_documentation_are_read():
     table = [line for line in (ROOT / "docs" / "data.md").read_text("utf-8").splitlines() if line.startswith("| ")]
-    lines = [part for row in table for part in row.split("`")[1::2] if part.startswith("{") and "…" not in part]
+    lines = [part for row in table for part in row.split("`")[1::2] if part.startswith('{"') and "…" not in part]
     assert len(lines) >= 10
     for line in lines:
         mapped = to_records(rows_of(json.loads(line)))
