@@ -135,3 +135,15 @@ def test_evidence_is_capped_and_indices_are_complete():
     finding = next(iter(CHECKS["structure"]()(records, Context())))
     assert finding.count == 1500 == len(finding.evidence) and finding.evidence[999] and not finding.evidence[1000]
     json.dumps(finding.details)
+
+
+def test_programs_end_where_they_end():
+    programs = [
+        pair(
+            f"write function number {i}",
+            f"def f_{i}( x, y ):\n    if x > y + {i}:\n        return x\n    z = g(x, y)\n    return (z)",
+        )
+        for i in range(60)
+    ]
+    odd = pair("write the maximum", "def top( x, y ):\n    if x > y:\n        return x\n    z = y + 1\n    return y")
+    assert not list(CHECKS["cut_off"]()([*programs, odd], Context()))

@@ -179,6 +179,8 @@ _LINKING = frozenset(
 )
 _WORDS_OF_A_LINE = 8
 _CJK_LETTERS = 40
+_PROSE_SHARE = 0.6
+_AROUND_WORDS = ".,;:!?'\"’“”()-–"
 _RARE_SHARE = 0.05
 
 
@@ -242,7 +244,7 @@ def _open_ended(answers: dict[int, str], usual_share: float, min_words: int, sli
     if wall is not None:
         at_wall = {i for i in open_ended if wall.sizes[i] >= wall.start}
         yield _length_wall(prose, wall, at_wall)
-    rest = [i for i in open_ended if i not in at_wall]
+    rest = [i for i in open_ended if i not in at_wall and _is_prose(prose[i])]
     cut = [i for i in rest if stops_within(prose[i])]
     how = f"in mid-sentence, unlike the other {len(prose) - len(cut):,}"
     if len(rest) > (1 - usual_share) * len(
@@ -264,6 +266,12 @@ def _open_ended(answers: dict[int, str], usual_share: float, min_words: int, sli
         repairs=tuple(Repair(i, "drop", safe=False) for i in cut),
         details={"fault": "open_ended", "count": len(cut), "open": len(open_ended), "long_answers": len(prose)},
     )
+
+
+def _is_prose(answer: str) -> bool:
+    """Whether most of a text is words: a program or a command ends where it ends."""
+    words = [word.strip(_AROUND_WORDS) for word in answer.split()]
+    return sum(len(word) > 1 and word.isalpha() for word in words) > _PROSE_SHARE * len(words)
 
 
 def is_open(answer: str) -> bool:

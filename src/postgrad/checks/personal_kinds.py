@@ -39,7 +39,8 @@ def _phone_valid(number: str) -> bool:
     digits = re.sub(r"\D", "", re.split(r"(?i)\s*(?:x|ext)", number)[0])
     date = re.fullmatch(r"\d{1,4}[-./ ]\d{1,2}[-./ ]\d{1,4}", number.strip())
     years = re.fullmatch(r"(?:19|20)\d\d\D+(?:19|20)\d\d", number.strip())
-    return 7 <= len(digits) <= 15 and len(set(digits)) > 2 and date is None and years is None
+    counted = digits in "0123456789012345" or digits in "9876543210987654"
+    return 7 <= len(digits) <= 15 and len(set(digits)) > 2 and not counted and date is None and years is None
 
 
 def _ip_valid(address: str) -> bool:
