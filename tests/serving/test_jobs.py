@@ -12,6 +12,7 @@ from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import CheckpointRow, JobRow
+from postgrad.registry.keys import ORGANIZATION, PROJECT
 from postgrad.serving.app import make_app
 from postgrad.serving.engine import Engine
 from postgrad.serving.job_folder import JobFolder, host_id
@@ -50,7 +51,7 @@ GRADER = {
 
 def row(name="x", **values):
     fixed = {
-        "id": new_id("ftjob-"), "organization": "org-local", "project": "proj-local", "created_at": 1, "model": "m", "base": "m",
+        "id": new_id("ftjob-"), "organization": ORGANIZATION, "project": PROJECT, "created_at": 1, "model": "m", "base": "m",
         "result_name": f"ft:m:o:{name}:x", "status": "paused", "training_file": "file-a", "seed": 1, "hyperparameters": {},
         "method": {"type": "supervised", "supervised": {"hyperparameters": {}}}, "extra": {}, "integrations": [], "request_hash": "h", "host": "h",
     }  # fmt: skip

@@ -22,10 +22,10 @@ from sqlalchemy.orm import Session
 
 from postgrad.errors import StorageError
 from postgrad.registry import Catalogue
+from postgrad.registry.keys import ORGANIZATION, PROJECT
 from postgrad.serving.errors import ApiError
 
 _LETTERS = string.ascii_letters + string.digits
-DEFAULT_ORGANIZATION, DEFAULT_PROJECT = "org-local", "proj-local"
 
 
 class Store:
@@ -84,8 +84,8 @@ class Owner:
 def owner_of(request: Request) -> Owner:
     """The organisation and project of the request's key; everything is the local ones' where no key is demanded."""
     return Owner(
-        getattr(request.state, "organization", None) or DEFAULT_ORGANIZATION,
-        getattr(request.state, "project", None) or DEFAULT_PROJECT,
+        getattr(request.state, "organization", None) or ORGANIZATION,
+        getattr(request.state, "project", None) or PROJECT,
     )
 
 
