@@ -236,3 +236,12 @@ def test_nl2bash_conflicts_are_counted():
     records = load([shared_data("nl2bash/nl2bash.jsonl")]).records
     finding = next(iter(contradictions()(records, Context())))
     assert 850 <= finding.details["prompts"] <= 910
+
+
+def test_raw_text_is_judged_by_its_words():
+    from postgrad.records import Text
+
+    book = [Text(text="The lamp stood on the table and shone. " * 4000)]
+    assert list(CHECKS["too_little"]()(book, Context())) == []
+    (finding,) = CHECKS["too_little"]()([Text(text="A few words only.")], Context())
+    assert finding.severity == "warning" and "4 words" in finding.sentence

@@ -100,7 +100,9 @@ def test_an_interrupted_conversion_leaves_nothing_half(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["check", "run", "train"])
-def test_preference_pairs_can_be_checked_but_not_learned_as_answers(pairs, tiny_folder, tmp_path, capsys, monkeypatch, command):
+def test_preference_pairs_can_be_checked_but_not_learned_as_answers(
+    pairs, tiny_folder, tmp_path, capsys, monkeypatch, command
+):
     monkeypatch.chdir(tmp_path)
     arguments = [] if command == "check" else ["--base", str(tiny_folder)]
     code = main([command, str(pairs), *arguments])

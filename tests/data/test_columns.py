@@ -221,3 +221,16 @@ def test_alternatives_are_mentioned():
 def test_real_chats(name, shape):
     mapped = to_records(read_rows(shared_data(f"llamafactory_demos/{name}")))
     assert mapped.shape == shape
+
+
+def test_prose_in_a_text_file_is_raw_text(tmp_path):
+    from postgrad.data.load import load
+    from postgrad.records import Text
+
+    path = tmp_path / "tale.txt"
+    path.write_text("The tale of a lamp\n\nOnce there was a lamp. It stood on a table.\n" * 3)
+    loaded = load([path], minimum=1)
+    assert [type(r) for r in loaded.records] == [Text] and "raw text" in loaded.explanation
+    (tmp_path / "tale.csv").write_text(path.read_text())
+    with pytest.raises(DataError, match="one column"):
+        load([tmp_path / "tale.csv"])

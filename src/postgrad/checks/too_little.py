@@ -20,17 +20,23 @@ KINDS: dict[AnswerKind, str] = {
 """Sources: docs/checks/too_little.md."""
 
 
-def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int = 8) -> Check:
+def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int = 8, few_words: int = 10_000) -> Check:
     """Counts usable records, and those of a typical label.
 
     Args:
         warn_below: Fewer are enough to try, hardly enough to prove anything.
         refuse_below: Fewer cannot be divided into training and test.
         per_label: Labels whose middle one has fewer examples are mentioned.
+        few_words: Raw text with fewer words in all teaches a model little.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
         usable = [r for r in records if not fault_of(r)]
+        if usable and all(isinstance(r, Text) for r in usable):  # one document may be a whole book
+            words = sum(len(r.prompt_text.split()) for r in usable)
+            if words < few_words:
+                yield _few_words(words, len(usable))
+            return
         answers = [r.answer_text for r in usable if not isinstance(r, Text)]
         kind = answer_kind(answers) if any(a.strip() for a in answers) else None
         if len(usable) < warn_below:
@@ -47,6 +53,11 @@ def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int =
             )
 
     return check
+
+
+def _few_words(words: int, documents: int) -> Finding:
+    sentence = f"There are only {words:,} words of raw text in {count_of(documents, 'document')}; continued pretraining usually takes a hundred thousand and more."
+    return Finding("too_little", "warning", sentence, details={"words": words, "kind": "raw text"})
 
 
 def _few(usable: int, refuse_below: int, kind: AnswerKind | None) -> Finding:

@@ -8,9 +8,13 @@ from pathlib import Path
 
 from postgrad.data.chat_logs import refuse_raw_chat
 from postgrad.data.columns import Mapped, to_records
+from postgrad.data.document_files import SUFFIXES
+from postgrad.data.place import place_of
 from postgrad.data.rows import Rows
 from postgrad.data.shapes import KINDS
 from postgrad.data.sources import read_all
+from postgrad.data.tables import NoTableError
+from postgrad.data.texts import load_texts
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text, content_hash
 from postgrad.storage import sha256_json
@@ -67,7 +71,8 @@ def load(
     if not paths:
         raise DataError("No data file was named.", "Name a CSV, TSV, JSON or JSONL file of examples.")
     kinds: dict[frozenset[str], list[Rows]] = {}
-    for rows in (rows for path in paths for rows in read_all(path)):
+    texts: list[Text] = []
+    for rows in (rows for path in paths for rows in _rows_or_texts(path, texts)):
         if input_column is None and output_column is None:
             refuse_raw_chat(rows)
         kinds.setdefault(frozenset(rows.columns), []).append(rows)
@@ -75,17 +80,34 @@ def load(
         to_records(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)
         for files in kinds.values()
     ]
-    records = tuple(record for one in mapped for record in one.records)
+    records = (*(record for one in mapped for record in one.records), *texts)
     _refuse_mixture(records)
     usable = sum(is_usable(record) for record in records)
     if usable < (min(minimum, 1) if records and isinstance(records[0], Text) else minimum):
         raise _too_few(len(records), usable, minimum, mapped)
     return Loaded(
         records,
-        " + ".join(dict.fromkeys(one.shape for one in mapped)),
-        " ".join(dict.fromkeys(one.explanation for one in mapped)),
+        " + ".join(dict.fromkeys([*(one.shape for one in mapped), *(["raw text"] if texts else [])])),
+        " ".join(dict.fromkeys([*(one.explanation for one in mapped), *_told(texts)])),
         tuple(note for one in mapped for note in one.notes),
     )
+
+
+def _rows_or_texts(path: Path | str, texts: list[Text]) -> Sequence[Rows]:
+    """The rows of a source; a document that is no table goes into `texts` instead."""
+    try:
+        return read_all(path)
+    except NoTableError:
+        file = place_of(path).path
+        if file is None or file.suffix.lower() not in SUFFIXES:
+            raise
+        texts += load_texts([path])
+        return ()
+
+
+def _told(texts: Sequence[Text]) -> list[str]:
+    many = f"{len(texts)} documents" if len(texts) > 1 else "one document"
+    return [f"Read as raw text: {many}, for continued pretraining (--objective pretrain)."] if texts else []
 
 
 def is_usable(record: Record) -> bool:

@@ -252,9 +252,13 @@ class Fitting:
         return [f"{self._short} {has} fewer fields than columns; the missing ones were taken as empty"]
 
 
-def _one_column(text: str, file: str) -> DataError:
+class NoTableError(DataError):
+    """Text in which no delimiter makes two columns: prose perhaps."""
+
+
+def _one_column(text: str, file: str) -> NoTableError:
     first = text.strip().splitlines()[0][:80]
-    return DataError(
+    return NoTableError(
         f"{file} has one column ({first!r}); learning needs at least two: what comes in, and the right answer.",
         "Give a table with an input and an output column (comma, semicolon, tab or pipe between them), or JSONL. Running "
         "text belongs to --docs, or to --objective pretrain.",
