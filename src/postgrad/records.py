@@ -6,9 +6,10 @@ are the one wire form (JSON-safe), used by the stores, the hashes and the pages 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -72,6 +73,27 @@ class Message:
         )
 
 
+def calls_text(calls: Sequence[Mapping[str, Any]]) -> str:
+    """Calls of tools as a JSON list of `{"name", "arguments"}`, the arguments as an object where they can be read."""
+    return json.dumps([_plain_call(call) for call in calls], ensure_ascii=False)
+
+
+def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    inner = call.get("function")
+    inner = inner if isinstance(inner, Mapping) else call
+    arguments = inner.get("arguments", {})
+    if isinstance(arguments, str):
+        with contextlib.suppress(ValueError, RecursionError):  # a fault of the data stays visible as text
+            arguments = json.loads(arguments or "{}")
+    return {"name": str(inner.get("name", "")), "arguments": arguments}
+
+
+def _said(message: Message) -> str:
+    """The text of an answer, with its calls of tools."""
+    parts = [message.content] if message.content.strip() or not message.tool_calls else []
+    return "\n".join([*parts, calls_text(message.tool_calls)]) if message.tool_calls else message.content
+
+
 def _asked(messages: tuple[Message, ...]) -> str:
     """The text of a prompt without its instruction."""
     return "\n".join(m.content for m in messages if m.role != "system")
@@ -91,7 +113,7 @@ class Record:
 
     @property
     def answer_text(self) -> str:
-        """What a right answer is, as plain text; empty where the record has none."""
+        """What a right answer is, as plain text, calls of tools as JSON; empty where the record has none."""
         return ""
 
 
@@ -117,7 +139,7 @@ class Conversation(Record):
 
     @property
     def answer_text(self) -> str:
-        return self.answer.content if self.answer else ""
+        return _said(self.answer) if self.answer else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +157,7 @@ class Preference(Record):
 
     @property
     def answer_text(self) -> str:
-        return "\n".join(m.content for m in self.chosen)
+        return "\n".join(_said(m) for m in self.chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +175,7 @@ class Rating(Record):
 
     @property
     def answer_text(self) -> str:
-        return "\n".join(m.content for m in self.completion)
+        return "\n".join(_said(m) for m in self.completion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,14 @@ def with_passages(messages: Sequence[Message], passages: Sequence[Passage]) -> t
 
 
 def _turns(examples: Sequence[Record]) -> tuple[Message, ...]:
-    return tuple(m for e in examples for m in (*without_system(own_prompt(e)), Message("assistant", e.answer_text)))
+    return tuple(m for e in examples for m in (*without_system(own_prompt(e)), _answer(e)))
+
+
+def _answer(record: Record) -> Message:
+    """The right answer as a turn; calls of tools stay calls, so that the template writes them in its own way."""
+    if isinstance(record, Conversation) and record.answer is not None:
+        return record.answer
+    return Message("assistant", record.answer_text)
 
 
 def _with_system(

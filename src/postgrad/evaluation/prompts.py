@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from postgrad.answers import parse_json
+from postgrad.evaluation.metrics.fields import calls_of
 from postgrad.records import Record
 
 _LISTED = 12  # a field with at most so many values is described by listing them
@@ -26,6 +27,9 @@ def write_system_prompt(records: Sequence[Record], kind: str) -> str:
         records: Training records with answers.
         kind: `classification`, `extraction` or `generation`, as chosen with the metric.
     """
+    calling = sum(bool(calls_of(r)) for r in records)
+    if calling > len(records) / 2:
+        return _calls(calling == len(records))
     answers = [r.answer_text for r in records if r.answer_text.strip()]
     if kind == "classification":
         return _labels(answers)
@@ -37,6 +41,11 @@ def write_system_prompt(records: Sequence[Record], kind: str) -> str:
     if middle <= 6:
         return "Answer the question with the fact alone, in a few words. Do not write a sentence and do not explain."
     return _text(answers, middle)
+
+
+def _calls(always: bool) -> str:
+    otherwise = "" if always else " Where no function fits, answer in plain words."
+    return f"Answer by calling the functions that the request needs, with the arguments that it gives, and nothing else.{otherwise}"
 
 
 def _labels(answers: Sequence[str]) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from postgrad.records import Conversation, Record, Task
+from postgrad.records import Conversation, Record, Task, calls_text
 
 
 def field(record: Record | None, names: str | Sequence[str]) -> Any:
@@ -33,13 +31,4 @@ def reference_of(record: Record) -> str:
     calls = calls_of(record)
     if not calls:
         return record.answer_text
-    return json.dumps([_plain_call(call) for call in calls], ensure_ascii=False)
-
-
-def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    inner = call.get("function") if isinstance(call.get("function"), Mapping) else call
-    arguments = inner.get("arguments", {})  # pyright: ignore[reportOptionalMemberAccess]
-    if isinstance(arguments, str):
-        with contextlib.suppress(ValueError, RecursionError):  # a fault of the data stays visible as text
-            arguments = json.loads(arguments or "{}")
-    return {"name": str(inner.get("name", "")), "arguments": arguments}  # pyright: ignore[reportOptionalMemberAccess]
+    return calls_text(calls)
