@@ -21,6 +21,7 @@ from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.report import Report
+from postgrad.report_texts import without_texts
 from postgrad.storage import check_writable, home
 
 
@@ -77,6 +78,7 @@ def run(
     report = conclude(job, model, data, results, forgetting(job, before, after), trained, rate)
     if trained is not None:
         report = register(job, model, data, trained, report)
+    report = report if recipe.texts else without_texts(report)
     write_report(report, out)
     yield Said(report.verdict.sentence)
     return report

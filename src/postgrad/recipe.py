@@ -181,6 +181,8 @@ class Recipe(_Section):
     """Seed of everything random."""
     max_minutes: float | None = Field(default=None, gt=0)
     """Wish for the whole run: training is planned to fit the time that the measurements leave."""
+    texts: bool = True
+    """Whether the report may quote the data. false: figures alone, for a report that leaves the house."""
     data: DataSection = DataSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()

@@ -78,7 +78,7 @@ def test_values_never_show_and_placeholders_are_consistent():
     assert finding.severity == "warning" and not any(r.safe for r in finding.repairs)
     mended = {r.index: r.record for r in finding.repairs}
     assert mended[0].prompt_text == "I am [EMAIL_1]"
-    assert mended[1].answer_text == "[EMAIL_1] and [EMAIL_2]"
+    assert mended[1].messages[1].content == "[EMAIL_1] and [EMAIL_2]"
     assert mended[1].messages[1].tool_calls[0]["function"]["arguments"] == '"[EMAIL_1]"'
     assert run_checks(records * 10, accept=["duplicates"]).kept[0] == records[0]
 

@@ -51,6 +51,7 @@ def command(
     max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
     general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
+    texts: Annotated[bool, typer.Option(help="Let the report quote the data; --no-texts: figures alone.")] = True,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     set: Annotated[
         list[str] | None,
@@ -62,7 +63,7 @@ def command(
     from postgrad.recipe import Recipe, load_recipe, merged
 
     changes = {
-        "base": base, "name": name, "seed": seed, "max_minutes": max_minutes,
+        "base": base, "name": name, "seed": seed, "texts": None if texts else False, "max_minutes": max_minutes,
         "data.input": listed(input), "data.output": listed(output), "data.system_prompt": read_text(system_prompt),
         "data.accept": listed(accept), "data.max_records": max_records,
         "data.split": split, "data.validation_files": strings(validation), "data.test_files": strings(test),

@@ -1,0 +1,168 @@
+"""Makes the gallery: `postgrad run` on the shipped examples and on eight real sets, reports without the data's own texts.
+
+    python docs/gallery/make.py [NAME …] [--shared FOLDER] [further options of `postgrad run`]
+
+The real sets are not part of the repository: without them only the shipped examples are run, and that is said. Each report
+lands in `docs/gallery/NAME/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+Rows = Iterable[dict]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run: where its rows come from, and what is asked for besides the defaults."""
+
+    rows: Callable[[Path], Rows] | None
+    options: tuple[str, ...] = ()
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()]
+
+
+def drawn(rows: list[dict], count: int) -> list[dict]:
+    return random.Random(0).sample(rows, min(count, len(rows)))
+
+
+def table(path: Path) -> list[dict]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def banking(data: Path) -> Rows:
+    return [{"message": r["text"], "intent": r["category"]} for r in drawn(table(data / "banking77/train.csv"), 1200)]
+
+
+def snips(data: Path) -> Rows:
+    files = sorted((data / "snips").glob("train_*.jsonl"))
+    rows = drawn([row for file in files for row in lines(file)], 500)
+    return [
+        {"request": r["text"], "answer": {"intent": r["intent"], **{s["entity"]: s["value"] for s in r["slots"]}}}
+        for r in rows
+    ]
+
+
+def sql(data: Path) -> Rows:
+    rows = drawn(lines(data / "text2sql_permissive/wikisql_sample.jsonl"), 500)
+    return [{"question": r["question"], "sql": r["sql"]} for r in rows]
+
+
+def descriptions(data: Path) -> Rows:
+    rows = drawn(table(data / "e2e_nlg/cleaned/devel-fixed.no-ol.csv"), 500)
+    return [{"facts": r["mr"], "text": r["ref"]} for r in rows]
+
+
+def maths(data: Path) -> Rows:
+    return drawn(lines(data / "gsm8k/train.jsonl"), 400)
+
+
+def tool_calls(data: Path) -> Rows:
+    folder = data / "bfcl_tool_calls"
+    for part in ("simple_python", "multiple"):
+        truth = {r["id"]: r["ground_truth"] for r in lines(folder / f"answers_BFCL_v4_{part}.jsonl")}
+        for row in lines(folder / f"BFCL_v4_{part}.jsonl"):
+            calls = [
+                {
+                    "id": f"call_{i}",
+                    "type": "function",
+                    "function": {"name": name, "arguments": json.dumps(_first(given))},
+                }
+                for i, call in enumerate(truth[row["id"]])
+                for name, given in call.items()
+            ]
+            tools = [{"type": "function", "function": _standard(f)} for f in row["function"]]
+            answer = {"role": "assistant", "content": None, "tool_calls": calls}
+            yield {"messages": [*row["question"][0], answer], "tools": tools, "ground_truth": truth[row["id"]]}
+
+
+def _first(possible: dict) -> dict:
+    """Arguments with the first of their possible values; what may be left out is."""
+    chosen = {
+        key: next((o for o in options if o != ""), None) for key, options in possible.items() if "" not in options
+    }
+    return {key: _first(value) if isinstance(value, dict) else value for key, value in chosen.items()}
+
+
+def _standard(function: dict) -> dict:
+    """JSON schema's own names of types."""
+    text = json.dumps(function).replace('"type": "dict"', '"type": "object"')
+    return json.loads(text.replace('"type": "float"', '"type": "number"').replace('"type": "tuple"', '"type": "array"'))
+
+
+def translations(data: Path) -> Rows:
+    rows = [r for r in lines(data / "ntrex/ntrex_en_8langs.jsonl") if len(r["eng"]) < 160]
+    return [{"english": r["eng"], "german": r["deu"]} for r in drawn(rows, 400)]
+
+
+def summaries(data: Path) -> Rows:
+    rows = [r for r in lines(data / "scitldr/train.jsonl") if len(r["text"]) < 1400]
+    return [{"abstract": r["text"], "summary": r["summary"][0]} for r in drawn(rows, 300)]
+
+
+SMALL = ("--set", "data.max_test=60", "--set", "data.max_validation=30")
+ENTRIES = {
+    "tickets": Entry(None),
+    "policies": Entry(None),
+    "tone": Entry(None),
+    "banking77": Entry(banking),
+    "snips": Entry(snips),
+    "wikisql": Entry(sql),
+    "e2e": Entry(descriptions, SMALL),
+    "gsm8k": Entry(maths, SMALL),
+    "bfcl": Entry(tool_calls, SMALL),
+    "ntrex": Entry(translations, SMALL),
+    "scitldr": Entry(summaries, SMALL),
+}
+
+
+def run(name: str, shared: Path, more: list[str]) -> int:
+    """One run; returns the command's exit code."""
+    entry = ENTRIES[name]
+    target = HERE / name
+    command = [sys.executable, "-m", "postgrad"]
+    with tempfile.TemporaryDirectory(prefix="postgrad-gallery-") as scratch:
+        if entry.rows is None:
+            command += ["demo", "--example", name]
+        else:
+            data = Path(scratch) / f"{name}.jsonl"
+            with data.open("w", encoding="utf-8") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in entry.rows(shared))
+            command += ["run", str(data), "--no-texts"]
+        command += ["--out", str(target), *entry.options, *more]
+        print(f"\n== {name}: postgrad {' '.join(command[3:])}", flush=True)
+        return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ENTRIES))
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("POSTGRAD_SHARED", ROOT.parent / "shared")))
+    known, more = parser.parse_known_args()
+    failed = []
+    for name in known.names or ENTRIES:
+        if ENTRIES[name].rows is not None and not (known.shared / "data").exists():
+            print(f"{name}: left out, {known.shared} is not at hand")
+        elif run(name, known.shared / "data", more):
+            failed.append(name)
+    sys.exit(f"Failed: {', '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
