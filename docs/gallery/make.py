@@ -124,7 +124,7 @@ ENTRIES = {
     "banking77": Entry(banking),
     "snips": Entry(snips),
     "wikisql": Entry(sql),
-    "e2e": Entry(descriptions, SMALL),
+    "e2e": Entry(descriptions, ("--input", "facts", "--output", "text", *SMALL)),
     "gsm8k": Entry(maths, SMALL),
     "bfcl": Entry(tool_calls, SMALL),
     "ntrex": Entry(translations, SMALL),
