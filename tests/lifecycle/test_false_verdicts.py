@@ -13,7 +13,7 @@ TRAINING = {"fine_tune", "fine_tuned+rag"}
 
 
 def arm(name: str, scores: np.ndarray) -> ArmResult:
-    score = score_interval(scores, resamples=2000)
+    score = score_interval(scores)
     trained = name.startswith("fine_tuned")
     return ArmResult(name, tuple(scores.tolist()), ("",) * len(scores), {}, 0, 0, 0, None, score, trained)
 
@@ -29,7 +29,7 @@ def judged(seed: int, n: int, shares: dict[str, float], graded: bool = False) ->
         arms.append(
             arm(name, np.clip(chance + noise, 0, 1) if graded else (generator.random(n) < chance).astype(float))
         )
-    return decide(arms, compare_arms(arms, resamples=2000))
+    return decide(arms, compare_arms(arms))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,23 @@ def judged(seed: int, n: int, shares: dict[str, float], graded: bool = False) ->
 def test_equal_arms_rarely_give_fine_tune(n: int, names: list[str], graded: bool, repeats: int) -> None:
     verdicts = [judged(seed, n, dict.fromkeys(names, 0.5), graded) for seed in range(repeats)]
     assert sum(v.recommendation in TRAINING for v in verdicts) / repeats < 0.05
+
+
+@pytest.mark.parametrize(("count", "repeats"), [(8, 400), (25, 300)])
+def test_equal_arms_in_groups_rarely_give_fine_tune(count: int, repeats: int) -> None:
+    """Customers of very different sizes, each arm with its own luck at each: examples are far from independent."""
+    recommended = 0
+    for seed in range(repeats):
+        generator = np.random.default_rng(seed)
+        sizes = np.minimum(np.ceil(np.exp(generator.normal(1.2, 0.8, count))), 40).astype(int)
+        groups = np.repeat(np.arange(count), sizes)
+        hard = 0.6 * generator.random(count)
+        arms = []
+        for name in ("base", "few_shot", "fine_tuned", "fine_tuned+rag"):
+            chance = (hard + 0.4 * generator.random(count))[groups]
+            arms.append(arm(name, (generator.random(len(groups)) < chance).astype(float)))
+        recommended += decide(arms, compare_arms(arms, groups.tolist())).recommendation in TRAINING
+    assert recommended / repeats < 0.05
 
 
 def test_a_real_gain_is_found() -> None:
