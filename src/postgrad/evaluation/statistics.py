@@ -24,23 +24,24 @@ Groups = Sequence[Hashable] | None
 Values = Sequence[float] | NDArray[Any]
 
 
-def score_interval(values: Values, groups: Groups = None) -> Score:
-    """The mean of scores in [0, 1] with its 95 % interval.
+def score_interval(values: Values, groups: Groups = None, confidence: float = CONFIDENCE) -> Score:
+    """The mean of scores in [0, 1] with its interval, of 95 % unless told otherwise.
 
     Wilson for right-or-wrong values; the same with the effective number of examples for graded or grouped ones.
 
     Args:
         values: One score an example.
         groups: For each example the group that it belongs to (a customer, a document), or None for none.
+        confidence: Two-sided.
 
     Raises:
         ValueError: No values, or values outside [0, 1].
     """
     array, groups = _checked(values), _shared(groups)
     if groups is None and _right_or_wrong(array):
-        low, high = wilson(int(array.sum()), len(array), _z())
+        low, high = wilson(int(array.sum()), len(array), _z(confidence))
     else:
-        low, high = share_interval(units(array, groups), CONFIDENCE)
+        low, high = share_interval(units(array, groups), confidence)
     return Score(float(array.mean()), low, high, len(array))
 
 
@@ -73,21 +74,35 @@ def compare(
 
 
 def compare_arms(arms: Sequence[ArmResult], groups: Groups = None, *, seed: int = 0) -> tuple[Comparison, ...]:
-    """All comparisons that the verdict needs, Holm-corrected within two families.
+    """All comparisons that the verdict needs, Holm-corrected within families.
 
     The first family answers "is training worth it": each trained arm against each untrained one and against each other
     trained one. The second, untrained arms among themselves, only breaks ties and must not weaken the first. The later
-    arm of the sequence is compared against the earlier where both are of a kind.
+    arm of the sequence is compared against the earlier where both are of a kind. Arms that were stopped early are compared
+    on the examples in common, for information, as a third.
     """
 
     def one(x: ArmResult, y: ArmResult) -> Comparison:
-        return compare(x.scores, y.scores, groups, arm=x.name, against=y.name, seed=seed)
+        left, right, common = _in_common(x, y)
+        members = groups if groups is None or common is None else [groups[i] for i in common]
+        return compare(left, right, members, arm=x.name, against=y.name, seed=seed)
 
     trained = [a for a in arms if a.requires_training]
-    untrained = [a for a in arms if not a.requires_training]
+    untrained = [a for a in arms if not a.requires_training and not a.stopped]
+    stopped = [a for a in arms if a.stopped]
     first = [one(x, y) for x in trained for y in untrained] + [one(y, x) for x, y in combinations(trained, 2)]
     second = [one(y, x) for x, y in combinations(untrained, 2)]
-    return (*_corrected(first), *_corrected(second))
+    third = [one(x, y) for x in (*trained, *untrained) for y in stopped]
+    return (*_corrected(first), *_corrected(second), *_corrected(third))
+
+
+def _in_common(x: ArmResult, y: ArmResult) -> tuple[Values, Values, list[int] | None]:
+    """The scores of both on the examples that both answered, and their places; None for all."""
+    if not x.stopped and not y.stopped:
+        return x.scores, y.scores, None
+    left, right = (dict(zip(a.places or range(len(a.scores)), a.scores, strict=True)) for a in (x, y))
+    places = sorted(left.keys() & right.keys())
+    return [left[i] for i in places], [right[i] for i in places], places
 
 
 def noninferiority(
@@ -149,7 +164,7 @@ def _right_or_wrong(array: Floats) -> bool:
     return bool(np.all((array == 0) | (array == 1)))
 
 
-def _z() -> float:
+def _z(confidence: float = CONFIDENCE) -> float:
     from scipy.special import ndtri
 
-    return float(ndtri((1 + CONFIDENCE) / 2))
+    return float(ndtri((1 + confidence) / 2))
