@@ -212,7 +212,8 @@ class BreakEvenPart(_Part):
 
 
 class CostPart(_Part):
-    """Money: USD. `per_1000` is the price of a thousand answers; `sensitivity` is (assumption, break-even in days)."""
+    """Money: USD. `per_1000` is the price of a thousand answers; `sensitivity` is (assumption, break-even in days);
+    `busy_hours` are the hours a month for which each arm keeps this machine busy."""
 
     training: float = 0.0
     data_work: float = 0.0
@@ -221,6 +222,7 @@ class CostPart(_Part):
     break_even_days: float | None = None
     break_even: list[BreakEvenPart] = []
     sensitivity: list[tuple[str, float | None]] = []
+    busy_hours: dict[str, float] = {}
     assumptions: list[str] = []
 
 

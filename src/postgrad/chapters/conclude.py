@@ -14,6 +14,7 @@ from postgrad.chapters.read import PASSAGES, Data
 from postgrad.chapters.train import Result
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
+from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.slices import worst_slices
 from postgrad.evaluation.statistics import compare_arms
@@ -202,13 +203,29 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
     )  # fmt: skip
     untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
     found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []
+    hours = busy_hours(per_1000, price.usd_per_hour, settings.monthly_queries)
+    rows = [
+        *sensitivity(costs, "fine_tuned", found[0].against),
+        *rented_sensitivity(costs, hours, "fine_tuned", found[0].against),
+    ] if found else []  # fmt: skip
     return CostPart(
         training=training, data_work=work, per_1000=per_1000, monthly_queries=settings.monthly_queries,
         break_even_days=found[0].days if found else None,
         break_even=[BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days) for b in found],
-        sensitivity=[(s.assumption, s.days) for s in sensitivity(costs, "fine_tuned", found[0].against)] if found else [],
-        assumptions=_assumptions(settings, price.assumption, bool(found)),
+        sensitivity=[(s.assumption, s.days) for s in rows], busy_hours={arm: round(h, 2) for arm, h in hours.items()},
+        assumptions=[*_assumptions(settings, price.assumption, bool(found)), *_serving(job, results, hours)],
     )  # fmt: skip
+
+
+def _serving(job: Job, results: Sequence[ArmResult], hours: dict[str, float]) -> list[str]:
+    """What a month of answers means for the machine, and the arms whose price nobody knows."""
+    queries, unpriced = job.recipe.decision.monthly_queries, [r.name for r in results if r.cost_per_1000 is None]
+    out = [rented_sentence(hours, job.price.usd_per_hour, queries)] if hours and queries else []
+    if not queries:
+        out.append("Traffic is not given, so nothing is said of days or months (--monthly-queries).")
+    if unpriced:
+        out.append(f"No price is known for {', '.join(unpriced)}: left out of the money.")
+    return out
 
 
 def _assumptions(settings: DecisionSection, price: str, compared: bool) -> list[str]:
