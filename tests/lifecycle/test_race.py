@@ -118,7 +118,9 @@ def test_a_stopped_arm_in_race_and_report(mails, recipe, tmp_path):
 
 
 def test_without_the_wish_every_arm_answers_everything(mails, recipe):
-    job = Job(merged(recipe, {"evaluation.sequential": None}), lambda: False)
+    unhurried = recipe.model_copy(deep=True)
+    unhurried.evaluation.sequential = None
+    job = Job(unhurried, lambda: False)
     data, _ = finish(read_and_check(job, [mails]))
     results, _ = finish(race(job, data, ARMS, Asked(data).measure))
     assert {len(r.scores) for r in results} == {len(data.test)} and not any(r.stopped for r in results)
@@ -150,7 +152,13 @@ def test_a_run_stops_before_training_and_trains_when_told(recipe, tmp_path):
 def test_one_class_is_warned_of_and_no_arm_beats_the_constant_answer(recipe, tmp_path):
     rows = [{"mail": f"Parcel {i} of {i * 7} never came to street {i * 3}", "label": "status"} for i in range(40)]
     path = file_of(tmp_path / "one.jsonl", rows)
-    report, events = finish(run(merged(recipe, {"evaluation.arms": ["base", "prompted"]}), [path], tmp_path / "out"))
+    report, events = finish(
+        run(
+            merged(recipe, {"evaluation.arms": ["base", "prompted"], "data.accept": ["balance"]}),
+            [path],
+            tmp_path / "out",
+        )
+    )
     assert any(isinstance(e, Said) and e.warning and "same answer" in e.text for e in events)
     assert report.constant and report.constant.score == 1.0 and set(report.constant.unbeaten) == {"base", "prompted"}
     assert report.constant.sentence in report.verdict.reasons

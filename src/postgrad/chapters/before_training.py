@@ -14,7 +14,7 @@ from postgrad.costs import cost_of
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
 from postgrad.decision.resolution import Resolution, assumed_resolution, measured_resolution
 from postgrad.evaluation.constant import constant_answer, constant_baseline
-from postgrad.evaluation.statistics import compare_arms, score_interval
+from postgrad.evaluation.statistics import compare_arms, lower_limit, score_interval
 from postgrad.measures import ArmResult, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
@@ -93,7 +93,7 @@ def _prospects(
     perfect = _perfect("fine_tuned+rag" if retrieves else "fine_tuned", data)
     best = max(whole, key=lambda r: r.score.value)
     # One-sided, and the best of several: the limit must hold for all of them together.
-    low = score_interval(best.scores, data.groups, 1 - 2 * ERROR / len(whole)).low
+    low = lower_limit(best.scores, data.groups, ERROR / len(whole))
     return Prospects(
         arms=whole, comparisons=compare_arms(whole, data.groups), perfect=perfect,
         imagined=compare_arms([*whole, perfect], data.groups), best_low=low, resolvable=resolvable,

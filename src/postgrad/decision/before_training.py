@@ -105,10 +105,12 @@ def _use_untrained(known: Prospects, evidence: tuple[str, ...]) -> Verdict:
     best = max(known.arms, key=lambda a: a.score.value)
     by_name = {a.name: a for a in known.arms}
     chosen = by_name.get(found.recommendation, best)
+    if best.score.value - chosen.score.value > known.worth:
+        chosen = best  # a tie for want of examples is no reason to give up what was seen
     sentence = f"Stop before training: with {known.examples} examples {plain_name(best.name)} {achieved(best, known.metric)}. {evidence[0]}"
     if chosen is not best:
-        sentence += f" Use {plain_name(chosen.name)}, which {achieved(chosen, known.metric)}: the difference is not clear, and it is cheaper."
-    return Verdict(chosen.name, sentence, (*evidence[1:], *found.reasons, ALL_THE_SAME))
+        sentence += f" Use {plain_name(chosen.name)}, which {achieved(chosen, known.metric)} and is cheaper."
+    return Verdict(chosen.name, sentence, (*evidence[1:], ALL_THE_SAME))
 
 
 def _no_room(known: Prospects) -> tuple[str, ...]:

@@ -45,6 +45,21 @@ def score_interval(values: Values, groups: Groups = None, confidence: float = CO
     return Score(float(array.mean()), low, high, len(array))
 
 
+def lower_limit(values: Values, groups: Groups, error: float) -> float:
+    """What the true mean of scores in [0, 1] lies above, except with probability `error`.
+
+    Clopper and Pearson's exact limit for right-or-wrong values, where Wilson's would be too high on a dozen of them; else the
+    lower end of `score_interval`.
+    """
+    array, groups = _checked(values), _shared(groups)
+    if groups is not None or not _right_or_wrong(array):
+        return score_interval(values, groups, 1 - 2 * error).low
+    from scipy.special import betaincinv
+
+    hits = int(array.sum())
+    return float(betaincinv(hits, len(array) - hits + 1, error)) if hits else 0.0
+
+
 def compare(
     a: Values,
     b: Values,
