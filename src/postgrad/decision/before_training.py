@@ -107,7 +107,7 @@ def _use_untrained(known: Prospects, evidence: tuple[str, ...]) -> Verdict:
     chosen = by_name.get(found.recommendation, best)
     if best.score.value - chosen.score.value > known.worth:
         chosen = best  # a tie for want of examples is no reason to give up what was seen
-    sentence = f"Stop before training: with {known.examples} examples {plain_name(best.name)} {achieved(best, known.metric)}. {evidence[0]}"
+    sentence = f"Stop before training: with {known.examples:,} examples {plain_name(best.name)} {achieved(best, known.metric)}. {evidence[0]}"
     if chosen is not best:
         sentence += f" Use {plain_name(chosen.name)}, which {achieved(chosen, known.metric)} and is cheaper."
     return Verdict(chosen.name, sentence, (*evidence[1:], ALL_THE_SAME))
@@ -116,7 +116,7 @@ def _use_untrained(known: Prospects, evidence: tuple[str, ...]) -> Verdict:
 def _no_room(known: Prospects) -> tuple[str, ...]:
     return (
         f"Even a perfect model would gain less than the {points(known.worth)} points that are worth having.",
-        f"Its true score is above {points(known.best_low)} points with 95 % certainty, so a perfect model gains at most {points(known.room)}.",
+        _limit(known),
     )
 
 
@@ -127,14 +127,22 @@ def _unshowable(known: Prospects, test: int) -> tuple[str, ...]:
     return (
         f"On {test} test examples not even a perfect model could be shown to be better.",
         f"{seen[:1].upper()}{seen[1:]}, and differences below {points(known.resolvable)} points are mostly not seen on {test} test examples.",
-        f"Its true score is above {points(known.best_low)} points with 95 % certainty, so a perfect model truly gains at most {points(known.room)}.",
+        _limit(known),
         *_more_examples(known),
+    )
+
+
+def _limit(known: Prospects) -> str:
+    best = max(known.arms, key=lambda a: a.score.value)
+    return (
+        f"With 95 % certainty the true score of {plain_name(best.name)} is above {100 * known.best_low:.1f} points, so that a "
+        f"perfect model truly gains less than {100 * known.room:.1f}."
     )
 
 
 def _too_few(known: Prospects, test: int) -> Verdict:
     sentence = (
-        f"Stop before training: {known.examples} examples leave {test} to test on, and fewer than {FEWEST_PAIRS} cannot show any "
+        f"Stop before training: {known.examples:,} examples leave {test} to test on, and fewer than {FEWEST_PAIRS} cannot show any "
         "difference between two ways, however large. Give more examples."
     )
     return Verdict(
