@@ -35,7 +35,7 @@ def test_arms_that_differ_less_resolve_more() -> None:
     far = measured_resolution([arm("a", first), arm("b", much)], 0.05)
     assert close and far and close.measured
     assert close.resolvable < assumed_resolution(100, 0.05).resolvable < far.resolvable
-    assert close.examples_for_worth < far.examples_for_worth  # pyright: ignore[reportOptionalOperand]
+    assert close.examples_for_worth and far.examples_for_worth and close.examples_for_worth < far.examples_for_worth
     assert "2 %" in close.sentence
 
 

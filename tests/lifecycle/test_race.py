@@ -10,13 +10,14 @@ from postgrad.chapters.conclude import conclude
 from postgrad.chapters.job import Job
 from postgrad.chapters.race import race
 from postgrad.chapters.read import read_and_check
-from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.arms import Arm, own_prompt
 from postgrad.evaluation.statistics import score_interval
 from postgrad.lifecycle import run
 from postgrad.measures import ArmResult
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said
 from postgrad.recipe import Recipe, merged
+from postgrad.report import ForgettingPart
 from postgrad.run import Step
 
 LABELS = ["damaged", "status", "return"]
@@ -57,7 +58,7 @@ def recipe(tiny_folder):
 
 
 SHARES = {"base": 0.02, "prompted": 0.1, "few_shot": 0.5, "rag": 0.55}
-ARMS = [Arm(name, False, lambda r: r.prompt, f"Note of {name}.") for name in SHARES]
+ARMS = [Arm(name, False, own_prompt, f"Note of {name}.") for name in SHARES]
 
 
 class Asked:
@@ -100,7 +101,7 @@ def test_a_stopped_arm_in_race_and_report(mails, recipe, tmp_path):
 
     before, _ = finish(before_training(job, model, data, results))
     assert before.stop is None and before.resolution[-1].measured
-    report = conclude(job, model, data, results, (None, []), None, None, before)
+    report = conclude(job, model, data, results, (ForgettingPart(margin=0.02), []), None, None, before)
     write_report(report, tmp_path)
     arms = {a.name: a for a in report.arms}
     assert arms["base"].n == arms["base"].stopped_after == len(base.places) and arms["rag"].stopped_after is None
