@@ -82,7 +82,7 @@ def test_money_stops_only_where_the_saving_cannot_pay() -> None:
     assert found.recommendation == "prompted"
 
 
-@pytest.mark.parametrize("n", [8, 20, 40, 100, 300])
+@pytest.mark.parametrize("n", [8, 20, 100])
 @pytest.mark.parametrize("count", [1, 4])
 def test_it_hardly_ever_stops_wrongly(n: int, count: int) -> None:
     """The hardest truth: every arm is as good as it may be while a tuned model would gain the worth and what is resolvable."""
