@@ -8,13 +8,16 @@ in `chapters/`, what it is made of in the stage's own folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from postgrad.chapters.arms import fine_tuned_arms, measure_arms, untrained_arms
 from postgrad.chapters.automate import automation
+from postgrad.chapters.before_training import before_training
 from postgrad.chapters.conclude import conclude, register
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
+from postgrad.chapters.race import race
 from postgrad.chapters.read import read_and_check
 from postgrad.chapters.train import train_model
 from postgrad.pages.report_page import write_report
@@ -51,15 +54,17 @@ def run(
 
     yield Stage("arms", "Measuring the ways that need no training")
     arms = yield from untrained_arms(job, model, data)
-    results = yield from measure_arms(job, model, data, arms)
+    results = yield from race(job, data, arms, partial(measure_arms, job, model))
+    early = yield from before_training(job, model, data, results)
+    trains = job.trains and early.stop is None
 
     before = None
-    if recipe.evaluation.general and job.trains:
+    if recipe.evaluation.general and trains:
         yield Stage("general", "Measuring general ability before training")
         before = yield from benchmark_scores(job, model, None)
 
     trained = after = None
-    if job.trains:
+    if trains:
         yield Stage("training", "Training")
         trained = yield from train_model(job, model, data, results, before)
 
@@ -75,7 +80,7 @@ def run(
     rate = yield from automation(job, model, data, arms, results, trained.blob if trained else None)
 
     yield Stage("verdict", "Judging")
-    report = conclude(job, model, data, results, forgetting(job, before, after), trained, rate)
+    report = conclude(job, model, data, results, forgetting(job, before, after), trained, rate, early)
     if trained is not None:
         report = register(job, model, data, trained, report)
     report = report if recipe.texts else without_texts(report)

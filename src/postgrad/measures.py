@@ -46,6 +46,8 @@ class ArmResult:
     """One way to do the task, measured on the test part.
 
     Attributes:
+        places: Of an arm that was stopped early, which places of the test part its scores and answers belong to, rising;
+            empty where it answered them all.
         scores: The primary metric for each test example, in the order of the test part.
         answers: What the arm answered, in the same order.
         metrics: Every metric's mean and figures, each one number for the whole test part.
@@ -69,6 +71,21 @@ class ArmResult:
     note: str = ""
     confidences: tuple[float, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    places: tuple[int, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was measured on a part of the test examples only, because it could not win any more."""
+        return bool(self.places)
+
+    def at(self, place: int) -> tuple[str, float] | None:
+        """Answer and score for one place of the test part; None where it was not asked."""
+        if not self.places:
+            return self.answers[place], self.scores[place]
+        if place not in self.places:
+            return None
+        index = self.places.index(place)
+        return self.answers[index], self.scores[index]
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,9 @@ class EvaluationSection(_Section):
     """Which arms to measure. fine_tuned+rag is measured only where documents are given."""
     docs: str | None = None
     """Folder of documents to retrieve from. None: the nearest training examples."""
+    sequential: bool | None = None
+    """Whether untrained arms answer the test in batches and one that cannot win any more is stopped. None: where max_minutes
+    is given."""
     general: bool = True
     """Whether forgetting is tested on general benchmarks."""
     general_items: int = Field(default=200, ge=20)
@@ -154,6 +157,10 @@ class DecisionSection(_Section):
 
     smallest_worth: float = Field(default=0.02, ge=0, lt=1)
     """Smallest gain in the primary metric that is worth a fine-tuned model."""
+    stop_early: bool = True
+    """Whether a run stops before training when training cannot be worth it, with the evidence; false trains all the same."""
+    payback_months: float = Field(default=24.0, gt=0)
+    """In how many months a training must be earned back; counts where monthly_queries and wrong_answer_cost are given."""
     forgetting_margin: float = Field(default=0.02, gt=0, lt=1)
     """Loss on a general benchmark that is tolerated."""
     monthly_queries: int | None = Field(default=None, ge=0)

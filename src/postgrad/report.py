@@ -56,7 +56,7 @@ class DataPart(_Part):
 
 
 class ArmPart(_Part):
-    """One way to do the task, measured on the test part.
+    """One way to do the task, measured on the test part; on `stopped_after` examples of it where it could not win any more.
 
     `metrics` holds every metric's mean and figures, `details` its tables: by metric, `classes`, `confusion`, `fields`,
     `faults`, `broken` or `agreement`.
@@ -72,12 +72,40 @@ class ArmPart(_Part):
     completion_tokens_mean: float = 0.0
     latency_ms_p50: float = 0.0
     cost_per_1000: float | None = None
+    stopped_after: int | None = None
     note: str = ""
     details: dict[str, Any] = {}
 
 
+class ResolutionPart(_Part):
+    """What `test` examples resolve: the smallest difference seen four times in five, and how many would resolve `worth`.
+
+    `spread` is the standard deviation of the paired differences that both rest on, assumed unless `measured`.
+    """
+
+    test: int
+    resolvable: float
+    worth: float
+    examples_for_worth: int | None
+    spread: float
+    measured: bool
+    sentence: str
+
+
+class ConstantPart(_Part):
+    """What always giving the commonest answer of the training part scores on the test part, and the arms that do no better
+    (`unbeaten`) or better by no more than chance allows (`unclear`)."""
+
+    answer: str
+    score: float
+    interval: tuple[float, float]
+    unbeaten: list[str] = []
+    unclear: list[str] = []
+    sentence: str
+
+
 class ComparisonPart(_Part):
-    """`arm` minus `against`, paired over the same test examples; `p_adjusted` is after Holm's correction."""
+    """`arm` minus `against`, paired over the `n` test examples that both answered; `p_adjusted` is after Holm's correction."""
 
     arm: str
     against: str
@@ -85,6 +113,7 @@ class ComparisonPart(_Part):
     interval: tuple[float, float]
     p_value: float
     p_adjusted: float | None = None
+    n: int | None = None
 
 
 class BenchmarkPart(_Part):
@@ -183,7 +212,8 @@ class BreakEvenPart(_Part):
 
 
 class CostPart(_Part):
-    """Money: USD. `per_1000` is the price of a thousand answers; `sensitivity` is (assumption, break-even in days)."""
+    """Money: USD. `per_1000` is the price of a thousand answers; `sensitivity` is (assumption, break-even in days);
+    `busy_hours` are the hours a month for which each arm keeps this machine busy."""
 
     training: float = 0.0
     data_work: float = 0.0
@@ -192,15 +222,17 @@ class CostPart(_Part):
     break_even_days: float | None = None
     break_even: list[BreakEvenPart] = []
     sensitivity: list[tuple[str, float | None]] = []
+    busy_hours: dict[str, float] = {}
     assumptions: list[str] = []
 
 
 class VerdictPart(_Part):
-    """The recommendation is an arm's name or `cannot_tell`."""
+    """The recommendation is an arm's name or `cannot_tell`; `before_training` where the run stopped there."""
 
     recommendation: str
     sentence: str
     reasons: list[str] = []
+    before_training: bool = False
 
 
 class ModelPart(_Part):
@@ -224,6 +256,8 @@ class Report(_Part):
     data: DataPart
     system_prompt: str = ""
     resolvable_difference: float | None = None
+    resolution: list[ResolutionPart] = []
+    constant: ConstantPart | None = None
     arms: list[ArmPart] = []
     comparisons: list[ComparisonPart] = []
     forgetting: ForgettingPart | None = None

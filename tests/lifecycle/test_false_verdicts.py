@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from postgrad.decision.verdict import decide
+from postgrad.evaluation.sequential import beaten, looks
 from postgrad.evaluation.statistics import compare_arms, score_interval
 from postgrad.measures import ArmResult, Verdict
 
@@ -13,7 +16,7 @@ TRAINING = {"fine_tune", "fine_tuned+rag"}
 
 
 def arm(name: str, scores: np.ndarray) -> ArmResult:
-    score = score_interval(scores, resamples=2000)
+    score = score_interval(scores)
     trained = name.startswith("fine_tuned")
     return ArmResult(name, tuple(scores.tolist()), ("",) * len(scores), {}, 0, 0, 0, None, score, trained)
 
@@ -29,7 +32,7 @@ def judged(seed: int, n: int, shares: dict[str, float], graded: bool = False) ->
         arms.append(
             arm(name, np.clip(chance + noise, 0, 1) if graded else (generator.random(n) < chance).astype(float))
         )
-    return decide(arms, compare_arms(arms, resamples=2000))
+    return decide(arms, compare_arms(arms))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,60 @@ def judged(seed: int, n: int, shares: dict[str, float], graded: bool = False) ->
 def test_equal_arms_rarely_give_fine_tune(n: int, names: list[str], graded: bool, repeats: int) -> None:
     verdicts = [judged(seed, n, dict.fromkeys(names, 0.5), graded) for seed in range(repeats)]
     assert sum(v.recommendation in TRAINING for v in verdicts) / repeats < 0.05
+
+
+@pytest.mark.parametrize(("count", "repeats"), [(8, 400), (25, 300)])
+def test_equal_arms_in_groups_rarely_give_fine_tune(count: int, repeats: int) -> None:
+    """Customers of very different sizes, each arm with its own luck at each: examples are far from independent."""
+    recommended = 0
+    for seed in range(repeats):
+        generator = np.random.default_rng(seed)
+        sizes = np.minimum(np.ceil(np.exp(generator.normal(1.2, 0.8, count))), 40).astype(int)
+        groups = np.repeat(np.arange(count), sizes)
+        hard = 0.6 * generator.random(count)
+        arms = []
+        for name in ("base", "few_shot", "fine_tuned", "fine_tuned+rag"):
+            chance = (hard + 0.4 * generator.random(count))[groups]
+            arms.append(arm(name, (generator.random(len(groups)) < chance).astype(float)))
+        recommended += decide(arms, compare_arms(arms, groups.tolist())).recommendation in TRAINING
+    assert recommended / repeats < 0.05
+
+
+def raced(generator: np.random.Generator, n: int, shares: dict[str, float]) -> list[ArmResult]:
+    """Untrained arms after a race, the trained one on everything."""
+    hard = generator.normal(0, 0.15, n)
+    table = {name: (generator.random(n) < np.clip(s + hard, 0, 1)).astype(float) for name, s in shares.items()}
+    running = {name for name in table if not name.startswith("fine_tuned")}
+    began, places = len(running), {}
+    for look in looks(n):
+        for loser in beaten({name: table[name][:look].tolist() for name in running}, None, look, n, began):
+            running.discard(loser.arm)
+            places[loser.arm] = tuple(range(look))
+    return [
+        replace(arm(name, scores[: len(places.get(name, scores))]), places=places.get(name, ()))
+        for name, scores in table.items()
+    ]
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5, 0.5, 0.5), (0.2, 0.5, 0.4, 0.5)])
+def test_a_race_makes_no_false_fine_tune(shares: tuple[float, ...]) -> None:
+    names = ("base", "few_shot", "rag", "fine_tuned")
+    recommended = stopped = 0
+    for seed in range(300):
+        arms = raced(np.random.default_rng(seed), 150, dict(zip(names, shares, strict=True)))
+        stopped += any(a.stopped for a in arms)
+        recommended += decide(arms, compare_arms(arms)).recommendation in TRAINING
+    assert recommended / 300 < 0.05
+    assert stopped < 30 if min(shares) == 0.5 else stopped > 200
+
+
+def test_a_real_gain_is_found_after_a_race() -> None:
+    """An arm that was stopped after 25 examples does not stand in the way of a clear winner."""
+    shares = {"base": 0.05, "few_shot": 0.35, "rag": 0.3, "fine_tuned": 0.75}
+    verdicts = [
+        decide(arms, compare_arms(arms)) for arms in (raced(np.random.default_rng(s), 120, shares) for s in range(40))
+    ]
+    assert sum(v.recommendation == "fine_tune" for v in verdicts) >= 38
 
 
 def test_a_real_gain_is_found() -> None:

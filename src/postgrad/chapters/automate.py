@@ -26,7 +26,7 @@ def automation(
     on the untouched test part stands beside the promise.
     """
     names = {arm.name: arm for arm in arms}
-    best = max((r for r in results if r.name in names), key=lambda r: r.score.value, default=None)
+    best = max((r for r in results if r.name in names and not r.stopped), key=lambda r: r.score.value, default=None)
     if best is None or not best.confidences:
         return None
     known = yield from answered(job, model, data, names[best.name], data.validation, adapter)

@@ -8,11 +8,13 @@ import time
 from collections.abc import Sequence
 
 import postgrad
+from postgrad.chapters.before_training import Before, needs_documents
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import PASSAGES, Data
 from postgrad.chapters.train import Result
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
+from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.slices import worst_slices
 from postgrad.evaluation.statistics import compare_arms
@@ -48,13 +50,14 @@ def conclude(
     general: tuple[ForgettingPart, list[Forgetting]],
     trained: Result | None,
     rate: AutomationPart | None = None,
+    before: Before | None = None,
 ) -> Report:
     """Everything measured, and what follows from it."""
     forgetting_part, forgetting_tests = general
     comparisons = compare_arms(results, data.groups)
-    verdict = decide(
+    verdict = (before and before.stop) or decide(
         results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
-        needs_documents=_needs_documents(data), metric=data.choice.primary.title,
+        needs_documents=needs_documents(data), metric=data.choice.primary.title,
     )  # fmt: skip
     cost = _cost(job, results, trained)
     return Report(
@@ -65,7 +68,9 @@ def conclude(
         task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
         data=data_part(data),
         system_prompt=data.system_prompt,
-        resolvable_difference=data.resolvable,
+        resolvable_difference=before.resolution[-1].resolvable if before else data.resolvable,
+        resolution=list(before.resolution) if before else [],
+        constant=before.constant_part(data, results) if before else None,
         arms=[_arm(model, r) for r in results],
         comparisons=[_comparison(c) for c in comparisons],
         forgetting=forgetting_part,
@@ -75,7 +80,10 @@ def conclude(
         samples=_samples(data, results),
         cost=cost,
         verdict=VerdictPart(
-            recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=list(verdict.reasons)
+            recommendation=verdict.recommendation,
+            sentence=verdict.sentence,
+            reasons=[*verdict.reasons, *(before.remarks(data, results) if before else ())],
+            before_training=bool(before and before.stop),
         ),
         machine={
             "device": model.device.name,
@@ -107,16 +115,6 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
     return report.model_copy(update={"model": part})
 
 
-def _needs_documents(data: Data) -> bool:
-    """Whether answers rest on facts that training did not show: documents were given, and the test's answers are hardly
-    ever answers that training had."""
-    if data.retrieve is None:
-        return False
-    known = {r.answer_text.strip().casefold() for r in (*data.train, *data.validation)}
-    seen = sum(r.answer_text.strip().casefold() in known for r in data.test)
-    return seen < 0.5 * len(data.test)
-
-
 def data_part(data: Data) -> DataPart:
     """What was read and what became of it."""
     checked = data.checked
@@ -142,7 +140,7 @@ def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
     return ArmPart(
         name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
         prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
-        cost_per_1000=result.cost_per_1000, note=result.note, details=result.details,
+        cost_per_1000=result.cost_per_1000, stopped_after=len(result.places) or None, note=result.note, details=result.details,
     )  # fmt: skip
 
 
@@ -154,11 +152,13 @@ def _comparison(c: Comparison) -> ComparisonPart:
         interval=(c.low, c.high),
         p_value=c.p_value,
         p_adjusted=c.p_adjusted,
+        n=c.n,
     )
 
 
 def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
     """Where the best arm (the fine-tuned one, if there is one) does worse than elsewhere, beside the best alternative."""
+    results = [r for r in results if not r.stopped]
     ranked = sorted(results, key=lambda r: (not r.requires_training, -r.score.value))
     if len(ranked) < 2:
         return []
@@ -175,7 +175,8 @@ def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[Slic
 
 def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
     """Test examples side by side: first those where the arms differ most, then the rest in order."""
-    spread = [max(r.scores[i] for r in results) - min(r.scores[i] for r in results) for i in range(len(data.test))]
+    seen = [{r.name: found for r in results if (found := r.at(i)) is not None} for i in range(len(data.test))]
+    spread = [max(s for _, s in row.values()) - min(s for _, s in row.values()) for row in seen]
     order = sorted(range(len(data.test)), key=lambda i: -spread[i])
     right = order[: SAMPLES // 2]
     tuned = [r for r in results if r.requires_training]
@@ -184,8 +185,8 @@ def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
     picked = list(dict.fromkeys(chosen))[:SAMPLES]
     return [
         SamplePart(
-            prompt=data.test[i].prompt_text, reference=data.test[i].answer_text, answers={r.name: r.answers[i] for r in results},
-            scores={r.name: r.scores[i] for r in results},
+            prompt=data.test[i].prompt_text, reference=data.test[i].answer_text, answers={n: a for n, (a, _) in seen[i].items()},
+            scores={n: s for n, (_, s) in seen[i].items()},
         )
         for i in picked
     ]  # fmt: skip
@@ -200,15 +201,31 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
         training, work, {name: value / 1000 for name, value in per_1000.items()}, settings.wrong_answer_cost,
         {r.name: 1 - r.score.value for r in results}, settings.monthly_queries,
     )  # fmt: skip
-    untrained = sorted((r for r in results if not r.requires_training), key=lambda r: -r.score.value)
+    untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
     found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []
+    hours = busy_hours(per_1000, price.usd_per_hour, settings.monthly_queries)
+    rows = [
+        *sensitivity(costs, "fine_tuned", found[0].against),
+        *rented_sensitivity(costs, hours, "fine_tuned", found[0].against),
+    ] if found else []  # fmt: skip
     return CostPart(
         training=training, data_work=work, per_1000=per_1000, monthly_queries=settings.monthly_queries,
         break_even_days=found[0].days if found else None,
         break_even=[BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days) for b in found],
-        sensitivity=[(s.assumption, s.days) for s in sensitivity(costs, "fine_tuned", found[0].against)] if found else [],
-        assumptions=_assumptions(settings, price.assumption, bool(found)),
+        sensitivity=[(s.assumption, s.days) for s in rows], busy_hours={arm: round(h, 2) for arm, h in hours.items()},
+        assumptions=[*_assumptions(settings, price.assumption, bool(found)), *_serving(job, results, hours)],
     )  # fmt: skip
+
+
+def _serving(job: Job, results: Sequence[ArmResult], hours: dict[str, float]) -> list[str]:
+    """What a month of answers means for the machine, and the arms whose price nobody knows."""
+    queries, unpriced = job.recipe.decision.monthly_queries, [r.name for r in results if r.cost_per_1000 is None]
+    out = [rented_sentence(hours, job.price.usd_per_hour, queries)] if hours and queries else []
+    if not queries:
+        out.append("Traffic is not given, so nothing is said of days or months (--monthly-queries).")
+    if unpriced:
+        out.append(f"No price is known for {', '.join(unpriced)}: left out of the money.")
+    return out
 
 
 def _assumptions(settings: DecisionSection, price: str, compared: bool) -> list[str]:

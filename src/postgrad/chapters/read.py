@@ -15,7 +15,7 @@ from postgrad.checks.prepare import repaired
 from postgrad.data.documents import chunk_documents, read_documents
 from postgrad.data.load import Loaded, conversations, data_hash, load, refuse_images
 from postgrad.data.split import Part
-from postgrad.decision.power import resolution_sentence, smallest_resolvable_difference
+from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import DataError, GateError
 from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
@@ -124,13 +124,13 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     choice = choose_metric(known, recipe.evaluation.metric, means_of(job))
     own = recipe.data.system_prompt
     system = own if own is not None else write_system_prompt(parts.train, choice.kind)
-    resolvable = smallest_resolvable_difference(len(parts.test))
+    resolution = assumed_resolution(len(parts.test), recipe.decision.smallest_worth)
     yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
-    yield Said(resolution_sentence(len(parts.test), resolvable))
+    yield Said(resolution.sentence)
     for caution in choice.cautions(parts.test):
         yield Said(caution, warning=True)
     return Data(
-        Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
+        Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolution.resolvable,
         data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
         passages, _retriever(passages), recipe.data.group,
     )  # fmt: skip

@@ -49,6 +49,9 @@ def command(
         str | None, typer.Option(help="Checks whose errors do not stop the run, separated by commas.")
     ] = None,
     max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
+    train_anyway: Annotated[
+        bool, typer.Option("--train-anyway", help="Train even where training cannot be worth it.")
+    ] = False,
     general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
     texts: Annotated[bool, typer.Option(help="Let the report quote the data; --no-texts: figures alone.")] = True,
@@ -69,6 +72,7 @@ def command(
         "data.split": split, "data.validation_files": strings(validation), "data.test_files": strings(test),
         "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": listed(arms),
         "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
+        "decision.stop_early": False if train_anyway else None,
         "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour, **settings(set or []),
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)

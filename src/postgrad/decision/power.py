@@ -83,16 +83,6 @@ def mcnemar_power(n: int, difference: float, discordance: float, *, alpha: float
     return float((binom.pmf(pairs, n, discordance) * significant).sum())
 
 
-def resolution_sentence(n: int, difference: float) -> str:
-    """What a test set of `n` can show whose smallest resolvable difference is `difference`."""
-    if difference >= 1.0:
-        return f"With {n} test examples no difference between two arms can be shown."
-    return (
-        f"With {n} test examples a difference of {100 * difference:.0f} points or more between two arms will be seen "
-        f"four times in five; smaller ones mostly not."
-    )
-
-
 def _quantiles(power: float, alpha: float) -> float:
     from statistics import NormalDist
 

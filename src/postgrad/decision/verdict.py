@@ -97,7 +97,8 @@ class _Case:
 
     @property
     def untrained(self) -> list[ArmResult]:
-        return [a for a in self.arms.values() if not a.requires_training]
+        """Those measured on the whole test part; an arm stopped early has lost to one of them already."""
+        return [a for a in self.arms.values() if not a.requires_training and not a.stopped]
 
     @property
     def offered(self) -> list[ArmResult]:
@@ -266,7 +267,8 @@ def _would_settle(case: _Case, c: Comparison) -> int:
     worth = max(case.smallest_worth, 0.01)
     beyond = max(abs(c.difference - case.smallest_worth), worth / 2)
     target = beyond if _clear(c) else max(c.difference, worth)
-    family = sum(case.arms[x].requires_training for x, _ in case.table if x in case.arms)
+    measured = {name for name, arm in case.arms.items() if not arm.stopped}
+    family = sum(case.arms[x].requires_training for x, y in case.table if {x, y} <= measured)
     return max(c.n + 1, examples_needed(target, sd, alpha=ALPHA / max(1, family)))
 
 

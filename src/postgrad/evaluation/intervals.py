@@ -1,8 +1,9 @@
 """Intervals for a mean that stay honest where the textbook ones fail: few examples, few errors, clustered examples.
 
 The mean of values v over independent units (an example, or a group of examples that belong together) is sum(s) / sum(c)
-with s the unit's sum and c its size. A plain mean is the case c = 1.
-Legend: G units, R resamples, n examples.
+with s the unit's sum and c its size. A plain mean is the case c = 1. All are closed formulas: the same scores give the same
+interval, without a seed. How they were chosen, and what simulation says of them, is in `design/0003-statistics.md`.
+Legend: G units.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +19,47 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
-FEW_UNITS = 10
-"""Below so many units the bootstrap has too few values to draw from: Student's t on units instead."""
 FEW_DEPARTURES = 5
-"""Below so many units that differ from the commonest value, resampling cannot show what a rare value would do."""
-_DRAWS_AT_ONCE = 2_000_000
+"""Below so many units that differ from the commonest value, the spread seen says nothing of what a rare value would do."""
 
 
-def units(values: Floats, groups: Sequence[Hashable] | None) -> tuple[Floats, Floats]:
-    """Sums_G and counts_G of the independent units; without groups each value is its own. A group None stands alone."""
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Sums and sizes of independent units, and the sum of all squared values (which tells spread within units apart)."""
+
+    sums: Floats
+    sizes: Floats
+    squares: float
+
+    @property
+    def grouped(self) -> bool:
+        return bool(np.any(self.sizes > 1))
+
+    @property
+    def mean(self) -> float:
+        return float(self.sums.sum() / self.sizes.sum())
+
+
+def units(values: Floats, groups: Sequence[Hashable] | None) -> Units:
+    """The independent units; without groups each value is its own. A group None stands alone."""
+    squares = float((values**2).sum())
     if groups is None:
-        return values, np.ones(len(values), dtype=np.float64)
+        return Units(values, np.ones(len(values), dtype=np.float64), squares)
     if len(groups) != len(values):
         raise ValueError(f"{len(groups)} groups for {len(values)} values")
     number: dict[Hashable, int] = {}
     codes = np.array(
         [number.setdefault(("alone", i) if g is None else ("group", g), len(number)) for i, g in enumerate(groups)]
     )
-    return np.bincount(codes, weights=values).astype(np.float64), np.bincount(codes).astype(np.float64)
+    sums = np.bincount(codes, weights=values).astype(np.float64)
+    return Units(sums, np.bincount(codes).astype(np.float64), squares)
 
 
-def wilson(hits: int, n: int, z: float) -> Interval:
+def wilson(hits: float, n: float, quantile: float) -> Interval:
     """Wilson's score interval (1927) for a share; never empty, never outside [0, 1]."""
     share = hits / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    middle = (share + quantile**2 / (2 * n)) / (1 + quantile**2 / n)
+    half = quantile / (1 + quantile**2 / n) * math.sqrt(share * (1 - share) / n + quantile**2 / (4 * n * n))
     return (0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
 
 
@@ -81,67 +99,93 @@ def _falling_root(function: Callable[[float], float], low: float, high: float) -
     return (low + high) / 2
 
 
-def mean_interval(
-    sums: Floats, counts: Floats, bounds: Interval, *, level: float, seed: int, resamples: int
-) -> Interval:
-    """Interval for sum(sums) / sum(counts) whose values lie within `bounds`.
+def share_interval(units: Units, level: float) -> Interval:
+    """Interval for a mean of values in [0, 1] that are graded or grouped.
 
-    BCa bootstrap over units, widened to Student's quantile (Hesterberg, 2015: the plain one is too short by
-    sqrt((G-1)/G) and by normal instead of t). Two exceptions, see `FEW_UNITS` and `FEW_DEPARTURES`.
+    Wilson's interval with the effective number of examples, mean (1 - mean) / standard error², as survey samplers use it
+    (Korn and Graubard 1998; Dean and Pagano 2015), and Student's quantile at the effective degrees of freedom. It keeps to
+    the scale and leans to its middle, which the skewed scores of a good or a bad arm need.
     """
-    commonest, departures = _commonest(sums / counts)
+    commonest, departures = _commonest(units)
     if departures < FEW_DEPARTURES:
-        return _departure_interval(commonest, departures, len(sums), bounds, level)
-    if len(sums) < FEW_UNITS:
-        low, high = _t_interval(sums, counts, level)
-    else:
-        low, high = bca(sums, counts, level=student_level(level, len(sums)), seed=seed, resamples=resamples)
-    return max(low, bounds[0]), min(high, bounds[1])
+        return _departure_interval(commonest, departures, len(units.sums), (0.0, 1.0), level)
+    mean = min(max(units.mean, 0.0), 1.0)
+    effective = mean * (1 - mean) / standard_error(units) ** 2
+    return wilson(mean * effective, effective, student(level, degrees_of_freedom(units)))
 
 
-def student_level(level: float, count: int) -> float:
-    """The confidence at which a bootstrap of `count` units is as long as Student's t at `level`."""
-    from scipy.stats import norm, t
+def difference_interval(units: Units, level: float) -> Interval:
+    """Interval for a mean of paired differences in [-1, 1].
 
-    return float(1 - 2 * norm.cdf(math.sqrt(count / (count - 1)) * t.ppf((1 - level) / 2, count - 1)))
-
-
-def bca(sums: Floats, counts: Floats, *, level: float, seed: int, resamples: int) -> Interval:
-    """Efron's bias-corrected and accelerated bootstrap (1987) for sum(sums) / sum(counts), resampling units."""
-    from scipy.special import ndtr, ndtri
-
-    observed = sums.sum() / counts.sum()
-    drawn_R = resampled_means(sums, counts, seed=seed, resamples=resamples)
-    below = (np.count_nonzero(drawn_R < observed) + np.count_nonzero(drawn_R <= observed)) / (2 * resamples)
-    bias = float(ndtri(min(max(below, 0.5 / resamples), 1 - 0.5 / resamples)))
-    left_out_G = (sums.sum() - sums) / (counts.sum() - counts)
-    pull_G = left_out_G.mean() - left_out_G
-    spread = float((pull_G**2).sum())
-    acceleration = float((pull_G**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
-    ends = []
-    for tail in ((1 - level) / 2, (1 + level) / 2):
-        shifted = bias + float(ndtri(tail))
-        room = 1 - acceleration * shifted
-        # Where the correction has no solution the far end of the resamples is the honest answer.
-        ends.append(float(ndtr(bias + shifted / room)) if room > 0 else round(tail))
-    low, high = np.quantile(drawn_R, ends)
-    return float(low), float(high)
+    Single examples: Student's t after Hall's transformation (1992), which takes out the skewness. Groups: Student's t on the
+    jackknife error over groups at the effective degrees of freedom; skewness cannot be learned from a few groups.
+    """
+    commonest, departures = _commonest(units)
+    if departures < FEW_DEPARTURES:
+        return _departure_interval(commonest, departures, len(units.sums), (-1.0, 1.0), level)
+    error, quantile = standard_error(units), student(level, degrees_of_freedom(units))
+    skewness = 0.0 if units.grouped else _skewness(units.sums)
+    low = units.mean - error * _unskewed(quantile, skewness, len(units.sums))
+    high = units.mean - error * _unskewed(-quantile, skewness, len(units.sums))
+    return max(low, -1.0), min(high, 1.0)
 
 
-def resampled_means(sums: Floats, counts: Floats, *, seed: int, resamples: int) -> Floats:
-    """means_R of units drawn with replacement, in pieces that keep memory bounded."""
-    generator = np.random.default_rng(seed)
-    size = len(sums)
-    step = max(1, _DRAWS_AT_ONCE // size)
-    means = np.empty(resamples)
-    for start in range(0, resamples, step):
-        picks = generator.integers(0, size, (min(step, resamples - start), size), dtype=np.int64)
-        means[start : start + len(picks)] = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
-    return means
+def standard_error(units: Units) -> float:
+    """The jackknife's, leaving out one unit at a time: right for the mean, cautious for groups of unequal sizes (CR3)."""
+    sums, sizes, count = units.sums, units.sizes, len(units.sums)
+    left_out_G = (sums.sum() - sums) / (sizes.sum() - sizes)
+    return math.sqrt((count - 1) / count * float(((left_out_G - units.mean) ** 2).sum()))
 
 
-def _commonest(means: Floats) -> tuple[float, int]:
+def degrees_of_freedom(units: Units) -> float:
+    """How many independent squares the standard error rests on (Satterthwaite 1946; Bell and McCaffrey 2002).
+
+    With groups of equal size G - 1; less where a few large groups carry the variance, by as much as members of a group are
+    alike (the intraclass correlation, estimated by analysis of variance).
+    """
+    sizes = units.sizes
+    if not units.grouped:
+        return len(sizes) - 1
+    likeness = _intraclass(units)
+    variances = sizes**2 * (likeness + (1 - likeness) / sizes)
+    return max(1.0, float(variances.sum() ** 2 / (variances**2).sum()) - 1)
+
+
+def student(level: float, freedom: float) -> float:
+    """Student's two-sided quantile."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
+def _intraclass(units: Units) -> float:
+    sums, sizes, count, total = units.sums, units.sizes, len(units.sums), float(units.sizes.sum())
+    within = max(0.0, units.squares - float((sums**2 / sizes).sum())) / max(1.0, total - count)
+    between = float((sizes * (sums / sizes - units.mean) ** 2).sum()) / (count - 1)
+    usual = (total - float((sizes**2).sum()) / total) / (count - 1)
+    shared = max(0.0, (between - within) / usual)
+    return shared / (shared + within) if shared + within > 0 else 1.0
+
+
+def _skewness(values: Floats) -> float:
+    """The sample's, with the usual correction for few values."""
+    size, off = len(values), values - values.mean()
+    spread = float((off**2).mean())
+    plain = float((off**3).mean()) / spread**1.5 if spread > 0 else 0.0
+    return plain * math.sqrt(size * (size - 1)) / (size - 2)
+
+
+def _unskewed(quantile: float, skewness: float, size: int) -> float:
+    """Where the studentised mean of skewed values has that quantile: the inverse of Hall's cubic."""
+    pull = skewness / math.sqrt(size)
+    if abs(pull) < 1e-9:
+        return quantile
+    return 3 / pull * (math.cbrt(1 + pull * (quantile - pull / 6)) - 1)
+
+
+def _commonest(units: Units) -> tuple[float, int]:
     """The commonest of the units' means, and how many units differ from it."""
+    means = units.sums / units.sizes
     value, times = Counter(np.round(means, 12).tolist()).most_common(1)[0]
     return float(value), len(means) - times
 
@@ -157,14 +201,3 @@ def _departure_interval(commonest: float, departures: int, count: int, bounds: I
     share = float(beta.ppf((1 + level) / 2, departures + 1, count - departures)) if departures < count else 1.0
     low, high = bounds
     return commonest + share * (low - commonest), commonest + share * (high - commonest)
-
-
-def _t_interval(sums: Floats, counts: Floats, level: float) -> Interval:
-    """Student's t on the linearised ratio of a few units."""
-    from scipy.stats import t
-
-    count, mean = len(sums), sums.sum() / counts.sum()
-    residuals = sums - mean * counts
-    error = math.sqrt(count / (count - 1) * float((residuals**2).sum())) / counts.sum()
-    half = float(t.ppf((1 + level) / 2, count - 1)) * error
-    return float(mean - half), float(mean + half)

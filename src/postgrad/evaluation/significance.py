@@ -14,11 +14,10 @@ _FLIPS = 10_000
 
 def mcnemar(first_only: int, second_only: int) -> float:
     """McNemar's exact two-sided test: are the pairs that differ split like coin tosses?"""
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    if first_only + second_only == 0:
-        return 1.0
-    return float(binomtest(first_only, first_only + second_only, 0.5).pvalue)
+    pairs = first_only + second_only
+    return min(1.0, 2 * float(bdtr(min(first_only, second_only), pairs, 0.5))) if pairs else 1.0
 
 
 def sign_flip(sums: NDArray[np.float64], *, seed: int) -> float:

@@ -81,7 +81,7 @@ def worst_slices(
             SliceResult(
                 name,
                 tuple(places),
-                score_interval(values[places], seed=seed),
+                score_interval(values[places]),
                 float(others[places].mean()),
                 float(rest.mean()),
                 p_value,

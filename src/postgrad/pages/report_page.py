@@ -109,8 +109,11 @@ def scores_are_shares(report: Report) -> bool:
 
 
 def ranked(report: Report) -> list[ArmPart]:
-    """Sort the arms, best score first; an arm without a score comes last."""
-    return sorted(report.arms, key=lambda arm: -arm.score if math.isfinite(arm.score) else math.inf)
+    """Sort the arms, best score first; those stopped early, and one without a score, come last."""
+    return sorted(
+        report.arms,
+        key=lambda arm: (arm.stopped_after is not None, -arm.score if math.isfinite(arm.score) else math.inf),
+    )
 
 
 def tone(recommendation: str) -> str:

@@ -1,0 +1,98 @@
+"""What this test set resolves, beside what the user cares for: said before training, and again once arms are measured. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postgrad.decision.power import ASSUMED_DISCORDANCE, examples_needed, smallest_resolvable_difference
+from postgrad.decision.wording import about, points
+from postgrad.measures import ArmResult
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a test set can tell.
+
+    Attributes:
+        test: Test examples.
+        resolvable: The smallest difference between two arms that it shows four times in five.
+        worth: The smallest gain that the user calls worth having.
+        examples_for_worth: Test examples that would show that gain four times in five; None where any gain is worth having.
+        spread: Standard deviation of the paired differences that both rest on (for right or wrong answers the square root
+            of the share of examples on which two arms differ).
+        measured: Whether the spread was measured, not assumed.
+    """
+
+    test: int
+    resolvable: float
+    worth: float
+    examples_for_worth: int | None
+    spread: float
+    measured: bool
+
+    @property
+    def sentence(self) -> str:
+        """Both numbers, with what they rest on."""
+        if self.resolvable >= 1.0:
+            first = f"With {self.test} test examples no difference between two arms can be shown."
+        else:
+            first = (
+                f"With {self.test} test examples a difference of {points(self.resolvable)} points or more between two arms "
+                "will be seen four times in five; smaller ones mostly not."
+            )
+        if self.examples_for_worth is None:
+            second = ""
+        elif self.examples_for_worth <= self.test:
+            second = f" That is enough for the {points(self.worth)} points that you call worth having (decision.smallest_worth)."
+        else:
+            second = (
+                f" To see {points(self.worth)} points, the smallest gain that you call worth having (decision.smallest_worth), "
+                f"takes about {about(self.examples_for_worth)} test examples."
+            )
+        share = f"{100 * self.spread**2:.0f} %"
+        if self.measured:
+            return f"{first}{second} Measured: the spread of the differences is that of arms that differ on {share} of the examples."
+        return f"{first}{second} Assumed: the arms differ on {share} of the examples."
+
+
+def assumed_resolution(test: int, worth: float) -> Resolution:
+    """Before anything is measured."""
+    resolvable = smallest_resolvable_difference(test)
+    return _resolution(test, worth, resolvable, math.sqrt(ASSUMED_DISCORDANCE), measured=False)
+
+
+def measured_resolution(arms: Sequence[ArmResult], worth: float) -> Resolution | None:
+    """By the differences between the best arm and each other one; None where no two arms differ.
+
+    Args:
+        arms: Measured on the same, whole test part.
+        worth: The smallest gain worth having.
+    """
+    if len(arms) < 2:
+        return None
+    best = max(arms, key=lambda a: a.score.value)
+    squares = [_variance(best.scores, arm.scores) for arm in arms if arm is not best]
+    spread = math.sqrt(sum(squares) / len(squares))
+    if spread == 0:
+        return None
+    test = len(best.scores)
+    right_or_wrong = all(s in (0.0, 1.0) for arm in arms for s in arm.scores)
+    resolvable = (
+        smallest_resolvable_difference(test, discordance=min(1.0, spread**2))
+        if right_or_wrong
+        else smallest_resolvable_difference(test, sd=spread)
+    )
+    return _resolution(test, worth, resolvable, spread, measured=True)
+
+
+def _resolution(test: int, worth: float, resolvable: float, spread: float, *, measured: bool) -> Resolution:
+    # Arms cannot differ by more than the share of examples on which they differ.
+    needed = examples_needed(worth, max(spread, math.sqrt(worth))) if worth > 0 else None
+    return Resolution(test, resolvable, worth, needed, spread, measured)
+
+
+def _variance(first: Sequence[float], second: Sequence[float]) -> float:
+    """Mean squared difference: for right or wrong answers the share of examples on which the arms differ."""
+    return sum((a - b) ** 2 for a, b in zip(first, second, strict=True)) / len(first)
