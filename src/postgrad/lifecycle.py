@@ -16,6 +16,8 @@ from postgrad.chapters.conclude import conclude, register
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import read_and_check
+from postgrad.chapters.remote_arms import measure_remotes
+from postgrad.chapters.remotes import remote_arms
 from postgrad.chapters.train import train_model
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
@@ -41,6 +43,7 @@ def run(
     check_writable(home())
     check_writable(out)
     job = Job(recipe, stopped)
+    remotes = remote_arms(job)
 
     yield Stage("data", "Reading, checking and splitting the examples")
     data = yield from read_and_check(job, paths)
@@ -51,6 +54,7 @@ def run(
     yield Stage("arms", "Measuring the ways that need no training")
     arms = yield from untrained_arms(job, model, data)
     results = yield from measure_arms(job, model, data, arms)
+    results += yield from measure_remotes(job, model, data, remotes, results)
 
     before = None
     if recipe.evaluation.general and job.trains:

@@ -76,6 +76,13 @@ class ArmPart(_Part):
     details: dict[str, Any] = {}
 
 
+class LeftOutPart(_Part):
+    """An arm that was wanted and could not be measured on every test example, and why; the same command completes it."""
+
+    name: str
+    reason: str
+
+
 class ComparisonPart(_Part):
     """`arm` minus `against`, paired over the same test examples; `p_adjusted` is after Holm's correction."""
 
@@ -225,6 +232,7 @@ class Report(_Part):
     system_prompt: str = ""
     resolvable_difference: float | None = None
     arms: list[ArmPart] = []
+    left_out: list[LeftOutPart] = []
     comparisons: list[ComparisonPart] = []
     forgetting: ForgettingPart | None = None
     edge_cases: list[SlicePart] = []

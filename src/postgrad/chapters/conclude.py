@@ -67,6 +67,7 @@ def conclude(
         system_prompt=data.system_prompt,
         resolvable_difference=data.resolvable,
         arms=[_arm(model, r) for r in results],
+        left_out=job.left_out,
         comparisons=[_comparison(c) for c in comparisons],
         forgetting=forgetting_part,
         edge_cases=_edge_cases(job, data, results),
@@ -138,7 +139,7 @@ def data_part(data: Data) -> DataPart:
 
 
 def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
-    name = model.name + (" + adapter" if result.requires_training else "")
+    name = result.model or model.name + (" + adapter" if result.requires_training else "")
     return ArmPart(
         name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
         prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
@@ -207,7 +208,7 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
         break_even_days=found[0].days if found else None,
         break_even=[BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days) for b in found],
         sensitivity=[(s.assumption, s.days) for s in sensitivity(costs, "fine_tuned", found[0].against)] if found else [],
-        assumptions=_assumptions(settings, price.assumption, bool(found)),
+        assumptions=[*_assumptions(settings, price.assumption, bool(found)), *job.purse.assumptions],
     )  # fmt: skip
 
 
