@@ -15,6 +15,7 @@ from postgrad.chapters.automate import automation
 from postgrad.chapters.conclude import conclude, register
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
+from postgrad.chapters.propose import check_proposer
 from postgrad.chapters.read import read_and_check
 from postgrad.chapters.remote_arms import measure_remotes
 from postgrad.chapters.remotes import remote_arms
@@ -44,6 +45,7 @@ def run(
     check_writable(out)
     job = Job(recipe, stopped)
     remotes = remote_arms(job)
+    check_proposer(job)
 
     yield Stage("data", "Reading, checking and splitting the examples")
     data = yield from read_and_check(job, paths)

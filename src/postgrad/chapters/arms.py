@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from postgrad.chapters.job import Job
 from postgrad.chapters.means import mean_logprobs
+from postgrad.chapters.prompt_search import searched_prompt
 from postgrad.chapters.read import Data
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
@@ -33,8 +34,11 @@ def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[A
     if "prompted" in wanted:
         out.append(ways.prompted(data.system_prompt))
     if "few_shot" in wanted:
-        examples = yield from _shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
+        examples, _ = yield from shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
         out.append(ways.few_shot(data.system_prompt, examples))
+    if "optimised_prompt" in wanted:
+        block = yield from shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
+        out.append((yield from searched_prompt(job, model, data, *block)))
     if "rag" in wanted and data.retrieve is not None:
         out.append(ways.rag_documents(data.system_prompt, data.retrieve))
     elif "rag" in wanted:
@@ -99,8 +103,8 @@ def answered(
     )
 
 
-def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[list[Record]]:
-    """The few-shot block, chosen on validation; the choice is kept."""
+def shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[tuple[list[Record], list[list[Record]]]]:
+    """The few-shot block, chosen on validation, and the sets that it was chosen among; the choice is kept."""
     sets = candidate_sets(data.train, count, job.recipe.seed)
     judges = sorted(data.validation, key=lambda r: len(r.prompt_text))[:12]
 
@@ -120,4 +124,4 @@ def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[li
     yield Said(
         f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers."
     )
-    return sets[kept["best"]]
+    return sets[kept["best"]], sets

@@ -73,7 +73,7 @@ def _measured(job: Job, model: LanguageModel, data: Data, remote: Remote) -> Wor
             asked, Asking(room), job.stopped, [tools_of(r) for r in data.test]
         )
     except ModelError as error:
-        raise _Incomplete(f"{error} The same command goes on where it stopped.") from error
+        raise _Incomplete(f"{error.message} The same command goes on where it stopped.") from error
     finally:
         settle(job, remote)
     given = [a for a in answers if a is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from postgrad.evaluation.prompt_search import NearestLast, Prompt
 from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.records import Conversation, Message, Record, Task
 
@@ -67,6 +68,27 @@ def few_shot(system: str, examples: Sequence[Record]) -> Arm:
         lambda record: _with_system(turns + without_system(own_prompt(record)), system, own_prompt(record)),
         f"The instruction and {len(examples)} examples chosen on the validation part.",
     )
+
+
+def optimised_prompt(prompt: Prompt, train: Sequence[Record], note: str = "") -> Arm:
+    """The base model asked as a search on the validation part found best; a record's own system message stays."""
+    instruction, shown = prompt.instruction, [train[i] for i in prompt.shots]
+    order = NearestLast(shown) if prompt.nearest_last else lambda record: shown
+    system = instruction.text if instruction.place == "system" else None
+
+    def ask(record: Record) -> tuple[Message, ...]:
+        own = own_prompt(record)
+        messages = [*_turns(order(record)), *without_system(own)]
+        asking = [i for i, m in enumerate(messages) if m.role == "user"]
+        if asking and instruction.place == "request" and all(m.role != "system" for m in own):
+            first = messages[asking[0]]
+            messages[asking[0]] = replace(first, content=f"{instruction.text}\n\n{first.content}")
+        if asking and instruction.after:
+            last = messages[asking[-1]]
+            messages[asking[-1]] = replace(last, content=f"{last.content}\n\n{instruction.after}")
+        return _with_system(messages, system, own)
+
+    return Arm("optimised_prompt", False, ask, note)
 
 
 def rag_examples(system: str, train: Sequence[Record], index: Index, count: int = 3) -> Arm:
