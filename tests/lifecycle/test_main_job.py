@@ -112,7 +112,15 @@ def test_documents_bring_retrieval_arms(tmp_path, recipe):
     (tmp_path / "facts.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     changed = merged(recipe, {"evaluation.docs": str(docs), "evaluation.general": False})
     report, _ = finish(run(changed, [tmp_path / "facts.jsonl"], tmp_path / "out"))
-    assert [a.name for a in report.arms] == ["base", "prompted", "few_shot", "optimised_prompt", "rag", "fine_tuned", "fine_tuned+rag"]
+    assert [a.name for a in report.arms] == [
+        "base",
+        "prompted",
+        "few_shot",
+        "optimised_prompt",
+        "rag",
+        "fine_tuned",
+        "fine_tuned+rag",
+    ]
     by_name = {a.name: a for a in report.arms}
     assert by_name["fine_tuned+rag"].prompt_tokens_mean > by_name["fine_tuned"].prompt_tokens_mean + 20
     assert report.training.examples == 2 * report.data.train

@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 
 import postgrad
+from postgrad.chapters.ground import PASSAGES
 from postgrad.chapters.job import Job
-from postgrad.chapters.read import PASSAGES, Data
+from postgrad.chapters.read import Data
 from postgrad.chapters.train import Result
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity

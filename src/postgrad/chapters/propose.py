@@ -93,11 +93,11 @@ def _optimised(
     outcome: list[Any] = []
 
     def work() -> None:
-        import gepa
+        from gepa.api import optimize
 
         try:
             outcome.append(
-                gepa.optimize(
+                optimize(
                     {"instruction": start.text}, train, chosen_by, adapter=_Adapter(start, scores, events.put), max_metric_calls=calls,
                     reflection_lm=lambda prompt: ask([_chat(prompt)])[0], stop_callbacks=lambda gepa_state: job.stopped(), logger=_Quiet(),
                     seed=job.recipe.seed, cache_evaluation=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from postgrad.evaluation.prompt_search import NearestLast, Prompt
 from postgrad.evaluation.retrieval import Index, Passage
@@ -25,12 +26,16 @@ class Arm:
         trained: Whether it answers with the fine-tuned model.
         ask: The messages for a record.
         note: What a reader should know of how it was made.
+        quality: For arms that retrieve: what was found for test records, beside the scores of their answers.
+        remark: A sentence that is known once all was asked; empty for none.
     """
 
     name: str
     trained: bool
     ask: Ask
     note: str = ""
+    quality: Callable[[Sequence[Record], Sequence[float]], dict[str, Any]] | None = None
+    remark: Callable[[], str] = str
 
 
 def own_prompt(record: Record) -> tuple[Message, ...]:
@@ -102,16 +107,21 @@ def rag_examples(system: str, train: Sequence[Record], index: Index, count: int 
 
 
 def rag_documents(
-    system: str, retrieve: Callable[[str], list[Passage]], name: str = "rag", trained: bool = False
+    system: str,
+    retrieve: Callable[[str], list[Passage]],
+    name: str = "rag",
+    trained: bool = False,
+    ground: Callable[[Record, Sequence[Message], Sequence[Passage]], tuple[Message, ...]] | None = None,
 ) -> Arm:
     """A model with passages of the user's documents put before the request.
 
-    The fine-tuned model gets no instruction: it has learned it.
+    The fine-tuned model gets no instruction: it has learned it. `ground` puts the passages there; it may shorten them.
     """
 
     def ask(record: Record) -> tuple[Message, ...]:
-        messages = with_passages(own_prompt(record), retrieve(record.prompt_text))
-        return messages if trained else _with_system(messages, system)
+        own = own_prompt(record)
+        messages, found = own if trained else _with_system(own, system), retrieve(record.prompt_text)
+        return ground(record, messages, found) if ground else with_passages(messages, found)
 
     return Arm(name, trained, ask, "Passages of the documents are put before each request.")
 

@@ -1,0 +1,220 @@
+"""Remote models in a whole job: measured like every arm, paid once, and an arm that breaks costs itself alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from postgrad.chapters.job import Job
+from postgrad.chapters.means import means_of
+from postgrad.errors import DataError, ModelError, UsageError
+from postgrad.evaluation.measure import Answers
+from postgrad.evaluation.metrics.metric import paired
+from postgrad.evaluation.metrics.named import metric_named
+from postgrad.lifecycle import run
+from postgrad.models.remote_prices import known_price
+from postgrad.progress import Said
+from postgrad.recipe import Recipe, make_recipe, merged
+from postgrad.records import pair
+from tests.lifecycle.remote_server import Server
+
+THINGS = ["sofa", "lamp", "desk", "bed", "shelf", "stool"]
+ENDS = {"is broken": "damaged", "never came": "status", "is too big": "return"}
+
+
+def label_of(messages) -> str:
+    """What a good model would say, in other letters and with a full stop."""
+    asked = messages[-1]["content"]
+    return next((f"{label.upper()}." for words, label in ENDS.items() if words in asked), "?")
+
+
+@pytest.fixture
+def server():
+    running = Server(label_of)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    made = [
+        {"mail": f"my {thing} number {1000 + 7 * i} {words}", "answer": label}
+        for i in range(5)
+        for thing in THINGS
+        for words, label in ENDS.items()
+    ]
+    path.write_text("".join(json.dumps(r) + "\n" for r in made))
+    return path
+
+
+def recipe_of(tiny_folder, **evaluation) -> Recipe:
+    chosen = {"arms": ["prompted", "remote"], "general": False, **evaluation}
+    return merged(Recipe(), {"base": str(tiny_folder), **{f"evaluation.{k}": v for k, v in chosen.items()}})
+
+
+def finish(work):
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as done:
+            return done.value, events
+
+
+def warnings(events) -> str:
+    return "\n".join(e.text for e in events if isinstance(e, Said) and e.warning)
+
+
+def test_a_remote_arm_is_measured_like_the_others(server, rows, tiny_folder, tmp_path):
+    recipe = recipe_of(tiny_folder, remote=[f"{server.url}#big"], remote_price=["1,10"], remote_budget_usd=5)
+    report, _ = finish(run(recipe, [rows], tmp_path / "out"))
+    arm = {a.name: a for a in report.arms}["remote"]
+    assert arm.score == 1.0 and arm.n == report.data.test, "labels in other letters are the same labels"
+    assert arm.model == f"{server.url}#big" and (arm.prompt_tokens_mean, arm.completion_tokens_mean) == (100, 10)
+    assert arm.cost_per_1000 == pytest.approx(1000 * (100 * 1 + 10 * 10) / 1e6) and arm.latency_ms_p50 > 0
+    assert report.verdict.recommendation == "remote" and "the remote model" in report.verdict.sentence
+    assert any("1 USD for a million tokens in, 10 out: as given" in a for a in report.cost.assumptions)
+    assert server.asked[0]["messages"][0] == {"role": "system", "content": report.system_prompt}
+    asked = len(server.asked)
+    again, _ = finish(run(recipe, [rows], tmp_path / "out"))
+    assert len(server.asked) == asked == report.data.test and again.arms == report.arms, "nothing is paid twice"
+
+
+def test_several_remote_models_and_no_price(server, rows, tiny_folder, tmp_path):
+    recipe = recipe_of(tiny_folder, remote=[f"{server.url}#big", f"{server.url}#small"])
+    report, _ = finish(run(recipe, [rows], tmp_path / "out"))
+    arms = {a.name: a for a in report.arms}
+    assert arms.keys() == {"prompted", "remote:big", "remote:small"} and arms["remote:big"].cost_per_1000 is None
+    assert "remote:big" not in report.cost.per_1000
+    assert sum("No price of" in a for a in report.cost.assumptions) == 2
+    assert "remote:small" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_server_that_dies_half_way_costs_its_arm_alone(server, rows, tiny_folder, tmp_path):
+    server.dies_after = 7
+    recipe = recipe_of(tiny_folder, remote=[f"{server.url}#big"])
+    report, events = finish(run(recipe, [rows], tmp_path / "out"))
+    assert [a.name for a in report.arms] == ["prompted"] and report.verdict.recommendation != "remote"
+    assert [p.name for p in report.left_out] == ["remote"] and "503" in report.left_out[0].reason
+    assert "left out of the comparison" in warnings(events)
+    assert "503" in (tmp_path / "out" / "report.html").read_text()
+    server.dies_after, before = None, len(server.asked)
+    whole, _ = finish(run(recipe, [rows], tmp_path / "out"))
+    assert whole.left_out == [] and {a.name: a.score for a in whole.arms}["remote"] == 1.0
+    assert len(server.asked) - before == report.data.test - 7, "the seven answers are not paid again"
+
+
+def test_a_budget_that_ends_is_said_and_the_same_command_goes_on(server, rows, tiny_folder, tmp_path):
+    recipe = recipe_of(tiny_folder, remote=[f"{server.url}#big"], remote_price="10,10", remote_budget_usd=0.012)
+    spent = []
+    for _ in range(6):
+        before = len(server.asked)
+        report, _ = finish(run(recipe, [rows], tmp_path / "out"))
+        spent.append((len(server.asked) - before) * 110 * 10 / 1e6)
+        if not report.left_out:
+            break
+        assert "budget of 0.012 USD ended after" in report.left_out[0].reason
+    assert len(spent) > 1 and max(spent) <= 0.012 and len(server.asked) == report.data.test
+    assert "remote" in {a.name for a in report.arms}
+
+
+def test_nothing_but_a_dead_remote_arm_is_an_error(server, rows, tiny_folder, tmp_path):
+    server.dies_after = 0
+    with pytest.raises(ModelError, match="No arm could be measured"):
+        finish(run(recipe_of(tiny_folder, arms=["remote"], remote=[f"{server.url}#big"]), [rows], tmp_path / "out"))
+
+
+def test_adding_an_arm_asks_nothing_again_for_the_others(server, rows, tiny_folder, tmp_path, monkeypatch):
+    kept = []
+    real = Answers.keep
+    monkeypatch.setattr(Answers, "keep", lambda self, h, c: (kept.append(h), real(self, h, c))[1])
+    few = recipe_of(tiny_folder, arms=["base", "prompted"])
+    first, _ = finish(run(few, [rows], tmp_path / "out"))
+    before = len(kept)
+    more = recipe_of(tiny_folder, arms=["base", "prompted", "remote"], remote=[f"{server.url}#big"])
+    second, _ = finish(run(more, [rows], tmp_path / "out"))
+    validation = first.data.validation  # the automation rate may look at another arm there
+    assert len(kept) - before <= validation and len(server.asked) == first.data.test
+    assert [a for a in second.arms if a.name != "remote"] == first.arms
+    searched = recipe_of(tiny_folder, arms=["base", "prompted", "optimised_prompt"])
+    third, _ = finish(run(searched, [rows], tmp_path / "out"))
+    assert len(server.asked) == first.data.test
+    assert [a for a in third.arms if a.name != "optimised_prompt"] == first.arms
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"remote": ["big"]}, "is no remote model"),
+        ({"remote": ["http://127.0.0.1:9/v1#a"], "remote_key_env": "NOT_SET_4711"}, "NOT_SET_4711 is not set"),
+        ({"remote": ["http://127.0.0.1:9/v1#a"], "remote_budget_usd": 1.0}, "no price of .* is known"),
+        ({"remote": ["http://127.0.0.1:9/v1#a"], "arms": ["base"]}, "not the arm remote"),
+        ({"remote": ["http://h/v1#a", "http://h/v1#a"]}, "named twice"),
+        ({"remote": ["http://h/v1#a"], "remote_price": ["1,2", "3,4"]}, "2 prices are given for 1"),
+        ({"arms": ["remote"]}, "needs a model"),
+        ({"arms": ["base"], "proposer": "x"}, "not the arm optimised_prompt"),
+    ],
+)
+def test_wrong_settings_are_told_before_any_work(settings, words, rows, tiny_folder, tmp_path):
+    work = run(recipe_of(tiny_folder, **settings), [rows], tmp_path / "out")
+    with pytest.raises(UsageError, match=words):
+        next(work)
+
+
+def test_prices_are_pairs():
+    assert make_recipe({"evaluation": {"remote_price": [0.5, 2]}}).evaluation.remote_price == [(0.5, 2.0)]
+    assert merged(Recipe(), {"evaluation.remote": "http://h#m"}).evaluation.remote == ["http://h#m"]
+    with pytest.raises(UsageError, match="remote_price"):
+        make_recipe({"evaluation": {"remote_price": "cheap"}})
+    found = known_price("https://api.openai.com/v1", "gpt-4o-mini")
+    assert found is not None and found[0].completion > found[0].prompt > 0 and "genai-prices" in found[1]
+    assert known_price("http://127.0.0.1:8000/v1", "gpt-4o-mini") is None, (
+        "nobody's list price holds for one's own server"
+    )
+
+
+RECORDS = [pair(f"What is {i} plus {i}?", f"It is {2 * i}.") for i in range(20)]
+REFERENCES = [r.answer_text for r in RECORDS]
+
+
+def judged(server, tiny_folder, metric: str, answers):
+    job = Job(recipe_of(tiny_folder, judge=f"{server.url}#judge"), lambda: False)
+    return metric_named(metric, means_of(job)).measure(paired(answers, REFERENCES, RECORDS))
+
+
+@pytest.mark.parametrize("said", ["[[A]]", "[[B]]", "[[TIE]]"])
+def test_a_remote_judge_that_always_says_the_same_never_makes_a_winner(server, tiny_folder, said):
+    server.say = lambda messages: f"I have looked closely.\n{said}"
+    with pytest.raises(DataError, match=r"#judge is uninformative"):
+        judged(server, tiny_folder, "pairwise", ["other"] * 20)
+    few = len(server.asked)
+    assert few and len({json.dumps(a["messages"]) for a in server.asked}) == few, "equal questions are asked once"
+
+
+def test_a_remote_judge_that_always_says_a_gives_ties_where_too_few_pairs_convict_it(server, tiny_folder):
+    server.say = lambda messages: "[[A]]"
+    job = Job(recipe_of(tiny_folder, judge=f"{server.url}#judge"), lambda: False)
+    found = metric_named("pairwise", means_of(job)).measure(paired(["x", "y"], ["one", "one"]))
+    assert found.scores == (0.5, 0.5) and found.figures["decided_by_place"] == 1.0
+
+
+def test_a_remote_judge_that_reads_is_believed_and_paid_once(server, tiny_folder):
+    def points(messages) -> str:
+        text = messages[-1]["content"]
+        right = text.split("<reference>\n")[1].split("\n</reference>")[0]
+        return f"Points: {5 if f'<answer>{chr(10)}{right}{chr(10)}</answer>' in text else 1}"
+
+    server.say = points
+    found = judged(server, tiny_folder, "judge", ["wrong", *REFERENCES[1:]])
+    asked = len(server.asked)
+    assert found.scores == (0.0, *[1.0] * 19) and found.figures["judge_control_gap"] == 1.0
+    assert judged(server, tiny_folder, "judge", ["wrong", *REFERENCES[1:]]) == found and len(server.asked) == asked
+
+
+def test_a_judge_whose_budget_ends_says_so(server, tiny_folder):
+    recipe = recipe_of(tiny_folder, judge=f"{server.url}#judge", remote_price="10,10", remote_budget_usd=0.02)
+    metric = metric_named("judge", means_of(Job(recipe, lambda: False)))
+    with pytest.raises(ModelError, match=r"budget of 0\.02 USD ended with \d+ of 30 questions"):
+        metric.measure(paired(REFERENCES, REFERENCES, RECORDS))
