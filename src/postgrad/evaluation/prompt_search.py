@@ -49,7 +49,8 @@ class Prompt:
         if not self.shots:
             return f"{self.instruction.name}{where}{behind}, no examples"
         order = "most similar last" if self.nearest_last else self.order
-        return f"{self.instruction.name}{where}{behind}, {len(self.shots)} examples{f', {order}' if order else ''}"
+        count = f"{len(self.shots)} example{'s' if len(self.shots) > 1 else ''}"
+        return f"{self.instruction.name}{where}{behind}, {count}{f', {order}' if order else ''}"
 
 
 def with_examples(
