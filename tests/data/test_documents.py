@@ -50,7 +50,12 @@ def test_chunks_follow_headings():
 
 
 def test_chunks_are_bounded_in_any_script_and_without_spaces():
-    for text in ("沙发很大。" * 900, "x" * 20_000, "https://example.org/" + "a/" * 9000, "# " + "heading " * 4000 + "\nbody"):
+    for text in (
+        "沙发很大。" * 900,
+        "x" * 20_000,
+        "https://example.org/" + "a/" * 9000,
+        "# " + "heading " * 4000 + "\nbody",
+    ):
         chunks = chunk_documents([Document("d", text)], max_words=100)
         assert max(len(c.text) for c in chunks) <= 24 * 100 + 201, text[:9]
         if not text.startswith("#"):

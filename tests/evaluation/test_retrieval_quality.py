@@ -36,11 +36,16 @@ def test_ranks_by_hand():
 def test_examples_by_hand():
     found = examples_quality(["Late", "lost", "x"], [["late", "lost"], ["late", "late"], []], [1.0, 0.0, 0.5])
     assert (found["hits"], found["requests"], found["score_with"], found["score_without"]) == (1, 3, 1.0, 0.25)
-    assert "1 of 3 requests (33.3 %); the answers score 100.0 % where it does and 25.0 % where it does not" in found["sentence"]
+    assert (
+        "1 of 3 requests (33.3 %); the answers score 100.0 % where it does and 25.0 % where it does not"
+        in found["sentence"]
+    )
 
 
 def test_a_retriever_gives_the_best_and_ranks_more():
-    passages = [Passage(f"The {name} costs {i} euros.", "a.md") for i, name in enumerate(["sofa", "lamp", "desk", "bed"])]
+    passages = [
+        Passage(f"The {name} costs {i} euros.", "a.md") for i, name in enumerate(["sofa", "lamp", "desk", "bed"])
+    ]
     retrieve = Retriever(passages, Index([p.text for p in passages]), 2)
     assert retrieve("what does the lamp cost?")[0] is passages[1] and len(retrieve("lamp")) == 2
     assert len(retrieve.ranked("lamp", 10)) == 4

@@ -75,4 +75,6 @@ def test_quality_is_of_what_was_really_found(renderer, tmp_path):
     assert [e for e in events if isinstance(e, Progress)][-1].done == 30
     test = [pair(f"How heavy is Item{i}?", f"{100 + i} kg") for i in range(10)] + [pair("Why?", "nobody knows")]
     found = quality_of_documents(retrieve)(test, [1.0] * 10 + [0.0])
-    assert found["findable"] == 10 and found["hit_rate"]["2"] == 1.0 and found["mrr"] > 0.9 and found["score_with"] == 1.0
+    assert (
+        found["findable"] == 10 and found["hit_rate"]["2"] == 1.0 and found["mrr"] > 0.9 and found["score_with"] == 1.0
+    )

@@ -55,6 +55,7 @@ def check_proposer(job: Job) -> None:
         raise UsageError("A proposer is named, but not the arm optimised_prompt.", "Add it to --arms.")
     if importlib.util.find_spec("gepa") is None:
         raise UsageError("A proposer needs the package gepa.", "pip install 'postgrad[prompts]'")
+    asking(job, settings.proposer, PROPOSAL_TOKENS)  # an address, a key or a price that is wrong is told now
 
 
 def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Scores) -> Working[Proposed | None]:
@@ -78,8 +79,8 @@ def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Score
     except (ModelError, DataError) as error:
         yield Said(f"The proposer {settings.proposer} failed: {error}", warning=True)
         return Proposed(None, f"The proposer {settings.proposer} failed: {error.message}")
-    best, tried, calls = found
-    told = f"The proposer {settings.proposer} wrote {tried} instructions that were tried by {calls} answers"
+    best, wrote, calls = found
+    told = f"The proposer {settings.proposer} wrote {wrote} instruction{'' if wrote == 1 else 's'}, tried by {calls} answers"
     if best == start.text:
         return Proposed(None, f"{told}; none did better than the one it began with.")
     return Proposed(Instruction("an instruction of the proposer", best, start.place), f"{told}.")
@@ -88,9 +89,10 @@ def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Score
 def _optimised(
     start: Instruction, train: list[Record], chosen_by: list[Record], ask: Ask, scores: Scores, calls: int, job: Job
 ) -> Working[tuple[str, int, int]]:
-    """gepa's best instruction, how many it tried besides the first, and how many answers that took."""
+    """gepa's best instruction, how many were written, and how many answers that took."""
     events: queue.Queue[Event | None] = queue.Queue()
     outcome: list[Any] = []
+    proposer = _Proposer(ask)
 
     def work() -> None:
         from gepa.api import optimize
@@ -99,7 +101,7 @@ def _optimised(
             outcome.append(
                 optimize(
                     {"instruction": start.text}, train, chosen_by, adapter=_Adapter(start, scores, events.put), max_metric_calls=calls,
-                    reflection_lm=lambda prompt: ask([_chat(prompt)])[0], stop_callbacks=lambda gepa_state: job.stopped(), logger=_Quiet(),
+                    reflection_lm=proposer, stop_callbacks=lambda gepa_state: job.stopped() or proposer.failure is not None, logger=_Quiet(),
                     seed=job.recipe.seed, cache_evaluation=True,
                 )
             )  # fmt: skip
@@ -113,12 +115,31 @@ def _optimised(
     while (event := events.get()) is not None:
         yield event
     thread.join()
+    if proposer.failure is not None:
+        raise proposer.failure
     if not outcome:
         raise ModelError("gepa ended without a result.", "Leave evaluation.proposer out.")
     if isinstance(outcome[0], PostgradError):
         raise outcome[0]
     result = outcome[0]
-    return result.best_candidate["instruction"], result.num_candidates - 1, result.total_metric_calls or 0
+    return result.best_candidate["instruction"], proposer.wrote, result.total_metric_calls or 0
+
+
+class _Proposer:
+    """The model that writes; gepa would go on after a failure of it, and spend answers for nothing."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask, self.wrote = ask, 0
+        self.failure: PostgradError | None = None
+
+    def __call__(self, prompt: str | list[dict[str, Any]]) -> str:
+        try:
+            text = self._ask([_chat(prompt)])[0]
+        except PostgradError as error:
+            self.failure = error
+            raise
+        self.wrote += 1
+        return text
 
 
 class _Adapter:
