@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -18,6 +18,9 @@ from postgrad.errors import UsageError
 ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
 """Peak rates when none is given, for adapters and for whole weights; see design/0004-training.md."""
 ARMS = ("base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag")
+
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -149,7 +152,7 @@ class EvaluationSection(_Section):
     """Models at OpenAI-compatible addresses, each an arm of its own: URL#MODEL."""
     remote_key_env: str | None = None
     """Environment variable with the key of all remote models, a judge and a proposer among them."""
-    remote_price: list[tuple[float, float]] = []
+    remote_price: list[tuple[NonNegative, NonNegative]] = []
     """USD for a million tokens, in and out: one pair for all of `remote`, or one for each. Empty: from the package
     genai-prices where it knows the address and the model."""
     remote_budget_usd: float | None = Field(default=None, gt=0)

@@ -8,6 +8,7 @@ import pytest
 
 from postgrad.chapters.job import Job
 from postgrad.chapters.means import means_of
+from postgrad.chapters.remotes import remote_ask
 from postgrad.errors import DataError, ModelError, UsageError
 from postgrad.evaluation.measure import Answers
 from postgrad.evaluation.metrics.metric import paired
@@ -163,7 +164,21 @@ def test_wrong_settings_are_told_before_any_work(settings, words, rows, tiny_fol
         next(work)
 
 
+def test_one_purse_for_all_uses_of_a_model(server, tiny_folder):
+    remote = f"{server.url}#big"
+    job = Job(recipe_of(tiny_folder, remote=[remote], remote_price="10,10", remote_budget_usd=0.02), lambda: False)
+    ask, again = remote_ask(job, remote, 64), remote_ask(job, remote, 64)
+    ask([[{"role": "user", "content": f"first {i}"}] for i in range(9)])  # 9 × 110 tokens at 10 USD a million
+    again([[{"role": "user", "content": f"second {i}"}] for i in range(5)])
+    assert sum(job.purse.spent.values()) == pytest.approx(14 * 110 * 10 / 1e6)
+    with pytest.raises(ModelError, match="budget"):
+        ask([[{"role": "user", "content": f"third {i}"}] for i in range(9)])
+    assert sum(job.purse.spent.values()) <= 0.02
+
+
 def test_prices_are_pairs():
+    with pytest.raises(UsageError, match="remote_price"):
+        make_recipe({"evaluation": {"remote_price": "-1,2"}})
     assert make_recipe({"evaluation": {"remote_price": [0.5, 2]}}).evaluation.remote_price == [(0.5, 2.0)]
     assert merged(Recipe(), {"evaluation.remote": "http://h#m"}).evaluation.remote == ["http://h#m"]
     with pytest.raises(UsageError, match="remote_price"):

@@ -201,6 +201,7 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
     costs = Costs(
         training, work, {name: value / 1000 for name, value in per_1000.items()}, settings.wrong_answer_cost,
         {r.name: 1 - r.score.value for r in results}, settings.monthly_queries,
+        frozenset(r.name for r in results if r.model),
     )  # fmt: skip
     untrained = sorted((r for r in results if not r.requires_training), key=lambda r: -r.score.value)
     found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []

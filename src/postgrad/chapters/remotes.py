@@ -85,14 +85,19 @@ def _remote(job: Job, arm: str, url: str, name: str, given: Price | None) -> Rem
 
 def lent(job: Job, remote: Remote) -> RemoteModel:
     """The model with what is left in the purse."""
-    remote.model.budget = job.purse.budget(remote.model.name, remote.price)
+    remote.model.budget = job.purse.budget(_account_of(remote), remote.price)
     return remote.model
 
 
 def settle(job: Job, remote: Remote) -> None:
     """Takes what the model has spent out of the purse."""
     if (usd := remote.model.usd) is not None:
-        job.purse.spent[remote.model.name] = usd
+        job.purse.spent[_account_of(remote)] = usd
+
+
+def _account_of(remote: Remote) -> str:
+    """One a use: the same model may be an arm, the judge and the proposer."""
+    return f"{remote.arm} {id(remote.model)}"
 
 
 def remote_ask(job: Job, name: str, tokens: int) -> Ask:
