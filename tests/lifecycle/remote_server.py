@@ -17,6 +17,7 @@ class Server:
     def __init__(self, say: Callable[[list[dict[str, Any]]], str]) -> None:
         self.say, self.asked = say, []
         self.dies_after: int | None = None
+        self.tokens = (100, 10)
         app = FastAPI()
 
         @app.post("/v1/chat/completions")
@@ -29,7 +30,7 @@ class Server:
             return {
                 "id": "1", "object": "chat.completion", "created": 1, "model": body["model"],
                 "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-                "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+                "usage": {"prompt_tokens": self.tokens[0], "completion_tokens": self.tokens[1], "total_tokens": sum(self.tokens)},
             }  # fmt: skip
 
         self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
