@@ -17,8 +17,11 @@ from postgrad.chapters.before_training import before_training
 from postgrad.chapters.conclude import conclude, register
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
+from postgrad.chapters.propose import check_proposer
 from postgrad.chapters.race import race
 from postgrad.chapters.read import read_and_check
+from postgrad.chapters.remote_arms import measure_remotes
+from postgrad.chapters.remotes import remote_arms
 from postgrad.chapters.train import train_model
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
@@ -45,6 +48,8 @@ def run(
     check_writable(home())
     check_writable(out)
     job = Job(recipe, stopped)
+    remotes = remote_arms(job)
+    check_proposer(job)
 
     yield Stage("data", "Reading, checking and splitting the examples")
     data = yield from read_and_check(job, paths)
@@ -55,6 +60,7 @@ def run(
     yield Stage("arms", "Measuring the ways that need no training")
     arms = yield from untrained_arms(job, model, data)
     results = yield from race(job, data, arms, partial(measure_arms, job, model))
+    results += yield from measure_remotes(job, model, data, remotes, results)
     early = yield from before_training(job, model, data, results)
     trains = job.trains and early.stop is None
 

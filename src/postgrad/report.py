@@ -104,6 +104,13 @@ class ConstantPart(_Part):
     sentence: str
 
 
+class LeftOutPart(_Part):
+    """An arm that was wanted and could not be measured on every test example, and why; the same command completes it."""
+
+    name: str
+    reason: str
+
+
 class ComparisonPart(_Part):
     """`arm` minus `against`, paired over the `n` test examples that both answered; `p_adjusted` is after Holm's correction."""
 
@@ -259,6 +266,7 @@ class Report(_Part):
     resolution: list[ResolutionPart] = []
     constant: ConstantPart | None = None
     arms: list[ArmPart] = []
+    left_out: list[LeftOutPart] = []
     comparisons: list[ComparisonPart] = []
     forgetting: ForgettingPart | None = None
     edge_cases: list[SlicePart] = []

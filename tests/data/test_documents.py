@@ -49,6 +49,26 @@ def test_chunks_follow_headings():
     assert all(c.document == "d.md" for c in chunks)
 
 
+def test_chunks_are_bounded_in_any_script_and_without_spaces():
+    for text in (
+        "沙发很大。" * 900,
+        "x" * 20_000,
+        "https://example.org/" + "a/" * 9000,
+        "# " + "heading " * 4000 + "\nbody",
+    ):
+        chunks = chunk_documents([Document("d", text)], max_words=100)
+        assert max(len(c.text) for c in chunks) <= 24 * 100 + 201, text[:9]
+        if not text.startswith("#"):
+            assert "".join("".join(c.text.split()) for c in chunks) == text
+
+
+def test_the_rows_of_a_table_stay_whole():
+    rows = [f"| item {i} | costs {i} euros | in the north |" for i in range(60)]
+    chunks = chunk_documents([Document("d", "# Prices\n" + "\n".join(rows))], max_words=50)
+    shown = [line for c in chunks for line in c.text.split("\n") if line.startswith("|")]
+    assert shown == rows and len(chunks) > 5 and all(c.text.startswith("Prices\n| item") for c in chunks)
+
+
 def test_chunks_are_short_and_lose_no_word():
     text = "\n\n".join(
         " ".join(f"w{p}_{i}." if i % 9 == 0 else f"w{p}_{i}" for i in range(n)) for p, n in enumerate([20, 300, 5, 90])

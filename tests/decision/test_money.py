@@ -47,3 +47,12 @@ def test_the_table_says_which_assumption_matters():
     assert rows["twice the work on the data"] > rows["as assumed"] > rows["half the work on the data"]
     assert "half the cost of a wrong answer" not in rows
     assert sensitivity(replace(COSTS, monthly_queries=None), "fine_tuned", "rag") == []
+
+
+def test_answers_bought_by_the_token_do_not_follow_the_price_of_machine_time():
+    dear = Costs(
+        10.0, 0.0, {"fine_tuned": 0.001, "remote": 0.003}, monthly_queries=30_400, bought=frozenset({"remote"})
+    )
+    days = {s.assumption: s.days for s in sensitivity(dear, "fine_tuned", "remote")}
+    assert days["as assumed"] == pytest.approx(5.0)
+    assert days["twice the price of machine time"] == pytest.approx(20.0)  # 20 USD at 0.001 USD saved an answer

@@ -69,7 +69,7 @@ def recipe(tiny_folder, tmp_path):
 
 def test_the_main_job(mails, recipe, tmp_path):
     report, events = finish(run(recipe, [mails], tmp_path / "out"))
-    assert [a.name for a in report.arms] == ["base", "prompted", "few_shot", "rag", "fine_tuned"]
+    assert [a.name for a in report.arms] == ["base", "prompted", "few_shot", "optimised_prompt", "rag", "fine_tuned"]
     assert {type(e) for e in events} == {Stage, Said, Progress, Step}
     assert report.data.train + report.data.validation + report.data.test == 60
     assert report.task.kind == "extraction" and "order" in report.system_prompt
@@ -112,7 +112,15 @@ def test_documents_bring_retrieval_arms(tmp_path, recipe):
     (tmp_path / "facts.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     changed = merged(recipe, {"evaluation.docs": str(docs), "evaluation.general": False})
     report, _ = finish(run(changed, [tmp_path / "facts.jsonl"], tmp_path / "out"))
-    assert [a.name for a in report.arms] == ["base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag"]
+    assert [a.name for a in report.arms] == [
+        "base",
+        "prompted",
+        "few_shot",
+        "optimised_prompt",
+        "rag",
+        "fine_tuned",
+        "fine_tuned+rag",
+    ]
     by_name = {a.name: a for a in report.arms}
     assert by_name["fine_tuned+rag"].prompt_tokens_mean > by_name["fine_tuned"].prompt_tokens_mean + 20
     assert report.training.examples == 2 * report.data.train
@@ -134,7 +142,7 @@ def test_nothing_before_evaluation_reads_the_test_part(mails, recipe):
     model, _ = finish(job.load())
     sealed = replace(data, test=tuple(Sealed() for _ in data.test))
     arms, _ = finish(arms_chapter.untrained_arms(job, model, sealed))
-    assert len(arms) == 4
+    assert len(arms) == 5
     trained, _ = finish(train_model(job, model, sealed, [], None))
     assert trained.part.steps > 0
     assert len(arms_chapter.fine_tuned_arms(job, sealed)) == 1

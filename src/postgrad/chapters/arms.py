@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
+from postgrad.chapters.ground import Grounding, quality_of_documents, quality_of_examples
 from postgrad.chapters.job import Job
 from postgrad.chapters.means import mean_logprobs
+from postgrad.chapters.prompt_search import searched_prompt
 from postgrad.chapters.read import Data
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.few_shot import candidate_sets, choose_examples
 from postgrad.evaluation.measure import Answers, check_room, measure, room_for_answers
-from postgrad.evaluation.retrieval import Index
+from postgrad.evaluation.retrieval import Index, Retriever
 from postgrad.measures import ArmResult
 from postgrad.models.generate import Decoding
 from postgrad.models.language_model import LanguageModel
@@ -33,22 +36,35 @@ def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[A
     if "prompted" in wanted:
         out.append(ways.prompted(data.system_prompt))
     if "few_shot" in wanted:
-        examples = yield from _shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
+        examples, _ = yield from shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
         out.append(ways.few_shot(data.system_prompt, examples))
+    if "optimised_prompt" in wanted:
+        block = yield from shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
+        out.append((yield from searched_prompt(job, model, data, *block)))
     if "rag" in wanted and data.retrieve is not None:
-        out.append(ways.rag_documents(data.system_prompt, data.retrieve))
+        out.append(_documents_arm(model, data, data.retrieve, "rag"))
     elif "rag" in wanted:
         index = Index([r.prompt_text for r in data.train])
-        out.append(ways.rag_examples(data.system_prompt, data.train, index, max(1, min(3, int(NEAR_TOKENS / usual)))))
+        count = max(1, min(3, int(NEAR_TOKENS / usual)))
+        arm = ways.rag_examples(data.system_prompt, data.train, index, count)
+        out.append(replace(arm, quality=quality_of_examples(data.train, index, count)))
     return out
 
 
 def fine_tuned_arms(job: Job, data: Data) -> list[Arm]:
     """The wanted arms that answer with the trained model."""
     out = [ways.fine_tuned(data.system_prompt if data.own_system else None)]
-    if "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None:
-        out.append(ways.rag_documents(data.system_prompt, data.retrieve, "fine_tuned+rag", trained=True))
+    if "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None and job.model is not None:
+        out.append(_documents_arm(job.model, data, data.retrieve, "fine_tuned+rag"))
     return out
+
+
+def _documents_arm(model: LanguageModel, data: Data, retrieve: Retriever, name: str) -> Arm:
+    """An arm that gets passages, as much of them as the model has room for."""
+    room, _ = room_for_answers(model, [*data.train, *data.validation])
+    ground = Grounding(model.renderer, model.base.context - room)
+    arm = ways.rag_documents(data.system_prompt, retrieve, name, name != "rag", ground)
+    return replace(arm, quality=quality_of_documents(retrieve), remark=ground.remark)
 
 
 def measure_arms(
@@ -63,6 +79,8 @@ def measure_arms(
             warning=True,
         )
     asked = [[arm.ask(r) for r in data.test] for arm in arms]
+    for remark in filter(None, (arm.remark() for arm in arms)):
+        yield Said(remark, warning=True)
     rendered = [[model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(a, data.test, strict=True)] for a in asked]
     for arm, prompts in zip(arms, rendered, strict=True):  # all refusals before the first answer is paid for
         check_room(model, arm.name, prompts, decoding, data.test)
@@ -75,6 +93,10 @@ def measure_arms(
             model, arm, prompts, data.test, data.choice, decoding, answers, job.price, data.groups, job.stopped, messages
         )  # fmt: skip
         job.seconds[f"arm {arm.name}"] = time.monotonic() - start
+        if arm.quality is not None:
+            found = arm.quality(data.test, result.scores)
+            result = replace(result, details={**result.details, "retrieval": found})
+            yield Said(f"{arm.name}: {found['sentence']}.")
         score = result.score
         yield Said(
             f"{arm.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
@@ -99,8 +121,8 @@ def answered(
     )
 
 
-def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[list[Record]]:
-    """The few-shot block, chosen on validation; the choice is kept."""
+def shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[tuple[list[Record], list[list[Record]]]]:
+    """The few-shot block, chosen on validation, and the sets that it was chosen among; the choice is kept."""
     sets = candidate_sets(data.train, count, job.recipe.seed)
     judges = sorted(data.validation, key=lambda r: len(r.prompt_text))[:12]
 
@@ -120,4 +142,4 @@ def _shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[li
     yield Said(
         f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers."
     )
-    return sets[kept["best"]]
+    return sets[kept["best"]], sets

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import postgrad
 from postgrad.chapters.before_training import Before, needs_documents
+from postgrad.chapters.ground import PASSAGES
 from postgrad.chapters.job import Job
-from postgrad.chapters.read import PASSAGES, Data
+from postgrad.chapters.read import Data
 from postgrad.chapters.train import Result
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
@@ -72,6 +73,7 @@ def conclude(
         resolution=list(before.resolution) if before else [],
         constant=before.constant_part(data, results) if before else None,
         arms=[_arm(model, r) for r in results],
+        left_out=job.left_out,
         comparisons=[_comparison(c) for c in comparisons],
         forgetting=forgetting_part,
         edge_cases=_edge_cases(job, data, results),
@@ -136,7 +138,7 @@ def data_part(data: Data) -> DataPart:
 
 
 def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
-    name = model.name + (" + adapter" if result.requires_training else "")
+    name = result.model or model.name + (" + adapter" if result.requires_training else "")
     return ArmPart(
         name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
         prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
@@ -200,6 +202,7 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
     costs = Costs(
         training, work, {name: value / 1000 for name, value in per_1000.items()}, settings.wrong_answer_cost,
         {r.name: 1 - r.score.value for r in results}, settings.monthly_queries,
+        frozenset(r.name for r in results if r.model),
     )  # fmt: skip
     untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
     found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []
@@ -213,7 +216,7 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
         break_even_days=found[0].days if found else None,
         break_even=[BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days) for b in found],
         sensitivity=[(s.assumption, s.days) for s in rows], busy_hours={arm: round(h, 2) for arm, h in hours.items()},
-        assumptions=[*_assumptions(settings, price.assumption, bool(found)), *_serving(job, results, hours)],
+        assumptions=[*_assumptions(settings, price.assumption, bool(found)), *_serving(job, results, hours), *job.purse.assumptions],
     )  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from postgrad.costs import Price, machine_price
 from postgrad.errors import UsageError
 from postgrad.models.language_model import LanguageModel
+from postgrad.models.remote_rules import Purse
 from postgrad.models.render import Renderer, load_renderer
 from postgrad.models.sources import BaseModel, at_hand, find_model
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
+from postgrad.report import LeftOutPart
 from postgrad.storage import Blobs, StageStore, stage_key
 
 
@@ -28,6 +30,8 @@ class Job:
         self.seconds: dict[str, float] = {}
         self.base: BaseModel | None = None
         self.model: LanguageModel | None = None
+        self.purse = Purse(recipe.evaluation.remote_budget_usd)
+        self.left_out: list[LeftOutPart] = []
         if "fine_tuned+rag" in recipe.evaluation.arms and "fine_tuned" not in recipe.evaluation.arms:
             raise UsageError("The arm fine_tuned+rag needs the arm fine_tuned.", "Name both in --arms.")
 

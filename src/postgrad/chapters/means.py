@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from postgrad.chapters.job import Job
+from postgrad.chapters.remotes import remote_ask
 from postgrad.errors import DataError
 from postgrad.evaluation.metrics.metric import Ask, Means
 from postgrad.models.generate import Decoding, complete
@@ -13,16 +14,33 @@ from postgrad.models.score import ChoiceItem, log_likelihoods
 from postgrad.records import Message
 
 JUDGEMENT_TOKENS = 160
+REMOTE_TOKENS = 1024  # it is paid by what it writes, and some think first
 
 
 def means_of(job: Job) -> Means:
     """The means that the recipe allows; models are loaded when they are first asked."""
     settings = job.recipe.evaluation
-    ask = local_judge(settings.judge) if settings.judge else None
+    ask = asking(job, settings.judge, JUDGEMENT_TOKENS) if settings.judge else None
     return Means(ask, settings.judge or "", lambda pairs: mean_logprobs(_loaded(job), pairs), settings.own_code)
 
 
-def local_judge(name: str) -> Ask:
+def asking(job: Job, name: str, tokens: int) -> Ask:
+    """A model that answers chats, at an address (`URL#MODEL`) or on this machine.
+
+    Raises:
+        UsageError: a remote model's settings are wrong.
+    """
+    if not is_remote(name):
+        return local_judge(name, tokens)
+    return remote_ask(job, name, REMOTE_TOKENS)
+
+
+def is_remote(name: str) -> bool:
+    """Whether a model's name is an address."""
+    return name.startswith(("http://", "https://"))
+
+
+def local_judge(name: str, tokens: int = JUDGEMENT_TOKENS) -> Ask:
     """A model on this machine that answers chats greedily; equal chats are asked once."""
     loaded: list[LanguageModel] = []
     known: dict[str, str] = {}
@@ -34,20 +52,20 @@ def local_judge(name: str) -> Ask:
         keys = [repr(chat) for chat in chats]
         new = {key: chat for key, chat in zip(keys, chats, strict=True) if key not in known}
         prompts = [model.renderer.prompt_ids([Message.from_dict(m) for m in chat]) for chat in new.values()]
-        _check_room(model, prompts)
+        _check_room(model, prompts, tokens)
         order = list(new)
-        for place, completion in complete(model, prompts, Decoding(JUDGEMENT_TOKENS)):
+        for place, completion in complete(model, prompts, Decoding(tokens)):
             known[order[place]] = completion.text
         return [known[key] for key in keys]
 
     return ask
 
 
-def _check_room(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> None:
+def _check_room(model: LanguageModel, prompts: Sequence[Sequence[int]], tokens: int) -> None:
     longest = max((len(p) for p in prompts), default=0)
-    if longest + JUDGEMENT_TOKENS > model.base.context:
+    if longest + tokens > model.base.context:
         raise DataError(
-            f"The longest request and answer to judge have {longest} tokens, and a judgement up to {JUDGEMENT_TOKENS}; the judge "
+            f"The longest request and answer to judge have {longest} tokens, and a judgement up to {tokens}; the judge "
             f"{model.name} has room for {model.base.context}.",
             "Name a judge with a longer context (evaluation.judge), or a metric that needs none.",
         )

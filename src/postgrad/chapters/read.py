@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from postgrad.chapters.divide import divide, split_findings
+from postgrad.chapters.ground import read_passages, retriever
 from postgrad.chapters.job import Job
 from postgrad.chapters.means import means_of
 from postgrad.checks import CHECKS, checking, refuse_unknown
 from postgrad.checks.prepare import repaired
-from postgrad.data.documents import chunk_documents, read_documents
 from postgrad.data.load import Loaded, conversations, data_hash, load, refuse_images
 from postgrad.data.split import Part
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import DataError, GateError
 from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
-from postgrad.evaluation.retrieval import Index, Passage
+from postgrad.evaluation.retrieval import Passage, Retriever
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Conversation, Record, content_hash
@@ -51,17 +51,13 @@ class Data:
     hash: str
     token_histogram: tuple[tuple[int, int], ...]
     passages: tuple[Passage, ...] = ()
-    retrieve: Callable[[str], list[Passage]] | None = None
+    retrieve: Retriever | None = None
     group: str | None = None
 
     @property
     def groups(self) -> list[Any] | None:
         """What each test record belongs to; None where the recipe names no group."""
         return [r.meta.get(self.group) for r in self.test] if self.group else None
-
-
-PASSAGES = 2
-"""Passages put before a request: more cost every request and distract a small model."""
 
 
 def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Checked, list[Conversation]]]:
@@ -114,8 +110,9 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     """
     recipe = job.recipe
     loaded, checked, kept = yield from checked_records(job, paths)
-    passages = yield from _passages(recipe.evaluation.docs)
     renderer = yield from job.renderer()
+    passages = yield from read_passages(recipe.evaluation.docs, renderer)
+    retrieve = yield from retriever(passages)
     held = yield from held_out_files(job)
     parts = yield from divide(recipe.data, recipe.seed, kept, held)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
@@ -132,7 +129,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolution.resolvable,
         data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
-        passages, _retriever(passages), recipe.data.group,
+        passages, retrieve, recipe.data.group,
     )  # fmt: skip
 
 
@@ -170,23 +167,6 @@ def _usable(records: Sequence[Record]) -> list[Conversation]:
             "50 to 100 good examples are usual for a beginning.",
         )
     return usable
-
-
-def _passages(docs: str | None) -> Working[tuple[Passage, ...]]:
-    """The passages of the user's documents; says what could not be read."""
-    if docs is None:
-        return ()
-    found = read_documents(docs)
-    for note in found.notes:
-        yield Said(note, warning=True)
-    return tuple(Passage(c.text, c.document) for c in chunk_documents(found.documents))
-
-
-def _retriever(passages: Sequence[Passage]) -> Callable[[str], list[Passage]] | None:
-    if not passages:
-        return None
-    index = Index([p.text for p in passages])
-    return lambda question: [passages[i] for i in index.search(question, PASSAGES)]
 
 
 def _histogram(lengths: Sequence[int], bins: int = 16) -> tuple[tuple[int, int], ...]:

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from postgrad.chapters.forget import General
+from postgrad.chapters.ground import Grounding
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import Data
 from postgrad.data.load import conversations, is_usable, load
 from postgrad.errors import UsageError
-from postgrad.evaluation.arms import with_passages
 from postgrad.evaluation.retrieval import Passage
 from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
@@ -27,6 +27,8 @@ from postgrad.run import RunFolder
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.parallel import World
 from postgrad.training.train import Plan, train
+
+END_TOKENS = 8  # what a template puts behind an answer
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def train_model(
     """Trains, or takes the kept result of the same training."""
     settings = job.recipe.training
     plan = plan_of(settings, job.recipe.seed)
-    records, validation = _trained_on(data, data.train), _trained_on(data, data.validation)
+    records, validation = _trained_on(data, data.train, model), _trained_on(data, data.validation, model)
     if data.retrieve is not None:
         plan = replace(plan, epochs=plan.epochs / 2)
         yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
@@ -123,17 +125,19 @@ def plan_of(settings: TrainingSection, seed: int) -> Plan:
     return Plan(**fields, learning_rate=settings.learning_rate or usual, seed=seed)
 
 
-def _trained_on(data: Data, records: Sequence[Record]) -> list[Conversation]:
+def _trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:
     """The conversations as trained: the user's own instruction stays, a rule-written one is left for the weights to learn.
 
-    With documents each example comes in two forms, with and without passages before the request.
+    With documents each example comes in two forms, with and without passages before the request, cut where they would leave
+    no room for the answer.
     """
     plain = [r for r in records if isinstance(r, Conversation)]
     if data.retrieve is None:
         return plain
-    grounded = [
-        replace(r, messages=(*with_passages(r.prompt, data.retrieve(r.prompt_text)), r.messages[-1])) for r in plain
-    ]
+    count, grounded = model.renderer.count, []
+    for r in plain:
+        ground = Grounding(model.renderer, model.base.context - count(r.answer_text) - END_TOKENS)
+        grounded.append(replace(r, messages=(*ground(r, r.prompt, data.retrieve(r.prompt_text)), r.messages[-1])))
     return [form for both in zip(plain, grounded, strict=True) for form in both]
 
 

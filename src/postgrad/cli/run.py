@@ -45,6 +45,18 @@ def command(
     monthly_queries: Annotated[int | None, typer.Option(help="Expected traffic, for break-even.")] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
     arms: Annotated[str | None, typer.Option(help="Arms to measure, separated by commas.")] = None,
+    remote: Annotated[
+        list[str] | None,
+        typer.Option(help="Model at an OpenAI-compatible address, measured too: URL#MODEL (may be given again)."),
+    ] = None,
+    remote_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable with the key of remote models.")
+    ] = None,
+    remote_price: Annotated[
+        list[str] | None,
+        typer.Option(help="USD for a million tokens in,out, for example 0.15,0.60; one for each --remote."),
+    ] = None,
+    remote_budget: Annotated[float | None, typer.Option(help="Spend at most so many USD on remote models.")] = None,
     accept: Annotated[
         str | None, typer.Option(help="Checks whose errors do not stop the run, separated by commas.")
     ] = None,
@@ -73,6 +85,8 @@ def command(
         "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": listed(arms),
         "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
         "decision.stop_early": False if train_anyway else None,
+        "evaluation.remote": remote or None, "evaluation.remote_key_env": remote_key_env,
+        "evaluation.remote_price": remote_price or None, "evaluation.remote_budget_usd": remote_budget,
         "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour, **settings(set or []),
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)

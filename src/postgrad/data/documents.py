@@ -12,7 +12,10 @@ from postgrad.errors import DataError
 
 _NAMED = 5
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=\S)")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=\S)|(?<=[。！？])")
+_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # Thai, Lao, Burmese, kana, Han
+_UNIT = re.compile(rf"[{_SPACELESS}]|[^\s{_SPACELESS}]{{1,24}}")
+_HEADING_LETTERS = 200  # a line of a thousand letters behind a # is no heading that each of its passages should carry
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +128,22 @@ def _hidden(path: Path, folder: Path) -> bool:
 def chunk_documents(documents: Sequence[Document], *, max_words: int = 120) -> list[Chunk]:
     """Cuts documents at headings and paragraphs into passages of at most `max_words` words.
 
-    Short neighbouring paragraphs under one heading share a passage; a long paragraph is cut between sentences, and a
-    sentence only if it alone is too long.
+    Short neighbouring paragraphs under one heading share a passage; a long paragraph is cut between its lines (a table's
+    rows stay whole) and sentences, and a sentence only if it alone is too long. Passages do not overlap: each begins where
+    its sense does, and carries its headings. Letters of scripts without spaces, and every 24 letters without a space, count
+    as a word.
     """
     return [
         Chunk(document.name, heading, f"{heading}\n{passage}" if heading else passage)
         for document in documents
-        for heading, body in _sections(document.text)
+        for heading, body in ((h[:_HEADING_LETTERS], b) for h, b in _sections(document.text))
         for passage in _passages(body, max_words)
     ]
+
+
+def _size(text: str) -> int:
+    """Words, as `chunk_documents` counts them."""
+    return sum(1 for _ in _UNIT.finditer(text))
 
 
 def _sections(text: str) -> Iterator[tuple[str, str]]:
@@ -163,7 +173,7 @@ def _passages(body: str, max_words: int) -> Iterator[str]:
     words = 0
     for paragraph in re.split(r"\n\s*\n", body.strip()):
         for piece in _pieces(paragraph.strip(), max_words):
-            size = len(piece.split())
+            size = _size(piece)
             if held and words + size > max_words:
                 yield "\n\n".join(held)
                 held, words = [], 0
@@ -175,21 +185,35 @@ def _passages(body: str, max_words: int) -> Iterator[str]:
 
 def _pieces(paragraph: str, max_words: int) -> Iterator[str]:
     """A paragraph, or runs of its sentences, or of the words of one endless sentence."""
-    if len(paragraph.split()) <= max_words:
+    if _size(paragraph) <= max_words:
         if paragraph:
             yield paragraph
         return
     held: list[str] = []
     words = 0
-    for sentence in _SENTENCE_END.split(paragraph):
-        parts = sentence.split()
-        for start in range(0, len(parts), max_words):
-            run = " ".join(parts[start : start + max_words])
-            size = len(run.split())
+    lines = (
+        paragraph.count("\n") >= _size(paragraph) / max_words
+    )  # rows of a table or a list: each is a sense of its own
+    between = "\n" if lines else " "
+    for sentence in paragraph.split("\n") if lines else _SENTENCE_END.split(paragraph):
+        for run in _runs(sentence if lines else " ".join(sentence.split()), max_words):
+            size = _size(run)
             if held and words + size > max_words:
-                yield " ".join(held)
+                yield between.join(held)
                 held, words = [], 0
             held.append(run)
             words += size
     if held:
-        yield " ".join(held)
+        yield between.join(held)
+
+
+def _runs(sentence: str, max_words: int) -> Iterator[str]:
+    """A sentence, or runs of so many words of an endless one."""
+    begin, count = 0, 0
+    for unit in _UNIT.finditer(sentence):
+        if count == max_words:
+            yield sentence[begin : unit.start()].strip()
+            begin, count = unit.start(), 0
+        count += 1
+    if sentence[begin:].strip():
+        yield sentence[begin:].strip()

@@ -19,6 +19,7 @@ class Costs:
         wrong: What one wrong answer costs (a person's time, a refund); 0 where only answers' prices count.
         errors: Arm → share of answers that are wrong.
         monthly_queries: Expected traffic.
+        bought: Arms whose answers are bought by the token; the price of machine time does not move theirs.
     """
 
     training: float
@@ -27,6 +28,7 @@ class Costs:
     wrong: float = 0.0
     errors: Mapping[str, float] | None = None
     monthly_queries: int | None = None
+    bought: frozenset[str] = frozenset()
 
     @property
     def invested(self) -> float:
@@ -76,7 +78,7 @@ def sensitivity(costs: Costs, tuned: str, against: str) -> list[Sensitivity]:
     rows = [("as assumed", costs)]
     for factor, word in ((0.5, "half"), (2.0, "twice")):
         rows.append((f"{word} the traffic", replace(costs, monthly_queries=round(costs.monthly_queries * factor))))
-        prices = {arm: price * factor for arm, price in costs.per_answer.items()}
+        prices = {arm: price * (1 if arm in costs.bought else factor) for arm, price in costs.per_answer.items()}
         rows.append(
             (f"{word} the price of machine time", replace(costs, training=costs.training * factor, per_answer=prices))
         )

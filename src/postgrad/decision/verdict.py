@@ -281,4 +281,5 @@ def _retrieves(arm: ArmResult) -> bool:
 
 
 def _rank(arm: ArmResult) -> int:
-    return CHEAPEST_FIRST.index(arm.name) if arm.name in CHEAPEST_FIRST else len(CHEAPEST_FIRST)
+    name = arm.name.partition(":")[0]  # remote:MODEL
+    return CHEAPEST_FIRST.index(name) if name in CHEAPEST_FIRST else len(CHEAPEST_FIRST)

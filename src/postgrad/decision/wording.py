@@ -20,6 +20,8 @@ _NAMES = {
 
 def plain_name(name: str) -> str:
     """The arm as a manager would call it."""
+    if name.startswith("remote:"):
+        return f"the remote model {name.removeprefix('remote:')}"
     return _NAMES.get(name, name)
 
 

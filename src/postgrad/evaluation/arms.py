@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from postgrad.evaluation.prompt_search import NearestLast, Prompt
 from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.records import Conversation, Message, Record, Task
 
@@ -24,12 +26,16 @@ class Arm:
         trained: Whether it answers with the fine-tuned model.
         ask: The messages for a record.
         note: What a reader should know of how it was made.
+        quality: For arms that retrieve: what was found for test records, beside the scores of their answers.
+        remark: A sentence that is known once all was asked; empty for none.
     """
 
     name: str
     trained: bool
     ask: Ask
     note: str = ""
+    quality: Callable[[Sequence[Record], Sequence[float]], dict[str, Any]] | None = None
+    remark: Callable[[], str] = str
 
 
 def own_prompt(record: Record) -> tuple[Message, ...]:
@@ -69,6 +75,27 @@ def few_shot(system: str, examples: Sequence[Record]) -> Arm:
     )
 
 
+def optimised_prompt(prompt: Prompt, train: Sequence[Record], note: str = "") -> Arm:
+    """The base model asked as a search on the validation part found best; a record's own system message stays."""
+    instruction, shown = prompt.instruction, [train[i] for i in prompt.shots]
+    order = NearestLast(shown) if prompt.nearest_last else lambda record: shown
+    system = instruction.text if instruction.place == "system" else None
+
+    def ask(record: Record) -> tuple[Message, ...]:
+        own = own_prompt(record)
+        messages = [*_turns(order(record)), *without_system(own)]
+        asking = [i for i, m in enumerate(messages) if m.role == "user"]
+        if asking and instruction.place == "request" and all(m.role != "system" for m in own):
+            first = messages[asking[0]]
+            messages[asking[0]] = replace(first, content=f"{instruction.text}\n\n{first.content}")
+        if asking and instruction.after:
+            last = messages[asking[-1]]
+            messages[asking[-1]] = replace(last, content=f"{last.content}\n\n{instruction.after}")
+        return _with_system(messages, system, own)
+
+    return Arm("optimised_prompt", False, ask, note)
+
+
 def rag_examples(system: str, train: Sequence[Record], index: Index, count: int = 3) -> Arm:
     """The base model with the nearest training examples as earlier turns, the nearest last."""
 
@@ -80,16 +107,21 @@ def rag_examples(system: str, train: Sequence[Record], index: Index, count: int 
 
 
 def rag_documents(
-    system: str, retrieve: Callable[[str], list[Passage]], name: str = "rag", trained: bool = False
+    system: str,
+    retrieve: Callable[[str], list[Passage]],
+    name: str = "rag",
+    trained: bool = False,
+    ground: Callable[[Record, Sequence[Message], Sequence[Passage]], tuple[Message, ...]] | None = None,
 ) -> Arm:
     """A model with passages of the user's documents put before the request.
 
-    The fine-tuned model gets no instruction: it has learned it.
+    The fine-tuned model gets no instruction: it has learned it. `ground` puts the passages there; it may shorten them.
     """
 
     def ask(record: Record) -> tuple[Message, ...]:
-        messages = with_passages(own_prompt(record), retrieve(record.prompt_text))
-        return messages if trained else _with_system(messages, system)
+        own = own_prompt(record)
+        messages, found = own if trained else _with_system(own, system), retrieve(record.prompt_text)
+        return ground(record, messages, found) if ground else with_passages(messages, found)
 
     return Arm(name, trained, ask, "Passages of the documents are put before each request.")
 

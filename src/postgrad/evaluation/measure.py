@@ -11,7 +11,7 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,22 @@ def measure(
     `asked` are the messages themselves, for metrics that ask the model again; without it those take the record's own.
     """
     completions = yield from answer(model, prompts, decoding, answers, stopped)
+    cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), price)
+    confidences = tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions)
+    result = yield from scored(arm, completions, test, choice, groups, asked, cost)
+    return replace(result, confidences=confidences)
+
+
+def scored(
+    arm: Arm,
+    completions: Sequence[Completion],
+    test: Sequence[Record],
+    choice: Choice,
+    groups: Sequence[Any] | None,
+    asked: Sequence[tuple[Message, ...]],
+    cost_per_1000: float | None,
+) -> Working[ArmResult]:
+    """What an arm's answers are worth, wherever they come from."""
     texts = [c.text for c in completions]
     found = choice.measure(texts, test, asked)
     for remark in found.remarks:
@@ -119,11 +135,10 @@ def measure(
         prompt_tokens_mean=statistics.fmean(c.prompt_tokens for c in completions),
         completion_tokens_mean=statistics.fmean(c.completion_tokens for c in completions),
         latency_ms_p50=1000 * statistics.median(seconds),
-        cost_per_1000=1000 * cost_of(statistics.fmean(seconds), price),
+        cost_per_1000=cost_per_1000,
         score=score_interval(found.scores, groups),
         requires_training=arm.trained,
         note=arm.note,
-        confidences=tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions),
         details=dict(found.details),
     )
 

@@ -34,13 +34,14 @@ class Index:
 
     Args:
         texts: What is searched; the results are indices into it.
+        vectors: The embeddings of the texts, where they are at hand.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], vectors: np.ndarray | None = None) -> None:
         import bm25s
 
         self.size = len(texts)
-        self._vectors = embed(texts)
+        self._vectors = embed(texts) if vectors is None else vectors
         vocabulary: dict[str, int] = {}
         ids = [[vocabulary.setdefault(w, len(vocabulary)) for w in _words(t)] for t in texts]
         self._vocabulary = vocabulary
@@ -59,6 +60,26 @@ class Index:
         if exclude is not None:
             fused[exclude] = -1
         return [int(i) for i in np.argsort(-fused, kind="stable")[: min(count, self.size - (exclude is not None))]]
+
+
+class Retriever:
+    """Passages by request: called with a question it gives the `count` best.
+
+    Args:
+        passages: What is searched.
+        index: Over their texts.
+        count: So many are given.
+    """
+
+    def __init__(self, passages: Sequence[Passage], index: Index, count: int) -> None:
+        self.passages, self.count, self._index = passages, count, index
+
+    def __call__(self, question: str) -> list[Passage]:
+        return [self.passages[i] for i in self.ranked(question, self.count)]
+
+    def ranked(self, question: str, count: int) -> list[int]:
+        """Places of the best passages, best first."""
+        return self._index.search(question, count)
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:

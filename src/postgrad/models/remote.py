@@ -10,7 +10,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -134,19 +135,27 @@ class RemoteModel:
         prompts: Sequence[Sequence[Message]],
         asking: Asking | None = None,
         stopped: Callable[[], bool] = lambda: False,
+        tools: Sequence[Sequence[Mapping[str, Any]]] = (),
     ) -> Working[list[RemoteAnswer | None]]:
         """Answers of all prompts in order; None for those that the budget did not allow any more.
+
+        Args:
+            prompts: The messages of each.
+            asking: How answers are asked for.
+            stopped: Asked often; when it turns true, nothing more is sent.
+            tools: For each prompt the tools that it may call, as OpenAI spells them; nothing for none at all.
 
         Raises:
             ModelError: no such model, a wrong key, or a server that goes on failing. What was answered is kept.
             Interrupted: `stopped()` turned true; what was answered is kept.
         """
         how = asking or Asking()
-        wires = [[_wire(m) for m in prompt] for prompt in prompts]
-        keys = [sha256_json([self.url, self.model, wire, asdict(how)]) for wire in wires]
+        given = tools or [()] * len(prompts)
+        wires = [_Wire([_wire(m) for m in p], [dict(t) for t in g]) for p, g in zip(prompts, given, strict=True)]
+        keys = [sha256_json([self.url, self.model, *wire.content, asdict(how)]) for wire in wires]
         known = {key: RemoteAnswer(**raw) for key in set(keys) if (raw := self.store.get("remote", key)) is not None}
         self.usage.kept += len(known)
-        waiting = iter({key: wire for key, wire in zip(keys, wires, strict=True) if key not in known}.items())
+        waiting = deque({key: wire for key, wire in zip(keys, wires, strict=True) if key not in known}.items())
         self._halt.clear()
         pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="remote")
         running: dict[Future[RemoteAnswer], str] = {}
@@ -174,18 +183,21 @@ class RemoteModel:
         return [known.get(key) for key in keys]
 
     def _start(
-        self, pool: ThreadPoolExecutor, running: dict[Future[RemoteAnswer], str], waiting: Iterator[tuple[str, Any]], how: Asking
+        self, pool: ThreadPoolExecutor, running: dict[Future[RemoteAnswer], str], waiting: deque[tuple[str, _Wire]], how: Asking
     ) -> None:  # fmt: skip
         """Sends as many as may be under way and paid for."""
-        while len(running) < self.concurrency and (following := next(waiting, None)) is not None:
-            key, wire = following
-            expected = expected_tokens(wire)
+        while len(running) < self.concurrency and waiting:
+            key, wire = waiting.popleft()
+            expected = expected_tokens([*wire.messages, *({"content": json.dumps(tool)} for tool in wire.tools)])
             with self._lock:
                 used = self.usage
                 allowed = self.budget.allows(
                     used.prompt_tokens + used.reserved_prompt + expected,
                     used.completion_tokens + used.reserved_completion + how.max_new_tokens,
                 )
+                if not allowed and running:  # those under way will cost less than was put aside for them
+                    waiting.appendleft((key, wire))
+                    return
                 if not allowed:
                     continue  # a shorter one may still fit
                 used.reserved_prompt += expected
@@ -201,7 +213,7 @@ class RemoteModel:
             note += f", {used.retries} retries"
         return Progress(sum(key in known for key in keys), len(keys), "answers", note)
 
-    def _one(self, key: str, wire: list[dict[str, Any]], how: Asking, expected: int) -> RemoteAnswer:
+    def _one(self, key: str, wire: _Wire, how: Asking, expected: int) -> RemoteAnswer:
         """One prompt until it is answered, refused, or given up; runs in a thread."""
         try:
             found = self._patiently(wire, how)
@@ -213,7 +225,7 @@ class RemoteModel:
             self.store.put("remote", key, {"url": self.url, "model": self.model}, asdict(found))
         return found
 
-    def _patiently(self, wire: list[dict[str, Any]], how: Asking) -> RemoteAnswer:
+    def _patiently(self, wire: _Wire, how: Asking) -> RemoteAnswer:
         import openai
 
         attempt = 0
@@ -253,11 +265,12 @@ class RemoteModel:
         if self._halt.is_set():
             raise Interrupted("Interrupted while waiting for a remote model.")
 
-    def _ask(self, wire: list[dict[str, Any]], settings: dict[str, Any]) -> RemoteAnswer:
+    def _ask(self, wire: _Wire, settings: dict[str, Any]) -> RemoteAnswer:
         from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
         start = time.monotonic()
-        response = self._client.chat.completions.create(model=self.model, messages=wire, **settings)
+        given = {"tools": wire.tools} if wire.tools else {}
+        response = self._client.chat.completions.create(model=self.model, messages=wire.messages, **given, **settings)
         seconds = time.monotonic() - start
         choice = response.choices[0] if isinstance(response, ChatCompletion) and response.choices else None
         message = getattr(choice, "message", None)
@@ -271,7 +284,7 @@ class RemoteModel:
         text, usage = message.content or "", response.usage
         counts = (getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
         if not all(isinstance(count, int) for count in counts):
-            counts = (expected_tokens(wire), expected_tokens([{"content": text}]))
+            counts = (expected_tokens(wire.messages), expected_tokens([{"content": text}]))
             with self._lock:
                 self.usage.uncounted += 1
         calls = tuple(call.model_dump() for call in message.tool_calls or ())
@@ -317,6 +330,19 @@ class RemoteModel:
         if status == 404:
             return ModelError(f"{self.url} has no model {self.model!r}, or is no OpenAI-compatible address: {words}")
         return ModelError(f"{self.name} says no (status {status}): {words}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A request as servers take it."""
+
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
+
+    @property
+    def content(self) -> list[Any]:
+        """What tells it from other requests."""
+        return [self.messages, self.tools] if self.tools else [self.messages]
 
 
 class _Garbled(Exception):  # noqa: N818 - never leaves this file

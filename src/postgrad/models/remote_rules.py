@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 from postgrad.errors import UsageError
@@ -67,6 +67,26 @@ class Budget:
         if self.max_usd is None or self.price is None:
             return True
         return self.price.of(prompt_tokens, completion_tokens) <= self.max_usd
+
+
+@dataclass(slots=True)
+class Purse:
+    """What one command may spend on all remote models together.
+
+    Attributes:
+        max_usd: None for no limit.
+        spent: What each model has spent until now, by name; USD.
+        assumptions: The prices behind it, in sentences.
+    """
+
+    max_usd: float | None = None
+    spent: dict[str, float] = field(default_factory=dict)
+    assumptions: list[str] = field(default_factory=list)
+
+    def budget(self, name: str, price: Price | None) -> Budget:
+        """The limit of one model, all that it spends by this command counted; what the others spent is gone."""
+        others = sum(usd for other, usd in self.spent.items() if other != name)
+        return Budget(None, None if self.max_usd is None else max(0.0, self.max_usd - others), price)
 
 
 def expected_tokens(messages: list[dict]) -> int:

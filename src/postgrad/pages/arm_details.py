@@ -80,6 +80,12 @@ def tallies(chosen: ArmPart | None) -> list[tuple[str, list[tuple[str, str]]]]:
     return out
 
 
+def retrieval_lines(arms: Sequence[ArmPart]) -> list[str]:
+    """What retrieval found, apart from what was answered, for each arm that retrieves."""
+    found = [(arm.name, arm.details.get("retrieval")) for arm in arms]
+    return [f"{name}: {part['sentence']}" for name, part in found if isinstance(part, Mapping) and part.get("sentence")]
+
+
 def _count(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{wording.score(value.get('right'))} of {value.get('n')} right"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postgrad.pages import pictures, wording
-from postgrad.pages.arm_details import class_table, tallies
+from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
 from postgrad.report import ArmPart, ComparisonPart, FindingPart, Report
 from postgrad.storage import write_atomic
 
@@ -91,6 +91,7 @@ def render_report(report: Report) -> str:
             losses=pictures.loss_picture(*losses),
             lengths=pictures.lengths_picture(report.data.token_histogram),
             automation=pictures.automation_picture(rate.curve, rate.target_accuracy, rate.coverage) if rate else "",
+            retrieval=retrieval_lines(arms),
             classes=class_table(arms, chosen_arm(report)),
             tallies=tallies(chosen_arm(report)),
             learning=pictures.learning_picture(report.learning_curve, share),

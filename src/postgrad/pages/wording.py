@@ -32,7 +32,8 @@ def is_trained(arm: str) -> bool:
 
 def arm_meaning(arm: str) -> str:
     """Describe an arm in a few words; combinations such as `fine_tuned+rag` part by part; empty when unknown."""
-    return ", ".join(ARM_MEANINGS[part] for part in arm.split("+") if part in ARM_MEANINGS)
+    parts = ["remote"] if arm.startswith("remote:") else arm.split("+")
+    return ", ".join(ARM_MEANINGS[part] for part in parts if part in ARM_MEANINGS)
 
 
 def recommendation_words(recommendation: str) -> str:
