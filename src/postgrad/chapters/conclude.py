@@ -75,7 +75,10 @@ def conclude(
         samples=_samples(data, results),
         cost=cost,
         verdict=VerdictPart(
-            recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=list(verdict.reasons)
+            recommendation=verdict.recommendation,
+            sentence=verdict.sentence,
+            reasons=list(verdict.reasons),
+            examples_needed=verdict.examples_needed,
         ),
         machine={
             "device": model.device.name,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from postgrad.chapters.extras import curve_share, room_for_disturbances
 from postgrad.chapters.forget import General
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import Data
@@ -45,7 +46,7 @@ def train_model(
     """Trains, or takes the kept result of the same training."""
     settings = job.recipe.training
     plan = plan_of(settings, job.recipe.seed)
-    records, validation = _trained_on(data, data.train), _trained_on(data, data.validation)
+    records, validation = trained_on(data, data.train), trained_on(data, data.validation)
     if data.retrieve is not None:
         plan = replace(plan, epochs=plan.epochs / 2)
         yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
@@ -123,7 +124,7 @@ def plan_of(settings: TrainingSection, seed: int) -> Plan:
     return Plan(**fields, learning_rate=settings.learning_rate or usual, seed=seed)
 
 
-def _trained_on(data: Data, records: Sequence[Record]) -> list[Conversation]:
+def trained_on(data: Data, records: Sequence[Record]) -> list[Conversation]:
     """The conversations as trained: the user's own instruction stays, a rule-written one is left for the weights to learn.
 
     With documents each example comes in two forms, with and without passages before the request.
@@ -143,7 +144,8 @@ def _seconds_for_training(job: Job, results: Sequence[ArmResult], before: Genera
     if left is None:
         return None
     slowest = max((job.seconds.get(f"arm {r.name}", 0.0) for r in results), default=30.0)
-    return max(20.0, left - slowest - (before.seconds if before else 0.0) - 10)
+    later = room_for_disturbances(job) + slowest + (before.seconds if before else 0.0) + 10
+    return max(20.0, (left - later) / (1 + curve_share(job)))
 
 
 def _stored(job: Job, trained: Trained, passages: Sequence[Passage], base_name: str) -> str:

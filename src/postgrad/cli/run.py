@@ -51,6 +51,13 @@ def command(
     max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
     general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
+    curve: Annotated[
+        bool | None,
+        typer.Option(help="Train on a quarter and a half of the examples too; otherwise only if there is time."),
+    ] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="File of requests seen in production, to weigh what goes wrong.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     set: Annotated[
         list[str] | None,
@@ -59,6 +66,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Examples in, verdict out: check, split, measure every arm, train, compare, register, report."""
+    from postgrad.decision.learning_curve import SHARES
     from postgrad.recipe import Recipe, load_recipe, merged
 
     changes = {
@@ -68,6 +76,7 @@ def command(
         "data.split": split, "data.validation_files": strings(validation), "data.test_files": strings(test),
         "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": listed(arms),
         "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
+        "evaluation.curve": None if curve is None else list(SHARES) if curve else [], "evaluation.production": strings(against),
         "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour, **settings(set or []),
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
@@ -84,6 +93,8 @@ def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
         out(report.model_dump_json())
         return
     out(f"\n{report.verdict.sentence}")
+    for place, step in enumerate(report.verdict.next_steps, 1):
+        out(f"{'Next: ' if place == 1 else '      '}{place}. {step.step}: {step.gain}")
     out(f"Report: {folder / 'report.html'}")
     if report.model:
         out(f"Model:  {report.model.name}@{report.model.version}   postgrad chat {report.model.name}   postgrad serve")
