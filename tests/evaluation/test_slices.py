@@ -62,3 +62,15 @@ def test_slices_hold_places_of_the_test():
     for make in SLICES.values():
         assert set(make(test, train)) <= set(range(40))
         assert list(make([], [])) == []
+
+
+def test_requests_that_are_none_of_the_tasks_are_found_by_their_answers():
+    answers = {
+        "oos": True, "out_of_scope": True, "Other": True, "none of the above": True, "another desk": False, "refund": False,
+        '{"intent": "unknown", "order": null}': True, '{"intent": "status", "note": "other things"}': False,
+        "I'm sorry, I can only help with orders; that is outside my scope.": True,
+        "We can not help loving that sofa. " + "It has six legs and a wooden frame. " * 20: False,
+    }  # fmt: skip
+    test = [pair(f"request {n}", answer) for n, answer in enumerate(answers)]
+    found = set(SLICES["out of scope"](test, []))
+    assert found == {n for n, out in enumerate(answers.values()) if out}

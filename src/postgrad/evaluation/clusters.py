@@ -20,6 +20,8 @@ _MOST_TEXTS = 20_000
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _USUAL = 0.15
 """A telling word stands in at least this share of its group."""
+_LIFT = 2.0
+"""And is so many times as common there as elsewhere."""
 WORDS = 3
 
 Vectors = NDArray[np.float32]
@@ -81,15 +83,21 @@ def telling_words(texts: Sequence[str], groups: NDArray[np.int64], count: int = 
 
 
 def _best(inside: Counter[str], everywhere: Counter[str], size: int, total: int, count: int) -> list[str]:
-    def weight(term: str) -> float:
-        share = inside[term] / size
+    def lift(term: str) -> float:
+        """How many times as common it is here as elsewhere."""
         rest = (everywhere[term] - inside[term] + 0.5) / (total - size + 1)
-        longer = 1.3 if " " in term else 1.0  # "exchange rate" says more than either word
-        return longer * share * math.log(share / rest)
+        return inside[term] / size / rest
 
-    usual = [t for t, n in inside.items() if n >= max(2, _USUAL * size) and weight(t) > 0]
+    def weight(term: str) -> float:
+        longer = 1.3 if " " in term else 1.0  # "exchange rate" says more than either word
+        return longer * inside[term] / size * math.log(lift(term))
+
+    usual = [t for t, n in inside.items() if n >= max(2, _USUAL * size)]
+    telling = [
+        t for t in usual if all(lift(part) >= _LIFT for part in t.split())
+    ]  # "the rate" tells no more than "rate"
     chosen: list[str] = []
-    for term in sorted(usual, key=lambda t: (-weight(t), t)):
+    for term in sorted(telling, key=lambda t: (-weight(t), t)):
         if not any(set(term.split()) & set(other.split()) for other in chosen):
             chosen.append(term)
         if len(chosen) == count:

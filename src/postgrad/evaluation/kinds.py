@@ -62,8 +62,8 @@ def kinds_of_requests(
         return []
     texts = [*train, *test, *production]
     groups = grouped(embed(texts), count, seed)
-    names = telling_words(texts, groups)
     first, last = len(train), len(train) + len(test)
+    names = telling_words(texts[:last], groups[:last])
     values = np.asarray(scores, dtype=float)
     found = []
     for group, words in enumerate(names):

@@ -208,7 +208,6 @@ def _finite(points: Points) -> list[tuple[float, float]]:
     return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
 
 
-
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Average neighbours until at most `MOST_POINTS` are left: a long training must not make a heavy page."""
     block = math.ceil(len(points) / MOST_POINTS) or 1

@@ -19,6 +19,10 @@ Disturbance = Callable[[str, str, random.Random], str | None]
 
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+(?=\S)|\n+")
 _LETTERS = re.compile(r"[^\W\d_]")
+_THEN = re.compile(
+    r"\b(?:then|after(?:wards?|ward)?|before|next|first|second|finally|later|until|danach|dann|zuerst|puis|ensuite|luego|después|poi|dopo)\b",
+    re.IGNORECASE,
+)
 _SURE = 0.6
 _FRAMES = {
     "en": ("Hello, could you please help me with this: {} Thank you very much in advance!", "Hi there, a quick one from me. {} Thanks a lot!"),
@@ -72,9 +76,9 @@ def punctuation(text: str, answer: str, dice: random.Random) -> str | None:
 
 
 def other_order(text: str, answer: str, dice: random.Random) -> str | None:
-    """The sentences or lines rotated; None where there is one, or where code could be torn apart."""
+    """The sentences or lines rotated; None where there is one, where code could be torn apart, or where order means time."""
     parts = [part for part in _SENTENCE.split(text) if part.strip()]
-    if len(parts) < 2 or "```" in text:
+    if len(parts) < 2 or "```" in text or _THEN.search(text):
         return None
     turn = dice.randrange(1, len(parts))
     return ("\n" if "\n" in text else " ").join(parts[turn:] + parts[:turn])
