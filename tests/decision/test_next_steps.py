@@ -74,6 +74,19 @@ def test_a_steep_curve_asks_for_examples_and_a_flat_one_for_another_base():
     assert next_steps(report(learning_curve=curve((-0.01, 0.01), score=0.97))) == []
 
 
+def test_examples_that_only_draw_level_with_an_untrained_arm_are_not_asked_for():
+    def behind(score):
+        arms = [ArmPart(name=n, model="m", score=s, interval=(s, s), n=100) for n, s in (("few_shot", score), ("fine_tuned", 0.7))]  # fmt: skip
+        return next_steps(report(arms=arms, comparisons=[], learning_curve=curve((0.04, 0.12))))
+
+    assert words(behind(0.5)) and behind(0.95) == []
+
+
+def test_an_arm_that_does_not_learn_is_instructed():
+    kinds = KindsPart(arm="prompted", kinds=[kind()], looked_at=9)
+    assert "instruction" in next_steps(report(kinds=kinds, training=None))[0].step
+
+
 def test_a_curve_that_was_not_made_can_be_made():
     missing = CurvePart(sentence="No learning curve, to keep to 9 minutes.")
     assert words(next_steps(report(learning_curve=missing))) == ["Make the learning curve (--curve)"]

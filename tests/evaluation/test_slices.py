@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from postgrad.evaluation.slices import SLICES, worst_slices
+from postgrad.evaluation.slices import SLICES, p_worse, worst_slices
 from postgrad.records import pair
 
 NOUNS = ["sofa", "lamp", "table", "order", "refund", "delivery", "wardrobe", "invoice"]
@@ -55,6 +55,15 @@ def test_chance_is_called_worse_no_oftener_than_five_in_a_hundred():
         scores = (np.random.default_rng(seed).random(120) < 0.7).astype(float)
         called += any(s.p_worse < 0.05 for s in worst_slices(test, train, scores, scores, seed))
     assert called <= 60 * 0.05 + 3 * (60 * 0.05 * 0.95) ** 0.5
+
+
+def test_the_exact_and_the_drawn_p_value_agree():
+    generator = np.random.default_rng(0)
+    values = (generator.random(90) < 0.7).astype(float)
+    places = list(range(12))
+    values[:6] = 0.0
+    exact, drawn = p_worse(values, places, 0), p_worse(values * 0.5, places, 0)
+    assert 0 < exact < 0.1 and abs(exact - drawn) < 0.01
 
 
 def test_slices_hold_places_of_the_test():

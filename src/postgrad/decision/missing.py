@@ -43,7 +43,7 @@ def kinds_sentence(kinds: Sequence[KindPart], looked_at: int) -> str:
         f"wrong in the test" + (f", {100 * k.production:.0f} % of production" if k.production is not None else "")
         for k in bad[:_SHOWN]
     )
-    return f"Missing: {told}."
+    return f"Goes wrong clearly more often than the rest: {told}."
 
 
 def wrong(kind: KindPart) -> str:

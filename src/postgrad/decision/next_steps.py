@@ -95,15 +95,19 @@ def _more_examples(report: Report, worth: float) -> list[_Step]:
     if not curve.points or curve.forecast is None or curve.gain is None:
         return [_Step(_SETTLES, "Make the learning curve (--curve)", "tells what more examples would bring", curve.sentence)]  # fmt: skip
     (size, score), ahead = curve.points[-1], curve.forecast
+    rival = max((a.score for a in report.arms if not _trained(a.name)), default=0.0)
+    if max(ahead.interval[1], ahead.score) <= rival:
+        return []  # even with more examples the untrained arm stays ahead
     why = f"scores by examples: {', '.join(f'{n:,}: {points(s)}' for n, s in curve.points)}."
     if curve.gain[1] < worth:
-        if score >= _GOOD:
+        if max(score, rival) >= _GOOD:
             return []
         more = f"twice the examples bring {points(max(0.0, ahead.score - score))} points ({_span(curve.gain)}); {why}"
         return [_Step(0.2 * (1 - score), "Take a larger base (--base)", "not measured; more examples of this kind will hardly help", more)]  # fmt: skip
     gain = max(0.0, (curve.gain[0] + curve.gain[1]) / 2, ahead.score - score)
     text = f"expected {_signed(gain)} points ({_span(curve.gain)})"
-    return [_Step(gain, f"Collect about {about(ahead.examples - size)} more examples of the same mixture", text, why)]
+    beyond = max(0.0, min(gain, ahead.score - rival))  # what only draws level with the untrained arm is worth nothing
+    return [_Step(beyond, f"Collect about {about(ahead.examples - size)} more examples of the same mixture", text, why)]
 
 
 def _missing_kinds(report: Report, worth: float) -> list[_Step]:
@@ -116,7 +120,8 @@ def _missing_kinds(report: Report, worth: float) -> list[_Step]:
         gain = f"up to {_signed(kind.gain)} points ({_span((low, high))}), if they become as good as the rest"
         share = f"; {100 * kind.production:.0f} % of production" if kind.production is not None else ""
         why = f"{kind.train} training examples, {wrong(kind)} of {kind.test} wrong in the test where the rest reaches {points(kind.rest)} points (p = {kind.p_worse:.2g}){share}."  # fmt: skip
-        step = f"Collect about {about(kind.missing)} more examples like '{kind.words}'"
+        learns = _trained(report.kinds.arm) or "rag" in report.kinds.arm
+        step = f"Collect about {about(kind.missing)} more examples like '{kind.words}'" if learns else f"Say in the instruction what to do with requests like '{kind.words}'"  # fmt: skip
         out.append(_Step(kind.gain, step, gain, why))
     return out
 
@@ -144,8 +149,7 @@ def _fragile(report: Report, worth: float) -> list[_Step]:
     worst = min(hurt, key=lambda r: r.difference)
     kinds = ", ".join(f"'{r.kind}'" for r in hurt)
     why = ", ".join(f"'{r.kind}' costs {points(-r.difference)} points ({_span((-r.interval[1], -r.interval[0]))})" for r in hurt)  # fmt: skip
-    trained = report.training is not None and arm.startswith("fine_tuned")
-    step = f"Train on disturbed copies too (postgrad augment --method noise): {kinds}" if trained else f"Clean requests before they are asked: {kinds}"  # fmt: skip
+    step = f"Train on disturbed copies too (postgrad augment --method noise): {kinds}" if _trained(arm) else f"Clean requests before they are asked: {kinds}"  # fmt: skip
     return [_Step(-worst.difference * _DISTURBED_SHARE, step, f"up to {_signed(-worst.difference)} points on such requests", f"{why}.")]  # fmt: skip
 
 
@@ -199,8 +203,8 @@ RULES: tuple[Rule, ...] = (
 def _lead(report: Report) -> ComparisonPart | None:
     """The best trained arm against the best untrained one."""
     pairs = {(c.arm, c.against): c for c in report.comparisons}
-    trained = [a for a in report.arms if a.name.startswith("fine_tuned")]
-    untrained = [a for a in report.arms if not a.name.startswith("fine_tuned")]
+    trained = [a for a in report.arms if _trained(a.name)]
+    untrained = [a for a in report.arms if not _trained(a.name)]
     if not trained or not untrained:
         return None
 
@@ -208,6 +212,10 @@ def _lead(report: Report) -> ComparisonPart | None:
         return arm.score
 
     return pairs.get((max(trained, key=score).name, max(untrained, key=score).name))
+
+
+def _trained(arm: str) -> bool:
+    return arm.startswith("fine_tuned")
 
 
 def _span(interval: tuple[float, float]) -> str:

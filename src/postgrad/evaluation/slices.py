@@ -103,13 +103,18 @@ def worst_slices(
 
 
 def p_worse(values: np.ndarray, places: Sequence[int], seed: int) -> float:
-    """How often as many records drawn at random score as low in sum: a permutation test, not corrected.
+    """How often as many records drawn at random score as low in sum: a permutation test, not corrected; exact (the
+    hypergeometric distribution) where scores are right or wrong.
 
     Args:
         values: Scores of all test records.
         places: Those looked at.
         seed: Of the permutations.
     """
+    if bool(np.all((values == 0) | (values == 1))):
+        from scipy.stats import hypergeom
+
+        return float(hypergeom.cdf(values[list(places)].sum(), len(values), values.sum(), len(places)))
     generator = np.random.default_rng(seed)
     total, size = values[list(places)].sum() + 1e-9, len(places)
     hits, step = 0, max(1, 2_000_000 // len(values))
