@@ -34,7 +34,7 @@ def learning_curve(
     """The curve through the trained arm's score and those of trainings on less; None where none is wanted.
 
     Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not. Afterwards
-    the model answers with the last training's weights.
+    the model answers with the whole training's weights, as before.
     """
     if trained is None or job.recipe.evaluation.curve == []:
         return None
@@ -52,6 +52,7 @@ def learning_curve(
     for share in shares:
         size, found = yield from _trained_on_share(job, model, data, share, full.name, trained)
         scores[size] = found
+    model.use(trained.trained, trained.blob)
     job.seconds["learning curve"] = time.monotonic() - start
     curve = fit(scores, [times * len(data.train) for times in AHEAD], job.recipe.seed)
     forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]

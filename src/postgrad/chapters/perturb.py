@@ -37,7 +37,7 @@ def disturbances(
 ) -> Working[DisturbancesPart | None]:
     """What typos, other capitals and the like cost; None where it is switched off or no arm has anything to lose.
 
-    Afterwards the model answers as its untouched base, or with the trained weights if no untrained arm was asked.
+    Afterwards the model answers with the trained weights, if there are any.
     """
     wish = job.recipe.evaluation.perturb
     best = _best(arms, results)
@@ -58,6 +58,7 @@ def disturbances(
         adapter = trained.blob if trained and ways[name].trained else None
         model.use(trained.trained if trained and adapter else None, adapter)
         asked += yield from _asked_again(job, model, data, ways[name], best[name], size, adapter)
+    model.use(trained.trained if trained else None, trained.blob if trained else None)
     job.seconds["disturbances"] = time.monotonic() - start
     if not asked:
         return DisturbancesPart(sentence="No disturbance changes enough of these requests to be measured.")
