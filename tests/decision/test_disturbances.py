@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postgrad.decision.disturbances import FEWEST, MOST, disturbance_sentence, sample_size
-from postgrad.report import DisturbancePart
+from postgrad.report_advice import DisturbancePart
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0, 10_000))

@@ -9,21 +9,16 @@ from postgrad.report import (
     AutomationPart,
     BenchmarkPart,
     ComparisonPart,
-    CurvePart,
     DataPart,
-    DisturbancePart,
-    DisturbancesPart,
     FindingPart,
-    ForecastPart,
     ForgettingPart,
-    KindPart,
-    KindsPart,
     Report,
     SlicePart,
     TaskPart,
     TrainingPart,
     VerdictPart,
 )
+from postgrad.report_advice import CurvePart, DisturbancePart, DisturbancesPart, ForecastPart, KindPart, KindsPart
 
 
 def report(**parts) -> Report:

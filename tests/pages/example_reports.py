@@ -9,23 +9,25 @@ from postgrad.report import (
     BreakEvenPart,
     ComparisonPart,
     CostPart,
-    CurvePart,
     DataPart,
-    DisturbancePart,
-    DisturbancesPart,
     FindingPart,
-    ForecastPart,
     ForgettingPart,
-    KindPart,
-    KindsPart,
     ModelPart,
-    NextStepPart,
     Report,
     SamplePart,
     SlicePart,
     TaskPart,
     TrainingPart,
     VerdictPart,
+)
+from postgrad.report_advice import (
+    CurvePart,
+    DisturbancePart,
+    DisturbancesPart,
+    ForecastPart,
+    KindPart,
+    KindsPart,
+    NextStepPart,
 )
 
 SCRIPT = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'

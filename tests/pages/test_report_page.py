@@ -19,7 +19,8 @@ from example_reports import SCRIPT, full_report, minimal_report
 from postgrad.pages import render_report, write_report
 from postgrad.pages.report_page import chosen_arm, key_figures, tone
 from postgrad.pages.wording import PER_CENT
-from postgrad.report import ArmPart, CurvePart, ForgettingPart, Report
+from postgrad.report import ArmPart, ForgettingPart, Report
+from postgrad.report_advice import CurvePart
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 

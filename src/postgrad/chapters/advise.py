@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from postgrad.chapters.job import Job
 from postgrad.decision.next_steps import next_steps
-from postgrad.report import CurvePart, DisturbancesPart, KindsPart, Report
+from postgrad.report import Report
+from postgrad.report_advice import CurvePart, DisturbancesPart, KindsPart
 
 
 def advised(

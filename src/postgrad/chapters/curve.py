@@ -20,7 +20,7 @@ from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.pages.wording import duration
 from postgrad.progress import Said, Stage, Working
-from postgrad.report import CurvePart, ForecastPart
+from postgrad.report_advice import CurvePart, ForecastPart
 
 AHEAD = (2, 4)
 """Times the training data that the curve is drawn on to."""

@@ -13,7 +13,7 @@ from postgrad.evaluation.kinds import kinds_of_requests
 from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.records import Record
-from postgrad.report import KindPart, KindsPart
+from postgrad.report_advice import KindPart, KindsPart
 
 
 def production_requests(job: Job) -> Working[tuple[Record, ...]]:

@@ -19,7 +19,7 @@ from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Stage, Working
 from postgrad.records import Record, content_hash, tools_of
-from postgrad.report import DisturbancePart, DisturbancesPart
+from postgrad.report_advice import DisturbancePart, DisturbancesPart
 
 FEWEST_CHANGED = 5
 """A disturbance that changes fewer of the sample's requests says nothing."""

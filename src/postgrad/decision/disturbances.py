@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from postgrad.decision.wording import opening_name, plain_name, points
-from postgrad.report import DisturbancePart
+from postgrad.report_advice import DisturbancePart
 
 MOST, FEWEST = 40, 10
 """Test examples asked again; fewer than ten show nothing."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from postgrad.decision.missing import clearly_worse, wrong
 from postgrad.decision.wording import about, points
-from postgrad.report import ArmPart, ComparisonPart, NextStepPart, Report
+from postgrad.report import ArmPart, ComparisonPart, Report
+from postgrad.report_advice import NextStepPart
 
 MOST = 6
 _LEVEL = 0.05

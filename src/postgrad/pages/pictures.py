@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from postgrad.pages import wording
 from postgrad.pages.svg import INKS, blank, inline
-from postgrad.report import ArmPart, CurvePart
+from postgrad.report import ArmPart
+from postgrad.report_advice import CurvePart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
