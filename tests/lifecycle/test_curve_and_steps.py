@@ -76,6 +76,8 @@ def test_a_limit_leaves_the_curve_out_and_says_how_to_make_it(mails, small, tmp_
     assert any("--curve" in s.step for s in report.verdict.next_steps)
     forced, _ = finish(run(merged(tight, {"evaluation.curve": [0.5]}), [mails], tmp_path / "out"))
     assert len(forced.learning_curve.points) == 2
+    tiny, _ = finish(run(merged(tight, {"evaluation.curve": [0.1, 0.5]}), [mails], tmp_path / "out"))
+    assert "10 % of the examples would be fewer than 10" in tiny.learning_curve.sentence
     none, _ = finish(run(merged(tight, {"evaluation.curve": []}), [mails], tmp_path / "out"))
     assert none.learning_curve is None
 

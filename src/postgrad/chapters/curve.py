@@ -58,7 +58,7 @@ def learning_curve(
     forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]
     part = CurvePart(
         points=list(curve.points), forecast=forecasts[0], further=forecasts[1:], gain=curve.gain,
-        sentence=curve_sentence(curve, job.recipe.decision.smallest_worth),
+        sentence=curve_sentence(curve, job.recipe.decision.smallest_worth) + _without(wished, large, shares),
     )  # fmt: skip
     yield Said(part.sentence)
     return part
@@ -94,6 +94,14 @@ def _costs(shares: Sequence[float], full: ArmResult, trained: Result) -> dict[fl
     total = trained.part.settings["total_steps"]
     measuring = len(full.scores) * full.latency_ms_p50 / 1000
     return {s: _SLACK * (trained.seconds * steps_for(s, total) / steps + measuring) for s in shares}
+
+
+def _without(wished: Sequence[float], large: Sequence[float], taken: Sequence[float]) -> str:
+    """What is said of wished shares that were not trained on."""
+    small = [f"{100 * share:g} %" for share in wished if share not in large]
+    dear = [f"{100 * share:g} %" for share in large if share not in taken]
+    said = f" {' and '.join(small)} of the examples would be fewer than {FEWEST_EXAMPLES}." if small else ""
+    return said + (f" {' and '.join(dear)} was left out to keep to the time; --curve adds it." if dear else "")
 
 
 def _left(job: Job) -> float | None:
