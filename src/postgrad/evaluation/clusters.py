@@ -22,6 +22,8 @@ _USUAL = 0.15
 """A telling word stands in at least this share of its group."""
 _LIFT = 2.0
 """And is so many times as common there as elsewhere."""
+_FAINT = 0.4
+"""A word that tells less than so much of what the best one tells is left out."""
 WORDS = 3
 
 Vectors = NDArray[np.float32]
@@ -97,12 +99,20 @@ def _best(inside: Counter[str], everywhere: Counter[str], size: int, total: int,
         t for t in usual if all(lift(part) >= _LIFT for part in t.split())
     ]  # "the rate" tells no more than "rate"
     chosen: list[str] = []
-    for term in sorted(telling, key=lambda t: (-weight(t), t)):
-        if not any(set(term.split()) & set(other.split()) for other in chosen):
+    ranked = sorted(telling, key=lambda t: (-weight(t), t))
+    for term in ranked:
+        if weight(term) < _FAINT * weight(ranked[0]):
+            break
+        if not _beginnings(term) & {start for other in chosen for start in _beginnings(other)}:
             chosen.append(term)
         if len(chosen) == count:
             break
     return chosen
+
+
+def _beginnings(term: str) -> set[str]:
+    """By which "rate" and "rates" count as one word."""
+    return {word[:4] for word in term.split()}
 
 
 def _terms(text: str) -> Iterator[str]:
