@@ -130,10 +130,16 @@ def test_spoilt_data_is_counted():
         FindingPart(check="contradictions", severity="error", count=12, sentence="12 answers contradict."),
         FindingPart(check="length", severity="warning", count=3, sentence="3 are long."),
         FindingPart(check="label_noise", severity="info", count=9, sentence="9 labels."),
+        FindingPart(check="cut_off", severity="warning", count=1, sentence="1 is cut off."),
     ]
     data = DataPart(read=500, kept=500, train=400, validation=20, test=100, hash="sha256:0", findings=findings)
     found = next_steps(report(data=data))
-    assert len(found) == 1 and "12 contradictory answers" in found[0].step and "2.4 %" in found[0].gain
+    assert (
+        len(found) == 1
+        and "contradictory answers" in found[0].step
+        and "12 found" in found[0].step
+        and "2.4 %" in found[0].gain
+    )
 
 
 def test_a_fragile_model_is_told_how_to_mend_it():

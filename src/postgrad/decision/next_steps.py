@@ -23,6 +23,8 @@ _DISTURBED_SHARE = 0.1
 """Of real requests, assumed to come disturbed in one way; it orders steps and is never shown."""
 _SPOILT_SHARE = 0.5
 """What mending an example is assumed to bring, as a share of what it is of all; it orders steps and is never shown."""
+_MATTERS = 0.25
+"""Spoilt examples are worth a step from this part of the smallest gain worth having on, as a share of all."""
 _SETTLES = 0.002
 """Where a step that settles a side question stands among those that gain points."""
 _MENDED = {
@@ -155,11 +157,14 @@ def _fragile(report: Report, worth: float) -> list[_Step]:
 
 
 def _spoilt_data(report: Report, worth: float) -> list[_Step]:
+    """What the checks found in enough examples to matter; a person has to look at each."""
     out = []
     for finding in report.data.findings:
-        if finding.check in _MENDED and finding.severity != "info" and finding.count and report.data.read:
-            share = finding.count / report.data.read
-            step = f"Mend the {finding.count:,} {_MENDED[finding.check]} (postgrad check --fix)"
+        if finding.check not in _MENDED or finding.severity == "info" or not report.data.read:
+            continue
+        share = finding.count / report.data.read
+        if share >= worth * _MATTERS:
+            step = f"Mend the {_MENDED[finding.check]} in the data: {finding.count:,} found (postgrad check names them)"
             gain = f"not measured; they are {points(share)} % of the examples"
             out.append(_Step(_SPOILT_SHARE * share, step, gain, finding.sentence))
     return out
