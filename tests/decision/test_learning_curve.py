@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from postgrad.decision.learning_curve import curve_sentence, fit
+from postgrad.decision.learning_curve import FEWEST_STEPS, affordable, curve_sentence, fit, steps_for
 
 SIZES = (100, 200, 400)
 
@@ -47,3 +47,28 @@ def test_the_sentence_follows_the_evidence():
 def test_one_size_is_no_curve():
     with pytest.raises(ValueError, match="two sizes"):
         fit({100: [1.0, 0.0]}, [200])
+
+
+@pytest.mark.parametrize(("floor", "b", "c"), [(0.0, 3.0, 0.4), (0.1, 5.0, 0.5), (0.2, 0.0, 0.5)])
+def test_two_sizes_are_honest_too(floor, b, c):
+    """Where the time lasts for one share alone, the interval must be wide enough for it."""
+    generator = np.random.default_rng(7)
+    covered = 0
+    for seed in range(150):
+        found = fit(measured(generator, 100, floor, b, c, (100, 400)), [800], seed)
+        truth = 1 - (floor + b * 800**-c)
+        covered += found.forecasts[0].low - 1e-9 <= truth <= found.forecasts[0].high + 1e-9
+    assert covered >= 0.9 * 150
+
+
+def test_the_smallest_shares_are_afforded_first():
+    costs = {0.25: 30.0, 0.5: 55.0}
+    assert affordable([0.5, 0.25], costs, None) == [0.25, 0.5]
+    assert affordable([0.5, 0.25], costs, 90) == [0.25, 0.5]
+    assert affordable([0.5, 0.25], costs, 60) == [0.25]
+    assert affordable([0.5, 0.25], costs, 10) == []
+
+
+def test_steps_follow_the_size_with_a_floor():
+    assert steps_for(0.25, 400) == 100 and steps_for(0.5, 400) == 200
+    assert steps_for(0.25, 100) == FEWEST_STEPS and steps_for(0.25, 20) == 20

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from postgrad.evaluation.slices import SLICES, worst_slices
+from postgrad.evaluation.slices import SLICES, p_worse, worst_slices
 from postgrad.records import pair
 
 NOUNS = ["sofa", "lamp", "table", "order", "refund", "delivery", "wardrobe", "invoice"]
@@ -57,8 +57,29 @@ def test_chance_is_called_worse_no_oftener_than_five_in_a_hundred():
     assert called <= 60 * 0.05 + 3 * (60 * 0.05 * 0.95) ** 0.5
 
 
+def test_the_exact_and_the_drawn_p_value_agree():
+    generator = np.random.default_rng(0)
+    values = (generator.random(90) < 0.7).astype(float)
+    places = list(range(12))
+    values[:6] = 0.0
+    exact, drawn = p_worse(values, places, 0), p_worse(values * 0.5, places, 0)
+    assert 0 < exact < 0.1 and abs(exact - drawn) < 0.01
+
+
 def test_slices_hold_places_of_the_test():
     train, test = requests(50), requests(40, 1)
     for make in SLICES.values():
         assert set(make(test, train)) <= set(range(40))
         assert list(make([], [])) == []
+
+
+def test_requests_that_are_none_of_the_tasks_are_found_by_their_answers():
+    answers = {
+        "oos": True, "out_of_scope": True, "Other": True, "none of the above": True, "another desk": False, "refund": False,
+        '{"intent": "unknown", "order": null}': True, '{"intent": "status", "note": "other things"}': False,
+        "I'm sorry, I can only help with orders; that is outside my scope.": True,
+        "We can not help loving that sofa. " + "It has six legs and a wooden frame. " * 20: False,
+    }  # fmt: skip
+    test = [pair(f"request {n}", answer) for n, answer in enumerate(answers)]
+    found = set(SLICES["out of scope"](test, []))
+    assert found == {n for n, out in enumerate(answers.values()) if out}

@@ -20,6 +20,15 @@ from postgrad.report import (
     TrainingPart,
     VerdictPart,
 )
+from postgrad.report_advice import (
+    CurvePart,
+    DisturbancePart,
+    DisturbancesPart,
+    ForecastPart,
+    KindPart,
+    KindsPart,
+    NextStepPart,
+)
 
 SCRIPT = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'
 
@@ -110,10 +119,38 @@ def full_report() -> Report:
             SlicePart(slice="other languages", n=9, fine_tuned=0.56, against=0.33),
         ],
         training=_training(),
-        learning_curve={
-            "points": [[105, 0.61], [210, 0.74], [420, 0.833]],
-            "forecast": {"examples": 840, "score": 0.87, "interval": [0.83, 0.9]},
-        },
+        learning_curve=CurvePart(
+            points=[(105, 0.61), (210, 0.74), (420, 0.833)],
+            forecast=ForecastPart(examples=840, score=0.87, interval=(0.83, 0.9)),
+            further=[ForecastPart(examples=1680, score=0.9, interval=(0.84, 0.94))],
+            gain=(0.0, 0.07),
+            sentence="With 2 times the examples (840) about 87 points are expected (83 to 90).",
+        ),
+        kinds=KindsPart(
+            arm="fine_tuned",
+            kinds=[_kind("exchange rate, dollar", 0.003), _kind(SCRIPT, 0.8)],
+            looked_at=9,
+            sentence="Missing: 12 training examples about 'exchange rate, dollar', 5 of 9 wrong in the test.",
+        ),
+        disturbances=DisturbancesPart(
+            rows=[
+                DisturbancePart(
+                    arm=arm,
+                    kind=kind,
+                    n=40,
+                    clean=0.8,
+                    disturbed=0.7,
+                    difference=-0.1,
+                    interval=(-0.2, 0.0),
+                    changed=0.3,
+                    p_value=0.04,
+                    p_adjusted=0.16,
+                )
+                for arm in ("fine_tuned", "rag")
+                for kind in ("typos", "letter case")
+            ],
+            sentence="Asked again with disturbed requests, the tuned model loses nothing that chance could not explain.",
+        ),
         automation=AutomationPart(
             arm="fine_tuned",
             target_accuracy=0.95,
@@ -143,6 +180,14 @@ def full_report() -> Report:
         verdict=VerdictPart(
             recommendation="fine_tune",
             sentence="Fine-tune: it gets 83 of 100 e-mails wholly right: 31 points more than rag, the next best.",
+            next_steps=[
+                NextStepPart(
+                    step="Collect about 25 more examples like 'exchange rate, dollar'",
+                    gain="up to +6 points (2 to 9)",
+                    why="12 training examples, 5 of 9 wrong in the test.",
+                ),
+                NextStepPart(step=SCRIPT, gain="not measured", why=""),
+            ],
             reasons=[
                 "fine_tuned beats rag by 31 points (23 to 38), far more than the 2 points that were asked for.",
                 "A thousand answers cost $0.02 instead of $0.23.",
@@ -158,6 +203,13 @@ def full_report() -> Report:
         },
         seconds={"read": 0.8, "check": 3.1, "arms": 212.0, "training": 301.0, "forgetting": 118.0},
     )
+
+
+def _kind(words: str, p: float) -> KindPart:
+    return KindPart(
+        words=words, train=12, test=9, wrong=5.0, score=0.44, interval=(0.19, 0.73), rest=0.88, share=0.075,
+        production=0.11, gain=0.06, p_worse=p, missing=25,
+    )  # fmt: skip
 
 
 def _data() -> DataPart:

@@ -20,6 +20,7 @@ from postgrad.pages import render_report, write_report
 from postgrad.pages.report_page import chosen_arm, key_figures, tone
 from postgrad.pages.wording import PER_CENT
 from postgrad.report import ArmPart, ForgettingPart, Report
+from postgrad.report_advice import CurvePart
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 
@@ -221,3 +222,25 @@ def test_classes_and_faults_are_shown_for_the_chosen_arm() -> None:
     assert "What was wrong (tool calls, fine_tuned)" in text and "no call 3" in text
     assert "<b>price" not in html and "25.0 % of 8 right" in text
     assert "By class" not in _Page(render_report(report)).text
+
+
+def test_next_steps_stand_before_the_evidence_and_the_new_parts_after_it() -> None:
+    report = full_report()
+    text = _Page(render_report(report)).text
+    steps = [text.index(word) for step in report.verdict.next_steps for word in (step.step, step.gain) if word]
+    assert text.index(report.verdict.sentence) < min(steps) and max(steps) < text.index("Adjusted: after")
+    assert text.index(report.verdict.next_steps[0].step) < text.index(report.verdict.next_steps[1].gain)
+    assert report.kinds and report.disturbances and report.learning_curve
+    for part in (report.kinds, report.disturbances, report.learning_curve):
+        assert part.sentence in text
+    assert "exchange rate, dollar" in text and "11.0" in text
+    absent = _Page(render_report(minimal_report())).text
+    assert "Next" not in absent and "Kinds of requests" not in absent and "Disturbed requests" not in absent
+
+
+def test_a_curve_that_was_not_made_says_why_and_draws_nothing() -> None:
+    report = full_report()
+    pictures = len(_pictures(render_report(report)))
+    report.learning_curve = CurvePart(sentence="No learning curve, to keep to 9 minutes.")
+    html = render_report(report)
+    assert "No learning curve, to keep to 9 minutes." in _Page(html).text and len(_pictures(html)) == pictures - 1

@@ -86,6 +86,7 @@ def conclude(
             sentence=verdict.sentence,
             reasons=[*verdict.reasons, *(before.remarks(data, results) if before else ())],
             before_training=bool(before and before.stop),
+            examples_needed=verdict.examples_needed,
         ),
         machine={
             "device": model.device.name,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from postgrad.chapters.extras import curve_share, room_for_disturbances
 from postgrad.chapters.forget import General
 from postgrad.chapters.ground import Grounding
 from postgrad.chapters.job import Job
@@ -47,7 +48,7 @@ def train_model(
     """Trains, or takes the kept result of the same training."""
     settings = job.recipe.training
     plan = plan_of(settings, job.recipe.seed)
-    records, validation = _trained_on(data, data.train, model), _trained_on(data, data.validation, model)
+    records, validation = trained_on(data, data.train, model), trained_on(data, data.validation, model)
     if data.retrieve is not None:
         plan = replace(plan, epochs=plan.epochs / 2)
         yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
@@ -125,7 +126,7 @@ def plan_of(settings: TrainingSection, seed: int) -> Plan:
     return Plan(**fields, learning_rate=settings.learning_rate or usual, seed=seed)
 
 
-def _trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:
+def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:
     """The conversations as trained: the user's own instruction stays, a rule-written one is left for the weights to learn.
 
     With documents each example comes in two forms, with and without passages before the request, cut where they would leave
@@ -147,7 +148,8 @@ def _seconds_for_training(job: Job, results: Sequence[ArmResult], before: Genera
     if left is None:
         return None
     slowest = max((job.seconds.get(f"arm {r.name}", 0.0) for r in results), default=30.0)
-    return max(20.0, left - slowest - (before.seconds if before else 0.0) - 10)
+    later = room_for_disturbances(job) + slowest + (before.seconds if before else 0.0) + 10
+    return max(20.0, (left - later) / (1 + curve_share(job)))
 
 
 def _stored(job: Job, trained: Trained, passages: Sequence[Passage], base_name: str) -> str:

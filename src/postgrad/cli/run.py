@@ -67,6 +67,13 @@ def command(
     general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
     texts: Annotated[bool, typer.Option(help="Let the report quote the data; --no-texts: figures alone.")] = True,
+    curve: Annotated[
+        bool | None,
+        typer.Option(help="Train on a quarter and a half of the examples too; otherwise only if there is time."),
+    ] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="File of requests seen in production, to weigh what goes wrong.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     set: Annotated[
         list[str] | None,
@@ -75,6 +82,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Examples in, verdict out: check, split, measure every arm, train, compare, register, report."""
+    from postgrad.decision.learning_curve import SHARES
     from postgrad.recipe import Recipe, load_recipe, merged
 
     changes = {
@@ -87,6 +95,7 @@ def command(
         "decision.stop_early": False if train_anyway else None,
         "evaluation.remote": remote or None, "evaluation.remote_key_env": remote_key_env,
         "evaluation.remote_price": remote_price or None, "evaluation.remote_budget_usd": remote_budget,
+        "evaluation.curve": None if curve is None else list(SHARES) if curve else [], "evaluation.production": strings(against),
         "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour, **settings(set or []),
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
@@ -103,6 +112,8 @@ def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
         out(report.model_dump_json())
         return
     out(f"\n{report.verdict.sentence}")
+    for place, step in enumerate(report.verdict.next_steps, 1):
+        out(f"{'Next: ' if place == 1 else '      '}{place}. {step.step}: {step.gain}")
     out(f"Report: {folder / 'report.html'}")
     if report.model:
         out(f"Model:  {report.model.name}@{report.model.version}   postgrad chat {report.model.name}   postgrad serve")

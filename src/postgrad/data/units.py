@@ -63,16 +63,16 @@ def make_units(
     records: Sequence[Record], hashes: Sequence[str], tied: Sequence[Sequence[int]], seed: int, stratify_key: str | None
 ) -> list[Unit]:
     """All units, each at the place that the smallest hash of its members has under this seed."""
-    labels = _labels(records, stratify_key)
+    labels = labels_of(records, stratify_key)
     units = []
     for members in merge_groups(len(records), tied):
         counts = Counter(labels[i] for i in members)
         label = min(counts, key=lambda a: (-counts[a], a))
-        units.append(Unit(members, _place(min(hashes[i] for i in members), seed), label))
+        units.append(Unit(members, place_of(min(hashes[i] for i in members), seed), label))
     return units
 
 
-def _labels(records: Sequence[Record], key: str | None) -> list[str]:
+def labels_of(records: Sequence[Record], key: str | None) -> list[str]:
     """What each record is stratified by: the named column, good or bad, the label it answers, or nothing."""
     if key is not None:
         if not any(record.meta.get(key) not in (None, "") for record in records):
@@ -84,7 +84,8 @@ def _labels(records: Sequence[Record], key: str | None) -> list[str]:
     return answers if label_counts(answers) else [""] * len(records)
 
 
-def _place(digest: str, seed: int) -> float:
+def place_of(digest: str, seed: int) -> float:
+    """A content hash's place from 0 to 1 under this seed."""
     raw = hashlib.sha256(f"{seed}:{digest}".encode()).digest()
     return int.from_bytes(raw[:8], "big") / 2**64
 

@@ -14,6 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+SHARES = (0.25, 0.5)
+"""Of the training part, trained on besides the whole where nothing else is wished."""
+FEWEST_EXAMPLES = 10
+"""A part with fewer examples is no point of a curve."""
+FEWEST_STEPS = 40
+"""A training on a part makes at least so many steps, if the whole one does: fewer have not left the warm-up."""
 _HIGHEST_FLOOR = 0.9
 _SLOPES = (0.0, 1.5)
 
@@ -41,6 +47,26 @@ class LearningCurve:
     points: tuple[tuple[int, float], ...]
     forecasts: tuple[Forecast, ...]
     gain: tuple[float, float]
+
+
+def steps_for(share: float, total: int) -> int:
+    """Optimiser steps of the training on a share: in proportion to the whole one's, with a floor."""
+    return min(total, max(FEWEST_STEPS, round(share * total)))
+
+
+def affordable(shares: Sequence[float], costs: Mapping[float, float], left: float | None) -> list[float]:
+    """The shares that are trained on: the smallest ones first, as far as the time lasts.
+
+    Args:
+        shares: Those wished for.
+        costs: Share → the seconds that training on it, and measuring, will take.
+        left: Seconds left; None without a limit.
+    """
+    out: list[float] = []
+    for share in sorted(shares):
+        if left is None or sum(costs[s] for s in (*out, share)) <= left:
+            out.append(share)
+    return out
 
 
 def fit(scores: Mapping[int, Sequence[float]], sizes: Sequence[int], seed: int = 0) -> LearningCurve:
@@ -92,10 +118,12 @@ def _extrapolated(
 def curve_sentence(found: LearningCurve, smallest_worth: float) -> str:
     """Whether more examples of the same kind are worth collecting."""
     measured = found.points[-1][0]
-    first = found.forecasts[0]
-    factor = first.examples / measured
-    span = f"{100 * first.low:.0f} to {100 * first.high:.0f}"
-    told = f"With {factor:g} times the examples ({first.examples:,}) about {100 * first.score:.0f} points are expected ({span})"
+    expected = [
+        f"with {f.examples / measured:g} times the examples ({f.examples:,}) about {100 * f.score:.0f} points are expected "
+        f"({100 * f.low:.0f} to {100 * f.high:.0f})"
+        for f in found.forecasts
+    ]
+    told = expected[0][0].upper() + "; ".join(expected)[1:]
     low, high = found.gain
     if high < smallest_worth:
         return f"{told}: more examples of this kind will hardly help."

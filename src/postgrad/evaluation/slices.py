@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from postgrad.answers import answer_kind
+from postgrad.answers import answer_kind, parse_json
 from postgrad.evaluation.significance import holm
 from postgrad.evaluation.statistics import score_interval
 from postgrad.measures import Score
@@ -35,6 +35,18 @@ _INJECTED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _BASIC_LETTERS = 30
+_REFUSAL_LETTERS = 300
+"""Longer answers that hold words of a refusal mostly go on to help."""
+_OUT_LABEL = re.compile(
+    r"(?:out[ _-]?of[ _-]?(?:scope|domain)|oos|ood|off[ _-]?topic|none(?: of (?:these|the above))?|unknown|unrelated|unclear|not[ _-]?applicable"
+    r"|n/?a|no[ _-]?(?:intent|answer|match)|unanswerable|other|sonstiges|andere?s?|autre|otro)",
+    re.IGNORECASE,
+)
+_OUT_TEXT = re.compile(
+    r"\b(?:(?:can(?:not|['’]t)|(?:am|are|is) (?:not able|unable) to|do(?: not|n['’]t)) (?:help|assist|answer)|(?:out of|outside|beyond) (?:my|our|the) (?:scope|area|remit)"
+    r"|not something (?:i|we) can|(?:i|we) only (?:help|answer)|do(?:es)?(?: not|n['’]t) (?:cover|say|mention))",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ def worst_slices(
     found = {name: sorted(set(make(test, train))) for name, make in SLICES.items()}
     kept = {name: places for name, places in found.items() if FEWEST <= len(places) <= 0.6 * len(test)}
     values, others = np.asarray(scores, dtype=float), np.asarray(against, dtype=float)
-    p_values = holm([_p_worse(values, places, seed) for places in kept.values()]) if kept else ()
+    p_values = holm([p_worse(values, places, seed) for places in kept.values()]) if kept else ()
     out = []
     for (name, places), p_value in zip(kept.items(), p_values, strict=True):
         rest = np.delete(values, places)
@@ -90,11 +102,25 @@ def worst_slices(
     return sorted(out, key=lambda s: (s.score.value - s.rest, s.name))
 
 
-def _p_worse(values: np.ndarray, places: Sequence[int], seed: int) -> float:
-    """How often as many records drawn at random score as low in sum."""
+def p_worse(values: np.ndarray, places: Sequence[int], seed: int) -> float:
+    """How often as many records drawn at random score as low in sum: a permutation test, not corrected; exact (the
+    hypergeometric distribution) where scores are right or wrong.
+
+    Args:
+        values: Scores of all test records.
+        places: Those looked at.
+        seed: Of the permutations.
+    """
+    if bool(np.all((values == 0) | (values == 1))):
+        from scipy.stats import hypergeom
+
+        return float(hypergeom.cdf(values[list(places)].sum(), len(values), values.sum(), len(places)))
     generator = np.random.default_rng(seed)
     total, size = values[list(places)].sum() + 1e-9, len(places)
-    hits = sum(float(generator.choice(values, size, replace=False).sum()) <= total for _ in range(_PERMUTATIONS))
+    hits, step = 0, max(1, 2_000_000 // len(values))
+    for start in range(0, _PERMUTATIONS, step):
+        order = generator.random((min(step, _PERMUTATIONS - start), len(values))).argpartition(size - 1, axis=1)
+        hits += int(np.count_nonzero(values[order[:, :size]].sum(axis=1) <= total))
     return (hits + 1) / (_PERMUTATIONS + 1)
 
 
@@ -194,6 +220,18 @@ def injected(test: Sequence[Record], train: Sequence[Record]) -> list[int]:
     return [i for i, r in enumerate(test) if _INJECTED.search(r.prompt_text)]
 
 
+def out_of_scope(test: Sequence[Record], train: Sequence[Record]) -> list[int]:
+    """Requests whose right answer is that they are none of the task's: a label or a field for the rest, or a refusal."""
+    return [i for i, r in enumerate(test) if _refers_away(r.answer_text.strip())]
+
+
+def _refers_away(answer: str) -> bool:
+    parsed = parse_json(answer)
+    if isinstance(parsed, dict):
+        return any(isinstance(value, str) and _OUT_LABEL.fullmatch(value.strip()) for value in parsed.values())
+    return bool(_OUT_LABEL.fullmatch(answer) or (len(answer) <= _REFUSAL_LETTERS and _OUT_TEXT.search(answer)))
+
+
 def unlike_training(test: Sequence[Record], train: Sequence[Record]) -> list[int]:
     """The tenth farthest from every training request, by embedding."""
     from postgrad.models.embeddings import embed
@@ -214,5 +252,6 @@ SLICES: dict[str, Slice] = {
     "other language": other_language,
     "several requests in one": several_requests,
     "with injected instructions": injected,
+    "out of scope": out_of_scope,
     "unlike anything in training": unlike_training,
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from postgrad.pages import wording
 from postgrad.pages.svg import INKS, blank, inline
 from postgrad.report import ArmPart
+from postgrad.report_advice import CurvePart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,20 +92,18 @@ def lengths_picture(histogram: Sequence[tuple[int, int]]) -> str:
     return _drawn(axes, "lengths", f"Records by length in tokens: {said}")
 
 
-def learning_picture(curve: dict[str, Any] | None, share: bool) -> str:
-    """Draw the score over the number of training examples, and the forecast where there is one."""
-    points = _finite(_pairs((curve or {}).get("points")))
-    if not points:
+def learning_picture(curve: CurvePart | None, share: bool) -> str:
+    """Draw the score over the number of training examples, and the forecasts, each on its interval."""
+    points = _finite(curve.points) if curve else []
+    if not curve or not points:
         return ""
     axes = _axes(460, 250, left=60, right=24, top=18, bottom=44)
     axes.plot(*zip(*points, strict=True), color=INKS["trained"], linewidth=2.4, marker="o", markersize=7)
-    forecast = (curve or {}).get("forecast") or {}
-    ahead = _finite(_pairs([(forecast.get("examples"), forecast.get("score"))]))
-    if ahead:
-        (x, y), last = ahead[0], points[-1]
-        axes.plot([last[0], x], [last[1], y], color=INKS["trained"], linewidth=1.8, dashes=(4, 3))
-        for low, high in _finite(_pairs([forecast.get("interval")])):
-            axes.plot([x, x], [low, high], color=INKS["trained"], linewidth=2.4, solid_capstyle="round")
+    forecasts = [f for f in (curve.forecast, *curve.further) if f and all(map(math.isfinite, (f.score, *f.interval)))]
+    ahead = [(float(f.examples), f.score) for f in forecasts]
+    axes.plot(*zip(points[-1], *ahead, strict=True), color=INKS["trained"], linewidth=1.8, dashes=(4, 3))
+    for (x, y), forecast in zip(ahead, forecasts, strict=True):
+        axes.plot([x, x], list(forecast.interval), color=INKS["trained"], linewidth=2.4, solid_capstyle="round")
         axes.plot([x], [y], "o", markersize=8, color=INKS["page"], markeredgecolor=INKS["trained"], mew=2)
     axes.grid(axis="y", color=INKS["line"], linewidth=1)
     axes.locator_params(axis="both", nbins=5)
@@ -208,13 +207,6 @@ def _side(axes: Axes, x: float) -> str:
 
 def _finite(points: Points) -> list[tuple[float, float]]:
     return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-
-
-def _pairs(rows: Any) -> list[tuple[float, float]]:
-    """Keep what is a pair of numbers: the learning curve's form is not fixed by the schema."""
-    rows = rows if isinstance(rows, list | tuple) else []
-    pairs = [row for row in rows if isinstance(row, list | tuple) and len(row) == 2]
-    return [(float(x), float(y)) for x, y in pairs if isinstance(x, int | float) and isinstance(y, int | float)]
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

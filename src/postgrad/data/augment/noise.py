@@ -71,7 +71,7 @@ def noise(
 
 def noisy(text: str, answer: str, rng: random.Random) -> str | None:
     """The text with one or two kinds of noise; None where nothing may be altered."""
-    kinds: list[Callable[[str, set[int], random.Random], str]] = [_slips, _slips, _slips, _case, _marks]
+    kinds: list[Callable[[str, set[int], random.Random], str]] = [slips, slips, slips, _case, _marks]
     for _ in range(_TRIES):
         changed = text
         for kind in rng.sample(kinds, rng.choice((1, 2))):
@@ -109,7 +109,7 @@ def answer_values(answer: str) -> Iterator[str]:
             yield value.strip()
 
 
-def _slips(text: str, kept: set[int], rng: random.Random) -> str:
+def slips(text: str, kept: set[int], rng: random.Random) -> str:
     """A neighbouring key, a dropped, a doubled or two exchanged letters, inside some words; never the first letter."""
     free = [m for m in _WORD.finditer(text) if not kept & set(range(*m.span()))]
     if not free:

@@ -1,0 +1,232 @@
+"""What to do next, in the order of what it is expected to bring: a policy over the finished report, without I/O.
+
+Each rule looks at one kind of evidence and gives steps or none. Where a gain was measured or forecast it is said in points;
+where a step settles a question instead, it says which. To add one: a rule, and its name in `RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from postgrad.decision.missing import clearly_worse, wrong
+from postgrad.decision.wording import about, points
+from postgrad.report import ArmPart, ComparisonPart, Report
+from postgrad.report_advice import NextStepPart
+
+MOST = 6
+_LEVEL = 0.05
+_USELESS = 0.05
+_GOOD = 0.9
+"""From this score on nobody needs a larger base."""
+_DISTURBED_SHARE = 0.1
+"""Of real requests, assumed to come disturbed in one way; it orders steps and is never shown."""
+_SPOILT_SHARE = 0.5
+"""What mending an example is assumed to bring, as a share of what it is of all; it orders steps and is never shown."""
+_MATTERS = 0.25
+"""Spoilt examples are worth a step from this part of the smallest gain worth having on, as a share of all."""
+_SETTLES = 0.002
+"""Where a step that settles a side question stands among those that gain points."""
+_MENDED = {
+    "contradictions": "contradictory answers",
+    "label_noise": "labels that look wrong",
+    "faithfulness": "answers that their texts do not bear out",
+    "cut_off": "answers that are cut off",
+    "encoding": "texts with broken characters",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step with what it is expected to bring to the whole score, by which steps are ordered."""
+
+    expected: float
+    step: str
+    gain: str
+    why: str
+
+
+def next_steps(report: Report, smallest_worth: float = 0.02) -> list[NextStepPart]:
+    """The few steps worth taking, the most promising first.
+
+    Args:
+        report: With everything that was measured; parts that are not there give no steps.
+        smallest_worth: The smallest gain worth having.
+    """
+    found = [step for rule in RULES for step in rule(report, smallest_worth)]
+    found.sort(key=lambda s: -s.expected)
+    return [NextStepPart(step=s.step, gain=s.gain, why=s.why) for s in found[:MOST]]
+
+
+def _settle(report: Report, worth: float) -> list[_Step]:
+    needed, n = report.verdict.examples_needed, report.data.test
+    if needed is None or needed <= n:
+        return []
+    lead = _lead(report)
+    seen = f"{points(lead.difference)} points ({_span(lead.interval)}) were seen on {n}" if lead else f"there are {n}"
+    expected = max(worth, lead.difference) if lead else worth
+    step = f"Label about {about(needed - n)} more test examples (data.test, data.max_test, or --test FILE)"
+    return [_Step(expected, step, "settles the verdict", f"{seen}; about {about(needed)} would tell.")]
+
+
+def _forgotten(report: Report, worth: float) -> list[_Step]:
+    """A model that lost general ability may not be taken; one that could not be tested enough is in doubt."""
+    if report.forgetting is None:
+        return []
+    lost = [b for b in report.forgetting.benchmarks if b.verdict == "lost"]
+    open_ones = [b for b in report.forgetting.benchmarks if b.verdict == "cannot_tell"]
+    if lost:
+        lead = _lead(report)
+        expected = max(worth, lead.difference if lead else 0.0)
+        why = ", ".join(f"{b.name} fell by {points(-b.difference)} points ({_span(b.interval)})" for b in lost)
+        gain = f"makes a gain of {points(lead.difference)} points usable" if lead and lead.difference > 0 else "keeps what the model knew"  # fmt: skip
+        return [_Step(expected, "Train again with general examples mixed in (training.replay), or with training.blend=true", gain, f"{why}.")]  # fmt: skip
+    if not open_ones:
+        return []
+    worst = max(open_ones, key=lambda b: b.interval[1] - b.interval[0])
+    half = (worst.interval[1] - worst.interval[0]) / 2
+    items = max(worst.n + 1, round(worst.n * (half / report.forgetting.margin) ** 2))
+    why = f"{worst.name}: {points(worst.difference)} points ({_span(worst.interval)}) on {worst.n} items."
+    step = f"Test forgetting on about {about(items)} items a benchmark (evaluation.general_items)"
+    return [_Step(_SETTLES, step, "settles whether general ability was lost", why)]
+
+
+def _more_examples(report: Report, worth: float) -> list[_Step]:
+    curve = report.learning_curve
+    if report.training is None or curve is None:
+        return []
+    if not curve.points or curve.forecast is None or curve.gain is None:
+        return [_Step(_SETTLES, "Make the learning curve (--curve)", "tells what more examples would bring", curve.sentence)]  # fmt: skip
+    (size, score), ahead = curve.points[-1], curve.forecast
+    rival = max((a.score for a in report.arms if not _trained(a.name)), default=0.0)
+    if max(ahead.interval[1], ahead.score) <= rival:
+        return []  # even with more examples the untrained arm stays ahead
+    why = f"scores by examples: {', '.join(f'{n:,}: {points(s)}' for n, s in curve.points)}."
+    if curve.gain[1] < worth:
+        if max(score, rival) >= _GOOD:
+            return []
+        more = f"twice the examples bring {points(max(0.0, ahead.score - score))} points ({_span(curve.gain)}); {why}"
+        return [_Step(0.2 * (1 - score), "Take a larger base (--base)", "not measured; more examples of this kind will hardly help", more)]  # fmt: skip
+    gain = max(0.0, (curve.gain[0] + curve.gain[1]) / 2, ahead.score - score)
+    text = f"expected {_signed(gain)} points ({_span(curve.gain)})"
+    beyond = max(0.0, min(gain, ahead.score - rival))  # what only draws level with the untrained arm is worth nothing
+    return [_Step(beyond, f"Collect about {about(ahead.examples - size)} more examples of the same mixture", text, why)]
+
+
+def _missing_kinds(report: Report, worth: float) -> list[_Step]:
+    if report.kinds is None:
+        return []
+    out = []
+    for kind in clearly_worse(report.kinds.kinds):
+        weight = kind.gain / max(1e-9, kind.rest - kind.score)
+        low, high = (max(0.0, kind.rest - end) * weight for end in reversed(kind.interval))
+        gain = f"up to {_signed(kind.gain)} points ({_span((low, high))}), if they become as good as the rest"
+        share = f"; {100 * kind.production:.0f} % of production" if kind.production is not None else ""
+        why = f"{kind.train} training examples, {wrong(kind)} of {kind.test} wrong in the test where the rest reaches {points(kind.rest)} points (p = {kind.p_worse:.2g}){share}."  # fmt: skip
+        learns = _trained(report.kinds.arm) or "rag" in report.kinds.arm
+        step = f"Collect about {about(kind.missing)} more examples like '{kind.words}'" if learns else f"Say in the instruction what to do with requests like '{kind.words}'"  # fmt: skip
+        out.append(_Step(kind.gain, step, gain, why))
+    return out
+
+
+def _bad_slices(report: Report, worth: float) -> list[_Step]:
+    out = []
+    for part in report.edge_cases:
+        if part.p_worse is None or part.p_worse >= _LEVEL or part.rest is None or not report.data.test:
+            continue
+        gain = max(0.0, part.rest - part.fine_tuned) * part.n / report.data.test
+        why = f"{points(part.fine_tuned)} points on {part.n} such test examples, {points(part.rest)} on the rest (p = {part.p_worse:.2g})."  # fmt: skip
+        out.append(
+            _Step(gain, f"Add training examples of this kind: {part.slice}", f"up to {_signed(gain)} points", why)
+        )
+    return out
+
+
+def _fragile(report: Report, worth: float) -> list[_Step]:
+    if report.disturbances is None or not report.disturbances.rows:
+        return []
+    arm = report.disturbances.rows[0].arm
+    hurt = [r for r in report.disturbances.rows if r.arm == arm and r.p_adjusted < _LEVEL and r.difference < 0]
+    if not hurt:
+        return []
+    worst = min(hurt, key=lambda r: r.difference)
+    kinds = ", ".join(f"'{r.kind}'" for r in hurt)
+    why = ", ".join(f"'{r.kind}' costs {points(-r.difference)} points ({_span((-r.interval[1], -r.interval[0]))})" for r in hurt)  # fmt: skip
+    step = f"Train on disturbed copies too (postgrad augment --method noise): {kinds}" if _trained(arm) else f"Clean requests before they are asked: {kinds}"  # fmt: skip
+    return [_Step(-worst.difference * _DISTURBED_SHARE, step, f"up to {_signed(-worst.difference)} points on such requests", f"{why}.")]  # fmt: skip
+
+
+def _spoilt_data(report: Report, worth: float) -> list[_Step]:
+    """What the checks found in enough examples to matter; a person has to look at each."""
+    out = []
+    for finding in report.data.findings:
+        if finding.check not in _MENDED or finding.severity == "info" or not report.data.read:
+            continue
+        share = finding.count / report.data.read
+        if share >= worth * _MATTERS:
+            step = f"Mend the {_MENDED[finding.check]} in the data: {finding.count:,} found (postgrad check names them)"
+            gain = f"not measured; they are {points(share)} % of the examples"
+            out.append(_Step(_SPOILT_SHARE * share, step, gain, finding.sentence))
+    return out
+
+
+def _larger_base(report: Report, worth: float) -> list[_Step]:
+    best = max((a.score for a in report.arms), default=1.0)
+    if best >= _USELESS:
+        return []
+    why = f"even the best arm scores {points(best)} of 100 points."
+    return [_Step(1 - best, "Take a larger base (--base), and look at the sample answers: the task may be unclear", "not measured; nothing works with this one", why)]  # fmt: skip
+
+
+def _longer(report: Report, worth: float) -> list[_Step]:
+    """The validation loss was at its lowest at the end: the training was stopped by its plan, not by its data."""
+    t = report.training
+    if t is None or len(t.validation_loss) < 2 or t.best_step < t.steps:
+        return []
+    (_, before), (_, last) = t.validation_loss[-2:]
+    if last > 0.98 * before:
+        return []
+    why = f"validation loss was still falling at the end, {before:.3f} to {last:.3f}."
+    step = "Train longer: more passes (training.epochs), or more time (--max-minutes)"
+    return [_Step(0.5 * worth, step, "not measured", why)]
+
+
+def _uncertified(report: Report, worth: float) -> list[_Step]:
+    a = report.automation
+    if a is None or a.threshold is not None or a.calibration >= a.needed:
+        return []
+    step = f"Keep at least {a.needed} validation examples (data.validation, data.max_validation, or --validation FILE)"
+    why = f"{a.calibration} are too few to certify any share at {points(a.target_accuracy)} % accuracy."
+    return [_Step(_SETTLES, step, "tells what can be answered without a person", why)]
+
+
+Rule = Callable[[Report, float], list[_Step]]
+RULES: tuple[Rule, ...] = (
+    _settle, _forgotten, _more_examples, _missing_kinds, _bad_slices, _fragile, _spoilt_data, _larger_base, _longer, _uncertified,
+)  # fmt: skip
+
+
+def _lead(report: Report) -> ComparisonPart | None:
+    """The best trained arm against the best untrained one."""
+    pairs = {(c.arm, c.against): c for c in report.comparisons}
+    trained = [a for a in report.arms if _trained(a.name)]
+    untrained = [a for a in report.arms if not _trained(a.name)]
+    if not trained or not untrained:
+        return None
+
+    def score(arm: ArmPart) -> float:
+        return arm.score
+
+    return pairs.get((max(trained, key=score).name, max(untrained, key=score).name))
+
+
+def _trained(arm: str) -> bool:
+    return arm.startswith("fine_tuned")
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{points(interval[0])} to {points(interval[1])}"
+
+
+def _signed(share: float) -> str:
+    return f"+{points(share)}"
