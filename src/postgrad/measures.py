@@ -73,7 +73,15 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """A general benchmark before and after tuning; `difference` is tuned minus base."""
+    """A general benchmark before and after tuning; `difference` is tuned minus base.
+
+    Attributes:
+        p_lost: One-sided p-value against "no more than the margin was lost"; after `judged_together` corrected by Holm's
+            method over all benchmarks of a run.
+        kind: What it is about, where it belongs to the battery.
+        title: How a person calls it; empty: the name.
+        note: What a reader must know of it.
+    """
 
     name: str
     n: int
@@ -84,6 +92,10 @@ class Forgetting:
     high: float
     verdict: ForgettingVerdict
     margin: float = 0.02
+    p_lost: float = 1.0
+    kind: str = ""
+    title: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

