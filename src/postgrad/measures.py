@@ -10,6 +10,20 @@ from typing import Any, Literal
 
 ForgettingVerdict = Literal["kept", "lost", "cannot_tell"]
 
+KINDS: dict[str, str] = {
+    "knowledge": "Knowledge",
+    "commonsense": "Common sense",
+    "reading": "Reading",
+    "arithmetic": "Arithmetic",
+    "together": "All multiple choice together",
+    "instructions": "Following instructions",
+    "refusals": "Refusals",
+    "languages": "Other languages",
+    "style": "Style",
+    "own": "Tasks of lm-eval",
+}
+"""Kinds of general ability in words for people, in the order that reports show them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

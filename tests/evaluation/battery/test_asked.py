@@ -35,7 +35,12 @@ def test_rules_know_right_from_wrong(name):
 
 
 def test_no_instruction_is_kept_by_silence_or_by_one_answer_to_everything():
-    for answer in ("", '{"intent": "status"}', "positive", "I am a helpful assistant, and I am here to help you today."):
+    for answer in (
+        "",
+        '{"intent": "status"}',
+        "positive",
+        "I am a helpful assistant, and I am here to help you today.",
+    ):
         kept = sum(q.rule(answer) for q in instructions().items)
         assert kept <= (0 if not answer else len(instructions().items) // 3), answer
 
@@ -85,7 +90,9 @@ def test_both_kinds_of_refusing_are_counted():
 
 def test_the_answers_language_counts():
     german, italian = ASKED["languages"]().items[0], ASKED["languages"]().items[-1]
-    assert german.rule("Man kann lesen, kochen oder ins Museum gehen.") and not german.rule("You can read a book at home.")
+    assert german.rule("Man kann lesen, kochen oder ins Museum gehen.") and not german.rule(
+        "You can read a book at home."
+    )
     assert italian.rule("Roma è la capitale e ha una storia molto lunga.") and not italian.rule("{}")
 
 
@@ -105,7 +112,11 @@ def test_the_form_of_the_training_answers(answers, words, like, unlike):
 
 
 def test_prose_has_no_form():
-    prose = [f"{start} we looked into case {i} and found that the parcel is on its way to you." for i in range(20) for start in ("Yes,", "Today", "Sadly")]
+    prose = [
+        f"{start} we looked into case {i} and found that the parcel is on its way to you."
+        for i in range(20)
+        for start in ("Yes,", "Today", "Sadly")
+    ]
     assert form_of(prose) is None and form_of([]) is None
 
 

@@ -38,7 +38,9 @@ def brute(model, context_ids, continuation_ids):
         logits = model.module(ids).logits[0].float().log_softmax(-1)
     places = range(len(context_ids) - 1, ids.shape[1] - 1)
     best = [int(logits[p].argmax()) for p in places]
-    return sum(float(logits[p, t]) for p, t in zip(places, continuation_ids, strict=True)), best == list(continuation_ids)
+    return sum(float(logits[p, t]) for p, t in zip(places, continuation_ids, strict=True)), best == list(
+        continuation_ids
+    )
 
 
 def test_likelihoods_are_those_of_a_plain_forward_pass(tiny):
@@ -105,7 +107,9 @@ def embedded(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("POSTGRAD_HOME", HOME or str(tmp_path_factory.mktemp("agreement")))
     try:
-        yield LanguageModel(find_model("smollm2-135m-instruct"), Device("cpu", "test", "float32", {"float32": 1.0}, 1 << 32))
+        yield LanguageModel(
+            find_model("smollm2-135m-instruct"), Device("cpu", "test", "float32", {"float32": 1.0}, 1 << 32)
+        )
     except ModelError as error:
         pytest.skip(f"the embedded model is not at hand: {error.message}")
     finally:

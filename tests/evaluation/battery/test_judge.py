@@ -7,7 +7,17 @@ from postgrad.evaluation.battery.judge import judge, judged_together
 from postgrad.evaluation.significance import beyond_margin
 from postgrad.evaluation.statistics import noninferiority
 
-NAMES = ["arc_easy", "mmlu_continuation", "hellaswag", "piqa", "winogrande", "boolq", "arithmetic", "instructions", "style"]
+NAMES = [
+    "arc_easy",
+    "mmlu_continuation",
+    "hellaswag",
+    "piqa",
+    "winogrande",
+    "boolq",
+    "arithmetic",
+    "instructions",
+    "style",
+]
 
 
 def paired(random, n, loss, change=0.1):
@@ -32,12 +42,16 @@ def test_at_the_margin_itself_a_veto_is_rare_however_many_benchmarks():
 
 def test_real_losses_are_found_and_said_in_order():
     random = np.random.default_rng(2)
-    pairs = {n: paired(random, 200, 0.3 if n == "piqa" else 0.0, 0.35 if n == "piqa" else 0.05) for n in reversed(NAMES)}
+    pairs = {
+        n: paired(random, 200, 0.3 if n == "piqa" else 0.0, 0.35 if n == "piqa" else 0.05) for n in reversed(NAMES)
+    }
     found = judge({n: p[0] for n, p in pairs.items()}, {n: p[1] for n, p in pairs.items()}, 0.02)
     verdicts = {t.name: t.verdict for t in found}
     assert verdicts["piqa"] == "lost" and list(verdicts.values()).count("lost") <= 2
     kinds = [t.kind for t in found]
-    assert kinds == sorted(kinds, key=["knowledge", "commonsense", "reading", "arithmetic", "together", "instructions", "style"].index)
+    assert kinds == sorted(
+        kinds, key=["knowledge", "commonsense", "reading", "arithmetic", "together", "instructions", "style"].index
+    )
     together = next(t for t in found if t.kind == "together")
     assert together.n == 1400, "multiple choice alone"
 

@@ -16,6 +16,9 @@ from postgrad.evaluation.battery.asked import Questions
 from postgrad.evaluation.battery.instructions import instructions
 from postgrad.evaluation.battery.languages import languages
 from postgrad.evaluation.battery.refusals import answers_harmless, refuses_harmful
+from postgrad.measures import KINDS
+
+__all__ = ["ASKED", "BATTERY", "HARNESS", "KINDS", "TESTS", "TOGETHER", "Ability", "check_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Ability:
     """What a test is about.
 
     Attributes:
-        kind: What it is about: a key of `KINDS`.
+        kind: What it is about: a key of `measures.KINDS`.
         title: How a person calls it.
         chance: Share right by guessing; 0 where nothing can be guessed.
     """
@@ -32,20 +35,6 @@ class Ability:
     title: str
     chance: float = 0.0
 
-
-KINDS: dict[str, str] = {
-    "knowledge": "Knowledge",
-    "commonsense": "Common sense",
-    "reading": "Reading",
-    "arithmetic": "Arithmetic",
-    "together": "All multiple choice together",
-    "instructions": "Following instructions",
-    "refusals": "Refusals",
-    "languages": "Other languages",
-    "style": "Style",
-    "own": "Tasks of lm-eval",
-}
-"""The kinds in the order that reports show them."""
 
 TESTS: dict[str, Ability] = {
     "arc_easy": Ability("knowledge", "School science, easy (ARC-Easy)", 0.25),
