@@ -23,6 +23,8 @@ KINDS: dict[str, str] = {
     "own": "Tasks of lm-eval",
 }
 """Kinds of general ability in words for people, in the order that reports show them."""
+CONDUCT = ("instructions", "refusals", "languages", "style")
+"""Kinds that are about how a model behaves when it is asked anything; the others are about what it can do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,9 @@ class DecisionSection(_Section):
     """Smallest gain in the primary metric that is worth a fine-tuned model."""
     forgetting_margin: float = Field(default=0.02, gt=0, lt=1)
     """Loss on a general benchmark that is tolerated."""
+    general_use: bool = False
+    """Whether the model is to be asked anything, not this task alone. Then lost conduct (instructions, refusals, languages, style)
+    speaks against it as lost knowledge always does."""
     monthly_queries: int | None = Field(default=None, ge=0)
     """Expected traffic, for cost and break-even."""
     price_per_hour: float | None = Field(default=None, ge=0)

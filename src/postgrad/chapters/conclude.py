@@ -55,6 +55,7 @@ def conclude(
     verdict = decide(
         results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
         needs_documents=_needs_documents(data), metric=data.choice.primary.title,
+        general_use=job.recipe.decision.general_use,
     )  # fmt: skip
     cost = _cost(job, results, trained)
     return Report(

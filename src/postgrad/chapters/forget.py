@@ -83,7 +83,7 @@ def _multiple_choice(job: Job, names: Sequence[str]) -> Working[tuple[list[Bench
             notes.append(f"Not tested, since {settings.general_data} has no file of theirs: {', '.join(missing)}.")
     if wanted and folder is None and not (home() / "benchmarks").exists():
         yield Said("Fetching the general benchmarks (once)")
-    found, note = load_benchmarks(wanted, settings.general_items, folder)
+    found, note = load_benchmarks(wanted, settings.general_items, folder, {n: t.share for n, t in TESTS.items()})
     if "arithmetic" in names:
         found.append(Benchmark("arithmetic", arithmetic(settings.general_items), "sums made from a seed"))
     return found, [*notes, *([note] if note else [])]
@@ -127,7 +127,9 @@ def _scored(
         kept = {"right": right, "seconds": time.monotonic() - start}
         job.store.put("general", key, inputs, kept)
     share, count = sum(kept["right"]) / len(kept["right"]), len(kept["right"])
-    origin = f" (of the shorter half of {benchmark.origin})" if benchmark.name in READERS else f" ({benchmark.origin})"
+    origin = (
+        f" (of the shortest quarter of {benchmark.origin})" if benchmark.name in READERS else f" ({benchmark.origin})"
+    )
     yield Said(f"{benchmark.name}: {100 * share:.1f} % of {count} items right{origin}")
     return kept["right"], kept["seconds"]
 

@@ -23,7 +23,7 @@ from postgrad.decision.wording import (
     plain_name,
     points,
 )
-from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
+from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting, Verdict
 
 SMALLEST_WORTH = 0.02
 USELESS = 0.05
@@ -42,6 +42,7 @@ def decide(
     monthly_costs: Mapping[str, float] | None = None,
     monthly_budget: float | None = None,
     metric: str = "",
+    general_use: bool = False,
 ) -> Verdict:
     """What to do with these measurements.
 
@@ -55,6 +56,7 @@ def decide(
         monthly_costs: Money a month by arm, where known.
         monthly_budget: What may be spent a month; None for no limit.
         metric: How a person calls the primary metric, for graded scores.
+        general_use: The model is to be asked anything, not this task alone: lost conduct is then a veto too.
 
     Raises:
         ValueError: No arms, or a comparison that the rules need is missing.
@@ -70,6 +72,7 @@ def decide(
         dict(monthly_costs or {}),
         monthly_budget,
         metric,
+        general_use,
     )
     if all(a.score.high < USELESS for a in arms):
         verdict = _none_works(case)
@@ -95,6 +98,7 @@ class _Case:
     costs: Mapping[str, float]
     budget: float | None
     metric: str
+    general_use: bool
 
     @property
     def untrained(self) -> list[ArmResult]:
@@ -130,7 +134,8 @@ class _Case:
 
     def vetoes(self, arm: ArmResult) -> list[str]:
         """Why an arm that wins may still not be recommended."""
-        lost = [plain_benchmark(f) for f in self.forgetting if f.verdict == "lost"]
+        binding = [f for f in self.forgetting if self.general_use or f.kind not in CONDUCT]
+        lost = [plain_benchmark(f) for f in binding if f.verdict == "lost"]
         out = [f"tuning lost general ability ({', '.join(lost)})"] if lost else []
         cost = self.costs.get(arm.name)
         if self.budget is not None and cost is not None and cost > self.budget:

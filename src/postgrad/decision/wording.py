@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.measures import ArmResult, Comparison, Forgetting
+from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting
 
 _NAMES = {
     "base": "the untouched base model",
@@ -113,18 +113,31 @@ def forgetting_reason(f: Forgetting) -> str:
 
 
 def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
-    """The end of the sentence that recommends tuning, where nothing was lost."""
+    """The end of the sentence that recommends tuning, where no ability was lost.
+
+    What is asked in a few dozen questions is named only where it was lost: that these cannot tell says nothing.
+    """
     if not forgetting:
         return "general abilities were not tested"
-    open_ones = [plain_benchmark(f) for f in forgetting if f.verdict == "cannot_tell"]
+    clause = _abilities_clause([f for f in forgetting if f.kind not in CONDUCT])
+    lost = [plain_benchmark(f) for f in forgetting if f.kind in CONDUCT and f.verdict == "lost"]
+    if not lost:
+        return clause
+    return f"{clause}; use it for this task alone, for it lost how to behave outside it ({', '.join(lost)})"
+
+
+def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
+    if not abilities:
+        return "knowledge was not tested"
+    open_ones = [plain_benchmark(f) for f in abilities if f.verdict == "cannot_tell"]
     if not open_ones:
         return "no general benchmark was lost"
-    whole = next((f for f in forgetting if f.kind == "together" and f.verdict == "kept"), None)
+    whole = next((f for f in abilities if f.kind == "together" and f.verdict == "kept"), None)
     if whole:
         return f"a loss of {points(whole.margin)} points over all {whole.n:,} general items is excluded"
     if len(open_ones) < A_FEW:
         return f"no general benchmark is known to be lost, though {' and '.join(open_ones)} had too few items to tell"
-    return f"no general benchmark is known to be lost, though {len(open_ones)} of {len(forgetting)} had too few items to tell"
+    return f"no general benchmark is known to be lost, though {len(open_ones)} of {len(abilities)} had too few items to tell"
 
 
 def plain_benchmark(f: Forgetting) -> str:

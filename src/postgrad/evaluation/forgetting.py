@@ -13,7 +13,7 @@ import random
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -39,8 +39,13 @@ def _facts() -> dict[str, Any]:
     return tomllib.loads(resources.files("postgrad").joinpath("facts/benchmarks.toml").read_text("utf-8"))
 
 
-def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tuple[list[Benchmark], str]:
+def load_benchmarks(
+    names: Sequence[str], count: int, folder: Path | None, shares: Mapping[str, float] | None = None
+) -> tuple[list[Benchmark], str]:
     """The benchmarks that can be had, cut to `count` items chosen by a fixed seed, and a note on what could not.
+
+    Args:
+        shares: Of `count`, by name, for those that get fewer (20 at least).
 
     Raises:
         DataError: a given folder lacks a benchmark's file.
@@ -52,8 +57,9 @@ def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tu
         if rows is None:
             missing.append(f"{name} ({origin})")
             continue
-        items = _shorter_half([READERS[name](row) for row in rows], count)
-        chosen = random.Random(f"{name}/{count}").sample(items, min(count, len(items)))
+        wanted = max(min(count, 20), round(count * (shares or {}).get(name, 1.0)))
+        items = _shortest_quarter([READERS[name](row) for row in rows], wanted)
+        chosen = random.Random(f"{name}/{wanted}").sample(items, min(wanted, len(items)))
         out.append(Benchmark(name, tuple(chosen), origin, READERS[name].by_length))
     note = (
         f"Not tested: {'; '.join(missing)}. Give a folder with their .jsonl files (evaluation.general_data)."
@@ -63,10 +69,11 @@ def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tu
     return out, note
 
 
-def _shorter_half(items: list[Item], count: int) -> list[Item]:
-    """The shorter half of the items where that leaves enough: half the cost, and as telling for a paired comparison."""
+def _shortest_quarter(items: list[Item], count: int) -> list[Item]:
+    """The shortest quarter of the items where that leaves enough: half the cost or less, and as telling for a paired
+    comparison."""
     ordered = sorted(items, key=lambda i: i.length)
-    return ordered[: max(count, len(ordered) // 2)]
+    return ordered[: max(count, len(ordered) // 4)]
 
 
 def _rows(name: str, folder: Path | None) -> tuple[list[dict[str, Any]] | None, str]:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from postgrad.errors import DataError, Interrupted, ModelError, UsageError
-from postgrad.evaluation.battery import check_names
 from postgrad.evaluation import forgetting
+from postgrad.evaluation.battery import check_names
 from postgrad.evaluation.battery.readers import READERS
 from postgrad.evaluation.forgetting import Benchmark, requests, right_answers
 from postgrad.models.score import encode_item, log_likelihoods
@@ -121,14 +121,15 @@ def test_item_decisions_are_those_of_the_harness(name, embedded, tmp_path):
     """The 100 shortest items of each: the harness's task, rules and `hf` model against ours."""
     from lm_eval import simple_evaluate
     from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
+
+    from postgrad.evaluation.battery.harness import task_manager
 
     items, rows = shortest(name, 100)
     benchmark = Benchmark(name, tuple(items), "", READERS[name].by_length)
     encoded = [encode_item(embedded, context, choices) for context, choices in requests(benchmark)]
     ours = dict(right_answers(benchmark, log_likelihoods(embedded, encoded)))
     theirs = HFLM(pretrained=embedded.module, tokenizer=str(embedded.base.folder), batch_size=32)
-    found = simple_evaluate(theirs, tasks=[str(local_task(tmp_path, name, rows))], bootstrap_iters=0, log_samples=True, task_manager=TaskManager())  # fmt: skip
+    found = simple_evaluate(theirs, tasks=[str(local_task(tmp_path, name, rows))], bootstrap_iters=0, log_samples=True, task_manager=task_manager())  # fmt: skip
     (samples,) = found["samples"].values()
     decisions = {s["doc_id"]: s["acc_norm"] for s in samples}
     assert len(decisions) == 100

@@ -14,12 +14,12 @@ def harness():
 
 @pytest.mark.parametrize("name", READERS)
 def test_every_request_is_the_harnesss_own(name, harness, tmp_path):
-    from lm_eval.tasks import TaskManager
+    from postgrad.evaluation.battery.harness import task_manager
 
     rows = ROWS["mmlu" if name == "mmlu_continuation" else name]
     groups = [[row] for row in rows] if name.startswith("mmlu") else [rows]
     for group in groups:
-        (task,) = TaskManager().load([str(local_task(tmp_path, name, group))])["tasks"].values()
+        (task,) = task_manager().load([str(local_task(tmp_path, name, group))])["tasks"].values()
         task.build_all_requests()
         theirs = [(i.doc_id, *i.args) for i in task.instances]
         items = [READERS[name](row) for row in group]

@@ -29,24 +29,26 @@ class Ability:
         kind: What it is about: a key of `measures.KINDS`.
         title: How a person calls it.
         chance: Share right by guessing; 0 where nothing can be guessed.
+        share: Share of the wanted number of items that it gets: less than 1 where items are long.
     """
 
     kind: str
     title: str
     chance: float = 0.0
+    share: float = 1.0
 
 
 TESTS: dict[str, Ability] = {
     "arc_easy": Ability("knowledge", "School science, easy (ARC-Easy)", 0.25),
     "arc_challenge": Ability("knowledge", "School science, hard (ARC-Challenge)", 0.25),
     "mmlu_continuation": Ability("knowledge", "57 subjects, answers in words (MMLU)", 0.25),
-    "mmlu": Ability("knowledge", "57 subjects, answers by letter (MMLU)", 0.25),
+    "mmlu": Ability("knowledge", "57 subjects, answers by letter (MMLU)", 0.25, share=0.5),
     "openbookqa": Ability("knowledge", "Science in daily life (OpenBookQA)", 0.25),
-    "hellaswag": Ability("commonsense", "How a scene goes on (HellaSwag)", 0.25),
+    "hellaswag": Ability("commonsense", "How a scene goes on (HellaSwag)", 0.25, share=0.5),
     "piqa": Ability("commonsense", "How things are done (PIQA)", 0.5),
     "winogrande": Ability("commonsense", "Who is meant (WinoGrande)", 0.5),
-    "boolq": Ability("reading", "Yes or no from a passage (BoolQ)", 0.5),
-    "sciq": Ability("reading", "Science from a passage (SciQ)", 0.25),
+    "boolq": Ability("reading", "Yes or no from a passage (BoolQ)", 0.5, share=0.5),
+    "sciq": Ability("reading", "Science from a passage (SciQ)", 0.25, share=0.5),
     "arithmetic": Ability("arithmetic", "Sums and small stories", 0.25),
     "instructions": Ability("instructions", "Keeps the form that is asked for"),
     "refuses_harmful": Ability("refusals", "Refuses what it should"),

@@ -36,4 +36,4 @@ class Questions:
 @cache
 def prompts_of(name: str) -> dict[str, Any]:
     """One of the data files beside this file."""
-    return tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text("utf-8"))
+    return tomllib.loads(resources.files("postgrad.evaluation.battery").joinpath(f"{name}.toml").read_text("utf-8"))

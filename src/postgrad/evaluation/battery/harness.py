@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from postgrad.errors import DataError, UsageError
 from postgrad.storage import sha256_file
@@ -66,16 +67,15 @@ def evaluate(
     """
     from datasets.exceptions import DatasetsError
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-    from lm_eval import simple_evaluate
-    from lm_eval.tasks import TaskManager
+    from lm_eval import evaluator
 
     from postgrad.evaluation.battery.harness_model import HarnessModel
 
-    manager = TaskManager()
+    run = cast(Any, evaluator.simple_evaluate)
     wanted = ", ".join(str(t) for t in tasks)
     try:
-        results: Any = simple_evaluate(
-            HarnessModel(model, stopped), tasks=list(tasks), limit=count, bootstrap_iters=0, log_samples=True, task_manager=manager
+        results = run(
+            HarnessModel(model, stopped), tasks=list(tasks), limit=count, bootstrap_iters=0, log_samples=True, task_manager=task_manager()
         )  # fmt: skip
     except KeyError as error:
         raise UsageError(
@@ -88,6 +88,14 @@ def evaluate(
             "Is the hub in reach? For local rows write a YAML file with dataset_path: json (docs/forgetting.md).",
         ) from error
     return results["samples"]
+
+
+@cache
+def task_manager() -> Any:
+    """The harness's list of tasks, read once: it lies in thousands of files."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager()
 
 
 def _first_filter(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,11 +6,10 @@ tokens end, cut from the left to the model's context; the beginning token stands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lm_eval import utils
-from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
 from postgrad.errors import Interrupted
@@ -36,7 +35,7 @@ class HarnessModel(LM):
         tokens = model.renderer.template.tokens
         self._begin = model.renderer.encode(tokens.get("bos_token") or tokens.get("eos_token") or "")[:1] or [0]
 
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         """Log-probability of each continuation, and whether greedy decoding would write it; one context is computed once
         for its neighbours."""
         grouped: list[tuple[str, list[str]]] = []
@@ -49,7 +48,7 @@ class HarnessModel(LM):
         items = [item for context, continuations in grouped for item in self._encode(context, continuations)]
         return [value for values in self._score(items) for value in values]
 
-    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
+    def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
         """Log-probability of whole texts, in windows of the model's context."""
         out = []
         for request in requests:
@@ -60,7 +59,7 @@ class HarnessModel(LM):
             out.append(sum(value for ((value, _),) in self._score(items)))
         return out
 
-    def generate_until(self, requests: list[Instance]) -> list[str]:
+    def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """Texts up to the first stop text; equal settings are decoded together."""
         groups: dict[Decoding, list[int]] = {}
         for place, request in enumerate(requests):

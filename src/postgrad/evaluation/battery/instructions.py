@@ -12,7 +12,7 @@ from typing import Any
 from postgrad.evaluation.battery.asked import Question, Questions, Rule, prompts_of
 from postgrad.evaluation.metrics.format_rules import count_sentences
 
-TOKENS = 64
+TOKENS = 48
 _BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d+[.)])[ \t]+\S", re.MULTILINE)
 _FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
 
