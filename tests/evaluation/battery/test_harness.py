@@ -1,7 +1,10 @@
 """Our model under the lm-evaluation-harness: equal to brute force with a tiny model, and item for item with the embedded one."""
 
+import json
 import math
 import os
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -81,6 +84,18 @@ def test_a_local_task_is_measured_item_by_item(tiny, tmp_path):
 
     found = task_scores(tiny, str(local_task(tmp_path, "arc_easy", ROWS["arc_easy"] * 6)), 10)
     assert found.metric == "acc_norm" and len(found.scores) == 10 and set(found.scores) <= {0.0, 1.0}
+
+
+def test_the_task_in_the_docs_runs(tiny, tmp_path):
+    from postgrad.evaluation.battery.harness import task_scores
+
+    text = (Path(__file__).parents[3] / "docs" / "forgetting.md").read_text("utf-8")
+    block = next(b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if b.startswith("task:"))
+    rows = [{"question": f"What is {i} + 1?", "choices": ["0", str(i + 1)], "answer": 1} for i in range(8)]
+    (tmp_path / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "mine.yaml").write_text(block.replace("/data/questions.jsonl", str(tmp_path / "questions.jsonl")))
+    found = task_scores(tiny, str(tmp_path / "mine.yaml"), 20)
+    assert found.metric == "acc" and len(found.scores) == 8
 
 
 def test_what_cannot_be_measured_says_so(tiny, tmp_path):
