@@ -129,7 +129,8 @@ def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
 def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
     if not abilities:
         return "knowledge was not tested"
-    open_ones = [plain_benchmark(f) for f in abilities if f.verdict == "cannot_tell"]
+    single = [f for f in abilities if f.kind != "together"]
+    open_ones = [plain_benchmark(f) for f in single if f.verdict == "cannot_tell"]
     if not open_ones:
         return "no general benchmark was lost"
     whole = next((f for f in abilities if f.kind == "together" and f.verdict == "kept"), None)
@@ -137,7 +138,9 @@ def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
         return f"a loss of {points(whole.margin)} points over all {whole.n:,} general items is excluded"
     if len(open_ones) < A_FEW:
         return f"no general benchmark is known to be lost, though {' and '.join(open_ones)} had too few items to tell"
-    return f"no general benchmark is known to be lost, though {len(open_ones)} of {len(abilities)} had too few items to tell"
+    return (
+        f"no general benchmark is known to be lost, though {len(open_ones)} of {len(single)} had too few items to tell"
+    )
 
 
 def plain_benchmark(f: Forgetting) -> str:

@@ -42,7 +42,7 @@ def test_no_instruction_is_kept_by_silence_or_by_one_answer_to_everything():
         "I am a helpful assistant, and I am here to help you today.",
     ):
         kept = sum(q.rule(answer) for q in instructions().items)
-        assert kept <= (0 if not answer else len(instructions().items) // 3), answer
+        assert kept <= (0 if not answer else len(instructions().items) // 5), (answer, kept)
 
 
 @pytest.mark.parametrize(

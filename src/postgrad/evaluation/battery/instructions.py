@@ -13,6 +13,7 @@ from postgrad.evaluation.battery.asked import Question, Questions, Rule, prompts
 from postgrad.evaluation.metrics.format_rules import count_sentences
 
 TOKENS = 48
+_SENTENCE = 3  # fewer words are no sentence
 _BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d+[.)])[ \t]+\S", re.MULTILINE)
 _FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
 
@@ -24,8 +25,14 @@ def instructions() -> Questions:
 
 def _question(raw: dict[str, Any]) -> Question:
     options = {key: value for key, value in raw.items() if key not in ("text", "rule")}
-    rule = RULES[raw["rule"]](**options)
-    return Question(raw["text"], lambda answer: bool(answer.strip()) and rule(answer.strip()))
+    rule, wants_json = RULES[raw["rule"]](**options), raw["rule"].startswith("json")
+
+    def kept(answer: str) -> bool:
+        """JSON that nobody asked for keeps many a rule by accident, and no instruction."""
+        text = answer.strip()
+        return bool(text) and (wants_json or not text.startswith(("{", "[", "```"))) and rule(text)
+
+    return Question(raw["text"], kept)
 
 
 def capitals() -> Rule:
@@ -34,7 +41,8 @@ def capitals() -> Rule:
 
 
 def lower_case() -> Rule:
-    return lambda text: text.islower()
+    """No capital letter in a sentence of some words."""
+    return lambda text: text.islower() and len(text.split()) >= _SENTENCE
 
 
 def bullets(number: int) -> Rule:
@@ -70,11 +78,11 @@ def contains(phrase: str) -> Rule:
 
 
 def without(text_forbidden: str) -> Rule:
-    """A word counts where it stands as a word, a mark wherever it stands."""
+    """A sentence that avoids it; a word counts where it stands as a word, a mark wherever it stands."""
     if text_forbidden.isalpha():
         word = re.compile(rf"\b{re.escape(text_forbidden)}s?\b", re.IGNORECASE)
-        return lambda text: word.search(text) is None
-    return lambda text: text_forbidden not in text
+        return lambda text: len(text.split()) >= _SENTENCE and word.search(text) is None
+    return lambda text: len(text.split()) >= _SENTENCE and text_forbidden not in text
 
 
 def at_most_words(number: int) -> Rule:

@@ -14,6 +14,8 @@ ONE_SIDED = 0.025
 """The level of one side of a 95 % interval: what a single benchmark's `lost` means."""
 CHOICE = ("knowledge", "commonsense", "reading", "arithmetic")
 """Kinds that are multiple choice; they are tested once more, all together."""
+_HARDLY = 0.1
+"""A base that does less than this share of what a test asks for has little to lose."""
 
 
 def judge(
@@ -58,10 +60,9 @@ def _described(test: Forgetting, before: Sequence[float]) -> Forgetting:
     if test.name not in TESTS:
         return replace(test, kind="own", title=test.name.removeprefix(HARNESS))
     about = TESTS[test.name]
-    guesses = about.chance and score_interval(before).low <= about.chance
-    note = (
-        f"The base guesses here ({100 * about.chance:.0f} % are right by chance): little can be lost."
-        if guesses
-        else ""
-    )
+    note = ""
+    if about.chance and score_interval(before).low <= about.chance:
+        note = f"The base guesses here ({100 * about.chance:.0f} % are right by chance): little can be lost."
+    elif not about.chance and test.base < _HARDLY:
+        note = f"The base does so in {sum(before):.0f} of {test.n}: little can be lost."
     return replace(test, kind=about.kind, title=about.title, note=note)
