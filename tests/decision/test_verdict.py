@@ -140,3 +140,23 @@ def test_a_missing_comparison_is_a_fault() -> None:
 
 def test_a_comparison_given_the_other_way_round_serves() -> None:
     assert decide([FEW, TUNED], [versus(FEW, TUNED)]).recommendation == "fine_tune"
+
+
+def test_lost_conduct_is_said_and_a_veto_only_where_the_model_is_to_be_asked_anything() -> None:
+    tests = [
+        *(Forgetting(f"b{i}", 200, 0.5, 0.5, 0.0, -0.03, 0.03, "cannot_tell", kind="knowledge") for i in range(6)),
+        Forgetting("all multiple choice", 1400, 0.5, 0.5, 0.0, -0.012, 0.012, "kept", kind="together"),
+        Forgetting("languages", 24, 0.5, 0.4, -0.1, -0.3, 0.1, "cannot_tell", kind="languages"),
+        Forgetting("style", 72, 1.0, 0.1, -0.9, -0.95, -0.8, "lost", kind="style"),
+    ]
+    arms, pairs = [BASE, FEW, TUNED], all_pairs(BASE, FEW, TUNED)
+    verdict = decide(arms, pairs, tests)
+    assert verdict.recommendation == "fine_tune"
+    assert verdict.sentence.endswith(
+        "and a loss of 2 points over all 1,400 general items is excluded; use it for this task alone, for it lost how to "
+        "behave outside it (style)."
+    )
+    assert any("b0 (200)" in r and "languages (24)" in r for r in verdict.reasons) and len(verdict.reasons) < 8
+    assert decide(arms, pairs, tests, general_use=True).recommendation == "few_shot"
+    without = [t for t in tests if t.kind not in ("together", "style")]
+    assert "6 of 6 had too few items to tell." in decide(arms, pairs, without).sentence

@@ -61,6 +61,7 @@ def recipe(tiny_folder, tmp_path):
         "base": str(tiny_folder),
         "evaluation.general_data": str(general),
         "evaluation.general_items": 20,
+        "evaluation.benchmarks": ["arc_easy", "piqa"],
         "training.epochs": 1,
         "decision.monthly_queries": 1000,
     }
@@ -73,9 +74,11 @@ def test_the_main_job(mails, recipe, tmp_path):
     assert {type(e) for e in events} == {Stage, Said, Progress, Step}
     assert report.data.train + report.data.validation + report.data.test == 60
     assert report.task.kind == "extraction" and "order" in report.system_prompt
-    assert {b.name for b in report.forgetting.benchmarks} == {"arc_easy", "piqa"} and all(
-        b.n == 20 for b in report.forgetting.benchmarks
-    )
+    assert {b.name: b.n for b in report.forgetting.benchmarks} == {
+        "arc_easy": 20,
+        "piqa": 20,
+        "all multiple choice": 40,
+    }
     assert report.training.train_loss[-1][1] < report.training.train_loss[0][1]
     assert report.samples[0].answers.keys() == {a.name for a in report.arms}
     assert report.cost.training > 0 and all(a.cost_per_1000 > 0 for a in report.arms)

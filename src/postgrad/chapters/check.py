@@ -128,12 +128,13 @@ def benchmark_questions(folder: str) -> Callable[[], Iterable[tuple[str, str]]]:
     """The questions of the general benchmarks, from a folder or from those at hand."""
 
     def questions() -> Iterable[tuple[str, str]]:
-        from postgrad.evaluation.forgetting import READERS, load_benchmarks
+        from postgrad.evaluation.forgetting import READERS, ROWS_OF, load_benchmarks
 
-        loaded, _ = load_benchmarks(tuple(READERS), 10**9, Path(folder) if folder else None)
+        files = [n for n in READERS if n not in ROWS_OF and (not folder or (Path(folder) / f"{n}.jsonl").exists())]
+        loaded, _ = load_benchmarks(files, 10**9, Path(folder) if folder else None)
         for benchmark in loaded:
             for item in benchmark.items:
-                yield benchmark.name, item.context + item.choices[item.answer]
+                yield benchmark.name, item.answered
 
     return questions
 

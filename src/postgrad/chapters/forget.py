@@ -3,69 +3,135 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from postgrad.chapters.general import ask, harness_scores
 from postgrad.chapters.job import Job
 from postgrad.errors import Interrupted
-from postgrad.evaluation.forgetting import load_benchmarks, right_answers
-from postgrad.evaluation.statistics import noninferiority
+from postgrad.evaluation.battery import ASKED, BATTERY, HARNESS, TESTS
+from postgrad.evaluation.battery.arithmetic import arithmetic
+from postgrad.evaluation.battery.asked import Questions
+from postgrad.evaluation.battery.judge import judge
+from postgrad.evaluation.battery.readers import READERS, ROWS_OF
+from postgrad.evaluation.battery.style import form_of, style
+from postgrad.evaluation.forgetting import Benchmark, load_benchmarks, requests, right_answers
 from postgrad.measures import Forgetting
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.score import encode_item, log_likelihoods
 from postgrad.progress import Progress, Said, Working
-from postgrad.report import ForgettingPart
+from postgrad.records import Record
+from postgrad.report import BenchmarkPart, ChangedPart, ForgettingPart
 from postgrad.storage import home, sha256_json
 
-BENCHMARKS = ("arc_easy", "piqa")
+SHOWN = 3  # questions with both answers, a benchmark
 
 
 @dataclass(frozen=True)
 class General:
-    """Right (1.0) or wrong (0.0) for every item of every benchmark, and what could not be tested."""
+    """Right (1.0) or wrong (0.0) for every item of every benchmark, and what could not be tested.
+
+    `answers` holds, for the benchmarks that are asked, the answer to each question in the order of the scores.
+    """
 
     scores: dict[str, list[float]]
     note: str
     seconds: float
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def benchmark_scores(job: Job, model: LanguageModel, adapter: str | None) -> Working[General]:
-    """Scores the benchmarks with the model as it stands; kept by model, adapter and items."""
-    settings = job.recipe.evaluation
-    folder = Path(settings.general_data) if settings.general_data else None
-    if folder is None and not (home() / "benchmarks").exists():
-        yield Said("Fetching the general benchmarks (once)")
-    benchmarks, note = load_benchmarks(BENCHMARKS, settings.general_items, folder)
-    if note:
+def benchmark_scores(
+    job: Job, model: LanguageModel, adapter: str | None, train: Sequence[Record] = ()
+) -> Working[General]:
+    """Scores the benchmarks with the model as it stands; kept by model, adapter and items.
+
+    Args:
+        train: The training part, whose answers' form general answers must not have.
+    """
+    names = job.recipe.evaluation.benchmarks or list(BATTERY)
+    benchmarks, notes = yield from _multiple_choice(job, names)
+    asked, more = _questions(names, train)
+    for note in [*notes, *more]:
         yield Said(note, warning=True)
     scores: dict[str, list[float]] = {}
     seconds = 0.0
     for benchmark in benchmarks:
-        inputs = {
-            "model": model.base.hash,
-            "adapter": adapter,
-            "dtype": model.device.dtype,
-            "items": sha256_json([[i.context, i.choices, i.answer] for i in benchmark.items]),
-        }
-        key, kept = job.kept("general", inputs, ("models", "evaluation/forgetting"))
-        if kept is None:
-            start = time.monotonic()
-            items = [encode_item(model, i.context, i.choices) for i in benchmark.items]
-            right = [0.0] * len(items)
-            for done, (index, value) in enumerate(right_answers(benchmark, log_likelihoods(model, items)), 1):
-                right[index] = value
-                if done % 4 == 0 or done == len(items):
-                    yield Progress(done, len(items), "items", benchmark.name)
-                if job.stopped():
-                    raise Interrupted("Interrupted while general ability was being measured.")
-            kept = {"right": right, "seconds": time.monotonic() - start}
-            job.store.put("general", key, inputs, kept)
-        scores[benchmark.name] = kept["right"]
-        seconds += kept["seconds"]
+        scores[benchmark.name], took = yield from _scored(job, model, adapter, benchmark)
+        seconds += took
+    for name in names:
+        if name.startswith(HARNESS):
+            scores[name], took = yield from harness_scores(job, model, adapter, name)
+            seconds += took
+    answered = yield from ask(job, model, adapter, asked)
+    for name, right in answered.scores.items():
         yield Said(
-            f"{benchmark.name}: {100 * sum(kept['right']) / len(kept['right']):.1f} % of {len(kept['right'])} items right (of the shorter half of {benchmark.origin})"
+            f"{name}: {sum(right):.0f} of {len(right)} ({TESTS[name].title[:1].lower() + TESTS[name].title[1:]})"
         )
-    return General(scores, note, seconds)
+    return General(scores | answered.scores, " ".join([*notes, *more]), seconds + answered.seconds, answered.answers)
+
+
+def _multiple_choice(job: Job, names: Sequence[str]) -> Working[tuple[list[Benchmark], list[str]]]:
+    """The benchmarks of items with choices, and what is to be said of those that cannot be had."""
+    settings = job.recipe.evaluation
+    folder = Path(settings.general_data) if settings.general_data else None
+    wanted, notes = [n for n in names if n in READERS], []
+    if folder is not None and not settings.benchmarks:
+        missing = [n for n in wanted if not (folder / f"{ROWS_OF.get(n, n)}.jsonl").exists()]
+        if missing and len(missing) < len(wanted):
+            wanted = [n for n in wanted if n not in missing]
+            notes.append(f"Not tested, since {settings.general_data} has no file of theirs: {', '.join(missing)}.")
+    if wanted and folder is None and not (home() / "benchmarks").exists():
+        yield Said("Fetching the general benchmarks (once)")
+    found, note = load_benchmarks(wanted, settings.general_items, folder, {n: t.share for n, t in TESTS.items()})
+    if "arithmetic" in names:
+        found.append(Benchmark("arithmetic", arithmetic(settings.general_items), "sums made from a seed"))
+    return found, [*notes, *([note] if note else [])]
+
+
+def _questions(names: Sequence[str], train: Sequence[Record]) -> tuple[list[Questions], list[str]]:
+    """The tests that are asked, and why style is not among them where it cannot be told."""
+    tests = [ASKED[name]() for name in names if name in ASKED]
+    if "style" not in names:
+        return tests, []
+    form = form_of([r.answer_text for r in train])
+    if form is None:
+        return tests, [
+            "Style is not tested: the training answers have no form that a rule could tell from other answers."
+        ]
+    return [*tests, style(form)], []
+
+
+def _scored(
+    job: Job, model: LanguageModel, adapter: str | None, benchmark: Benchmark
+) -> Working[tuple[list[float], float]]:
+    """Right or wrong for each item, and the seconds that it took."""
+    inputs = {
+        "model": model.base.hash,
+        "adapter": adapter,
+        "dtype": model.device.dtype,
+        "items": sha256_json([[i.context, i.contexts, i.choices, i.answer] for i in benchmark.items]),
+    }
+    key, kept = job.kept("general", inputs, ("models", "evaluation/forgetting", "evaluation/battery/readers"))
+    if kept is None:
+        start = time.monotonic()
+        encoded = [encode_item(model, context, choices) for context, choices in requests(benchmark)]
+        right = [0.0] * len(benchmark.items)
+        answers = right_answers(benchmark, log_likelihoods(model, encoded))
+        for done, (index, value) in enumerate(answers, 1):
+            right[index] = value
+            if done % 4 == 0 or done == len(right):
+                yield Progress(done, len(right), "items", benchmark.name)
+            if job.stopped():
+                raise Interrupted("Interrupted while general ability was being measured.")
+        kept = {"right": right, "seconds": time.monotonic() - start}
+        job.store.put("general", key, inputs, kept)
+    share, count = sum(kept["right"]) / len(kept["right"]), len(kept["right"])
+    origin = (
+        f" (of the shortest quarter of {benchmark.origin})" if benchmark.name in READERS else f" ({benchmark.origin})"
+    )
+    yield Said(f"{benchmark.name}: {100 * share:.1f} % of {count} items right{origin}")
+    return kept["right"], kept["seconds"]
 
 
 def forgetting(job: Job, before: General | None, after: General | None) -> tuple[ForgettingPart, list[Forgetting]]:
@@ -74,27 +140,20 @@ def forgetting(job: Job, before: General | None, after: General | None) -> tuple
     if before is None or after is None:
         why = "Switched off." if not job.recipe.evaluation.general else "Nothing was trained."
         return ForgettingPart(margin=margin, note=why), []
-    tests = [
-        noninferiority(before.scores[name], after.scores[name], margin, name=name)
-        for name in after.scores
-        if name in before.scores
-    ]
-    part = ForgettingPart.model_validate(
-        {
-            "margin": margin,
-            "note": before.note,
-            "benchmarks": [
-                {
-                    "name": t.name,
-                    "n": t.n,
-                    "base": t.base,
-                    "tuned": t.tuned,
-                    "difference": t.difference,
-                    "interval": (t.low, t.high),
-                    "verdict": t.verdict,
-                }
-                for t in tests
-            ],
-        }
-    )
-    return part, tests
+    tests = judge(before.scores, after.scores, margin)
+    parts = [
+        BenchmarkPart(
+            name=t.name, n=t.n, base=t.base, tuned=t.tuned, difference=t.difference, interval=(t.low, t.high), verdict=t.verdict,
+            kind=t.kind, title=t.title, note=t.note, p_lost=t.p_lost, changed=_changed(before, after, t.name),
+        )
+        for t in tests
+    ]  # fmt: skip
+    return ForgettingPart(margin=margin, note=before.note, benchmarks=parts), tests
+
+
+def _changed(before: General, after: General, name: str) -> list[ChangedPart]:
+    """Questions that were answered well before and are not any more."""
+    first, second = before.answers.get(name, {}), after.answers.get(name, {})
+    pairs = zip(first, before.scores[name], after.scores[name], strict=True) if first and second else ()
+    worse = [prompt for prompt, was, now in pairs if was > now]
+    return [ChangedPart(prompt=p, before=first[p], after=second[p]) for p in worse[:SHOWN]]

@@ -10,6 +10,7 @@ from typing import Any
 
 from postgrad.costs import Price, machine_price
 from postgrad.errors import UsageError
+from postgrad.evaluation.battery import check_names
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.remote_rules import Purse
 from postgrad.models.render import Renderer, load_renderer
@@ -32,6 +33,7 @@ class Job:
         self.model: LanguageModel | None = None
         self.purse = Purse(recipe.evaluation.remote_budget_usd)
         self.left_out: list[LeftOutPart] = []
+        check_names(recipe.evaluation.benchmarks)
         if "fine_tuned+rag" in recipe.evaluation.arms and "fine_tuned" not in recipe.evaluation.arms:
             raise UsageError("The arm fine_tuned+rag needs the arm fine_tuned.", "Name both in --arms.")
 

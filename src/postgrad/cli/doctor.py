@@ -40,6 +40,7 @@ def command(
         f"Hub      {'reachable' if facts['hub'] else 'not reachable: the embedded model, folders and GGUF files work without it'}"
     )
     out(f"Sandbox  {facts['sandbox']}")
+    out(f"Battery  {facts['battery']}")
     for problem, mend in facts["missing"]:
         out(f"✗ {problem}\n  mend: {mend}")
     if not facts["missing"]:
@@ -87,7 +88,7 @@ def look() -> dict[str, Any]:
     return {
         "python": platform.python_version(), "postgrad": __version__, "torch": _version("torch"), "transformers": _version("transformers"),
         "cores": os.cpu_count(), "memory_gb": memory.total / 1e9, "memory_free_gb": memory.available / 1e9, "disk_free_gb": disk,
-        "home": str(folder), "device": device, "gpu": gpu, "hub": _reachable("huggingface.co"), "sandbox": _sandbox(), "missing": missing,
+        "home": str(folder), "device": device, "gpu": gpu, "hub": _reachable("huggingface.co"), "sandbox": _sandbox(), "battery": _battery(), "missing": missing,
     }  # fmt: skip
 
 
@@ -100,6 +101,21 @@ def _sandbox() -> str:
         return f"{find_sandbox().name}: answers that are programs can be tested"
     except UsageError as error:
         return f"none (only needed to test answers that are programs): {error.message}"
+
+
+def _battery() -> str:
+    """What the test for forgetting can use here."""
+    from postgrad.evaluation.battery.readers import READERS, ROWS_OF
+    from postgrad.storage import home
+
+    needed = [name for name in READERS if name not in ROWS_OF]
+    there = sum((home() / "benchmarks" / f"{name}.jsonl").exists() for name in needed)
+    rows = f"{there} of {len(needed)} public benchmarks at hand" + (
+        "" if there == len(needed) else ", fetched when first needed"
+    )
+    harness = _version("lm-eval")
+    tasks = f"tasks of lm-eval {harness}" if harness != "not installed" else "no tasks of lm-eval (extra lm-eval)"
+    return f"{rows}; sums and questions of our own; {tasks}. Short English questions mostly: docs/forgetting.md"
 
 
 def _version(package: str) -> str:

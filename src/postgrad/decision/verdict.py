@@ -16,13 +16,14 @@ from postgrad.decision.wording import (
     achieved_too,
     comparison_reason,
     forgetting_clause,
-    forgetting_reason,
+    forgetting_reasons,
     interval,
     opening_name,
+    plain_benchmark,
     plain_name,
     points,
 )
-from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
+from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting, Verdict
 
 SMALLEST_WORTH = 0.02
 USELESS = 0.05
@@ -41,6 +42,7 @@ def decide(
     monthly_costs: Mapping[str, float] | None = None,
     monthly_budget: float | None = None,
     metric: str = "",
+    general_use: bool = False,
 ) -> Verdict:
     """What to do with these measurements.
 
@@ -54,6 +56,7 @@ def decide(
         monthly_costs: Money a month by arm, where known.
         monthly_budget: What may be spent a month; None for no limit.
         metric: How a person calls the primary metric, for graded scores.
+        general_use: The model is to be asked anything, not this task alone: lost conduct is then a veto too.
 
     Raises:
         ValueError: No arms, or a comparison that the rules need is missing.
@@ -69,6 +72,7 @@ def decide(
         dict(monthly_costs or {}),
         monthly_budget,
         metric,
+        general_use,
     )
     if all(a.score.high < USELESS for a in arms):
         verdict = _none_works(case)
@@ -94,6 +98,7 @@ class _Case:
     costs: Mapping[str, float]
     budget: float | None
     metric: str
+    general_use: bool
 
     @property
     def untrained(self) -> list[ArmResult]:
@@ -130,7 +135,8 @@ class _Case:
 
     def vetoes(self, arm: ArmResult) -> list[str]:
         """Why an arm that wins may still not be recommended."""
-        lost = [f.name for f in self.forgetting if f.verdict == "lost"]
+        binding = [f for f in self.forgetting if self.general_use or f.kind not in CONDUCT]
+        lost = [plain_benchmark(f) for f in binding if f.verdict == "lost"]
         out = [f"tuning lost general ability ({', '.join(lost)})"] if lost else []
         cost = self.costs.get(arm.name)
         if self.budget is not None and cost is not None and cost > self.budget:
@@ -139,7 +145,7 @@ class _Case:
 
     def further_reasons(self) -> list[str]:
         """What a reader wants to know whatever the verdict is."""
-        out = [forgetting_reason(f) for f in self.forgetting]
+        out = forgetting_reasons(self.forgetting)
         if self.needs_documents and any(a.requires_training and not _retrieves(a) for a in self.arms.values()):
             out.append("The answers rest on documents, so a tuned model without retrieval is not offered.")
         unpriced = [a.name for a in self.offered if a.name not in self.costs]

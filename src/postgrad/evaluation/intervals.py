@@ -74,14 +74,19 @@ def tango(first_only: int, second_only: int, n: int, z: float) -> Interval:
     """
 
     def statistic(delta: float) -> float:
-        q = tango_nuisance(first_only, second_only, n, delta)
-        variance = n * (2 * q + delta * (1 - delta))
-        return (first_only - second_only - n * delta) / math.sqrt(max(variance, 1e-300))
+        return tango_statistic(first_only, second_only, n, delta)
 
     estimate, edge = (first_only - second_only) / n, 1 - 1e-9
     low = _falling_root(lambda d: statistic(d) - z, -edge, estimate) if first_only - second_only > -n else -1.0
     high = _falling_root(lambda d: statistic(d) + z, estimate, edge) if first_only - second_only < n else 1.0
     return low, high
+
+
+def tango_statistic(first_only: int, second_only: int, n: int, delta: float) -> float:
+    """Tango's score statistic, about standard normal where the true difference is `delta`."""
+    q = tango_nuisance(first_only, second_only, n, delta)
+    variance = n * (2 * q + delta * (1 - delta))
+    return (first_only - second_only - n * delta) / math.sqrt(max(variance, 1e-300))
 
 
 def tango_nuisance(first_only: int, second_only: int, n: int, delta: float) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from postgrad.evaluation.intervals import Floats, Interval, difference_interval, share_interval, tango, units, wilson
-from postgrad.evaluation.significance import holm, mcnemar, sign_flip
+from postgrad.evaluation.significance import beyond_margin, holm, mcnemar, sign_flip
 from postgrad.measures import ArmResult, Comparison, Forgetting, ForgettingVerdict, Score
 
 CONFIDENCE = 0.95
@@ -135,8 +135,10 @@ def noninferiority(
     tuned, base = _paired(tuned_correct, base_correct)
     low, high = _difference_interval(tuned, base, None)
     verdict: ForgettingVerdict = "kept" if low > -margin else "lost" if high < -margin else "cannot_tell"
-    difference = float((tuned - base).mean())
-    return Forgetting(name, len(base), float(base.mean()), float(tuned.mean()), difference, low, high, verdict, margin)
+    difference, p_lost = float((tuned - base).mean()), beyond_margin(tuned, base, margin)
+    return Forgetting(
+        name, len(base), float(base.mean()), float(tuned.mean()), difference, low, high, verdict, margin, p_lost
+    )
 
 
 def _difference_interval(left: Floats, right: Floats, groups: Groups) -> Interval:

@@ -28,8 +28,11 @@ class ChoiceItem:
 
 
 def encode_item(model: LanguageModel, context: str, choices: Sequence[str]) -> ChoiceItem:
-    """Tokenises as the lm-evaluation-harness does: context and choice together, cut where the context's tokens end."""
+    """Tokenises as the lm-evaluation-harness does: context and choice together, cut where the context's tokens
+    end; white space at the context's end belong to the choices."""
     renderer = model.renderer
+    bare = context.rstrip() or context
+    context, choices = bare, [context[len(bare) :] + choice for choice in choices]
     context_ids = renderer.encode(context)
     cut = len(context_ids)
     wholes = [renderer.encode(context + choice) for choice in choices]
@@ -40,6 +43,14 @@ def log_likelihoods(
     model: LanguageModel, items: Sequence[ChoiceItem], token_budget: int = 4096
 ) -> Iterator[tuple[int, list[float]]]:
     """Sum of log-probabilities of every choice given its context: yields (index of item, one value a choice)."""
+    for index, values in greedy_log_likelihoods(model, items, token_budget):
+        yield index, [value for value, _ in values]
+
+
+def greedy_log_likelihoods(
+    model: LanguageModel, items: Sequence[ChoiceItem], token_budget: int = 4096
+) -> Iterator[tuple[int, list[tuple[float, bool]]]]:
+    """The same, each with whether greedy decoding would have written the choice."""
     order = sorted(range(len(items)), key=lambda i: -len(items[i].context))
     shared = shared_beginning([item.context for item in items])
     with torch.inference_mode():
@@ -87,7 +98,9 @@ def _batches(order: list[int], items: Sequence[ChoiceItem], budget: int) -> Iter
         yield batch
 
 
-def _batch_scores(model: LanguageModel, items: list[ChoiceItem], prefix: Any, shared: int) -> list[list[float]]:
+def _batch_scores(
+    model: LanguageModel, items: list[ChoiceItem], prefix: Any, shared: int
+) -> list[list[tuple[float, bool]]]:
     kind, config = model.device.kind, model.module.config
     width = max(len(i.context) for i in items)
     cache = copied(prefix, config, len(items)) if prefix is not None else growing_cache(config)
@@ -116,16 +129,20 @@ def _batch_scores(model: LanguageModel, items: list[ChoiceItem], prefix: Any, sh
         hidden_BTH = torch.cat([hidden_BTH, out[:, :-1]], dim=1)
     wanted = torch.arange(longest, device=kind)[None] < lengths[:, None]
     scores = torch.zeros(wanted.shape, device=kind)
-    scores[wanted] = _token_logprobs(model, hidden_BTH[wanted], ids_BT[wanted])
-    sums = iter(scores.double().sum(1).tolist())
+    greedy = torch.ones(wanted.shape, dtype=torch.bool, device=kind)
+    scores[wanted], greedy[wanted] = _token_logprobs(model, hidden_BTH[wanted], ids_BT[wanted])
+    sums = iter(zip(scores.double().sum(1).tolist(), greedy.all(1).tolist(), strict=True))
     return [[next(sums) for _ in item.choices] for item in items]
 
 
 def _token_logprobs(
     model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, chunk: int = 1024
-) -> torch.Tensor:
-    parts = []
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each target's log-probability, and whether no other token is likelier."""
+    parts, likeliest = [], []
     for i in range(0, len(targets_N), chunk):
         logits = model.head(hidden_NH[i : i + chunk])
-        parts.append(logits.gather(1, targets_N[i : i + chunk, None])[:, 0] - logits.logsumexp(1))
-    return torch.cat(parts)
+        targets = logits.gather(1, targets_N[i : i + chunk, None])[:, 0]
+        parts.append(targets - logits.logsumexp(1))
+        likeliest.append(targets >= logits.max(1).values)
+    return torch.cat(parts), torch.cat(likeliest)

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postgrad.measures import KINDS
 from postgrad.pages import pictures, wording
 from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
 from postgrad.report import ArmPart, ComparisonPart, FindingPart, Report
@@ -79,6 +80,7 @@ def render_report(report: Report) -> str:
         .get_template("report.html.j2")
         .render(
             report=report,
+            kinds=KINDS,
             arms=arms,
             best=best,
             chosen=chosen_arm(report),

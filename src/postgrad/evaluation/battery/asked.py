@@ -1,0 +1,39 @@
+"""Questions that the model answers in its own words, and the rule by which each answer is right or wrong.
+
+The prompts were written for postgrad and lie beside this file; answers are greedy and short, so a rule looks at how an answer
+begins rather than at how it ends.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+Rule = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt, and the rule that tells a right answer."""
+
+    prompt: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Questions that are asked together; `tokens` is the room of an answer."""
+
+    name: str
+    items: tuple[Question, ...]
+    tokens: int
+
+
+@cache
+def prompts_of(name: str) -> dict[str, Any]:
+    """One of the data files beside this file."""
+    return tomllib.loads(resources.files("postgrad.evaluation.battery").joinpath(f"{name}.toml").read_text("utf-8"))

@@ -1,0 +1,80 @@
+"""Many benchmarks at once: a sound model is not vetoed by chance, a damaged one is, and together they see what each cannot."""
+
+import numpy as np
+import pytest
+
+from postgrad.evaluation.battery.judge import judge, judged_together
+from postgrad.evaluation.significance import beyond_margin
+from postgrad.evaluation.statistics import noninferiority
+
+NAMES = [
+    "arc_easy",
+    "mmlu_continuation",
+    "hellaswag",
+    "piqa",
+    "winogrande",
+    "boolq",
+    "arithmetic",
+    "instructions",
+    "style",
+]
+
+
+def paired(random, n, loss, change=0.1):
+    """Right before and after; `loss` is the true difference, `change` the share of items that flip either way."""
+    before = random.random(n) < 0.5
+    down, up = random.random(n) < change + loss, random.random(n) < change - loss
+    after = np.where(before, ~down, up)
+    return before.astype(float), after.astype(float)
+
+
+def test_at_the_margin_itself_a_veto_is_rare_however_many_benchmarks():
+    """Every benchmark has lost exactly what is tolerated: the hardest case for false vetoes."""
+    random = np.random.default_rng(1)
+    alone = together = 0
+    for _ in range(150):
+        tests = [noninferiority(*paired(random, 200, 0.02), 0.02, name=n, resamples=400) for n in NAMES]
+        alone += any(t.verdict == "lost" for t in tests)
+        together += any(t.verdict == "lost" for t in judged_together(tests))
+    assert alone > 15, "without correction a dozen benchmarks veto often"
+    assert together <= 9, "at most 2.5 % of runs, and what 150 runs add by chance"
+
+
+def test_real_losses_are_found_and_said_in_order():
+    random = np.random.default_rng(2)
+    pairs = {
+        n: paired(random, 200, 0.3 if n == "piqa" else 0.0, 0.35 if n == "piqa" else 0.05) for n in reversed(NAMES)
+    }
+    found = judge({n: p[0] for n, p in pairs.items()}, {n: p[1] for n, p in pairs.items()}, 0.02)
+    verdicts = {t.name: t.verdict for t in found}
+    assert verdicts["piqa"] == "lost" and list(verdicts.values()).count("lost") <= 2
+    kinds = [t.kind for t in found]
+    assert kinds == sorted(
+        kinds, key=["knowledge", "commonsense", "reading", "arithmetic", "together", "instructions", "style"].index
+    )
+    together = next(t for t in found if t.kind == "together")
+    assert together.n == 1400, "multiple choice alone"
+
+
+def test_together_they_exclude_what_each_alone_cannot():
+    random = np.random.default_rng(3)
+    pairs = {n: paired(random, 200, 0.0, 0.03) for n in NAMES[:7]}
+    found = judge({n: p[0] for n, p in pairs.items()}, {n: p[1] for n, p in pairs.items()}, 0.02)
+    assert next(t for t in found if t.kind == "together").verdict == "kept"
+    assert any(t.verdict == "cannot_tell" for t in found)
+
+
+def test_guessing_is_said():
+    random = np.random.default_rng(4)
+    guesses = (random.random(200) < 0.25).astype(float)
+    (test,) = judge({"mmlu": guesses}, {"mmlu": guesses}, 0.02)
+    assert "guesses" in test.note and test.kind == "knowledge"
+
+
+@pytest.mark.parametrize(("gained", "lost", "p"), [(0, 0, 0.98), (0, 30, 1e-4), (5, 9, 0.5)])
+def test_the_p_value_grows_with_the_loss(gained, lost, p):
+    change = np.array([1.0] * gained + [-1.0] * lost + [0.0] * (200 - gained - lost))
+    base = (change < 0).astype(float)
+    assert (beyond_margin(base + change, base, 0.02) < 0.025) == (p < 0.025)
+    graded = beyond_margin((base + change) * 0.99, base * 0.99, 0.02)
+    assert (graded < 0.025) == (p < 0.025)
