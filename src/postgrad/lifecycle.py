@@ -16,11 +16,13 @@ from postgrad.chapters.conclude import conclude, register
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import read_and_check
+from postgrad.chapters.results import result_lines
 from postgrad.chapters.train import train_model
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.report import Report
+from postgrad.results import write_results
 from postgrad.storage import check_writable, home
 
 
@@ -32,7 +34,7 @@ def run(
     Args:
         recipe: All settings.
         paths: The user's files.
-        out: Folder for `report.json` and `report.html`.
+        out: Folder for `report.json`, `report.html` and `results.jsonl`.
         stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
 
     Raises:
@@ -78,5 +80,6 @@ def run(
     if trained is not None:
         report = register(job, model, data, trained, report)
     write_report(report, out)
+    write_results(result_lines(data.test, results, data.groups), out)
     yield Said(report.verdict.sentence)
     return report

@@ -54,6 +54,7 @@ class ArmResult:
         requires_training: Whether this arm exists only after a training.
         note: One sentence on how the arm was made, for the report.
         confidences: How sure it was of each answer: the geometric mean probability of its tokens; empty where unknown.
+        finishes: Why each answer ended (`stop`, `length`); empty where unknown.
     """
 
     name: str
@@ -69,6 +70,7 @@ class ArmResult:
     note: str = ""
     confidences: tuple[float, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    finishes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

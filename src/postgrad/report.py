@@ -213,7 +213,7 @@ class ModelPart(_Part):
 
 
 class Report(_Part):
-    """Everything measured in one run."""
+    """Everything measured in one run; `recipe` holds the settings that it was made with."""
 
     schema_version: int = SCHEMA_VERSION
     name: str
@@ -237,6 +237,7 @@ class Report(_Part):
     model: ModelPart | None = None
     machine: dict[str, Any] = {}
     seconds: dict[str, float] = {}
+    recipe: dict[str, Any] = {}
 
 
 class LookPart(_Part):

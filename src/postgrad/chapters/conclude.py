@@ -6,10 +6,12 @@ import datetime
 import platform
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import postgrad
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import PASSAGES, Data
+from postgrad.chapters.results import keep_trace
 from postgrad.chapters.train import Result
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
@@ -66,13 +68,13 @@ def conclude(
         data=data_part(data),
         system_prompt=data.system_prompt,
         resolvable_difference=data.resolvable,
-        arms=[_arm(model, r) for r in results],
-        comparisons=[_comparison(c) for c in comparisons],
+        arms=[arm_part(model, r) for r in results],
+        comparisons=[comparison_part(c) for c in comparisons],
         forgetting=forgetting_part,
         edge_cases=_edge_cases(job, data, results),
         training=trained.part if trained else None,
         automation=rate,
-        samples=_samples(data, results),
+        samples=sample_parts(data, results),
         cost=cost,
         verdict=VerdictPart(
             recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=list(verdict.reasons)
@@ -88,6 +90,7 @@ def conclude(
             "training": round(trained.seconds, 1) if trained else 0.0,
             "this command": round(time.monotonic() - job.started, 1),
         },
+        recipe=job.recipe.model_dump(mode="json"),
     )
 
 
@@ -101,10 +104,19 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
             "system_prompt": data.system_prompt if data.own_system else None,
             "metric": report.task.metric, "score": tuned["fine_tuned"].score, "recommendation": report.verdict.recommendation,
             "passages": PASSAGES if data.passages else 0, "dtype": model.device.dtype,
+            "automation": certified(report), "trace": keep_trace(job, [*data.train, *data.validation]),
         },
     )  # fmt: skip
     part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
     return report.model_copy(update={"model": part})
+
+
+def certified(report: Report) -> dict[str, Any] | None:
+    """What the server needs to know to say which answers a person should see; None where no threshold was certified."""
+    rate = report.automation
+    if rate is None or rate.threshold is None:
+        return None
+    return rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"})
 
 
 def _needs_documents(data: Data) -> bool:
@@ -137,7 +149,8 @@ def data_part(data: Data) -> DataPart:
     )  # fmt: skip
 
 
-def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
+def arm_part(model: LanguageModel, result: ArmResult) -> ArmPart:
+    """An arm as the report keeps it."""
     name = model.name + (" + adapter" if result.requires_training else "")
     return ArmPart(
         name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
@@ -146,7 +159,8 @@ def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
     )  # fmt: skip
 
 
-def _comparison(c: Comparison) -> ComparisonPart:
+def comparison_part(c: Comparison) -> ComparisonPart:
+    """A comparison as the report keeps it."""
     return ComparisonPart(
         arm=c.arm,
         against=c.against,
@@ -173,7 +187,7 @@ def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[Slic
     ]  # fmt: skip
 
 
-def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
+def sample_parts(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
     """Test examples side by side: first those where the arms differ most, then the rest in order."""
     spread = [max(r.scores[i] for r in results) - min(r.scores[i] for r in results) for i in range(len(data.test))]
     order = sorted(range(len(data.test)), key=lambda i: -spread[i])

@@ -21,6 +21,7 @@ from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
 from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.findings import Checked, Context, Finding
+from postgrad.models.render import Renderer
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Conversation, Record, content_hash
 
@@ -114,7 +115,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     """
     recipe = job.recipe
     loaded, checked, kept = yield from checked_records(job, paths)
-    passages = yield from _passages(recipe.evaluation.docs)
+    passages = yield from passages_of(recipe.evaluation.docs)
     renderer = yield from job.renderer()
     held = yield from held_out_files(job)
     parts = yield from divide(recipe.data, recipe.seed, kept, held)
@@ -131,8 +132,8 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
         yield Said(caution, warning=True)
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolvable,
-        data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
-        passages, _retriever(passages), recipe.data.group,
+        data_hash(kept), token_histogram(renderer, kept),
+        passages, retriever(passages), recipe.data.group,
     )  # fmt: skip
 
 
@@ -172,7 +173,7 @@ def _usable(records: Sequence[Record]) -> list[Conversation]:
     return usable
 
 
-def _passages(docs: str | None) -> Working[tuple[Passage, ...]]:
+def passages_of(docs: str | None) -> Working[tuple[Passage, ...]]:
     """The passages of the user's documents; says what could not be read."""
     if docs is None:
         return ()
@@ -182,15 +183,17 @@ def _passages(docs: str | None) -> Working[tuple[Passage, ...]]:
     return tuple(Passage(c.text, c.document) for c in chunk_documents(found.documents))
 
 
-def _retriever(passages: Sequence[Passage]) -> Callable[[str], list[Passage]] | None:
+def retriever(passages: Sequence[Passage]) -> Callable[[str], list[Passage]] | None:
+    """The search over passages; None where there are none."""
     if not passages:
         return None
     index = Index([p.text for p in passages])
     return lambda question: [passages[i] for i in index.search(question, PASSAGES)]
 
 
-def _histogram(lengths: Sequence[int], bins: int = 16) -> tuple[tuple[int, int], ...]:
-    """Counts by length in up to `bins` equal bins: (upper edge, records)."""
+def token_histogram(renderer: Renderer, records: Sequence[Record], bins: int = 16) -> tuple[tuple[int, int], ...]:
+    """Counts by length in up to `bins` equal bins: (upper edge in tokens, records)."""
+    lengths = [renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in records]
     width = max(1, -(-max(lengths) // bins))
     edges = range(width, max(lengths) + width, width)
     return tuple((edge, sum(edge - width < n <= edge for n in lengths)) for edge in edges)

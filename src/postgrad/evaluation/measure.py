@@ -125,6 +125,7 @@ def measure(
         note=arm.note,
         confidences=tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions),
         details=dict(found.details),
+        finishes=tuple(c.finish for c in completions),
     )
 
 
