@@ -11,7 +11,6 @@ import typer
 
 from postgrad.cli.door import StopSign, out, show
 from postgrad.cli.options import listed, price_given
-from postgrad.errors import UsageError
 
 
 def command(

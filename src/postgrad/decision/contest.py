@@ -13,7 +13,16 @@ from dataclasses import replace
 
 from postgrad.decision.power import ALPHA, examples_needed
 from postgrad.decision.verdict import SMALLEST_WORTH, USELESS
-from postgrad.decision.wording import about, achieved, achieved_too, comparison_reason, interval, plain_name, points
+from postgrad.decision.wording import (
+    about,
+    achieved,
+    achieved_too,
+    comparison_reason,
+    interval,
+    opening_name,
+    plain_name,
+    points,
+)
 from postgrad.measures import ArmResult, Comparison, Verdict
 
 
@@ -45,7 +54,7 @@ def contest(
             "cannot_tell", sentence, (f"The intervals of all lie below {points(USELESS)} points.",), tuple(comparisons)
         )
     if not others:
-        sentence = f"{_start(best)} {achieved(best, metric)}; nothing else was measured beside it."
+        sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured beside it."
         return Verdict(best.name, sentence, (), tuple(comparisons))
     table = {(c.arm, c.against): c for c in comparisons}
     pairs = {a.name: between(table, best.name, a.name) for a in others}
@@ -120,8 +129,3 @@ def _beats(c: Comparison, worth: float) -> bool:
 
 def _price(arm: ArmResult) -> float:
     return arm.cost_per_1000 if arm.cost_per_1000 is not None else math.inf
-
-
-def _start(arm: ArmResult) -> str:
-    name = plain_name(arm.name)
-    return name[:1].upper() + name[1:] if name != arm.name else name

@@ -24,9 +24,9 @@ def plain_name(name: str) -> str:
 
 
 def opening_name(name: str) -> str:
-    """The same at the start of a sentence."""
+    """The same at the start of a sentence; a model's own name keeps its letters."""
     plain = plain_name(name)
-    return plain[:1].upper() + plain[1:]
+    return plain[:1].upper() + plain[1:] if name in _NAMES else plain
 
 
 def right_or_wrong(arm: ArmResult) -> bool:
