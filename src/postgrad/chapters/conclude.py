@@ -82,6 +82,7 @@ def conclude(
         machine={
             "device": model.device.name,
             "dtype": model.device.dtype,
+            "parameters": model.parameters,
             "gflops": {k: round(v) for k, v in model.device.gflops.items()},
             "python": platform.python_version(),
         },
@@ -155,7 +156,7 @@ def arm_part(model: LanguageModel, result: ArmResult) -> ArmPart:
     return ArmPart(
         name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
         prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
-        cost_per_1000=result.cost_per_1000, note=result.note, details=result.details,
+        cost_per_1000=result.cost_per_1000, note=result.note, details=result.details, trained=result.requires_training,
     )  # fmt: skip
 
 

@@ -149,5 +149,5 @@ def remote_part(result: ArmResult) -> ArmPart:
     return ArmPart(
         name=result.name, model=result.name.removeprefix("remote: "), score=result.score.value, interval=(result.score.low, result.score.high),
         n=result.score.n, metrics=result.metrics, prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean,
-        latency_ms_p50=result.latency_ms_p50, cost_per_1000=result.cost_per_1000, note=result.note, details=result.details,
+        latency_ms_p50=result.latency_ms_p50, cost_per_1000=result.cost_per_1000, note=result.note, details=result.details, trained=False,
     )  # fmt: skip

@@ -19,14 +19,17 @@ _NAMES = {
 
 
 def plain_name(name: str) -> str:
-    """The arm as a manager would call it."""
+    """The arm as a manager would call it; `ARM @ BASE` is that arm on one of several bases."""
+    arm, at, base = name.partition(" @ ")
+    if at and arm in _NAMES:
+        return f"the untouched {base}" if arm == "base" else f"{_NAMES[arm]} on {base}"
     return _NAMES.get(name, name)
 
 
 def opening_name(name: str) -> str:
     """The same at the start of a sentence; a model's own name keeps its letters."""
     plain = plain_name(name)
-    return plain[:1].upper() + plain[1:] if name in _NAMES else plain
+    return plain[:1].upper() + plain[1:] if plain != name else plain
 
 
 def right_or_wrong(arm: ArmResult) -> bool:

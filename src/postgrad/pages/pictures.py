@@ -136,7 +136,7 @@ def automation_picture(curve: Sequence[tuple[float, float]], target: float, cove
 
 
 def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: bool, narrow: bool) -> None:
-    colour = INKS["trained" if wording.is_trained(arm.name) else "accent"]
+    colour = INKS["trained" if wording.answers_trained(arm) else "accent"]
     weight = "bold" if best else "normal"
     low, high = arm.interval
     y = place + (0.16 if narrow else 0)
@@ -152,7 +152,7 @@ def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: boo
             clip_on=False,
         )
     axes.plot([low, high], [y, y], color=colour, linewidth=7, alpha=0.32, solid_capstyle="round", clip_on=False)
-    marker = "D" if wording.is_trained(arm.name) else "o"
+    marker = "D" if wording.answers_trained(arm) else "o"
     size = (11 if best else 9) - (marker == "D") * 1.5
     axes.plot([arm.score], [y], marker, markersize=size, color=colour, clip_on=False, zorder=4)
     style: dict[str, Any] = {"parse_math": False, "weight": weight, "color": INKS["ink"], "va": "center"}
