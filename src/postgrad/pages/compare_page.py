@@ -47,7 +47,10 @@ def render_compare(report: CompareReport) -> str:
             tiles=_tiles(report),
             wide=pictures.arms_picture(arms, report.b.name, True),
             narrow=pictures.arms_picture(arms, report.b.name, True, narrow=True),
-            changes=[(c.kind, wording.spaced(c.name), _value(c.a), _value(c.b)) for c in report.changes],
+            changes=[
+                (c.kind, c.name if c.kind == "settings" else wording.spaced(c.name), _value(c.a), _value(c.b))
+                for c in report.changes
+            ],
             worsened=[_shown(report, item) for item in report.worsened],
             improved=[_shown(report, item) for item in report.improved],
         )
@@ -99,10 +102,12 @@ def _value(value: Any) -> str:
         return wording.NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict | list) and not value:
+        return "none"
     if isinstance(value, dict):
         return wording.shorten(", ".join(f"{wording.spaced(str(k))} {_value(v)}" for k, v in value.items()), LONG_VALUE)
     if isinstance(value, list):
-        return wording.shorten(", ".join(_value(v) for v in value), LONG_VALUE) or "none"
+        return wording.shorten(", ".join(_value(v) for v in value), LONG_VALUE)
     text = str(value)
     if text.startswith("sha256:"):
         return text[:19] + "…"

@@ -35,8 +35,10 @@ def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool =
     if not arms:
         return ""
     width, row = (350.0, 54.0) if narrow else (640.0, 46.0)
-    names = [wording.shorten(wording.plain(arm.name), 38 if narrow else 26) for arm in arms]
-    left = 14.0 if narrow else min(230.0, 30 + 8.2 * max(map(len, names)))
+    names = [wording.shorten(wording.plain(arm.name), 38 if narrow else 34) for arm in arms]
+    meanings = [wording.arm_meaning(arm.name) for arm in arms]
+    widest = max(8.2 * max(map(len, names)), 5.9 * max(map(len, meanings)))
+    left = 14.0 if narrow else min(270.0, 30 + widest)
     height = row * len(arms) + 34
     axes = _axes(width, height, left=left, right=72, top=2, bottom=32)
     _score_axis(axes, arms, share)
@@ -45,6 +47,12 @@ def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool =
     axes.grid(axis="x", color=INKS["line"], linewidth=1)
     for place, (arm, name) in enumerate(zip(arms, names, strict=True)):
         _arm(axes, place, arm, name, arm.name == best, share, narrow)
+        if not narrow and meanings[place]:
+            style: dict[str, Any] = {"parse_math": False, "color": INKS["soft"], "va": "center", "ha": "right"}
+            beside = axes.get_yaxis_transform()
+            axes.text(
+                -20 / axes.bbox.width, place + 0.23, meanings[place], transform=beside, fontsize=TEXT - 2, **style
+            )
     said = "; ".join(f"{a.name} {wording.score(a.score, share)}" for a in arms)
     kind = "narrow" if narrow else "wide"
     return _drawn(axes, f"arms-{kind}", f"Score of each arm: {wording.plain(said)}", f"only-{kind}")
@@ -160,7 +168,8 @@ def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: boo
     if narrow:
         axes.text(0, place - 0.2, name, ha="left", transform=beside, fontsize=TEXT + 1, **style)
     else:
-        axes.text(-20 / axes.bbox.width, y, name, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
+        above = 0.15 if wording.arm_meaning(arm.name) else 0.0
+        axes.text(-20 / axes.bbox.width, y - above, name, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
     said = wording.score(arm.score, share)
     axes.text(edge, y, said, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
 
