@@ -6,6 +6,7 @@ untrained arms of all bases come first, and only the bases that can still win ar
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -89,9 +90,9 @@ def _one(
     recipe: Recipe, label: str, base: str, paths: Sequence[Path], out: Path, stopped: Callable[[], bool]
 ) -> Working[BaseRun]:
     """One base's job, with a model's name of its own."""
-    name = f"{recipe.name}-{label}" if recipe.name else f"{paths[0].stem}-{label}"
+    name = recipe.name or re.sub(r"[^A-Za-z0-9_-]+", "-", paths[0].stem).strip("-").lower() or "model"
     folder = out / label
-    own = merged(recipe, {"base": base, "name": name.replace("/", "-")})
+    own = merged(recipe, {"base": base, "name": f"{name}-{label}"})
     yield from run(own, paths, folder, stopped)
     return BaseRun(label, base, read_report(folder), {line.hash: line for line in read_results(folder)})
 

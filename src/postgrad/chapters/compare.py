@@ -45,6 +45,11 @@ def compare_runs(
         DataError: nothing in common, or judged by different metrics.
     """
     yield Stage("compare", "Pairing the examples")
+    if len(arms) > 2:
+        raise UsageError(
+            f"--arm names {len(arms)} arms.",
+            "One for both reports, or that of A and that of B: --arm few_shot,fine_tuned",
+        )
     first, second = (arms[0], arms[-1]) if arms else (None, None)
     left, right = apart(read_side(a, first), read_side(b, second))
     return (yield from compared(left, right, out, metric, margin))
@@ -79,7 +84,8 @@ def compared(left: Side, right: Side, out: Path, metric: str | None, margin: flo
     worsened = sum(g < 0 for g in gains)
     change = judge_change(found, worsened, margin)
     records = [left.lines[h].record() for h in pair.hashes]
-    parts = contrasts(pair.a, pair.b, parts_of(records, pair.groups), pair.groups)
+    parts = parts_of(records, pair.groups)
+    apart_from_chance = contrasts(pair.a, pair.b, parts, pair.groups)[:SLICES_SHOWN]
     report = CompareReport(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), postgrad_version=postgrad.__version__,
         a=side_part(left, pair.a, pair.groups), b=side_part(right, pair.b, pair.groups), metric=judged, rescored=rescored,
@@ -88,7 +94,7 @@ def compared(left: Side, right: Side, out: Path, metric: str | None, margin: flo
         ),
         difference=found.difference, interval=(found.low, found.high), p_value=found.p_value, margin=margin,
         verdict=change.verdict, passed=change.passed, sentence=change.sentence, examples_needed=change.examples_needed,
-        arms=common_arms(left, right, pair), slices=[difference_part(c, pair, parts_of(records, pair.groups)) for c in parts[:SLICES_SHOWN]],
+        arms=common_arms(left, right, pair), slices=[difference_part(c, pair, parts) for c in apart_from_chance],
         improved=examples(left, right, pair, gains, 1), worsened=examples(left, right, pair, gains, -1),
         changes=changes_between(left.origin, right.origin), notes=notes(left, right),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -149,12 +150,15 @@ def examples(left: Side, right: Side, pair: Pair, gains: Sequence[float], sign: 
 def notes(left: Side, right: Side) -> list[str]:
     """What a reader must know besides."""
     out: list[str] = []
-    for side, other in ((left, right), (right, left)):
-        known = sum(bool(line.trained_on) for h, line in side.lines.items() if h in other.lines)
-        if known:
-            out.append(
-                f"{known} common examples, or nearly, were in the training data of a model measured in {side.name}."
-            )
-        if not side.report.recipe:
-            out.append(f"{side.name} was made by a version that kept no settings; they cannot be compared.")
+    common = [h for h in left.lines if h in right.lines]
+    knew = Counter(name for h in common for name in {*left.lines[h].trained_on, *right.lines[h].trained_on})
+    out += [
+        f"{count} of the {len(common)} common examples stand, or nearly stand, in the training data of {name}."
+        for name, count in sorted(knew.items())
+    ]
+    out += [
+        f"{side.name} was made by a version that kept no settings; they cannot be compared."
+        for side in (left, right)
+        if not side.report.recipe
+    ]
     return list(dict.fromkeys(out))
