@@ -36,8 +36,8 @@ class ArmAnswer(_Part):
     """
 
     answer: str
-    score: float
-    confidence: float | None = None
+    score: float = Field(ge=0, le=1)
+    confidence: float | None = Field(default=None, ge=0, le=1)
     finish: str | None = None
 
 

@@ -85,7 +85,7 @@ def compared(left: Side, right: Side, out: Path, metric: str | None, margin: flo
     change = judge_change(found, worsened, margin)
     records = [left.lines[h].record() for h in pair.hashes]
     parts = parts_of(records, pair.groups)
-    apart_from_chance = contrasts(pair.a, pair.b, parts, pair.groups)[:SLICES_SHOWN]
+    differing = contrasts(pair.a, pair.b, parts, pair.groups)[:SLICES_SHOWN]
     report = CompareReport(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), postgrad_version=postgrad.__version__,
         a=side_part(left, pair.a, pair.groups), b=side_part(right, pair.b, pair.groups), metric=judged, rescored=rescored,
@@ -94,7 +94,7 @@ def compared(left: Side, right: Side, out: Path, metric: str | None, margin: flo
         ),
         difference=found.difference, interval=(found.low, found.high), p_value=found.p_value, margin=margin,
         verdict=change.verdict, passed=change.passed, sentence=change.sentence, examples_needed=change.examples_needed,
-        arms=common_arms(left, right, pair), slices=[difference_part(c, pair, parts) for c in apart_from_chance],
+        arms=common_arms(left, right, pair), slices=[difference_part(c, pair, parts) for c in differing],
         improved=examples(left, right, pair, gains, 1), worsened=examples(left, right, pair, gains, -1),
         changes=changes_between(left.origin, right.origin), notes=notes(left, right),
     )  # fmt: skip
