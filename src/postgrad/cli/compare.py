@@ -9,7 +9,7 @@ import typer
 
 from postgrad.cli.door import StopSign, out, show
 from postgrad.cli.options import listed, read_text, settings
-from postgrad.errors import UsageError
+from postgrad.errors import GateError, UsageError
 
 
 def command(
@@ -74,4 +74,7 @@ def command(
             out(f"Changed: {shown}{f' and {len(names) - 6} more' if len(names) > 6 else ''}")
         out(f"Page: {folder / 'compare.html'}")
     if gate and not report.passed:
-        raise typer.Exit(1)
+        raise GateError(
+            f"The gate says no: a loss of {100 * margin:g} points or more by {report.b.name} is not excluded.",
+            "See the examples that became worse on the page; or allow more: --margin.",
+        )
