@@ -81,7 +81,7 @@ def test_every_command_has_its_file():
     from postgrad.cli import COMMANDS
 
     for name in COMMANDS:
-        assert (SOURCE / "cli" / f"{name}.py").exists()
+        assert (SOURCE / "cli" / f"{name.replace('-', '_')}.py").exists()
 
 
 def test_facts_have_a_date_and_a_source():

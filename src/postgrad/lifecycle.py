@@ -26,12 +26,14 @@ from postgrad.chapters.race import race
 from postgrad.chapters.read import read_and_check
 from postgrad.chapters.remote_arms import measure_remotes
 from postgrad.chapters.remotes import remote_arms
+from postgrad.chapters.results import result_lines
 from postgrad.chapters.train import train_model
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.report import Report
-from postgrad.report_texts import without_texts
+from postgrad.report_texts import line_without_texts, without_texts
+from postgrad.results import write_results
 from postgrad.storage import check_writable, home
 
 
@@ -43,7 +45,7 @@ def run(
     Args:
         recipe: All settings.
         paths: The user's files.
-        out: Folder for `report.json` and `report.html`.
+        out: Folder for `report.json`, `report.html` and `results.jsonl`.
         stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
 
     Raises:
@@ -100,7 +102,10 @@ def run(
     report = advised(job, report, curve, kinds, disturbed)
     if trained is not None:
         report = register(job, model, data, trained, report)
-    report = report if recipe.texts else without_texts(report)
+    lines = result_lines(data.test, results, data.groups)
+    if not recipe.texts:
+        report, lines = without_texts(report), map(line_without_texts, lines)
     write_report(report, out)
+    write_results(lines, out)
     yield Said(report.verdict.sentence)
     return report

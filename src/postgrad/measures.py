@@ -73,6 +73,7 @@ class ArmResult:
         note: One sentence on how the arm was made, for the report.
         confidences: How sure it was of each answer: the geometric mean probability of its tokens; empty where unknown.
         model: Which model answered, where it is another than the run's own.
+        finishes: Why each answer ended (`stop`, `length`); empty where unknown.
     """
 
     name: str
@@ -89,6 +90,8 @@ class ArmResult:
     confidences: tuple[float, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
     places: tuple[int, ...] = ()
+    model: str = ""
+    finishes: tuple[str, ...] = ()
 
     @property
     def stopped(self) -> bool:
@@ -103,8 +106,6 @@ class ArmResult:
             return None
         index = self.places.index(place)
         return self.answers[index], self.scores[index]
-
-    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

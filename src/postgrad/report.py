@@ -60,7 +60,7 @@ class DataPart(_Part):
 class ArmPart(_Part):
     """One way to do the task, measured on the test part; on `stopped_after` examples of it where it could not win any more.
 
-    `metrics` holds every metric's mean and figures, `details` its tables: by metric, `classes`, `confusion`, `fields`,
+    `trained` says whether a trained model answers. `metrics` holds every metric's mean and figures, `details` its tables: by metric, `classes`, `confusion`, `fields`,
     `faults`, `broken` or `agreement`.
     """
 
@@ -77,6 +77,7 @@ class ArmPart(_Part):
     stopped_after: int | None = None
     note: str = ""
     details: dict[str, Any] = {}
+    trained: bool | None = None
 
 
 class ResolutionPart(_Part):
@@ -274,8 +275,28 @@ class ModelPart(_Part):
     blob: str
 
 
+class BasePart(_Part):
+    """One base of several: what its own report in `folder` says, in short; `note` says why it was not trained."""
+
+    name: str
+    base: str
+    folder: str
+    recommendation: str
+    untrained_arm: str | None = None
+    untrained_score: float | None = None
+    tuned_score: float | None = None
+    parameters: int | None = None
+    training_seconds: float | None = None
+    training_cost: float | None = None
+    peak_memory_bytes: int | None = None
+    cost_per_1000: float | None = None
+    lost: list[str] = []
+    note: str = ""
+
+
 class Report(_Part):
-    """Everything measured in one run."""
+    """Everything measured in one run; `recipe` holds the settings that it was made with, `bases` the bases that were held against each
+    other."""
 
     schema_version: int = SCHEMA_VERSION
     name: str
@@ -304,6 +325,8 @@ class Report(_Part):
     model: ModelPart | None = None
     machine: dict[str, Any] = {}
     seconds: dict[str, float] = {}
+    recipe: dict[str, Any] = {}
+    bases: list[BasePart] = []
 
 
 class LookPart(_Part):

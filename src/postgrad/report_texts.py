@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from postgrad.report import ArmPart, FindingPart, Report
+from postgrad.results import ResultLine
 
 LEFT_OUT = "(left out: this report holds no texts of the data)"
 _QUOTED = re.compile(r"“[^”]*”|(?<!\w)'[^\n]*?'(?!\w)|\"[^\"\n]*\"")
@@ -28,6 +29,14 @@ def without_texts(report: Report) -> Report:
             "arms": [_arm(arm) for arm in report.arms],
             "edge_cases": [s.model_copy(update={"slice": unquoted(s.slice)}) for s in report.edge_cases],
         }
+    )
+
+
+def line_without_texts(line: ResultLine) -> ResultLine:
+    """A line of `results.jsonl` with its hash and figures alone."""
+    arms = {name: answer.model_copy(update={"answer": ""}) for name, answer in line.arms.items()}
+    return line.model_copy(
+        update={"prompt": [], "reference": "", "reference_calls": [], "tools": [], "group": None, "arms": arms}
     )
 
 

@@ -6,12 +6,14 @@ import datetime
 import platform
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import postgrad
 from postgrad.chapters.before_training import Before, needs_documents
 from postgrad.chapters.ground import PASSAGES
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import Data
+from postgrad.chapters.results import keep_trace
 from postgrad.chapters.train import Result
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
@@ -73,14 +75,14 @@ def conclude(
         resolvable_difference=before.resolution[-1].resolvable if before else data.resolvable,
         resolution=list(before.resolution) if before else [],
         constant=before.constant_part(data, results) if before else None,
-        arms=[_arm(model, r) for r in results],
+        arms=[arm_part(model, r) for r in results],
         left_out=job.left_out,
-        comparisons=[_comparison(c) for c in comparisons],
+        comparisons=[comparison_part(c) for c in comparisons],
         forgetting=forgetting_part,
         edge_cases=_edge_cases(job, data, results),
         training=trained.part if trained else None,
         automation=rate,
-        samples=_samples(data, results),
+        samples=sample_parts(data, results),
         cost=cost,
         verdict=VerdictPart(
             recommendation=verdict.recommendation,
@@ -92,6 +94,7 @@ def conclude(
         machine={
             "device": model.device.name,
             "dtype": model.device.dtype,
+            "parameters": model.parameters,
             "gflops": {k: round(v) for k, v in model.device.gflops.items()},
             "python": platform.python_version(),
         },
@@ -100,6 +103,7 @@ def conclude(
             "training": round(trained.seconds, 1) if trained else 0.0,
             "this command": round(time.monotonic() - job.started, 1),
         },
+        recipe=job.recipe.model_dump(mode="json"),
     )
 
 
@@ -113,10 +117,19 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
             "system_prompt": data.system_prompt if data.own_system else None,
             "metric": report.task.metric, "score": tuned["fine_tuned"].score, "recommendation": report.verdict.recommendation,
             "passages": PASSAGES if data.passages else 0, "dtype": model.device.dtype,
+            "automation": certified(report), "trace": keep_trace(job, [*data.train, *data.validation]),
         },
     )  # fmt: skip
     part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
     return report.model_copy(update={"model": part})
+
+
+def certified(report: Report) -> dict[str, Any] | None:
+    """What the server needs to know to say which answers a person should see; None where no threshold was certified."""
+    rate = report.automation
+    if rate is None or rate.threshold is None:
+        return None
+    return rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"})
 
 
 def data_part(data: Data) -> DataPart:
@@ -139,16 +152,19 @@ def data_part(data: Data) -> DataPart:
     )  # fmt: skip
 
 
-def _arm(model: LanguageModel, result: ArmResult) -> ArmPart:
+def arm_part(model: LanguageModel, result: ArmResult) -> ArmPart:
+    """An arm as the report keeps it."""
     name = result.model or model.name + (" + adapter" if result.requires_training else "")
     return ArmPart(
         name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
         prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
         cost_per_1000=result.cost_per_1000, stopped_after=len(result.places) or None, note=result.note, details=result.details,
+        trained=result.requires_training,
     )  # fmt: skip
 
 
-def _comparison(c: Comparison) -> ComparisonPart:
+def comparison_part(c: Comparison) -> ComparisonPart:
+    """A comparison as the report keeps it."""
     return ComparisonPart(
         arm=c.arm,
         against=c.against,
@@ -177,7 +193,7 @@ def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[Slic
     ]  # fmt: skip
 
 
-def _samples(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
+def sample_parts(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
     """Test examples side by side: first those where the arms differ most, then the rest in order."""
     seen = [{r.name: found for r in results if (found := r.at(i)) is not None} for i in range(len(data.test))]
     spread = [max(s for _, s in row.values()) - min(s for _, s in row.values()) for row in seen]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import checked_records
+from postgrad.chapters.results import keep_trace
 from postgrad.chapters.train import Result, plan_of, trained_model
 from postgrad.data.load import data_hash, is_usable, load
 from postgrad.errors import DataError
@@ -30,6 +31,7 @@ class FineTuned:
     template: str
     data_hash: str
     dtype: str
+    trace: str
 
 
 class ValidationFileError(DataError):
@@ -62,8 +64,9 @@ def fine_tune(
     plan = plan_of(recipe.training, recipe.seed)
     result = yield from trained_model(job, model, train, held, plan, folder=folder, begin="folder")
     return FineTuned(
-        result, model.base.hash, model.renderer.fingerprint, data_hash([*train, *held]), model.device.dtype
-    )
+        result, model.base.hash, model.renderer.fingerprint, data_hash([*train, *held]), model.device.dtype,
+        keep_trace(job, [*train, *held]),
+    )  # fmt: skip
 
 
 def _conversations(records: Sequence[Record]) -> list[Record]:

@@ -21,6 +21,7 @@ from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
 from postgrad.evaluation.retrieval import Passage, Retriever
 from postgrad.findings import Checked, Context, Finding
+from postgrad.models.render import Renderer
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Conversation, Record, content_hash
 
@@ -128,8 +129,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
         yield Said(caution, warning=True)
     return Data(
         Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolution.resolvable,
-        data_hash(kept), _histogram([renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in kept]),
-        passages, retrieve, recipe.data.group,
+        data_hash(kept), token_histogram(renderer, kept), passages, retrieve, recipe.data.group,
     )  # fmt: skip
 
 
@@ -169,8 +169,9 @@ def _usable(records: Sequence[Record]) -> list[Conversation]:
     return usable
 
 
-def _histogram(lengths: Sequence[int], bins: int = 16) -> tuple[tuple[int, int], ...]:
-    """Counts by length in up to `bins` equal bins: (upper edge, records)."""
+def token_histogram(renderer: Renderer, records: Sequence[Record], bins: int = 16) -> tuple[tuple[int, int], ...]:
+    """Counts by length in up to `bins` equal bins: (upper edge in tokens, records)."""
+    lengths = [renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in records]
     width = max(1, -(-max(lengths) // bins))
     edges = range(width, max(lengths) + width, width)
     return tuple((edge, sum(edge - width < n <= edge for n in lengths)) for edge in edges)

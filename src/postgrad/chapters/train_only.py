@@ -9,6 +9,7 @@ from pathlib import Path
 from postgrad.chapters.divide import divide
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import checked_records, held_out_files
+from postgrad.chapters.results import keep_trace
 from postgrad.chapters.train import Result, plan_of, trained_model
 from postgrad.data.load import data_hash
 from postgrad.data.texts import hold_out, load_texts
@@ -69,7 +70,7 @@ def train_only(
         blob=result.blob, template=model.renderer.fingerprint, data_hash=data_hash([*train, *held]), report=None,
         details={
             "system_prompt": recipe.data.system_prompt, "passages": 0, "dtype": model.device.dtype,
-            "training": result.part.model_dump(exclude={"train_loss"}),
+            "training": result.part.model_dump(exclude={"train_loss"}), "trace": None if recipe.training.objective == "pretrain" else keep_trace(job, [*train, *held]),
         },
     )  # fmt: skip
     return TrainedModel(entry, result)

@@ -10,6 +10,8 @@ COMMANDS = {
     "demo": "The main job on shipped data and the embedded model.",
     "run": "Examples in, verdict out: check, measure, train, compare, register.",
     "train": "Train a model on examples or raw text, and register it.",
+    "evaluate": "Measure registered, base and remote models on your examples; nothing is trained.",
+    "compare": "Two runs, or two models on the same examples: what differs, and is it chance?",
     "check": "Find every fault in the data.",
     "convert": "Write data in another shape: OpenAI, TRL, Alpaca, ShareGPT, Bedrock, CSV …",
     "augment": "Make more training examples: noise, paraphrases, new ones by a teacher.",
@@ -18,6 +20,7 @@ COMMANDS = {
     "chat": "Talk to a model.",
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
     "keys": "API keys of the server: make, list, revoke; who did what.",
+    "report-schema": "The JSON schema of report.json, check.json, results.jsonl or compare.json.",
     "doctor": "What this machine can do, and what is missing.",
 }
 
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from postgrad.cli.door import enter
 
-    module = importlib.import_module(f"postgrad.cli.{given[0]}")
+    module = importlib.import_module(f"postgrad.cli.{given[0].replace('-', '_')}")
     return enter(module.command, given)
 
 

@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed
-from postgrad.errors import UsageError
+from postgrad.cli.options import listed, price_given
 
 
 def command(
@@ -45,7 +44,7 @@ def command(
         "data.max_records": max_records, "seed": seed,
     }  # fmt: skip
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
-    budget = Budget(max_tokens, max_usd, _price(price))
+    budget = Budget(max_tokens, max_usd, price_given(price))
     with StopSign().watching() as stop:
         job = Job(chosen, stop)
         made = show(augment(job, data, out_file, method, times, teacher, key_env, budget), stop, quiet=json)
@@ -80,17 +79,3 @@ def _print(made, reasons: dict[str, int], data: list[Path]) -> None:
         out(f"Refused: {made.aside}")
     if kept:
         out(f"Next:    postgrad run {shlex.join([*map(str, data), str(made.out)])}")
-
-
-def _price(text: str | None):
-    from postgrad.models.remote_rules import Price
-
-    if text is None:
-        return None
-    try:
-        prompt, completion = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            f"--price {text!r} is not two numbers.", "Write USD for a million tokens in,out: 0.15,0.60"
-        ) from error
-    return Price(prompt, completion)

@@ -23,6 +23,7 @@ def command(
     from postgrad.records import Message
     from postgrad.registry import Catalogue
     from postgrad.serving.engine import Engine
+    from postgrad.serving.sureness import in_words
 
     engine = Engine(Catalogue(), [model] if "/" in model or model.endswith(".gguf") else ())
     served = engine.find(model)
@@ -31,11 +32,15 @@ def command(
 
     def turn(messages: list[Message]) -> str:
         answer = ""
-        for piece in engine.stream(engine.prepare(served, messages, decoding)):
+        prepared, done = engine.prepare(served, messages, decoding), None
+        for piece in engine.stream(prepared):
             answer += piece.text
+            done = piece.done or done
             sys.stdout.write(piece.text)
             sys.stdout.flush()
         out("")
+        if done is not None:
+            errors.print(in_words(prepared, done), style="dim", markup=False, soft_wrap=True)
         return answer
 
     if message is not None:

@@ -57,3 +57,37 @@ def settings(given: list[str]) -> dict[str, Any]:
             raise UsageError(f"--set {text!r} has no value.", "Write it as --set name=value.")
         out[key.strip()] = yaml.safe_load(value)
     return out
+
+
+def price_given(text: str | None) -> Any:
+    """`0.15,0.60` as a price of a million tokens in and out; None where none is given.
+
+    Raises:
+        UsageError: it is no two numbers.
+    """
+    from postgrad.models.remote_rules import Price
+
+    if text is None:
+        return None
+    try:
+        prompt, completion = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"--price {text!r} is not two numbers.", "Write USD for a million tokens in,out: 0.15,0.60"
+        ) from error
+    return Price(prompt, completion)
+
+
+def remote_models(names: Sequence[str], key_env: str | None, price: Any, max_usd: float | None) -> list[Any]:
+    """The remote models of `--remote URL#MODEL`, each with its own budget.
+
+    Raises:
+        UsageError: a name is no URL#MODEL, the key is not set, or a limit has no price.
+    """
+    if not names:
+        return []
+    from postgrad.models.remote import Budget, RemoteModel, parse_remote
+
+    return [
+        RemoteModel(*parse_remote(name), key_env=key_env, budget=Budget(max_usd=max_usd, price=price)) for name in names
+    ]

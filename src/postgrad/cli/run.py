@@ -15,7 +15,12 @@ def command(
     data: Annotated[
         list[Path], typer.Argument(help="CSV, JSON or JSONL files of input–output pairs or chat messages.")
     ],
-    base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Base model: a known name, hub id, folder, or GGUF file; several, separated by commas, are held against each other."
+        ),
+    ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
     output: Annotated[
         str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
@@ -104,10 +109,12 @@ def command(
 
 def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
     """Runs the main job with its display; prints the outcome."""
+    from postgrad.chapters.bases import bases_of, run_bases
     from postgrad.lifecycle import run
 
+    work = run_bases if len(bases_of(recipe.base)) > 1 else run
     with StopSign().watching() as stop:
-        report = show(run(recipe, paths, folder, stop), stop, quiet=json)
+        report = show(work(recipe, paths, folder, stop), stop, quiet=json)
     if json:
         out(report.model_dump_json())
         return

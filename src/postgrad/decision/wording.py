@@ -22,16 +22,19 @@ A_FEW = 3
 
 
 def plain_name(name: str) -> str:
-    """The arm as a manager would call it."""
+    """The arm as a manager would call it; `ARM @ BASE` is that arm on one of several bases."""
     if name.startswith("remote:"):
         return f"the remote model {name.removeprefix('remote:')}"
+    arm, at, base = name.partition(" @ ")
+    if at and arm in _NAMES:
+        return f"the untouched {base}" if arm == "base" else f"{_NAMES[arm]} on {base}"
     return _NAMES.get(name, name)
 
 
 def opening_name(name: str) -> str:
-    """The same at the start of a sentence."""
+    """The same at the start of a sentence; a model's own name keeps its letters."""
     plain = plain_name(name)
-    return plain[:1].upper() + plain[1:]
+    return plain[:1].upper() + plain[1:] if plain != name else plain
 
 
 def right_or_wrong(arm: ArmResult) -> bool:

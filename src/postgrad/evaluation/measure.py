@@ -140,6 +140,7 @@ def scored(
         requires_training=arm.trained,
         note=arm.note,
         details=dict(found.details),
+        finishes=tuple(c.finish for c in completions),
     )
 
 

@@ -36,8 +36,10 @@ def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool =
     if not arms:
         return ""
     width, row = (350.0, 54.0) if narrow else (640.0, 46.0)
-    names = [wording.shorten(wording.plain(arm.name), 38 if narrow else 26) for arm in arms]
-    left = 14.0 if narrow else min(230.0, 30 + 8.2 * max(map(len, names)))
+    names = [wording.shorten(wording.plain(arm.name), 38 if narrow else 34) for arm in arms]
+    meanings = [wording.arm_meaning(arm.name) for arm in arms]
+    widest = max(8.2 * max(map(len, names)), 5.9 * max(map(len, meanings)))
+    left = 14.0 if narrow else min(270.0, 30 + widest)
     height = row * len(arms) + 34
     axes = _axes(width, height, left=left, right=72, top=2, bottom=32)
     _score_axis(axes, arms, share)
@@ -46,6 +48,12 @@ def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool =
     axes.grid(axis="x", color=INKS["line"], linewidth=1)
     for place, (arm, name) in enumerate(zip(arms, names, strict=True)):
         _arm(axes, place, arm, name, arm.name == best, share, narrow)
+        if not narrow and meanings[place]:
+            style: dict[str, Any] = {"parse_math": False, "color": INKS["soft"], "va": "center", "ha": "right"}
+            beside = axes.get_yaxis_transform()
+            axes.text(
+                -20 / axes.bbox.width, place + 0.23, meanings[place], transform=beside, fontsize=TEXT - 2, **style
+            )
     said = "; ".join(f"{a.name} {wording.score(a.score, share)}" for a in arms)
     kind = "narrow" if narrow else "wide"
     return _drawn(axes, f"arms-{kind}", f"Score of each arm: {wording.plain(said)}", f"only-{kind}")
@@ -135,7 +143,7 @@ def automation_picture(curve: Sequence[tuple[float, float]], target: float, cove
 
 
 def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: bool, narrow: bool) -> None:
-    colour = INKS["trained" if wording.is_trained(arm.name) else "accent"]
+    colour = INKS["trained" if wording.answers_trained(arm) else "accent"]
     weight = "bold" if best else "normal"
     low, high = arm.interval
     y = place + (0.16 if narrow else 0)
@@ -151,7 +159,7 @@ def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: boo
             clip_on=False,
         )
     axes.plot([low, high], [y, y], color=colour, linewidth=7, alpha=0.32, solid_capstyle="round", clip_on=False)
-    marker = "D" if wording.is_trained(arm.name) else "o"
+    marker = "D" if wording.answers_trained(arm) else "o"
     size = (11 if best else 9) - (marker == "D") * 1.5
     axes.plot([arm.score], [y], marker, markersize=size, color=colour, clip_on=False, zorder=4)
     style: dict[str, Any] = {"parse_math": False, "weight": weight, "color": INKS["ink"], "va": "center"}
@@ -159,7 +167,8 @@ def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: boo
     if narrow:
         axes.text(0, place - 0.2, name, ha="left", transform=beside, fontsize=TEXT + 1, **style)
     else:
-        axes.text(-20 / axes.bbox.width, y, name, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
+        above = 0.15 if wording.arm_meaning(arm.name) else 0.0
+        axes.text(-20 / axes.bbox.width, y - above, name, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
     said = wording.score(arm.score, share)
     axes.text(edge, y, said, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from postgrad.report import ArmPart
+
 NOTHING = "–"
 PER_CENT = "\N{NO-BREAK SPACE}%"
 ARM_MEANINGS = {
@@ -30,9 +32,14 @@ def is_trained(arm: str) -> bool:
     return arm.startswith("fine_tune")
 
 
+def answers_trained(arm: ArmPart) -> bool:
+    """Say whether a trained model answers in this arm; told by its name in reports that do not say."""
+    return is_trained(arm.name) if arm.trained is None else arm.trained
+
+
 def arm_meaning(arm: str) -> str:
     """Describe an arm in a few words; combinations such as `fine_tuned+rag` part by part; empty when unknown."""
-    parts = ["remote"] if arm.startswith("remote:") else arm.split("+")
+    parts = ["remote"] if arm.startswith("remote:") else arm.partition(" @ ")[0].split("+")
     return ", ".join(ARM_MEANINGS[part] for part in parts if part in ARM_MEANINGS)
 
 

@@ -138,20 +138,22 @@ class Catalogue:
         report: str | None,
         details: dict[str, Any],
     ) -> ModelEntry:
-        """Registers the next version of `name`; the same blob, data and base again is the version that exists already."""
+        """Registers the next version of `name`; the same blob and data again, with the same certified threshold, is the
+        version that exists already."""
         for _ in range(20):
             try:
                 with self._session() as session:
-                    same = session.scalars(
+                    alike = session.scalars(
                         select(ModelRow).where(
                             ModelRow.name == name,
                             ModelRow.blob == blob,
                             ModelRow.data_hash == data_hash,
                             ~ModelRow.deleted,
                         )
-                    ).first()
-                    if same is not None:
-                        return _entry(same)
+                    )
+                    for same in alike:
+                        if same.details.get("automation") == details.get("automation"):
+                            return _entry(same)
                     newest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name)) or 0
                     row = ModelRow(
                         name=name, version=newest + 1, base=base, base_hash=base_hash, method=method, blob=blob, template=template,

@@ -21,7 +21,8 @@ from postgrad.serving.auth import caller_of
 from postgrad.serving.limits import Meter, reserved
 from postgrad.serving.requests import ChatRequest
 from postgrad.serving.shapes import ChatCompletion
-from postgrad.serving.written import chat_logprobs, confidence, fingerprint, usage
+from postgrad.serving.sureness import sureness
+from postgrad.serving.written import chat_logprobs, fingerprint, usage
 
 
 def chat_router(answering: Answering) -> APIRouter:
@@ -75,7 +76,7 @@ def _whole(answering: Answering, asked: Asked, body: ChatRequest, answers: list[
             vocabulary = answering.engine.vocabulary(asked.prepared.served)
             choice["logprobs"] = chat_logprobs(vocabulary, answer.tokens)
         if body.wants_confidence:
-            choice["postgrad"] = {"confidence": confidence(answer.completion)}
+            choice["postgrad"] = sureness(asked.prepared, answer.completion)
         choices.append(choice)
     head = _head(answering, asked, "chat.completion", body.model)
     return {**head, "choices": choices, "usage": usage([a.completion for a in answers])}
@@ -180,5 +181,5 @@ class _Choice:
         if piece.done is not None:
             last = self.delta({}, _finish(piece.done.finish, bool(calls), tools))
             if self._body.wants_confidence:
-                last["postgrad"] = {"confidence": confidence(piece.done)}
+                last["postgrad"] = sureness(self._asked.prepared, piece.done)
             yield last

@@ -75,7 +75,7 @@ class Publisher:
         """
         part, row = done.result.part, self.row
         self._register(
-            row.result_name, done.result.blob, done.data_hash, dtype=done.dtype,
+            row.result_name, done.result.blob, done.data_hash, dtype=done.dtype, trace=done.trace,
             training=part.model_dump(exclude={"train_loss"}),
         )  # fmt: skip
         with content.incoming() as path:

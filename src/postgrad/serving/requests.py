@@ -48,7 +48,7 @@ class Ours(Strict):
     """postgrad's own wishes, sent with `extra_body={"postgrad": {…}}`."""
 
     confidence: StrictBool = False
-    """Adds to every choice the geometric mean of its tokens' probabilities, from 0 to 1."""
+    """Adds to every choice the geometric mean of its tokens' probabilities, from 0 to 1, and whether to escalate."""
 
 
 class StreamOptions(Strict):

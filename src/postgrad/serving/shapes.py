@@ -55,7 +55,7 @@ class ChatChoice(Open):
     message: AnswerMessage
     logprobs: dict[str, Any] | None
     finish_reason: Literal["stop", "length", "tool_calls"]
-    postgrad: dict[str, float] | None = None
+    postgrad: dict[str, float | bool | None] | None = None
 
 
 class ChatCompletion(Open):

@@ -1,0 +1,80 @@
+"""`postgrad compare`: two reports, or two models on the same examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postgrad.cli.door import StopSign, out, show
+from postgrad.cli.options import listed, read_text, settings
+from postgrad.errors import GateError, UsageError
+
+
+def command(
+    a: Annotated[str, typer.Argument(help="What is held against: a report's folder, or a model.")],
+    b: Annotated[str, typer.Argument(help="What is judged: a report's folder, or a model.")],
+    data: Annotated[
+        list[Path] | None, typer.Option(help="For two models: examples to ask both (may be given again).")
+    ] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(help="For two reports: the arm to compare, or that of A and of B (few_shot,fine_tuned)."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Judge both sides' answers by this metric.")] = None,
+    margin: Annotated[float, typer.Option(min=0.0, max=1.0, help="Loss that is tolerated, as a share.")] = 0.02,
+    gate: Annotated[bool, typer.Option(help="Exit 1 unless a loss of the margin is excluded.")] = False,
+    system_prompt: Annotated[str | None, typer.Option(help="For base models: instruction, or @file.")] = None,
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
+    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it, separated by commas.")] = None,
+    set: Annotated[list[str] | None, typer.Option("--set", help="Any setting of the recipe, for two models.")] = None,
+    out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for compare.json and compare.html.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the comparison as JSON on stdout and nothing else.")
+    ] = False,
+) -> None:
+    """Says whether B is better than A, example by example, where it differs, and what was changed between them."""
+    from postgrad.chapters.compare import compare_runs, kind_of
+    from postgrad.recipe import Recipe, merged
+
+    folder = out_folder or Path("comparison")
+    if kind_of(a, b) == "runs":
+        if data:
+            raise UsageError("--data is for two models; these are two reports.", "Leave --data out.")
+        work = compare_runs(a, b, folder, arms=listed(arm) or [], metric=metric, margin=margin)
+        report = show(work, quiet=json)
+    else:
+        if not data:
+            raise UsageError(
+                f"{a!r} and {b!r} are no report folders, so they are taken for models, and those need examples.",
+                "Give examples: --data FILE. Or name two folders with report.json and results.jsonl.",
+            )
+        if arm:
+            raise UsageError("--arm is for two reports; these are two models.", "Leave --arm out.")
+        from postgrad.chapters.compare_models import compare_models
+
+        recipe = merged(
+            Recipe(),
+            {
+                "data.input": listed(input), "data.output": listed(output), "data.accept": listed(accept),
+                "data.system_prompt": read_text(system_prompt), "evaluation.metric": metric, **settings(set or []),
+            },
+        )  # fmt: skip
+        with StopSign().watching() as stop:
+            report = show(compare_models(recipe, a, b, data, folder, margin=margin, stopped=stop), stop, quiet=json)
+    if json:
+        out(report.model_dump_json())
+    else:
+        out(f"\n{report.sentence}")
+        if report.changes:
+            names = [f"{c.kind}: {c.name}" for c in report.changes]
+            shown = ", ".join(names[:6])
+            out(f"Changed: {shown}{f' and {len(names) - 6} more' if len(names) > 6 else ''}")
+        out(f"Page: {folder / 'compare.html'}")
+    if gate and not report.passed:
+        raise GateError(
+            f"The gate says no: a loss of {100 * margin:g} points or more by {report.b.name} is not excluded.",
+            "See the examples that became worse on the page; or allow more: --margin.",
+        )

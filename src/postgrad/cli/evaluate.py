@@ -1,0 +1,91 @@
+"""`postgrad evaluate`: models that are there, on examples that are all test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postgrad.cli.door import StopSign, out, show
+from postgrad.cli.options import listed, price_given, read_text, remote_models, settings
+from postgrad.errors import UsageError
+
+
+def command(
+    data: Annotated[list[Path], typer.Argument(help="Examples with their right answers; all of them are test.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A registered model (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or a base model; may be given again."
+        ),
+    ] = None,
+    arms: Annotated[
+        str | None, typer.Option(help="Arms of base models: base, prompted, rag, separated by commas.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Primary metric, with options; otherwise chosen from the data.")
+    ] = None,
+    general: Annotated[bool, typer.Option(help="Measure general benchmarks too.")] = False,
+    general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
+    system_prompt: Annotated[
+        str | None, typer.Option(help="Instruction of prompted base and remote models, or @file.")
+    ] = None,
+    docs: Annotated[Path | None, typer.Option(help="Folder of documents for the base models' arm rag.")] = None,
+    remote: Annotated[
+        list[str] | None, typer.Option(help="URL#MODEL of an OpenAI-compatible server; may be given again.")
+    ] = None,
+    key_env: Annotated[str | None, typer.Option(help="Environment variable with the remote models' key.")] = None,
+    price: Annotated[
+        str | None, typer.Option(help="Of the remote models, USD for a million tokens in,out: 0.15,0.60")
+    ] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Most that each remote model may cost; needs --price.")] = None,
+    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
+    ] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it, separated by commas.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting of the recipe: decision.smallest_worth=0.05, data.group=customer …"),
+    ] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for report.json, report.html and results.jsonl.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON on stdout and nothing else.")] = False,
+) -> None:
+    """Measures registered, base and remote models on the same examples, and compares them. Nothing is trained.
+
+    A trained model is asked as it was trained: its own instruction, its own documents.
+    """
+    from postgrad.chapters.evaluate import evaluate
+    from postgrad.chapters.evaluate_report import Request
+    from postgrad.recipe import Recipe, merged
+
+    if not model and not remote:
+        raise UsageError(
+            "No model is named.", "Name one or more: --model NAME (`postgrad models list`), or --remote URL#MODEL."
+        )
+    recipe = merged(
+        Recipe(),
+        {
+            "data.input": listed(input), "data.output": listed(output), "data.accept": listed(accept),
+            "data.max_records": max_records, "data.system_prompt": read_text(system_prompt), "seed": seed,
+            "evaluation.metric": metric, "evaluation.docs": str(docs) if docs else None,
+            "evaluation.general_data": str(general_data) if general_data else None,
+            "decision.price_per_hour": price_per_hour, **settings(set or []),
+        },
+    )  # fmt: skip
+    remotes = remote_models(remote or [], key_env, price_given(price), max_usd)
+    folder = out_folder or Path(f"{data[0].stem}-evaluation")
+    request = Request(recipe, data, model or [], listed(arms), remotes, general)
+    with StopSign().watching() as stop:
+        report = show(evaluate(request, folder, stop), stop, quiet=json)
+    if json:
+        out(report.model_dump_json())
+        return
+    out(f"\n{report.verdict.sentence}")
+    out(f"Report: {folder / 'report.html'}   Answers: {folder / 'results.jsonl'}")

@@ -1,0 +1,131 @@
+"""Which of several ways to do the task to take, where none of them has to be trained any more. Policy without I/O.
+
+The best score wins if it beats every other by more than the smallest difference worth having, significantly after Holm.
+Where it does not, the cheapest of those that cannot be worse by what is worth having is as good; where that is not shown
+either, the test set cannot tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from postgrad.decision.power import ALPHA, examples_needed
+from postgrad.decision.verdict import SMALLEST_WORTH, USELESS
+from postgrad.decision.wording import (
+    about,
+    achieved,
+    achieved_too,
+    comparison_reason,
+    interval,
+    opening_name,
+    plain_name,
+    points,
+)
+from postgrad.measures import ArmResult, Comparison, Verdict
+
+
+def contest(
+    arms: Sequence[ArmResult],
+    comparisons: Sequence[Comparison],
+    *,
+    smallest_worth: float = SMALLEST_WORTH,
+    metric: str = "",
+) -> Verdict:
+    """What to use among these.
+
+    Args:
+        arms: All measured on the same examples.
+        comparisons: Of every pair, in either direction, Holm-corrected.
+        smallest_worth: The smallest difference worth having.
+        metric: How a person calls the primary metric.
+
+    Raises:
+        ValueError: no arms, or a comparison that is needed is missing.
+    """
+    if not arms:
+        raise ValueError("no arms to decide between")
+    ranked = sorted(arms, key=lambda a: (-a.score.value, _price(a)))
+    best, others = ranked[0], ranked[1:]
+    if best.score.high < USELESS:
+        sentence = f"None works: even the best, {plain_name(best.name)}, {achieved(best, metric)}."
+        return Verdict(
+            "cannot_tell", sentence, (f"The intervals of all lie below {points(USELESS)} points.",), tuple(comparisons)
+        )
+    if not others:
+        sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured beside it."
+        return Verdict(best.name, sentence, (), tuple(comparisons))
+    table = {(c.arm, c.against): c for c in comparisons}
+    pairs = {a.name: between(table, best.name, a.name) for a in others}
+    open_ones = [a for a in others if not _beats(pairs[a.name], smallest_worth)]
+    reasons = tuple(comparison_reason(pairs[a.name]) for a in others)
+    if not open_ones:
+        rival = others[0]
+        c = pairs[rival.name]
+        sentence = (
+            f"Use {plain_name(best.name)}: it {achieved(best, metric)} where the next best, {plain_name(rival.name)}, "
+            f"{achieved_too(rival)}; the difference is {points(c.difference)} points ({interval(c.low, c.high)})."
+        )
+        return Verdict(best.name, sentence, reasons, tuple(comparisons))
+    if all(pairs[a.name].high < smallest_worth for a in open_ones):
+        return _alike(best, open_ones, pairs, reasons, comparisons, smallest_worth, metric)
+    return _cannot_tell(best, open_ones, pairs, reasons, comparisons, smallest_worth, metric)
+
+
+def between(table: Mapping[tuple[str, str], Comparison], arm: str, against: str) -> Comparison:
+    """The comparison in that direction.
+
+    Raises:
+        ValueError: the two were not compared.
+    """
+    if found := table.get((arm, against)):
+        return found
+    back = table.get((against, arm))
+    if back is None:
+        raise ValueError(f"no comparison of {arm!r} and {against!r}")
+    return replace(back, arm=arm, against=against, difference=-back.difference, low=-back.high, high=-back.low)
+
+
+def _alike(
+    best: ArmResult, tied: Sequence[ArmResult], pairs: Mapping[str, Comparison], reasons: tuple[str, ...],
+    comparisons: Sequence[Comparison], worth: float, metric: str,
+) -> Verdict:  # fmt: skip
+    """None of the tied can be worse by what is worth having: the cheapest is enough."""
+    choice = min((best, *tied), key=lambda a: (_price(a), -a.score.value))
+    other = best if choice is not best else tied[0]
+    c = pairs[other.name] if choice is best else pairs[choice.name]
+    sentence = (
+        f"Use {plain_name(choice.name)}, the cheapest: it {achieved(choice, metric)} and {plain_name(other.name)} "
+        f"{achieved_too(other)}; a difference of {points(worth)} points is excluded ({interval(c.low, c.high)})."
+    )
+    return Verdict(choice.name, sentence, reasons, tuple(comparisons))
+
+
+def _cannot_tell(
+    best: ArmResult, tied: Sequence[ArmResult], pairs: Mapping[str, Comparison], reasons: tuple[str, ...],
+    comparisons: Sequence[Comparison], worth: float, metric: str,
+) -> Verdict:  # fmt: skip
+    rival = tied[0]
+    c = pairs[rival.name]
+    count = would_settle(c, worth)
+    sentence = (
+        f"Cannot tell {plain_name(best.name)} from {plain_name(rival.name)}: the first {achieved(best, metric)}, the second "
+        f"{achieved_too(rival)}, and the difference of {points(c.difference)} points ({interval(c.low, c.high)}) is not "
+        f"settled; about {about(count)} test examples would settle it, there are {c.n}."
+    )
+    return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count)
+
+
+def would_settle(c: Comparison, worth: float) -> int:
+    """About how many test examples would show the difference seen, or the smallest worth having where less was seen."""
+    sd = (c.high - c.low) / (2 * 1.959964) * math.sqrt(c.n)
+    return max(c.n + 1, examples_needed(max(abs(c.difference), worth, 0.01), sd))
+
+
+def _beats(c: Comparison, worth: float) -> bool:
+    return c.difference > worth and c.low > 0 and c.p_adjusted < ALPHA
+
+
+def _price(arm: ArmResult) -> float:
+    return arm.cost_per_1000 if arm.cost_per_1000 is not None else math.inf

@@ -1,0 +1,108 @@
+"""The served confidence is the figure that was calibrated, and `escalate` keeps to what was certified."""
+
+import math
+
+import openai
+import pytest
+
+from postgrad.chapters.conclude import certified as kept
+from postgrad.costs import Price
+from postgrad.evaluation import arms as ways
+from postgrad.evaluation.measure import Answers, measure
+from postgrad.evaluation.metrics.choose import choose_metric
+from postgrad.models.generate import Completion, Decoding
+from postgrad.models.steer import Steering
+from postgrad.models.trained import load_trained
+from postgrad.records import pair
+from postgrad.registry import Catalogue
+from postgrad.serving.app import make_app
+from postgrad.serving.engine import Engine, Prepared, Served
+from postgrad.serving.sureness import escalate, in_words
+from postgrad.storage import Blobs, StageStore
+from tests.chapters.jobs import finish
+from tests.pages.example_reports import full_report, minimal_report
+from tests.serving.loopback import register, running
+
+RECORDS = [
+    pair(f"Where is order {i} of the {w}?", "late") for i, w in enumerate(("sofa", "lamp", "very large desk", "bed"))
+]
+ROOM = 12
+WISH = {"postgrad": {"confidence": True}}
+
+
+@pytest.fixture
+def registered(tiny, tmp_path, tiny_folder):
+    rate = {"arm": "fine_tuned", "threshold": 0.5, "target_accuracy": 0.95, "failure": 0.1}
+    register(tiny, tmp_path / "a", tiny_folder, "sure", 4, automation=rate)
+    return register(tiny, tmp_path / "b", tiny_folder, "unsure", 5, automation=None)[0]
+
+
+def test_the_served_confidence_is_the_calibrated_one(tiny, tiny_folder, registered, monkeypatch):
+    monkeypatch.setenv("POSTGRAD_DTYPE", "float32")
+    entry = Catalogue().get("sure")
+    tiny.use(load_trained(Blobs().get_folder(entry.blob)), entry.blob)
+    arm, decoding = ways.fine_tuned(None), Decoding(ROOM)
+    prompts = [tiny.renderer.prompt_ids(arm.ask(r)) for r in RECORDS]
+    answers = Answers.open(StageStore.default(), "m", entry.blob, decoding, "float32")
+    choice = choose_metric(RECORDS, "exact_match")
+    work = measure(tiny, arm, prompts, RECORDS, choice, decoding, answers, Price(0.1, ""), None, lambda: False)
+    measured, _ = finish(work)
+    with running(make_app(Engine(Catalogue(), [str(tiny_folder)]))) as address:
+        client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)
+
+        def ask(record, model="sure", **options):
+            messages = [{"role": "user", "content": record.prompt_text}]
+            return client.chat.completions.create(
+                model=model, messages=messages, max_tokens=ROOM, extra_body=WISH, **options
+            )
+
+        for record, text, confidence in zip(RECORDS, measured.answers, measured.confidences, strict=True):
+            choice = ask(record).choices[0]
+            assert choice.message.content == text
+            assert choice.postgrad["confidence"] == pytest.approx(confidence, rel=1e-4)
+            assert choice.postgrad["escalate"] is (choice.finish_reason == "length" or confidence < 0.5)
+            last = [c for c in ask(record, stream=True) if c.choices][-1].choices[0]
+            assert last.postgrad["escalate"] == choice.postgrad["escalate"]
+            assert last.postgrad["confidence"] == pytest.approx(confidence, rel=1e-4)
+        assert ask(RECORDS[0], logprobs=True, top_logprobs=2).choices[0].postgrad["escalate"] is not None
+        for options in (
+            {"model": "unsure"},
+            {"model": str(tiny_folder)},
+            {"temperature": 0.5},
+            {"frequency_penalty": 1},
+        ):
+            assert ask(RECORDS[0], **options).choices[0].postgrad["escalate"] is None
+
+
+def done(probability: float, finish: str = "stop") -> Completion:
+    return Completion("x", finish, 5, 4, 4 * math.log(probability), 0.1)
+
+
+def test_above_the_threshold_goes_out_and_below_or_cut_goes_to_a_person(registered):
+    sure = Prepared(Served("sure", "tiny", Catalogue().get("sure")), [1], Decoding(ROOM))
+    assert escalate(sure, done(0.51)) is False and escalate(sure, done(0.49)) is True
+    assert escalate(sure, done(0.99, "length")) is True
+    assert "may go out unseen" in in_words(sure, done(0.9)) and "a person should look" in in_words(sure, done(0.1))
+    grounded = Prepared(Served("sure+rag", "tiny", Catalogue().get("sure"), True), [1], Decoding(ROOM))
+    assert escalate(grounded, done(0.99)) is None, "certified without passages"
+    formed = Prepared(sure.served, [1], Decoding(ROOM), Steering(bias={1: 2.0}))
+    assert escalate(formed, done(0.99)) is None and in_words(formed, done(0.9)) == "confidence 0.90"
+
+
+def test_the_registry_keeps_what_was_certified_and_nothing_else():
+    report = full_report()
+    assert kept(report) == {"arm": "fine_tuned", "threshold": 0.93, "target_accuracy": 0.95, "failure": 0.1}
+    without = report.automation.model_copy(update={"threshold": None})
+    assert kept(report.model_copy(update={"automation": without})) is None and kept(minimal_report()) is None
+
+
+def test_another_threshold_is_another_version(registered):
+    catalogue = Catalogue()
+    one = catalogue.get("sure")
+    same = {
+        "name": "sure", "base": one.base, "base_hash": one.base_hash, "method": one.method, "blob": one.blob, "template": one.template,
+        "data_hash": one.data_hash, "report": None,
+    }  # fmt: skip
+    assert catalogue.add(**same, details=one.details).version == 1
+    assert catalogue.add(**same, details={"automation": {**one.details["automation"], "threshold": 0.7}}).version == 2
+    assert catalogue.add(**same, details=one.details).version == 1
