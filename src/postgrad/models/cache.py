@@ -59,6 +59,11 @@ def growing_cache(config: Any) -> DynamicCache:
     return cache
 
 
+def keeps_all(config: Any) -> bool:
+    """Whether every layer keeps all past tokens; with a sliding window, padding after a shared beginning would use it up."""
+    return all(isinstance(layer, GrowingLayer) for layer in growing_cache(config).layers)
+
+
 def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
     """Keeps (or repeats) rows of every layer."""
     layers: list[Any] = cache.layers
@@ -76,4 +81,6 @@ def copied(cache: DynamicCache, config: Any, rows: int) -> DynamicCache:
     for old, new in pairs:
         if old.is_initialized and old.keys is not None:
             new.update(old.keys.expand(rows, -1, -1, -1), old.values.expand(rows, -1, -1, -1))
+            if hasattr(old, "cumulative_length"):  # a sliding window keeps fewer tokens than it has seen
+                new.cumulative_length = old.cumulative_length
     return fresh

@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import torch
 
 from postgrad.models import continuous
-from postgrad.models.cache import copied, growing_cache, select_rows
+from postgrad.models.cache import copied, growing_cache, keeps_all, select_rows
 from postgrad.models.decoding import (
     Choose,
     Completion,
@@ -30,12 +31,15 @@ from postgrad.models.language_model import LanguageModel
 
 __all__ = [
     "Choose", "Completion", "Decoding", "Row", "beginning", "choose", "complete", "completion_of", "cut_at_stop", "decode",
-    "prefill", "shared_beginning",
+    "prefill", "remark", "shared_beginning",
 ]  # fmt: skip
 
 MIN_SHARED = 8  # a shorter shared beginning is not worth a forward pass of its own
 ROOM_BYTES = 1 << 30
 """Keys and values take at most so much, unless a single row takes more."""
+PADDED_ROWS = 32
+"""Rows at once where the model's own code computes them."""
+_told: WeakSet[LanguageModel] = WeakSet()
 
 
 def complete(
@@ -50,13 +54,13 @@ def complete(
     """Answers prompts (token ids), yielding (index, completion) as rows finish; not in the order given.
 
     Args:
-        max_rows: So many rows are in work at once; half as many where the model's own code computes them.
+        max_rows: At most so many rows are in work at once.
         token_budget: Bounds rows × (longest prompt + new tokens), hence memory, whatever the number of prompts.
         stopped: Asked between tokens; when true, the unfinished rows are left and the generator ends.
     """
     if not prompts:
         return
-    shared = shared_beginning(prompts)
+    shared = shared_beginning(prompts) if keeps_all(model.module.config) else 0
     prefix = beginning(model, prompts[0][:shared])
     rows = sorted((Row(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
     decoder = decoder_of(model)
@@ -65,7 +69,7 @@ def complete(
         most = max(1, min(max_rows, len(rows), budget // continuous.places(rows, decoding)))
         batches = [continuous.run(model, decoder, rows, prefix, decoding, most)]
     else:
-        parts = _batches(rows, shared, decoding.max_new_tokens, max(1, max_rows // 2), token_budget)
+        parts = _batches(rows, shared, decoding.max_new_tokens, min(max_rows, PADDED_ROWS), token_budget)
         batches = (_padded(model, batch, prefix, shared, decoding) for batch in parts)
     for batch in batches:
         for done in batch:
@@ -73,6 +77,14 @@ def complete(
                 return
             for row in done:
                 yield row.index, completion_of(model, row, shared, decoding)
+
+
+def remark(model: LanguageModel) -> str | None:
+    """What to tell, once a model, of how it generates: on a CPU, that it does so by its own slower code; else None."""
+    if model in _told or model.device.kind != "cpu" or decoder_of(model) is not None:
+        return None
+    _told.add(model)
+    return f"{model.name} generates by its own code, which is slower: the hand-written layers are for models of Llama's shape."
 
 
 def beginning(model: LanguageModel, ids: Sequence[int]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from postgrad.models.cache import copied, growing_cache, select_rows
+from postgrad.models.cache import copied, growing_cache, keeps_all, select_rows
 from postgrad.models.generate import prefill, shared_beginning
 from postgrad.models.language_model import LanguageModel
 from postgrad.records import Conversation, Record
@@ -41,7 +41,7 @@ def log_likelihoods(
 ) -> Iterator[tuple[int, list[float]]]:
     """Sum of log-probabilities of every choice given its context: yields (index of item, one value a choice)."""
     order = sorted(range(len(items)), key=lambda i: -len(items[i].context))
-    shared = shared_beginning([item.context for item in items])
+    shared = shared_beginning([item.context for item in items]) if keeps_all(model.module.config) else 0
     with torch.inference_mode():
         prefix = prefill(model, items[0].context[:shared]) if shared else None
         rest = [ChoiceItem(item.context[shared:], item.choices) for item in items]
