@@ -59,9 +59,10 @@ def growing_cache(config: Any) -> DynamicCache:
     return cache
 
 
-def keeps_all(config: Any) -> bool:
-    """Whether every layer keeps all past tokens; with a sliding window, padding after a shared beginning would use it up."""
-    return all(isinstance(layer, GrowingLayer) for layer in growing_cache(config).layers)
+def keeps_all(config: Any, tokens: int) -> bool:
+    """Whether every layer keeps all of so many tokens; in a sliding window, padding after a shared beginning uses up room."""
+    layers: list[Any] = growing_cache(config).layers
+    return all(isinstance(n, GrowingLayer) or getattr(n, "sliding_window", 0) > tokens for n in layers)
 
 
 def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:

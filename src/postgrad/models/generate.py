@@ -60,7 +60,8 @@ def complete(
     """
     if not prompts:
         return
-    shared = shared_beginning(prompts) if keeps_all(model.module.config) else 0
+    longest = max(map(len, prompts)) + decoding.max_new_tokens
+    shared = shared_beginning(prompts) if keeps_all(model.module.config, longest) else 0
     prefix = beginning(model, prompts[0][:shared])
     rows = sorted((Row(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
     decoder = decoder_of(model)

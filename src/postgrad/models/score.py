@@ -41,7 +41,8 @@ def log_likelihoods(
 ) -> Iterator[tuple[int, list[float]]]:
     """Sum of log-probabilities of every choice given its context: yields (index of item, one value a choice)."""
     order = sorted(range(len(items)), key=lambda i: -len(items[i].context))
-    shared = shared_beginning([item.context for item in items]) if keeps_all(model.module.config) else 0
+    longest = max((len(i.context) + max(map(len, i.choices)) for i in items), default=0)
+    shared = shared_beginning([i.context for i in items]) if keeps_all(model.module.config, longest) else 0
     with torch.inference_mode():
         prefix = prefill(model, items[0].context[:shared]) if shared else None
         rest = [ChoiceItem(item.context[shared:], item.choices) for item in items]
