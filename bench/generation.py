@@ -106,7 +106,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--prompts", type=int, default=64)
     options.add_argument("--shared", default="1000,0")
-    options.add_argument("--every", type=int, default=1)
+    options.add_argument("--every", type=int, default=2)
     options.add_argument(
         "--memory", default="32,128", help="peaks are measured with so many prompts; empty: not at all"
     )

@@ -74,10 +74,10 @@ def complete(
         batches = (_padded(model, batch, prefix, shared, decoding) for batch in parts)
     for batch in batches:
         for done in batch:
-            if stopped():
-                return
             for row in done:
                 yield row.index, completion_of(model, row, shared, decoding)
+            if stopped():
+                return
 
 
 def remark(model: LanguageModel) -> str | None:
