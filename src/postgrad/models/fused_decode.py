@@ -207,10 +207,10 @@ class FusedDecoder:
         room.lengths[:count] = [n + 1 for n in lengths]
         return self.body.norm(x)
 
-    def _beginning(self, room: Room, index: int, layer: _Layer) -> list[torch.Tensor]:
+    def _beginning(self, room: Room, index: int, layer: _Layer) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of the shared beginning in a layer, for every query head: (K, G, S, D), not copied."""
-        assert room.shared is not None
-        return [t[index, 0][:, None].expand(-1, layer.groups, -1, -1) for t in room.shared]
+        keys, values = room.shared or (room.keys[:, :1, :, :0], room.values[:, :1, :, :0])
+        return tuple(t[index, 0][:, None].expand(-1, layer.groups, -1, -1) for t in (keys, values))  # pyright: ignore[reportReturnType]
 
     def _at(self, positions_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Angles (N, 1, D/2) of the rotation."""
