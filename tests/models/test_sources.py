@@ -36,6 +36,24 @@ def test_the_embedded_model_is_fetched_checked_and_answers(embedded):
     assert find_model(sources.EMBEDDED).hash == embedded.hash
 
 
+def test_the_embedded_model_answers_as_by_its_own_code(embedded):
+    import torch
+
+    from postgrad.models.device import Device
+    from postgrad.models.fused_decode import decoder_of
+    from postgrad.models.generate import Decoding, complete
+    from postgrad.models.language_model import LanguageModel
+
+    model = LanguageModel(embedded, Device("cpu", "", "float32", {"float32": 1.0}, 1 << 32))
+    asked = ["Name three rivers.", "Say yes.", "Write a line about a lamp, and then another about a sofa."]
+    prompts = [model.renderer.prompt_ids([Message("user", text)]) for text in asked]
+    assert decoder_of(model) is not None
+    for place, answer in complete(model, prompts, Decoding(16)):
+        ids = torch.tensor([prompts[place]])
+        own = model.module.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=16, do_sample=False)
+        assert answer.text == model.renderer.answer_text(own[0, ids.shape[1] :].tolist())
+
+
 def test_the_end_mark_is_learned_though_it_is_the_pad_token(embedded):
     from postgrad.models.render import Renderer
 

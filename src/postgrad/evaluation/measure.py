@@ -21,7 +21,7 @@ from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.metrics.choose import Choice
 from postgrad.evaluation.statistics import score_interval
 from postgrad.measures import ArmResult
-from postgrad.models.generate import Completion, Decoding, complete
+from postgrad.models.generate import Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Message, Record
@@ -78,6 +78,8 @@ def answer(
     hashes = [ids_hash(p) for p in prompts]
     open_places = list({h: i for i, h in enumerate(hashes) if h not in answers.known}.values())
     done = len(prompts) - len(open_places)
+    if open_places and (note := remark(model)):
+        yield Said(note)
     yield Progress(done, len(prompts), "answers")
     for place, completion in complete(model, [prompts[i] for i in open_places], decoding, stopped=stopped):
         answers.keep(hashes[open_places[place]], completion)
@@ -124,8 +126,8 @@ def scored(
     """What an arm's answers are worth, wherever they come from."""
     texts = [c.text for c in completions]
     found = choice.measure(texts, test, asked)
-    for remark in found.remarks:
-        yield Said(remark, warning=True)
+    for said in found.remarks:
+        yield Said(said, warning=True)
     seconds = [c.seconds for c in completions]
     return ArmResult(
         name=arm.name,

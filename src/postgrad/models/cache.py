@@ -59,6 +59,12 @@ def growing_cache(config: Any) -> DynamicCache:
     return cache
 
 
+def keeps_all(config: Any, tokens: int) -> bool:
+    """Whether every layer keeps all of so many tokens; in a sliding window, padding after a shared beginning uses up room."""
+    layers: list[Any] = growing_cache(config).layers
+    return all(isinstance(n, GrowingLayer) or getattr(n, "sliding_window", 0) > tokens for n in layers)
+
+
 def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
     """Keeps (or repeats) rows of every layer."""
     layers: list[Any] = cache.layers
@@ -76,4 +82,6 @@ def copied(cache: DynamicCache, config: Any, rows: int) -> DynamicCache:
     for old, new in pairs:
         if old.is_initialized and old.keys is not None:
             new.update(old.keys.expand(rows, -1, -1, -1), old.values.expand(rows, -1, -1, -1))
+            if hasattr(old, "cumulative_length"):  # a sliding window keeps fewer tokens than it has seen
+                new.cumulative_length = old.cumulative_length
     return fresh

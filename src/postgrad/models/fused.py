@@ -235,7 +235,7 @@ class Fused:
     @staticmethod
     def of(body: Any, recompute: bool = False) -> Fused | None:
         """The fused form of a body, or None where it has another shape."""
-        return Fused(body, recompute) if _llama_shaped(body) else None
+        return Fused(body, recompute) if llama_shaped(body) else None
 
     def __call__(
         self, embedded_NH: torch.Tensor, positions_N: torch.Tensor, packing: Packing, keep: torch.Tensor
@@ -251,8 +251,12 @@ class Fused:
         return self.norm(x)
 
 
-def _llama_shaped(body: Any) -> bool:
-    """Whether all layers are: norm, grouped attention with rotary positions, norm, SwiGLU; nothing else."""
+def llama_shaped(body: Any, head_norms: bool = False) -> bool:
+    """Whether all layers are: norm, grouped attention with rotary positions, norm, SwiGLU; nothing else.
+
+    Args:
+        head_norms: Norms of queries and keys by head (Qwen 3) may be there too.
+    """
     config = getattr(body, "config", None)
     if getattr(config, "hidden_act", "") != "silu" or not all(
         hasattr(body, n) for n in ("layers", "norm", "rotary_emb")
@@ -262,17 +266,18 @@ def _llama_shaped(body: Any) -> bool:
         return False
     wanted = {"input_layernorm", "self_attn", "post_attention_layernorm", "mlp"}
     parts = {"q_proj", "k_proj", "v_proj", "o_proj"}, {"gate_proj", "up_proj", "down_proj"}
+    beside = {"act_fn", "q_norm", "k_norm"} if head_norms else {"act_fn"}
     for layer in body.layers:
         if {n for n, _ in layer.named_children()} != wanted:
             return False
-        inside = ({n for n, _ in m.named_children()} - {"act_fn"} for m in (layer.self_attn, layer.mlp))
+        inside = ({n for n, _ in m.named_children()} - beside for m in (layer.self_attn, layer.mlp))
         if tuple(inside) != parts or not hasattr(layer.input_layernorm, "variance_epsilon"):
             return False
         if not all(
             isinstance(m, nn.Linear | LoraLinear | QuantizedLinear) and not isinstance(m, DoraLinear)
             for h in (layer.self_attn, layer.mlp)
             for n, m in h.named_children()
-            if n != "act_fn"
+            if n not in beside
         ):
             return False
         if getattr(layer.self_attn, "sliding_window", None):

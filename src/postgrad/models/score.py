@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from postgrad.models.cache import copied, growing_cache, select_rows
+from postgrad.models.cache import copied, growing_cache, keeps_all, select_rows
 from postgrad.models.generate import prefill, shared_beginning
 from postgrad.models.language_model import LanguageModel
 from postgrad.records import Conversation, Record
@@ -52,7 +52,8 @@ def greedy_log_likelihoods(
 ) -> Iterator[tuple[int, list[tuple[float, bool]]]]:
     """The same, each with whether greedy decoding would have written the choice."""
     order = sorted(range(len(items)), key=lambda i: -len(items[i].context))
-    shared = shared_beginning([item.context for item in items])
+    longest = max((len(i.context) + max(map(len, i.choices)) for i in items), default=0)
+    shared = shared_beginning([i.context for i in items]) if keeps_all(model.module.config, longest) else 0
     with torch.inference_mode():
         prefix = prefill(model, items[0].context[:shared]) if shared else None
         rest = [ChoiceItem(item.context[shared:], item.choices) for item in items]

@@ -9,9 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import torch
-
-from postgrad.models.generate import Completion, Decoding, Row, completion_of, cut_at_stop, decode, prefill
+from postgrad.models.generate import Completion, Decoding, Row, beginning, completion_of, cut_at_stop, decode
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.steer import Chooser, Steering, Token
 
@@ -58,8 +56,7 @@ def answer(
     start = time.perf_counter()
     steering = steering or Steering()
     shared = len(prompt) - 1 if count > 1 else 0
-    with torch.inference_mode():
-        prefix = prefill(model, prompt[:shared]) if shared else None
+    prefix = beginning(model, prompt[:shared])
     grown: list[_Growing] = []
     for index in range(count):
         chooser = Chooser(decoding, steering, (decoding.seed + index) % 2**63)
@@ -74,8 +71,9 @@ def answer(
         for one in unfinished:
             text = text_of(one.row)
             if one.row.finish:
-                done = completion_of(model, one.row, shared, decoding, (time.perf_counter() - start) / count)
-                pieces.append(_last(one, replace(done, text=text)))
+                done = completion_of(model, one.row, shared, decoding)
+                seconds = (time.perf_counter() - start) / count
+                pieces.append(_last(one, replace(done, text=text, seconds=seconds)))
             elif (piece := _next(one, text, decoding.stop)) is not None:
                 pieces.append(piece)
         unfinished = [one for one in unfinished if not one.row.finish]
