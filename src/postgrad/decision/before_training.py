@@ -7,10 +7,11 @@ untrained arms together with 95 %), and a simulation over truths checks it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from postgrad.decision.power import FEWEST_PAIRS
+from postgrad.decision.power import FEWEST_PAIRS, examples_needed
 from postgrad.decision.verdict import decide
 from postgrad.decision.wording import about, achieved, plain_name, points
 from postgrad.measures import ArmResult, Comparison, Verdict
@@ -83,7 +84,7 @@ def stop_before_training(known: Prospects) -> Verdict | None:
     if known.room < known.worth:
         return _use_untrained(known, _no_room(known))
     if known.room < known.worth + known.resolvable and not _perfect_wins(known):
-        return _use_untrained(known, _unshowable(known, test))
+        return replace(_use_untrained(known, _unshowable(known, test)), examples_needed=_enough_for_perfect(known, test))
     earnings = known.earnings
     if earnings and earnings.monthly * earnings.months < _ESTIMATE * earnings.training:
         return _use_untrained(known, _unearned(earnings))
@@ -130,6 +131,12 @@ def _unshowable(known: Prospects, test: int) -> tuple[str, ...]:
         _limit(known),
         *_more_examples(known),
     )
+
+
+def _enough_for_perfect(known: Prospects, test: int) -> int | None:
+    """Test examples that would show what a perfect model gains."""
+    left = 1 - max(a.score.value for a in known.arms)
+    return max(test + 1, examples_needed(left, math.sqrt(left))) if left else known.examples_for_worth
 
 
 def _limit(known: Prospects) -> str:

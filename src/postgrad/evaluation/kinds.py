@@ -76,7 +76,7 @@ def kinds_of_requests(
             words,
             tuple(np.flatnonzero(groups[:first] == group).tolist()),
             tuple(places.tolist()),
-            score_interval(values[places], seed=seed),
+            score_interval(values[places]),
             float(np.delete(values, places).mean()),
             float(np.mean(groups[last:] == group)) if production else None,
             p_value,
