@@ -21,6 +21,7 @@ from postgrad.models.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record, tools_of
+from postgrad.report import LeftOutPart
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
 NEAR_TOKENS = 240  # retrieved examples of about this size; every request pays for its own
@@ -35,12 +36,16 @@ def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[A
         out.append(ways.base())
     if "prompted" in wanted:
         out.append(ways.prompted(data.system_prompt))
-    if "few_shot" in wanted:
-        examples, _ = yield from shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
-        out.append(ways.few_shot(data.system_prompt, examples))
-    if "optimised_prompt" in wanted:
-        block = yield from shots(job, model, data, max(2, min(5, int(SHOT_TOKENS / usual))))
-        out.append((yield from searched_prompt(job, model, data, *block)))
+    shown = [name for name in ("few_shot", "optimised_prompt") if name in wanted]
+    count = _shot_count(model, data, usual) if shown else 0
+    if shown and not count:
+        yield from _no_room(job, model, shown)
+    elif shown:
+        block = yield from shots(job, model, data, count)
+        if "few_shot" in wanted:
+            out.append(ways.few_shot(data.system_prompt, block[0]))
+        if "optimised_prompt" in wanted:
+            out.append((yield from searched_prompt(job, model, data, *block)))
     if "rag" in wanted and data.retrieve is not None:
         out.append(_documents_arm(model, data, data.retrieve, "rag"))
     elif "rag" in wanted:
@@ -49,6 +54,23 @@ def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[A
         arm = ways.rag_examples(data.system_prompt, data.train, index, count)
         out.append(replace(arm, quality=quality_of_examples(data.train, index, count)))
     return out
+
+
+def _shot_count(model: LanguageModel, data: Data, usual: float) -> int:
+    """How many worked examples are shown: two to five, fewer where the context has no room for them."""
+    known = (*data.train, *data.validation)
+    longest = sorted(known, key=lambda r: -len(r.prompt_text))[:3]
+    ask = ways.prompted(data.system_prompt).ask
+    asked = max(len(model.renderer.prompt_ids(ask(r), tools_of(r))) for r in longest)
+    left = 0.9 * (model.base.context - room_for_answers(model, known)[0]) - asked
+    return min(int(left / usual), max(2, min(5, int(SHOT_TOKENS / usual)))) if left > usual else 0
+
+
+def _no_room(job: Job, model: LanguageModel, names: Sequence[str]) -> Working[None]:
+    reason = f"the context of {model.name} ({model.base.context} tokens) has no room for a worked example beside the longest requests"
+    for name in names:
+        job.left_out.append(LeftOutPart(name=name, reason=reason))
+    yield Said(f"Left out: {', '.join(names)}: {reason}.", warning=True)
 
 
 def fine_tuned_arms(job: Job, data: Data) -> list[Arm]:

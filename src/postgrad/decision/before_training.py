@@ -84,7 +84,9 @@ def stop_before_training(known: Prospects) -> Verdict | None:
     if known.room < known.worth:
         return _use_untrained(known, _no_room(known))
     if known.room < known.worth + known.resolvable and not _perfect_wins(known):
-        return replace(_use_untrained(known, _unshowable(known, test)), examples_needed=_enough_for_perfect(known, test))
+        return replace(
+            _use_untrained(known, _unshowable(known, test)), examples_needed=_enough_for_perfect(known, test)
+        )
     earnings = known.earnings
     if earnings and earnings.monthly * earnings.months < _ESTIMATE * earnings.training:
         return _use_untrained(known, _unearned(earnings))
