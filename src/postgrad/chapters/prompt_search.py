@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -37,6 +38,8 @@ from postgrad.records import Record, content_hash, tools_of
 
 SPARE = 1.1
 """Prompts of the test part may be longer than any that the search has seen."""
+TIME_SHARE = 0.08
+"""Of `max_minutes`, in which prompts are ranked by likelihood."""
 
 
 def searched_prompt(
@@ -79,8 +82,10 @@ class _Search:
         self.decoding = Decoding(room_for_answers(model, [*data.train, *data.validation])[0])
         self.answers = Answers.open(job.store, model.base.hash, None, self.decoding, model.device.dtype)
         self.judged = spread(data.validation, JUDGED, job.recipe.seed)
+        limit = job.recipe.max_minutes
+        self.until = math.inf if limit is None else time.monotonic() + TIME_SHARE * 60 * limit
         self.asked = 0
-        self.too_long = 0
+        self.too_long = self.untried = 0
 
     def run(self, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]) -> Working[tuple[Prompt, str]]:
         """The best prompt, and how it was found."""
@@ -90,7 +95,8 @@ class _Search:
         plain = instructions(data.train, data.choice.kind, data.system_prompt, data.own_system)
         known = [named(Prompt(plain[0]), "prompted"), named(Prompt(plain[0], tuple(block)), "few_shot")]
         bare = self._fitting([Prompt(i) for i in plain[1:]])
-        values = yield from self._likelihoods([*known, *bare])
+        values = yield from self._likelihoods([*known, *bare], fewest=len(known))
+        bare = bare[: len(values) - len(known)]
         order = sorted(range(len(bare)), key=lambda i: -values[2 + i])
         best = [bare[i].instruction for i in order[:2]]
         # with examples the given instruction may do where alone it does not
@@ -100,12 +106,13 @@ class _Search:
         )
         shown = [p for p in shown if (p.instruction, p.shots, p.nearest_last) != (plain[0], tuple(block), False)]
         values += yield from self._likelihoods(shown, len(values), len(values) + len(shown))
+        shown = shown[: len(values) - len(known) - len(bare)]
         prompts = [*known, *bare, *shown]
         through = finalists(prompts, values)
         proposed = yield from proposed_instruction(self.job, data, leading[0], self.scores)
         if proposed is not None and proposed.instruction is not None:
             prompts.append(Prompt(proposed.instruction))
-            values += yield from self._likelihoods(prompts[-1:], len(values), len(prompts))
+            values += yield from self._likelihoods(prompts[-1:], len(values), len(prompts), fewest=1)
             through.append(len(prompts) - 1)
         found, tried = yield from self._halved([prompts[i] for i in through], [values[i] for i in through])
         self.job.seconds["optimised_prompt search"] = time.monotonic() - start
@@ -124,10 +131,16 @@ class _Search:
         messages = ways.optimised_prompt(prompt, self.data.train).ask(record)
         return self.model.renderer.prompt_ids(messages, tools_of(record))
 
-    def _likelihoods(self, prompts: Sequence[Prompt], done: int = 0, total: int | None = None) -> Working[list[float]]:
-        """The mean log-probability a token of the judged validation answers under each."""
+    def _likelihoods(
+        self, prompts: Sequence[Prompt], done: int = 0, total: int | None = None, fewest: int = 0
+    ) -> Working[list[float]]:
+        """The mean log-probability a token of the judged validation answers under each; only of the first ones where the
+        time for the search is over, though of `fewest` at least."""
         out = []
         for prompt in prompts:
+            if len(out) >= fewest and time.monotonic() > self.until:
+                self.untried += len(prompts) - len(out)
+                break
             if self.job.stopped():
                 raise Interrupted("Interrupted while prompts were being tried; the same command tries them again.")
             arm = ways.optimised_prompt(prompt, self.data.train)
@@ -175,6 +188,7 @@ class _Search:
             else " alone, for the metric needs a judge"
         )
         left = f"; {self.too_long} more were too long for the model" if self.too_long else ""
+        left += f"; {self.untried} more were not tried, to keep to the time" if self.untried else ""
         if found.like:
             return f"Tried {how}{left}: none did better than {found.like}, which it equals."
         return f"Tried {how}{left}. Taken: {found.words}."
