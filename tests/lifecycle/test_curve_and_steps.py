@@ -70,7 +70,7 @@ def test_an_interrupted_curve_keeps_what_is_done(mails, small):  # noqa: F811
 
 
 def test_a_limit_leaves_the_curve_out_and_says_how_to_make_it(mails, small, tmp_path):  # noqa: F811
-    tight = merged(small, {"max_minutes": 0.05})
+    tight = merged(small, {"max_minutes": 0.001})
     report, _ = finish(run(tight, [mails], tmp_path / "out"))
     assert report.learning_curve.points == [] and "--curve" in report.learning_curve.sentence
     assert any("--curve" in s.step for s in report.verdict.next_steps)
