@@ -26,6 +26,11 @@ from postgrad.report import BenchmarkPart, ChangedPart, ForgettingPart
 from postgrad.storage import home, sha256_json
 
 SHOWN = 3  # questions with both answers, a benchmark
+FEWEST = 40
+"""Items a benchmark, however short the time."""
+_TIME_SHARE = 0.25  # of max_minutes, for all multiple choice before and after training
+_TOKENS = 230  # read for one item of every benchmark of the battery together
+_REACHED = 0.5  # of the probed rate of matrix products
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ def benchmark_scores(
         train: The training part, whose answers' form general answers must not have.
     """
     names = job.recipe.evaluation.benchmarks or list(BATTERY)
-    benchmarks, notes = yield from _multiple_choice(job, names)
+    count = affordable_items(job.recipe.evaluation.general_items, job.recipe.max_minutes, model)
+    benchmarks, notes = yield from _multiple_choice(job, names, count)
     asked, more = _questions(names, train)
     for note in [*notes, *more]:
         yield Said(note, warning=True)
@@ -71,8 +77,17 @@ def benchmark_scores(
     return General(scores | answered.scores, " ".join([*notes, *more]), seconds + answered.seconds, answered.answers)
 
 
-def _multiple_choice(job: Job, names: Sequence[str]) -> Working[tuple[list[Benchmark], list[str]]]:
-    """The benchmarks of items with choices, and what is to be said of those that cannot be had."""
+def affordable_items(wished: int, max_minutes: float | None, model: LanguageModel) -> int:
+    """Items a benchmark: as wished, and with `max_minutes` so many as fit into a quarter of them by the probed speed."""
+    if max_minutes is None:
+        return wished
+    flops_an_item = 2 * 2 * model.parameters * _TOKENS  # a multiplication and an addition, before and after training
+    rate = _REACHED * 1e9 * model.device.gflops[model.device.dtype]
+    return min(wished, max(FEWEST, int(_TIME_SHARE * 60 * max_minutes * rate / flops_an_item)))
+
+
+def _multiple_choice(job: Job, names: Sequence[str], count: int) -> Working[tuple[list[Benchmark], list[str]]]:
+    """The benchmarks of `count` items with choices, and what is to be said of those that cannot be had."""
     settings = job.recipe.evaluation
     folder = Path(settings.general_data) if settings.general_data else None
     wanted, notes = [n for n in names if n in READERS], []
@@ -83,9 +98,13 @@ def _multiple_choice(job: Job, names: Sequence[str]) -> Working[tuple[list[Bench
             notes.append(f"Not tested, since {settings.general_data} has no file of theirs: {', '.join(missing)}.")
     if wanted and folder is None and not (home() / "benchmarks").exists():
         yield Said("Fetching the general benchmarks (once)")
-    found, note = load_benchmarks(wanted, settings.general_items, folder, {n: t.share for n, t in TESTS.items()})
+    found, note = load_benchmarks(wanted, count, folder, {n: t.share for n, t in TESTS.items()})
     if "arithmetic" in names:
-        found.append(Benchmark("arithmetic", arithmetic(settings.general_items), "sums made from a seed"))
+        found.append(Benchmark("arithmetic", arithmetic(count), "sums made from a seed"))
+    if count < settings.general_items:
+        notes.append(
+            f"To keep to {job.recipe.max_minutes:g} minutes, at most {count} items a benchmark, not {settings.general_items} (evaluation.general_items)."
+        )
     return found, [*notes, *([note] if note else [])]
 
 
