@@ -59,7 +59,9 @@ def command(
         for key in found:
             limits = [f"{n} {what}/min" for n, what in ((key.requests_per_minute, "requests"), (key.tokens_per_minute, "tokens")) if n]  # fmt: skip
             if key.tokens_per_month:
-                limits.append(f"{Usage(catalogue).of(key.id, this_month()):,} of {key.tokens_per_month:,} tokens this month used")
+                limits.append(
+                    f"{Usage(catalogue).of(key.id, this_month()):,} of {key.tokens_per_month:,} tokens this month used"
+                )
             state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else ", ".join(limits) or "no limits"
             out(f"{key.id}  {key.hint:<9}  {key.role:<9}  {key.organization}/{key.project:<12}  {key.created:%Y-%m-%d}  {key.name}  ({state})")  # fmt: skip
         if not found:

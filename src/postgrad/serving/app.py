@@ -9,10 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
 import postgrad
+from postgrad.pages.docs_page import render_docs
 from postgrad.registry.keys import Audit, Keys, Usage
 from postgrad.serving import errors, evaluations, fine_tuning
 from postgrad.serving.answering import Answering
@@ -84,6 +85,8 @@ def make_app(
         title="postgrad",
         version=postgrad.__version__,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages take their scripts from a public address
+        redoc_url=None,
         description="OpenAI-compatible chat, completions and embeddings for base and tuned models.",
     )
     keys = Keys(engine.catalogue)
@@ -100,6 +103,11 @@ def make_app(
         """Counters for Prometheus."""
         more = {"postgrad_answers_inside": turns.inside, "postgrad_adapter_swaps_total": engine.loaded.swaps}
         return counters.text(more)
+
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def docs() -> str:
+        """Every path and field."""
+        return render_docs(app.openapi())
 
     for router in (
         chat_router(answering),

@@ -1,6 +1,6 @@
 """Evaluation runs and their states: every change in one transaction, every result bound to the lease of who works on the run.
 
-    queued → in_progress → completed | failed; queued or in_progress → canceled
+queued → in_progress → completed | failed; queued or in_progress → canceled
 """
 
 from __future__ import annotations

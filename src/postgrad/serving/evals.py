@@ -49,7 +49,9 @@ def list_evals(
         if order_by == "created_at":
             rows, more = page(session, _mine(owner), EvalRow, after, limit, order == "desc")
         else:  # few enough to be sorted here; pages go by place in that order
-            rows = sorted(session.scalars(_mine(owner)), key=lambda r: (r.updated_at, r.number), reverse=order == "desc")
+            rows = sorted(
+                session.scalars(_mine(owner)), key=lambda r: (r.updated_at, r.number), reverse=order == "desc"
+            )
             ids = [row.id for row in rows]
             if after is not None and after not in ids:
                 raise ApiError(400, f"There is no {after!r} in this list to go on after.", "invalid_value", "after")
