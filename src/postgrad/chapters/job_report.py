@@ -23,7 +23,7 @@ from postgrad.chapters.read import Data
 from postgrad.data.load import data_hash
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.evaluation import arms as ways
-from postgrad.evaluation.metrics.choose import Choice, choose_metric
+from postgrad.evaluation.metrics.choose import choose_metric
 from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, merged
@@ -111,13 +111,13 @@ def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
     )  # fmt: skip
 
 
-def _data(job: Job, material: Material, test: Sequence[Record], choice: Choice | None) -> Data:
+def _data(job: Job, material: Material, test: Sequence[Record], choice: Any) -> Data:
     """What the last chapter speaks of: the validation file in the place of a test part."""
     system: Any = job.recipe.data.system_prompt
     return Data(
         job.recipe.name or "job", material.loaded, material.checked, tuple(material.train), tuple(material.validation), tuple(test),
         choice, system or "", bool(system), smallest_resolvable_difference(max(2, len(test))), data_hash([*material.train, *test]), (),
-    )  # fmt: skip  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
 
 
 def _kind(records: Sequence[Record]) -> Any:

@@ -18,7 +18,7 @@ class Hits:
 
     def __init__(self) -> None:
         self._right: list[torch.Tensor | int] = [0, 0]
-        self._seen = [0, 0]
+        self._seen: list[int] = [0, 0]
 
     def add(self, scores_NV: torch.Tensor, targets_N: torch.Tensor, trains: bool) -> None:
         """Counts some positions.
@@ -34,6 +34,6 @@ class Hits:
     def taken(self, world: World) -> dict[str, float]:
         """Shares of right tokens over all processes, by name, of what was counted; begins anew."""
         right, seen = [float(n) for n in self._right], [float(n) for n in self._seen]
-        self._right, self._seen = [0, 0], [0, 0]
+        self.__init__()
         total = world.sum([*right, *seen])
         return {name: total[i] / total[i + 2] for i, name in enumerate(NAMES) if total[i + 2]}
