@@ -59,7 +59,7 @@ def loss_of(tiny, weights):
 def test_it_begins_where_the_earlier_one_ended(tiny, tmp_path, first, second):
     outcome, _, blob = run(tiny, tmp_path / "a", **first)
     ended = loss_of(tiny, load_trained(tmp_path / "a" / "blob"))
-    assert ended < 0.9 * loss_of(tiny, None)
+    assert ended < 0.97 * loss_of(tiny, None)
     _, steps, more = run(tiny, tmp_path / "b", **{**second, "start": blob, "batch_size": 12, "epochs": 1, "learning_rate": 1e-9})  # fmt: skip
     assert steps[0].loss == pytest.approx(ended, rel=2e-3)
     assert loss_of(tiny, load_trained(Blobs().get_folder(more))) == pytest.approx(ended, rel=2e-3)

@@ -43,6 +43,16 @@ class Names:
         with self._catalogue.session() as session:
             return {row.name: row.model for row in session.scalars(select(NameRow).order_by(NameRow.name))}
 
+    def meaning(self, entry: ModelEntry) -> list[str]:
+        """The further names that lead to a model."""
+        return [name for name, model in self.all().items() if self._leads(model) == entry.id]
+
+    def _leads(self, model: str) -> str | None:
+        try:
+            return self._catalogue.get(model).id
+        except ModelError:
+            return None  # the model was deleted; the name waits for another
+
     def entry(self, name: str) -> ModelEntry:
         """The model that is registered under a name or is meant by it.
 

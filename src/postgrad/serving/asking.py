@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from postgrad.serving.requests import ChatRequest
 from postgrad.serving.store import Owner
 
 _LOOK_S = 0.5
+PATIENCE_S = 60.0
+"""A full server is asked again for so long."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,15 @@ class Asker:
         quotas: Count the tokens of `key`.
         key: Whose quota is used.
         stopped: Asked while it waits.
+        patience: Seconds for which a full server is asked again.
     """
 
     def __init__(
         self, answering: Answering, loop: asyncio.AbstractEventLoop, owner: Owner, quotas: Quotas, key: ApiKey | None = None,
-        stopped: Callable[[], bool] = lambda: False,
+        stopped: Callable[[], bool] = lambda: False, patience: float = PATIENCE_S,
     ) -> None:  # fmt: skip
         self._answering, self._loop, self._owner = answering, loop, owner
-        self._quotas, self._key, self._stopped = quotas, key, stopped
+        self._quotas, self._key, self._stopped, self._patience = quotas, key, stopped, patience
 
     def ask(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Said:
         """One answer.
@@ -66,7 +70,7 @@ class Asker:
         body = chat_request(model, messages, sampling)
         self._quotas.check(self._key)
         asked = chat_asked(self._answering.engine, body, self._owner.project, self._owner.organization)
-        answer = self._waited(asked)
+        answer = self._patiently(asked)
         done = answer.completion
         if self._key is not None and self._key.tokens_per_month is not None:
             self._quotas.used(self._key.id, done.prompt_tokens + done.completion_tokens)
@@ -95,6 +99,19 @@ class Asker:
             return Reply(said.text, said.completion.prompt_tokens, said.completion.completion_tokens, model=model)
 
         return call
+
+    def _patiently(self, asked: Asked) -> Answer:
+        """The answer, however often the server was full before."""
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._waited(asked)
+            except ApiError as error:
+                if error.body["error"]["code"] != "engine_overloaded" or time.monotonic() > end:
+                    raise
+                if self._stopped():
+                    raise Interrupted("The run was stopped while it waited for a full server.") from None
+                time.sleep(_LOOK_S)
 
     def _waited(self, asked: Asked) -> Answer:
         future = asyncio.run_coroutine_threadsafe(self._answering.whole(asked.prepared), self._loop)

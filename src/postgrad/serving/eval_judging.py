@@ -38,9 +38,10 @@ class Judging:
         sandbox: Sandbox | None,
     ) -> None:  # fmt: skip
         import jsonschema
+        from referencing import Registry
 
         self._source, self._asker, self._sandbox = source, asker, sandbox
-        self._valid = jsonschema.Draft202012Validator(schema)
+        self._valid = jsonschema.Draft202012Validator(schema, registry=Registry())  # a $ref never opens the network
         self._criteria = [
             (read_grader({k: v for k, v in c.items() if k != "pass_threshold"}), c.get("pass_threshold"))
             for c in criteria
@@ -69,9 +70,7 @@ class Judging:
     ) -> tuple[dict[str, Any], dict[str, Any], bool]:
         """The sample as graders see it and as clients do, and whether there is none."""
         model = self._source.get("model") or ""
-        if wrong := next(self._valid.iter_errors(item), None):
-            where = ".".join(map(str, wrong.absolute_path))
-            message = f"The item does not match the evaluation's item_schema{' at ' + where if where else ''}: {wrong.message[:300]}."
+        if message := self._unfit(item):
             return {}, _view(model, [], error=("invalid_item", message)), True
         if self._source["type"] == "jsonl":
             sample = sample_of(given)
@@ -91,6 +90,19 @@ class Judging:
             return {}, _view(model, messages, error=(told["code"] or "error", told["message"])), True
         usages.append(_usage(model, said.completion.prompt_tokens, said.completion.completion_tokens))
         return sample_of(_sample(model, said)), _asked_view(model, messages, said), False
+
+    def _unfit(self, item: dict[str, Any]) -> str:
+        """What the schema says against an item; empty where it accepts."""
+        from referencing.exceptions import Unresolvable
+
+        try:
+            wrong = next(self._valid.iter_errors(item), None)
+        except (Unresolvable, RecursionError) as error:
+            return f"The evaluation's item_schema refers to what is not in it: {error}."
+        if wrong is None:
+            return ""
+        where = ".".join(map(str, wrong.absolute_path))
+        return f"The item does not match the evaluation's item_schema{' at ' + where if where else ''}: {wrong.message[:300]}."
 
     def _judge(
         self, n: int, sample: dict[str, Any], item: dict[str, Any], usages: list[dict[str, Any]]

@@ -46,8 +46,11 @@ class EvalQueue:
         waiting = or_(
             EvalRunRow.status == "queued", (EvalRunRow.status == "in_progress") & (EvalRunRow.heartbeat < silent)
         )
+        query = select(EvalRunRow).where(waiting, EvalRunRow.host == self.host).order_by(EvalRunRow.number)
+        with self.store.reading() as session:
+            if session.scalars(query.limit(1)).first() is None:
+                return None  # without taking the write lock twice a second
         with self.store.writing() as session:
-            query = select(EvalRunRow).where(waiting, EvalRunRow.host == self.host).order_by(EvalRunRow.number)
             row = session.scalars(query.limit(1).with_for_update(skip_locked=True)).first()
             if row is None:
                 return None

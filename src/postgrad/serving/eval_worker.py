@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 
 from postgrad.errors import Interrupted, PostgradError, StorageError
@@ -98,7 +99,7 @@ class EvalWorker:
         if key is not None:
             self._quotas.read(key)
         owner = Owner(row.organization, row.project)
-        asker = Asker(self._answering, loop, owner, self._quotas, key, self._stopped)
+        asker = Asker(self._answering, loop, owner, self._quotas, key, self._stopped, math.inf)
         sandbox = sandbox_for(of.criteria, "testing_criteria")
         judging = Judging(row.data_source, of.config["schema"]["properties"]["item"], of.criteria, asker, sandbox)
         done = self._queue.done(row.id)

@@ -35,11 +35,11 @@ def install(app: FastAPI, answering: Answering, quotas: Quotas) -> None:
 
     @asynccontextmanager
     async def lifespan(running: FastAPI) -> AsyncIterator[Any]:
-        worker.start(asyncio.get_running_loop())
-        try:
-            async with before(running) as state:
+        async with before(running) as state:
+            worker.start(asyncio.get_running_loop())
+            try:
                 yield state
-        finally:
-            await run_in_threadpool(worker.stop)
+            finally:
+                await run_in_threadpool(worker.stop)
 
     app.router.lifespan_context = lifespan

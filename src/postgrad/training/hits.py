@@ -14,20 +14,24 @@ NAMES = ("token_accuracy", "eval_token_accuracy")
 
 
 class Hits:
-    """Counts of training passes and of validation passes since they were last taken."""
+    """Counts of training passes and of validation passes since they were last taken.
+
+    Attributes:
+        learning: Whether the pass that is counted is learned from; set before it, because inside it gradients are off.
+    """
 
     def __init__(self) -> None:
+        self.learning = True
         self._right: list[torch.Tensor | int] = [0, 0]
         self._seen: list[int] = [0, 0]
 
-    def add(self, scores_NV: torch.Tensor, targets_N: torch.Tensor, trains: bool) -> None:
+    def add(self, scores_NV: torch.Tensor, targets_N: torch.Tensor) -> None:
         """Counts some positions.
 
         Args:
             scores_NV: Logits, or anything that grows with them.
-            trains: Whether this is a pass that is learned from; else it validates.
         """
-        place = 0 if trains else 1
+        place = 0 if self.learning else 1
         self._right[place] = self._right[place] + (scores_NV.argmax(1) == targets_N).sum()  # stays on its device
         self._seen[place] += len(targets_N)
 

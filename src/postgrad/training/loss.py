@@ -35,7 +35,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
             total -= (logprobs.gather(1, targets)[:, 0].double() * weights).sum()
             if hits is not None:
-                hits.add(logprobs, targets[:, 0], wanted)
+                hits.add(logprobs, targets[:, 0])
             if grad_hidden is None:
                 continue
             error = logprobs.exp_().scatter_add_(1, targets, logprobs.new_full(targets.shape, -1.0))
@@ -124,11 +124,13 @@ def head_loss(
     hits: Hits | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Weighted sum of −log p(target) with the model's own head, whatever scaling it has."""
+    if hits is not None:
+        hits.learning = torch.is_grad_enabled()
     if _plain(model):
         return linear_cross_entropy(hidden_NH, model.module.get_output_embeddings().weight, targets_N, weights_N, hits)
     logits_NV = model.head(hidden_NH)
     if hits is not None:
-        hits.add(logits_NV.detach(), targets_N, logits_NV.requires_grad)
+        hits.add(logits_NV.detach(), targets_N)
     losses = torch.nn.functional.cross_entropy(logits_NV, targets_N, reduction="none")
     return (losses.double() * weights_N).sum()
 
