@@ -232,6 +232,28 @@ def test_an_evaluation_that_makes_no_sense_is_refused(client, config, criteria, 
     assert caught.value.code == code
 
 
+def test_what_json_cannot_hold_never_comes_back_as_a_fault(client, address):
+    made = make(client)
+    for odd in ('{"right": "\\ud800"}', '{"right": "x", "n": NaN}', '{"right": "x", "n": -Infinity}'):
+        body = '{"data_source": {"type": "jsonl", "source": {"type": "file_content", "content": [{"item": ODD}]}}}'.replace(
+            "ODD", odd
+        )
+        answer = httpx.post(
+            f"{address}/evals/{made.id}/runs", content=body, headers={"content-type": "application/json"}
+        )
+        assert answer.status_code == 400 and answer.json()["error"]["param"] == "data_source", odd
+        file = client.files.create(file=io.BytesIO(f'{{"item": {odd}}}'.encode()), purpose="evals")
+        run = client.evals.runs.create(
+            made.id, data_source={"type": "jsonl", "source": {"type": "file_id", "id": file.id}}
+        )
+        assert ended(client, run).result_counts.total == 1
+        assert len(list(client.evals.runs.output_items.list(run.id, eval_id=made.id))) == 1
+    schema = {**CONFIG, "item_schema": {"$ref": "http://127.0.0.1:9/schema"}}
+    remote = client.evals.create(data_source_config=schema, testing_criteria=[SAME])
+    run = ended(client, client.evals.runs.create(remote.id, data_source=jsonl("yes")))
+    assert run.result_counts.errored == 1, "a schema opens no network"
+
+
 def test_lists_changes_and_deletion(client):
     made = [make(client, name=f"n{i}") for i in range(5)]
     assert [e.id for e in client.evals.list(limit=2)] == [e.id for e in made]

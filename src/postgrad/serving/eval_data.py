@@ -42,13 +42,28 @@ def rows_of(source: Mapping[str, Any], run_id: str) -> Iterator[tuple[dict[str, 
 
 
 def read_row(text: bytes | str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """One line: `{"item": {…}, "sample"?: {…}}`; an item with no keys where it is none."""
+    """One line: `{"item": {…}, "sample"?: {…}}`; an item with no keys where it is none. What JSON has no form for (halves of
+    characters, infinite numbers) becomes `?` and null, because the rows go out again as JSON."""
     try:
-        row = json.loads(text)
+        row = json.loads(text, parse_constant=lambda _: None)
+        row = json.loads(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}, None
     item, sample = (row.get("item"), row.get("sample")) if isinstance(row, dict) else (None, None)
     return (item if isinstance(item, dict) else {}), (sample if isinstance(sample, dict) else None)
+
+
+def refuse_odd_json(value: Any, param: str) -> None:
+    """Refuses what could not be sent back as JSON.
+
+    Raises:
+        ApiError: a text holds half a character, or a number is infinite or none.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        message = f"'{param}' holds a text that is not Unicode, a number that is infinite, or is nested too deeply."
+        raise ApiError(400, message, "invalid_value", param) from error
 
 
 def sample_of(given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from postgrad.serving import content
 from postgrad.serving.asked import find_served
 from postgrad.serving.asking import chat_request
 from postgrad.serving.errors import ApiError
-from postgrad.serving.eval_data import check_messages, read_row, rows_path
+from postgrad.serving.eval_data import check_messages, read_row, refuse_odd_json, rows_path
 from postgrad.serving.eval_queue import EvalQueue, new_run
 from postgrad.serving.eval_requests import CreateRun, DataSource
 from postgrad.serving.evals import Limit, Order, Reader, Writer, find_eval
@@ -32,6 +32,7 @@ def create(eval_id: str, body: CreateRun, request: Request, owner: Writer) -> di
     state = request.app.state
     of, source = find_eval(state.store, owner, eval_id), body.data_source
     plain = source.model_dump(exclude_none=True)
+    refuse_odd_json(plain, "data_source")
     if source.type != "jsonl":
         plain["sampling_params"] = _sampling(source)
         find_served(state.engine, _asked_model(source), owner.project, owner.organization)
