@@ -72,9 +72,9 @@ def test_the_whole_move(old, tmp_path, tiny_folder, capsys, monkeypatch):
     assert code == 0 and "3 jobs fetched, 1 of them with files that could not be had." in out and "--retrain" in out
     assert f"the training file {lost.training_file} cannot be had: it was deleted there" in out
     folder = tmp_path / "moved"
-    assert (folder / "files" / whole.training_file).read_bytes() == TRAINED
-    assert (folder / "files" / whole.validation_file).read_bytes() == HELD
-    assert (folder / "files" / whole.result_files[0]).read_text().startswith("step,train_loss")
+    assert (folder / "files" / f"{whole.training_file}.jsonl").read_bytes() == TRAINED
+    assert (folder / "files" / f"{whole.validation_file}.jsonl").read_bytes() == HELD
+    assert (folder / "files" / f"{whole.result_files[0]}.csv").read_text().startswith("step,train_loss")
     kept = json.loads((folder / "jobs" / whole.id / "job.json").read_text())
     assert kept["hyperparameters"]["batch_size"] == 5 and kept["fine_tuned_model"] == whole.fine_tuned_model
     events = [json.loads(x)["message"] for x in (folder / "jobs" / whole.id / "events.jsonl").read_text().splitlines()]

@@ -1,6 +1,6 @@
 """Fetching jobs into a folder: what is there is not fetched again, and what cannot be had is said of the job that misses it.
 
-OUT/jobs/JOB/job.json, events.jsonl, checkpoints.json      OUT/files/FILE, FILE.json
+OUT/jobs/JOB/job.json, events.jsonl, checkpoints.json      OUT/files/FILE.jsonl (results .csv), FILE.json
 """
 
 from __future__ import annotations
@@ -105,10 +105,10 @@ def _job(account: Account, job: dict[str, Any], out: Path) -> Fetched:
 
 def _file(account: Account, one: Fetched, role: str, file_id: str, folder: Path) -> None:
     """One file of a job; noted as missing where it cannot be had, and asked for again the next time."""
-    path = folder / safe(file_id)
+    path = folder / f"{safe(file_id)}{'.csv' if role == 'result' else '.jsonl'}"  # readers go by the ending
     if not path.exists():
         try:
-            _write_json(path.with_name(path.name + ".json"), account.file(file_id))
+            _write_json(path.with_suffix(".json"), account.file(file_id))
             account.save(file_id, path)
         except GoneError as gone:
             one.missing[role] = f"{one.id}: the {role} file {file_id} cannot be had: {gone}."

@@ -97,6 +97,7 @@ def retrain(one: Fetched, base: str, stopped: Callable[[], bool]) -> Working[Ret
         done = yield from fine_tune(recipe, one.files["training"], None, run, stopped)
         kept = _register(one, recipe, done)
         write_atomic(one.folder / f"retrained-{key}.json", json.dumps({"model": kept[0], "blob": kept[1]}))
+        run.clear()  # checkpoints are large, and nothing goes on from them any more
     else:
         yield Said(f"{kept[0]} was trained from this job before; it stands.")
     names = Names(Catalogue())
