@@ -38,7 +38,8 @@ from postgrad.report import Report
 from postgrad.storage import Blobs
 
 FEWEST = 5
-ANSWER_TOKENS = 512
+MOST_TOKENS = 1024
+"""Longest answer that an old model is asked for; less where the right answers are short."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _old_answers(
         yield Said(f"{sum(a is not None for a in found)} of {len(records)} held-out examples have a recorded answer.")
         return found
     remote = RemoteModel(how.url, one.model or "", key_env=how.key_env, budget=how.budget)
-    answers = yield from remote.answer([r.prompt for r in records], Asking(ANSWER_TOKENS), stopped)
+    answers = yield from remote.answer([r.prompt for r in records], Asking(_room(records)), stopped)
     used = remote.usage
     spent = used.prompt_tokens + used.completion_tokens
     yield Said(
@@ -132,6 +133,11 @@ def _old_answers(
     if used.unasked:
         yield Said(f"{used.unasked} examples were not asked: the budget (--max-tokens) is used up.", warning=True)
     return [None if a is None or a.finish == "refused" else a.text for a in answers]
+
+
+def _room(records: Sequence[Conversation]) -> int:
+    """Tokens for an answer of the old model: ample for the longest right one, in whatever tokenizer it has."""
+    return min(MOST_TOKENS, 32 + max(len(r.answer_text) for r in records))
 
 
 def _judged(
@@ -145,7 +151,10 @@ def _judged(
     model.use(load_trained(Blobs().get_folder(new.blob)), new.blob)
     arm = replace(ways.fine_tuned(None), note=f"{new.model}, trained again from {one.id}.")
     tuned = yield from answered(job, model, data, arm, records, new.blob)
-    return conclude(job, model, data, [_remote(one, choice, records, old), tuned], forgetting(job, None, None), None)
+    results = [_remote(one, choice, records, old), tuned]
+    report = conclude(job, model, data, results, forgetting(job, None, None), None)
+    arms = [a.model_copy(update={"model": one.model}) if a.name == "remote" else a for a in report.arms]
+    return report.model_copy(update={"arms": arms})
 
 
 def _remote(one: Fetched, choice: Choice, records: Sequence[Conversation], answers: Sequence[str]) -> ArmResult:
