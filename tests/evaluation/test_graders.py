@@ -232,7 +232,7 @@ def test_score_and_label_models() -> None:
     body = run(grader, "an answer", {}, ask=ask)
     assert body["reward"] == 4 and body["metadata"]["sampled_model_name"] == "m"
     usage = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15, "cached_tokens": 0}
-    assert body["metadata"]["token_usage"] == usage and body["model_grader_token_usage_per_model"] == {"m": usage}
+    assert body["metadata"]["token_usage"] == 15 and body["model_grader_token_usage_per_model"] == {"m": usage}
     model, chat, sampling = seen[0]
     assert (
         model == "m"

@@ -4,10 +4,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from postgrad.registry import Catalogue, job_tables
+from postgrad.registry import Catalogue, eval_tables, job_tables, key_tables, name_tables
 from tests.serving.running import fresh_postgres
 
-OURS = {row.__tablename__ for row in vars(job_tables).values() if hasattr(row, "__tablename__")}
+TABLES = [row for module in (eval_tables, job_tables, key_tables, name_tables) for row in vars(module).values()]
+OURS = {row.__tablename__ for row in TABLES if hasattr(row, "__tablename__")}
 
 
 def differences(catalogue):

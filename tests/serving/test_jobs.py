@@ -143,7 +143,7 @@ def test_what_is_out_of_bounds_is_refused_by_name(client, change, param):
     ({"model": "nobody/nothing"}, openai.NotFoundError, "model_not_found"),
     ({"model": "/etc"}, openai.NotFoundError, "model_not_found"),
     ({"extra_body": {"base": "../../x"}}, openai.NotFoundError, "model_not_found"),
-    ({"model": "ft:m:o::abcdefgh"}, openai.BadRequestError, "model_not_available"),
+    ({"model": "ft:m:o::abcdefgh"}, openai.NotFoundError, "model_not_found"),
 ])  # fmt: skip
 def test_a_model_that_cannot_be_trained(client, change, kind, code):
     with pytest.raises(kind) as caught:

@@ -14,8 +14,9 @@ from postgrad.chapters.job import Job
 from postgrad.chapters.read import checked_records
 from postgrad.chapters.results import keep_trace
 from postgrad.chapters.train import Result, plan_of, trained_model
-from postgrad.data.load import data_hash, is_usable, load
+from postgrad.data.load import Loaded, data_hash, is_usable, load
 from postgrad.errors import DataError
+from postgrad.findings import Checked
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.records import Conversation, Record
@@ -23,8 +24,18 @@ from postgrad.run import RunFolder
 
 
 @dataclass(frozen=True)
+class Material:
+    """What a job read: for its report."""
+
+    loaded: Loaded
+    checked: Checked
+    train: Sequence[Record]
+    validation: Sequence[Record]
+
+
+@dataclass(frozen=True)
 class FineTuned:
-    """What the registry needs to know besides the name."""
+    """What the registry needs to know besides the name, and what the report speaks of."""
 
     result: Result
     base_hash: str
@@ -32,6 +43,7 @@ class FineTuned:
     data_hash: str
     dtype: str
     trace: str
+    material: Material
 
 
 class ValidationFileError(DataError):
@@ -51,7 +63,7 @@ def fine_tune(
     """
     job = Job(recipe, stopped)
     yield Stage("data", "Reading and checking the examples")
-    _, checked, _ = yield from checked_records(job, [training])
+    loaded, checked, _ = yield from checked_records(job, [training])
     train = _conversations(checked.kept)
     if left_out := len(checked.kept) - len(train):
         yield Said(f"{left_out} examples have no answer to learn and are left out.", warning=True)
@@ -66,6 +78,7 @@ def fine_tune(
     return FineTuned(
         result, model.base.hash, model.renderer.fingerprint, data_hash([*train, *held]), model.device.dtype,
         keep_trace(job, [*train, *held]),
+        Material(loaded, checked, train, held),
     )  # fmt: skip
 
 

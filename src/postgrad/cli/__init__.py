@@ -19,6 +19,7 @@ COMMANDS = {
     "models": "List, show, promote, roll back and delete registered models.",
     "chat": "Talk to a model.",
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
+    "import": "Move house: fine-tuning jobs from OpenAI, trained again on an open base.",
     "keys": "API keys of the server: make, list, revoke; who did what.",
     "report-schema": "The JSON schema of report.json, check.json, results.jsonl or compare.json.",
     "doctor": "What this machine can do, and what is missing.",

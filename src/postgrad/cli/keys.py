@@ -25,18 +25,21 @@ def command(
     tokens_per_minute: Annotated[
         int | None, typer.Option(help="Limit of prompts and answers together; none if left out.")
     ] = None,
+    tokens_per_month: Annotated[
+        int | None, typer.Option(help="Quota of prompts and answers in a calendar month (UTC); none if left out.")
+    ] = None,
     last: Annotated[int, typer.Option(help="audit: how many entries.", min=1)] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Makes, lists and revokes API keys; shows who did what (audit). A server sees changes within two seconds."""
     from postgrad.registry import Catalogue
-    from postgrad.registry.keys import Audit, Keys
+    from postgrad.registry.keys import Audit, Keys, Usage, this_month
 
     catalogue = Catalogue()
     keys = Keys(catalogue)
     if action == "create":
         secret, key = keys.create(
-            name or "unnamed", role, project, organization, requests_per_minute, tokens_per_minute
+            name or "unnamed", role, project, organization, requests_per_minute, tokens_per_minute, tokens_per_month
         )
         _note(catalogue, "keys create", key.id)
         if json:
@@ -55,6 +58,10 @@ def command(
             return
         for key in found:
             limits = [f"{n} {what}/min" for n, what in ((key.requests_per_minute, "requests"), (key.tokens_per_minute, "tokens")) if n]  # fmt: skip
+            if key.tokens_per_month:
+                limits.append(
+                    f"{Usage(catalogue).of(key.id, this_month()):,} of {key.tokens_per_month:,} tokens this month used"
+                )
             state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else ", ".join(limits) or "no limits"
             out(f"{key.id}  {key.hint:<9}  {key.role:<9}  {key.organization}/{key.project:<12}  {key.created:%Y-%m-%d}  {key.name}  ({state})")  # fmt: skip
         if not found:

@@ -19,6 +19,7 @@ def command(
 ) -> None:
     """Lists, shows, promotes, rolls back and deletes registered models; pulls base models."""
     from postgrad.registry import Catalogue
+    from postgrad.registry.names import Names
 
     if action == "pull":
         from postgrad.models.sources import find_model
@@ -29,7 +30,7 @@ def command(
     if action == "list":
         entries = catalogue.list(model)
         if json:
-            out(jsonlib.dumps([_view(catalogue, e) for e in entries]))
+            out(jsonlib.dumps([_view(catalogue, e, Names(catalogue).meaning(e)) for e in entries]))
             return
         for e in entries:
             aliases = [a for a, v in catalogue.aliases(e.name).items() if v == e.version]
@@ -42,7 +43,8 @@ def command(
         return
     name = _needed(model, action)
     if action in ("show", "lineage"):
-        out(jsonlib.dumps(_view(catalogue, catalogue.get(name)), indent=None if json else 2))
+        entry = Names(catalogue).entry(name)
+        out(jsonlib.dumps(_view(catalogue, entry, Names(catalogue).meaning(entry)), indent=None if json else 2))
     elif action == "promote":
         out(f"{alias} of {name.partition('@')[0]} is now {catalogue.promote(name, alias).id}")
     elif action == "rollback":
@@ -61,9 +63,9 @@ def _needed(model: str | None, action: str) -> str:
     return model
 
 
-def _view(catalogue, entry) -> dict:
+def _view(catalogue, entry, also: list[str]) -> dict:
     return {
         "id": entry.id, "name": entry.name, "version": entry.version, "base": entry.base, "base_hash": entry.base_hash, "method": entry.method,
         "blob": entry.blob, "template": entry.template, "data_hash": entry.data_hash, "report": entry.report, "details": entry.details,
-        "created": entry.created.isoformat(), "aliases": [a for a, v in catalogue.aliases(entry.name).items() if v == entry.version],
+        "created": entry.created.isoformat(), "also_called": also, "aliases": [a for a, v in catalogue.aliases(entry.name).items() if v == entry.version],
     }  # fmt: skip

@@ -23,7 +23,7 @@ from postgrad.errors import ModelError, StorageError, UsageError
 from postgrad.registry.tables import AliasRow, ModelRow
 from postgrad.storage import home, storing
 
-HEAD = "0003_jobs"
+HEAD = "0004_house"
 _upgrading = threading.Lock()  # Alembic keeps its state in module globals
 
 

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from postgrad.registry.tables import Base
 
-_OPTIONAL = JSON(none_as_null=True)
+OPTIONAL = JSON(none_as_null=True)
 
 
-class _Owned:
+class Owned:
     """What all objects that clients own have."""
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
@@ -26,7 +26,7 @@ class _Owned:
     created_at: Mapped[int] = mapped_column(BigInteger)
 
 
-class FileRow(_Owned, Base):
+class FileRow(Owned, Base):
     """A file; its content lies in the home folder under the id."""
 
     __tablename__ = "files"
@@ -39,7 +39,7 @@ class FileRow(_Owned, Base):
     digest: Mapped[str] = mapped_column(String(80))
 
 
-class UploadRow(_Owned, Base):
+class UploadRow(Owned, Base):
     """An upload in parts."""
 
     __tablename__ = "uploads"
@@ -64,12 +64,13 @@ class PartRow(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
 
 
-class JobRow(_Owned, Base):
+class JobRow(Owned, Base):
     """A fine-tuning job, with what keeps it from running twice.
 
     `device` is set while a process may be computing for the job; no two rows have the same. `lease` is the token without
     which that process may not write. `deaths` counts unexpected ends of that process since `furthest` last grew. `notice_due` is when the job's end is to be told
-    to the webhook, None where it need not be.
+    to the webhook, None where it need not be. `begun_at` is when its process last began, `work` the bytes that it goes through
+    (file x passes), `start` the fine-tuned model that it trains further, `report` the digest of its report.
     """
 
     __tablename__ = "jobs"
@@ -88,9 +89,9 @@ class JobRow(_Owned, Base):
     method: Mapped[dict[str, Any]] = mapped_column(JSON)
     hyperparameters: Mapped[dict[str, Any]] = mapped_column(JSON)
     extra: Mapped[dict[str, Any]] = mapped_column(JSON)
-    labels: Mapped[dict[str, str] | None] = mapped_column(_OPTIONAL)
+    labels: Mapped[dict[str, str] | None] = mapped_column(OPTIONAL)
     integrations: Mapped[list[Any]] = mapped_column(JSON)
-    error: Mapped[dict[str, Any] | None] = mapped_column(_OPTIONAL)
+    error: Mapped[dict[str, Any] | None] = mapped_column(OPTIONAL)
     fine_tuned_model: Mapped[str | None] = mapped_column(String(255))
     trained_tokens: Mapped[int | None] = mapped_column(BigInteger)
     result_file: Mapped[str | None] = mapped_column(String(64))
@@ -107,6 +108,10 @@ class JobRow(_Owned, Base):
     furthest_before: Mapped[int] = mapped_column(default=-1)
     notice_due: Mapped[float | None] = mapped_column(Double)
     notices: Mapped[int] = mapped_column(default=0)
+    begun_at: Mapped[int | None] = mapped_column(BigInteger)
+    work: Mapped[int | None] = mapped_column(BigInteger)
+    start: Mapped[str | None] = mapped_column(String(255))
+    report: Mapped[str | None] = mapped_column(String(80))
 
 
 class LabelRow(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from sqlalchemy import DateTime, String
+from sqlalchemy import BigInteger, DateTime, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from postgrad.registry.tables import Base
@@ -25,6 +25,7 @@ class ApiKeyRow(Base):
     project: Mapped[str] = mapped_column(String(64))
     requests_per_minute: Mapped[int | None]
     tokens_per_minute: Mapped[int | None]
+    tokens_per_month: Mapped[int | None] = mapped_column(BigInteger)
     created: Mapped[datetime.datetime] = mapped_column(DateTime(timezone=True))
     revoked: Mapped[datetime.datetime | None] = mapped_column(DateTime(timezone=True))
 

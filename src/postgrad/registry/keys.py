@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from postgrad.errors import UsageError
 from postgrad.registry.catalogue import Catalogue
 from postgrad.registry.key_tables import ApiKeyRow, AuditRow
+from postgrad.registry.name_tables import UsageRow
 
 Role = Literal["admin", "user", "read-only"]
 ORGANIZATION = "org-local"
@@ -40,6 +41,7 @@ class ApiKey:
         requests_per_minute: None for no limit.
         tokens_per_minute: Of prompts and answers; None for no limit.
         revoked: Since when it is void.
+        tokens_per_month: Of prompts and answers in a month of the calendar (UTC); None for no quota.
     """
 
     id: str
@@ -52,6 +54,7 @@ class ApiKey:
     tokens_per_minute: int | None
     created: datetime.datetime
     revoked: datetime.datetime | None
+    tokens_per_month: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Keys:
         organization: str = ORGANIZATION,
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
+        tokens_per_month: int | None = None,
     ) -> tuple[str, ApiKey]:
         """Makes a key; its secret is given back here and never again.
 
@@ -110,14 +114,15 @@ class Keys:
                     f"{given!r} cannot be the name of a {what}.",
                     "Letters, digits, dots, dashes, underscores; at most 64.",
                 )
-        if any(limit is not None and limit < 1 for limit in (requests_per_minute, tokens_per_minute)):
-            raise UsageError("A limit per minute must be 1 or more.", "Leave it out for no limit.")
+        limits = (requests_per_minute, tokens_per_minute, tokens_per_month)
+        if any(limit is not None and limit < 1 for limit in limits):
+            raise UsageError("A limit must be 1 or more.", "Leave it out for no limit.")
         secret = "pg-" + secrets.token_urlsafe(32)
         with self._catalogue.session() as session:
             row = ApiKeyRow(
                 key_id="key_" + secrets.token_hex(8), name=name[:128], digest=digest(secret), hint=secret[:8] + "…", role=role,
                 organization=organization, project=project, requests_per_minute=requests_per_minute,
-                tokens_per_minute=tokens_per_minute, created=_now(), revoked=None,
+                tokens_per_minute=tokens_per_minute, tokens_per_month=tokens_per_month, created=_now(), revoked=None,
             )  # fmt: skip
             session.add(row)
             session.flush()
@@ -142,6 +147,12 @@ class Keys:
                 return None
             return _key(row)
 
+    def get(self, key_id: str) -> ApiKey | None:
+        """The key with this public id, unless it is revoked."""
+        with self._catalogue.session() as session:
+            row = session.scalars(select(ApiKeyRow).where(ApiKeyRow.key_id == key_id)).first()
+            return _key(row) if row is not None and row.revoked is None else None
+
     def revoke(self, reference: str) -> ApiKey:
         """Makes a key void, by its id or by a name that only one valid key has.
 
@@ -160,6 +171,36 @@ class Keys:
             rows[0].revoked = _now()
             session.flush()
             return _key(rows[0])
+
+
+class Usage:
+    """The tokens that keys used, by month.
+
+    Args:
+        catalogue: Where the database is.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def add(self, used: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+        """Adds tokens by (key, month); returns the new totals."""
+        totals: dict[tuple[str, str], int] = {}
+        with self._catalogue.session() as session:
+            for (key_id, month), tokens in used.items():
+                row = session.get(UsageRow, (key_id, month), with_for_update=True)
+                if row is None:
+                    session.add(row := UsageRow(key_id=key_id, month=month, tokens=0))
+                    session.flush()
+                row.tokens += tokens
+                totals[key_id, month] = row.tokens
+        return totals
+
+    def of(self, key_id: str, month: str) -> int:
+        """Tokens that a key used in a month."""
+        with self._catalogue.session() as session:
+            row = session.get(UsageRow, (key_id, month))
+            return row.tokens if row else 0
 
 
 class Audit:
@@ -189,6 +230,11 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def this_month() -> str:
+    """As quotas are counted: `2026-11`, UTC."""
+    return f"{_now():%Y-%m}"
+
+
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
@@ -202,5 +248,5 @@ def _key(row: ApiKeyRow) -> ApiKey:
     role: Role = "admin" if row.role == "admin" else "user" if row.role == "user" else "read-only"
     return ApiKey(
         row.key_id, row.name, row.hint, role, row.organization, row.project, row.requests_per_minute, row.tokens_per_minute,
-        _utc(row.created), row.revoked and _utc(row.revoked),
+        _utc(row.created), row.revoked and _utc(row.revoked), row.tokens_per_month,
     )  # fmt: skip

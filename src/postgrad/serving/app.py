@@ -9,12 +9,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
 import postgrad
-from postgrad.registry.keys import Audit, Keys
-from postgrad.serving import errors, fine_tuning
+from postgrad.pages.docs_page import render_docs
+from postgrad.registry.keys import Audit, Keys, Usage
+from postgrad.serving import errors, evaluations, fine_tuning
 from postgrad.serving.answering import Answering
 from postgrad.serving.audit import Counters, Trail, Watched
 from postgrad.serving.auth import Gate
@@ -24,6 +25,7 @@ from postgrad.serving.embeddings import embeddings_router
 from postgrad.serving.engine import Engine
 from postgrad.serving.limits import BodyLimit
 from postgrad.serving.models import models_router
+from postgrad.serving.quotas import Quotas
 from postgrad.serving.shapes import ErrorAnswer, Health
 from postgrad.serving.turns import MAX_PLACES, Turns
 
@@ -66,7 +68,7 @@ def make_app(
     """
     trail, counters = Trail(Audit(engine.catalogue)), Counters()
     turns = Turns(lambda: min(_LONGEST_S, max(_SHORTEST_S, _QUANTA * engine.loaded.swap_seconds)), places)
-    answering = Answering(engine, turns)
+    answering, quotas = Answering(engine, turns), Quotas(Usage(engine.catalogue))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -77,15 +79,18 @@ def make_app(
             if idle is not None:
                 idle.cancel()
             await asyncio.to_thread(trail.close)
+            await asyncio.to_thread(quotas.close)
 
     app = Server(
         title="postgrad",
         version=postgrad.__version__,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages take their scripts from a public address
+        redoc_url=None,
         description="OpenAI-compatible chat, completions and embeddings for base and tuned models.",
     )
     keys = Keys(engine.catalogue)
-    app.layers = lambda inner: Watched(BodyLimit(Gate(inner, keys, api_key, guard)), trail, counters)
+    app.layers = lambda inner: Watched(BodyLimit(Gate(inner, keys, api_key, guard, quotas)), trail, counters)
     errors.install(app)
 
     @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
@@ -99,6 +104,11 @@ def make_app(
         more = {"postgrad_answers_inside": turns.inside, "postgrad_adapter_swaps_total": engine.loaded.swaps}
         return counters.text(more)
 
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def docs() -> str:
+        """Every path and field."""
+        return render_docs(app.openapi())
+
     for router in (
         chat_router(answering),
         completions_router(answering),
@@ -107,6 +117,7 @@ def make_app(
     ):
         app.include_router(router)
     fine_tuning.install(app, engine)
+    evaluations.install(app, answering, quotas)
     return app
 
 

@@ -48,14 +48,14 @@ class Asked:
     tools: Tools | None
 
 
-def find_served(engine: Engine, name: str, project: str | None) -> Served:
+def find_served(engine: Engine, name: str, project: str | None, organization: str | None = None) -> Served:
     """The model that a client named.
 
     Raises:
         ApiError: 404, there is none for this project.
     """
     try:
-        return engine.find(name, project)
+        return engine.find(name, project, organization)
     except ModelError:
         raise unknown_model(name) from None
 
@@ -101,7 +101,7 @@ def bounded(prepared: Prepared) -> Prepared:
     return prepared
 
 
-def chat_asked(engine: Engine, body: ChatRequest, project: str | None) -> Asked:
+def chat_asked(engine: Engine, body: ChatRequest, project: str | None, organization: str | None = None) -> Asked:
     """The request as it will be answered.
 
     Raises:
@@ -109,7 +109,7 @@ def chat_asked(engine: Engine, body: ChatRequest, project: str | None) -> Asked:
         DataError: the messages cannot be used.
     """
     _refuse(body)
-    served = find_served(engine, body.model, project)
+    served = find_served(engine, body.model, project, organization)
     tools, offered = _tools(engine, served, body)
     ids = engine.prompt(served, messages_from(body.messages), offered)
     wanted = body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens

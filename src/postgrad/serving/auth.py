@@ -18,6 +18,7 @@ from postgrad.errors import PostgradError
 from postgrad.registry.keys import ORGANIZATION, PROJECT, ApiKey, Keys, Role, digest
 from postgrad.serving.errors import ApiError, foreseen
 from postgrad.serving.limits import RateLimits, too_many
+from postgrad.serving.quotas import Quotas
 
 REMEMBERED_S = 2.0
 """How long a looked-up key counts as valid: the longest time that a revoked key still works."""
@@ -56,10 +57,11 @@ class Gate:
         keys: The keys in the database.
         api_key: One more key, an administrator's.
         guard: Where no key is demanded, refuse what a page in a browser could send here.
+        quotas: Count what keys use in a month.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, api_key: str | None, guard: bool) -> None:
-        self.app, self.keys, self.guard = app, keys, guard
+    def __init__(self, app: ASGIApp, keys: Keys, api_key: str | None, guard: bool, quotas: Quotas) -> None:
+        self.app, self.keys, self.guard, self.quotas = app, keys, guard, quotas
         self.rates = RateLimits()
         self._own = digest(api_key) if api_key else None
         self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
@@ -125,10 +127,12 @@ class Gate:
                     "invalid_api_key",
                     headers={"www-authenticate": "Bearer"},
                 )
+            if key.tokens_per_month is not None:
+                await run_in_threadpool(self.quotas.read, key)
             caller = Caller(key.organization, key.project, key.role, key.id)
         state.update(
             caller=caller, organization=caller.organization, project=caller.project, role=caller.role, key_id=caller.key_id,
-            allowance=self.rates.of(key),
+            allowance=self.rates.of(key), quotas=self.quotas, key=key,
         )  # fmt: skip
         return key
 

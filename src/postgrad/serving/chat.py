@@ -36,7 +36,8 @@ def chat_router(answering: Answering) -> APIRouter:
     @router.post("/v1/chat/completions", response_model=ChatCompletion, operation_id="createChatCompletion")
     async def chat(request: Request, body: ChatRequest) -> Any:
         """Answers a conversation; with `stream` as server-sent events."""
-        asked = await run_in_threadpool(chat_asked, answering.engine, body, caller_of(request).project)
+        caller = caller_of(request)
+        asked = await run_in_threadpool(chat_asked, answering.engine, body, caller.project, caller.organization)
         request.state.audit_object = body.model
         with contextlib.ExitStack() as charged:
             meter = charged.enter_context(reserved(request, asked.prepared))

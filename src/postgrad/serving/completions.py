@@ -19,7 +19,7 @@ from postgrad.models.steer import Steering, Token
 from postgrad.models.steps import Piece
 from postgrad.serving.answering import Answering, EventStream, unless_left
 from postgrad.serving.asked import biases, bounded, decoding_of, find_served, room_for_answer
-from postgrad.serving.auth import caller_of
+from postgrad.serving.auth import Caller, caller_of
 from postgrad.serving.engine import Engine, Prepared, Served
 from postgrad.serving.errors import ApiError
 from postgrad.serving.limits import Meter, reserved
@@ -50,7 +50,7 @@ def completions_router(answering: Answering) -> APIRouter:
     @router.post("/v1/completions", response_model=TextCompletion, operation_id="createCompletion")
     async def create(request: Request, body: CompletionRequest) -> Any:
         """Continues texts; with `stream` as server-sent events."""
-        asked = await run_in_threadpool(_asked, answering.engine, body, caller_of(request).project)
+        asked = await run_in_threadpool(_asked, answering.engine, body, caller_of(request))
         request.state.audit_object = body.model
         head = {
             "id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time()), "model": body.model,
@@ -109,7 +109,7 @@ async def _lines(
         yield json.dumps({**head, "choices": [], "usage": _usage(meters)})
 
 
-def _asked(engine: Engine, body: CompletionRequest, project: str | None) -> _Asked:
+def _asked(engine: Engine, body: CompletionRequest, caller: Caller) -> _Asked:
     """The request as it will be answered.
 
     Raises:
@@ -123,7 +123,7 @@ def _asked(engine: Engine, body: CompletionRequest, project: str | None) -> _Ask
         raise ApiError(400, "'best_of' must equal 'n' on this server.", "unsupported_value", "best_of")
     if body.echo and body.logprobs is not None:
         raise ApiError(400, "'echo' with 'logprobs' is not supported by this server.", "unsupported_value", "echo")
-    served = find_served(engine, body.model, project)
+    served = find_served(engine, body.model, caller.project, caller.organization)
     renderer = engine.renderer(served)
     if body.logprobs is not None:
         engine.vocabulary(served)  # read here, in a thread

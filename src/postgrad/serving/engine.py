@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +27,7 @@ from postgrad.models.steer import Steering
 from postgrad.models.steps import Piece, answer
 from postgrad.records import Message
 from postgrad.registry import Catalogue, ModelEntry
+from postgrad.registry.names import Names, Permissions
 from postgrad.serving.loaded import Loaded
 from postgrad.storage import Blobs
 
@@ -86,6 +87,7 @@ class Engine:
         self, catalogue: Catalogue, bases: Sequence[str] = (), aliases: Mapping[str, str] | None = None
     ) -> None:
         self.catalogue, self.blobs = catalogue, Blobs()
+        self.further, self.permissions = Names(catalogue), Permissions(catalogue)
         self.bases = tuple(dict.fromkeys([*bases, *known_models()]))
         self.aliases = dict(aliases or {})
         self.loaded = Loaded(self.blobs.get_folder)
@@ -94,12 +96,13 @@ class Engine:
         self._found: dict[str, BaseModel] = {}
         self._indexes: OrderedDict[str, tuple[Index, list[Passage]]] = OrderedDict()
 
-    def names(self, project: str | None = None) -> list[tuple[str, int, str]]:
+    def names(self, project: str | None = None, organization: str | None = None) -> list[tuple[str, int, str]]:
         """(name, unix time of creation, owner) of everything that can be asked from a project (None: from any)."""
         out = [(name, 0, "postgrad") for name in [*self.bases, *self.aliases]]
         seen: set[str] = set()
+        permitted = self.permissions.of(project, organization)
         for entry in self.catalogue.list():
-            if not _visible(entry, project):
+            if not _visible(entry, project, organization, permitted):
                 continue
             ids = [entry.id] if entry.name in seen else [entry.name, entry.id]
             seen.add(entry.name)
@@ -108,9 +111,10 @@ class Engine:
                 out.append((name, int(entry.created.timestamp()), owner))
                 if entry.details.get("passages"):
                     out.append((name + RAG, int(entry.created.timestamp()), owner))
-        return out
+        known = {name: (at, owner) for name, at, owner in out}
+        return out + [(n, *known[m]) for n, m in self.further.all().items() if m in known and n not in known]
 
-    def find(self, name: str, project: str | None = None) -> Served:
+    def find(self, name: str, project: str | None = None, organization: str | None = None) -> Served:
         """What a client means by a model's name.
 
         Raises:
@@ -120,8 +124,8 @@ class Engine:
         if meant in self.bases:
             return Served(name, meant, None)
         plain = meant.removesuffix(RAG)
-        entry = self.catalogue.get(plain)
-        if not _visible(entry, project):
+        entry = self.further.entry(plain)
+        if not _visible(entry, project, organization, self.permissions.of(project, organization, entry.name)):
             raise ModelError(f"There is no registered model {plain!r}.")
         grounded = meant.endswith(RAG)
         if grounded and not entry.details.get("passages"):
@@ -264,7 +268,10 @@ class Steps:
         self._growing = self._model = None
 
 
-def _visible(entry: ModelEntry, project: str | None) -> bool:
-    """Whether a model is a project's own, or everybody's: those made on the command line have no owner."""
+def _visible(entry: ModelEntry, project: str | None, organization: str | None, permitted: Collection[str]) -> bool:
+    """Whether a model is a project's own, permitted to it, or everybody's: those made on the command line have no owner."""
     owner = entry.details.get("project")
-    return project is None or owner is None or owner == project
+    if project is None or owner is None:
+        return True
+    same = organization is None or entry.details.get("organization", organization) == organization
+    return same and (owner == project or entry.name in permitted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from postgrad.serving.strict import Strict
 
@@ -83,6 +83,8 @@ class Integration(Strict):
 class Knobs(BaseModel):
     """postgrad's own settings; each is the recipe's setting of the same meaning (`recipes/main.yaml`)."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     base: StrictStr | None = None
     """Base model of this server to train, where `model` names one of OpenAI's."""
     method_type: Literal["lora", "qlora", "dora", "full"] | None = None
@@ -107,6 +109,10 @@ class Knobs(BaseModel):
     """Put before every example without one, and before every request to the model."""
     accept: list[StrictStr] | None = None
     """Checks whose errors do not fail the job."""
+    report: StrictBool | None = None
+    """Compare the model with its base on the validation file when it is trained; costs the time of the answers."""
+    forgetting: StrictBool | None = None
+    """Measure general ability before and after for the report."""
 
 
 class CreateJob(Knobs, Strict):

@@ -19,13 +19,17 @@ from postgrad.registry.job_tables import CheckpointRow, EventRow, JobRow, LabelR
 from postgrad.serving import job_events
 from postgrad.serving.engine import Engine
 from postgrad.serving.errors import ApiError, unknown_model
+from postgrad.serving.estimates import finish_of
 from postgrad.serving.files import find_file
 from postgrad.serving.job_folder import JobFolder
 from postgrad.serving.job_requests import CreateJob
 from postgrad.serving.knobs import base_for, fine_tuned_name
+from postgrad.serving.links import link
 from postgrad.serving.paging import listed, page
 from postgrad.serving.queue import FINAL, Queue
+from postgrad.serving.starting import further_of
 from postgrad.serving.store import Owner, Store, new_id, now, owner_of, writer_of
+from postgrad.serving.supervisor import devices
 
 router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
 Reader = Annotated[Owner, Depends(owner_of)]
@@ -42,13 +46,17 @@ def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
     if request.headers.get("x-stainless-retry-count", "0") not in ("", "0"):
         made = queue.same_request(owner.organization, owner.project, digest)
         if made is not None:
-            return view(made)
+            return view(made, request)
     engine: Engine = request.app.state.engine
+    further = further_of(engine, body, owner)
     base = base_for(body.model, body.base, lambda name: _base_of(engine, name), engine.bases[0])
-    if base is None:
-        raise _no_base(body)
-    row, said = _row(body, owner, base, digest, queue.host), []
-    if body.model != base:
+    if further is None and base is None:
+        raise unknown_model(body.base or body.model)
+    row, said = _row(body, owner, further.base if further else base or "", digest, queue.host), []
+    if further is not None:
+        row.start, row.extra = further.model, further.extra
+        said.append(f"Training goes on from the weights of {body.model!r}.")
+    elif body.model != base:
         said.append(f"The model {body.model!r} is not this server's; its base model {base!r} is trained in its place.")
     if body.integrations:
         said.append(
@@ -57,7 +65,7 @@ def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
     row.notice_due = 0.0 if request.app.state.notices else None
     _hold(queue.store, owner, body, row)
     queue.add(row, said)
-    return view(row)
+    return view(row, request)
 
 
 @router.get("")
@@ -72,12 +80,12 @@ def list_jobs(request: Request, owner: Reader, after: str | None = None, limit: 
             query = query.where(select(LabelRow.key).where(*pair).exists())
     with request.app.state.store.reading() as session:
         rows, more = page(session, query, JobRow, after, limit)
-    return {"object": "list", "data": [view(row) for row in rows], "has_more": more}
+    return {"object": "list", "data": [view(row, request) for row in rows], "has_more": more}
 
 
 @router.get("/{job_id}")
 def retrieve(job_id: str, request: Request, owner: Reader) -> dict[str, Any]:
-    return view(find_job(request.app.state.store, owner, job_id))
+    return view(find_job(request.app.state.store, owner, job_id), request)
 
 
 @router.post("/{job_id}/cancel")
@@ -141,15 +149,22 @@ def find_job(store: Store, owner: Owner, job_id: str) -> JobRow:
     return row
 
 
-def view(row: JobRow) -> dict[str, Any]:
-    """OpenAI's job object."""
+def view(row: JobRow, request: Request) -> dict[str, Any]:
+    """OpenAI's job object; `report` besides, once the job has one, and in the metadata too where a report was asked for."""
+    report = link(request, "jobs", row.id) if row.report else None
+    told = {"report": report} if report and row.extra.get("report") else {}
+    finish = row.estimated_finish
+    if row.status == "queued":
+        with request.app.state.store.reading() as session:
+            finish = finish_of(session, row, lambda host: len(devices(host)))
     return {
         "object": "fine_tuning.job", "id": row.id, "model": row.model, "created_at": row.created_at, "finished_at": row.finished_at,
         "fine_tuned_model": row.fine_tuned_model, "organization_id": row.organization,
         "result_files": [row.result_file] if row.result_file else [], "status": row.status,
         "validation_file": row.validation_file, "training_file": row.training_file, "trained_tokens": row.trained_tokens,
-        "seed": row.seed, "error": row.error, "estimated_finish": row.estimated_finish, "integrations": row.integrations,
-        "metadata": row.labels, "hyperparameters": row.hyperparameters, "method": row.method, "user_provided_suffix": row.suffix,
+        "seed": row.seed, "error": row.error, "estimated_finish": finish, "integrations": row.integrations,
+        "metadata": {**told, **(row.labels or {})} if told else row.labels, "hyperparameters": row.hyperparameters, "method": row.method, "user_provided_suffix": row.suffix,
+        "report": report,
     }  # fmt: skip
 
 
@@ -160,7 +175,7 @@ def _mine(owner: Owner) -> Select[JobRow]:
 def _changed(request: Request, owner: Owner, job_id: str, change: Any) -> dict[str, Any]:
     store: Store = request.app.state.store
     change(find_job(store, owner, job_id))
-    return view(find_job(store, owner, job_id))
+    return view(find_job(store, owner, job_id), request)
 
 
 def _row(body: CreateJob, owner: Owner, base: str, digest: str, host: str) -> JobRow:
@@ -200,13 +215,6 @@ def _base_of(engine: Engine, name: str) -> str | None:
     except ModelError:
         return None
     return served.base if served.entry is None else None
-
-
-def _no_base(body: CreateJob) -> ApiError:
-    if body.base is None and body.model.startswith("ft:"):
-        message = f"The model `{body.model}` is fine-tuned already; this server trains from base models: name its base."
-        return ApiError(400, message, "model_not_available", "model")
-    return unknown_model(body.base or body.model)
 
 
 async def _told(request: Request, job: JobRow) -> AsyncIterator[str]:

@@ -57,7 +57,8 @@ def recipe_of(
     Raises:
         UsageError: settings that do not go together.
     """
-    own = {k: v for k, v in extra.items() if k not in ("base", "system_prompt", "accept")}
+    apart = ("base", "system_prompt", "accept", "report", "forgetting")
+    own = {k: v for k, v in extra.items() if k not in apart}
     training = {_SECTION.get(k, k): v for k, v in own.items()}
     if "bits" in training:
         training.setdefault("method", "qlora")
@@ -80,6 +81,8 @@ def _validations(examples: int, batch: int, epochs: int) -> int:
 def fine_tuned_name(model: str, organization: str, suffix: str | None, tail: str) -> str:
     """`ft:{base}:{organisation}:{suffix}:{8 characters}`; a base in a folder goes by the folder's name."""
     base = PurePath(model).name if model.startswith(("/", "~", ".")) or "\\" in model else model
+    if base.startswith("ft:"):  # trained further: the name of what it began with stays
+        base = base.split(":")[1]
     return f"ft:{base[:96].replace('@', '-')}:{organization[:48]}:{suffix or ''}:{tail}"
 
 

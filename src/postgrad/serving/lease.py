@@ -100,13 +100,13 @@ class Lease:
             session.execute(delete(CheckpointRow).where(CheckpointRow.number.in_([r.number for r in old])))
             return [r.model for r in old]
 
-    def succeed(self, model: str, trained_tokens: int, result: FileRow) -> None:
+    def succeed(self, model: str, trained_tokens: int, result: FileRow, report: str | None = None) -> None:
         """The end of a job that ran through; the result file appears with it."""
         with self._held("running", "pausing") as session:
             session.add(result)
             self._set(
                 session, status="succeeded", finished_at=now(), estimated_finish=None, fine_tuned_model=model,
-                trained_tokens=trained_tokens, result_file=result.id,
+                trained_tokens=trained_tokens, result_file=result.id, report=report,
             )  # fmt: skip
             say(session, self.job_id, f"New fine-tuned model created: {model}")
             say(session, self.job_id, "The job has successfully completed")

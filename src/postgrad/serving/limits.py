@@ -148,8 +148,10 @@ def reserved(request: Request, prepared: Prepared) -> Iterator[Meter]:
     """Takes the tokens that a request may need at most from its key's allowance, and gives back those it did not use.
 
     Raises:
-        ApiError: there are not enough.
+        ApiError: there are not enough, or the month's quota is used up.
     """
+    key, quotas = request.state.key, request.state.quotas
+    quotas.check(key)
     bucket: Bucket | None = request.state.allowance.tokens
     meter = Meter(len(prepared.prompt))
     request.state.meter = meter
@@ -164,6 +166,8 @@ def reserved(request: Request, prepared: Prepared) -> Iterator[Meter]:
     finally:
         if bucket is not None:
             bucket.level += taken - meter.total
+        if key is not None and key.tokens_per_month is not None:
+            quotas.used(key.id, meter.total)
 
 
 class BodyLimit:

@@ -23,19 +23,19 @@ def models_router(engine: Engine) -> APIRouter:
     """
     router = APIRouter(tags=["Models"])
 
-    def listed(project: str) -> list[dict[str, Any]]:
-        found = [*engine.names(project), (EMBEDDER, 0, "postgrad")]
+    def listed(caller: Caller) -> list[dict[str, Any]]:
+        found = [*engine.names(caller.project, caller.organization), (EMBEDDER, 0, "postgrad")]
         return [{"id": name, "object": "model", "created": at, "owned_by": owner} for name, at, owner in found]
 
     @router.get("/v1/models", response_model=ModelList, operation_id="listModels")
     def models(request: Request) -> Any:
         """Every name that can be asked."""
-        return {"object": "list", "data": listed(caller_of(request).project)}
+        return {"object": "list", "data": listed(caller_of(request))}
 
     @router.get("/v1/models/{model:path}", response_model=Model, operation_id="retrieveModel")
     def retrieve(request: Request, model: str) -> Any:
         """One model by its name."""
-        found = next((item for item in listed(caller_of(request).project) if item["id"] == model), None)
+        found = next((item for item in listed(caller_of(request)) if item["id"] == model), None)
         if found is None:
             raise unknown_model(model)
         return found
@@ -55,11 +55,15 @@ def _delete(engine: Engine, name: str, caller: Caller) -> None:
             403, f"{name!r} is not a tuned model; only those can be deleted.", "insufficient_permissions", "model"
         )
     try:
-        entry = engine.find(name, caller.project).entry
+        entry = engine.find(name, caller.project, caller.organization).entry
     except ModelError:
         raise unknown_model(name) from None
     if entry is None or name.endswith(RAG):
         raise unknown_model(name)
+    if entry.details.get("project") not in (None, caller.project):
+        raise ApiError(
+            403, f"{name!r} belongs to another project, which lets yours use it.", "insufficient_permissions", "model"
+        )
     if caller.role != "admin" and entry.details.get("project") is None:
         raise ApiError(
             403,

@@ -76,7 +76,7 @@ def forbid(checkpoint: str, permission_id: str, request: Request, owner: Writer)
 
 
 def _model_of(session: Session, owner: Owner, checkpoint: str) -> str:
-    """A checkpoint's model, by that name or by the checkpoint's id.
+    """A checkpoint's model, by that name or by the checkpoint's id; a job's last model counts as its last checkpoint.
 
     Raises:
         ApiError: this owner has no such checkpoint.
@@ -84,7 +84,9 @@ def _model_of(session: Session, owner: Owner, checkpoint: str) -> str:
     mine = (JobRow.organization == owner.organization, JobRow.project == owner.project)
     named = (CheckpointRow.model == checkpoint) | (CheckpointRow.id == checkpoint)
     query = select(CheckpointRow.model).join(JobRow, JobRow.id == CheckpointRow.job_id).where(named, *mine)
-    model = session.scalar(query)
+    model = session.scalar(query) or session.scalar(
+        select(JobRow.fine_tuned_model).where(JobRow.fine_tuned_model == checkpoint, *mine)
+    )
     if model is None:
         message = f"Could not find checkpoint: {checkpoint}"
         raise ApiError(404, message, "checkpoint_not_found", "fine_tuned_model_checkpoint")

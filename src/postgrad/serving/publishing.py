@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,34 +68,35 @@ class Publisher:
             self.lease.store.catalogue.delete(f"{model}@1")
         self.known.add(step)
 
-    def finish(self, done: FineTuned) -> None:
-        """The model, the result file and the job's end.
+    def finish(self, done: FineTuned, report: str | None = None) -> None:
+        """The model, the result file and the job's end; `report` is the digest of the job's report.
 
         Raises:
             LeaseLostError: the job was cancelled meanwhile, or is another process's.
         """
         part, row = done.result.part, self.row
         self._register(
-            row.result_name, done.result.blob, done.data_hash, dtype=done.dtype, trace=done.trace,
+            row.result_name, done.result.blob, done.data_hash, report, dtype=done.dtype, trace=done.trace,
             training=part.model_dump(exclude={"train_loss"}),
         )  # fmt: skip
         with content.incoming() as path:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(result_csv(part.train_loss, part.validation_loss))
+            steps = {step.step: step for step in self.folder.run.read_steps()}
+            path.write_bytes(result_csv(part.train_loss, part.validation_loss, steps))
             result = FileRow(
                 id=new_id("file-"), organization=row.organization, project=row.project, created_at=now(), expires_at=None,
                 filename="step_metrics.csv", purpose="fine-tune-results", bytes=path.stat().st_size, digest=sha256_file(path),
             )  # fmt: skip
             content.keep(path, result.id)
         try:
-            self.lease.patiently(lambda: self.lease.succeed(row.result_name, part.tokens, result))
+            self.lease.patiently(lambda: self.lease.succeed(row.result_name, part.tokens, result, report))
         except LeaseLostError:
             content.forget(result.id)
             if self.lease.status() == "cancelled":
                 self.lease.store.catalogue.delete(f"{row.result_name}@1")
             raise
 
-    def _register(self, name: str, blob: str, data_hash: str, **more: Any) -> None:
+    def _register(self, name: str, blob: str, data_hash: str, report: str | None = None, **more: Any) -> None:
         """Enters a model in the registry; the same again is the entry that is there."""
         row = self.row
         if self.lease.status() not in ("running", "pausing"):
@@ -102,12 +104,12 @@ class Publisher:
         base = find_model(row.base)
         details = {
             "system_prompt": self.recipe.data.system_prompt, "passages": 0, "organization": row.organization,
-            "project": row.project, "job": row.id, **more,
+            "project": row.project, "job": row.id, **({"trained_from": row.start} if row.start else {}), **more,
         }  # fmt: skip
         self.lease.patiently(
             lambda: self.lease.store.catalogue.add(
                 name=name, base=row.base, base_hash=base.hash, method=self.recipe.training.method, blob=blob,
-                template=load_renderer(base.folder, base.context).fingerprint, data_hash=data_hash, report=None, details=details,
+                template=load_renderer(base.folder, base.context).fingerprint, data_hash=data_hash, report=report, details=details,
             )
         )  # fmt: skip
 
@@ -119,21 +121,29 @@ def metrics(step: Step) -> Metrics:
     """A step in OpenAI's words."""
     message = f"Step {step.step}/{step.total}: training loss={step.loss:.2f}"
     data: dict[str, Any] = {"step": step.step, "total_steps": step.total, "train_loss": step.loss}
+    if "token_accuracy" in step.metrics:
+        data["train_mean_token_accuracy"] = step.metrics["token_accuracy"]
     if step.validation_loss is not None:
         message += f", validation loss={step.validation_loss:.2f}, full validation loss={step.validation_loss:.2f}"
         data |= {"valid_loss": step.validation_loss, "full_valid_loss": step.validation_loss}
+        if "eval_token_accuracy" in step.metrics:
+            share = step.metrics["eval_token_accuracy"]
+            data |= {"valid_mean_token_accuracy": share, "full_valid_mean_token_accuracy": share}
     return Metrics(message, data)
 
 
-def result_csv(train: list[tuple[int, float]], validation: list[tuple[int, float]]) -> bytes:
-    """OpenAI's result file; accuracies are not measured and stay empty."""
+def result_csv(
+    train: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]], steps: Mapping[int, Step]
+) -> bytes:
+    """OpenAI's result file; accuracies stay empty where the method counts none."""
     measured = dict(validation)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["step", "train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy"])
-    for step, loss in train:
-        valid = measured.get(step)
-        writer.writerow([step, f"{loss:.5f}", "", "" if valid is None else f"{valid:.5f}", ""])
+    for number, loss in train:
+        shares = steps[number].metrics if number in steps else {}
+        figures = (loss, shares.get("token_accuracy"), measured.get(number), shares.get("eval_token_accuracy"))
+        writer.writerow([number, *("" if f is None else f"{f:.5f}" for f in figures)])
     return out.getvalue().encode()
 
 

@@ -80,10 +80,10 @@ class Queue:
     def next_to_validate(self) -> JobRow | None:
         return self._first(JobRow.status == "validating_files")
 
-    def validated(self, job_id: str, examples: int) -> None:
-        """The files are in order: into the queue."""
+    def validated(self, job_id: str, examples: int, work: int | None = None) -> None:
+        """The files are in order: into the queue; `work` is the bytes that its training goes through."""
         with self.store.writing() as session:
-            if not self._move(session, job_id, ("validating_files",), status="queued", examples=examples):
+            if not self._move(session, job_id, ("validating_files",), status="queued", examples=examples, work=work):
                 return
             say(session, job_id, "Files validated, moving job to queued state")
             place = self._place(session, job_id)
@@ -112,7 +112,7 @@ class Queue:
                 begun = row.furthest_before >= 0
                 if not self._move(
                     session, row.id, ("queued",), status="running", device=device, lease=token, heartbeat=time.time(),
-                    worker_pid=None, worker_started=None, furthest_before=row.furthest,
+                    worker_pid=None, worker_started=None, furthest_before=row.furthest, begun_at=now(),
                 ):  # fmt: skip
                     return None
                 say(session, row.id, "Fine-tuning job resumed" if begun else "Fine-tuning job started")

@@ -25,6 +25,7 @@ from postgrad.registry.job_tables import JobRow
 from postgrad.serving import content, files, uploads
 from postgrad.serving.examples import FileFaultError, count_examples
 from postgrad.serving.job_folder import JobFolder, host_id
+from postgrad.serving.knobs import chosen
 from postgrad.serving.queue import FINAL, Error, Queue
 from postgrad.serving.store import Store
 from postgrad.serving.webhooks import Notifier, Receiver
@@ -87,7 +88,8 @@ class Supervisor:
             self.queue.fail(row.id, examples)
             JobFolder.of(row.id).clear()
         else:
-            self.queue.validated(row.id, examples)
+            passes = chosen(row.method[row.method["type"]]["hyperparameters"], examples)["n_epochs"]
+            self.queue.validated(row.id, examples, JobFolder.of(row.id).training.stat().st_size * passes)
         return True
 
     def _checked(self, row: JobRow) -> int | Error:

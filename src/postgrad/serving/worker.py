@@ -19,17 +19,20 @@ import psutil
 from sqlalchemy import select
 
 from postgrad.chapters.fine_tune import FineTuned, fine_tune
+from postgrad.chapters.job_report import Wishes, job_report
 from postgrad.errors import Interrupted, PostgradError, StorageError, UsageError
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import EventRow, JobRow
+from postgrad.report import Report
 from postgrad.run import Step
 from postgrad.serving.job_folder import JobFolder
 from postgrad.serving.knobs import chosen, recipe_of
 from postgrad.serving.lease import Lease, LeaseLostError, Metrics
 from postgrad.serving.publishing import Publisher, metrics, told_to_client, without_paths
 from postgrad.serving.store import Store, now
+from postgrad.storage import Blobs
 
 BEAT = 1.0
 """Seconds between two signs of life, which are also when wishes are heard."""
@@ -105,8 +108,34 @@ def _train_and_publish(lease: Lease, row: JobRow, folder: JobFolder, pulse: Puls
     stopped = _sign(pulse)
     chapters = fine_tune(recipe, folder.training, validation, folder.run, stopped)
     done = _followed(chapters, publisher, pulse, stopped)
+    report = _reported(job_report(recipe, done, _wishes(row), stopped), publisher)
     lease.patiently(pulse.flush)
-    publisher.finish(done)
+    publisher.finish(done, report)
+
+
+def _wishes(row: JobRow) -> Wishes:
+    return Wishes(bool(row.extra.get("report")), bool(row.extra.get("forgetting")))
+
+
+def _reported(work: Working[Report], publisher: Publisher) -> str | None:
+    """The stored report's digest; where it cannot be made the job tells why and succeeds without, for the model is there."""
+    told = _already_told(publisher)
+    try:
+        while True:
+            event = next(work)
+            if isinstance(event, Said):
+                print(event.text, flush=True)
+                if event.warning and event.text not in told:
+                    _tell(publisher, event.text)
+    except StopIteration as done:
+        text = without_paths(done.value.model_dump_json(), publisher.row, publisher.folder)
+        return Blobs().put_bytes(text.encode("utf-8", "surrogatepass"))
+    except Interrupted:
+        raise
+    except PostgradError as error:
+        text = without_paths(f"The job's report could not be made: {error}", publisher.row, publisher.folder)
+        _tell(publisher, text)
+        return None
 
 
 def _settled(lease: Lease, row: JobRow) -> Recipe:

@@ -21,6 +21,7 @@ from postgrad.models.fused import Fused
 from postgrad.models.generate import shared_beginning
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.render import Rendered
+from postgrad.training.hits import Hits
 from postgrad.training.loss import head_loss
 
 Way = Literal["fused", "packed", "padded"]
@@ -54,6 +55,7 @@ class Forward:
     def __init__(self, model: LanguageModel, recompute: bool = False, noise: float = 0.0, seed: int = 0) -> None:
         self.model, self.noise, self.seed = model, noise, seed
         self.way: Way = "padded"
+        self.hits: Hits | None = None
         self.recompute = recompute
         self._fused = Fused.of(model.body, recompute)
 
@@ -81,7 +83,7 @@ class Forward:
     def loss(self, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum of weight × nats over the supervised tokens; a float64 scalar."""
         hidden = self.hidden(batch, step)
-        return head_loss(self.model, hidden.states, hidden.targets, hidden.weights)
+        return head_loss(self.model, hidden.states, hidden.targets, hidden.weights, self.hits)
 
     def hidden(self, batch: Sequence[Rendered], step: int | None = None) -> Hidden:
         """Runs the body; `step` switches training noise on."""

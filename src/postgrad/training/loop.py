@@ -22,6 +22,7 @@ from postgrad.storage import sha256_json
 from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches
 from postgrad.training.forward import Forward
+from postgrad.training.hits import Hits
 from postgrad.training.objectives import Objective
 from postgrad.training.optimizers import Optimizer, Schedule, rate_at
 from postgrad.training.parallel import World
@@ -116,6 +117,7 @@ class Trainer:
         self.token_budget = settings.token_budget
         self.progress = Progress()
         self.best: dict[str, torch.Tensor] = {}
+        self.hits = forward.hits = Hits()
 
     def run(self, stopped: Callable[[], bool] = lambda: False, checkpoint_every: int = 20) -> Iterator[Step]:
         """Trains, resuming from the newest whole checkpoint; yields every step.
@@ -243,7 +245,10 @@ class Trainer:
             if best:
                 p.best_loss, p.best_step = value, number
                 self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
-        return Step(number, self.settings.total_steps, mean, tokens, supervised, seconds, rate, norm, value, best)
+        metrics = self.hits.taken(self.world)
+        return Step(
+            number, self.settings.total_steps, mean, tokens, supervised, seconds, rate, norm, value, best, metrics
+        )
 
     def validation_loss(self) -> float:
         """Mean nats per supervised token over the validation examples; logits are never kept."""

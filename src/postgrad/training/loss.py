@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from postgrad.models.language_model import LanguageModel
+from postgrad.training.hits import Hits
 
 CHUNK = 512
 """Positions whose logits exist at once."""
@@ -21,8 +22,9 @@ CHUNK = 512
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor
-    ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor,
+        hits: Hits | None,
+    ) -> torch.Tensor:  # fmt: skip  # pyright: ignore[reportIncompatibleMethodOverride]
         total = torch.zeros((), dtype=torch.float64, device=hidden_NH.device)
         wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         grad_hidden = torch.empty_like(hidden_NH) if wanted else None
@@ -32,6 +34,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
             targets, weights = targets_N[part, None], weights_N[part]
             logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
             total -= (logprobs.gather(1, targets)[:, 0].double() * weights).sum()
+            if hits is not None:
+                hits.add(logprobs, targets[:, 0])
             if grad_hidden is None:
                 continue
             error = logprobs.exp_().scatter_add_(1, targets, logprobs.new_full(targets.shape, -1.0))
@@ -43,7 +47,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         grad_hidden, grad_head = ctx.saved_tensors
         head = None if grad_head is None else grad_head.mul_(grad).to(grad_hidden.dtype)
-        return grad_hidden.mul_(grad.to(grad_hidden.dtype)), head, None, None
+        return grad_hidden.mul_(grad.to(grad_hidden.dtype)), head, None, None, None
 
 
 class _LinearDivergence(torch.autograd.Function):
@@ -82,8 +86,9 @@ def _spread_back(
 
 
 def linear_cross_entropy(
-    hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor
-) -> torch.Tensor:
+    hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor,
+    hits: Hits | None = None,
+) -> torch.Tensor:  # fmt: skip
     """Weighted sum of −log p(target) in nats, as a float64 scalar.
 
     Args:
@@ -91,8 +96,9 @@ def linear_cross_entropy(
         head_VH: Weight of the output head (no bias).
         targets_N: Token ids to predict.
         weights_N: Loss weights, float32.
+        hits: Counts the targets that are the likeliest tokens.
     """
-    return _LinearCrossEntropy.apply(hidden_NH, head_VH, targets_N, weights_N)  # pyright: ignore[reportReturnType]
+    return _LinearCrossEntropy.apply(hidden_NH, head_VH, targets_N, weights_N, hits)  # pyright: ignore[reportReturnType]
 
 
 def linear_divergence(
@@ -114,12 +120,18 @@ def _plain(model: LanguageModel) -> bool:
 
 
 def head_loss(
-    model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor
-) -> torch.Tensor:
+    model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor,
+    hits: Hits | None = None,
+) -> torch.Tensor:  # fmt: skip
     """Weighted sum of −log p(target) with the model's own head, whatever scaling it has."""
+    if hits is not None:
+        hits.learning = torch.is_grad_enabled()
     if _plain(model):
-        return linear_cross_entropy(hidden_NH, model.module.get_output_embeddings().weight, targets_N, weights_N)
-    losses = torch.nn.functional.cross_entropy(model.head(hidden_NH), targets_N, reduction="none")
+        return linear_cross_entropy(hidden_NH, model.module.get_output_embeddings().weight, targets_N, weights_N, hits)
+    logits_NV = model.head(hidden_NH)
+    if hits is not None:
+        hits.add(logits_NV.detach(), targets_N)
+    losses = torch.nn.functional.cross_entropy(logits_NV, targets_N, reduction="none")
     return (losses.double() * weights_N).sum()
 
 

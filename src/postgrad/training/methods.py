@@ -14,6 +14,7 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.models.lora import LoraLinear, attach, detach, taken
 from postgrad.models.quantize import Bits, usual_bits
 from postgrad.models.trained import Trained, WholeWeights
+from postgrad.training.start import apply_start, put_start
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class MethodSettings:
     bits: Bits | None = None
     embeddings: bool = False
     seed: int = 0
+    start: str | None = None
 
 
 class Attached:
@@ -79,6 +81,8 @@ def _adapter(
         module, rank=s.rank, alpha=s.alpha, seed=s.seed, targets=s.targets, rslora=s.rslora, dora=dora, bits=bits
     )
     try:
+        if s.start:
+            put_start(layers, s.start, s.alpha, s.rslora, bits)
         yield Attached(lambda: taken(layers, s.alpha, s.rslora, bits), layers)
     finally:
         detach(module, layers)
@@ -105,6 +109,9 @@ def _full(model: LanguageModel, s: MethodSettings) -> Iterator[Attached]:
     outer = {id(m.weight) for m in (module.get_input_embeddings(), module.get_output_embeddings()) if m is not None}
     for parameter in module.parameters():
         parameter.requires_grad_(s.embeddings or id(parameter) not in outer)
+
+    if s.start:
+        apply_start(module, s.start)
 
     def whole() -> Trained:
         changed = {n: p.detach().float().cpu().clone() for n, p in module.named_parameters() if p.requires_grad}

@@ -45,6 +45,7 @@ class Plan:
     alpha: float = 32.0
     targets: str = "all-linear"
     rslora: bool = False
+    start: str | None = None
     bits: Bits | None = None
     embeddings: bool = False
     neftune: float = 0.0
@@ -73,7 +74,15 @@ class Plan:
     @property
     def method_settings(self) -> MethodSettings:
         return MethodSettings(
-            self.method, self.rank, self.alpha, self.targets, self.rslora, self.bits, self.embeddings, self.seed
+            self.method,
+            self.rank,
+            self.alpha,
+            self.targets,
+            self.rslora,
+            self.bits,
+            self.embeddings,
+            self.seed,
+            self.start,
         )
 
 

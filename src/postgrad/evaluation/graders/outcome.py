@@ -47,7 +47,7 @@ class Outcome:
     def body(self, name: str, kind: str, seconds: float) -> dict[str, Any]:
         """The response, with every key that the API requires."""
         usage = _by_model(self.replies)
-        total = {key: sum(u[key] for u in usage.values()) for key in next(iter(usage.values()), {})}
+        total = sum(u["total_tokens"] for u in usage.values())
         errors = {flag: bool(self.faults.get(flag)) for flag in FLAGS} | {d: self.faults.get(d) for d in DETAILS}
         return {
             "reward": self.reward,

@@ -1,0 +1,51 @@
+"""The page of an evaluation run on the server, made from the run as the API shows it and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from postgrad.pages.report_page import environment
+
+
+def render_eval(name: str, run: Mapping[str, Any], items: Sequence[Mapping[str, Any]], version: str) -> str:
+    """The page.
+
+    Args:
+        name: Of the evaluation.
+        run: OpenAI's run object.
+        items: OpenAI's output items that are shown.
+        version: Of postgrad.
+    """
+    counts = run["result_counts"]
+    share = f"{100 * counts['passed'] / counts['total']:.1f} %" if counts["total"] else "–"
+    tone = "train" if run["status"] == "completed" else "unsure" if run["status"] == "failed" else "other"
+    page = (
+        environment()
+        .get_template("eval.html.j2")
+        .render(
+            name=name or run["eval_id"],
+            run=run,
+            items=[{**item, "asked": _asked(item), "said": _said(item)} for item in items],
+            counts=counts,
+            share=share,
+            tone=tone,
+            version=version,
+        )
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _asked(item: Mapping[str, Any]) -> str:
+    """The messages of a row, or its fields where no model was asked."""
+    messages = item["sample"]["input"]
+    if messages:
+        return "\n\n".join(f"{m['role']}: {m['content']}" for m in messages)
+    return "\n".join(f"{key}: {value}" for key, value in item["datasource_item"].items())
+
+
+def _said(item: Mapping[str, Any]) -> str:
+    error = item["sample"]["error"]
+    if error:
+        return f"{error['code']}: {error['message']}"
+    return "\n".join(str(m.get("content") or m.get("tool_calls") or "") for m in item["sample"]["output"])

@@ -1,0 +1,55 @@
+"""When a waiting job will be done: the work ahead of it and its own, at the speed of this server's earlier jobs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from postgrad.registry.job_tables import JobRow
+from postgrad.serving.store import now
+
+_EARLIER = 10
+
+
+def finish_of(session: Session, row: JobRow, devices: Callable[[str], int]) -> int | None:
+    """Unix time at which a job will about be done; None where nothing is known of its speed.
+
+    Args:
+        session: Reads.
+        row: The job.
+        devices: How many trainings run at once on a host.
+    """
+    if row.status != "queued" or not row.work:
+        return row.estimated_finish
+    own = _rate(session, row)
+    if own is None:
+        return None
+    ahead = (JobRow.status == "queued") & (JobRow.number < row.number)
+    at_work = JobRow.status.in_(("running", "pausing"))
+    others = session.scalars(select(JobRow).where(JobRow.host == row.host, ahead | at_work))
+    seconds = sum(_left(other, own if other.base == row.base else _rate(session, other) or own) for other in others)
+    return now() + round(seconds / max(1, devices(row.host)) + own * row.work)
+
+
+def rate_of(jobs: Sequence[JobRow]) -> float | None:
+    """Seconds for a byte of training data in one pass: the median of jobs that ended, else of those at work."""
+    done = [(j.finished_at - j.begun_at) / j.work for j in jobs if j.finished_at and j.begun_at and j.work]
+    if done:
+        return statistics.median(done)
+    going = [(j.estimated_finish - j.begun_at) / j.work for j in jobs if j.estimated_finish and j.begun_at and j.work]
+    return statistics.median(going) if going else None
+
+
+def _rate(session: Session, row: JobRow) -> float | None:
+    same = (JobRow.host == row.host, JobRow.base == row.base, JobRow.status.in_(("succeeded", "running")))
+    return rate_of(session.scalars(select(JobRow).where(*same).order_by(JobRow.number.desc()).limit(_EARLIER)).all())
+
+
+def _left(row: JobRow, rate: float) -> float:
+    """Seconds that a job will about take from now on."""
+    if row.estimated_finish:
+        return max(0, row.estimated_finish - now())
+    return rate * (row.work or 0)
