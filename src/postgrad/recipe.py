@@ -185,7 +185,9 @@ def refusal(t: TrainingSection) -> str:
     if t.objective == "grpo" and t.grader is None:
         return "the objective grpo needs a grader: --set grader=grader.json (OpenAI's form), or the name of a metric"
     if t.objective in LOSSES and t.replay:
-        return f"replay mixes conversations into sft; {t.objective} does not learn from them. beta holds the model instead"
+        return (
+            f"replay mixes conversations into sft; {t.objective} does not learn from them. beta holds the model instead"
+        )
     if t.objective == "grpo" and t.blend:
         return "a blend is chosen by validation loss, which grpo does not have"
     return ""

@@ -85,7 +85,7 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
     wanted = WANTED[recipe.training.objective]
     wanted.refuse(loaded)
     renderer = yield from job.renderer()
-    records = _limited(loaded.records, recipe.data.max_records)
+    records = _limited(wanted.read(loaded.records), recipe.data.max_records)
     if len(records) < len(loaded.records):
         yield Said(
             f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash."
@@ -106,7 +106,9 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
         )
     usable = wanted.usable(checked.kept)
     if wanted.counts and len(usable) < len(checked.kept):
-        yield Said(f"{len(checked.kept) - len(usable)} records have nothing to train on and are left out.", warning=True)
+        yield Said(
+            f"{len(checked.kept) - len(usable)} records have nothing to train on and are left out.", warning=True
+        )
     return loaded, checked, usable
 
 

@@ -16,9 +16,9 @@ from postgrad.evaluation.graders.needs import judges, missing, needs_sandbox
 from postgrad.evaluation.graders.outcome import Reply
 from postgrad.evaluation.graders.run import run_grader
 from postgrad.evaluation.graders.template import as_sample
+from postgrad.evaluation.metrics.fields import reference_of
 from postgrad.evaluation.metrics.metric import Case, Metric
 from postgrad.evaluation.metrics.named import metric_named
-from postgrad.evaluation.metrics.fields import reference_of
 from postgrad.records import Record, Task
 from postgrad.sandbox import find_sandbox
 from postgrad.storage import sha256_json
@@ -42,7 +42,9 @@ def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
     if isinstance(raw, str):
         metric = metric_named(raw, means_of(job))
         if fault := metric.unfit([_case(task, "") for task in tasks]):
-            raise UsageError(f"The metric {raw!r} cannot grade these tasks: {fault}.", "Name another one in training.grader.")
+            raise UsageError(
+                f"The metric {raw!r} cannot grade these tasks: {fault}.", "Name another one in training.grader."
+            )
         return _by_metric(metric), identity
     form = read_grader(raw or {})
     refuse_missing(form, tasks)

@@ -20,13 +20,17 @@ class Wanted:
 
     Attributes:
         refuse: Raises DataError where the data is of another kind.
-        taken: Of checked records those that can be trained on, in the form that the objective takes.
+        read: The records in the form that the objective takes, before they are checked.
+        trainable: Of checked records those that can be trained on by a fine-tuning job.
+        answered: Of checked records those that the commands take.
         named: Many of them, for sentences.
         counts: Whether it is said how many were left out; conversations without answer are the structure check's to report.
     """
 
     refuse: Callable[[Loaded], None]
-    taken: Callable[[Sequence[Record]], list[Any]]
+    read: Callable[[Sequence[Record]], list[Record]]
+    trainable: Callable[[Sequence[Record]], list[Any]]
+    answered: Callable[[Sequence[Record]], list[Any]]
     named: str
     counts: bool = True
 
@@ -36,7 +40,7 @@ class Wanted:
         Raises:
             DataError: too few.
         """
-        found = self.taken(records)
+        found = self.answered(records)
         if len(found) < MINIMUM:
             raise DataError(
                 f"Only {len(found)} of {len(records)} records are {self.named}; at least {MINIMUM} are needed.",
@@ -49,18 +53,31 @@ def _refuse_no_conversations(loaded: Loaded) -> None:
     refuse_images(conversations(loaded))
 
 
+def _conversations(records: Sequence[Record]) -> list[Any]:
+    return [r for r in records if isinstance(r, Conversation) and is_usable(r)]
+
+
 def _answered(records: Sequence[Record]) -> list[Any]:
     """Conversations with an answer; the others were reported by the structure check and accepted by the user."""
     return [r for r in records if isinstance(r, Conversation) and r.answer_text.strip()]
 
 
 def _refuse_no_preferences(loaded: Loaded) -> None:
-    other = next((r for r in loaded.records if not isinstance(r, Preference)), None)
+    _refuse_others(loaded, (Preference,), "dpo", "preferences: a prompt with a better and a worse answer each")
+
+
+def _refuse_no_tasks(loaded: Loaded) -> None:
+    wanted = "prompts, with what a grader needs to judge an answer; pairs of request and right answer will do too"
+    _refuse_others(loaded, (Task, Conversation), "grpo", wanted)
+
+
+def _refuse_others(loaded: Loaded, kinds: tuple[type[Record], ...], objective: str, wanted: str) -> None:
+    other = next((r for r in loaded.records if not isinstance(r, kinds)), None)
     if other is not None:
         raise DataError(
             f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); the objective "
-            "dpo needs preferences: a prompt with a better and a worse answer each.",
-            "See docs/data.md for the shapes of preferences; for answers alone train with --objective sft.",
+            f"{objective} needs {wanted}.",
+            "The shapes are in docs/data.md; answers alone are learned with --objective sft.",
         )
 
 
@@ -68,33 +85,31 @@ def _preferences(records: Sequence[Record]) -> list[Any]:
     return [r for r in records if isinstance(r, Preference) and is_usable(r)]
 
 
-def _refuse_no_tasks(loaded: Loaded) -> None:
-    other = next((r for r in loaded.records if not isinstance(r, Task | Conversation)), None)
-    if other is not None:
-        raise DataError(
-            f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); the objective "
-            "grpo needs prompts with what a grader needs to judge an answer.",
-            "See docs/data.md for the shapes of tasks; pairs of request and right answer will do too.",
-        )
-
-
-def _tasks(records: Sequence[Record]) -> list[Any]:
-    """Tasks; the answer of a conversation becomes the reference."""
-    out: list[Any] = []
+def _as_tasks(records: Sequence[Record]) -> list[Record]:
+    """Conversations as tasks: the answer becomes the reference; one that ends with the request has none."""
+    out: list[Record] = []
     for record in records:
-        if is_usable(record):
+        if isinstance(record, Conversation) and record.answer is None:
+            fields = dict(record.meta)
+            out.append(Task(prompt=record.messages, fields=fields, tools=record.tools, source=record.source))
+        else:
             try:
                 out += cast(record, (Task,))[0]
-            except Inexpressible:  # an answer that is a call of tools is no reference in words; the difference is counted
-                continue
+            except Inexpressible:  # no reference in words: left as it is, and counted when tasks are taken
+                out.append(record)
     return out
 
 
-CONVERSATIONS = Wanted(_refuse_no_conversations, _answered, "conversations with an answer", counts=False)
-PREFERENCES = Wanted(_refuse_no_preferences, _preferences, "preferences with two answers")
+def _tasks(records: Sequence[Record]) -> list[Any]:
+    return [r for r in records if isinstance(r, Task) and is_usable(r)]
+
+
+_CONVERSATIONS = Wanted(
+    _refuse_no_conversations, list, _conversations, _answered, "conversations with an answer", counts=False
+)
 WANTED: dict[str, Wanted] = {
-    "sft": CONVERSATIONS,
-    "pretrain": CONVERSATIONS,
-    "dpo": PREFERENCES,
-    "grpo": Wanted(_refuse_no_tasks, _tasks, "tasks with a prompt"),
+    "sft": _CONVERSATIONS,
+    "pretrain": _CONVERSATIONS,
+    "dpo": Wanted(_refuse_no_preferences, list, _preferences, _preferences, "preferences with two answers"),
+    "grpo": Wanted(_refuse_no_tasks, _as_tasks, _tasks, _tasks, "tasks with a prompt"),
 }

@@ -12,6 +12,9 @@ from postgrad.models.render import Rendered, Renderer, TooLong
 from postgrad.records import Conversation, Message, Preference
 
 
+_NOTHING = Rendered((), ())
+
+
 @dataclass(frozen=True, slots=True)
 class Pair(Rendered):
     """Both sides of a preference; `ids` and `weights` are those of the chosen side followed by those of the rejected one.
@@ -21,8 +24,8 @@ class Pair(Rendered):
         rejected: The worse one with the same prompt.
     """
 
-    chosen: Rendered = Rendered((), ())
-    rejected: Rendered = Rendered((), ())
+    chosen: Rendered = _NOTHING
+    rejected: Rendered = _NOTHING
 
 
 def render_pair(
@@ -67,7 +70,8 @@ def _refuse_useless(record: Preference, sides: list[Rendered]) -> None:
     for name, side in zip(("chosen", "rejected"), sides, strict=True):
         if not side.supervised:
             raise DataError(
-                f"{record.source}: the {name} answer has no token to learn from.", "Give it an answer, or remove the pair."
+                f"{record.source}: the {name} answer has no token to learn from.",
+                "Give it an answer, or remove the pair.",
             )
     if sides[0].ids == sides[1].ids:
         raise DataError(

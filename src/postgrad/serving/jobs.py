@@ -21,6 +21,7 @@ from postgrad.serving.engine import Engine
 from postgrad.serving.errors import ApiError, unknown_model
 from postgrad.serving.files import find_file
 from postgrad.serving.job_folder import JobFolder
+from postgrad.serving.job_graders import refuse_what_cannot_run
 from postgrad.serving.job_requests import CreateJob
 from postgrad.serving.knobs import base_for, fine_tuned_name
 from postgrad.serving.paging import listed, page
@@ -48,6 +49,7 @@ def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
     if base is None:
         raise _no_base(body)
     row, said = _row(body, owner, base, digest, queue.host), []
+    said += refuse_what_cannot_run(row.method, row.extra, base, lambda name: _base_of(engine, name))
     if body.model != base:
         said.append(f"The model {body.model!r} is not this server's; its base model {base!r} is trained in its place.")
     if body.integrations:

@@ -200,9 +200,7 @@ def _asked(folder: RunFolder, stopped: Callable[[], bool]) -> Callable[[], bool]
     return lambda: stopped() or folder.command() is not None
 
 
-def _begun(
-    objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], start: Start
-) -> Working[None]:
+def _begun(objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], start: Start) -> Working[None]:
     """What the objective needs of the starting model; a wish to stop meanwhile is noted in the run's state."""
     try:
         yield from objective.begin(start, examples, held)

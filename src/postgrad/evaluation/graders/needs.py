@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from postgrad.evaluation.graders.forms import Grader, LabelModel, Multi, PythonGrader, ScoreModel, StringCheck, TextSimilarity  # fmt: skip
+from postgrad.evaluation.graders.forms import (  # fmt: skip
+    Grader,
+    LabelModel,
+    Multi,
+    PythonGrader,
+    ScoreModel,
+    StringCheck,
+    TextSimilarity,
+)
 from postgrad.evaluation.graders.template import VariableError, item_variables, value_of
 
 

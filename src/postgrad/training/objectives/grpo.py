@@ -165,7 +165,9 @@ class Grpo(Objective):
             return None
         rewards = self._graded([p for _, p in own], answers)
         made = [self._group(p, a, r) for (_, p), a, r in zip(own, answers, rewards, strict=True)]
-        groups = sorted(start.world.gathered([(at, g) for (at, _), g in zip(own, made, strict=True)]), key=lambda g: g[0])
+        groups = sorted(
+            start.world.gathered([(at, g) for (at, _), g in zip(own, made, strict=True)]), key=lambda g: g[0]
+        )
         self.attempts = [replace(a, number=n) for n, a in enumerate(a for _, group in groups for a in group)]
         self.old = self._likelihoods() if self.repeats > 1 else {}
         with start.attached.as_base():
@@ -196,9 +198,7 @@ class Grpo(Objective):
         self.tally.add("reward_std", spread)
         self.tally.add("frac_reward_zero_std", float(spread == 0))
         return [
-            Attempt(
-                prompt.ids + a.ids, prompt.weights + (1.0,) * len(a.ids), origin=prompt.origin, advantage=advantage
-            )
+            Attempt(prompt.ids + a.ids, prompt.weights + (1.0,) * len(a.ids), origin=prompt.origin, advantage=advantage)
             for a, advantage in zip(answers, found, strict=True)
         ]
 
@@ -272,7 +272,9 @@ class Grpo(Objective):
             )
         if equal := [value for _, value in metrics.get("frac_reward_zero_std", [])]:
             share = sum(equal) / len(equal)
-            words.append(f"In {100 * share:.0f} % of the groups all answers got the same reward, so they taught nothing.")
+            words.append(
+                f"In {100 * share:.0f} % of the groups all answers got the same reward, so they taught nothing."
+            )
         if faults := sum(value for _, value in metrics.get("grader_faults", [])):
             share = faults / len(metrics["grader_faults"])
             words.append(f"The grading of {100 * share:.1f} % of the answers failed; they got the reward 0.")

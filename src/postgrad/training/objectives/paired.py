@@ -134,5 +134,3 @@ def _pairs(batch: Sequence[Rendered]) -> list[Pair]:
 def tensor_of(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:
     """(B,) float64 on the device of another tensor."""
     return torch.tensor(list(values), dtype=torch.float64, device=like.device)
-
-
