@@ -17,7 +17,7 @@ from postgrad.errors import UsageError
 
 ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
 """Peak rates when none is given, for adapters and for whole weights; see design/0004-training.md."""
-RATES = {"dpo": (1e-4, 1e-5), "grpo": (3e-4, 1e-5)}
+RATES = {"dpo": (1e-4, 1e-5), "orpo": (1e-4, 1e-5), "simpo": (1e-4, 1e-5), "grpo": (3e-4, 1e-5)}
 """The same for objectives that move a model that can do its task already."""
 LOSSES = {"dpo": ("sigmoid", "robust", "ipo", "hinge"), "grpo": ("grpo", "dr_grpo")}
 ARMS = ("base", "prompted", "few_shot", "rag", "fine_tuned", "fine_tuned+rag")
@@ -72,12 +72,16 @@ class DataSection(_Section):
 class TrainingSection(_Section):
     """How the model is trained."""
 
-    objective: Literal["sft", "pretrain", "dpo", "grpo"] = "sft"
-    """What training minimises: the answers of conversations, all of raw text, preferences (dpo), or graded answers (grpo)."""
+    objective: Literal["sft", "pretrain", "dpo", "orpo", "simpo", "grpo"] = "sft"
+    """What training learns from: the answers of conversations (sft), all of raw text (pretrain), preferences (dpo, orpo,
+    simpo), or graded answers (grpo)."""
     loss: Literal["sigmoid", "robust", "ipo", "hinge", "grpo", "dr_grpo"] | None = None
     """Form of the loss: sigmoid, robust, ipo or hinge for dpo; grpo or dr_grpo for grpo. None: the first of these."""
     beta: float | None = Field(default=None, ge=0)
-    """How strongly the model is held to the starting one. None: 0.1 for dpo, 0 for grpo."""
+    """How strongly the model is held to the starting one (dpo 0.1, grpo 0); weight of the preference (orpo 0.1); scale of the
+    reward (simpo 2). None: these."""
+    margin: float | None = Field(default=None, ge=0)
+    """For simpo: by how much the chosen answer's reward should be higher. None: 1."""
     label_smoothing: float | None = Field(default=None, ge=0, lt=0.5)
     """For dpo's losses sigmoid and robust: the share of pairs reckoned to be swapped. None: 0.1 for robust, else 0."""
     grader: str | dict[str, Any] | None = None
@@ -111,7 +115,7 @@ class TrainingSection(_Section):
     neftune: float = Field(default=0.0, ge=0)
     """Alpha of the noise on embeddings while training (NEFTune); 5 is usual; 0 for none."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Peak rate. None: 1e-3 for adapters, 1e-4 for method full."""
+    """Peak rate. None: 1e-3 for adapters, 1e-4 for method full; 1e-4 and 1e-5 for dpo; 3e-4 and 1e-5 for grpo."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """What the rate does after the warm-up."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
@@ -171,10 +175,12 @@ def refusal(t: TrainingSection) -> str:
     if t.loss is not None and t.loss not in LOSSES.get(t.objective, ()):
         fitting = LOSSES.get(t.objective)
         return f"the loss {t.loss!r} is not one of {t.objective}" + (f": {', '.join(fitting)}" if fitting else ", which has no choice of losses")  # fmt: skip
-    if t.beta is not None and t.objective not in LOSSES:
-        return f"beta is read by {' and '.join(LOSSES)}, not by {t.objective}"
-    if t.beta == 0 and t.objective == "dpo":
-        return "beta must be above 0 for dpo: with 0 no preference changes anything"
+    if t.beta is not None and t.objective not in RATES:
+        return f"beta is read by {', '.join(RATES)}, not by {t.objective}"
+    if t.beta == 0 and t.objective != "grpo":
+        return f"beta must be above 0 for {t.objective}: with 0 no preference changes anything"
+    if t.margin is not None and t.objective != "simpo":
+        return f"margin is for the objective simpo, not for {t.objective}"
     if t.label_smoothing is not None and (t.objective != "dpo" or t.loss not in (None, "sigmoid", "robust")):
         return "label_smoothing is for dpo with the loss sigmoid or robust"
     of_grpo = {"grader", "samples", "answer_tokens", "temperature", "ratio_clip", "repeats", "eval_samples"}
@@ -184,10 +190,8 @@ def refusal(t: TrainingSection) -> str:
         return f"{odd[0]} is for the objective grpo, not for {t.objective}"
     if t.objective == "grpo" and t.grader is None:
         return "the objective grpo needs a grader: --set grader=grader.json (OpenAI's form), or the name of a metric"
-    if t.objective in LOSSES and t.replay:
-        return (
-            f"replay mixes conversations into sft; {t.objective} does not learn from them. beta holds the model instead"
-        )
+    if t.objective in RATES and t.replay:
+        return f"replay mixes conversations into sft; {t.objective} does not learn from them"
     if t.objective == "grpo" and t.blend:
         return "a blend is chosen by validation loss, which grpo does not have"
     return ""

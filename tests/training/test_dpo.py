@@ -179,3 +179,18 @@ def test_what_was_kept_of_another_training_is_not_taken(tiny, tmp_path):
     (tmp_path / "reference.jsonl").write_text('{"of": "sha256:other"}\n[0, 1.0, 2.0]\n')
     begin(objective, Forward(tiny), layers, pairs, tmp_path)
     assert all(value < 0 for values in objective.reference.values() for value in values)
+
+
+@pytest.mark.parametrize(("name", "options", "formula"), [
+    ("orpo", {"beta": 0.3}, lambda c, r: -c - 0.3 * math.log(1 / (1 + math.exp(-(c - math.log(1 - math.exp(c)) - r + math.log(1 - math.exp(r))))))),
+    ("simpo", {"beta": 1.5, "margin": 0.4}, lambda c, r: math.log1p(math.exp(-(1.5 * (c - r) - 0.4)))),
+])  # fmt: skip
+def test_objectives_without_reference_are_their_papers_and_learn(tiny, pairs, tmp_path, name, options, formula):
+    objective = OBJECTIVES[name](renderer=tiny.renderer, **options)
+    expected = 0.0
+    for pair in pairs[:3]:
+        means = [plain_logprobs(tiny, side) for side in (pair.chosen, pair.rejected)]
+        expected += formula(*(sum(m) / len(m) for m in means))
+    assert objective.loss(Forward(tiny), pairs[:3]).item() == pytest.approx(expected, abs=1e-3)
+    part = go(tiny, tmp_path, objective=name, **options).part
+    assert part.metrics["eval_rewards/accuracies"][-1][1] == 1.0 and not (tmp_path / "reference.jsonl").exists()

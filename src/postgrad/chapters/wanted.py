@@ -63,20 +63,20 @@ def _answered(records: Sequence[Record]) -> list[Any]:
 
 
 def _refuse_no_preferences(loaded: Loaded) -> None:
-    _refuse_others(loaded, (Preference,), "dpo", "preferences: a prompt with a better and a worse answer each")
+    _refuse_others(loaded, (Preference,), "preferences: a prompt with a better and a worse answer each")
 
 
 def _refuse_no_tasks(loaded: Loaded) -> None:
     wanted = "prompts, with what a grader needs to judge an answer; pairs of request and right answer will do too"
-    _refuse_others(loaded, (Task, Conversation), "grpo", wanted)
+    _refuse_others(loaded, (Task, Conversation), wanted)
 
 
-def _refuse_others(loaded: Loaded, kinds: tuple[type[Record], ...], objective: str, wanted: str) -> None:
+def _refuse_others(loaded: Loaded, kinds: tuple[type[Record], ...], wanted: str) -> None:
     other = next((r for r in loaded.records if not isinstance(r, kinds)), None)
     if other is not None:
         raise DataError(
-            f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); the objective "
-            f"{objective} needs {wanted}.",
+            f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this objective "
+            f"needs {wanted}.",
             "The shapes are in docs/data.md; answers alone are learned with --objective sft.",
         )
 
@@ -107,9 +107,12 @@ def _tasks(records: Sequence[Record]) -> list[Any]:
 _CONVERSATIONS = Wanted(
     _refuse_no_conversations, list, _conversations, _answered, "conversations with an answer", counts=False
 )
+_PREFERENCES = Wanted(_refuse_no_preferences, list, _preferences, _preferences, "preferences with two answers")
 WANTED: dict[str, Wanted] = {
     "sft": _CONVERSATIONS,
     "pretrain": _CONVERSATIONS,
-    "dpo": Wanted(_refuse_no_preferences, list, _preferences, _preferences, "preferences with two answers"),
+    "dpo": _PREFERENCES,
+    "orpo": _PREFERENCES,
+    "simpo": _PREFERENCES,
     "grpo": Wanted(_refuse_no_tasks, _as_tasks, _tasks, _tasks, "tasks with a prompt"),
 }

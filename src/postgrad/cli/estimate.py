@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(
     data: Annotated[list[Path], typer.Argument(help="Files of examples, or of text with --objective pretrain.")],
     base: Annotated[str | None, typer.Option(help="Base model.")] = None,
-    objective: Annotated[str | None, typer.Option(help="sft, pretrain, dpo or grpo.")] = None,
+    objective: Annotated[str | None, typer.Option(help="sft, pretrain, dpo, orpo, simpo or grpo.")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file; options win over it.")] = None,

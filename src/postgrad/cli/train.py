@@ -20,13 +20,13 @@ def command(
     data: Annotated[
         list[Path],
         typer.Argument(
-            help="Files of examples, of preferences for dpo, of tasks for grpo; for pretrain text files or folders."
+            help="Files of examples, of preferences, or of tasks for grpo; for pretrain text files or folders."
         ),
     ],
     objective: Annotated[
         str | None,
         typer.Option(
-            help="sft (answers), pretrain (raw text), dpo (preferences) or grpo (answers graded by --set grader=…)."
+            help="sft (answers), pretrain (raw text), dpo, orpo, simpo (preferences) or grpo (answers graded by --set grader=…)."
         ),
     ] = None,
     method: Annotated[str | None, typer.Option(help="lora, qlora, dora or full.")] = None,

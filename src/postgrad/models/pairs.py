@@ -11,7 +11,6 @@ from postgrad.errors import DataError
 from postgrad.models.render import Rendered, Renderer, TooLong
 from postgrad.records import Conversation, Message, Preference
 
-
 _NOTHING = Rendered((), ())
 
 

@@ -51,8 +51,9 @@ def _pairs(renderer: Renderer, records: Sequence[Record], settings: TrainingSect
     wanted = [r for r in records if isinstance(r, Preference)]
     pairs = [p for r in wanted if (p := render_pair(renderer, r, settings.max_length, settings.too_long))]
     sequences = [len(side.ids) for p in pairs for side in (p.chosen, p.rejected)]
-    note = "The starting model is asked for both sides once before."
-    return Planned(sequences, sum(p.supervised for p in pairs), 2, once=1.0, note=note)
+    referred = settings.objective == "dpo"
+    note = "The starting model is asked for both sides once before." if referred else ""
+    return Planned(sequences, sum(p.supervised for p in pairs), 2, once=float(referred), note=note)
 
 
 def _answers(renderer: Renderer, records: Sequence[Record], settings: TrainingSection) -> Planned:
@@ -69,4 +70,9 @@ def _answers(renderer: Renderer, records: Sequence[Record], settings: TrainingSe
     return Planned(sequences, new * len(sequences), samples, beside, sampled=cache, note=note)
 
 
-_PLANS: dict[str, Callable[[Renderer, Sequence[Record], TrainingSection], Planned]] = {"dpo": _pairs, "grpo": _answers}
+_PLANS: dict[str, Callable[[Renderer, Sequence[Record], TrainingSection], Planned]] = {
+    "dpo": _pairs,
+    "orpo": _pairs,
+    "simpo": _pairs,
+    "grpo": _answers,
+}

@@ -44,6 +44,7 @@ class Plan:
     loss: str | None = None
     beta: float | None = None
     label_smoothing: float | None = None
+    margin: float | None = None
     samples: int = 8
     answer_tokens: int = 256
     temperature: float = 1.0

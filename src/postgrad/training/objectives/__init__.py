@@ -163,15 +163,36 @@ def _dpo(**options: Any) -> Objective:
     return Dpo(**options)
 
 
+def _orpo(**options: Any) -> Objective:
+    from postgrad.training.objectives.orpo import Orpo
+
+    return Orpo(**options)
+
+
+def _simpo(**options: Any) -> Objective:
+    from postgrad.training.objectives.simpo import Simpo
+
+    return Simpo(**options)
+
+
 def _grpo(**options: Any) -> Objective:
     from postgrad.training.objectives.grpo import Grpo
 
     return Grpo(**options)
 
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {"sft": _sft, "pretrain": _pretrain, "dpo": _dpo, "grpo": _grpo}
+OBJECTIVES: dict[str, Callable[..., Objective]] = {
+    "sft": _sft,
+    "pretrain": _pretrain,
+    "dpo": _dpo,
+    "orpo": _orpo,
+    "simpo": _simpo,
+    "grpo": _grpo,
+}
 OPTIONS: dict[str, tuple[str, ...]] = {
     "dpo": ("loss", "beta", "label_smoothing"),
+    "orpo": ("beta",),
+    "simpo": ("beta", "margin"),
     "grpo": ("loss", "beta", "samples", "answer_tokens", "temperature", "ratio_clip", "repeats", "eval_samples"),
 }
 """The plan's settings that an objective reads, besides those that all read."""
