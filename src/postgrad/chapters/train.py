@@ -76,11 +76,12 @@ def trained_model(
     identity = {"model": model.base.hash, "training data": _hash(records), "validation data": _hash(validation)}
     if replay:
         identity["replay data"] = _hash(replay)
-    reward = None
+    reward, packages = None, ("training", "models")
     if plan.objective == "grpo":
+        packages = (*packages, "evaluation")
         reward, identity["grader"] = reward_of(job, [*records, *validation])
     inputs = {**identity, "plan": asdict(plan), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
-    key, kept = job.kept("training", inputs, ("training", "models"))
+    key, kept = job.kept("training", inputs, packages)
     folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
     world = World.of_environment()
     if begin in ("fresh", "folder"):

@@ -69,7 +69,7 @@ def train_only(
         blob=result.blob, template=model.renderer.fingerprint, data_hash=data_hash([*train, *held]), report=None,
         details={
             "system_prompt": recipe.data.system_prompt, "passages": 0, "dtype": model.device.dtype,
-            "training": result.part.model_dump(exclude={"train_loss"}),
+            "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
         },
     )  # fmt: skip
     return TrainedModel(entry, result)

@@ -183,11 +183,12 @@ def _completions(number: int, example: dict[str, Any], method: str) -> Iterator[
 
 def _preference(number: int, example: dict[str, Any], method: str) -> Iterator[Fault]:
     asked = example.get("input")
-    messages = asked.get("messages") if isinstance(asked, dict) else None
+    asked = asked if isinstance(asked, dict) else {}
+    messages = asked.get("messages")
     if not isinstance(messages, list) or not messages:
         yield Fault(number, 0, "has no list of messages under 'input'")
     else:
-        if "tools" in asked and not _is_objects(asked["tools"]):  # pyright: ignore[reportOperatorIssue]
+        if "tools" in asked and not _is_objects(asked["tools"]):
             yield Fault(number, 0, "has 'tools' under 'input' that are not a list of objects")
         yield from _messages(number, messages)
         if isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant":

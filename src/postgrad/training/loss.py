@@ -174,8 +174,11 @@ def head_divergence(
     ).sum()
 
 
-def head_logprobs(model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:
-    """log p(target) of each position with the model's own head, (N,) float32."""
+def head_logprobs(
+    model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, temperature: float = 1.0
+) -> torch.Tensor:
+    """log p(target) of each position with the model's own head, its logits divided by the temperature; (N,) float32."""
     if _plain(model):
-        return linear_logprobs(hidden_NH, model.module.get_output_embeddings().weight, targets_N)
-    return torch.log_softmax(model.head(hidden_NH), -1).gather(1, targets_N[:, None])[:, 0]
+        scaled = hidden_NH if temperature == 1.0 else hidden_NH / temperature
+        return linear_logprobs(scaled, model.module.get_output_embeddings().weight, targets_N)
+    return torch.log_softmax(model.head(hidden_NH) / temperature, -1).gather(1, targets_N[:, None])[:, 0]

@@ -17,17 +17,20 @@ WORTH = 0.1
 """Rows are cut by prompt where that saves more than this share of the tokens: products of short rows are slower."""
 
 
-def token_logprobs(forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> list[torch.Tensor]:
+def token_logprobs(
+    forward: Forward, batch: Sequence[Rendered], step: int | None = None, temperature: float = 1.0
+) -> list[torch.Tensor]:
     """log p of each supervised token of each sequence, (N,) float32, in the order given.
 
     Args:
         batch: Sequences; those with one prompt should stand together.
         step: Switches training noise on.
+        temperature: Divides the logits, as it did when the tokens were sampled.
     """
     out: list[torch.Tensor] = []
     for row in rows(batch) if forward.way != "padded" else [list(batch)]:
         hidden = forward.hidden(row, step)
-        found = head_logprobs(forward.model, hidden.states, hidden.targets)
+        found = head_logprobs(forward.model, hidden.states, hidden.targets, temperature)
         out += found.split([len(learned(e)) for e in row])
     return out
 

@@ -133,8 +133,8 @@ class Objective(Protocol):
         """The inverse of `state`."""
 
     def validate(self, held: Sequence[Rendered]) -> float:
-        """The measure of its own, the lower the better."""
-        raise NotImplementedError(self.name)
+        """The measure of its own, the lower the better; asked only where `validates` is true."""
+        return math.inf
 
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
         """What its figures say, for the report; empty where the losses say it.

@@ -67,7 +67,7 @@ class Grpo(Objective):
         beta: Weight of the divergence from the starting model; 0 when None.
         samples: Answers in a group.
         answer_tokens: Longest answer.
-        temperature: Of the sampling.
+        temperature: Of the sampling, and of the likelihoods that are trained.
         ratio_clip: How far a token's ratio is followed: 1 ± this.
         repeats: Optimiser steps made with one batch of answers.
         eval_samples: Answers to each validation prompt: one is greedy, several are sampled.
@@ -208,7 +208,7 @@ class Grpo(Objective):
         for part in start.world.share(list(microbatches(self.attempts, start.token_budget))):
             together = _together(part)
             with torch.no_grad():
-                logps = token_logprobs(start.forward, together)
+                logps = token_logprobs(start.forward, together, temperature=self.temperature)
             found |= {a.number: values.tolist() for a, values in zip(together, logps, strict=True)}
         return dict(start.world.gathered(list(found.items())))
 
@@ -218,7 +218,7 @@ class Grpo(Objective):
         total = torch.zeros((), dtype=torch.float64, device=forward.model.device.kind)
         if not live:
             return total
-        for attempt, logps in zip(live, token_logprobs(forward, live, step), strict=True):
+        for attempt, logps in zip(live, token_logprobs(forward, live, step, self.temperature), strict=True):
             kept = self.old.get(attempt.number)
             old = logps.detach() if kept is None else torch.tensor(kept, device=logps.device)
             total = total + self._loss_of(attempt, logps.double(), old.double())
