@@ -61,3 +61,15 @@ def test_it_never_imports_torch(files, tiny_folder):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_the_main_job_says_where_other_objectives_are(files, tiny_folder, tmp_path, capsys):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("training: {objective: dpo}")
+    assert (
+        main(
+            ["run", str(files[0]), "--base", str(tiny_folder), "--recipe", str(recipe), "--out", str(tmp_path / "out")]
+        )
+        == 2
+    )
+    assert "postgrad train DATA --objective dpo" in capsys.readouterr().err.replace("\n", " ")

@@ -17,7 +17,7 @@ from postgrad.data.documents import chunk_documents, read_documents
 from postgrad.data.load import Loaded, data_hash, load
 from postgrad.data.split import Part
 from postgrad.decision.power import resolution_sentence, smallest_resolvable_difference
-from postgrad.errors import GateError
+from postgrad.errors import GateError, UsageError
 from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
 from postgrad.evaluation.retrieval import Index, Passage
@@ -116,10 +116,16 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     """Reads, checks, repairs, splits.
 
     Raises:
+        UsageError: the recipe trains for something else than answers.
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
     recipe = job.recipe
+    if recipe.training.objective != "sft":
+        raise UsageError(
+            f"The main job compares ways to answer, and trains with the objective sft, not {recipe.training.objective}.",
+            f"postgrad train DATA --objective {recipe.training.objective}",
+        )
     loaded, checked, kept = yield from checked_records(job, paths)
     passages = yield from _passages(recipe.evaluation.docs)
     renderer = yield from job.renderer()
