@@ -10,6 +10,9 @@ import pytest
 from tests.training.test_processes import environment
 
 COMMON = ["--set", "rank=4", "--set", "alpha=8", "--set", "patience=50", "--set", "token_budget=200"]
+VERBS = ("Describe", "Sell", "Repair", "Forget")
+THINGS = ("a green sofa with three legs", "our oldest customer", "that broken lamp from Tuesday")
+PLACES = ("under water", "for the annual report of nobody", "while it rains in Oslo")
 ACCEPT = "near_duplicates,contradictions,balance,too_little,cut_off,structure"
 
 
@@ -20,8 +23,9 @@ def files(tmp_path):
         json.dumps({"prompt": f"Where is order {i}? " + "please " * (i % 5), "chosen": f"Order {i} is late.", "rejected": "No idea." + " None." * (i % 3)})
         for i in range(24)
     ))  # fmt: skip
+    asked = [f"{verb} {thing} {place}." for verb in VERBS for thing in THINGS for place in PLACES][::2]
     tasks.write_text("\n".join(
-        json.dumps({"messages": [{"role": "user", "content": f"Say number {i}."}], "letter": "e"}) for i in range(16)
+        json.dumps({"messages": [{"role": "user", "content": text}], "letter": "e"}) for text in asked
     ))  # fmt: skip
     grader.write_text(json.dumps({
         "type": "string_check", "name": "g", "input": "{{sample.output_text}}", "reference": "{{item.letter}}", "operation": "like",

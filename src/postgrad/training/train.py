@@ -145,12 +145,11 @@ def train(
         examples: Sequence[Rendered] = prepared.examples
         if replay:
             objective, examples = yield from _with_replay(objective, method, plan, examples, replay)
-        if kept := folder.read_state().get("settings"):
+        if folder.read_state().get("settings"):
             refuse_other(folder.read_state()["identity"], identity, str(folder.path))
-        yield from _begun(
-            objective, examples, held.examples,
-            Start(forward, method, world, folder, identity, plan.token_budget, plan.seed, _asked(folder, stopped), bool(kept)),
-        )  # fmt: skip
+        asked = _asked(folder, stopped)
+        start = Start(forward, method, world, folder, identity, plan.token_budget, plan.seed, asked)
+        yield from _begun(objective, examples, held.examples, start)
         settings = yield from _settings(
             model, forward, objective, examples, held.examples, plan, folder, identity, world
         )

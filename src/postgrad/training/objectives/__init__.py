@@ -54,7 +54,6 @@ class Start:
         token_budget: Tokens in a microbatch.
         seed: Of everything random.
         stopped: Whether somebody wants it to stop.
-        resumed: Whether the run has a checkpoint.
     """
 
     forward: Forward
@@ -65,7 +64,6 @@ class Start:
     token_budget: int
     seed: int
     stopped: Callable[[], bool]
-    resumed: bool = False
 
 
 class Objective(Protocol):
