@@ -51,13 +51,13 @@ def trained(files, tiny_folder, tmp_path, objective, processes=1):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    return lines[:-1], lines[-1]["training"], done.stderr
+    return lines[:-1], lines[-1]["training"]
 
 
 @pytest.mark.parametrize("objective", ["dpo", "grpo"])
 def test_two_processes_train_as_one(files, tiny_folder, tmp_path, objective):
-    alone, part, said = trained(files, tiny_folder, tmp_path, objective)
-    both, _, _ = trained(files, tiny_folder, tmp_path, objective, 2)
+    alone, part = trained(files, tiny_folder, tmp_path, objective)
+    both, _ = trained(files, tiny_folder, tmp_path, objective, 2)
     assert len(alone) == len(both)
     assert [s["loss"] for s in alone] == pytest.approx([s["loss"] for s in both], rel=1e-3, abs=1e-5)
     for one, other in zip(alone, both, strict=True):
@@ -65,4 +65,4 @@ def test_two_processes_train_as_one(files, tiny_folder, tmp_path, objective):
     if objective == "dpo":
         assert part["metrics"]["eval_rewards/accuracies"][-1][1] == 1.0 and "of the pairs" in part["in_words"]
     else:
-        assert "Mean reward of the starting model on" in said and "The mean reward on validation" in part["in_words"]
+        assert "The mean reward on validation went from" in part["in_words"] and part["metrics"]["eval_reward"]
