@@ -197,7 +197,10 @@ class AutomationPart(_Part):
 
 
 class TrainingPart(_Part):
-    """What one training did; losses are (step, nats per supervised token)."""
+    """What one training did; losses are (step, nats per supervised token, or the mean loss of a pair or an answer).
+
+    `metrics` is what the objective measures besides, by name: (step, value); those of validation begin with `eval_`.
+    """
 
     objective: str
     method: str
@@ -211,6 +214,7 @@ class TrainingPart(_Part):
     seconds: float
     train_loss: list[tuple[int, float]] = []
     validation_loss: list[tuple[int, float]] = []
+    metrics: dict[str, list[tuple[int, float]]] = {}
     truncated: int = 0
     stopped_because: str = ""
     in_words: str = ""

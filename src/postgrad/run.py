@@ -80,7 +80,7 @@ class RunFolder:
         """Removes what a run wrote, and nothing else that may lie in the folder."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         shutil.rmtree(self.snapshots, ignore_errors=True)
-        for name in ("run.json", "steps.jsonl", "control"):
+        for name in ("run.json", "steps.jsonl", "control", "reference.jsonl"):
             (self.path / name).unlink(missing_ok=True)
 
     def append_step(self, step: Step) -> None:

@@ -161,13 +161,13 @@ def test_a_file_of_another_purpose(client):
     (b'{"messages": [{"content": "x"}]}', None, "invalid_training_file", "Example 1, message 1 Discriminator 'role' is missing in value"),
     (b'{"text": "x"}', None, "invalid_training_file", "Unexpected file format, expected either"),
     (examples(), {"type": "dpo"}, "invalid_training_file", "is in the fine-tune-chat format"),
-    (b'{"messages": [{"role": "user", "content": "x"}], "n": 1}\n' * 12,
-     {"type": "reinforcement", "reinforcement": {"grader": GRADER}}, "unsupported_method", "no training method 'reinforcement' yet"),
+    (b'{"messages": [{"role": "user", "content": "x"}], "m": 1}\n' * 12,
+     {"type": "reinforcement", "reinforcement": {"grader": GRADER}}, "invalid_training_file", "Example 1 has no value for {{item.n}}"),
 ])  # fmt: skip
 def test_a_job_whose_file_is_at_fault_fails_and_says_so(client, data, method, code, words):
     job = settled(client, create(client, training_file=upload(client, data), **({"method": method} if method else {})))
     assert job.status == "failed" and job.error.code == code and words in job.error.message and job.finished_at
-    assert job.error.param == ("method" if code == "unsupported_method" else "training_file")
+    assert job.error.param == "training_file"
     FineTuningJob.model_validate(job.model_dump(warnings=False), strict=True)
     assert messages(client, job)[-1].startswith("The job failed: ")
     with pytest.raises(openai.BadRequestError):

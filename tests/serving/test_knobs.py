@@ -12,6 +12,22 @@ ASKED = {
     "method_type": "dora", "lora_rank": 4, "lora_alpha": 8.0, "quantization": "int8", "learning_rate": 0.002, "schedule": "linear",
     "warmup": 0.2, "weight_decay": 0.1, "optimizer": "muon", "neftune": 5.0, "max_steps": 7, "max_length": 99, "too_long": "drop",
     "patience": 9, "token_budget": 999, "recompute": True, "system_prompt": "Be short.", "accept": ["too_little"],
+    "loss": "ipo", "label_smoothing": 0.2, "answer_tokens": 9, "temperature": 0.5, "repeats": 2,
+}  # fmt: skip
+GRADER = {
+    "type": "string_check",
+    "name": "g",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.answer}}",
+    "operation": "eq",
+}
+METHODS = {
+    "dpo": {"type": "dpo", "dpo": {}},
+    "reinforcement": {"type": "reinforcement", "reinforcement": {"grader": GRADER}},
+}
+OF_METHOD = {
+    "loss": "dpo", "label_smoothing": "dpo", "answer_tokens": "reinforcement", "temperature": "reinforcement",
+    "repeats": "reinforcement",
 }  # fmt: skip
 
 
@@ -30,9 +46,33 @@ def test_automatic_means_three_passes_where_that_is_enough():
 
 @pytest.mark.parametrize("knob", sorted(set(Knobs.model_fields) - {"base"}))
 def test_every_own_setting_changes_the_recipe(knob):
-    plain = recipe_of("b", "n", 0, NUMBERS, {}, 100)
-    body = CreateJob(model="b", training_file="file-a", **{knob: ASKED[knob]})
-    assert recipe_of("b", "n", 0, NUMBERS, body.knobs, 100) != plain
+    body = CreateJob(model="b", training_file="file-a", method=METHODS.get(OF_METHOD.get(knob)), **{knob: ASKED[knob]})
+    method = body.asked_method
+    numbers = chosen(method[method["type"]]["hyperparameters"], 100)
+    plain = recipe_of("b", "n", 0, numbers, {}, 100, method)
+    assert recipe_of("b", "n", 0, numbers, body.knobs, 100, method) != plain
+
+
+def test_methods_become_objectives_with_their_own_numbers():
+    asked = CreateJob(
+        model="b",
+        training_file="file-a",
+        method={"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.3, "learning_rate_multiplier": 2}}},
+    ).asked_method
+    training = recipe_of("b", "", 0, chosen(asked["dpo"]["hyperparameters"], 100), {}, 100, asked).training
+    assert (training.objective, training.beta, training.learning_rate) == ("dpo", 0.3, pytest.approx(2e-4))
+    asked = CreateJob(
+        model="b",
+        training_file="file-a",
+        method={
+            "type": "reinforcement",
+            "reinforcement": {"grader": GRADER, "hyperparameters": {"compute_multiplier": 0.5, "n_epochs": 2}},
+        },
+    ).asked_method
+    numbers = chosen(asked["reinforcement"]["hyperparameters"], 100)
+    assert "auto" not in numbers.values() and numbers["eval_interval"] == 10
+    training = recipe_of("b", "", 0, numbers, {}, 100, asked).training
+    assert (training.objective, training.samples, training.validate_every, training.grader) == ("grpo", 4, 10, GRADER)
 
 
 @given(st.integers(10, 3000), st.integers(1, 64), st.integers(1, 50))

@@ -14,12 +14,13 @@ from postgrad.chapters.job import Job
 from postgrad.chapters.read import checked_records
 from postgrad.chapters.results import keep_trace
 from postgrad.chapters.train import Result, plan_of, trained_model
-from postgrad.data.load import Loaded, data_hash, is_usable, load
+from postgrad.chapters.wanted import WANTED, Wanted
+from postgrad.data.load import Loaded, data_hash, load
 from postgrad.errors import DataError
 from postgrad.findings import Checked
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
-from postgrad.records import Conversation, Record
+from postgrad.records import Record
 from postgrad.run import RunFolder
 
 
@@ -63,11 +64,12 @@ def fine_tune(
     """
     job = Job(recipe, stopped)
     yield Stage("data", "Reading and checking the examples")
+    wanted = WANTED[recipe.training.objective]
     loaded, checked, _ = yield from checked_records(job, [training])
-    train = _conversations(checked.kept)
+    train = wanted.trainable(checked.kept)
     if left_out := len(checked.kept) - len(train):
         yield Said(f"{left_out} examples have no answer to learn and are left out.", warning=True)
-    held = _validation(validation) if validation else []
+    held = _validation(wanted, validation) if validation else []
 
     yield Stage("model", f"Loading the base model {recipe.base}")
     model = yield from job.load()
@@ -82,12 +84,8 @@ def fine_tune(
     )  # fmt: skip
 
 
-def _conversations(records: Sequence[Record]) -> list[Record]:
-    return [r for r in records if isinstance(r, Conversation) and is_usable(r)]
-
-
-def _validation(path: Path) -> list[Record]:
+def _validation(wanted: Wanted, path: Path) -> list[Record]:
     try:
-        return _conversations(load([path], minimum=1).records)
+        return wanted.trainable(wanted.read(load([path], minimum=1).records))
     except DataError as error:
         raise ValidationFileError(error.message, error.mend) from error

@@ -11,19 +11,20 @@ from postgrad.chapters.divide import divide, split_findings
 from postgrad.chapters.ground import read_passages, retriever
 from postgrad.chapters.job import Job
 from postgrad.chapters.means import means_of
+from postgrad.chapters.wanted import WANTED
 from postgrad.checks import CHECKS, checking, refuse_unknown
 from postgrad.checks.prepare import repaired
-from postgrad.data.load import Loaded, conversations, data_hash, load, refuse_images
+from postgrad.data.load import Loaded, data_hash, load
 from postgrad.data.split import Part
 from postgrad.decision.resolution import assumed_resolution
-from postgrad.errors import DataError, GateError
+from postgrad.errors import GateError, UsageError
 from postgrad.evaluation.metrics.choose import Choice, choose_metric
 from postgrad.evaluation.prompts import write_system_prompt
 from postgrad.evaluation.retrieval import Passage, Retriever
 from postgrad.findings import Checked, Context, Finding
 from postgrad.models.render import Renderer
 from postgrad.progress import Progress, Said, Working
-from postgrad.records import Conversation, Record, content_hash
+from postgrad.records import Record, content_hash
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Data:
         return [r.meta.get(self.group) for r in self.test] if self.group else None
 
 
-def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Checked, list[Conversation]]]:
+def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Checked, list[Any]]]:
     """Reads and checks: what was read, what the checks say, and the records that can be used.
 
     Raises:
@@ -78,9 +79,10 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)
-    refuse_images(conversations(loaded))
+    wanted = WANTED[recipe.training.objective]
+    wanted.refuse(loaded)
     renderer = yield from job.renderer()
-    records = _limited(loaded.records, recipe.data.max_records)
+    records = _limited(wanted.read(loaded.records), recipe.data.max_records)
     if len(records) < len(loaded.records):
         yield Said(
             f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash."
@@ -99,17 +101,28 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
             f"The checks found errors that must not be trained on:\n  {lines}",
             f"Mend the data, or accept them: --accept {errors[0].check}",
         )
-    return loaded, checked, _usable(checked.kept)
+    usable = wanted.usable(checked.kept)
+    if wanted.counts and len(usable) < len(checked.kept):
+        yield Said(
+            f"{len(checked.kept) - len(usable)} records have nothing to train on and are left out.", warning=True
+        )
+    return loaded, checked, usable
 
 
 def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     """Reads, checks, repairs, splits.
 
     Raises:
+        UsageError: the recipe trains for something else than answers.
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
     recipe = job.recipe
+    if recipe.training.objective != "sft":
+        raise UsageError(
+            f"The main job compares ways to answer, and trains with the objective sft, not {recipe.training.objective}.",
+            f"postgrad train DATA --objective {recipe.training.objective}",
+        )
     loaded, checked, kept = yield from checked_records(job, paths)
     renderer = yield from job.renderer()
     passages = yield from read_passages(recipe.evaluation.docs, renderer)
@@ -133,7 +146,7 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     )  # fmt: skip
 
 
-def held_out_files(job: Job) -> Working[list[tuple[Part, list[Conversation]]]]:
+def held_out_files(job: Job) -> Working[list[tuple[Part, list[Record]]]]:
     """The records of the user's own validation and test files, read and checked like the others.
 
     Raises:
@@ -142,7 +155,7 @@ def held_out_files(job: Job) -> Working[list[tuple[Part, list[Conversation]]]]:
     """
     data = job.recipe.data
     files: list[tuple[Part, list[str]]] = [("validation", data.validation_files), ("test", data.test_files)]
-    held: list[tuple[Part, list[Conversation]]] = []
+    held: list[tuple[Part, list[Record]]] = []
     for part, paths in files:
         if paths:
             yield Said(f"The {part} part: {', '.join(paths)}")
@@ -156,17 +169,6 @@ def _limited(records: Sequence[Record], most: int | None) -> list[Record]:
         return list(records)
     chosen = set(sorted(range(len(records)), key=lambda i: content_hash(records[i]))[:most])
     return [r for i, r in enumerate(records) if i in chosen]
-
-
-def _usable(records: Sequence[Record]) -> list[Conversation]:
-    """Conversations with an answer; the others were reported by the structure check and accepted by the user."""
-    usable = [r for r in records if isinstance(r, Conversation) and r.answer_text.strip()]
-    if len(usable) < 10:
-        raise DataError(
-            f"Only {len(usable)} of {len(records)} records are conversations with an answer; at least 10 are needed.",
-            "50 to 100 good examples are usual for a beginning.",
-        )
-    return usable
 
 
 def token_histogram(renderer: Renderer, records: Sequence[Record], bins: int = 16) -> tuple[tuple[int, int], ...]:

@@ -14,6 +14,7 @@ from postgrad.chapters.forget import General
 from postgrad.chapters.ground import Grounding
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import Data
+from postgrad.chapters.reward import reward_of
 from postgrad.data.load import conversations, is_usable, load
 from postgrad.errors import UsageError
 from postgrad.evaluation.retrieval import Passage
@@ -21,7 +22,7 @@ from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.trained import Trained, load_trained
 from postgrad.progress import Said, Working
-from postgrad.recipe import ADAPTER_RATE, FULL_RATE, TrainingSection
+from postgrad.recipe import TrainingSection, usual_rate
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report import TrainingPart
 from postgrad.run import RunFolder
@@ -78,8 +79,12 @@ def trained_model(
     identity = {"model": model.base.hash, "training data": _hash(records), "validation data": _hash(validation)}
     if replay:
         identity["replay data"] = _hash(replay)
+    reward, packages = None, ("training", "models")
+    if plan.objective == "grpo":
+        packages = (*packages, "evaluation")
+        reward, identity["grader"] = reward_of(job, [*records, *validation])
     inputs = {**identity, "plan": asdict(plan), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
-    key, kept = job.kept("training", inputs, ("training", "models"))
+    key, kept = job.kept("training", inputs, packages)
     folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
     world = World.of_environment()
     if begin in ("fresh", "folder"):
@@ -97,7 +102,7 @@ def trained_model(
             folder.path.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
         timed = replace(plan, seconds=seconds)
-        outcome = yield from train(model, records, validation, timed, folder, identity, job.stopped, replay)
+        outcome = yield from train(model, records, validation, timed, folder, identity, job.stopped, replay, reward)
         blob = _stored(job, outcome.trained, passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
         job.store.put("training", key, identity, kept)
@@ -121,9 +126,9 @@ def load_replay(paths: Sequence[str]) -> list[Record]:
 
 def plan_of(settings: TrainingSection, seed: int) -> Plan:
     """The plan that a recipe's section means, with the rate that is usual for the method."""
-    fields = settings.model_dump(exclude={"replay", "learning_rate"})
-    usual = FULL_RATE if settings.method == "full" else ADAPTER_RATE
-    return Plan(**fields, learning_rate=settings.learning_rate or usual, seed=seed)
+    fields = settings.model_dump(exclude={"replay", "learning_rate", "grader"})
+    rate = settings.learning_rate or usual_rate(settings.objective, settings.method)
+    return Plan(**fields, learning_rate=rate, seed=seed)
 
 
 def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:

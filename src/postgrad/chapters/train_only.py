@@ -70,7 +70,8 @@ def train_only(
         blob=result.blob, template=model.renderer.fingerprint, data_hash=data_hash([*train, *held]), report=None,
         details={
             "system_prompt": recipe.data.system_prompt, "passages": 0, "dtype": model.device.dtype,
-            "training": result.part.model_dump(exclude={"train_loss"}), "trace": None if recipe.training.objective == "pretrain" else keep_trace(job, [*train, *held]),
+            "trace": None if recipe.training.objective == "pretrain" else keep_trace(job, [*train, *held]),
+            "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
         },
     )  # fmt: skip
     return TrainedModel(entry, result)

@@ -151,11 +151,15 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
     else:
         speed = event.tokens / max(event.seconds, 1e-9)
         done, total, what = event.step, event.total, "steps"
-        note = f"loss {event.loss:.3f}, {speed:.0f} tokens/s"
-        if event.validation_loss is not None:
+        note = f"loss {event.loss:.3f}, {_figures(event, '')}{speed:.0f} tokens/s"
+        validated = _figures(event, "eval_")
+        if event.validation_loss is not None or validated:
+            loss = "" if event.validation_loss is None else f"validation loss {event.validation_loss:.3f}, "
+            best = " (best)" if event.best else ""
             errors.print(
-                f"  step {event.step}: training loss {event.loss:.3f}, validation loss {event.validation_loss:.3f}{' (best)' if event.best else ''}"
-            )
+                f"  step {event.step}: training loss {event.loss:.3f}, {(loss + validated).removesuffix(', ')}{best}",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
     if task is None or bar.tasks[-1].total != total:
         if task is not None:
             bar.remove_task(task)
@@ -164,6 +168,15 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
     if not bar.console.is_terminal and (done == total or done % max(1, total // 10) == 0):
         errors.print(f"  {what} {done}/{total} {note}", markup=False, soft_wrap=True)
     return task
+
+
+_SHOWN = {"reward": "reward", "rewards/accuracies": "reward accuracy", "rewards/margins": "margin"}
+
+
+def _figures(step: Step, prefix: str) -> str:
+    """What an objective measures besides its loss, as far as it is worth a glance."""
+    found = [(name, step.metrics[prefix + key]) for key, name in _SHOWN.items() if prefix + key in step.metrics]
+    return "".join(f"{'validation ' if prefix else ''}{name} {value:.3f}, " for name, value in found)
 
 
 def out(text: str) -> None:

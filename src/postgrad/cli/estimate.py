@@ -16,12 +16,13 @@ from postgrad.cli.options import listed, training_settings
 if TYPE_CHECKING:
     from postgrad.models.sources import BaseModel
     from postgrad.recipe import TrainingSection
+    from postgrad.training.planned import Planned
 
 
 def command(
     data: Annotated[list[Path], typer.Argument(help="Files of examples, or of text with --objective pretrain.")],
     base: Annotated[str | None, typer.Option(help="Base model.")] = None,
-    objective: Annotated[str | None, typer.Option(help="sft or pretrain.")] = None,
+    objective: Annotated[str | None, typer.Option(help="sft, pretrain, dpo, orpo, simpo or grpo.")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file; options win over it.")] = None,
@@ -34,53 +35,53 @@ def command(
     from postgrad.models.render import load_renderer
     from postgrad.models.sources import find_model
     from postgrad.recipe import Recipe, load_recipe, merged
+    from postgrad.training.planned import planned
 
     changes = {"base": base, "training.objective": objective, "training.epochs": epochs, **training_settings(set or [])}
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     model = find_model(chosen.base, lambda text: errors.print(text, markup=False))
     renderer = load_renderer(model.folder, model.context)
-    explanation, examples = _examples(renderer, chosen.training, data, listed(input), listed(output))
-    lengths = sorted(len(e.ids) for e in examples)
-    figures = estimate(model, lengths, sum(e.supervised for e in examples), chosen.training, price_per_hour)
+    explanation, records = _records(chosen.training, data, listed(input), listed(output))
+    plan = planned(renderer, records, chosen.training)
+    lengths = sorted(plan.sequences)
+    figures = estimate(model, plan, chosen.training, price_per_hour)
     if json:
         out(jsonlib.dumps(figures))
         return
     out(explanation)
     out(
-        f"{len(lengths)} examples, {figures['tokens']:,} tokens, of which {figures['supervised_tokens']:,} are learned; longest {lengths[-1]}, middle {lengths[len(lengths) // 2]}."
+        f"{len(records)} examples{f', {len(lengths)} sequences' if plan.units > 1 else ''}, {figures['tokens']:,} tokens, of which {figures['supervised_tokens']:,} are learned; longest {lengths[-1]}, middle {lengths[len(lengths) // 2]}."
     )
     if figures["too_long"]:
         out(f"! {figures['too_long']} examples are longer than the model's context of {model.context} tokens.")
     out(
         f"Training ({chosen.training.method}), {chosen.training.epochs:g} passes: about {figures['minutes']:.0f} minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
     )
-    out(f"{figures['assumption']}")
+    out(" ".join(filter(None, (plan.note, figures["assumption"]))))
     if figures["memory_bytes"] > figures["memory_available"]:
         ways = "; ".join(figures["fitting"]) or "a smaller base or shorter examples"
         out(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free. This fits: {ways}.")
 
 
-def _examples(
-    renderer: Any, settings: TrainingSection, data: list[Path], input: list[str] | None, output: list[str] | None
+def _records(
+    settings: TrainingSection, data: list[Path], input: list[str] | None, output: list[str] | None
 ) -> tuple[str, list[Any]]:
-    """How the data was read, and the examples as they would be trained."""
+    """How the data was read, and what of it would be trained on."""
     if settings.objective == "pretrain":
         from postgrad.data.texts import load_texts
-        from postgrad.models.windows import windows
 
         texts = load_texts(data)
-        return f"{len(texts)} documents of raw text.", [
-            w for t in texts for w in windows(renderer, t, settings.max_length)
-        ]
-    from postgrad.data.load import conversations, load
+        return f"{len(texts)} documents of raw text.", list(texts)
+    from postgrad.chapters.wanted import WANTED
+    from postgrad.data.load import load
 
-    loaded = load(data, input_column=input, output_column=output)
-    usable = [r for r in conversations(loaded) if r.answer_text.strip()]
-    return loaded.explanation, [renderer.render(r) for r in usable]
+    loaded, wanted = load(data, input_column=input, output_column=output), WANTED[settings.objective]
+    wanted.refuse(loaded)
+    return loaded.explanation, wanted.answered(wanted.read(loaded.records))
 
 
 def estimate(
-    model: BaseModel, lengths: list[int], supervised: int, settings: TrainingSection, price_per_hour: float | None
+    model: BaseModel, plan: Planned, settings: TrainingSection, price_per_hour: float | None
 ) -> dict[str, Any]:
     """The figures of the command, as JSON."""
     import psutil
@@ -94,16 +95,21 @@ def estimate(
     known = jsonlib.loads(probe.read_text("utf-8")) if probe.exists() else None
     gflops = known["gflops"][known["dtype"]] if known else facts["cpu"]["gflops"]
     dtype, kind = (known["dtype"], known["kind"]) if known else ("float32", "cpu")
+    lengths, supervised = sorted(plan.sequences), plan.supervised
     tokens = sum(lengths)
     flops = training_flops(model.config, lengths, supervised, settings.method, settings.rank)
-    seconds = settings.epochs * flops / (gflops * 1e9 * facts["efficiency"]["training"])
+    forward = flops / (3 if settings.method == "full" else 2)
+    training, sampling = (gflops * 1e9 * facts["efficiency"][what] for what in ("training", "generation"))
+    seconds = settings.epochs * settings.repeats * flops / training + plan.once * forward / training
+    seconds += settings.epochs * plan.forward * forward / sampling
     need = Need(
-        model.config, settings.method, settings.rank, lengths[-1], min(settings.token_budget, sum(lengths[-settings.batch_size :])),
-        dtype, settings.recompute, settings.embeddings, settings.optimizer,
+        model.config, settings.method, settings.rank, lengths[-1],
+        min(settings.token_budget, sum(lengths[-settings.batch_size * plan.units :])), dtype, settings.recompute,
+        settings.embeddings, settings.optimizer, plan.sampled,
     )  # fmt: skip
     price, free = machine_price(kind, price_per_hour), psutil.virtual_memory().available
     return {
-        "examples": len(lengths), "tokens": tokens, "supervised_tokens": supervised, "longest": lengths[-1], "epochs": settings.epochs,
+        "examples": len(lengths) // plan.units, "tokens": tokens, "supervised_tokens": supervised, "longest": lengths[-1], "epochs": settings.epochs,
         "too_long": sum(n > model.context for n in lengths), "minutes": seconds / 60, "memory_bytes": peak_bytes(need), "memory_available": free,
         "fitting": [said for said, _ in fitting(need, free)], "usd": cost_of(seconds, price), "assumption": price.assumption,
         "rate": f"{gflops:.0f} GFLOP/s in {dtype}, " + ("probed on this machine" if known else "assumed; `postgrad doctor` probes it"),

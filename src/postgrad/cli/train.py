@@ -18,9 +18,17 @@ from postgrad.run import Step
 
 def command(
     data: Annotated[
-        list[Path], typer.Argument(help="Files of examples; for --objective pretrain text files or folders.")
+        list[Path],
+        typer.Argument(
+            help="Files of examples, of preferences, or of tasks for grpo; for pretrain text files or folders."
+        ),
     ],
-    objective: Annotated[str | None, typer.Option(help="sft (answers) or pretrain (raw text).")] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="sft (answers), pretrain (raw text), dpo, orpo, simpo (preferences) or grpo (answers graded by --set grader=…)."
+        ),
+    ] = None,
     method: Annotated[str | None, typer.Option(help="lora, qlora, dora or full.")] = None,
     base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,

@@ -205,20 +205,29 @@ class Renderer:
         return rendered
 
     def _truncate_prompt(self, conversation: Conversation, tokens: int, limit: int) -> Rendered:
-        """Cuts from the start of the longest user or tool message until the whole fits."""
+        """The conversation with a prompt cut to fit."""
+        fitting = self.render(self.shortened(conversation, limit))
+        return replace(fitting, truncated=tokens - len(fitting.ids))
+
+    def shortened(self, conversation: Conversation, limit: int) -> Conversation:
+        """The conversation with so much cut from the start of its longest user or tool message that the whole fits.
+
+        Raises:
+            DataError: the answer alone does not fit.
+        """
         index, message = max(
             ((i, m) for i, m in enumerate(conversation.messages) if m.role in ("user", "tool")),
             key=lambda item: len(item[1].content),
         )
         low, high = 0, len(message.content)
-        fitting: Rendered | None = None
+        fitting: Conversation | None = None
         while low < high:
             middle = (low + high) // 2
             messages = list(conversation.messages)
             messages[index] = replace(message, content=message.content[middle + 1 :])
-            rendered = self.render(replace(conversation, messages=tuple(messages)))
-            if len(rendered.ids) <= limit:
-                fitting, high = rendered, middle
+            shorter = replace(conversation, messages=tuple(messages))
+            if len(self.render(shorter).ids) <= limit:
+                fitting, high = shorter, middle
             else:
                 low = middle + 1
         if fitting is None:
@@ -226,7 +235,7 @@ class Renderer:
                 f"{conversation.source}: the answer alone does not fit into {limit} tokens; answers are never cut.",
                 "Shorten the answer, or raise training.max_length.",
             )
-        return replace(fitting, truncated=tokens - len(fitting.ids))
+        return fitting
 
     def parse(self, text: str) -> list[Message]:
         """The messages of a rendered conversation: the inverse of the template, for contents without its marks.

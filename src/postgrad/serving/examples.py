@@ -47,13 +47,17 @@ class Fault:
         return f"{where} {self.text}"
 
 
-def count_examples(path: Path, file_id: str, method: str, *, minimum: int = MINIMUM, what: str = "Training") -> int:
+def count_examples(
+    path: Path, file_id: str, method: str, *, minimum: int = MINIMUM, what: str = "Training",
+    lacks: Callable[[dict[str, Any]], str] | None = None,
+) -> int:  # fmt: skip
     """Checks a file against the rules; returns its number of examples.
 
     Args:
         file_id: As the client calls it.
         method: `supervised`, `dpo` or `reinforcement`.
         what: `Training` or `Validation`.
+        lacks: What an example does not have that it needs, as half a sentence; empty where it has all.
 
     Raises:
         FileFaultError: naming the first faults.
@@ -64,7 +68,10 @@ def count_examples(path: Path, file_id: str, method: str, *, minimum: int = MINI
         if not kind:
             kind = _format_of(example)
             _refuse_other_format(kind, file_id, method)
-        for fault in _CHECKS[kind](number, example, method):
+        found = list(_CHECKS[kind](number, example, method))
+        if lacks is not None and not found and (text := lacks(example)):
+            found.append(Fault(number, 0, text))
+        for fault in found:
             if len(faults) < NAMED:
                 faults.append(str(fault))
             else:
@@ -176,10 +183,13 @@ def _completions(number: int, example: dict[str, Any], method: str) -> Iterator[
 
 def _preference(number: int, example: dict[str, Any], method: str) -> Iterator[Fault]:
     asked = example.get("input")
-    messages = asked.get("messages") if isinstance(asked, dict) else None
+    asked = asked if isinstance(asked, dict) else {}
+    messages = asked.get("messages")
     if not isinstance(messages, list) or not messages:
         yield Fault(number, 0, "has no list of messages under 'input'")
     else:
+        if "tools" in asked and not _is_objects(asked["tools"]):
+            yield Fault(number, 0, "has 'tools' under 'input' that are not a list of objects")
         yield from _messages(number, messages)
         if isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant":
             yield Fault(number, len(messages), "is the assistant's, but the last message of the input must not be")
@@ -187,6 +197,8 @@ def _preference(number: int, example: dict[str, Any], method: str) -> Iterator[F
         answer = example.get(f"{side}_output", example.get(f"{side}_completion"))
         if not isinstance(answer, list) or [m.get("role") for m in answer if isinstance(m, dict)] != ["assistant"]:
             yield Fault(number, 0, f"must have exactly one message of the assistant under '{side}_output'")
+        elif text := _fault_of(answer[0]):
+            yield Fault(number, 0, f"under '{side}_output': the message {text}")
 
 
 def _is_objects(value: Any) -> bool:

@@ -105,6 +105,16 @@ class Knobs(BaseModel):
     patience: Annotated[StrictInt, Field(ge=1)] | None = None
     token_budget: Annotated[StrictInt, Field(ge=64)] | None = None
     recompute: StrictBool | None = None
+    loss: Literal["sigmoid", "robust", "ipo", "hinge", "grpo", "dr_grpo"] | None = None
+    """Form of the loss of the methods dpo and reinforcement."""
+    label_smoothing: Annotated[Number, Field(ge=0, lt=0.5)] | None = None
+    """For dpo: the share of pairs reckoned to be swapped."""
+    answer_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    """For reinforcement: the longest answer that is sampled."""
+    temperature: Annotated[Number, Field(gt=0, le=2)] | None = None
+    """For reinforcement: of the sampling."""
+    repeats: Annotated[StrictInt, Field(ge=1, le=16)] | None = None
+    """For reinforcement: optimiser steps with one batch of answers."""
     system_prompt: StrictStr | None = None
     """Put before every example without one, and before every request to the model."""
     accept: list[StrictStr] | None = None

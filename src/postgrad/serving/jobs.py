@@ -18,10 +18,11 @@ from postgrad.errors import ModelError
 from postgrad.registry.job_tables import CheckpointRow, EventRow, JobRow, LabelRow
 from postgrad.serving import job_events
 from postgrad.serving.engine import Engine
-from postgrad.serving.errors import ApiError, unknown_model
+from postgrad.serving.errors import ApiError
 from postgrad.serving.estimates import finish_of
 from postgrad.serving.files import find_file
 from postgrad.serving.job_folder import JobFolder
+from postgrad.serving.job_graders import refuse_what_cannot_run
 from postgrad.serving.job_requests import CreateJob
 from postgrad.serving.knobs import base_for, fine_tuned_name
 from postgrad.serving.links import link
@@ -58,6 +59,7 @@ def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
         said.append(f"Training goes on from the weights of {body.model!r}.")
     elif body.model != base:
         said.append(f"The model {body.model!r} is not this server's; its base model {base!r} is trained in its place.")
+    said += refuse_what_cannot_run(row.method, row.extra, row.base, lambda name: _base_of(engine, name))
     if body.integrations:
         said.append(
             "This server sends nothing to Weights & Biases: the integrations are kept with the job and not used."

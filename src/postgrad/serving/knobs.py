@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
-from postgrad.recipe import ADAPTER_RATE, FULL_RATE, Recipe, make_recipe
+from postgrad.recipe import Recipe, make_recipe, usual_rate
 
 _OPENAI = re.compile(r"(gpt-|chatgpt-|o[1-9]|davinci|babbage|curie|ada\b|codex|computer-use)")
+SAMPLES = 8
+"""Answers to each prompt where `compute_multiplier` is 1."""
 _SECTION = {
     "method_type": "method", "lora_rank": "rank", "lora_alpha": "alpha", "quantization": "bits",
 }  # fmt: skip
@@ -40,19 +42,28 @@ def chosen(asked: dict[str, Any], examples: int) -> dict[str, Any]:
         "batch_size": chosen_batch(examples),
         "learning_rate_multiplier": 1.0,
         "n_epochs": chosen_epochs(examples),
+        "beta": 0.1,
+        "compute_multiplier": 1.0,
+        "eval_samples": 1,
     }
-    return {key: automatic.get(key, value) if value == "auto" else value for key, value in asked.items()}
+    numbers = {key: automatic.get(key, value) if value == "auto" else value for key, value in asked.items()}
+    if numbers.get("eval_interval") == "auto":
+        steps = -(-examples // numbers["batch_size"]) * numbers["n_epochs"]
+        numbers["eval_interval"] = max(1, -(-steps // 5))
+    return numbers
 
 
 def recipe_of(
-    base: str, name: str, seed: int, hyperparameters: dict[str, Any], extra: dict[str, Any], examples: int
-) -> Recipe:
+    base: str, name: str, seed: int, hyperparameters: dict[str, Any], extra: dict[str, Any], examples: int,
+    method: dict[str, Any] | None = None,
+) -> Recipe:  # fmt: skip
     """The recipe that a job means.
 
     Args:
         hyperparameters: Numbers, none `auto`.
         examples: In the training file.
         extra: postgrad's own settings as the client gave them.
+        method: OpenAI's `method`; supervised when None.
 
     Raises:
         UsageError: settings that do not go together.
@@ -62,14 +73,51 @@ def recipe_of(
     training = {_SECTION.get(k, k): v for k, v in own.items()}
     if "bits" in training:
         training.setdefault("method", "qlora")
-    usual = FULL_RATE if training.get("method") == "full" else ADAPTER_RATE
+    kind = method["type"] if method else "supervised"
+    training |= _OBJECTIVES[kind](hyperparameters, method or {})
+    usual = usual_rate(training.get("objective", "sft"), training.get("method", "lora"))
     training.setdefault("learning_rate", usual * hyperparameters["learning_rate_multiplier"])
     epochs, batch = hyperparameters["n_epochs"], hyperparameters["batch_size"]
     training |= {
         "batch_size": batch, "epochs": epochs, "validations": epochs * _validations(examples, batch, epochs), "snapshots": 3,
     }  # fmt: skip
     data = {"system_prompt": extra.get("system_prompt"), "accept": extra.get("accept", [])}
-    return make_recipe({"base": base, "name": name, "seed": seed, "training": training, "data": data})
+    raw: dict[str, Any] = {"base": base, "name": name, "seed": seed, "training": training, "data": data}
+    if judge := _judge(training.get("grader") or {}):
+        raw["evaluation"] = {"judge": judge}
+    return make_recipe(raw)
+
+
+def _supervised(_numbers: dict[str, Any], _method: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+def _dpo(numbers: dict[str, Any], _method: dict[str, Any]) -> dict[str, Any]:
+    return {"objective": "dpo", "beta": numbers["beta"]}
+
+
+def _reinforcement(numbers: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:
+    """`compute_multiplier` decides how many answers are tried for each prompt."""
+    return {
+        "objective": "grpo", "grader": method["reinforcement"]["grader"], "validate_every": numbers["eval_interval"],
+        "eval_samples": numbers["eval_samples"], "samples": max(2, round(SAMPLES * numbers["compute_multiplier"])),
+    }  # fmt: skip
+
+
+_OBJECTIVES: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
+    "supervised": _supervised,
+    "dpo": _dpo,
+    "reinforcement": _reinforcement,
+}
+
+
+def _judge(grader: dict[str, Any]) -> str | None:
+    """The model that a grader names, where it names one."""
+    inner = grader.get("graders") or {}
+    for one in (grader, *(inner.values() if isinstance(inner, dict) else inner)):
+        if one.get("type") in ("score_model", "label_model"):
+            return one["model"]
+    return None
 
 
 def _validations(examples: int, batch: int, epochs: int) -> int:

@@ -3,10 +3,7 @@ was started again."""
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +15,10 @@ from postgrad.models.render import load_renderer
 from postgrad.models.sources import find_model
 from postgrad.recipe import Recipe
 from postgrad.registry.job_tables import CheckpointRow, FileRow, JobRow
-from postgrad.run import Step
 from postgrad.serving import content
+from postgrad.serving.job_figures import metrics, result_csv
 from postgrad.serving.job_folder import JobFolder
-from postgrad.serving.lease import Lease, LeaseLostError, Metrics
+from postgrad.serving.lease import Lease, LeaseLostError
 from postgrad.serving.queue import Error
 from postgrad.serving.store import new_id, now
 from postgrad.storage import Blobs, sha256_file
@@ -77,12 +74,11 @@ class Publisher:
         part, row = done.result.part, self.row
         self._register(
             row.result_name, done.result.blob, done.data_hash, report, dtype=done.dtype, trace=done.trace,
-            training=part.model_dump(exclude={"train_loss"}),
+            training=part.model_dump(exclude={"train_loss", "metrics"}),
         )  # fmt: skip
         with content.incoming() as path:
             path.parent.mkdir(parents=True, exist_ok=True)
-            steps = {step.step: step for step in self.folder.run.read_steps()}
-            path.write_bytes(result_csv(part.train_loss, part.validation_loss, steps))
+            path.write_bytes(result_csv(part))
             result = FileRow(
                 id=new_id("file-"), organization=row.organization, project=row.project, created_at=now(), expires_at=None,
                 filename="step_metrics.csv", purpose="fine-tune-results", bytes=path.stat().st_size, digest=sha256_file(path),
@@ -115,36 +111,6 @@ class Publisher:
 
     def _data(self) -> str:
         return sha256_file(self.folder.training)
-
-
-def metrics(step: Step) -> Metrics:
-    """A step in OpenAI's words."""
-    message = f"Step {step.step}/{step.total}: training loss={step.loss:.2f}"
-    data: dict[str, Any] = {"step": step.step, "total_steps": step.total, "train_loss": step.loss}
-    if "token_accuracy" in step.metrics:
-        data["train_mean_token_accuracy"] = step.metrics["token_accuracy"]
-    if step.validation_loss is not None:
-        message += f", validation loss={step.validation_loss:.2f}, full validation loss={step.validation_loss:.2f}"
-        data |= {"valid_loss": step.validation_loss, "full_valid_loss": step.validation_loss}
-        if "eval_token_accuracy" in step.metrics:
-            share = step.metrics["eval_token_accuracy"]
-            data |= {"valid_mean_token_accuracy": share, "full_valid_mean_token_accuracy": share}
-    return Metrics(message, data)
-
-
-def result_csv(
-    train: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]], steps: Mapping[int, Step]
-) -> bytes:
-    """OpenAI's result file; accuracies stay empty where the method counts none."""
-    measured = dict(validation)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["step", "train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy"])
-    for number, loss in train:
-        shares = steps[number].metrics if number in steps else {}
-        figures = (loss, shares.get("token_accuracy"), measured.get(number), shares.get("eval_token_accuracy"))
-        writer.writerow([number, *("" if f is None else f"{f:.5f}" for f in figures)])
-    return out.getvalue().encode()
 
 
 def told_to_client(error: PostgradError | OSError, row: JobRow, folder: JobFolder) -> Error:

@@ -25,6 +25,7 @@ from postgrad.registry.job_tables import JobRow
 from postgrad.serving import content, files, uploads
 from postgrad.serving.examples import FileFaultError, count_examples
 from postgrad.serving.job_folder import JobFolder, host_id
+from postgrad.serving.job_graders import lacking
 from postgrad.serving.knobs import chosen
 from postgrad.serving.queue import FINAL, Error, Queue
 from postgrad.serving.store import Store
@@ -95,20 +96,18 @@ class Supervisor:
     def _checked(self, row: JobRow) -> int | Error:
         """Examples of a job's training file, or what is wrong."""
         kind, folder = row.method["type"], JobFolder.of(row.id)
+        lacks = lacking(row.method[kind]["grader"]) if kind == "reinforcement" else None
         try:
-            count = count_examples(folder.training, row.training_file, kind)
+            count = count_examples(folder.training, row.training_file, kind, lacks=lacks)
         except FileNotFoundError:
             return Error("server_error", "The content of the job's files is gone from the server.", "training_file")
         except FileFaultError as fault:
             return Error("invalid_n_examples" if fault.few else "invalid_training_file", fault.message, "training_file")
         try:
             if row.validation_file:
-                count_examples(folder.validation, row.validation_file, kind, minimum=1, what="Validation")
+                count_examples(folder.validation, row.validation_file, kind, minimum=1, what="Validation", lacks=lacks)
         except FileFaultError as fault:
             return Error("invalid_validation_file", fault.message, "validation_file")
-        if kind != "supervised":
-            message = f"This server has no training method {kind!r} yet; it has 'supervised'."
-            return Error("unsupported_method", message, "method")
         return count
 
     def _run(self) -> bool:

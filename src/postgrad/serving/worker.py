@@ -27,10 +27,11 @@ from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import EventRow, JobRow
 from postgrad.report import Report
 from postgrad.run import Step
+from postgrad.serving.job_figures import metrics
 from postgrad.serving.job_folder import JobFolder
 from postgrad.serving.knobs import chosen, recipe_of
 from postgrad.serving.lease import Lease, LeaseLostError, Metrics
-from postgrad.serving.publishing import Publisher, metrics, told_to_client, without_paths
+from postgrad.serving.publishing import Publisher, told_to_client, without_paths
 from postgrad.serving.store import Store, now
 from postgrad.storage import Blobs
 
@@ -143,8 +144,9 @@ def _settled(lease: Lease, row: JobRow) -> Recipe:
     kind = row.method["type"]
     numbers = chosen(row.method[kind]["hyperparameters"], row.examples or 0)
     method = {**row.method, kind: {**row.method[kind], "hyperparameters": numbers}}
-    lease.patiently(lambda: lease.record({"hyperparameters": numbers, "method": method}))
-    return recipe_of(row.base, row.result_name, row.seed, numbers, row.extra, row.examples or 0)
+    at_top = numbers if kind == "supervised" else {}
+    lease.patiently(lambda: lease.record({"hyperparameters": at_top, "method": method}))
+    return recipe_of(row.base, row.result_name, row.seed, numbers, row.extra, row.examples or 0, method)
 
 
 def _sign(pulse: Pulse) -> Callable[[], bool]:
@@ -208,7 +210,8 @@ def _tell_step(step: Step, furthest: int, pulse: Pulse, publisher: Publisher) ->
     """A step's figures go with the next beat; those that an earlier process told are not told again."""
     pulse.values = {"furthest": max(furthest, step.step), "estimated_finish": _finish(step, publisher.folder)}
     every = max(1, step.total // MOST_METRICS)
-    worth = step.step % every == 0 or step.validation_loss is not None or step.step == step.total
+    validated = step.validation_loss is not None or any(name.startswith("eval_") for name in step.metrics)
+    worth = step.step % every == 0 or validated or step.step == step.total
     if step.step > furthest and worth:
         pulse.steps.append(metrics(step))
     _tell_checkpoints(publisher, pulse)

@@ -50,7 +50,7 @@ def best_blend(
 def _losses(forward: Forward, objective: Objective, held: Sequence[Rendered], token_budget: int) -> list[float]:
     """Mean loss of each example."""
     with torch.no_grad():
-        forward.choose(held)
+        forward.choose([sequence for e in held for sequence in objective.sequences(e)])
         return [
             objective.loss(forward, [e]).item() / objective.weight(e)
             for micro in microbatches(held, token_budget)

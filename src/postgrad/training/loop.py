@@ -80,6 +80,7 @@ class Progress:
     ending: str = ""
     train_loss: list[tuple[int, float]] = field(default_factory=list)
     validation_loss: list[tuple[int, float]] = field(default_factory=list)
+    metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
 class Trainer:
@@ -158,15 +159,22 @@ class Trainer:
     def _step(self, stopped: Callable[[], bool]) -> Step | None:
         """One optimiser step; None (with nothing changed) when asked to stop between microbatches."""
         start, s, number = time.perf_counter(), self.settings, self.progress.step + 1
-        batch = [self.train[i] for i in global_batch(len(self.train), s.batch_size, s.seed, number)]
+        drawn = (number - 1) // self.objective.repeats + 1
+        chosen = global_batch(len(self.train), s.batch_size, s.seed, drawn)
+        batch = self.objective.batch([self.train[i] for i in chosen], number)
+        if batch is None:
+            return None
         weight = sum(self.objective.weight(e) for e in batch)
+        figures = self.objective.tally.kept()
         while True:
             try:
                 total = self._accumulate(batch, weight, number, stopped)
                 break
             except _TooLargeError:
+                self.objective.tally.restore(figures)
                 self._halve(batch)
         if total is None:
+            self.objective.tally.restore({})
             self.optimizer.zero_grad()
             return None
         mean = total / weight
@@ -191,7 +199,8 @@ class Trainer:
                 return None
             try:
                 loss = self.objective.loss(self.forward, micro, number)
-                (loss / weight).backward()
+                if loss.requires_grad:  # not where nothing in the microbatch can be learned from
+                    (loss / weight).backward()
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -236,22 +245,27 @@ class Trainer:
         p.train_loss.append((number, mean))
         seconds = time.perf_counter() - start
         p.seconds += seconds
-        value, best = None, False
+        value, best, metrics = None, False, self.objective.tally.taken(self.world)
         if self.validation and (number % self.settings.validate_every == 0 or number == self.settings.total_steps):
             value = self.validation_loss()
+            metrics |= self.objective.tally.taken(self.world, "eval_")
             best = value < p.best_loss
             p.validation_loss.append((number, value))
             p.since_best = 0 if best else p.since_best + 1
             if best:
                 p.best_loss, p.best_step = value, number
                 self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
-        metrics = self.hits.taken(self.world)
-        return Step(
-            number, self.settings.total_steps, mean, tokens, supervised, seconds, rate, norm, value, best, metrics
-        )
+        metrics |= self.hits.taken(self.world)
+        for name, found in metrics.items():
+            p.metrics.setdefault(name, []).append((number, found))
+        total = self.settings.total_steps
+        value = None if self.objective.validates else value
+        return Step(number, total, mean, tokens, supervised, seconds, rate, norm, value, best, metrics)
 
     def validation_loss(self) -> float:
-        """Mean nats per supervised token over the validation examples; logits are never kept."""
+        """The objective's own measure, else the mean loss (nats per supervised token) over the validation examples."""
+        if self.objective.validates:
+            return self.objective.validate(self.validation)
         total = weight = 0.0
         with torch.no_grad():
             for micro in self.world.share(list(microbatches(self.validation, self.token_budget))):
@@ -293,7 +307,7 @@ class Trainer:
         if self.world.leads:
             tensors = self.optimizer.state()
             tensors.update({f"best/{n}": v for n, v in self.best.items()})
-            state = {"progress": asdict(self.progress), "identity": self.identity}
+            state = {"progress": asdict(self.progress), "identity": self.identity, "objective": self.objective.state()}
             checkpoints.save(self.folder.checkpoints, self.progress.step, tensors, state)
         self.world.wait()
 
@@ -308,8 +322,10 @@ class Trainer:
             return
         refuse_other(found.state["identity"], self.identity, str(self.folder.checkpoints))
         raw: dict[str, Any] = found.state["progress"]
-        curves = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
+        curves: dict[str, Any] = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
+        curves["metrics"] = {k: [(s, v) for s, v in found] for k, found in raw["metrics"].items()}
         self.progress = Progress(**{**raw, **curves})
+        self.objective.load(found.state["objective"])
         self.optimizer.load({n: v for n, v in found.tensors.items() if not n.startswith("best/")})
         self.best = {n.removeprefix("best/"): v for n, v in found.tensors.items() if n.startswith("best/")}
 

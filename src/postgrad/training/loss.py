@@ -73,6 +73,40 @@ class _LinearDivergence(torch.autograd.Function):
         return ctx.saved_tensors[0].mul_(grad.to(ctx.saved_tensors[0].dtype)), None, None, None
 
 
+class _LinearLogprobs(torch.autograd.Function):
+    """Each row of the hidden gradient is made in the forward pass and only scaled in the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        grad_hidden = torch.empty_like(hidden_NH) if ctx.needs_input_grad[0] else None
+        found = torch.empty(len(targets_N), dtype=torch.float32, device=hidden_NH.device)
+        for begin in range(0, len(targets_N), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
+            found[part] = logprobs.gather(1, targets_N[part, None])[:, 0]
+            if grad_hidden is not None:
+                torch.mm(_error(logprobs, targets_N[part, None]).to(hidden_NH.dtype), head_VH, out=grad_hidden[part])
+        ctx.save_for_backward(grad_hidden, hidden_NH, head_VH, targets_N)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, grad_N: torch.Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        grad_hidden, hidden_NH, head_VH, targets_N = ctx.saved_tensors
+        grad_head = torch.zeros_like(head_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        for begin in range(0, len(targets_N) if grad_head is not None else 0, CHUNK):
+            part = slice(begin, begin + CHUNK)
+            logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
+            error = _error(logprobs, targets_N[part, None]).mul_(-grad_N[part, None])
+            grad_head += (error.to(hidden_NH.dtype).t() @ hidden_NH[part]).float()
+        into = None if grad_hidden is None else grad_hidden.mul_(-grad_N[:, None].to(grad_hidden.dtype))
+        return into, None if grad_head is None else grad_head.to(head_VH.dtype), None
+
+
+def _error(logprobs_NV: torch.Tensor, targets_N1: torch.Tensor) -> torch.Tensor:
+    """Gradient of −log p(target) with respect to the logits; overwrites the log-probabilities."""
+    return logprobs_NV.exp_().scatter_add_(1, targets_N1, logprobs_NV.new_full(targets_N1.shape, -1.0))
+
+
 def _spread_back(
     error_NV: torch.Tensor, hidden_NH: torch.Tensor, head_VH: torch.Tensor, weights_N: torch.Tensor,
     grad_hidden: torch.Tensor, grad_head: torch.Tensor | None,
@@ -115,6 +149,11 @@ def linear_divergence(
     return _LinearDivergence.apply(hidden_NH, head_VH, base_NH, weights_N)  # pyright: ignore[reportReturnType]
 
 
+def linear_logprobs(hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:
+    """log p(target) of each position, (N,) float32, differentiable; logits of all positions never exist at once."""
+    return _LinearLogprobs.apply(hidden_NH, head_VH, targets_N)  # pyright: ignore[reportReturnType]
+
+
 def _plain(model: LanguageModel) -> bool:
     return model.head_scaling == (None, 1.0) and model.module.get_output_embeddings().bias is None
 
@@ -145,3 +184,13 @@ def head_divergence(
     return (
         torch.nn.functional.kl_div(logprobs, wanted, reduction="none", log_target=True).sum(-1).double() * weights_N
     ).sum()
+
+
+def head_logprobs(
+    model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, temperature: float = 1.0
+) -> torch.Tensor:
+    """log p(target) of each position with the model's own head, its logits divided by the temperature; (N,) float32."""
+    if _plain(model):
+        scaled = hidden_NH if temperature == 1.0 else hidden_NH / temperature
+        return linear_logprobs(scaled, model.module.get_output_embeddings().weight, targets_N)
+    return torch.log_softmax(model.head(hidden_NH) / temperature, -1).gather(1, targets_N[:, None])[:, 0]

@@ -25,6 +25,7 @@ class Sizes:
     Attributes:
         layers: L.
         queries: Q.
+        cached: Values of one token in the cache of a generation.
         body: Parameters of the linear layers.
         head: Parameters of the output head.
         embedding: Parameters of the embedding where it is a matrix of its own.
@@ -37,6 +38,7 @@ class Sizes:
     layers: int
     hidden: int
     queries: int
+    cached: int
     vocabulary: int
     body: int
     head: int
@@ -59,6 +61,7 @@ class Need:
         dtype: `float32` or `bfloat16`.
         recompute: Whether layers are computed again in the backward pass.
         embeddings: Whether embeddings are trained too.
+        sampled: Tokens in the cache while answers are sampled during the training; 0 where none are.
     """
 
     config: Mapping[str, Any]
@@ -70,6 +73,7 @@ class Need:
     recompute: bool = False
     embeddings: bool = False
     optimizer: str = "adamw"
+    sampled: int = 0
 
 
 def predictable(config: Mapping[str, Any]) -> bool:
@@ -95,7 +99,7 @@ def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
     shapes = [(hidden, q), (hidden, kv), (hidden, kv), (q, hidden), (hidden, inner), (hidden, inner), (inner, hidden)]
     head = hidden * vocabulary
     return Sizes(
-        layers, hidden, q, vocabulary,
+        layers, hidden, q, 2 * layers * kv, vocabulary,
         body=layers * sum(a * b for a, b in shapes),
         head=head,
         embedding=0 if c.get("tie_word_embeddings", config.get("tie_word_embeddings", True)) else head,
@@ -130,7 +134,9 @@ def peak_bytes(need: Need) -> int:
     logits = chunk * s.vocabulary * (8 if value == 4 else 12)
     head_gradient = s.head * 4 if need.embeddings and not lora else 0
     # what layers keep is given up in the backward pass as fast as gradients come
-    return int(PROCESS + weights + kept + max(layers, gradients) + max(passing, logits + head_gradient))
+    training = max(layers, gradients) + max(passing, logits + head_gradient)
+    sampling = need.sampled * s.cached * value * 1.5  # the buffers grow by a quarter, and are copied then
+    return int(PROCESS + weights + kept + max(training, sampling))
 
 
 def fitting(need: Need, room: int) -> Iterator[tuple[str, Need]]:

@@ -55,6 +55,14 @@ class World:
         torch.distributed.all_reduce(total)
         return total.tolist()
 
+    def gathered(self, parts: Sequence[T]) -> list[T]:
+        """The parts of all processes, in the order of the processes."""
+        if self.size == 1:
+            return list(parts)
+        out: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(out, list(parts))
+        return [part for some in out for part in some]
+
     def any(self, value: bool) -> bool:
         """Whether any process says so."""
         return self.sum([float(value)])[0] > 0

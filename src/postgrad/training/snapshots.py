@@ -22,7 +22,7 @@ def with_snapshots(
         base: Name of the base model, written into the adapters.
         keep: How many passes' weights stay.
     """
-    per_pass = math.ceil(len(trainer.train) / trainer.settings.batch_size)
+    per_pass = math.ceil(len(trainer.train) / trainer.settings.batch_size) * trainer.objective.repeats
     last = trainer.settings.total_steps
 
     def due(step: int) -> bool:

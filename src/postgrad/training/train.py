@@ -25,10 +25,11 @@ from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, MethodSettings, attached
-from postgrad.training.objectives import OBJECTIVES, Objective
+from postgrad.training.objectives import OBJECTIVES, OPTIONS, Objective, Start
 from postgrad.training.objectives.replay import WithReplay
 from postgrad.training.optimizers import Schedule
 from postgrad.training.parallel import World
+from postgrad.training.rewards import Reward
 from postgrad.training.snapshots import with_snapshots
 
 FEWEST_STEPS = 100
@@ -40,6 +41,16 @@ class Plan:
     """What to train: the fields of the recipe's section `training` (see there), as plain values."""
 
     objective: str = "sft"
+    loss: str | None = None
+    beta: float | None = None
+    label_smoothing: float | None = None
+    margin: float | None = None
+    samples: int = 8
+    answer_tokens: int = 256
+    temperature: float = 1.0
+    ratio_clip: float = 0.2
+    repeats: int = 1
+    eval_samples: int = 1
     method: str = "lora"
     rank: int = 16
     alpha: float = 32.0
@@ -60,6 +71,7 @@ class Plan:
     max_length: int | None = None
     too_long: TooLong = "error"
     validations: int = 5
+    validate_every: int | None = None
     patience: int = 3
     token_budget: int = 2048
     recompute: bool = False
@@ -103,11 +115,13 @@ def train(
     identity: dict[str, str],
     stopped: Callable[[], bool],
     replay: Sequence[Record] = (),
+    reward: Reward | None = None,
 ) -> Working[Outcome]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
     Args:
         replay: General records to mix in against forgetting.
+        reward: Grades answers, for objectives that sample them.
 
     Raises:
         DataError: records cannot be trained on.
@@ -117,7 +131,7 @@ def train(
     """
     world = World.of_environment()
     identity = {**identity, "settings": sha256_json(asdict(replace(plan, seconds=None)))}
-    objective = OBJECTIVES[plan.objective](renderer=model.renderer, max_length=plan.max_length, too_long=plan.too_long)
+    objective = _objective(model, plan, reward)
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
         raise TrainingError(
@@ -132,13 +146,19 @@ def train(
     if not predictable(model.base.config):
         yield Said("The memory that this base model needs cannot be predicted; it is tried.", warning=True)
     else:
-        refuse_what_cannot_fit(_need(model, plan, prepared.examples), room_for(model.device.kind))
+        refuse_what_cannot_fit(_need(model, plan, objective, prepared.examples), room_for(model.device.kind))
     with attached(model, plan.method_settings) as method, memory_kept():
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
-        yield Said(forward.choose(prepared.examples), warning=forward.way == "padded")
+        shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
+        yield Said(forward.choose(shown), warning=forward.way == "padded")
         examples: Sequence[Rendered] = prepared.examples
         if replay:
             objective, examples = yield from _with_replay(objective, method, plan, examples, replay)
+        if folder.read_state().get("settings"):
+            refuse_other(folder.read_state()["identity"], identity, str(folder.path))
+        asked = _asked(folder, stopped)
+        start = Start(forward, method, world, folder, identity, plan.token_budget, plan.seed, asked)
+        yield from _begun(objective, examples, held.examples, start)
         settings = yield from _settings(
             model, forward, objective, examples, held.examples, plan, folder, identity, world
         )
@@ -151,9 +171,7 @@ def train(
             yield from trainer.run(stopped)
         ending = trainer.progress.ending
         if ending in ("paused", "cancelled"):
-            if world.leads:
-                folder.write_state("paused" if ending == "paused" else "cancelled")
-                folder.clear_command()
+            _left(folder, world, ending == "cancelled")
             raise Interrupted(
                 f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is kept."
             )
@@ -164,7 +182,10 @@ def train(
             )
         trainer.use_best()
         trained, way, peak = method.taken(), forward.way, peak_memory(model.device.kind)
-    words = [in_words(trainer.progress)]
+    progress = trainer.progress
+    words = [objective.in_words(progress.metrics, progress.best_step)]
+    if not objective.validates:
+        words.insert(0, in_words(progress))
     if plan.blend:
         trained, said = best_blend(model, trained, objective, held.examples, plan.token_budget)
         words.append(said)
@@ -172,6 +193,35 @@ def train(
     if world.leads:
         folder.write_state("succeeded", part=part.model_dump())
     return Outcome(trained, part)
+
+
+def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:
+    """The plan's objective with the settings that it reads."""
+    options = {name: getattr(plan, name) for name in OPTIONS.get(plan.objective, ())}
+    if reward is not None:
+        options["reward"] = reward
+    return OBJECTIVES[plan.objective](
+        renderer=model.renderer, max_length=plan.max_length, too_long=plan.too_long, **options
+    )
+
+
+def _asked(folder: RunFolder, stopped: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: stopped() or folder.command() is not None
+
+
+def _begun(objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], start: Start) -> Working[None]:
+    """What the objective needs of the starting model; a wish to stop meanwhile is noted in the run's state."""
+    try:
+        yield from objective.begin(start, examples, held)
+    except Interrupted:
+        _left(start.folder, start.world, start.folder.command() == "cancel")
+        raise
+
+
+def _left(folder: RunFolder, world: World, cancelled: bool) -> None:
+    if world.leads:
+        folder.write_state("cancelled" if cancelled else "paused")
+        folder.clear_command()
 
 
 def _with_replay(
@@ -192,12 +242,13 @@ def _with_replay(
     return mixing, examples
 
 
-def _need(model: LanguageModel, plan: Plan, examples: Sequence[Rendered]) -> Need:
+def _need(model: LanguageModel, plan: Plan, objective: Objective, examples: Sequence[Rendered]) -> Need:
     """What decides the memory of this training."""
-    lengths = sorted((len(e.ids) for e in examples), reverse=True)
+    lengths = sorted((objective.room(e) for e in examples), reverse=True)
     return Need(
-        model.base.config, plan.method, plan.rank, lengths[0], min(plan.token_budget, sum(lengths[: plan.batch_size])),
-        model.device.dtype, plan.recompute, plan.embeddings, plan.optimizer,
+        model.base.config, plan.method, plan.rank, lengths[0],
+        min(plan.token_budget, objective.units * sum(lengths[: plan.batch_size])),
+        model.device.dtype, plan.recompute, plan.embeddings, plan.optimizer, max(map(objective.sampled, examples)),
     )  # fmt: skip
 
 
@@ -213,11 +264,10 @@ def _settings(
     world: World,
 ) -> Working[Settings]:
     """The loop's settings; planned once and kept with the run, so that a resumed training has the same."""
-    state = folder.read_state()
-    if state.get("settings"):
-        refuse_other(state["identity"], identity, str(folder.path))
-        return Settings(**state["settings"])
-    full = min(steps_of(len(examples), plan.batch_size, plan.epochs), plan.max_steps or 10**9)
+    if kept := folder.read_state().get("settings"):
+        return Settings(**kept)
+    steps = steps_of(len(examples), plan.batch_size, plan.epochs) * objective.repeats
+    full = min(steps, plan.max_steps or 10**9)
     total = full
     if plan.seconds is not None:
         fitting = _fitting_steps(model, forward, objective, examples, held, plan)
@@ -232,8 +282,8 @@ def _settings(
     total = int(world.sum([total if world.leads else 0.0])[0])
     settings = Settings(
         total, plan.batch_size, plan.learning_rate, plan.schedule, plan.warmup, plan.optimizer, plan.weight_decay,
-        validate_every=max(1, math.ceil(total / plan.validations)), patience=plan.patience,
-        token_budget=plan.token_budget, seed=plan.seed, guess=math.log(model.renderer.vocabulary),
+        validate_every=plan.validate_every or max(1, math.ceil(total / plan.validations)), patience=plan.patience,
+        token_budget=plan.token_budget, seed=plan.seed, guess=objective.guess(model.renderer.vocabulary),
     )  # fmt: skip
     if world.leads:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -245,17 +295,27 @@ def _fitting_steps(
     model: LanguageModel, forward: Forward, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan
 ) -> int:  # fmt: skip
     """Steps that fit into the time, from a measured forward and backward pass that changes nothing."""
-    sample = examples[: 2 * plan.batch_size]
+    drawn = examples[: 2 * plan.batch_size]
+    start = time.perf_counter()
+    sample = objective.batch(drawn, 0) or drawn
+    sampling = time.perf_counter() - start
     parts = list(microbatches(sample, plan.token_budget))
-    objective.loss(forward, parts[0][:1]).backward()  # the first pass also allocates; it does not count
+    _back(objective, forward, parts[0][:1])  # the first pass also allocates; it does not count
     start = time.perf_counter()
     for part in parts:
-        objective.loss(forward, part).backward()
-    speed = sum(len(e.ids) for e in sample) / (time.perf_counter() - start)
+        _back(objective, forward, part)
+    speed = sum(objective.room(e) for e in drawn) / (time.perf_counter() - start + sampling / objective.repeats)
     model.module.zero_grad(set_to_none=True)
-    step_tokens = plan.batch_size * sum(len(e.ids) for e in examples) / len(examples)
-    validations = plan.validations * sum(len(e.ids) for e in held) * 0.45  # a forward pass costs less than half
+    objective.tally.restore({})
+    step_tokens = plan.batch_size * sum(objective.room(e) for e in examples) / len(examples)
+    validations = plan.validations * sum(objective.room(e) for e in held) * 0.45  # a forward pass costs less than half
     return int(((plan.seconds or 0) * speed - validations) / step_tokens)
+
+
+def _back(objective: Objective, forward: Forward, part: Sequence[Rendered]) -> None:
+    loss = objective.loss(forward, part)
+    if loss.requires_grad:
+        loss.backward()
 
 
 def _part(
@@ -266,7 +326,7 @@ def _part(
     return TrainingPart(
         objective=plan.objective, method=plan.method, examples=examples, supervised_tokens=p.supervised_tokens, tokens=p.tokens,
         tokens_per_second=p.tokens / max(p.seconds, 1e-9), peak_memory_bytes=peak, steps=p.step, best_step=p.best_step or p.step,
-        seconds=p.seconds, train_loss=p.train_loss, validation_loss=p.validation_loss, truncated=truncated, stopped_because=p.ending,
-        in_words=" ".join(words), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps, "computed": way},
+        seconds=p.seconds, train_loss=p.train_loss, validation_loss=[] if trainer.objective.validates else p.validation_loss, metrics=p.metrics, truncated=truncated, stopped_because=p.ending,
+        in_words=" ".join(filter(None, words)), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps, "computed": way},
         device=model.device.name, dtype=model.device.dtype,
     )  # fmt: skip

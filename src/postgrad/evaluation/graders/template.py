@@ -39,16 +39,26 @@ def check_template(text: str) -> None:
             )
 
 
+def item_variables(text: str) -> list[str]:
+    """The paths of the variables in a text that speak of the item."""
+    return [path for path in _VARIABLE.findall(text) if path.startswith("item")]
+
+
 def fill(text: str, sample: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     """The text with its variables' values; what is no text becomes JSON.
 
     Raises:
         VariableError: A variable has no value.
     """
-    return _VARIABLE.sub(lambda found: _spelled(_look_up(found.group(1), sample, item)), text)
+    return _VARIABLE.sub(lambda found: _spelled(value_of(found.group(1), sample, item)), text)
 
 
-def _look_up(path: str, sample: Mapping[str, Any], item: Mapping[str, Any]) -> Any:
+def value_of(path: str, sample: Mapping[str, Any], item: Mapping[str, Any]) -> Any:
+    """The value of a variable's path, such as `item.answer`.
+
+    Raises:
+        VariableError: It has none.
+    """
     of_sample = path.startswith("sample")
     value: Any = sample if of_sample else item
     for name, place in _STEP.findall(path):

@@ -11,10 +11,10 @@ from postgrad.models.render import Rendered, Renderer, TooLong
 from postgrad.models.windows import windows
 from postgrad.records import Record, Text
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import Prepared
+from postgrad.training.objectives import Objective, Prepared
 
 
-class Pretrain:
+class Pretrain(Objective):
     """The objective `pretrain`.
 
     Args:

@@ -24,7 +24,7 @@ class Replayed(Rendered):
     """A general example among those of the task."""
 
 
-class WithReplay:
+class WithReplay(Objective):
     """An objective whose examples are mixed with general ones.
 
     Args:

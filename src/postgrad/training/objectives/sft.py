@@ -10,10 +10,10 @@ from postgrad.errors import DataError
 from postgrad.models.render import Rendered, Renderer, TooLong
 from postgrad.records import Conversation, Record
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import Prepared
+from postgrad.training.objectives import Objective, Prepared
 
 
-class Sft:
+class Sft(Objective):
     """The objective `sft`.
 
     Args:

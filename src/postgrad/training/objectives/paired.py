@@ -1,0 +1,136 @@
+"""What all objectives on preferences share: pairs, the likelihoods of both sides, and the figures that tell of progress.
+
+Shapes: B pairs of a microbatch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from postgrad.errors import DataError
+from postgrad.models.pairs import Pair, render_pair
+from postgrad.models.render import Rendered, Renderer, TooLong
+from postgrad.records import Preference, Record
+from postgrad.training.forward import Forward
+from postgrad.training.objectives import Objective, Prepared
+from postgrad.training.sequences import token_logprobs
+from postgrad.training.tally import Tally
+
+FIGURES = ("rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected")  # fmt: skip
+"""As TRL calls them: the reward is what the objective makes of a side's likelihood; accuracies count pairs whose chosen side
+has the higher one."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides of the pairs of a microbatch.
+
+    Attributes:
+        chosen: (B,) sums of the log-probabilities of the chosen answers, float64, differentiable.
+        rejected: (B,) of the rejected ones.
+        chosen_tokens: (B,) how many tokens they are sums of.
+        rejected_tokens: (B,) likewise.
+    """
+
+    chosen: torch.Tensor
+    rejected: torch.Tensor
+    chosen_tokens: torch.Tensor
+    rejected_tokens: torch.Tensor
+
+
+class PairObjective(Objective):
+    """An objective on preferences; to make one, say in `judged` what the likelihoods are worth.
+
+    Args:
+        renderer: Decides ids, and which tokens are an answer's.
+        max_length: Longest side in tokens; the model's context when None.
+        too_long: What happens to pairs with a longer one.
+    """
+
+    def __init__(self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error") -> None:
+        self.renderer, self.max_length = renderer, max_length
+        self.too_long: TooLong = too_long
+        self.tally = Tally(FIGURES)
+
+    def judged(self, sides: Sides, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(B,) losses, rewards of the chosen sides, rewards of the rejected ones."""
+        raise NotImplementedError(type(self).__name__)
+
+    def prepare(self, records: Sequence[Record]) -> Prepared:
+        """Renders pairs; all faulty ones are named in one error."""
+        pairs: list[Pair] = []
+        faults: list[str] = []
+        dropped = 0
+        for record in records:
+            if not isinstance(record, Preference):
+                raise DataError(
+                    f"{record.source}: {self.name} trains on preferences, not on {type(record).__name__}.",
+                    "Give pairs of a chosen and a rejected answer; for single answers use --objective sft.",
+                )
+            try:
+                pair = render_pair(self.renderer, record, self.max_length, self.too_long)
+            except DataError as error:
+                faults.append(str(error).replace("\n", " "))
+                continue
+            if pair is None:
+                dropped += 1
+            else:
+                pairs.append(pair)
+        if faults:
+            shown = "\n  ".join(faults[:10]) + (f"\n  and {len(faults) - 10} more" if len(faults) > 10 else "")
+            raise DataError(f"{len(faults)} of {len(records)} pairs cannot be trained on:\n  {shown}")
+        return Prepared(tuple(pairs), dropped, sum(p.truncated > 0 for p in pairs))
+
+    def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
+        (pair,) = _pairs([example])
+        return (pair.chosen, pair.rejected)
+
+    def weight(self, example: Rendered) -> float:
+        """Every pair counts alike, however long its answers are."""
+        return 1.0
+
+    def guess(self, vocabulary: int) -> float:
+        return math.inf
+
+    def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+        """Sum over the pairs of the microbatch."""
+        pairs = _pairs(batch)
+        found = token_logprobs(forward, [side for pair in pairs for side in (pair.chosen, pair.rejected)], step)
+        sums = torch.stack([logps.double().sum() for logps in found])
+        counts = torch.tensor([len(logps) for logps in found], dtype=torch.float64, device=sums.device)
+        losses, chosen, rejected = self.judged(Sides(sums[0::2], sums[1::2], counts[0::2], counts[1::2]), pairs)
+        self._note(sums.detach(), chosen.detach(), rejected.detach())
+        return losses.sum()
+
+    def _note(self, sums: torch.Tensor, chosen_B: torch.Tensor, rejected_B: torch.Tensor) -> None:
+        count = len(chosen_B)
+        measured = {
+            "rewards/chosen": chosen_B, "rewards/rejected": rejected_B, "rewards/accuracies": (chosen_B > rejected_B).double(),
+            "rewards/margins": chosen_B - rejected_B, "logps/chosen": sums[0::2], "logps/rejected": sums[1::2],
+        }  # fmt: skip
+        for name, values in measured.items():
+            self.tally.add(name, values.sum().item(), count)
+
+    def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
+        accuracy = dict(metrics.get("eval_rewards/accuracies", []))
+        if best_step not in accuracy:
+            return ""
+        margin = dict(metrics["eval_rewards/margins"])[best_step]
+        return (
+            f"On validation the chosen answer gets the higher reward in {100 * accuracy[best_step]:.1f} % of the pairs, by "
+            f"{margin:.3f} in the mean (step {best_step})."
+        )
+
+
+def _pairs(batch: Sequence[Rendered]) -> list[Pair]:
+    """The examples as the pairs that `prepare` made."""
+    return [e for e in batch if isinstance(e, Pair)]
+
+
+def tensor_of(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:
+    """(B,) float64 on the device of another tensor."""
+    return torch.tensor(list(values), dtype=torch.float64, device=like.device)

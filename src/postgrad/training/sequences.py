@@ -1,0 +1,57 @@
+"""Log-probabilities of answers, for the objectives that compare them: prompts that several answers share are computed once.
+
+Shapes: N supervised tokens of one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from postgrad.models.render import Rendered
+from postgrad.training.forward import Forward, learned, shared_part
+from postgrad.training.loss import head_logprobs
+
+WORTH = 0.1
+"""Rows are cut by prompt where that saves more than this share of the tokens: products of short rows are slower."""
+
+
+def token_logprobs(
+    forward: Forward, batch: Sequence[Rendered], step: int | None = None, temperature: float = 1.0
+) -> list[torch.Tensor]:
+    """log p of each supervised token of each sequence, (N,) float32, in the order given.
+
+    Args:
+        batch: Sequences; those with one prompt should stand together.
+        step: Switches training noise on.
+        temperature: Divides the logits, as it did when the tokens were sampled.
+    """
+    out: list[torch.Tensor] = []
+    for row in rows(batch) if forward.way != "padded" else [list(batch)]:
+        hidden = forward.hidden(row, step)
+        found = head_logprobs(forward.model, hidden.states, hidden.targets, temperature)
+        out += found.split([len(learned(e)) for e in row])
+    return out
+
+
+def rows(batch: Sequence[Rendered]) -> list[list[Rendered]]:
+    """Sequences that are laid out together: all in one row, or one row a prompt where that computes far fewer tokens."""
+    groups: list[list[Rendered]] = []
+    for sequence in batch:
+        if groups and _one_prompt(groups[-1][0], sequence):
+            groups[-1].append(sequence)
+        else:
+            groups.append([sequence])
+    whole = [list(batch)]
+    return groups if sum(map(_tokens, groups)) < (1 - WORTH) * _tokens(whole[0]) else whole
+
+
+def _one_prompt(a: Rendered, b: Rendered) -> bool:
+    first = learned(a)[0]
+    return learned(b)[0] == first and a.ids[:first] == b.ids[:first]
+
+
+def _tokens(row: Sequence[Rendered]) -> int:
+    """Tokens that a row has once its shared beginning stands there once."""
+    return sum(len(e.ids) for e in row) - (len(row) - 1) * (shared_part(row) if len(row) > 1 else 0)

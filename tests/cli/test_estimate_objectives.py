@@ -1,0 +1,75 @@
+"""`postgrad estimate` for preferences and rewards: counts what will be computed, without torch, and knows its settings."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from postgrad.cli import main
+
+
+@pytest.fixture
+def files(tmp_path):
+    asked = [{"role": "user", "content": "Where is my sofa, please?"}]
+    sides = {
+        "preferred_output": [{"role": "assistant", "content": "On its way."}],
+        "non_preferred_output": [{"role": "assistant", "content": "No idea at all."}],
+    }
+    pairs, tasks = tmp_path / "pairs.jsonl", tmp_path / "tasks.jsonl"
+    pairs.write_text("\n".join(json.dumps({"input": {"messages": asked}, **sides}) for _ in range(12)))
+    tasks.write_text("\n".join(json.dumps({"messages": asked, "answer": "here"}) for _ in range(12)))
+    return pairs, tasks
+
+
+def estimate(capsys, *arguments):
+    assert main(["estimate", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_preferences_count_both_sides_and_their_prompt_once(files, tiny_folder, capsys):
+    pairs, _ = files
+    found = {name: estimate(capsys, pairs, "--base", tiny_folder, "--objective", name) for name in ("dpo", "orpo")}
+    assert found["dpo"]["examples"] == 12 and found["dpo"]["tokens"] < 2 * 12 * found["dpo"]["longest"]
+    assert found["dpo"]["minutes"] > found["orpo"]["minutes"], "the starting model is asked first"
+
+
+def test_answers_count_as_often_as_they_are_sampled(files, tiny_folder, capsys):
+    _, tasks = files
+    common = (tasks, "--base", tiny_folder, "--objective", "grpo", "--set", "grader=exact_match", "--set")
+    few, many = (estimate(capsys, *common, f"samples={n}", "--set", "answer_tokens=20") for n in (2, 8))
+    assert few["supervised_tokens"] == 12 * 2 * 20 and many["supervised_tokens"] == 12 * 8 * 20
+    assert many["minutes"] > few["minutes"] and many["examples"] == 12
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("--objective", "dpo"), "this objective needs preferences"),
+    (("--objective", "grpo"), "needs a grader"),
+    (("--objective", "dpo", "--set", "loss=grpo"), "the loss 'grpo' is not one of dpo"),
+    (("--objective", "sft", "--set", "beta=0.2"), "beta is read by"),
+    (("--objective", "dpo", "--set", "margin=1"), "margin is for the objective simpo"),
+])  # fmt: skip
+def test_what_does_not_go_together_is_refused(files, tiny_folder, capsys, arguments, words):
+    assert main(["estimate", str(files[1]), "--base", str(tiny_folder), *arguments]) == 2
+    assert words in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_it_never_imports_torch(files, tiny_folder):
+    code = "import sys; from postgrad.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "estimate", str(files[0]), "--base", str(tiny_folder), "--objective", "dpo"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_main_job_says_where_other_objectives_are(files, tiny_folder, tmp_path, capsys):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("training: {objective: dpo}")
+    assert (
+        main(
+            ["run", str(files[0]), "--base", str(tiny_folder), "--recipe", str(recipe), "--out", str(tmp_path / "out")]
+        )
+        == 2
+    )
+    assert "postgrad train DATA --objective dpo" in capsys.readouterr().err.replace("\n", " ")
