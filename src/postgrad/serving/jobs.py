@@ -18,7 +18,7 @@ from postgrad.errors import ModelError
 from postgrad.registry.job_tables import CheckpointRow, EventRow, JobRow, LabelRow
 from postgrad.serving import job_events
 from postgrad.serving.engine import Engine
-from postgrad.serving.errors import ApiError
+from postgrad.serving.errors import ApiError, unknown_model
 from postgrad.serving.estimates import finish_of
 from postgrad.serving.files import find_file
 from postgrad.serving.job_folder import JobFolder
