@@ -160,3 +160,9 @@ def test_lost_conduct_is_said_and_a_veto_only_where_the_model_is_to_be_asked_any
     assert decide(arms, pairs, tests, general_use=True).recommendation == "few_shot"
     without = [t for t in tests if t.kind not in ("together", "style")]
     assert "6 of 6 had too few items to tell." in decide(arms, pairs, without).sentence
+
+
+def test_nothing_right_and_nothing_trained_recommends_nothing() -> None:
+    arms = arm("base", 0, n=8, half=0.4), arm("prompted", 0, n=8, half=0.4)
+    verdict = decide(arms, all_pairs(*arms))
+    assert verdict.recommendation == "cannot_tell" and "no arm gets anything right on 8" in verdict.sentence

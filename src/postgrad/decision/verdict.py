@@ -239,6 +239,9 @@ def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
 def _untrained_only(case: _Case) -> Verdict:
     choice, tie = _cheapest_tied(case)
     why = "no trained arm with retrieval was measured" if case.needs_documents else "nothing has been trained"
+    if not any(a.score.value for a in case.arms.values()):
+        sentence = f"Cannot tell: no arm gets anything right on {choice.score.n} test examples, and {why}."
+        return Verdict("cannot_tell", sentence)
     sentence = f"Use {plain_name(choice.name)}, which {achieved(choice, case.metric)}; {why}."
     return Verdict(choice.name, sentence, tie)
 
