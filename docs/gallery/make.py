@@ -150,11 +150,49 @@ def run(name: str, shared: Path, more: list[str]) -> int:
         return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
+def table() -> str:
+    """A Markdown table of the reports that are there."""
+    rows = [
+        "| Run | Task, metric | Test | Best untrained arm | Tuned | Difference, 95 % | Verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in ENTRIES:
+        path = HERE / name / "report.json"
+        if not path.exists():
+            continue
+        report = json.loads(path.read_text("utf-8"))
+        arms = {arm["name"]: arm for arm in report["arms"]}
+        tuned = max((a for n, a in arms.items() if n.startswith("fine_tuned")), key=lambda a: a["score"], default=None)
+        best = max((a for n, a in arms.items() if not n.startswith("fine_tuned")), key=lambda a: a["score"])
+        pair = (tuned["name"], best["name"]) if tuned else None
+        change = next((c for c in report["comparisons"] if (c["arm"], c["against"]) == pair), None)
+        told = (
+            f"{100 * change['difference']:+.0f} ({100 * change['interval'][0]:+.0f} to {100 * change['interval'][1]:+.0f})"
+            if change
+            else "–"
+        )
+        cells = (
+            f"[{name}]({name}/report.html)",
+            f"{report['task']['kind']}, {report['task']['metric']}",
+            str(report["data"]["test"]),
+            f"{best['name']} {100 * best['score']:.0f}",
+            f"{tuned['name']} {100 * tuned['score']:.0f}" if tuned else "–",
+            told,
+            f"`{report['verdict']['recommendation']}`",
+        )
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ENTRIES))
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("POSTGRAD_SHARED", ROOT.parent / "shared")))
+    parser.add_argument("--table", action="store_true", help="print a table of the reports that are there")
     known, more = parser.parse_known_args()
+    if known.table:
+        print(table())
+        return
     failed = []
     for name in known.names or ENTRIES:
         if ENTRIES[name].rows is not None and not (known.shared / "data").exists():
