@@ -150,7 +150,7 @@ def run(name: str, shared: Path, more: list[str]) -> int:
         return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
-def table() -> str:
+def summary() -> str:
     """A Markdown table of the reports that are there."""
     rows = [
         "| Run | Task, metric | Test | Best untrained arm | Tuned | Difference, 95 % | Verdict |",
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print a table of the reports that are there")
     known, more = parser.parse_known_args()
     if known.table:
-        print(table())
+        print(summary())
         return
     failed = []
     for name in known.names or ENTRIES:
