@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from postgrad.models.generate import Choose, Decoding, Row, choose, decode, prefill, shared_beginning
+from postgrad.models.cache import keeps_all
+from postgrad.models.generate import Choose, Decoding, Row, beginning, choose, decode, shared_beginning
 from postgrad.models.language_model import LanguageModel
 
 MOST_ROWS = 64
@@ -41,9 +42,10 @@ def sample(
     for part in _batches(wanted, prompts, decoding.max_new_tokens):
         shown = [prompts[p] for p in dict(part)]
         shared = shared_beginning(shown) if len(shown) > 1 else len(shown[0]) - 1 if len(part) > 1 else 0
+        longest = max(len(prompt) for prompt in shown) + decoding.max_new_tokens
+        shared = shared if keeps_all(model.module.config, longest) else 0
         rows = [Row(p, prompts[p][shared:], _chooser(decoding, seed)) for p, seed in part]
-        with torch.inference_mode():
-            prefix = prefill(model, shown[0][:shared]) if shared else None
+        prefix = beginning(model, shown[0][:shared])
         for _ in decode(model, rows, prefix, shared, decoding):
             if stopped():
                 return None
