@@ -24,6 +24,7 @@ bench: setup-dev  ## speed and quality, beside a peer in the same run
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/generation.py
 	$(BIN)/python bench/data.py
+	$(BIN)/python bench/whole_run.py
 
 docs: setup  ## docs are plain Markdown in docs/; this checks that their links lead somewhere
 	$(BIN)/python docs/check_links.py
