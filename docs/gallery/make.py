@@ -119,7 +119,7 @@ def summaries(data: Path) -> Rows:
 SMALL = ("--set", "data.max_test=60", "--set", "data.max_validation=30")
 ENTRIES = {
     "tickets": Entry(None),
-    "policies": Entry(None),
+    "policies": Entry(None, ("--docs", "examples/policies/docs")),
     "tone": Entry(None),
     "banking77": Entry(banking),
     "snips": Entry(snips),
@@ -139,7 +139,9 @@ def run(name: str, shared: Path, more: list[str]) -> int:
     command = [sys.executable, "-m", "postgrad"]
     with tempfile.TemporaryDirectory(prefix="postgrad-gallery-") as scratch:
         if entry.rows is None:
-            command += ["demo", "--example", name]
+            folder = Path("examples") / name
+            data = next(p for p in sorted((ROOT / folder).iterdir()) if p.suffix in (".csv", ".jsonl"))
+            command += ["run", str(folder / data.name), "--recipe", str(folder / "recipe.yaml")]
         else:
             data = Path(scratch) / f"{name}.jsonl"
             with data.open("w", encoding="utf-8") as file:
