@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from postgrad.report import ArmPart, FindingPart, ForgettingPart, Report, VerdictPart
 from postgrad.report_advice import KindsPart
@@ -42,7 +43,15 @@ def without_texts(report: Report) -> Report:
 def line_without_texts(line: ResultLine) -> ResultLine:
     """A line of `results.jsonl` with its hash and figures alone."""
     arms = {name: answer.model_copy(update={"answer": ""}) for name, answer in line.arms.items()}
-    emptied = {"prompt": [], "reference": "", "reference_calls": [], "tools": [], "group": None, "arms": arms}
+    emptied = {
+        "file": Path(line.file).name,
+        "prompt": [],
+        "reference": "",
+        "reference_calls": [],
+        "tools": [],
+        "group": None,
+        "arms": arms,
+    }
     return line.model_copy(update=emptied)
 
 
@@ -52,7 +61,10 @@ def unquoted(sentence: str) -> str:
 
 
 def _finding(finding: FindingPart) -> FindingPart:
-    return finding.model_copy(update={"sentence": unquoted(finding.sentence), "evidence": [], "details": {}})
+    places = [(Path(file).name, line) for file, line in finding.examples]
+    return finding.model_copy(
+        update={"sentence": unquoted(finding.sentence), "examples": places, "evidence": [], "details": {}}
+    )
 
 
 def _arm(arm: ArmPart) -> ArmPart:
