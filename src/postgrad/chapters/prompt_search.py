@@ -39,7 +39,7 @@ from postgrad.records import Record, content_hash, tools_of
 SPARE = 1.1
 """Prompts of the test part may be longer than any that the search has seen."""
 TIME_SHARE = 0.08
-"""Of `max_minutes`, in which prompts are ranked by likelihood."""
+"""Of `max_minutes`, in which prompts are ranked by likelihood; as much again for real answers, of which one round is always asked."""
 
 
 def searched_prompt(
@@ -84,6 +84,8 @@ class _Search:
         self.judged = spread(data.validation, JUDGED, job.recipe.seed)
         limit = job.recipe.max_minutes
         self.until = math.inf if limit is None else time.monotonic() + TIME_SHARE * 60 * limit
+        self.over = math.inf if limit is None else self.until + TIME_SHARE * 60 * limit
+        self.hurried = False
         self.asked = 0
         self.too_long = self.untried = 0
 
@@ -167,6 +169,9 @@ class _Search:
         scores: list[list[float]] = [[] for _ in prompts]
         ends = rounds(len(prompts), len(examples), len(self.data.test))
         for number, end in enumerate(ends):
+            if number and time.monotonic() > self.over:
+                self.hurried = True
+                break
             for prompt, known in zip(prompts, scores, strict=True):
                 if end > len(known):
                     _, new = yield from self.scores(prompt, examples[len(known) : end])
@@ -189,6 +194,7 @@ class _Search:
         )
         left = f"; {self.too_long} more were too long for the model" if self.too_long else ""
         left += f"; {self.untried} more were not tried, to keep to the time" if self.untried else ""
+        left += "; the last rounds were left out, to keep to the time" if self.hurried else ""
         if found.like:
             return f"Tried {how}{left}: none did better than {found.like}, which it equals."
         return f"Tried {how}{left}. Taken: {found.words}."
