@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -88,6 +89,23 @@ def write_atomic(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
                 os.unlink(name)
             raise
     return path
+
+
+def made_once(path: Path, content: str) -> str:
+    """What stands in a file, which is made with this content where it is not there; of two processes that begin at once one
+    makes it.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        write_atomic(fresh, content)
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text("utf-8").strip()
 
 
 @contextlib.contextmanager

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from postgrad.chapters.job import Job
 from postgrad.chapters.means import means_of
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.graders.as_metric import item_of
+from postgrad.evaluation.graders.as_metric import grader_in, item_of
 from postgrad.evaluation.graders.forms import Grader, read_grader
 from postgrad.evaluation.graders.needs import judges, missing, needs_sandbox
 from postgrad.evaluation.graders.outcome import Reply
@@ -36,7 +34,7 @@ def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
         DataError: it names fields that records do not have.
     """
     named = job.recipe.training.grader
-    raw = _read(named) if isinstance(named, str) and named.endswith(".json") else named
+    raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
     identity = sha256_json([raw, job.recipe.evaluation.judge])
     tasks = [r for r in records if isinstance(r, Task)]
     if isinstance(raw, str):
@@ -61,18 +59,6 @@ def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:
             f"{len(faults)} of {len(tasks)} tasks lack what the grader {form.name!r} asks for: {shown}{more}.",
             f"The fields of the first are: {', '.join(item_of(_case(faults[0][0], '')))}.",
         )
-
-
-def _read(path: str) -> Any:
-    try:
-        raw = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"The grader {path!r} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"The grader {path!r} is not JSON: {error}.") from error
-    if not isinstance(raw, Mapping):
-        raise UsageError(f"The grader {path!r} is not a JSON object.")
-    return raw.get("grader", raw)
 
 
 def _by_metric(metric: Metric) -> Reward:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from postgrad.run import RunFolder
 from postgrad.serving import content
-from postgrad.storage import home, write_atomic
+from postgrad.storage import home, made_once, write_atomic
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,4 @@ class JobFolder:
 
 def host_id() -> str:
     """The name of this home folder: jobs run where their files are. Made once."""
-    path = home() / "host"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".host-{secrets.token_hex(4)}")
-        write_atomic(fresh, secrets.token_hex(8))
-        try:
-            os.link(fresh, path)  # of two servers that begin at once one names it
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_text("utf-8").strip()
+    return made_once(home() / "host", secrets.token_hex(8))

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 
 from fastapi import Request
 
 from postgrad.serving.errors import ApiError
-from postgrad.storage import home, write_atomic
+from postgrad.storage import home, made_once
 
 
 def link(request: Request, kind: str, identifier: str, ending: str = "html") -> str:
@@ -37,15 +36,4 @@ def _signature(kind: str, identifier: str) -> str:
 
 def _secret() -> bytes:
     """This home folder's secret. Made once."""
-    path = home() / "link_secret"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".link_secret-{secrets.token_hex(4)}")
-        write_atomic(fresh, secrets.token_hex(32))
-        try:
-            os.link(fresh, path)  # of two servers that begin at once one makes it
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_bytes()
+    return made_once(home() / "link_secret", secrets.token_hex(32)).encode()

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.graders.forms import Grader, Multi, ScoreModel, read_grader
+from postgrad.evaluation.graders.forms import Grader, ScoreModel, read_grader
+from postgrad.evaluation.graders.needs import judges, needs_sandbox
 from postgrad.evaluation.graders.outcome import Reply
 from postgrad.evaluation.graders.run import ModelCall, run_grader
 from postgrad.evaluation.graders.template import as_sample
@@ -30,14 +31,13 @@ def grader_metric(means: Means, path: str) -> Metric:
     Raises:
         UsageError: The file or the grader is not valid, or what it needs (a judge, a sandbox) is not there.
     """
-    form = _read(path)
-    kinds = _kinds(form)
-    if kinds & {"score_model", "label_model"} and means.ask is None:
+    form = read_grader(grader_in(path))
+    if judges(form) and means.ask is None:
         raise UsageError(
             f"The grader {path!r} needs a model that judges.",
             "Name one in the recipe (evaluation.judge), or --set evaluation.judge=MODEL.",
         )
-    sandbox = find_sandbox() if "python" in kinds else None
+    sandbox = find_sandbox() if needs_sandbox(form) else None
     call = _model_call(means.ask, means.judge) if means.ask is not None else None
 
     def measure(cases: Sequence[Case]) -> Measured:
@@ -58,7 +58,12 @@ def item_of(case: Case) -> dict[str, Any]:
     return {"prompt": prompt, **fields, "reference": case.reference}
 
 
-def _read(path: str) -> Grader:
+def grader_in(path: str) -> Any:
+    """The grader that stands in a JSON file, alone or under `grader`; not yet looked into.
+
+    Raises:
+        UsageError: the file cannot be read, or holds no JSON object.
+    """
     try:
         raw = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
@@ -67,11 +72,7 @@ def _read(path: str) -> Grader:
         raise UsageError(f"The grader {path!r} is not JSON: {error}.") from error
     if not isinstance(raw, Mapping):
         raise UsageError(f"The grader {path!r} is not a JSON object.")
-    return read_grader(raw.get("grader", raw))
-
-
-def _kinds(form: Grader) -> set[str]:
-    return {form.type, *(g.type for g in form.graders.values())} if isinstance(form, Multi) else {form.type}
+    return raw.get("grader", raw)
 
 
 def _model_call(ask: Ask, judge: str) -> ModelCall:
