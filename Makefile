@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu)
 
+# The last releases of older lines of OpenAI's SDK, which tests run programs with.
+OLDER_SDKS := 1.109.1 2.54.0
+
 .PHONY: demo test check bench docs setup clean
 
 demo: setup  ## the main job on shipped data and the embedded model
@@ -41,6 +44,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	for version in $(OLDER_SDKS); do $(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(VENV)/sdks/$$version openai==$$version; done
 	@touch $@
 
 clean:

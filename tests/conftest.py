@@ -66,7 +66,7 @@ def write_tokenizer(
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 
-def write_model(folder: Path, layers: int = 2, hidden: int = 32, seed: int = 0) -> Path:
+def write_model(folder: Path, layers: int = 2, hidden: int = 32, seed: int = 0, context: int = 512) -> Path:
     """A tiny Llama-shaped model with random weights and a ChatML tokenizer whose pad token is its end token."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -77,7 +77,7 @@ def write_model(folder: Path, layers: int = 2, hidden: int = 32, seed: int = 0) 
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=420, hidden_size=hidden, intermediate_size=hidden * 2, num_hidden_layers=layers, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=2,
+        num_key_value_heads=2, max_position_embeddings=context, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=2,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
     with torch.no_grad():  # larger weights than usual, so that wrong masks and positions show in the numbers

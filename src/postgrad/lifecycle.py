@@ -17,6 +17,7 @@ from postgrad.chapters.automate import automation
 from postgrad.chapters.before_training import before_training
 from postgrad.chapters.conclude import conclude, register
 from postgrad.chapters.curve import learning_curve
+from postgrad.chapters.extras import usual_limit
 from postgrad.chapters.forget import benchmark_scores, forgetting
 from postgrad.chapters.job import Job
 from postgrad.chapters.kinds import kinds_part, production_requests
@@ -60,6 +61,7 @@ def run(
     yield Stage("data", "Reading, checking and splitting the examples")
     production = yield from production_requests(job)
     data = yield from read_and_check(job, paths)
+    yield from usual_limit(job, data)
 
     yield Stage("model", f"Loading the base model {recipe.base}")
     model = yield from job.load()

@@ -239,8 +239,9 @@ class EvaluationSection(_Section):
     is given."""
     general: bool = True
     """Whether forgetting is tested on general benchmarks."""
-    general_items: int = Field(default=200, ge=20)
-    """Items a benchmark; those that are asked have 24 to 72 of their own."""
+    general_items: int | None = Field(default=None, ge=20)
+    """Items a benchmark; fewer, but 40, where they take more than 18 % of a max_minutes that was given. None: 200, or what 18 % of
+    the run's time has room for. Tests that are asked have 24 to 72 of their own."""
     benchmarks: list[str] = []
     """Which benchmarks, by name; lm-eval:TASK takes a task (or YAML file) of the lm-evaluation-harness. Empty: the battery of
     docs/forgetting.md."""
@@ -251,7 +252,7 @@ class EvaluationSection(_Section):
     half, as far as max_minutes leaves time once everything else is done."""
     perturb: bool | None = None
     """Whether the best arms are asked again with disturbed requests (typos, other capitals, a polite frame …). None: on as
-    many examples as cost at most a tenth of the run."""
+    many examples as cost at most 8 % of the run."""
     production: list[str] = []
     """Files of requests seen in production: says how often each kind of request comes there."""
 
@@ -308,7 +309,8 @@ class Recipe(_Section):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     """Seed of everything random."""
     max_minutes: float | None = Field(default=None, gt=0)
-    """Wish for the whole run: training is planned to fit the time that the measurements leave."""
+    """Wish for the whole run: training is planned to fit the time that the measurements leave. None: 15 minutes for every 25,000
+    tokens of examples (500 short ones), and 15 at least."""
     texts: bool = True
     """Whether the report may quote the data. false: figures alone, for a report that leaves the house."""
     data: DataSection = DataSection()

@@ -110,7 +110,11 @@ def made_once(path: Path, content: str) -> str:
 
 @contextlib.contextmanager
 def folder_atomic(target: Path) -> Iterator[Path]:
-    """Yields a fresh folder beside `target` that takes its place when the block ends well, and vanishes otherwise."""
+    """Yields a fresh folder beside `target` that takes its place when the block ends well, and vanishes otherwise.
+
+    Where `target` is a link, what it leads to is replaced.
+    """
+    target = target.resolve()
     with storing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

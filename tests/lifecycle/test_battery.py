@@ -1,10 +1,11 @@
 """The whole battery in a job, with a tiny model: every kind is measured, kept, shown, and stops when it is told to."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from postgrad.chapters.forget import benchmark_scores, forgetting
+from postgrad.chapters.forget import affordable_items, benchmark_scores, forgetting
 from postgrad.chapters.job import Job
 from postgrad.errors import DataError, Interrupted, UsageError
 from postgrad.evaluation.battery import BATTERY
@@ -74,3 +75,17 @@ def test_it_stops_when_told_and_refuses_what_it_does_not_know(recipe, tiny_folde
     missing = Job(merged(recipe, {"evaluation.benchmarks": ["sciq"]}), lambda: False)
     with pytest.raises(DataError, match=r"no sciq\.jsonl"):
         finish(benchmark_scores(missing, model, None, TRAIN))
+
+
+def test_items_fit_the_runs_pace_unless_a_number_was_asked_for(tiny_folder):
+    slow = SimpleNamespace(parameters=135_000_000, device=SimpleNamespace(dtype="float32", gflops={"float32": 100.0}))
+    fast = SimpleNamespace(parameters=135_000_000, device=SimpleNamespace(dtype="float32", gflops={"float32": 9000.0}))
+
+    def items(model, **changes):
+        changes = {f"evaluation.{k}" if k != "max_minutes" else k: v for k, v in changes.items()}
+        return affordable_items(Job(merged(Recipe(), changes), lambda: False), model)
+
+    usual = items(slow)
+    assert 40 < usual < 200 == items(fast)
+    assert items(slow, max_minutes=15) == usual and items(slow, max_minutes=1) == 40
+    assert items(slow, general_items=500) == 500 and items(slow, general_items=500, max_minutes=15) == usual

@@ -6,7 +6,7 @@ import pytest
 
 from postgrad.errors import ModelError, UsageError
 from postgrad.registry import Catalogue
-from postgrad.storage import Blobs
+from postgrad.storage import Blobs, folder_atomic
 
 
 def add(catalogue, name="tickets", blob="sha256:a", **changes):
@@ -97,3 +97,14 @@ def test_the_store_can_be_any_fsspec_url(monkeypatch, own_home):
     monkeypatch.setenv("POSTGRAD_STORE", "memory://blobs")
     digest = Blobs().put_bytes(b"x")
     assert Blobs().get_bytes(digest) == b"x" and not (own_home / "blobs").exists()
+
+
+def test_a_folder_behind_a_link_is_replaced_and_the_link_stays(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    (real / "old").write_text("x")
+    link.symlink_to(real)
+    with folder_atomic(link) as work:
+        (work / "new").write_text("y")
+    assert link.is_symlink() and [p.name for p in real.iterdir()] == ["new"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "real"]

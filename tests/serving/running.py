@@ -40,8 +40,8 @@ def in_thread(app):
 class Process:
     """`postgrad serve` as a process of its own, with a home of its own."""
 
-    def __init__(self, home: Path, base: Path) -> None:
-        self.home, self.base = home, base
+    def __init__(self, home: Path, base: Path | str, *options: str, threads: int = 1) -> None:
+        self.home, self.base, self.options, self.threads = home, base, options, threads
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -50,10 +50,20 @@ class Process:
 
     def start(self) -> None:
         environment = {
-            **os.environ, "POSTGRAD_HOME": str(self.home), "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1",
-            "POSTGRAD_DTYPE": "float32",
+            **os.environ, "POSTGRAD_HOME": str(self.home), "PYTHONPATH": str(SOURCE),
+            "OMP_NUM_THREADS": str(self.threads), "POSTGRAD_DTYPE": "float32",
         }  # fmt: skip
-        command = [sys.executable, "-m", "postgrad", "serve", "--port", str(self.port), "--base", str(self.base)]
+        command = [
+            sys.executable,
+            "-m",
+            "postgrad",
+            "serve",
+            "--port",
+            str(self.port),
+            "--base",
+            str(self.base),
+            *self.options,
+        ]
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "server.log").open("ab") as log:
             self.child = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

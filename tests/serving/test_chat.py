@@ -50,7 +50,7 @@ def client(address):
 
 
 def ask(client, **options):
-    model = "gpt-4o" if "tools" in options else "gpt-4o-mini"
+    model = "gpt-4o" if {"tools", "functions"} & options.keys() else "gpt-4o-mini"
     return client.chat.completions.create(**{"model": model, "messages": ASK, "max_tokens": 16, **options})
 
 
@@ -165,6 +165,28 @@ def test_a_tool_is_called_where_one_must_be(client, choice, finish, names, strea
     assert len({c.id for c in calls}) == len(calls)
 
 
+def test_the_older_spelling_of_tools(client):
+    functions = [tool["function"] for tool in TOOLS]
+    for older, newer in ((None, None), ({"name": "look"}, {"type": "function", "function": {"name": "look"}})):
+        common = {"temperature": 1.2, "seed": 3, "max_tokens": 150}
+        tools = ask(
+            client, tools=TOOLS, parallel_tool_calls=False, **common, **({"tool_choice": newer} if newer else {})
+        )
+        said = ask(client, functions=functions, **common, **({"function_call": older} if older else {}))
+        call, expected = said.choices[0].message.function_call, tools.choices[0].message.tool_calls
+        assert said.usage == tools.usage and said.choices[0].message.tool_calls is None
+        assert (call is None) == (not expected)
+        if newer:
+            assert (call.name, call.arguments) == ("look", expected[0].function.arguments)
+            assert said.choices[0].finish_reason == "stop"
+    stream = ask(client, functions=functions, **common, function_call={"name": "look"}, stream=True)
+    sent = [c.choices[0].delta.function_call for c in stream if c.choices and c.choices[0].delta.function_call]
+    assert [(s.name, s.arguments) for s in sent] == [(call.name, call.arguments)]
+    seen = {"role": "function", "name": "look", "content": "a red sofa"}
+    answer = ask(client, messages=[*ASK, said.choices[0].message, seen], functions=functions, function_call="none")
+    assert answer.choices[0].finish_reason in ("stop", "length")
+
+
 def test_one_call_only_where_parallel_ones_are_not_wanted(client):
     for seed in range(4):
         answer = ask(
@@ -217,7 +239,9 @@ def find_token(folder, text):
         ({"top_logprobs": 21, "logprobs": True}, "top_logprobs"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"frequency_penalty": 3}, "frequency_penalty"),
-        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"functions": []}, "functions"),
+        ({"functions": [{"name": "f"}], "tools": TOOLS}, None),
+        ({"function_call": "auto"}, "function_call"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "fly"}}}, "tool_choice"),

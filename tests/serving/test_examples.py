@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from postgrad.data.load import load
 from postgrad.serving.examples import FileFaultError, count_examples
 
 USER, ANSWER = {"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "On its way."}
@@ -59,7 +60,7 @@ def test_a_fault_is_named_by_example_and_message(tmp_path, message, words):
     [
         ({"messages": []}, "no list of 'messages'"),
         ({"messages": [USER]}, "no message of the assistant"),
-        ({"messages": [USER, ANSWER], "functions": [{}]}, "deprecated 'functions'"),
+        ({"messages": [USER, ANSWER], "functions": [{}]}, "has 'functions' that are not"),
         ({"messages": [USER, ANSWER], "tools": "x"}, "not a list of objects"),
         ("[1]", "Line 11 is not a JSON dictionary"),
         ("{", "Line 11 is not a JSON dictionary"),
@@ -98,3 +99,23 @@ def test_preferences_in_both_spellings(tmp_path, spelling):
 def test_reinforcement_ends_with_the_user(tmp_path):
     assert count_examples(write(tmp_path, [{"messages": [USER], "answer": 4}] * 10), "f", "reinforcement") == 10
     assert "must end" in fault_of(tmp_path, [GOOD] * 10, "reinforcement").message
+
+
+def test_the_older_spelling_of_tools_is_trained_on_alike(tmp_path):
+    function = {"name": "land", "description": "Lands.", "parameters": {"type": "object", "properties": {}}}
+    call = {"name": "land", "arguments": "{}"}
+    result = {"name": "land", "content": "down"}
+    older = {"functions": [function], "messages": [
+        USER, {"role": "assistant", "function_call": call}, {"role": "function", **result}, ANSWER,
+    ]}  # fmt: skip
+    newer = {"tools": [{"type": "function", "function": function}], "messages": [
+        USER, {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": call}]},
+        {"role": "tool", "tool_call_id": "call_1", **result}, ANSWER,
+    ]}  # fmt: skip
+    read = []
+    for example in (older, newer):
+        path = write(tmp_path, [example] * 12)
+        assert count_examples(path, "file-abc", "supervised") == 12
+        one = load([path]).records[0]
+        read.append((one.tools, [(m.role, m.content, [c["function"] for c in m.tool_calls]) for m in one.messages]))
+    assert read[0] == read[1] and read[0][1][1][2]

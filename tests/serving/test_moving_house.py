@@ -2,14 +2,15 @@
 
 import io
 import json
+from pathlib import Path
 
 import openai
 import pytest
 
 from postgrad.chapters.moving.account import Account, decoded
-from postgrad.chapters.moving.fetch import safe
+from postgrad.chapters.moving.fetch import Fetched, safe
 from postgrad.chapters.moving.recorded import Recorded
-from postgrad.chapters.moving.retrain import name_for
+from postgrad.chapters.moving.retrain import name_for, why_not
 from postgrad.cli import main
 from postgrad.errors import DataError, UsageError
 from postgrad.registry import Catalogue
@@ -17,6 +18,7 @@ from postgrad.registry.names import Names
 from postgrad.report import Report
 from postgrad.serving.engine import Engine
 from tests.serving.running import Process, examples, until
+from tests.serving.test_job_methods import dpo, preferences, reinforcement, tasks
 
 TRAINED, HELD = examples(20), b"\n".join(examples(36).splitlines()[20:])
 ENDED = ("succeeded", "failed", "cancelled")
@@ -149,6 +151,64 @@ def test_a_wrong_key_is_said_without_the_key(monkeypatch, old):
     with pytest.raises(Exception, match="could not be read") as caught:
         list(account.jobs())
     assert "sk-very-secret" not in str(caught.value)
+
+
+def test_jobs_of_other_methods_and_one_that_began_with_another(old, tmp_path, tiny_folder, capsys, monkeypatch):
+    process, jobs = old
+    monkeypatch.setenv("POSTGRAD_DTYPE", "float32")
+    client = openai.OpenAI(base_url=process.address, api_key="x", max_retries=0, timeout=60)
+
+    def job(rows, model, **more):
+        file = client.files.create(file=io.BytesIO("\n".join(map(json.dumps, rows)).encode()), purpose="fine-tune")
+        return client.fine_tuning.jobs.create(model=model, training_file=file.id, **more)
+
+    pairs = list(preferences(34))
+    held = client.files.create(file=io.BytesIO("\n".join(map(json.dumps, pairs[20:])).encode()), purpose="fine-tune").id
+    made = [
+        job(pairs[:20], jobs["whole"].fine_tuned_model, method=dpo(beta=0.5, n_epochs=1), suffix="pairs", validation_file=held),
+        job(list(tasks(10)), "o4-mini", method=reinforcement(n_epochs=1, compute_multiplier=0.25), suffix="graded"),
+    ]  # fmt: skip
+    made = [
+        until(lambda one=one: (j := client.fine_tuning.jobs.retrieve(one.id)).status in ENDED and j, 150)
+        for one in made
+    ]
+    assert [j.status for j in made] == ["succeeded"] * 2
+    common = (
+        "import",
+        "openai",
+        "--base-url",
+        process.address,
+        "--out",
+        str(tmp_path / "moved"),
+        "--retrain",
+        "--base",
+        str(tiny_folder),
+    )
+    named = [part for one in made for part in ("--job", one.id)]
+
+    code, out, error = postgrad(capsys, *common, *named, "--json")
+    found = {one["id"]: one for one in json.loads(out)["jobs"]}
+    assert "in whose place nothing was trained yet" in found[made[0].id]["failed"], (out, error)
+    assert found[made[1].id]["retrained"]["model"] == "graded@1"
+
+    code, out, error = postgrad(capsys, *common, *named, "--job", jobs["whole"].id, "--compare", "--json")
+    assert code == 0, error
+    found = {one["id"]: one for one in json.loads(out)["jobs"]}
+    assert found[made[0].id]["retrained"]["model"] == "pairs@1" and "held-out examples" in found[made[0].id]["compared"]
+    settings = {name: Catalogue().get(name).details["training"]["settings"] for name in ("desk", "pairs", "graded")}
+    assert (settings["pairs"]["objective"], settings["pairs"]["beta"]) == ("dpo", 0.5)
+    assert settings["pairs"]["start"] == Catalogue().get("desk").blob and settings["graded"]["objective"] == "grpo"
+    assert settings["graded"]["samples"] == 2 and settings["graded"]["grader"]["reference"] == "{{item.letter}}"
+
+
+def test_a_grader_that_asks_a_model_stays_where_it_is():
+    grader = {"type": "score_model", "name": "s", "model": "gpt-4o", "input": []}
+    job = {
+        "id": "ftjob-1",
+        "status": "succeeded",
+        "method": {"type": "reinforcement", "reinforcement": {"grader": grader}},
+    }
+    assert "'gpt-4o'" in why_not(Fetched(job, Path("."), {"training": Path("x")}))
 
 
 def test_names_of_models():

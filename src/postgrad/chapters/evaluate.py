@@ -8,9 +8,10 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from postgrad.chapters.ask_remote import measure_remote
+from postgrad.chapters.ask_remote import IncompleteError, measure_remote
 from postgrad.chapters.conclude import arm_part
 from postgrad.chapters.contestants import Contestant, Named, check_template, contestants, instruction, named_models
 from postgrad.chapters.evaluate_report import Measured, Request, evaluation_report, remote_part
@@ -24,11 +25,14 @@ from postgrad.chapters.results import result_lines
 from postgrad.data.load import data_hash
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import UsageError
+from postgrad.evaluation import arms as ways
 from postgrad.evaluation.measure import Answers, check_room, measure, room_for_answers
 from postgrad.evaluation.metrics.choose import choose_metric
 from postgrad.measures import ArmResult
 from postgrad.models.generate import Decoding
 from postgrad.models.language_model import LanguageModel
+from postgrad.models.remote import RemoteModel
+from postgrad.models.remote_rules import Asking
 from postgrad.models.trained import load_trained
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
@@ -37,6 +41,9 @@ from postgrad.registry import Catalogue
 from postgrad.report import Report
 from postgrad.results import write_results
 from postgrad.storage import check_writable, home
+
+ROOM = 2
+"""A remote model counts other tokens: its answers may take so many times the room of ours."""
 
 
 def evaluate(request: Request, out: Path, stopped: Callable[[], bool] = lambda: False) -> Working[Report]:
@@ -64,11 +71,16 @@ def evaluate(request: Request, out: Path, stopped: Callable[[], bool] = lambda: 
     measured = yield from _measure_all(job, request, data, asked)
     for remote in request.remotes:
         yield Said(f"Asking {remote.name}")
-        result = yield from measure_remote(job, remote, system, data.test, data.choice, data.groups, measured.room)
-        if result is not None:
-            measured.results[result.name] = result
-            measured.parts[result.name] = remote_part(result)
-            yield _told(data, result)
+        try:
+            result = yield from _remote(job, remote, data, measured.room)
+        except IncompleteError as error:
+            yield Said(
+                f"{remote.name} is left out, because all ways are compared on the same examples: {error}", warning=True
+            )
+            continue
+        measured.results[result.name] = result
+        measured.parts[result.name] = remote_part(result)
+        yield _told(data, result)
     if not measured.results:
         raise UsageError("Nothing was measured: every model was left out.", "See the reasons above.")
 
@@ -152,6 +164,20 @@ def _measure_all(job: Job, request: Request, data: Data, asked: Sequence[Contest
             yield from _general(job, model, own, out)
         job.model = None
     return out
+
+
+def _remote(job: Job, remote: RemoteModel, data: Data, room: int) -> Working[ArmResult]:
+    way = ways.prompted(data.system_prompt) if data.system_prompt else ways.base()
+    arm = replace(way, name=f"remote: {remote.model}", note=f"{way.note} Asked at {remote.url}.")
+    budget = remote.budget
+    limits = [
+        f"{budget.max_usd:g} USD" if budget.max_usd is not None else "",
+        f"{budget.max_tokens:,} tokens" if budget.max_tokens else "",
+    ]
+    return measure_remote(
+        arm, lambda asked, asking, tools: remote.answer(asked, asking, job.stopped, tools), data.test, data.choice, data.groups,
+        Asking(ROOM * room), budget.price, " and ".join(filter(None, limits)) or "this command",
+    )  # fmt: skip
 
 
 def _place(job: Job, model: LanguageModel, contestant: Contestant) -> None:

@@ -1,11 +1,26 @@
-"""What the measurements after training may take: a training under a time limit leaves room for them beforehand."""
+"""The time of a run: its limit where none is given, and what the measurements after training are left beforehand."""
 
 from __future__ import annotations
 
-from postgrad.chapters.job import Job
+from postgrad.chapters.job import USUAL_MINUTES, Job
+from postgrad.chapters.read import Data
+from postgrad.progress import Said, Working
 
-DISTURBANCE_SHARE = 0.1
+USUAL_TOKENS = 25_000
+"""Of examples that a run of the usual length has: 500 short ones."""
+DISTURBANCE_SHARE = 0.08
 """Of the whole run's work, asking again with disturbed requests may take so much."""
+
+
+def usual_limit(job: Job, data: Data) -> Working[None]:
+    """Where no limit is given, the run is planned for 15 minutes for every 25,000 tokens of examples, and 15 at least."""
+    if job.limited:
+        return
+    minutes = round(USUAL_MINUTES * max(1.0, sum(edge * count for edge, count in data.token_histogram) / USUAL_TOKENS))
+    job.recipe = job.recipe.model_copy(update={"max_minutes": float(minutes)})
+    yield Said(
+        f"Planned to take at most about {minutes} minutes, for so many tokens; --max-minutes gives it more or less."
+    )
 
 
 def room_for_disturbances(job: Job) -> float:

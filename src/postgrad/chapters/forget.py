@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from postgrad.chapters.general import ask, harness_scores
+from postgrad.chapters.general import USUAL_ITEMS, ask, harness_scores
 from postgrad.chapters.job import Job
 from postgrad.errors import Interrupted
 from postgrad.evaluation.battery import ASKED, BATTERY, HARNESS, TESTS
@@ -28,7 +28,7 @@ from postgrad.storage import home, sha256_json
 SHOWN = 3  # questions with both answers, a benchmark
 FEWEST = 40
 """Items a benchmark, however short the time."""
-_TIME_SHARE = 0.25  # of max_minutes, for all multiple choice before and after training
+_TIME_SHARE = 0.18  # of the run's pace, for all multiple choice before and after training
 _TOKENS = 230  # read for one item of every benchmark of the battery together
 _REACHED = 0.5  # of the probed rate of matrix products
 
@@ -54,8 +54,8 @@ def benchmark_scores(
     Args:
         train: The training part, whose answers' form general answers must not have.
     """
-    names = job.recipe.evaluation.benchmarks or list(BATTERY)
-    count = affordable_items(job.recipe.evaluation.general_items, job.recipe.max_minutes, model)
+    names, start = job.recipe.evaluation.benchmarks or list(BATTERY), time.monotonic()
+    count = affordable_items(job, model)
     benchmarks, notes = yield from _multiple_choice(job, names, count)
     asked, more = _questions(names, train)
     for note in [*notes, *more]:
@@ -74,16 +74,22 @@ def benchmark_scores(
         yield Said(
             f"{name}: {sum(right):.0f} of {len(right)} ({TESTS[name].title[:1].lower() + TESTS[name].title[1:]})"
         )
+    spent = job.seconds.get("general ability", 0.0)
+    job.seconds["general ability"] = spent + time.monotonic() - start
     return General(scores | answered.scores, " ".join([*notes, *more]), seconds + answered.seconds, answered.answers)
 
 
-def affordable_items(wished: int, max_minutes: float | None, model: LanguageModel) -> int:
-    """Items a benchmark: as wished, and with `max_minutes` so many as fit into a quarter of them by the probed speed."""
-    if max_minutes is None:
-        return wished
+def affordable_items(job: Job, model: LanguageModel) -> int:
+    """Items a benchmark: as wished, unless they take more than their share of the run's pace by the probed speed.
+
+    A number that was asked for holds wherever no time limit was.
+    """
+    asked = job.recipe.evaluation.general_items
+    if not job.limited and asked is not None:
+        return asked
     flops_an_item = 2 * 2 * model.parameters * _TOKENS  # a multiplication and an addition, before and after training
     rate = _REACHED * 1e9 * model.device.gflops[model.device.dtype]
-    return min(wished, max(FEWEST, int(_TIME_SHARE * 60 * max_minutes * rate / flops_an_item)))
+    return min(asked or USUAL_ITEMS, max(FEWEST, int(_TIME_SHARE * 60 * job.pace * rate / flops_an_item)))
 
 
 def _multiple_choice(job: Job, names: Sequence[str], count: int) -> Working[tuple[list[Benchmark], list[str]]]:
@@ -101,9 +107,10 @@ def _multiple_choice(job: Job, names: Sequence[str], count: int) -> Working[tupl
     found, note = load_benchmarks(wanted, count, folder, {n: t.share for n, t in TESTS.items()})
     if "arithmetic" in names:
         found.append(Benchmark("arithmetic", arithmetic(count), "sums made from a seed"))
-    if count < settings.general_items:
+    wished = settings.general_items or USUAL_ITEMS
+    if count < wished:
         notes.append(
-            f"To keep to {job.recipe.max_minutes:g} minutes, at most {count} items a benchmark, not {settings.general_items} (evaluation.general_items)."
+            f"To keep to {job.pace:g} minutes, at most {count} items a benchmark, not {wished} (evaluation.general_items)."
         )
     return found, [*notes, *([note] if note else [])]
 

@@ -17,6 +17,8 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Message
 
+USUAL_ITEMS = 200
+"""Items a benchmark, where no number is asked for and there is time."""
 AT_ONCE = 64  # questions answered in one batch, and kept together
 
 
@@ -71,10 +73,10 @@ def _answers(
 def harness_scores(
     job: Job, model: LanguageModel, adapter: str | None, name: str
 ) -> Working[tuple[list[float], float]]:
-    """A task of the lm-evaluation-harness on its first `general_items` items, and the seconds that it took."""
+    """A task of the lm-evaluation-harness on its first `general_items` (200) items, and the seconds that it took."""
     from postgrad.evaluation.battery.harness import task_hash, task_scores
 
-    task, count = name.removeprefix(HARNESS), job.recipe.evaluation.general_items
+    task, count = name.removeprefix(HARNESS), job.recipe.evaluation.general_items or USUAL_ITEMS
     inputs = {
         "model": model.base.hash, "adapter": adapter, "dtype": model.device.dtype, "task": task_hash(task), "items": count,
     }  # fmt: skip

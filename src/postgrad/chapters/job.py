@@ -20,12 +20,16 @@ from postgrad.recipe import Recipe
 from postgrad.report import LeftOutPart
 from postgrad.storage import Blobs, StageStore, stage_key
 
+USUAL_MINUTES = 15.0
+"""What nobody asked for by name is sized for a run of so many minutes, where no limit is given."""
+
 
 class Job:
     """What the chapters of one run share."""
 
     def __init__(self, recipe: Recipe, stopped: Callable[[], bool]) -> None:
         self.recipe, self.stopped = recipe, stopped
+        self.limited = recipe.max_minutes is not None  # by who asked for the run
         self.store, self.blobs = StageStore.default(), Blobs()
         self.started = time.monotonic()
         self.seconds: dict[str, float] = {}
@@ -79,6 +83,16 @@ class Job:
         if self.recipe.max_minutes is None:
             return None
         return self.recipe.max_minutes * 60 - (time.monotonic() - self.started)
+
+    @property
+    def pace(self) -> float:
+        """Minutes of the run that its optional parts are sized for: the search for a prompt, the general benchmarks, a
+        learning curve that nobody asked for. The training and the arms take what they take, unless there is a limit."""
+        return self.recipe.max_minutes or USUAL_MINUTES
+
+    def seconds_for_extras(self) -> float:
+        """Seconds of that pace that are left."""
+        return self.pace * 60 - (time.monotonic() - self.started)
 
     def kept(self, stage: str, inputs: Mapping[str, Any], packages: tuple[str, ...]) -> tuple[str, Any | None]:
         """The key of a stage and its stored result, if there is one."""

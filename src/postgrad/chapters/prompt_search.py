@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -38,8 +37,8 @@ from postgrad.records import Record, content_hash, tools_of
 
 SPARE = 1.1
 """Prompts of the test part may be longer than any that the search has seen."""
-TIME_SHARE = 0.08
-"""Of `max_minutes`, in which prompts are ranked by likelihood; as much again for real answers, of which one round is always asked."""
+TIME_SHARE = 0.06
+"""Of the run's pace, in which prompts are ranked by likelihood; as much again for real answers, of which one round is always asked."""
 
 
 def searched_prompt(
@@ -82,9 +81,9 @@ class _Search:
         self.decoding = Decoding(room_for_answers(model, [*data.train, *data.validation])[0])
         self.answers = Answers.open(job.store, model.base.hash, None, self.decoding, model.device.dtype)
         self.judged = spread(data.validation, JUDGED, job.recipe.seed)
-        limit = job.recipe.max_minutes
-        self.until = math.inf if limit is None else time.monotonic() + TIME_SHARE * 60 * limit
-        self.over = math.inf if limit is None else self.until + TIME_SHARE * 60 * limit
+        share = TIME_SHARE * 60 * job.pace
+        self.until = time.monotonic() + share
+        self.over = self.until + share
         self.hurried = False
         self.asked = 0
         self.too_long = self.untried = 0

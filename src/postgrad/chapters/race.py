@@ -28,7 +28,7 @@ def race(job: Job, data: Data, arms: Sequence[Arm], measure: Measure) -> Working
     """
     size = len(data.test)
     wanted = job.recipe.evaluation.sequential
-    wanted = job.recipe.max_minutes is not None if wanted is None else wanted
+    wanted = job.limited if wanted is None else wanted
     if not wanted or len(arms) < 2 or not looks(size):
         return (yield from measure(data, arms))
     order, running = shuffled(size, job.recipe.seed), list(arms)

@@ -6,25 +6,24 @@ all. What was answered is kept, and the same command completes it.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from postgrad.chapters.ask_remote import IncompleteError, measure_remote
 from postgrad.chapters.job import Job
 from postgrad.chapters.read import Data
 from postgrad.chapters.remotes import Remote, lent, settle
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
-from postgrad.evaluation.measure import room_for_answers, scored
+from postgrad.evaluation.measure import room_for_answers
 from postgrad.measures import ArmResult
-from postgrad.models.generate import Completion
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.remote import RemoteAnswer
 from postgrad.models.remote_rules import Asking
 from postgrad.progress import Said, Working
-from postgrad.records import tools_of
+from postgrad.records import Message
 from postgrad.report import LeftOutPart
 
 
@@ -45,7 +44,7 @@ def measure_remotes(
         start = time.monotonic()
         try:
             out.append((yield from _measured(job, model, data, remote)))
-        except _Incomplete as error:
+        except IncompleteError as error:
             job.left_out.append(LeftOutPart(name=remote.arm, reason=str(error)))
             yield Said(f"The arm {remote.arm} is left out of the comparison: {error}", warning=True)
         job.seconds[f"arm {remote.arm}"] = time.monotonic() - start
@@ -56,47 +55,41 @@ def measure_remotes(
     return out
 
 
-class _Incomplete(Exception):  # noqa: N818 - never leaves this file
-    """Why an arm has not answered every example."""
-
-
 def _measured(job: Job, model: LanguageModel, data: Data, remote: Remote) -> Working[ArmResult]:
     settings = job.recipe.evaluation
     room = settings.remote_max_tokens or room_for_answers(model, [*data.train, *data.validation])[0]
     arm = replace(
         ways.prompted(data.system_prompt), name=remote.arm, note=f"The instruction, sent to {remote.model.name}."
     )
-    asked = [arm.ask(r) for r in data.test]
     yield Said(f"Arm {remote.arm}: {arm.note} {remote.priced}")
-    try:
-        answers = yield from lent(job, remote).answer(
-            asked, Asking(room), job.stopped, [tools_of(r) for r in data.test]
-        )
-    except ModelError as error:
-        raise _Incomplete(f"{error.message} The same command goes on where it stopped.") from error
-    finally:
-        settle(job, remote)
-    given = [a for a in answers if a is not None]
-    if len(given) < len(answers):
-        raise _Incomplete(
-            f"the budget of {job.purse.max_usd:g} USD ended after {len(given)} of {len(answers)} answers, which are kept. "
-            "The same command goes on from there."
-        )
-    yield Said(_account(remote))
-    if remark := _remark(remote, given, room):
-        yield Said(remark, warning=True)
-    completions = [Completion(_text(a), a.finish, a.prompt_tokens, a.completion_tokens, 0.0, a.seconds) for a in given]
-    tokens = [sum(a.prompt_tokens for a in given), sum(a.completion_tokens for a in given)]
-    cost = 1000 * remote.price.of(*tokens) / len(given) if remote.price and given else None
-    result = yield from scored(arm, completions, data.test, data.choice, data.groups, asked, cost)
-    refused = sum(a.finish == "refused" for a in given) / max(1, len(given))
+
+    def ask(
+        asked: Sequence[tuple[Message, ...]], asking: Asking, tools: Sequence[Sequence[Mapping[str, Any]]]
+    ) -> Working[list[RemoteAnswer | None]]:
+        try:
+            answers = yield from lent(job, remote).answer(asked, asking, job.stopped, tools)
+        except ModelError as error:
+            raise IncompleteError(f"{error.message} The same command goes on where it stopped.") from error
+        finally:
+            settle(job, remote)
+        yield Said(_account(remote))
+        return answers
+
+    result = yield from measure_remote(
+        arm,
+        ask,
+        data.test,
+        data.choice,
+        data.groups,
+        Asking(room),
+        remote.price,
+        f"{job.purse.max_usd:g} USD" if job.purse.max_usd is not None else "this command",
+    )
     score = result.score
     yield Said(
         f"{remote.arm}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
     )
-    return replace(
-        result, model=remote.model.name, metrics={**result.metrics, **({"refused": refused} if refused else {})}
-    )
+    return replace(result, model=remote.model.name)
 
 
 def _account(remote: Remote) -> str:
@@ -107,32 +100,3 @@ def _account(remote: Remote) -> str:
         f"{remote.arm}: {used.asked} answers asked, {used.kept} kept from before, {used.prompt_tokens + used.completion_tokens:,} "
         f"tokens{money} by this command{guessed}."
     )
-
-
-def _remark(remote: Remote, answers: Sequence[RemoteAnswer], room: int) -> str:
-    """What a reader of its score must know."""
-    parts = []
-    cut = sum(a.finish == "length" for a in answers)
-    refused = [a for a in answers if a.finish == "refused"]
-    if cut > len(answers) // 4:
-        parts.append(
-            f"{cut} of {len(answers)} answers of {remote.arm} were cut at {room} tokens: a model that thinks before it answers "
-            "needs more (evaluation.remote_max_tokens)."
-        )
-    if refused:
-        parts.append(f"{len(refused)} requests were refused and count as wrong, for example: {refused[0].note}")
-    return " ".join(parts)
-
-
-def _text(answer: RemoteAnswer) -> str:
-    """The answer with its calls of tools spelled into the text, as metrics read them."""
-    calls = [call.get("function") or {} for call in answer.tool_calls]
-    spelled = [json.dumps({"name": c.get("name"), "arguments": _arguments(c.get("arguments"))}) for c in calls]
-    return answer.text + "".join(f"<tool_call>{call}</tool_call>" for call in spelled)
-
-
-def _arguments(value: Any) -> Any:
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return value

@@ -14,13 +14,15 @@ from postgrad.models.steer import Steering
 from postgrad.models.tools import ToolForm, tool_form
 from postgrad.serving.engine import Engine, Prepared, Served
 from postgrad.serving.errors import ApiError, unknown_model
+from postgrad.serving.knobs import is_openais
 from postgrad.serving.messages import messages_from
-from postgrad.serving.requests import INSTEAD, REFUSED, ChatRequest, Decoded, NamedTool
+from postgrad.serving.requests import REFUSED, ChatRequest, Decoded, NamedTool
 
 MOST_NEW_TOKENS = 2048
 """Longest answer where the request names no length; less where the context has less room."""
 MAX_TOKENS = 131_072
 """Prompt and answers of one request together."""
+_STAND_IN = "To let one of this server's models answer under that name, start it with --alias {}=MODEL."
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def find_served(engine: Engine, name: str, project: str | None, organization: st
     try:
         return engine.find(name, project, organization)
     except ModelError:
-        raise unknown_model(name) from None
+        raise unknown_model(name, _STAND_IN.format(name) if is_openais(name) else "") from None
 
 
 def decoding_of(body: Decoded, tokens: int) -> Decoding:
@@ -133,12 +135,16 @@ def _refuse(body: ChatRequest) -> None:
     for field, nothing in REFUSED.items():
         if getattr(body, field) not in nothing:
             raise ApiError(
-                400, f"Unsupported parameter: {field!r} is not supported by this server.{INSTEAD.get(field, '')}", "unsupported_parameter", field,
+                400, f"Unsupported parameter: {field!r} is not supported by this server.", "unsupported_parameter", field,
             )  # fmt: skip
     if body.top_logprobs and not body.logprobs:
         raise ApiError(400, "'top_logprobs' needs 'logprobs' to be true.", "invalid_value", "top_logprobs")
     if body.tool_choice not in (None, "none") and not body.tools:
         raise ApiError(400, "'tool_choice' is only allowed when 'tools' are given.", "invalid_value", "tool_choice")
+    if body.function_call not in (None, "none") and not body.functions:
+        raise ApiError(
+            400, "'function_call' is only allowed when 'functions' are given.", "invalid_value", "function_call"
+        )
 
 
 def _tools(engine: Engine, served: Served, body: ChatRequest) -> tuple[Tools | None, list[dict[str, Any]]]:

@@ -66,12 +66,12 @@ def _whole(answering: Answering, asked: Asked, body: ChatRequest, answers: list[
         text, calls = _read(answer.completion.text, asked.tools)
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
         if calls:
-            message |= {"content": text or None, "tool_calls": [_call_view(call) for call in calls]}
+            message |= {"content": text or None, **_calls_view(calls, body)}
         choice = {
             "index": index,
             "message": message,
             "logprobs": None,
-            "finish_reason": _finish(answer.completion.finish, bool(calls), asked.tools),
+            "finish_reason": _finish(answer.completion.finish, bool(calls), asked.tools, body),
         }
         if body.logprobs:
             vocabulary = answering.engine.vocabulary(asked.prepared.served)
@@ -98,9 +98,18 @@ def _call_view(call: Call) -> dict[str, Any]:
     }
 
 
-def _finish(finish: str, called: bool, tools: Tools | None) -> str:
-    """OpenAI says `tool_calls`, but `stop` where the client named the function."""
-    return "tool_calls" if called and finish == "stop" and tools is not None and not tools.named else finish
+def _calls_view(calls: list[Call], body: ChatRequest, streamed: bool = False) -> dict[str, Any]:
+    """The calls of an answer, as the client spelled its tools."""
+    if body.functions is not None:
+        return {"function_call": {"name": calls[0].name, "arguments": calls[0].arguments}}
+    return {"tool_calls": [{**({"index": i} if streamed else {}), **_call_view(call)} for i, call in enumerate(calls)]}
+
+
+def _finish(finish: str, called: bool, tools: Tools | None, body: ChatRequest) -> str:
+    """OpenAI says `tool_calls` (`function_call`), but `stop` where the client named the function."""
+    if not (called and finish == "stop" and tools is not None) or tools.named:
+        return finish
+    return "tool_calls" if body.functions is None else "function_call"
 
 
 async def _streamed(
@@ -178,9 +187,9 @@ class _Choice:
             fresh, self._sent = self._text[self._sent : upto], upto
             yield self.delta({"content": fresh})
         if calls:
-            yield self.delta({"tool_calls": [{"index": i, **_call_view(call)} for i, call in enumerate(calls)]})
+            yield self.delta(_calls_view(calls, self._body, streamed=True))
         if piece.done is not None:
-            last = self.delta({}, _finish(piece.done.finish, bool(calls), tools))
+            last = self.delta({}, _finish(piece.done.finish, bool(calls), tools, self._body))
             if self._body.wants_confidence:
                 last["postgrad"] = sureness(self._asked.prepared, piece.done)
             yield last

@@ -43,11 +43,10 @@ class ApiError(HTTPException):
         return JSONResponse(self.body, self.status, headers=self.headers)
 
 
-def unknown_model(name: str) -> ApiError:
+def unknown_model(name: str, hint: str = "") -> ApiError:
     """The model that a client named is not there for it."""
-    return ApiError(
-        404, f"The model `{name}` does not exist or you do not have access to it.", "model_not_found", "model"
-    )
+    message = f"The model `{name}` does not exist or you do not have access to it."
+    return ApiError(404, f"{message} {hint}".rstrip(), "model_not_found", "model")
 
 
 def foreseen(error: PostgradError) -> ApiError:

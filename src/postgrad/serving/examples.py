@@ -127,8 +127,8 @@ def _chat(number: int, example: dict[str, Any], method: str) -> Iterator[Fault]:
     if not isinstance(messages, list) or not messages:
         yield Fault(number, 0, "has no list of 'messages'")
         return
-    if "functions" in example:
-        yield Fault(number, 0, "uses the deprecated 'functions', which would not be trained on: write them as 'tools'")
+    if "functions" in example and not _is_functions(example["functions"]):
+        yield Fault(number, 0, "has 'functions' that are not a list of 1 to 128 objects with a name")
     if "tools" in example and not _is_objects(example["tools"]):
         yield Fault(number, 0, "has 'tools' that are not a list of objects")
     yield from _messages(number, messages)
@@ -199,6 +199,11 @@ def _preference(number: int, example: dict[str, Any], method: str) -> Iterator[F
             yield Fault(number, 0, f"must have exactly one message of the assistant under '{side}_output'")
         elif text := _fault_of(answer[0]):
             yield Fault(number, 0, f"under '{side}_output': the message {text}")
+
+
+def _is_functions(value: Any) -> bool:
+    """OpenAI's older spelling of tools."""
+    return _is_objects(value) and 1 <= len(value) <= 128 and all(isinstance(f.get("name"), str) for f in value)
 
 
 def _is_objects(value: Any) -> bool:

@@ -83,7 +83,7 @@ def recipe_of(
     }  # fmt: skip
     data = {"system_prompt": extra.get("system_prompt"), "accept": extra.get("accept", [])}
     raw: dict[str, Any] = {"base": base, "name": name, "seed": seed, "training": training, "data": data}
-    if judge := _judge(training.get("grader") or {}):
+    if judge := judge_of(training.get("grader") or {}):
         raw["evaluation"] = {"judge": judge}
     return make_recipe(raw)
 
@@ -111,7 +111,7 @@ _OBJECTIVES: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]
 }
 
 
-def _judge(grader: dict[str, Any]) -> str | None:
+def judge_of(grader: dict[str, Any]) -> str | None:
     """The model that a grader names, where it names one."""
     inner = grader.get("graders") or {}
     for one in (grader, *(inner.values() if isinstance(inner, dict) else inner)):

@@ -31,6 +31,8 @@ def _message(where: str, item: Mapping[str, Any]) -> Message:
     if not isinstance(content, str | None):
         raise DataError(f"Invalid type for '{where}.content': expected a text or a list of parts.")
     calls = item.get("tool_calls") or ()
+    if (older := item.get("function_call")) is not None and not calls:
+        calls = [{"id": "call_0", "type": "function", "function": older}]
     if not isinstance(calls, list | tuple):
         raise DataError(f"Invalid type for '{where}.tool_calls': expected a list.")
     for field in ("name", "tool_call_id"):

@@ -182,6 +182,9 @@ class ChatRequest(Decoded):
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: StrictBool | None = None
     response_format: ResponseFormat | None = None
+    functions: Annotated[list[FunctionDefinition], Field(min_length=1, max_length=128)] | None = None
+    """OpenAI's older spelling of tools, answered with `function_call`."""
+    function_call: Literal["none", "auto"] | NamedFunction | None = None
     # accepted and ignored: they change no answer
     metadata: dict[str, Any] | None = None
     store: StrictBool | None = None
@@ -193,24 +196,31 @@ class ChatRequest(Decoded):
     # known and refused unless they ask for nothing
     audio: Annotated[Any, NOTHING] = None
     modalities: Annotated[Any, WithJsonSchema({"enum": [None, ["text"]]})] = None
-    functions: Annotated[Any, NOTHING] = None
-    function_call: Annotated[Any, WithJsonSchema({"enum": [None, "none"]})] = None
     reasoning_effort: Annotated[Any, WithJsonSchema({"enum": [None, "none"]})] = None
     verbosity: Annotated[Any, WithJsonSchema({"enum": [None, "medium"]})] = None
     web_search_options: Annotated[Any, NOTHING] = None
+
+    @model_validator(mode="after")
+    def _functions_are_tools(self) -> ChatRequest:
+        if self.functions is None:
+            return self
+        if self.tools is not None or self.tool_choice is not None:
+            raise ValueError("functions are tools in an older spelling; give either functions or tools")
+        self.tools = [Tool(type="function", function=function) for function in self.functions]
+        chosen = self.function_call
+        self.tool_choice = NamedTool(type="function", function=chosen) if isinstance(chosen, NamedFunction) else chosen
+        self.parallel_tool_calls = False
+        return self
 
 
 REFUSED: dict[str, tuple[Any, ...]] = {
     "audio": (None,),
     "modalities": (None, ["text"]),
-    "functions": (None,),
-    "function_call": (None, "none"),
     "reasoning_effort": (None, "none"),
     "verbosity": (None, "medium"),
     "web_search_options": (None,),
 }
 """Fields of chat that this server cannot follow, with the values that ask for nothing."""
-INSTEAD = {"functions": " Use 'tools' instead.", "function_call": " Use 'tool_choice' instead."}
 
 
 class CompletionRequest(Decoded):

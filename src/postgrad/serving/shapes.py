@@ -48,13 +48,14 @@ class AnswerMessage(Open):
     content: str | None
     refusal: str | None
     tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
 
 
 class ChatChoice(Open):
     index: int
     message: AnswerMessage
     logprobs: dict[str, Any] | None
-    finish_reason: Literal["stop", "length", "tool_calls"]
+    finish_reason: Literal["stop", "length", "tool_calls", "function_call"]
     postgrad: dict[str, float | bool | None] | None = None
 
 

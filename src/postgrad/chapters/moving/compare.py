@@ -20,7 +20,7 @@ from postgrad.chapters.moving.fetch import Fetched
 from postgrad.chapters.moving.recorded import Recorded
 from postgrad.chapters.moving.retrain import Retrained
 from postgrad.chapters.read import Data
-from postgrad.data.load import conversations, data_hash, load
+from postgrad.data.load import Loaded, conversations, data_hash, load
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
@@ -33,7 +33,7 @@ from postgrad.models.trained import load_trained
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe, merged
-from postgrad.records import Conversation, content_hash
+from postgrad.records import Conversation, Preference, content_hash
 from postgrad.report import Report
 from postgrad.storage import Blobs
 
@@ -108,12 +108,22 @@ def sentence(report: Report) -> str:
 
 def _held_out(one: Fetched, path: Path, most: int) -> Working[list[Conversation]]:
     """Examples with an answer that the training file does not hold, a fixed choice of them."""
-    trained = {r.prompt_text.strip() for r in conversations(load([one.files["training"]], minimum=1))}
-    records = [r for r in conversations(load([path], minimum=1)) if r.answer is not None]
+    trained = {r.prompt_text.strip() for r in load([one.files["training"]], minimum=1).records}
+    records = [r for r in _answered(load([path], minimum=1)) if r.answer is not None]
     fresh = [r for r in records if r.prompt_text.strip() not in trained]
     if len(fresh) < len(records):
         yield Said(f"{len(records) - len(fresh)} of {len(records)} held-out examples were trained on too and are left out.", warning=True)  # fmt: skip
     return sorted(fresh, key=content_hash)[:most]
+
+
+def _answered(loaded: Loaded) -> list[Conversation]:
+    """Conversations with the right answer at the end: of a pair, the preferred one."""
+    pairs = [
+        Conversation(messages=(*r.prompt, *r.chosen), tools=r.tools, source=r.source)
+        for r in loaded.records
+        if isinstance(r, Preference)
+    ]
+    return pairs or conversations(loaded)
 
 
 def _old_answers(
@@ -172,7 +182,7 @@ def _remote(one: Fetched, choice: Choice, records: Sequence[Conversation], answe
 def _data(records: Sequence[Conversation], choice: Choice, one: Fetched) -> Data:
     """The held-out examples in the place of a test part."""
     loaded = load([one.files["training"]], minimum=1)
-    train = conversations(loaded)
+    train = _answered(loaded)
     checked = Checked(len(train), tuple(loaded.records), (), ())
     return Data(
         one.id, loaded, checked, tuple(train), (), tuple(records), choice, "", False, smallest_resolvable_difference(len(records)),

@@ -62,7 +62,9 @@ def move(
     yield Stage("fetch", f"Fetching fine-tuning jobs from {account.url}")
     jobs = yield from fetch(account, out, only, stopped)
     moved = [Moved(job) for job in jobs]
-    for one in moved if base else []:
+    for one in (
+        reversed(moved) if base else []
+    ):  # the oldest first: a job may have trained an earlier one's model further
         try:
             one.retrained = yield from retrain(one.fetched, base or "", stopped)
             if how is not None and one.retrained is not None:

@@ -17,10 +17,12 @@ from postgrad.registry import Catalogue
 from postgrad.registry.names import Names
 from postgrad.run import RunFolder
 from postgrad.serving.examples import FileFaultError, count_examples
-from postgrad.serving.knobs import chosen, recipe_of
-from postgrad.storage import sha256_json, write_atomic
+from postgrad.serving.knobs import chosen, judge_of, recipe_of
+from postgrad.serving.starting import shape_of
+from postgrad.storage import Blobs, sha256_json, write_atomic
 
 _BASICS = ("batch_size", "learning_rate_multiplier", "n_epochs")
+_MORE = {"supervised": (), "dpo": ("beta",), "reinforcement": ("compute_multiplier", "eval_interval", "eval_samples")}
 
 
 @dataclass(frozen=True)
@@ -42,26 +44,60 @@ def why_not(one: Fetched) -> str:
     """Why a job is not trained again; empty where it can be."""
     if one.job.get("status") != "succeeded":
         return f"it ended as {one.job.get('status')}"
-    kind = (one.job.get("method") or {}).get("type", "supervised")
-    if kind != "supervised":
-        return f"its method is {kind}; train it with a job of this server on the files that were fetched"
+    kind = kind_of(one.job)
+    if kind not in _MORE:
+        return f"its method is {kind}, which postgrad does not know"
     if "training" not in one.files:
         return "its training file cannot be had"
+    if kind == "reinforcement":
+        grader = (one.job["method"].get("reinforcement") or {}).get("grader")
+        if not grader:
+            return "its grader is not told"
+        if (model := judge_of(grader)) is not None:
+            return f"its grader asks the model {model!r}, which would then judge from this machine; start a job on your server with a grader whose model it has"  # fmt: skip
     return ""
 
 
+def kind_of(job: dict[str, Any]) -> str:
+    """The method of a job: `supervised`, `dpo`, `reinforcement`."""
+    return (job.get("method") or {}).get("type") or "supervised"
+
+
 def recipe_for(one: Fetched, base: str) -> Recipe:
-    """The equivalent recipe: same passes, batch and seed; the multiplier times our usual rate. No I/O but the file's count.
+    """The equivalent recipe: same method, passes, batch and seed; the multiplier times our usual rate.
+
+    A job that trained a fine-tuned model further begins here with what was trained in that model's place.
 
     Raises:
         FileFaultError: the training file breaks OpenAI's own rules.
+        ModelError: nothing stands in the place of the model that it began with.
     """
-    job = one.job
-    examples = count_examples(one.files["training"], str(job.get("training_file")), "supervised")
-    section = (job.get("method") or {}).get("supervised") or {}
+    job, kind = one.job, kind_of(one.job)
+    examples = count_examples(one.files["training"], str(job.get("training_file")), kind)
+    section = (job.get("method") or {}).get(kind) or {}
     given = {**(section.get("hyperparameters") or {}), **(job.get("hyperparameters") or {})}
-    asked = {name: given.get(name) or "auto" for name in _BASICS}
-    return recipe_of(base, name_for(job), int(job.get("seed") or 0), chosen(asked, examples), {}, examples)
+    numbers = chosen({name: given.get(name) or "auto" for name in (*_BASICS, *_MORE[kind])}, examples)
+    method = {"type": kind, kind: section}
+    return recipe_of(
+        base, name_for(job), int(job.get("seed") or 0), numbers, _beginning(str(job.get("model")), base), examples, method
+    )  # fmt: skip
+
+
+def _beginning(model: str, base: str) -> dict[str, Any]:
+    """The settings that make a training begin where the model of a job stands; none for a base model."""
+    if not model.startswith("ft:"):
+        return {}
+    catalogue = Catalogue()
+    mend = "Move the job that made it first (without --job all are moved, oldest first)."
+    try:
+        entry = Names(catalogue).entry(model)
+    except ModelError:
+        raise ModelError(f"It began with {model}, in whose place nothing was trained yet.", mend) from None
+    if entry.base != base:
+        raise ModelError(
+            f"It began with {model}, in whose place stands {entry.id} on {entry.base!r}, not {base!r}.", mend
+        )
+    return {**shape_of(Blobs().get_folder(entry.blob)), "start": entry.blob}
 
 
 def name_for(job: dict[str, Any]) -> str:
