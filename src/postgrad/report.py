@@ -222,6 +222,23 @@ class TrainingPart(_Part):
     device: str = ""
     dtype: str = ""
 
+    @property
+    def still_falling(self) -> bool:
+        """Whether validation loss was at its lowest at the end, and clearly lower than the time before."""
+        if len(self.validation_loss) < 2 or self.best_step < self.steps:
+            return False
+        (_, before), (_, last) = self.validation_loss[-2:]
+        return last <= 0.98 * before
+
+    @property
+    def cut_short(self) -> str:
+        """What is to be said of a training that had not the time to end what it was still learning; empty for others."""
+        total = self.settings.get("total_steps", self.steps)
+        full = self.settings.get("full_steps", total)
+        if total >= full or not self.still_falling:
+            return ""
+        return f"its training was cut to {total:,} of {full:,} steps to keep to the time, and was still improving"
+
 
 class SamplePart(_Part):
     """One test example with every arm's answer side by side."""

@@ -6,6 +6,7 @@ import pytest
 
 from postgrad.decision.verdict import decide
 from postgrad.measures import ArmResult, Comparison, Forgetting, Score
+from postgrad.report import TrainingPart
 
 
 def arm(name: str, hits: int, n: int = 100, half: float = 0.08) -> ArmResult:
@@ -166,3 +167,32 @@ def test_nothing_right_and_nothing_trained_recommends_nothing() -> None:
     arms = arm("base", 0, n=8, half=0.4), arm("prompted", 0, n=8, half=0.4)
     verdict = decide(arms, all_pairs(*arms))
     assert verdict.recommendation == "cannot_tell" and "no arm gets anything right on 8" in verdict.sentence
+
+
+def test_nothing_is_concluded_against_a_training_that_was_cut_short() -> None:
+    rag, tuned = arm("rag", 91), arm("fine_tuned", 52)
+    why = "its training was cut to 100 of 630 steps to keep to the time, and was still improving"
+    assert decide([rag, tuned], [versus(tuned, rag)]).recommendation == "rag"
+    verdict = decide([rag, tuned], [versus(tuned, rag)], unfinished=why)
+    assert verdict.recommendation == "cannot_tell" and "Use retrieval (RAG) meanwhile" in verdict.sentence
+    assert why in verdict.sentence and "--max-minutes" in verdict.sentence
+    won = decide([BASE, FEW, TUNED], all_pairs(BASE, FEW, TUNED), unfinished=why)
+    assert won.recommendation == "fine_tune" and any(why in reason for reason in won.reasons)
+
+
+@pytest.mark.parametrize(
+    ("losses", "best", "total", "cut"),
+    [
+        ([(50, 1.0), (100, 0.8)], 100, 100, True),
+        ([(50, 1.0), (100, 0.8)], 100, 630, False),
+        ([(50, 0.8), (100, 1.0)], 50, 100, False),
+        ([(50, 0.8), (100, 0.799)], 100, 100, False),
+        ([], 100, 100, False),
+    ],
+)
+def test_what_a_training_that_was_cut_short_is(losses, best, total, cut) -> None:
+    part = TrainingPart(
+        objective="sft", method="lora", examples=10, supervised_tokens=1, tokens=1, tokens_per_second=1, peak_memory_bytes=1,
+        steps=100, best_step=best, seconds=1, validation_loss=losses, settings={"total_steps": total, "full_steps": 630},
+    )  # fmt: skip
+    assert bool(part.cut_short) is cut and (not cut or "100 of 630 steps" in part.cut_short)

@@ -61,7 +61,7 @@ def conclude(
     verdict = (before and before.stop) or decide(
         results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
         needs_documents=needs_documents(data), metric=data.choice.primary.title,
-        general_use=job.recipe.decision.general_use,
+        general_use=job.recipe.decision.general_use, unfinished=trained.part.cut_short if trained else "",
     )  # fmt: skip
     cost = _cost(job, results, trained)
     return Report(

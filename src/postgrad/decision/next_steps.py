@@ -181,14 +181,12 @@ def _larger_base(report: Report, worth: float) -> list[_Step]:
 def _longer(report: Report, worth: float) -> list[_Step]:
     """The validation loss was at its lowest at the end: the training was stopped by its plan, not by its data."""
     t = report.training
-    if t is None or len(t.validation_loss) < 2 or t.best_step < t.steps:
+    if t is None or not t.still_falling:
         return []
     (_, before), (_, last) = t.validation_loss[-2:]
-    if last > 0.98 * before:
-        return []
     why = f"validation loss was still falling at the end, {before:.3f} to {last:.3f}."
     step = "Train longer: more passes (training.epochs), or more time (--max-minutes)"
-    return [_Step(0.5 * worth, step, "not measured", why)]
+    return [_Step(_SETTLES if t.cut_short else 0.5 * worth, step, "not measured", why)]
 
 
 def _uncertified(report: Report, worth: float) -> list[_Step]:

@@ -43,6 +43,7 @@ def decide(
     monthly_budget: float | None = None,
     metric: str = "",
     general_use: bool = False,
+    unfinished: str = "",
 ) -> Verdict:
     """What to do with these measurements.
 
@@ -57,6 +58,8 @@ def decide(
         monthly_budget: What may be spent a month; None for no limit.
         metric: How a person calls the primary metric, for graded scores.
         general_use: The model is to be asked anything, not this task alone: lost conduct is then a veto too.
+        unfinished: What is to be said of a training that ended before it had learned what it could (half a sentence): nothing
+            is then concluded against fine-tuning.
 
     Raises:
         ValueError: No arms, or a comparison that the rules need is missing.
@@ -73,6 +76,7 @@ def decide(
         monthly_budget,
         metric,
         general_use,
+        unfinished,
     )
     if all(a.score.high < USELESS for a in arms):
         verdict = _none_works(case)
@@ -99,6 +103,7 @@ class _Case:
     budget: float | None
     metric: str
     general_use: bool
+    unfinished: str = ""
 
     @property
     def untrained(self) -> list[ArmResult]:
@@ -146,6 +151,8 @@ class _Case:
     def further_reasons(self) -> list[str]:
         """What a reader wants to know whatever the verdict is."""
         out = forgetting_reasons(self.forgetting)
+        if self.unfinished:
+            out.append(f"Of the tuned model: {self.unfinished}.")
         if self.needs_documents and any(a.requires_training and not _retrieves(a) for a in self.arms.values()):
             out.append("The answers rest on documents, so a tuned model without retrieval is not offered.")
         unpriced = [a.name for a in self.offered if a.name not in self.costs]
@@ -164,7 +171,7 @@ def _weigh(case: _Case) -> Verdict:
         return _vetoed(case, winners[0])
     rival = case.best_untrained
     if all(case.between(a, rival).high < case.smallest_worth for a in case.offered):
-        return _keep_untrained(case, case.offered[0])
+        return (_unfinished if case.unfinished else _keep_untrained)(case, case.offered[0])
     return _cannot_tell(case, case.offered[0])
 
 
@@ -213,6 +220,17 @@ def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
         f"({interval(c.low, c.high)}), where at least {points(case.smallest_worth)} would be worth having."
     )
     return Verdict(choice.name, sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
+
+
+def _unfinished(case: _Case, arm: ArmResult) -> Verdict:
+    """The trained arm loses as it is, and may win with more time."""
+    choice, tie = _cheapest_tied(case)
+    sentence = (
+        f"Cannot tell: {plain_name(choice.name)} {achieved(choice, case.metric)} and {plain_name(arm.name)} {achieved_too(arm)}, "
+        f"but {case.unfinished}. Use {plain_name(choice.name)} meanwhile, and give the training more time (--max-minutes) "
+        f"before you decide against it."
+    )
+    return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
 
 
 def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:

@@ -266,8 +266,7 @@ def _settings(
     """The loop's settings; planned once and kept with the run, so that a resumed training has the same."""
     if kept := folder.read_state().get("settings"):
         return Settings(**kept)
-    steps = steps_of(len(examples), plan.batch_size, plan.epochs) * objective.repeats
-    full = min(steps, plan.max_steps or 10**9)
+    full = _full_steps(plan, objective, len(examples))
     total = full
     if plan.seconds is not None:
         fitting = _fitting_steps(model, forward, objective, examples, held, plan)
@@ -289,6 +288,11 @@ def _settings(
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.write_state("queued", settings=asdict(settings), identity=identity)
     return settings
+
+
+def _full_steps(plan: Plan, objective: Objective, examples: int) -> int:
+    """Steps of the plan, had it all the time."""
+    return min(steps_of(examples, plan.batch_size, plan.epochs) * objective.repeats, plan.max_steps or 10**9)
 
 
 def _fitting_steps(
@@ -327,6 +331,6 @@ def _part(
         objective=plan.objective, method=plan.method, examples=examples, supervised_tokens=p.supervised_tokens, tokens=p.tokens,
         tokens_per_second=p.tokens / max(p.seconds, 1e-9), peak_memory_bytes=peak, steps=p.step, best_step=p.best_step or p.step,
         seconds=p.seconds, train_loss=p.train_loss, validation_loss=[] if trainer.objective.validates else p.validation_loss, metrics=p.metrics, truncated=truncated, stopped_because=p.ending,
-        in_words=" ".join(filter(None, words)), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps, "computed": way},
+        in_words=" ".join(filter(None, words)), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps, "full_steps": _full_steps(plan, trainer.objective, examples), "computed": way},
         device=model.device.name, dtype=model.device.dtype,
     )  # fmt: skip
