@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 TORCH_INDEX := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu)
 
+# Tests run in so many processes, each on one core; every process needs about 4 GB.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 || echo $$n)
 # The last releases of older lines of OpenAI's SDK, which tests run programs with.
 OLDER_SDKS := 1.109.1 2.54.0
 
@@ -16,7 +18,7 @@ demo: setup  ## the main job on shipped data and the embedded model
 	$(BIN)/postgrad demo
 
 test: setup-dev  ## all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: setup-dev  ## style, types
 	$(BIN)/ruff format --check src tests bench
