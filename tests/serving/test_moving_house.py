@@ -24,6 +24,19 @@ TRAINED, HELD = examples(20), b"\n".join(examples(36).splitlines()[20:])
 ENDED = ("succeeded", "failed", "cancelled")
 
 
+def job(client, data, model="gpt-4o-mini", **more):
+    file = client.files.create(file=io.BytesIO(data), purpose="fine-tune")
+    return client.fine_tuning.jobs.create(model=model, training_file=file.id, **more)
+
+
+def ended(client, one):
+    return until(lambda: (j := client.fine_tuning.jobs.retrieve(one.id)).status in ENDED and j, 150)
+
+
+def lines(rows):
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
 @pytest.fixture(scope="module")
 def old(tmp_path_factory, tiny_folder):
     """A server with three jobs: a whole one, one whose file was deleted, and one that failed."""
@@ -31,18 +44,13 @@ def old(tmp_path_factory, tiny_folder):
     process.start()
     client = openai.OpenAI(base_url=process.address, api_key="x", max_retries=0, timeout=60)
 
-    def job(data, **more):
-        file = client.files.create(file=io.BytesIO(data), purpose="fine-tune")
-        return client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file=file.id, **more)
-
     validation = client.files.create(file=io.BytesIO(HELD), purpose="fine-tune").id
-    whole = job(TRAINED, validation_file=validation, suffix="desk", seed=3, hyperparameters={"n_epochs": 2, "batch_size": 5, "learning_rate_multiplier": 0.5})  # fmt: skip
-    lost = job(TRAINED, hyperparameters={"n_epochs": 1})
-    failed = job(examples(3))
+    whole = job(client, TRAINED, validation_file=validation, suffix="desk", seed=3, hyperparameters={"n_epochs": 2, "batch_size": 5, "learning_rate_multiplier": 0.5})  # fmt: skip
+    lost = job(client, TRAINED, hyperparameters={"n_epochs": 1})
+    failed = job(client, examples(3))
     client.files.delete(lost.training_file)
     jobs = {"whole": whole, "lost": lost, "failed": failed}
-    for name, one in jobs.items():
-        jobs[name] = until(lambda one=one: (j := client.fine_tuning.jobs.retrieve(one.id)).status in ENDED and j, 150)
+    jobs = {name: ended(client, one) for name, one in jobs.items()}
     assert [jobs[n].status for n in jobs] == ["succeeded", "succeeded", "failed"]
     yield process, jobs
     process.end()
@@ -158,20 +166,13 @@ def test_jobs_of_other_methods_and_one_that_began_with_another(old, tmp_path, ti
     monkeypatch.setenv("POSTGRAD_DTYPE", "float32")
     client = openai.OpenAI(base_url=process.address, api_key="x", max_retries=0, timeout=60)
 
-    def job(rows, model, **more):
-        file = client.files.create(file=io.BytesIO("\n".join(map(json.dumps, rows)).encode()), purpose="fine-tune")
-        return client.fine_tuning.jobs.create(model=model, training_file=file.id, **more)
-
     pairs = list(preferences(34))
-    held = client.files.create(file=io.BytesIO("\n".join(map(json.dumps, pairs[20:])).encode()), purpose="fine-tune").id
+    held = client.files.create(file=io.BytesIO(lines(pairs[20:])), purpose="fine-tune").id
     made = [
-        job(pairs[:20], jobs["whole"].fine_tuned_model, method=dpo(beta=0.5, n_epochs=1), suffix="pairs", validation_file=held),
-        job(list(tasks(10)), "o4-mini", method=reinforcement(n_epochs=1, compute_multiplier=0.25), suffix="graded"),
+        job(client, lines(pairs[:20]), jobs["whole"].fine_tuned_model, method=dpo(beta=0.5, n_epochs=1), suffix="pairs", validation_file=held),
+        job(client, lines(tasks(10)), "o4-mini", method=reinforcement(n_epochs=1, compute_multiplier=0.25), suffix="graded"),
     ]  # fmt: skip
-    made = [
-        until(lambda one=one: (j := client.fine_tuning.jobs.retrieve(one.id)).status in ENDED and j, 150)
-        for one in made
-    ]
+    made = [ended(client, one) for one in made]
     assert [j.status for j in made] == ["succeeded"] * 2
     common = (
         "import",
