@@ -21,7 +21,7 @@ from postgrad.report import LeftOutPart
 from postgrad.storage import Blobs, StageStore, stage_key
 
 USUAL_MINUTES = 15.0
-"""What nobody asked for by name is sized for a run of so many minutes, where no limit is given."""
+"""A run of 500 short examples is planned for so many minutes, where no limit is given."""
 
 
 class Job:
@@ -86,8 +86,8 @@ class Job:
 
     @property
     def pace(self) -> float:
-        """Minutes of the run that its optional parts are sized for: the search for a prompt, the general benchmarks, a
-        learning curve that nobody asked for. The training and the arms take what they take, unless there is a limit."""
+        """Minutes that the search for a prompt, the general benchmarks and a learning curve that nobody asked for are sized
+        for: the run's limit; of other commands the usual minutes."""
         return self.recipe.max_minutes or USUAL_MINUTES
 
     def seconds_for_extras(self) -> float:

@@ -62,9 +62,8 @@ def move(
     yield Stage("fetch", f"Fetching fine-tuning jobs from {account.url}")
     jobs = yield from fetch(account, out, only, stopped)
     moved = [Moved(job) for job in jobs]
-    for one in (
-        reversed(moved) if base else []
-    ):  # the oldest first: a job may have trained an earlier one's model further
+    oldest_first = moved[::-1] if base else []  # a job may have trained an earlier one's model further
+    for one in oldest_first:
         try:
             one.retrained = yield from retrain(one.fetched, base or "", stopped)
             if how is not None and one.retrained is not None:
