@@ -1,7 +1,8 @@
 """Kills server and training processes at random moments (kill -9) and looks whether any job is lost or done twice.
 
 `python bench/kill_jobs.py --cycles 200` from the checkout; jobs of a tiny model run all the while. Prints one line a cycle
-to stderr and a summary as JSON to stdout; exit code 1 if anything is wrong.
+to stderr and a summary as JSON to stdout; exit code 1 if anything is wrong. A training that dies ten times without a step is
+given up on purpose, so that after five kills without a step the next one waits for one.
 """
 
 from __future__ import annotations
@@ -49,12 +50,15 @@ def run(server: Process, cycles: int, longest: float, draw: random.Random) -> in
     file = client.files.create(file=io.BytesIO(examples(20)), purpose="fine-tune").id
     made: list[str] = []
     killed: collections.Counter[str] = collections.Counter()
-    began = time.monotonic()
+    began, patience, before = time.monotonic(), 0, 0
     for cycle in range(cycles):
         while sum(client.fine_tuning.jobs.retrieve(j).finished_at is None for j in made[-3:]) < 2:
             hard = {"batch_size": 1, "n_epochs": draw.randint(5, 50)}
             made.append(client.fine_tuning.jobs.create(model="gpt-4o", training_file=file, hyperparameters=hard).id)
         time.sleep(draw.uniform(0.2, longest))
+        while (after := progress(client, made)) == before and patience >= 5:
+            time.sleep(0.5)
+        patience, before = (0 if after > before else patience) + 1, after
         what = draw.choice(["worker", "worker", "server", "both"])
         workers = server.workers()
         if what in ("server", "both"):
@@ -84,6 +88,14 @@ def run(server: Process, cycles: int, longest: float, draw: random.Random) -> in
     result = {"cycles": cycles, "kills": killed, "jobs": len(made), "minutes": round(minutes, 1), "faults": faults}
     print(json.dumps(result, indent=1))
     return 1 if faults or any("WRONG" in k for k in killed) else 0
+
+
+def progress(client: openai.OpenAI, made: list[str]) -> int:
+    """Grows with every step told of the newest jobs and every job that ends."""
+    jobs = [client.fine_tuning.jobs.retrieve(job) for job in made[-3:]]
+    told = [client.fine_tuning.jobs.list_events(job.id, limit=1).data for job in jobs if job.status == "running"]
+    steps = [int(event.data["step"]) for some in told for event in some if event.type == "metrics"]  # type: ignore[index]
+    return 10_000 * (len(made) - sum(job.finished_at is None for job in jobs)) + max(steps, default=0)
 
 
 def wrong(client: openai.OpenAI, job_id: str) -> list[str]:

@@ -196,3 +196,14 @@ def test_what_a_training_that_was_cut_short_is(losses, best, total, cut) -> None
         steps=100, best_step=best, seconds=1, validation_loss=losses, settings={"total_steps": total, "full_steps": 630},
     )  # fmt: skip
     assert bool(part.cut_short) is cut and (not cut or "100 of 630 steps" in part.cut_short)
+
+
+def test_answers_hardly_better_than_a_strangers_are_of_no_use() -> None:
+    rag, tuned = arm("rag", 17, half=0.02), arm("fine_tuned", 22, half=0.02)
+    pairs = [versus(tuned, rag, half=0.02)]
+    assert decide([rag, tuned], pairs).recommendation == "fine_tune"
+    verdict = decide([rag, tuned], pairs, strangers=0.16, metric="chrF")
+    assert verdict.recommendation == "cannot_tell" and "another request scores 16" in verdict.sentence
+    assert decide([rag, tuned], pairs, strangers=0.05).recommendation == "fine_tune"
+    cut = decide([rag, tuned], pairs, strangers=0.16, unfinished="its training was cut")
+    assert "more time (--max-minutes), or try a larger base" in cut.sentence

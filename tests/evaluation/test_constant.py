@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from postgrad.evaluation.constant import constant_answer, constant_baseline
+from postgrad.evaluation.constant import constant_answer, constant_baseline, strangers_score
 from postgrad.evaluation.metrics.choose import choose_metric
 from postgrad.measures import ArmResult, Score
 from postgrad.records import Conversation, Message, Source
@@ -55,3 +55,20 @@ def test_objects_take_the_commonest_value_of_each_key() -> None:
 def test_answers_that_never_recur_have_no_such_rival(answers: list[str]) -> None:
     rows = records(answers)
     assert constant_answer(choose_metric(rows), rows) is None
+
+
+def test_what_the_right_answer_to_another_request_scores() -> None:
+    texts = records(
+        [
+            f"The {thing} stands in the {room} by the window."
+            for thing in ("chair", "lamp")
+            for room in ("hall", "attic", "den")
+        ]
+    )
+    choice = choose_metric(texts, "chrf")
+    assert 0.5 < strangers_score(choice, texts) < 0.95
+    assert choice.measure([r.answer_text for r in texts], texts).scores == (1.0,) * 6
+    same = records(["All the same."] * 6)
+    assert strangers_score(choose_metric(same, "chrf"), same) == 0.0, "the same answer is no stranger's"
+    labels = records(["yes", "no"] * 10)
+    assert strangers_score(choose_metric(labels), labels) == 0.0

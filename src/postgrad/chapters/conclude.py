@@ -19,6 +19,7 @@ from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
+from postgrad.evaluation.constant import strangers_score
 from postgrad.evaluation.slices import worst_slices
 from postgrad.evaluation.statistics import compare_arms
 from postgrad.measures import ArmResult, Comparison, Forgetting
@@ -62,6 +63,7 @@ def conclude(
         results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
         needs_documents=needs_documents(data), metric=data.choice.primary.title,
         general_use=job.recipe.decision.general_use, unfinished=trained.part.cut_short if trained else "",
+        strangers=strangers_score(data.choice, data.test),
     )  # fmt: skip
     cost = _cost(job, results, trained)
     return Report(

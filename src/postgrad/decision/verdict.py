@@ -29,6 +29,8 @@ SMALLEST_WORTH = 0.02
 USELESS = 0.05
 """An arm whose interval lies below this is of no use to anybody, however it compares."""
 CHEAPEST_FIRST = ("base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag")
+HARDLY = 0.1
+"""So much of the way from the score of a stranger's answer to a full score the best arm must have come."""
 _TWO_SIDED_95 = 1.959964
 
 
@@ -44,6 +46,7 @@ def decide(
     metric: str = "",
     general_use: bool = False,
     unfinished: str = "",
+    strangers: float = 0.0,
 ) -> Verdict:
     """What to do with these measurements.
 
@@ -60,6 +63,7 @@ def decide(
         general_use: The model is to be asked anything, not this task alone: lost conduct is then a veto too.
         unfinished: What is to be said of a training that ended before it had learned what it could (half a sentence): nothing
             is then concluded against fine-tuning.
+        strangers: What the right answer to another request scores (metrics of likeness; 0 where that is no question).
 
     Raises:
         ValueError: No arms, or a comparison that the rules need is missing.
@@ -77,8 +81,9 @@ def decide(
         metric,
         general_use,
         unfinished,
+        strangers,
     )
-    if all(a.score.high < USELESS for a in arms):
+    if all(a.score.high < USELESS for a in arms) or case.hardly_told_apart:
         verdict = _none_works(case)
     elif not case.untrained:
         sentence = "Cannot tell: only trained arms were measured, so there is nothing to compare them with."
@@ -104,6 +109,13 @@ class _Case:
     metric: str
     general_use: bool
     unfinished: str = ""
+    strangers: float = 0.0
+
+    @property
+    def hardly_told_apart(self) -> bool:
+        """Whether the best answers score hardly more than right answers to other requests."""
+        best = max(a.score.value for a in self.arms.values())
+        return USELESS <= self.strangers < 1 and (best - self.strangers) / (1 - self.strangers) < HARDLY
 
     @property
     def untrained(self) -> list[ArmResult]:
@@ -266,11 +278,15 @@ def _untrained_only(case: _Case) -> Verdict:
 
 def _none_works(case: _Case) -> Verdict:
     best = max(case.arms.values(), key=lambda a: a.score.value)
+    stranger, reason = "", f"The intervals of all arms lie below {points(USELESS)} points."
+    if case.hardly_told_apart:
+        stranger = f", and the right answer to another request scores {points(case.strangers)}"
+        reason = "Texts of one kind are alike in words and letters whatever they say: no arm gets far beyond that."
+    mend = "Give the training more time (--max-minutes), or try" if case.unfinished else "Try"
     sentence = (
-        f"None works: even the best arm, {plain_name(best.name)}, {achieved(best, case.metric)}. Try a larger base "
+        f"None works: even the best arm, {plain_name(best.name)}, {achieved(best, case.metric)}{stranger}. {mend} a larger base "
         f"model or more examples, and look at the sample answers: the task may be unclear."
     )
-    reason = f"The intervals of all arms lie below {points(USELESS)} points."
     return Verdict("cannot_tell", sentence, (reason,))
 
 

@@ -1,6 +1,7 @@
-"""The simplest rival of all: always the commonest answer of the training part. An arm that does not beat it has learned nothing.
+"""The simplest rivals of all: always the commonest answer of the training part, and the right answer to another request. An arm that
+does not beat them has learned nothing.
 
-Only where answers recur, and only for metrics that look at the answer alone.
+The first only where answers recur, the second only where likeness of text is measured; both only for metrics that look at the answer alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from postgrad.evaluation.metrics.normal import plain
 from postgrad.evaluation.statistics import compare, score_interval
 from postgrad.measures import ArmResult, Score
 from postgrad.records import Record
+
+ALIKE = ("token_f1", "chrf", "bleu", "rouge_1", "rouge_2", "rouge_l", "embedding")
+"""Metrics of likeness, which are above 0 for any two texts of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +101,20 @@ def _listed(names: Sequence[str]) -> str:
 
 def _verb(names: Sequence[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
+
+
+def strangers_score(choice: Choice, test: Sequence[Record]) -> float:
+    """What the right answers to other requests of the test part score, where likeness of text is measured: texts of one kind share
+    words and letters whatever they say, and no arm should be praised for those. 0 for other metrics."""
+    if choice.primary.name not in ALIKE or len(test) < 2:
+        return 0.0
+    answers = [reference_of(r) for r in test]
+    shifts = {1, len(test) // 3, len(test) // 2} - {0}
+    cases = [
+        Case(answers[(i + shift) % len(test)], answers[i], r)
+        for shift in sorted(shifts)
+        for i, r in enumerate(test)
+        if answers[(i + shift) % len(test)] != answers[i]
+    ]
+    scores = choice.primary.measure(cases).scores if cases else ()
+    return sum(scores) / len(scores) if scores else 0.0
