@@ -1,6 +1,7 @@
 """Answers held to a form: whatever a model with random weights says, it is JSON after the schema."""
 
 import json
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -63,7 +64,7 @@ def follows(value, schema) -> bool:
         return type(value) is int and schema["minimum"] <= value <= schema["maximum"]
     if kind == "string":
         fits = isinstance(value, str) and len(value) <= schema.get("maxLength", 6)
-        return fits and ("pattern" not in schema or (value[2] == "-" and value[3:].isdigit()))
+        return fits and bool(re.search(schema.get("pattern", ""), value))
     return type(value) is {"boolean": bool, "null": type(None)}[kind]
 
 
