@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from postgrad.registry.job_tables import JobRow
@@ -27,10 +27,16 @@ def finish_of(session: Session, row: JobRow, devices: Callable[[str], int]) -> i
     own = _rate(session, row)
     if own is None:
         return None
-    ahead = (JobRow.status == "queued") & (JobRow.number < row.number)
-    at_work = JobRow.status.in_(("running", "pausing"))
-    others = session.scalars(select(JobRow).where(JobRow.host == row.host, ahead | at_work))
-    seconds = sum(_left(other, own if other.base == row.base else _rate(session, other) or own) for other in others)
+    at_work = (JobRow.host == row.host, JobRow.status.in_(("running", "pausing")))
+    seconds = sum(
+        _left(other, _rate(session, other) or own) for other in session.scalars(select(JobRow).where(*at_work))
+    )
+    ahead = (JobRow.host == row.host, JobRow.status == "queued", JobRow.number < row.number)
+    works = (
+        select(JobRow.base, func.sum(JobRow.work)).where(*ahead).group_by(JobRow.base)
+    )  # summed there: thousands may wait
+    for base, work in session.execute(works):
+        seconds += (own if base == row.base else _rate_on(session, row.host, base) or own) * (work or 0)
     return now() + round(seconds / max(1, devices(row.host)) + own * row.work)
 
 
@@ -44,7 +50,11 @@ def rate_of(jobs: Sequence[JobRow]) -> float | None:
 
 
 def _rate(session: Session, row: JobRow) -> float | None:
-    same = (JobRow.host == row.host, JobRow.base == row.base, JobRow.status.in_(("succeeded", "running")))
+    return _rate_on(session, row.host, row.base)
+
+
+def _rate_on(session: Session, host: str, base: str) -> float | None:
+    same = (JobRow.host == host, JobRow.base == base, JobRow.status.in_(("succeeded", "running")))
     return rate_of(session.scalars(select(JobRow).where(*same).order_by(JobRow.number.desc()).limit(_EARLIER)).all())
 
 
