@@ -33,7 +33,7 @@ def learning_curve(
 ) -> Working[CurvePart | None]:
     """The curve through the trained arm's score and those of trainings on less; None where none is wanted.
 
-    Unasked it is made as far as the run's pace leaves time, and its part of the report says so where it does not. Afterwards
+    Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not. Afterwards
     the model answers with the whole training's weights, as before.
     """
     if trained is None or job.recipe.evaluation.curve == []:
@@ -108,7 +108,7 @@ def _without(wished: Sequence[float], large: Sequence[float], taken: Sequence[fl
 
 def _left(job: Job) -> float | None:
     """Seconds that the curve may take; None for any number."""
-    return None if job.recipe.evaluation.curve else job.seconds_for_extras()
+    return None if job.recipe.evaluation.curve else job.seconds_left()
 
 
 def _why_not(job: Job, data: Data, wished: Sequence[float], costs: dict[float, float]) -> str:
@@ -118,6 +118,6 @@ def _why_not(job: Job, data: Data, wished: Sequence[float], costs: dict[float, f
             f"{100 * max(wished):g} % would have fewer than {FEWEST_EXAMPLES}."
         )
     return (
-        f"No learning curve, to keep to {job.pace:g} minutes: it would take about "
+        f"No learning curve, to keep to {job.recipe.max_minutes:g} minutes: it would take about "
         f"{duration(sum(costs.values()))} more. The same command with --curve makes it; what is done is not done again."
     )

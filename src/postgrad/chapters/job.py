@@ -86,13 +86,9 @@ class Job:
 
     @property
     def pace(self) -> float:
-        """Minutes that the search for a prompt, the general benchmarks and a learning curve that nobody asked for are sized
-        for: the run's limit; of other commands the usual minutes."""
+        """Minutes that the search for a prompt and the general benchmarks are sized for: the run's limit; of other commands the
+        usual minutes."""
         return self.recipe.max_minutes or USUAL_MINUTES
-
-    def seconds_for_extras(self) -> float:
-        """Seconds of that pace that are left."""
-        return self.pace * 60 - (time.monotonic() - self.started)
 
     def kept(self, stage: str, inputs: Mapping[str, Any], packages: tuple[str, ...]) -> tuple[str, Any | None]:
         """The key of a stage and its stored result, if there is one."""

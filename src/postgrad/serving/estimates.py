@@ -28,13 +28,11 @@ def finish_of(session: Session, row: JobRow, devices: Callable[[str], int]) -> i
     if own is None:
         return None
     at_work = (JobRow.host == row.host, JobRow.status.in_(("running", "pausing")))
-    seconds = sum(
-        _left(other, _rate(session, other) or own) for other in session.scalars(select(JobRow).where(*at_work))
-    )
+    others = session.scalars(select(JobRow).where(*at_work))
+    seconds = sum(_left(other, _rate(session, other) or own) for other in others)
     ahead = (JobRow.host == row.host, JobRow.status == "queued", JobRow.number < row.number)
-    works = (
-        select(JobRow.base, func.sum(JobRow.work)).where(*ahead).group_by(JobRow.base)
-    )  # summed there: thousands may wait
+    # summed by the database: thousands may wait
+    works = select(JobRow.base, func.sum(JobRow.work)).where(*ahead).group_by(JobRow.base)
     for base, work in session.execute(works):
         seconds += (own if base == row.base else _rate_on(session, row.host, base) or own) * (work or 0)
     return now() + round(seconds / max(1, devices(row.host)) + own * row.work)
