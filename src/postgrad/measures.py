@@ -5,6 +5,7 @@ All scores and differences are shares in [0, 1] (or [-1, 1]); intervals are 95 %
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -149,3 +150,11 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = field(default=())
     examples_needed: int | None = None
+
+
+def still_falling(validation_loss: Sequence[tuple[int, float]]) -> bool:
+    """Whether a training ended while it was still learning: the last (step, loss) is the lowest, by 2 % under the one before."""
+    if len(validation_loss) < 2:
+        return False
+    *before, (_, last) = validation_loss
+    return last < min(loss for _, loss in before) and last <= 0.98 * before[-1][1]

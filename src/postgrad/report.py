@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from postgrad.measures import still_falling
 from postgrad.report_advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
 
 SCHEMA_VERSION = 1
@@ -225,10 +226,7 @@ class TrainingPart(_Part):
     @property
     def still_falling(self) -> bool:
         """Whether validation loss was at its lowest at the end, and clearly lower than the time before."""
-        if len(self.validation_loss) < 2 or self.best_step < self.steps:
-            return False
-        (_, before), (_, last) = self.validation_loss[-2:]
-        return last <= 0.98 * before
+        return still_falling(self.validation_loss)
 
     @property
     def cut_short(self) -> str:

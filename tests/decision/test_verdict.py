@@ -187,6 +187,7 @@ def test_nothing_is_concluded_against_a_training_that_was_cut_short() -> None:
         ([(50, 1.0), (100, 0.8)], 100, 630, False),
         ([(50, 0.8), (100, 1.0)], 50, 100, False),
         ([(50, 0.8), (100, 0.799)], 100, 100, False),
+        ([(50, 0.7), (75, 1.0), (100, 0.8)], 50, 100, False),
         ([], 100, 100, False),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from postgrad.errors import TrainingError
+from postgrad.measures import still_falling
 from postgrad.models.device import is_out_of_memory
 from postgrad.models.render import Rendered
 from postgrad.run import RunFolder, Step
@@ -354,7 +355,7 @@ def in_words(progress: Progress) -> str:
             else f"and the training loss went from {began:.3f} to {ended:.3f}: the rate may be too high"
         )
         text += f" After that it rose to {last:.3f} {why}; the weights of step {progress.best_step} were kept."
-    elif progress.best_step == progress.validation_loss[-1][0]:
+    elif still_falling(progress.validation_loss):
         text += " It was still falling at the end: more epochs or more data may help."
     return text
 

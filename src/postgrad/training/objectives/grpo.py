@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from postgrad.errors import DataError, TrainingError
+from postgrad.errors import TrainingError
 from postgrad.models.generate import Decoding
 from postgrad.models.prompts import Prompt, render_prompt
 from postgrad.models.render import Rendered, Renderer, TooLong
@@ -27,6 +27,7 @@ from postgrad.records import Record, Task
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import Objective, Prepared, Start
+from postgrad.training.objectives.preparing import prepared
 from postgrad.training.rewards import Reward
 from postgrad.training.sampling import Sampled, cache_tokens, sample
 from postgrad.training.sequences import token_logprobs
@@ -97,23 +98,13 @@ class Grpo(Objective):
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Prompts of tasks, each with room for an answer; all faulty ones are named in one error."""
-        found: list[Prompt | None] = []
-        faults: list[str] = []
-        for record in records:
-            if not isinstance(record, Task):
-                raise DataError(
-                    f"{record.source}: grpo trains on tasks, not on {type(record).__name__}.",
-                    "Give prompts with what a grader needs to judge an answer.",
-                )
-            try:
-                found.append(render_prompt(self.renderer, record, self.answer_tokens, self.max_length, self.too_long))
-            except DataError as error:
-                faults.append(str(error).replace("\n", " "))
-        if faults:
-            shown = "\n  ".join(faults[:10]) + (f"\n  and {len(faults) - 10} more" if len(faults) > 10 else "")
-            raise DataError(f"{len(faults)} of {len(records)} prompts cannot be trained on:\n  {shown}")
-        prompts = [p for p in found if p is not None]
-        return Prepared(tuple(prompts), len(found) - len(prompts), sum(p.truncated > 0 for p in prompts))
+        return prepared(
+            records, Task, self._rendered, "prompts", "grpo trains on tasks",
+            "Give prompts with what a grader needs to judge an answer.",
+        )  # fmt: skip
+
+    def _rendered(self, task: Task) -> Prompt | None:
+        return render_prompt(self.renderer, task, self.answer_tokens, self.max_length, self.too_long)
 
     def weight(self, example: Rendered) -> float:
         """Every answer counts alike."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import torch
 
-from postgrad.errors import DataError
 from postgrad.models.pairs import Pair, render_pair
 from postgrad.models.render import Rendered, Renderer, TooLong
 from postgrad.records import Preference, Record
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import Objective, Prepared
+from postgrad.training.objectives.preparing import prepared
 from postgrad.training.sequences import token_logprobs
 from postgrad.training.tally import Tally
 
@@ -62,28 +62,13 @@ class PairObjective(Objective):
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Renders pairs; all faulty ones are named in one error."""
-        pairs: list[Pair] = []
-        faults: list[str] = []
-        dropped = 0
-        for record in records:
-            if not isinstance(record, Preference):
-                raise DataError(
-                    f"{record.source}: {self.name} trains on preferences, not on {type(record).__name__}.",
-                    "Give pairs of a chosen and a rejected answer; for single answers use --objective sft.",
-                )
-            try:
-                pair = render_pair(self.renderer, record, self.max_length, self.too_long)
-            except DataError as error:
-                faults.append(str(error).replace("\n", " "))
-                continue
-            if pair is None:
-                dropped += 1
-            else:
-                pairs.append(pair)
-        if faults:
-            shown = "\n  ".join(faults[:10]) + (f"\n  and {len(faults) - 10} more" if len(faults) > 10 else "")
-            raise DataError(f"{len(faults)} of {len(records)} pairs cannot be trained on:\n  {shown}")
-        return Prepared(tuple(pairs), dropped, sum(p.truncated > 0 for p in pairs))
+        return prepared(
+            records, Preference, self._rendered, "pairs", f"{self.name} trains on preferences",
+            "Give pairs of a chosen and a rejected answer; for single answers use --objective sft.",
+        )  # fmt: skip
+
+    def _rendered(self, record: Preference) -> Pair | None:
+        return render_pair(self.renderer, record, self.max_length, self.too_long)
 
     def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
         (pair,) = _pairs([example])

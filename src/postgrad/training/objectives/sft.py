@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from postgrad.errors import DataError
 from postgrad.models.render import Rendered, Renderer, TooLong
 from postgrad.records import Conversation, Record
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import Objective, Prepared
+from postgrad.training.objectives.preparing import prepared
 
 
 class Sft(Objective):
@@ -30,25 +30,13 @@ class Sft(Objective):
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Renders conversations; all faulty ones are named in one error."""
-        examples: list[Rendered] = []
-        faults: list[str] = []
-        dropped = 0
-        for record in records:
-            if not isinstance(record, Conversation):
-                raise DataError(f"{record.source}: sft trains on conversations, not on {type(record).__name__}.")
-            try:
-                rendered = self.renderer.render_for_training(record, self.max_length, self.too_long)
-            except DataError as error:
-                faults.append(str(error).replace("\n", " "))
-                continue
-            if rendered is None:
-                dropped += 1
-            else:
-                examples.append(rendered)
-        if faults:
-            shown = "\n  ".join(faults[:10]) + (f"\n  and {len(faults) - 10} more" if len(faults) > 10 else "")
-            raise DataError(f"{len(faults)} of {len(records)} examples cannot be trained on:\n  {shown}")
-        return Prepared(tuple(examples), dropped, sum(e.truncated > 0 for e in examples))
+        return prepared(
+            records, Conversation, self._rendered, "examples", "sft trains on conversations",
+            "Pairs of a better and a worse answer are for --objective dpo, raw text is for --objective pretrain.",
+        )  # fmt: skip
+
+    def _rendered(self, record: Conversation) -> Rendered | None:
+        return self.renderer.render_for_training(record, self.max_length, self.too_long)
 
     def weight(self, example: Rendered) -> float:
         return sum(example.weights)
