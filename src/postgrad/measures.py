@@ -119,6 +119,7 @@ class Forgetting:
         kind: What it is about, where it belongs to the battery.
         title: How a person calls it; empty: the name.
         note: What a reader must know of it.
+        guessed: Whether the base is not seen to do better than chance: there is no ability that could be lost.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Forgetting:
     kind: str = ""
     title: str = ""
     note: str = ""
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

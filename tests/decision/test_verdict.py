@@ -163,6 +163,20 @@ def test_lost_conduct_is_said_and_a_veto_only_where_the_model_is_to_be_asked_any
     assert "6 of 6 had too few items to tell." in decide(arms, pairs, without).sentence
 
 
+def test_a_base_that_guesses_has_nothing_to_lose() -> None:
+    guessed = [
+        Forgetting(f"b{i}", 109, 0.26, 0.1, -0.16, -0.25, -0.08, "cannot_tell", kind="arithmetic", guessed=True)
+        for i in range(2)
+    ]
+    known = [Forgetting(f"k{i}", 200, 0.5, 0.5, 0.0, -0.03, 0.03, "cannot_tell", kind="knowledge") for i in range(3)]
+    arms = [BASE, FEW, TUNED]
+    found = decide(arms, all_pairs(*arms), [*known, *guessed])
+    assert found.recommendation == "fine_tune"
+    assert "3 of 5 had too few items to tell (the base only guesses at 2)" in found.sentence
+    assert any("nothing to lose: b0, b1" in reason for reason in found.reasons)
+    assert "nothing could be lost" in decide(arms, all_pairs(*arms), guessed).sentence
+
+
 def test_nothing_right_and_nothing_trained_recommends_nothing() -> None:
     arms = arm("base", 0, n=8, half=0.4), arm("prompted", 0, n=8, half=0.4)
     verdict = decide(arms, all_pairs(*arms))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         print(f"postgrad: there is no command {given[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
+    # read when torch is loaded, here and in processes that this one starts: threads that wait let go of their cores, so that
+    # two trainings, or a server and a training, do not hold up one another
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from postgrad.cli.door import enter
 
     module = importlib.import_module(f"postgrad.cli.{given[0].replace('-', '_')}")

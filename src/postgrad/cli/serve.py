@@ -50,8 +50,6 @@ def command(
     if (certfile is None) != (keyfile is None):
         raise UsageError("TLS takes both --certfile and --keyfile.", "Give the other one too, or neither.")
     names = _aliases(alias or [])
-    # read when torch is loaded, here and in trainings: threads that wait let go of the cores, which both of them need
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
     import uvicorn
 

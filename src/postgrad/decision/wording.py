@@ -95,11 +95,14 @@ def forgetting_reasons(forgetting: Sequence[Forgetting]) -> list[str]:
     kept = [plain_benchmark(f) for f in others if f.verdict == "kept"]
     if kept:
         out.append(f"Kept, a loss of {points(forgetting[0].margin)} points or more is excluded: {', '.join(kept)}.")
-    open_ones = [f"{plain_benchmark(f)} ({f.n})" for f in others if f.verdict == "cannot_tell"]
+    open_ones = [f"{plain_benchmark(f)} ({f.n})" for f in others if f.verdict == "cannot_tell" and not f.guessed]
     if open_ones:
         out.append(
             f"Too few items to tell whether {points(forgetting[0].margin)} points were lost: {', '.join(open_ones)}."
         )
+    guessed = [plain_benchmark(f) for f in others if f.guessed]
+    if guessed:
+        out.append(f"The base only guesses, and has nothing to lose: {', '.join(guessed)}.")
     return out
 
 
@@ -114,7 +117,7 @@ def forgetting_reason(f: Forgetting) -> str:
         "lost": f"a loss of more than {points(f.margin)} points is certain",
         "cannot_tell": f"too few items to tell whether {points(f.margin)} points were lost",
     }
-    return f"{figures}; {verdicts[f.verdict]}."
+    return f"{figures}; {'the base only guesses, and has nothing to lose' if f.guessed else verdicts[f.verdict]}."
 
 
 def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
@@ -135,17 +138,18 @@ def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
     if not abilities:
         return "knowledge was not tested"
     single = [f for f in abilities if f.kind != "together"]
-    open_ones = [plain_benchmark(f) for f in single if f.verdict == "cannot_tell"]
+    guessed = sum(f.guessed for f in single)
+    if guessed == len(single):
+        return "the base only guesses at every general benchmark, so that nothing could be lost"
+    aside = f" (the base only guesses at {guessed})" if guessed else ""
+    open_ones = [plain_benchmark(f) for f in single if f.verdict == "cannot_tell" and not f.guessed]
     if not open_ones:
-        return "no general benchmark was lost"
+        return f"no general benchmark was lost{aside}"
     whole = next((f for f in abilities if f.kind == "together" and f.verdict == "kept"), None)
     if whole:
         return f"a loss of {points(whole.margin)} points over all {whole.n:,} general items is excluded"
-    if len(open_ones) < A_FEW:
-        return f"no general benchmark is known to be lost, though {' and '.join(open_ones)} had too few items to tell"
-    return (
-        f"no general benchmark is known to be lost, though {len(open_ones)} of {len(single)} had too few items to tell"
-    )
+    open_part = " and ".join(open_ones) if len(open_ones) < A_FEW else f"{len(open_ones)} of {len(single)}"
+    return f"no general benchmark is known to be lost, though {open_part} had too few items to tell{aside}"
 
 
 def plain_benchmark(f: Forgetting) -> str:

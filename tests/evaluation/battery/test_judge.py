@@ -42,12 +42,10 @@ def test_at_the_margin_itself_a_veto_is_rare_however_many_benchmarks():
 
 def test_real_losses_are_found_and_said_in_order():
     random = np.random.default_rng(2)
-    pairs = {
-        n: paired(random, 200, 0.3 if n == "piqa" else 0.0, 0.35 if n == "piqa" else 0.05) for n in reversed(NAMES)
-    }
+    pairs = {n: paired(random, 200, *((0.3, 0.35) if n == "hellaswag" else (0.0, 0.05))) for n in reversed(NAMES)}
     found = judge({n: p[0] for n, p in pairs.items()}, {n: p[1] for n, p in pairs.items()}, 0.02)
     verdicts = {t.name: t.verdict for t in found}
-    assert verdicts["piqa"] == "lost" and list(verdicts.values()).count("lost") <= 2
+    assert verdicts["hellaswag"] == "lost" and list(verdicts.values()).count("lost") <= 2
     kinds = [t.kind for t in found]
     assert kinds == sorted(
         kinds, key=["knowledge", "commonsense", "reading", "arithmetic", "together", "instructions", "style"].index
@@ -69,6 +67,20 @@ def test_guessing_is_said():
     guesses = (random.random(200) < 0.25).astype(float)
     (test,) = judge({"mmlu": guesses}, {"mmlu": guesses}, 0.02)
     assert "guesses" in test.note and test.kind == "knowledge"
+
+
+def test_who_only_guesses_has_nothing_to_lose_and_who_does_not_has():
+    random = np.random.default_rng(5)
+    guesses, knows = ((random.random(200) < share).astype(float) for share in (0.27, 0.6))
+    wrong = np.zeros(200)
+    (test,) = judge({"arithmetic": guesses}, {"arithmetic": wrong}, 0.02)
+    assert (test.verdict, test.guessed) == ("cannot_tell", True) and "nothing to lose" in test.note
+    (test,) = judge({"arithmetic": knows}, {"arithmetic": wrong}, 0.02)
+    assert (test.verdict, test.guessed) == ("lost", False)
+    (test,) = judge({"lm-eval:mine": guesses}, {"lm-eval:mine": wrong}, 0.02)
+    assert test.verdict == "lost", "where chance is not known, a loss is a loss"
+    (test,) = judge({"arithmetic": guesses}, {"arithmetic": guesses}, 0.02)
+    assert (test.verdict, test.guessed) == ("kept", False)
 
 
 @pytest.mark.parametrize(("gained", "lost", "p"), [(0, 0, 0.98), (0, 30, 1e-4), (5, 9, 0.5)])

@@ -56,13 +56,20 @@ def _kind(name: str) -> str:
 
 
 def _described(test: Forgetting, before: Sequence[float]) -> Forgetting:
-    """With kind and title, and a warning where the base itself only guesses."""
+    """With kind and title, and with a warning where the base has little to lose.
+
+    Where it only guesses, a lower score after training is another way of guessing and no loss: the test is then none of
+    the family that Holm's correction is over.
+    """
     if test.name not in TESTS:
         return replace(test, kind="own", title=test.name.removeprefix(HARNESS))
     about = TESTS[test.name]
-    note = ""
+    test = replace(test, kind=about.kind, title=about.title)
     if about.chance and score_interval(before).low <= about.chance:
-        note = f"The base guesses here ({100 * about.chance:.0f} % are right by chance): little can be lost."
-    elif not about.chance and test.base < _HARDLY:
-        note = f"The base does so in {sum(before):.0f} of {test.n}: little can be lost."
-    return replace(test, kind=about.kind, title=about.title, note=note)
+        note = f"The base only guesses here ({100 * about.chance:.0f} % are right by chance): it has nothing to lose."
+        if test.verdict == "kept":
+            return replace(test, note=note)
+        return replace(test, note=note, verdict="cannot_tell", p_lost=1.0, guessed=True)
+    if not about.chance and test.base < _HARDLY:
+        return replace(test, note=f"The base does so in {sum(before):.0f} of {test.n}: little can be lost.")
+    return test
