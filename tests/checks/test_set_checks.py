@@ -262,6 +262,18 @@ def test_another_instruction_is_another_request():
     assert found(contradictions(), [*clean(20), told("Be brief.", "Yes."), told("Be rude.", "No.")]) == []
 
 
+def test_other_tools_are_another_request():
+    def offered(names: str, called: str) -> Conversation:
+        call = {"type": "function", "function": {"name": called, "arguments": "{}"}}
+        answer = Message("assistant", "", tool_calls=(call,))
+        tools = tuple({"type": "function", "function": {"name": name}} for name in names)
+        return Conversation(messages=(Message("user", "How much is it?"), answer), tools=tools)
+
+    assert found(contradictions(), [*clean(20), offered("ab", "a"), offered("bc", "b")]) == []
+    finding = found(contradictions(), [*clean(20), offered("ab", "a"), offered("ba", "b")])[0]
+    assert finding.indices == (20, 21)
+
+
 def test_labels_with_few_examples_each():
     records = [pair(f"question {i}", f"label {i % 16}") for i in range(90)]
     (finding,) = found(too_little(), records)

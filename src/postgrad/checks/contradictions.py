@@ -11,7 +11,7 @@ from postgrad.answers import AnswerKind, answer_kind, parse_json
 from postgrad.checks.conflict import GRAVE, conflict
 from postgrad.checks.wording import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding
-from postgrad.records import Record
+from postgrad.records import Record, tools_of
 from postgrad.similarity import exact_key, exact_keys, find_similar
 from postgrad.templates import template_pairs
 
@@ -45,9 +45,10 @@ def contradictions(*, near_threshold: float = 0.85) -> Check:
 
 
 def _setting(record: Record) -> str:
-    """What else a request consists of: an instruction, an image. Two requests are equal only if these are."""
+    """What else a request consists of: an instruction, an image, tools. Two requests are equal only if these are."""
     asked = getattr(record, "prompt", ())
     seen = [m.content for m in asked if m.role == "system"] + [repr(m.parts) for m in asked if m.parts]
+    seen += sorted(_sorted(tool) for tool in tools_of(record))
     return "\n".join([*seen, ""]) if seen else ""
 
 
