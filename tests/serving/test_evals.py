@@ -263,6 +263,7 @@ def test_lists_changes_and_deletion(client):
     assert client.evals.update(made[1].id, name="third").metadata == {"a": "b"}
     listed = list(client.evals.list(limit=2, order_by="updated_at"))
     assert len({e.id for e in listed}) == 5
+    assert list(client.evals.list(limit=2, order_by="updated_at", order="desc")) == listed[::-1]
     checked(EvalListResponse, listed[0])
     runs = [client.evals.runs.create(made[0].id, data_source=jsonl("yes")) for _ in range(3)]
     for run in runs:

@@ -47,17 +47,8 @@ def list_evals(
 ) -> dict[str, Any]:  # fmt: skip
     """In the order in which they were made, or last changed."""
     with request.app.state.store.reading() as session:
-        if order_by == "created_at":
-            rows, more = page(session, _mine(owner), EvalRow, after, limit, order == "desc")
-        else:  # few enough to be sorted here; pages go by place in that order
-            rows = sorted(
-                session.scalars(_mine(owner)), key=lambda r: (r.updated_at, r.number), reverse=order == "desc"
-            )
-            ids = [row.id for row in rows]
-            if after is not None and after not in ids:
-                raise ApiError(400, f"There is no {after!r} in this list to go on after.", "invalid_value", "after")
-            rows = rows[ids.index(after) + 1 :] if after is not None else rows
-            rows, more = rows[:limit], len(rows) > limit
+        by = ("number",) if order_by == "created_at" else ("updated_at", "number")
+        rows, more = page(session, _mine(owner), EvalRow, after, limit, order == "desc", by)
     return listed([view(row) for row in rows], more)
 
 
