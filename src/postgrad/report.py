@@ -139,6 +139,7 @@ class BenchmarkPart(_Part):
     """One general benchmark before and after, paired by item.
 
     `p_lost` is the one-sided p-value against "no more than the margin was lost", after Holm's correction over all benchmarks.
+    `guessed` where the base is not seen to do better than chance, and has nothing to lose.
     """
 
     name: str
@@ -152,6 +153,7 @@ class BenchmarkPart(_Part):
     title: str = ""
     note: str = ""
     p_lost: float | None = None
+    guessed: bool = False
     changed: list[ChangedPart] = []
 
 

@@ -120,7 +120,16 @@ def test_forgetting_lost_comes_before_small_gains_and_doubt_after_them():
     small = curve((0.02, 0.06))
     lost = next_steps(report(forgetting=tested("lost", -0.08, -0.03), learning_curve=small))
     assert "training.replay" in lost[0].step and "20 points usable" in lost[0].gain
-    doubt = next_steps(report(forgetting=tested("cannot_tell", -0.08, 0.02), learning_curve=small))
+    taken = VerdictPart(recommendation="fine_tune", sentence="Fine-tune.", examples_needed=None)
+    rows = [row.model_copy(update={"kind": "style"}) for row in tested("lost", -0.08, -0.03).benchmarks]
+    style = ForgettingPart(margin=0.02, benchmarks=rows)
+    behaves = next_steps(report(forgetting=style, learning_curve=small, verdict=taken))
+    assert "training.replay" in behaves[-1].step and "asked something else" in behaves[-1].gain
+    unsure = tested("cannot_tell", -0.08, 0.02)
+    for change in ({"guessed": True}, {"kind": "languages"}):
+        rows = [row.model_copy(update=change) for row in unsure.benchmarks]
+        assert next_steps(report(forgetting=unsure.model_copy(update={"benchmarks": rows}))) == []
+    doubt = next_steps(report(forgetting=unsure, learning_curve=small))
     assert "items" in doubt[-1].step and len(doubt) == 2
     assert next_steps(report(forgetting=tested("kept", -0.01, 0.01))) == []
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import postgrad
 from postgrad.chapters.conclude import comparison_part, data_part, sample_parts
 from postgrad.chapters.contestants import Contestant
-from postgrad.chapters.forget import General
+from postgrad.chapters.forget import General, benchmark_part
 from postgrad.chapters.job import Job
 from postgrad.chapters.overlap import Overlaps, unseen_sentence
 from postgrad.chapters.read import Data
 from postgrad.decision.contest import contest
+from postgrad.evaluation.battery.judge import judge
 from postgrad.evaluation.slices import worst_slices
-from postgrad.evaluation.statistics import compare_arms, noninferiority
+from postgrad.evaluation.statistics import compare_arms
 from postgrad.measures import ArmResult
 from postgrad.models.remote import RemoteModel
 from postgrad.recipe import Recipe
@@ -118,13 +119,7 @@ def _forgetting(job: Job, request: Request, measured: Measured, asked: Sequence[
         after, before = measured.general.get(c.arm.name), measured.general.get(c.base)
         if c.entry is None or after is None or before is None:
             continue
-        for name in (n for n in after.scores if n in before.scores):
-            t = noninferiority(before.scores[name], after.scores[name], margin, name=f"{name}, {c.entry.id}")
-            parts.append(
-                BenchmarkPart(
-                    name=t.name, n=t.n, base=t.base, tuned=t.tuned, difference=t.difference, interval=(t.low, t.high), verdict=t.verdict
-                )
-            )  # fmt: skip
+        parts += [benchmark_part(t, of=c.entry.id) for t in judge(before.scores, after.scores, margin)]
     notes = dict.fromkeys(g.note for g in measured.general.values() if g.note)
     return ForgettingPart(
         margin=margin, benchmarks=parts, note=" ".join(notes) or ("" if parts else "No trained model was measured.")

@@ -167,14 +167,18 @@ def forgetting(job: Job, before: General | None, after: General | None) -> tuple
         why = "Switched off." if not job.recipe.evaluation.general else "Nothing was trained."
         return ForgettingPart(margin=margin, note=why), []
     tests = judge(before.scores, after.scores, margin)
-    parts = [
-        BenchmarkPart(
-            name=t.name, n=t.n, base=t.base, tuned=t.tuned, difference=t.difference, interval=(t.low, t.high), verdict=t.verdict,
-            kind=t.kind, title=t.title, note=t.note, p_lost=t.p_lost, changed=_changed(before, after, t.name),
-        )
-        for t in tests
-    ]  # fmt: skip
+    parts = [benchmark_part(t, _changed(before, after, t.name)) for t in tests]
     return ForgettingPart(margin=margin, note=before.note, benchmarks=parts), tests
+
+
+def benchmark_part(t: Forgetting, changed: Sequence[ChangedPart] = (), of: str = "") -> BenchmarkPart:
+    """One test for the report; `of`: the model's name, where there are several."""
+    suffix = f", {of}" if of else ""
+    return BenchmarkPart(
+        name=f"{t.name}{suffix}", n=t.n, base=t.base, tuned=t.tuned, difference=t.difference, interval=(t.low, t.high),
+        verdict=t.verdict, kind=t.kind, title=f"{t.title or t.name}{suffix}", note=t.note, p_lost=t.p_lost, guessed=t.guessed,
+        changed=list(changed),
+    )  # fmt: skip
 
 
 def _changed(before: General, after: General, name: str) -> list[ChangedPart]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from postgrad.decision.missing import clearly_worse, wrong
 from postgrad.decision.wording import about, points
+from postgrad.measures import CONDUCT
 from postgrad.report import ArmPart, ComparisonPart, Report
 from postgrad.report_advice import NextStepPart
 
@@ -74,13 +75,20 @@ def _forgotten(report: Report, worth: float) -> list[_Step]:
     if report.forgetting is None:
         return []
     lost = [b for b in report.forgetting.benchmarks if b.verdict == "lost"]
-    open_ones = [b for b in report.forgetting.benchmarks if b.verdict == "cannot_tell"]
     if lost:
         lead = _lead(report)
-        expected = max(worth, lead.difference if lead else 0.0)
+        taken = report.verdict.recommendation.startswith("fine_tune") and all(b.kind in CONDUCT for b in lost)
+        expected = _SETTLES if taken else max(worth, lead.difference if lead else 0.0)
         why = ", ".join(f"{b.name} fell by {points(-b.difference)} points ({_span(b.interval)})" for b in lost)
-        gain = f"makes a gain of {points(lead.difference)} points usable" if lead and lead.difference > 0 else "keeps what the model knew"  # fmt: skip
+        if taken:
+            gain = "keeps how it behaves when it is asked something else"
+        elif lead and lead.difference > 0:
+            gain = f"makes a gain of {points(lead.difference)} points usable"
+        else:
+            gain = "keeps what the model knew"
         return [_Step(expected, "Train again with general examples mixed in (training.replay), or with training.blend=true", gain, f"{why}.")]  # fmt: skip
+    countable = [b for b in report.forgetting.benchmarks if b.kind not in CONDUCT and not b.guessed]
+    open_ones = [b for b in countable if b.verdict == "cannot_tell"]
     if not open_ones:
         return []
     worst = max(open_ones, key=lambda b: b.interval[1] - b.interval[0])
