@@ -102,6 +102,27 @@ def test_a_model_without_a_trace_says_so(tiny_folder, tmp_path, tiny):
     assert "cannot be told whether old@1 was trained on any" in warnings(events)
 
 
+def test_general_benchmarks_of_several_models_are_judged_as_in_a_run(tiny_folder, tmp_path, tiny):
+    from tests.serving.loopback import register
+
+    for number in (1, 2):
+        register(tiny, tmp_path / f"adapter{number}", tiny_folder, f"m{number}", number)
+    recipe = small(
+        tiny_folder, **{"evaluation.benchmarks": ["arithmetic", "languages"], "evaluation.general_items": 60}
+    )
+    data = mails(tmp_path / "mails.jsonl", count=12)
+    report, _ = finish(evaluate(Request(recipe, [data], ["m1", "m2"], general=True), tmp_path / "out"))
+    tests = report.forgetting.benchmarks
+    assert [(t.name, t.title.split(", ")[-1]) for t in tests] == [
+        (f"{name}, {model}", model) for model in ("m1@1", "m2@1") for name in ("arithmetic", "languages")
+    ]
+    assert {t.kind for t in tests} == {"arithmetic", "languages"} and all(t.p_lost is not None for t in tests)
+    sums = [t for t in tests if t.kind == "arithmetic"]
+    assert all(t.guessed and t.verdict != "lost" and "nothing to lose" in t.note for t in sums), "noise has no ability"
+    assert len({t.base for t in sums}) == 1
+    assert "m2@1" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_remote_model_beside_a_base(tiny_folder, tmp_path, server):
     data = mails(tmp_path / "mails.jsonl", count=12)
     answers = {json.loads(t)["mail"]: json.dumps(json.loads(t)["answer"]) for t in data.read_text().splitlines()}
