@@ -163,6 +163,16 @@ def test_lost_conduct_is_said_and_a_veto_only_where_the_model_is_to_be_asked_any
     assert "6 of 6 had too few items to tell." in decide(arms, pairs, without).sentence
 
 
+@pytest.mark.parametrize(
+    ("right", "n", "half", "none"),
+    [(1, 60, 0.072, True), (0, 60, 0.06, True), (2, 60, 0.08, False), (6, 60, 0.08, False), (0, 20, 0.16, False)],
+)
+def test_one_in_sixty_is_no_success_and_few_examples_are_no_proof(right, n, half, none) -> None:
+    arms = [arm("base", 0, n, half), arm("fine_tuned", right, n, half)]
+    verdict = decide(arms, all_pairs(*arms))
+    assert verdict.sentence.startswith("None works") is none and verdict.recommendation == "cannot_tell"
+
+
 def test_a_base_that_guesses_has_nothing_to_lose() -> None:
     guessed = [
         Forgetting(f"b{i}", 109, 0.26, 0.1, -0.16, -0.25, -0.08, "cannot_tell", kind="arithmetic", guessed=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from postgrad.decision.power import ALPHA, examples_needed
-from postgrad.decision.verdict import SMALLEST_WORTH, USELESS
+from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON, is_useless
 from postgrad.decision.wording import (
     about,
     achieved,
@@ -48,11 +48,9 @@ def contest(
         raise ValueError("no arms to decide between")
     ranked = sorted(arms, key=lambda a: (-a.score.value, _price(a)))
     best, others = ranked[0], ranked[1:]
-    if best.score.high < USELESS:
+    if is_useless(best):
         sentence = f"None works: even the best, {plain_name(best.name)}, {achieved(best, metric)}."
-        return Verdict(
-            "cannot_tell", sentence, (f"The intervals of all lie below {points(USELESS)} points.",), tuple(comparisons)
-        )
+        return Verdict("cannot_tell", sentence, (USELESS_REASON,), tuple(comparisons))
     if not others:
         sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured beside it."
         return Verdict(best.name, sentence, (), tuple(comparisons))

@@ -27,8 +27,9 @@ from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting, Verdic
 
 SMALLEST_WORTH = 0.02
 USELESS = 0.05
-"""An arm whose interval lies below this is of no use to anybody, however it compares."""
+"""An arm that scores less, its whole interval below twice that, is of no use to anybody, however it compares."""
 CHEAPEST_FIRST = ("base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag")
+USELESS_REASON = f"All arms score below {points(USELESS)} points, and their intervals lie below {points(2 * USELESS)}."
 HARDLY = 0.1
 """So much of the way from the score of a stranger's answer to a full score the best arm must have come."""
 _TWO_SIDED_95 = 1.959964
@@ -83,7 +84,7 @@ def decide(
         unfinished,
         strangers,
     )
-    if all(a.score.high < USELESS for a in arms) or case.hardly_told_apart:
+    if all(is_useless(a) for a in arms) or case.hardly_told_apart:
         verdict = _none_works(case)
     elif not case.untrained:
         sentence = "Cannot tell: only trained arms were measured, so there is nothing to compare them with."
@@ -216,7 +217,7 @@ def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
     reasons = (comparison_reason(c), f"Not recommended all the same: {why}.")
     choice, tie = _cheapest_tied(case)
     opening = f"Do not take {plain_name(arm.name)}, though it gains {points(c.difference)} points: {why}"
-    if choice.score.high < USELESS:
+    if is_useless(choice):
         return Verdict("cannot_tell", f"{opening}; and no other arm works.", reasons)
     sentence = f"{opening}. Use {plain_name(choice.name)} meanwhile, which {achieved(choice, case.metric)}."
     return Verdict(choice.name, sentence, (*reasons, *tie))
@@ -278,7 +279,7 @@ def _untrained_only(case: _Case) -> Verdict:
 
 def _none_works(case: _Case) -> Verdict:
     best = max(case.arms.values(), key=lambda a: a.score.value)
-    stranger, reason = "", f"The intervals of all arms lie below {points(USELESS)} points."
+    stranger, reason = "", USELESS_REASON
     if case.hardly_told_apart:
         stranger = f", and the right answer to another request scores {points(case.strangers)}"
         reason = "Texts of one kind are alike in words and letters whatever they say: no arm gets far beyond that."
@@ -293,7 +294,7 @@ def _none_works(case: _Case) -> Verdict:
 def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
     """The cheapest untrained arm that the best one does not clearly beat, and the sentence on the tie."""
     best = case.best_untrained
-    tied = [u for u in case.untrained if u is best or (not _clear(case.between(best, u)) and u.score.high >= USELESS)]
+    tied = [u for u in case.untrained if u is best or (not _clear(case.between(best, u)) and not is_useless(u))]
     choice = min(tied, key=lambda a: (case.needs_documents and not _retrieves(a), _rank(a)))
     if choice is best:
         return best, ()
@@ -313,6 +314,11 @@ def _would_settle(case: _Case, c: Comparison) -> int:
     measured = {name for name, arm in case.arms.items() if not arm.stopped}
     family = sum(case.arms[x].requires_training for x, y in case.table if {x, y} <= measured)
     return max(c.n + 1, examples_needed(target, sd, alpha=ALPHA / max(1, family)))
+
+
+def is_useless(arm: ArmResult) -> bool:
+    """Whether nobody could do the task with it."""
+    return arm.score.value < USELESS and arm.score.high < 2 * USELESS
 
 
 def _clear(c: Comparison) -> bool:
