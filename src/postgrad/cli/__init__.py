@@ -49,13 +49,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         print(f"postgrad: there is no command {given[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
-    # read when torch is loaded, here and in processes that this one starts: threads that wait let go of their cores, so that
-    # two trainings, or a server and a training, do not hold up one another
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _let_go_of_cores(given[0])
     from postgrad.cli.door import enter
 
     module = importlib.import_module(f"postgrad.cli.{given[0].replace('-', '_')}")
     return enter(module.command, given)
+
+
+def _let_go_of_cores(command: str) -> None:
+    """Threads that wait for one another let go of their cores soon, so that two trainings do not hold up each other.
+
+    GNU OpenMP spins for 300,000 turns as it comes: fastest alone, and up to fifteen times slower where somebody else computes too
+    (design/0002). A server, which shares the cores with the trainings that it starts, does not spin at all. Read when torch is
+    loaded, here and in processes that this one starts; whoever has set a policy keeps it.
+    """
+    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
+        return
+    if command == "serve":
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    else:
+        os.environ["GOMP_SPINCOUNT"] = "3000"
 
 
 def entry() -> None:
