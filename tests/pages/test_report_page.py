@@ -190,6 +190,15 @@ def test_first_screen_speaks_of_the_recommended_arm() -> None:
     ]
 
 
+def test_work_that_was_kept_is_not_told_as_a_quick_run() -> None:
+    report = full_report()
+    report.cost.break_even_days = None
+    for spent, label in ((7.6, "this command"), (700.0, "whole run")):
+        report.seconds = {"this command": spent}
+        tiles = {tile.label: tile for tile in key_figures(report)}
+        assert label in tiles and ("kept" in tiles[label].note) is (label == "this command")
+
+
 def test_written_files_are_whole_and_alone(tmp_path: Path) -> None:
     report = full_report()
     json_path, html_path = write_report(report, tmp_path / "run" / "out")

@@ -161,9 +161,11 @@ def key_figures(report: Report) -> list[KeyFigure]:
         note = f"at {wording.number(queries)} queries a month" if queries else ""
         tiles.append(KeyFigure("pays for itself in", f"{wording.number(cost.break_even_days)} days", note))
     elif report.seconds:
-        tiles.append(
-            KeyFigure("whole run", wording.duration(report.seconds.get("this command", sum(report.seconds.values()))))
-        )
+        spent = report.seconds.get("this command", sum(report.seconds.values()))
+        if training and training.seconds > spent:
+            tiles.append(KeyFigure("this command", wording.duration(spent), "the rest was done before and kept"))
+        else:
+            tiles.append(KeyFigure("whole run", wording.duration(spent)))
     return tiles
 
 
