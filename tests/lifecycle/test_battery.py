@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from postgrad.chapters.forget import affordable_items, benchmark_scores, forgetting
-from postgrad.chapters.job import Job
+from postgrad.chapters.job import USUAL_MINUTES, Job
 from postgrad.errors import DataError, Interrupted, UsageError
 from postgrad.evaluation.battery import BATTERY
 from postgrad.progress import Progress, Said
@@ -87,5 +87,5 @@ def test_items_fit_the_runs_pace_unless_a_number_was_asked_for(tiny_folder):
 
     usual = items(slow)
     assert 40 < usual < 200 == items(fast)
-    assert items(slow, max_minutes=15) == usual and items(slow, max_minutes=1) == 40
-    assert items(slow, general_items=500) == 500 and items(slow, general_items=500, max_minutes=15) == usual
+    assert items(slow, max_minutes=USUAL_MINUTES) == usual and items(slow, max_minutes=1) == 40
+    assert items(slow, general_items=500) == 500 and items(slow, general_items=500, max_minutes=USUAL_MINUTES) == usual
