@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from postgrad.checks.personal_kinds import KINDS
-from postgrad.checks.redaction import find_spans
+from postgrad.checks.support.personal_kinds import KINDS
+from postgrad.checks.support.redaction import find_spans
 
 GOLD = {
     "EMAIL_ADDRESS": "EMAIL",

@@ -25,11 +25,11 @@ from bench.data_truth_sets import SHARED, lightly_edited
 from bench.figures import peak_resident
 
 from postgrad.checks import CHECKS
-from postgrad.checks.prepare import checking, repaired
+from postgrad.checks.support.prepare import checking, repaired
 from postgrad.data import load
 from postgrad.findings import Context
 from postgrad.records import Record, Source, pair
-from postgrad.similarity import find_similar
+from postgrad.similarity.near_duplicates import find_similar
 
 SIZES = (10_000, 100_000)
 MILLION = 1_000_000

@@ -22,7 +22,7 @@ from postgrad.checks.leakage import leakage
 from postgrad.checks.near_duplicates import near_duplicates
 from postgrad.findings import Check, Context
 from postgrad.records import Record, Source, pair
-from postgrad.similarity import exact_key
+from postgrad.similarity.near_duplicates import exact_key
 
 SHARED = Path(os.environ.get("POSTGRAD_SHARED") or Path(__file__).parents[2] / "shared") / "data"
 
@@ -121,7 +121,7 @@ def measure_cfpb_label_noise(root: Path = SHARED) -> dict[str, Any]:
 
 def clean_banking77(count: int = 2000, root: Path = SHARED) -> list[Record]:
     """A set without near-duplicates as this package finds them, for planting."""
-    from postgrad.similarity import find_similar
+    from postgrad.similarity.near_duplicates import find_similar
 
     records = banking77("train", root)
     twins = {second for _, second, _ in find_similar([r.prompt_text for r in records], 0.5).pairs}

@@ -20,7 +20,7 @@ import torch
 from figures import peak_memory
 from generation_mix import adapter, block, prompts
 
-from postgrad.models.generate import Decoding, complete
+from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.language_model import load_model
 
 NEW, BATCH, TIE = 64, 32, 1e-3

@@ -10,11 +10,11 @@ import random
 from pathlib import Path
 
 from postgrad.data.load import load
-from postgrad.models.trained import load_trained
+from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.records import Message, pair
-from postgrad.run import RunFolder
 from postgrad.storage import home
-from postgrad.training.train import Plan, train
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder
 
 HERE = Path(__file__).parent
 ROOT = Path(os.environ.get("POSTGRAD_SHARED") or HERE.parent.parent / "shared") / "data"

@@ -20,11 +20,11 @@ def measure(method: str, length: int, batch: int) -> None:
 
     from postgrad.models.language_model import load_model
     from postgrad.records import pair
-    from postgrad.run import RunFolder
     from postgrad.training.batching import microbatches
     from postgrad.training.memory import Need, peak_bytes
     from postgrad.training.objectives import OBJECTIVES
-    from postgrad.training.train import Plan, train
+    from postgrad.training.trainer import Plan, train
+    from postgrad.training_run import RunFolder
 
     dice = random.Random(length)
     records = [

@@ -9,8 +9,8 @@ from figures import peak_memory
 
 from postgrad.models.language_model import load_model
 from postgrad.records import from_dict
-from postgrad.run import RunFolder, Step
-from postgrad.training.train import Plan, train
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder, Step
 
 
 def main() -> None:

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import torch
 
+from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.device import probe
 from postgrad.models.language_model import load_model
-from postgrad.models.trained import load_trained
 from postgrad.records import Conversation, Text, pair, to_dict
 from postgrad.training.batching import global_batch
 from postgrad.training.forward import Forward

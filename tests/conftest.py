@@ -96,9 +96,9 @@ def tiny_folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def tiny(tiny_folder):
     """A tiny model in float32, fresh for each test."""
+    from postgrad.models.base_models import find_model
     from postgrad.models.device import Device
     from postgrad.models.language_model import LanguageModel
-    from postgrad.models.sources import find_model
 
     return LanguageModel(find_model(str(tiny_folder)), Device("cpu", "test", "float32", {"float32": 1.0}, 1 << 32))
 

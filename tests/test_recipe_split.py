@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from postgrad.chapters.divide import divide
 from postgrad.recipe import DataSection
 from postgrad.records import pair
+from postgrad.steps.divide import divide
 
 
 def records() -> list:

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from postgrad.errors import UsageError
-from postgrad.sandbox import Limits, Sandbox, find_sandbox
-from postgrad.sandbox_filter import one_process_filter
+from postgrad.sandbox.run import Limits, Sandbox, find_sandbox
+from postgrad.sandbox.seccomp import one_process_filter
 
 QUICK = Limits(seconds=5)
 

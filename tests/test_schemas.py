@@ -6,9 +6,9 @@ import jsonschema
 import pytest
 
 from postgrad.cli import main
-from postgrad.comparison import CompareReport
-from postgrad.results import ResultLine, read_results, write_results
-from postgrad.schemas import SCHEMAS, schema_of
+from postgrad.report.comparison import CompareReport
+from postgrad.report.results import ResultLine, read_results, write_results
+from postgrad.report.schemas import SCHEMAS, schema_of
 from tests.conftest import ROOT
 from tests.pages.example_compare import full_compare
 from tests.pages.example_reports import full_report, minimal_report

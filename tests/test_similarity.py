@@ -6,7 +6,13 @@ import random
 
 import pytest
 
-from postgrad.similarity import exact_key, find_similar, merge_groups, near_duplicate_clusters, similarity
+from postgrad.similarity.near_duplicates import (
+    exact_key,
+    find_similar,
+    merge_groups,
+    near_duplicate_clusters,
+    similarity,
+)
 
 WORDS = [
     f"{a}{b}"

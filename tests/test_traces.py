@@ -1,6 +1,6 @@
 """What a model was trained on is recognised later, without its texts being kept."""
 
-from postgrad.traces import Trace, trace_of
+from postgrad.similarity.training_traces import Trace, trace_of
 
 TRAINED = [f"Customer {i} wrote on day {7 * i % 365} that parcel {i * i} with {w} lamps is lost somewhere near {p}." for i, (w, p) in enumerate(
     [("two", "Oslo"), ("nine", "Quito"), ("no", "the river"), ("forty", "our depot"), ("blue", "Lagos")] * 20)]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from postgrad.run import Step
+from postgrad.training_run import Step
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """A recipe: everything that the main job does, said in one typed file (YAML or TOML). Imports without torch.
 
 Command-line options are the same fields; an option given wins over the file. Configuration becomes plain arguments at the
-door (`lifecycle.py`); nothing below keeps a recipe.
+door (`workflows/run.py`); nothing below keeps a recipe.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from postgrad.checks.classify import fit, out_of_fold
 from postgrad.checks.label_noise import confident_label, label_noise
+from postgrad.checks.support.classifier import fit, out_of_fold
 from postgrad.findings import Context
 from postgrad.records import pair
 from tests.conftest import shared_data

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from postgrad.checks import run_checks
-from postgrad.checks.checksums import iban_valid, luhn_valid
 from postgrad.checks.personal_data import personal_data
-from postgrad.checks.personal_kinds import KINDS
-from postgrad.checks.redaction import Places, find_values, mask, redact
-from postgrad.checks.secret_kinds import SECRET_KINDS
+from postgrad.checks.support.checksums import iban_valid, luhn_valid
+from postgrad.checks.support.personal_kinds import KINDS
+from postgrad.checks.support.redaction import Places, find_values, mask, redact
+from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.findings import Context
 from postgrad.records import Conversation, Message, pair
 

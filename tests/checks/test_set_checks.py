@@ -8,21 +8,21 @@ import pytest
 
 from postgrad.checks import CHECKS
 from postgrad.checks.balance import balance
-from postgrad.checks.conflict import GRAVE, conflict
 from postgrad.checks.contradictions import contradictions
 from postgrad.checks.diversity import diversity, effective_number
 from postgrad.checks.faithfulness import faithfulness
 from postgrad.checks.near_duplicates import near_duplicates
-from postgrad.checks.prepare import checking, repaired, run
 from postgrad.checks.quality import looping, quality
 from postgrad.checks.semantic_duplicates import semantic_duplicates
-from postgrad.checks.slots import slots_of
-from postgrad.checks.space import close_pairs, vectors
+from postgrad.checks.support.conflict import GRAVE, conflict
+from postgrad.checks.support.embedding_space import close_pairs, vectors
+from postgrad.checks.support.prepare import checking, repaired, run
+from postgrad.checks.support.slots import slots_of
 from postgrad.checks.too_little import too_little
 from postgrad.findings import Context
 from postgrad.records import Conversation, Message, pair
-from postgrad.similarity import near_duplicate_clusters
-from postgrad.templates import differ_in_facts, template_pairs
+from postgrad.similarity.near_duplicates import near_duplicate_clusters
+from postgrad.similarity.templates import differ_in_facts, template_pairs
 from tests.checks.test_checks import clean, found
 from tests.checks.test_classify_and_label_noise import requests
 from tests.conftest import shared_data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postgrad.checks.structure import structure
-from postgrad.checks.tool_faults import tool_faults
+from postgrad.checks.support.tool_faults import tool_faults
 from postgrad.findings import Context
 from postgrad.records import Conversation, Message, Preference, Rating, Task, Text, pair
 

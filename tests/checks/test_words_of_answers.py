@@ -12,12 +12,12 @@ from postgrad.checks.cut_off import is_open, stops_within
 from postgrad.checks.injection import text_faults
 from postgrad.checks.language import language
 from postgrad.checks.length import length
-from postgrad.checks.length_wall import estimate_tokens, find_wall
 from postgrad.checks.outdated import dated_claim, outdated
-from postgrad.checks.redaction import Places, find_values, redact
-from postgrad.checks.secret_kinds import SECRET_KINDS, is_random
+from postgrad.checks.support.length_wall import estimate_tokens, find_wall
+from postgrad.checks.support.redaction import Places, find_values, redact
+from postgrad.checks.support.secret_kinds import SECRET_KINDS, is_random
+from postgrad.checks.support.triggers import find_triggers
 from postgrad.checks.toxicity import masked, toxic_words
-from postgrad.checks.triggers import find_triggers
 from postgrad.findings import Context
 from postgrad.records import Conversation, Message, pair
 

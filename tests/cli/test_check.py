@@ -63,7 +63,7 @@ def test_personal_data_is_masked_wherever_it_is_shown(faulty, tmp_path):
 
 def test_json_is_the_report_and_nothing_else(faulty, tmp_path):
     done = check(tmp_path, faulty, "--json", "--out", "elsewhere")
-    from postgrad.report import CheckReport
+    from postgrad.report.run_report import CheckReport
 
     report = CheckReport.model_validate_json(done.stdout)
     assert done.stderr == "" and report.kept == 58
@@ -83,7 +83,7 @@ def test_an_unknown_check_is_named_before_any_work(faulty, tmp_path):
 
 def test_every_check_says_what_to_do():
     from postgrad.checks import CHECKS
-    from postgrad.checks.advice import ADVICE
+    from postgrad.checks.support.advice import ADVICE
 
     assert set(CHECKS) <= set(ADVICE)
 

@@ -40,7 +40,7 @@ def test_estimate_counts_what_training_counts(tmp_path, tiny_folder):
     from pathlib import Path
 
     from postgrad.data.load import load
-    from postgrad.models.render import Renderer
+    from postgrad.models.rendering.render import Renderer
 
     csv(tmp_path / "data.csv")
     figures = json.loads(postgrad("estimate", "data.csv", "--base", tiny_folder, "--json", cwd=tmp_path).stdout)

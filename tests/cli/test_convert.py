@@ -81,7 +81,7 @@ def test_bad_usage_is_one_message(pairs, tmp_path, monkeypatch, capsys, argument
 
 def test_help_names_every_shape():
     from postgrad.cli.convert import _SHAPES
-    from postgrad.data.writers import WRITERS
+    from postgrad.data.writing.writers import WRITERS
 
     named = _SHAPES.rstrip(".").replace(" or ", ", ").split(", ")
     assert named == list(WRITERS)

@@ -17,7 +17,7 @@ from postgrad.data.augment.method import Proposal, Refused, request_of, to_row, 
 from postgrad.data.augment.noise import noise, noisy
 from postgrad.data.augment.paraphrase import paraphrase
 from postgrad.data.load import load
-from postgrad.data.synthetic import MARK, is_synthetic, mark, origin_hash
+from postgrad.data.split.synthetic import MARK, is_synthetic, mark, origin_hash
 from postgrad.errors import UsageError
 from postgrad.records import Message, Preference, Task, pair
 

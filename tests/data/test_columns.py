@@ -7,7 +7,7 @@ import json
 import pytest
 
 from postgrad.data import Rows, data_hash, load, read_rows, to_records
-from postgrad.data.rows import columns_of
+from postgrad.data.sources.rows import columns_of
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Source
 from tests.conftest import shared_data

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postgrad.data.dates import read_dates
+from postgrad.data.split.dates import read_dates
 from postgrad.errors import DataError
 
 DAY = datetime(2026, 11, 3, tzinfo=UTC)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import openpyxl
 
-from postgrad.data import bytestream, document_files, lines, mail, tables, text_files, workbook_scan
+from postgrad.data.documents import document_files
+from postgrad.data.formats import delimited, mail, text_files, workbook_scan
+from postgrad.data.sources import bytestream, lines
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8")
 
@@ -34,7 +36,7 @@ def test_the_limits_are_those_of_the_code():
     said = " ".join(PAGE.split())
     for promise, value, unit in (
         ("a line up to 64 MB", lines.LINE_LIMIT, 2**20),
-        ("up to 64 million characters", tables.LONGEST_FIELD, 2**20),
+        ("up to 64 million characters", delimited.LONGEST_FIELD, 2**20),
         ("64 MB a message", mail.MESSAGE_LIMIT, 2**20),
         ("1 GB unpacked", workbook_scan.UNPACKED_LIMIT, 2**30),
         ("2 GB where it must be held whole", bytestream.WHOLE_LIMIT, 2**30),

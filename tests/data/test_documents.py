@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from postgrad.data import Document, chunk_documents, load_documents, read_documents
-from postgrad.data.html_text import html_to_text
-from postgrad.data.texts import load_texts
+from postgrad.data.documents.html_text import html_to_text
+from postgrad.data.documents.raw_texts import load_texts
 from postgrad.errors import DataError
 
 
@@ -154,7 +154,9 @@ def test_locked_and_damaged_documents_are_refused_together(tmp_path):
 
 def test_a_word_document_made_to_fill_the_memory(tmp_path, monkeypatch):
     word(tmp_path / "b.docx")
-    monkeypatch.setattr("postgrad.data.document_files.SIZE_LIMIT", 20_000 + (tmp_path / "b.docx").stat().st_size)
+    monkeypatch.setattr(
+        "postgrad.data.documents.document_files.SIZE_LIMIT", 20_000 + (tmp_path / "b.docx").stat().st_size
+    )
     with pytest.raises(DataError, match="larger than"):
         load_documents(tmp_path)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from postgrad.data import read_rows
-from postgrad.data.hub import HubAddress, choose_files, parse_address
-from postgrad.data.place import place_of
+from postgrad.data.sources.address import place_of
+from postgrad.data.sources.hub import HubAddress, choose_files, parse_address
 from postgrad.errors import DataError
 
 

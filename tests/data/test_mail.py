@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postgrad.data import load, read_rows
-from postgrad.data.mail_text import Parts, plain_subject, split_mail
+from postgrad.data.formats.mail_text import Parts, plain_subject, split_mail
 from postgrad.errors import DataError
 
 ASKED = b"""From: =?utf-8?q?Zo=C3=AB?= <zoe@example.org>
@@ -106,7 +106,7 @@ def test_broken_headers_survive_with_a_note(tmp_path):
 
 
 def test_a_message_without_end_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("postgrad.data.mail.MESSAGE_LIMIT", 10_000)
+    monkeypatch.setattr("postgrad.data.formats.mail.MESSAGE_LIMIT", 10_000)
     (tmp_path / "x.mbox").write_bytes(mbox(ASKED, ASKED + b"x" * 20_000 + b"\n", ASKED + b"y\n" * 20_000, QUOTING))
     rows = read_rows(tmp_path / "x.mbox")
     assert len(rows) == 2 and "(lines 1" in rows.notes[0]

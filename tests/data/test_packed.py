@@ -84,7 +84,7 @@ def test_a_number_sign_in_a_name_is_part_of_the_name(tmp_path):
 
 @pytest.mark.parametrize("ending", PACKERS)
 def test_bombs_are_given_up_early(tmp_path, ending, monkeypatch):
-    monkeypatch.setattr("postgrad.data.bytestream.RATIO_FROM", 2**21)
+    monkeypatch.setattr("postgrad.data.sources.bytestream.RATIO_FROM", 2**21)
     path = tmp_path / f"bomb.{ending}"
     path.write_bytes(PACKERS[ending](b"\n" * 2**24))
     assert "200 times its size" in refusal(path)
@@ -92,13 +92,13 @@ def test_bombs_are_given_up_early(tmp_path, ending, monkeypatch):
 
 
 def test_a_zip_bomb_is_given_up_early(tmp_path, monkeypatch):
-    monkeypatch.setattr("postgrad.data.bytestream.RATIO_FROM", 2**21)
+    monkeypatch.setattr("postgrad.data.sources.bytestream.RATIO_FROM", 2**21)
     (tmp_path / "bomb.zip").write_bytes(zipped(x__csv=b"\n" * 2**24))
     assert "200 times its size" in refusal(tmp_path / "bomb.zip")
 
 
 def test_unpacking_into_memory_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr("postgrad.data.bytestream.WHOLE_LIMIT", 100)
+    monkeypatch.setattr("postgrad.data.sources.bytestream.WHOLE_LIMIT", 100)
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(TABLE * 10))
     assert "unpacks to more than" in refusal(tmp_path / "x.csv.gz")
 
@@ -123,9 +123,9 @@ def test_a_line_without_end_is_given_up_without_reading_the_file(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_the_limit_of_a_line_holds_in_every_encoding(tmp_path, monkeypatch, encoding):
-    monkeypatch.setattr("postgrad.data.lines.LINE_LIMIT", 2**20)
-    monkeypatch.setattr("postgrad.data.lines.HEAD", 2**16)
-    monkeypatch.setattr("postgrad.data.text_files.HEAD", 2**16)
+    monkeypatch.setattr("postgrad.data.sources.lines.LINE_LIMIT", 2**20)
+    monkeypatch.setattr("postgrad.data.sources.lines.HEAD", 2**16)
+    monkeypatch.setattr("postgrad.data.formats.text_files.HEAD", 2**16)
     text = '{"q": "a"}\n' * 9000 + '{"q": "' + "x" * 2**22
     (tmp_path / "x.jsonl").write_bytes(text.encode(encoding))
     assert "longer than 1 MB" in refusal(tmp_path / "x.jsonl")
@@ -133,7 +133,7 @@ def test_the_limit_of_a_line_holds_in_every_encoding(tmp_path, monkeypatch, enco
 
 
 def test_a_long_json_list_may_be_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("postgrad.data.lines.LINE_LIMIT", 1000)
+    monkeypatch.setattr("postgrad.data.sources.lines.LINE_LIMIT", 1000)
     (tmp_path / "x.json").write_text("[" + ",".join(['{"q": "a"}'] * 1000) + "]")
     assert len(read_rows(tmp_path / "x.json")) == 1000
 

@@ -242,7 +242,7 @@ def test_other_kinds_are_refused_where_conversations_are_needed(tmp_path, name):
 
 
 def test_images_are_refused_by_the_renderer(tiny_folder):
-    from postgrad.models.render import load_renderer
+    from postgrad.models.rendering.render import load_renderer
 
     row = {"messages": [{"role": "user", "content": "<image>What?"}, ANSWER], "images": ["a.png"]}
     record = to_records(rows_of(row)).records[0]

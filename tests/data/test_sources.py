@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postgrad.data import read_rows
-from postgrad.data.tables import read_table
+from postgrad.data.formats.delimited import read_table
 from postgrad.errors import DataError
 
 

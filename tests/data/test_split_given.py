@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postgrad.data import split
-from postgrad.data.given import given_parts, has_parts, moments_of
-from postgrad.data.synthetic import is_synthetic, mark
+from postgrad.data.split import split
+from postgrad.data.split.given import given_parts, has_parts, moments_of
+from postgrad.data.split.synthetic import is_synthetic, mark
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Message, Preference, Rating, Task, content_hash, pair
-from postgrad.similarity import near_duplicate_clusters
+from postgrad.similarity.near_duplicates import near_duplicate_clusters
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from postgrad.data import read_rows, read_sql, stream_rows, stream_sql
-from postgrad.data.place import place_of
-from postgrad.data.sql import masked, refuse_writing
+from postgrad.data.sources.address import place_of
+from postgrad.data.sources.database import masked, refuse_writing
 from postgrad.errors import DataError
 
 
@@ -72,7 +72,7 @@ def test_the_database_itself_is_opened_for_reading(base):
     from sqlalchemy import text
     from sqlalchemy.exc import OperationalError
 
-    from postgrad.data.sql import _connected
+    from postgrad.data.sources.database import _connected
 
     with (
         _connected(make_url(f"sqlite:///{base}"), "x") as connection,

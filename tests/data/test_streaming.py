@@ -16,9 +16,9 @@ from tests.data.memory import output_of
 @pytest.fixture
 def small_head(monkeypatch):
     """Files of a few kilobytes are long ones."""
-    monkeypatch.setattr("postgrad.data.lines.HEAD", 4096)
-    monkeypatch.setattr("postgrad.data.text_files.HEAD", 4096)
-    monkeypatch.setattr("postgrad.data.bytestream.BLOCK", 1000)
+    monkeypatch.setattr("postgrad.data.sources.lines.HEAD", 4096)
+    monkeypatch.setattr("postgrad.data.formats.text_files.HEAD", 4096)
+    monkeypatch.setattr("postgrad.data.sources.bytestream.BLOCK", 1000)
 
 
 def table(delimiter=",", count=500):

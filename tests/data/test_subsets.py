@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postgrad.data.subsets import nested_subset
+from postgrad.data.split.subsets import nested_subset
 from postgrad.records import content_hash, pair
 
 COMMON, RARE = 160, 40

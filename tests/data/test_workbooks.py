@@ -171,7 +171,7 @@ def test_workbooks_made_to_fill_the_memory(tmp_path, monkeypatch):
     assert "span 17,179,869,184 places" in refusal(tmp_path / "far.xlsx")
     assert "at most" in refusal(ods(tmp_path / "far.ods", *[cell("x", 16000)] * 1200))
     assert "damaged" in refusal(ods(tmp_path / "broken.ods", "<table:table-cell>"))
-    monkeypatch.setattr("postgrad.data.workbook_scan.UNPACKED_LIMIT", 1000)
+    monkeypatch.setattr("postgrad.data.formats.workbook_scan.UNPACKED_LIMIT", 1000)
     assert "unpacks to more than" in refusal(book(tmp_path / "x.xlsx", {"S": [["a", "b"], [1, 2]]}))
 
 

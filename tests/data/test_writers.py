@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from postgrad.data import choose_reading, to_records
-from postgrad.data.containers import writing
-from postgrad.data.convert import convert
-from postgrad.data.faults import Inexpressible
-from postgrad.data.sources import read_rows
-from postgrad.data.writers import WRITERS, row_of
+from postgrad.data.shapes.row_errors import Inexpressible
+from postgrad.data.sources.open_source import read_rows
+from postgrad.data.writing.containers import writing
+from postgrad.data.writing.convert import convert
+from postgrad.data.writing.writers import WRITERS, row_of
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Source, Task, Text, pair
 from tests.conftest import shared_data

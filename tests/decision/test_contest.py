@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from postgrad.decision.bases import still_in
+from postgrad.decision.base_race import still_in
 from postgrad.decision.change import judge_change
 from postgrad.decision.contest import contest
-from postgrad.evaluation.statistics import compare, compare_arms, score_interval
+from postgrad.evaluation.statistics.scores import compare, compare_arms, score_interval
 from postgrad.measures import ArmResult
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postgrad.decision.disturbances import FEWEST, MOST, disturbance_sentence, sample_size
-from postgrad.report_advice import DisturbancePart
+from postgrad.decision.robustness import FEWEST, MOST, disturbance_sentence, sample_size
+from postgrad.report.advice import DisturbancePart
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0, 10_000))

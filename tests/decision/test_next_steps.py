@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from postgrad.decision.missing import clearly_worse, examples_missing, kinds_sentence
 from postgrad.decision.next_steps import MOST, next_steps
-from postgrad.report import (
+from postgrad.report.advice import CurvePart, DisturbancePart, DisturbancesPart, ForecastPart, KindPart, KindsPart
+from postgrad.report.run_report import (
     ArmPart,
     AutomationPart,
     BenchmarkPart,
@@ -18,7 +19,6 @@ from postgrad.report import (
     TrainingPart,
     VerdictPart,
 )
-from postgrad.report_advice import CurvePart, DisturbancePart, DisturbancesPart, ForecastPart, KindPart, KindsPart
 
 
 def report(**parts) -> Report:

@@ -6,7 +6,7 @@ import pytest
 
 from postgrad.decision.verdict import decide
 from postgrad.measures import ArmResult, Comparison, Forgetting, Score
-from postgrad.report import TrainingPart
+from postgrad.report.run_report import TrainingPart
 
 
 def arm(name: str, hits: int, n: int = 100, half: float = 0.08) -> ArmResult:

@@ -8,8 +8,8 @@ from postgrad.errors import DataError
 from postgrad.evaluation import arms
 from postgrad.evaluation.few_shot import candidate_sets, choose_examples
 from postgrad.evaluation.forgetting import Benchmark, Item, load_benchmarks, right_answers
-from postgrad.evaluation.prompts import write_system_prompt
 from postgrad.evaluation.retrieval import Index, Passage
+from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.records import Conversation, Message, pair
 
 TRAIN = [

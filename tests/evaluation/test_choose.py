@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.choose import choose_metric
 from postgrad.evaluation.metrics.code_tests import has_sandbox
-from postgrad.evaluation.metrics.metric import Measured
+from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.metrics.support.metric import Measured
 from postgrad.records import Conversation, Message, Task, Text, pair
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
-from postgrad.evaluation.metrics.metric import Case, paired
-from postgrad.evaluation.metrics.named import metric_named
+from postgrad.evaluation.metrics.support.metric import Case, paired
+from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Message, Record, Task, pair
 from tests.conftest import shared_data
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from postgrad.evaluation.constant import constant_answer, constant_baseline, strangers_score
-from postgrad.evaluation.metrics.choose import choose_metric
+from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.statistics.baselines import constant_answer, constant_baseline, strangers_score
 from postgrad.measures import ArmResult, Score
 from postgrad.records import Conversation, Message, Source
 

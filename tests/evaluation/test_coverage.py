@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from postgrad.evaluation.statistics import compare, score_interval
+from postgrad.evaluation.statistics.scores import compare, score_interval
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 Sizes = Callable[[np.random.Generator, int], np.ndarray]
@@ -102,7 +102,7 @@ def test_graded_differences(pair: Callable[..., tuple[np.ndarray, np.ndarray, fl
 
 def difference(first: np.ndarray, second: np.ndarray, groups: np.ndarray | None) -> tuple[float, float]:
     """The interval of `compare` without its p-value, whose ten thousand sign flips are not asked for here."""
-    from postgrad.evaluation.intervals import difference_interval, units
+    from postgrad.evaluation.statistics.intervals import difference_interval, units
 
     return difference_interval(units(first - second, None if groups is None else groups.tolist()), 0.95)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from postgrad.evaluation.disturbances import Asked, judged
+from postgrad.evaluation.robustness import Asked, judged
 
 
 def asked(kind, clean, disturbed, arm="fine_tuned"):

@@ -6,8 +6,8 @@ import pytest
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.format_rules import count_sentences, format_rules, language_of
-from postgrad.evaluation.metrics.metric import paired
-from postgrad.evaluation.metrics.named import metric_named
+from postgrad.evaluation.metrics.support.metric import paired
+from postgrad.evaluation.metrics.support.named import metric_named
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import re
 import pytest
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.metrics.agreement import agreement, cohen_kappa
 from postgrad.evaluation.metrics.judge import read_points
-from postgrad.evaluation.metrics.metric import Means, paired
-from postgrad.evaluation.metrics.named import metric_named
 from postgrad.evaluation.metrics.pairwise import duels, read_verdict
+from postgrad.evaluation.metrics.support.agreement import agreement, cohen_kappa
+from postgrad.evaluation.metrics.support.metric import Means, paired
+from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import pair
 from tests.conftest import shared_data
 

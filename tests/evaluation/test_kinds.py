@@ -6,8 +6,8 @@ import random
 
 import numpy as np
 
-from postgrad.evaluation.clusters import grouped, telling_words
-from postgrad.evaluation.kinds import kinds_of_requests
+from postgrad.evaluation.request_kinds import kinds_of_requests
+from postgrad.evaluation.statistics.clusters import grouped, telling_words
 from postgrad.models.embeddings import embed
 
 TOPICS = {

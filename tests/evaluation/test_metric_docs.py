@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from postgrad.evaluation.graders.forms import SIMILARITIES
+from postgrad.evaluation.graders.grader_kinds import SIMILARITIES
 from postgrad.evaluation.metrics import ASKING, METRICS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")

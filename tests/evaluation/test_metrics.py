@@ -15,9 +15,9 @@ from postgrad.evaluation.metrics.chrf import chrf
 from postgrad.evaluation.metrics.exact_match import exact_match
 from postgrad.evaluation.metrics.json_object import json_fields, json_match, json_valid, parse_object
 from postgrad.evaluation.metrics.label import label, label_report
-from postgrad.evaluation.metrics.metric import Metric, paired
-from postgrad.evaluation.metrics.named import metric_named
 from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l
+from postgrad.evaluation.metrics.support.metric import Metric, paired
+from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.evaluation.metrics.token_f1 import token_f1
 
 JSON = st.recursive(

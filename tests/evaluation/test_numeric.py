@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postgrad.evaluation.metrics.numeric import is_quantity, last_number, numeric
-from postgrad.evaluation.metrics.quantity import last_quantity
+from postgrad.evaluation.metrics.support.quantity import last_quantity
 
 
 @pytest.mark.parametrize(

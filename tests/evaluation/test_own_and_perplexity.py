@@ -7,8 +7,8 @@ import math
 import pytest
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.metrics.metric import Case, Means, paired
-from postgrad.evaluation.metrics.named import metric_named
+from postgrad.evaluation.metrics.support.metric import Case, Means, paired
+from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Message, pair
 
 SOURCE = """

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postgrad.evaluation import arms
-from postgrad.evaluation.instructions import instructions
+from postgrad.evaluation.candidate_instructions import instructions
 from postgrad.evaluation.prompt_search import Prompt, finalists, going_on, named, rounds, winner, with_examples
-from postgrad.evaluation.prompts import write_system_prompt
+from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.records import Conversation, Message, pair
 
 TRAIN = [

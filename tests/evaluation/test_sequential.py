@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from postgrad.evaluation.sequential import ERROR, beaten, level, looks, shuffled, spent
+from postgrad.evaluation.statistics.sequential import ERROR, beaten, level, looks, shuffled, spent
 
 
 def run_race(table: dict[str, np.ndarray], groups: list[int] | None = None) -> tuple[dict[str, int], float]:

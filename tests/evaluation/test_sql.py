@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.metric import Case, paired
-from postgrad.evaluation.metrics.named import metric_named
-from postgrad.evaluation.metrics.sql_database import Database, QueryError
 from postgrad.evaluation.metrics.sql_execution import sql_execution
 from postgrad.evaluation.metrics.sql_match import sql_match
-from postgrad.evaluation.metrics.sql_text import asks_for_order, is_sql, script_in
+from postgrad.evaluation.metrics.support.metric import Case, paired
+from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.evaluation.metrics.support.sql_database import Database, QueryError
+from postgrad.evaluation.metrics.support.sql_text import asks_for_order, is_sql, script_in
 from postgrad.records import pair
 from tests.conftest import shared_data
 

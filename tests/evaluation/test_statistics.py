@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from postgrad.evaluation.intervals import (
+from postgrad.evaluation.statistics.intervals import (
     degrees_of_freedom,
     share_interval,
     standard_error,
@@ -19,8 +19,8 @@ from postgrad.evaluation.intervals import (
     units,
     wilson,
 )
-from postgrad.evaluation.significance import holm, mcnemar, sign_flip
-from postgrad.evaluation.statistics import compare, compare_arms, noninferiority, score_interval
+from postgrad.evaluation.statistics.scores import compare, compare_arms, noninferiority, score_interval
+from postgrad.evaluation.statistics.significance import holm, mcnemar, sign_flip
 from postgrad.measures import ArmResult
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=40)

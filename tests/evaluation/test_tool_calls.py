@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postgrad.evaluation.metrics.call_text import Call, read_calls
-from postgrad.evaluation.metrics.fields import reference_of
-from postgrad.evaluation.metrics.metric import Case, paired
+from postgrad.evaluation.metrics.support.call_text import Call, read_calls
+from postgrad.evaluation.metrics.support.fields import reference_of
+from postgrad.evaluation.metrics.support.metric import Case, paired
 from postgrad.evaluation.metrics.tool_calls import tool_calls
 from postgrad.records import Conversation, Message, Task, pair
 from tests.conftest import shared_data

@@ -10,14 +10,14 @@ import pytest
 import torch
 import transformers
 
-from postgrad.models.decoding import Decoding, Row
+from postgrad.models.adapters.lora import attach, detach, taken
+from postgrad.models.base_models import find_model
 from postgrad.models.device import Device
-from postgrad.models.fused_decode import decoder_of
-from postgrad.models.generate import complete, decode, remark, shared_beginning
+from postgrad.models.fused.decoder import decoder_of
+from postgrad.models.generation.decoding import Decoding, Row
+from postgrad.models.generation.generate import complete, decode, remark, shared_beginning
+from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import attach, detach, taken
-from postgrad.models.score import ChoiceItem, log_likelihoods
-from postgrad.models.sources import find_model
 from tests.conftest import write_model
 from tests.models.test_generate import greedy, prompts_of, reference
 
@@ -165,11 +165,11 @@ def test_a_long_beginning_is_shared_exactly(tiny):
 
 MEMORY = """
 import sys
-from postgrad.models.decoding import Decoding, Row
+from postgrad.models.generation.decoding import Decoding, Row
 from postgrad.models.device import Device, peak_memory
-from postgrad.models.generate import complete
+from postgrad.models.generation.generate import complete
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.sources import find_model
+from postgrad.models.base_models import find_model
 
 model = LanguageModel(find_model(sys.argv[1]), Device("cpu", "test", "float32", {"float32": 1.0}, 1 << 32))
 for count in (16, 64, 512):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from postgrad.models.generate import Decoding, complete, shared_beginning
-from postgrad.models.lora import attach, detach, load_adapter, put, taken
-from postgrad.models.score import ChoiceItem, log_likelihoods
+from postgrad.models.adapters.lora import attach, detach, load_adapter, put, taken
+from postgrad.models.generation.generate import Decoding, complete, shared_beginning
+from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.records import Message
 
 

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postgrad.errors import DataError
-from postgrad.models.generate import Decoding
-from postgrad.models.grammar import calls_form, json_form, load_vocabulary
-from postgrad.models.steer import Steering
-from postgrad.models.tools import ToolForm, read_calls
+from postgrad.models.generation.generate import Decoding
+from postgrad.models.generation.grammar import calls_form, json_form, load_vocabulary
+from postgrad.models.generation.logits import Steering
+from postgrad.models.rendering.tools import ToolForm, read_calls
 from postgrad.records import Message
 from tests.models.test_steps import grown
 

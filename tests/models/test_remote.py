@@ -12,8 +12,8 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from postgrad.errors import Interrupted, ModelError, UsageError
-from postgrad.models.remote import Asking, Budget, Price, RemoteModel, parse_remote
-from postgrad.models.remote_rules import clean, wait_before
+from postgrad.models.remote.client import Asking, Budget, Price, RemoteModel, parse_remote
+from postgrad.models.remote.rules import clean, wait_before
 from postgrad.records import Message
 
 KEY = "sk-very-secret-4711"
@@ -224,7 +224,7 @@ def test_addresses():
 def test_our_own_server_answers(tiny_folder):
     from postgrad.registry import Catalogue
     from postgrad.serving.app import make_app
-    from postgrad.serving.engine import Engine
+    from postgrad.serving.inference.engine import Engine
 
     app = make_app(Engine(Catalogue(), [str(tiny_folder)]), None)
     running = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postgrad.errors import DataError
-from postgrad.models.render import Renderer
+from postgrad.models.rendering.render import Renderer
 from postgrad.records import Conversation, Message
 from tests.conftest import CHATML, write_tokenizer
 
@@ -186,5 +186,5 @@ def test_rendering_does_not_import_torch():
     import subprocess
     import sys
 
-    code = "import sys, postgrad.models.render, postgrad.cli.check, postgrad.cli.estimate, postgrad.recipe; sys.exit('torch' in sys.modules)"
+    code = "import sys, postgrad.models.rendering.render, postgrad.cli.check, postgrad.cli.estimate, postgrad.recipe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

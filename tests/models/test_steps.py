@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from postgrad.models.generate import Decoding, complete
-from postgrad.models.steer import Steering
-from postgrad.models.steps import answer, held_back
+from postgrad.models.generation.generate import Decoding, complete
+from postgrad.models.generation.incremental import answer, held_back
+from postgrad.models.generation.logits import Steering
 from postgrad.records import Message
 from tests.models.test_generate import prompts_of, reference
 

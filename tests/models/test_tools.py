@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postgrad.errors import DataError
-from postgrad.models.render import Renderer
-from postgrad.models.template import Template
-from postgrad.models.tools import WRITTEN_OUT, Call, ToolForm, read_calls, tool_form
+from postgrad.models.rendering.render import Renderer
+from postgrad.models.rendering.template import Template
+from postgrad.models.rendering.tools import WRITTEN_OUT, Call, ToolForm, read_calls, tool_form
 from postgrad.records import Conversation, Message
 from tests.conftest import CHATML, write_tokenizer
 

@@ -1,6 +1,6 @@
 """A comparison with every part filled, hostile text too."""
 
-from postgrad.comparison import ChangedPart, CommonPart, CompareReport, DifferencePart, ExamplePart, SidePart
+from postgrad.report.comparison import ChangedPart, CommonPart, CompareReport, DifferencePart, ExamplePart, SidePart
 from tests.pages.example_reports import SCRIPT
 
 

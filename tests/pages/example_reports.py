@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from postgrad.report import (
+from postgrad.report.advice import (
+    CurvePart,
+    DisturbancePart,
+    DisturbancesPart,
+    ForecastPart,
+    KindPart,
+    KindsPart,
+    NextStepPart,
+)
+from postgrad.report.run_report import (
     ArmPart,
     AutomationPart,
     BenchmarkPart,
@@ -19,15 +28,6 @@ from postgrad.report import (
     TaskPart,
     TrainingPart,
     VerdictPart,
-)
-from postgrad.report_advice import (
-    CurvePart,
-    DisturbancePart,
-    DisturbancesPart,
-    ForecastPart,
-    KindPart,
-    KindsPart,
-    NextStepPart,
 )
 
 SCRIPT = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'

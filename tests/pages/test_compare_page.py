@@ -2,10 +2,10 @@
 
 import pytest
 
-from postgrad.comparison import CompareReport
 from postgrad.pages.compare_page import BADGES, render_compare, write_compare
 from postgrad.pages.report_page import render_report
-from postgrad.report import BasePart
+from postgrad.report.comparison import CompareReport
+from postgrad.report.run_report import BasePart
 from tests.pages.example_compare import full_compare
 from tests.pages.example_reports import SCRIPT, full_report
 

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from example_reports import SCRIPT, full_report, minimal_report
 
 from postgrad.pages import render_report, write_report
+from postgrad.pages.formatting import PER_CENT
 from postgrad.pages.report_page import chosen_arm, key_figures, tone
-from postgrad.pages.wording import PER_CENT
-from postgrad.report import ArmPart, ForgettingPart, Report
-from postgrad.report_advice import CurvePart
+from postgrad.report.advice import CurvePart
+from postgrad.report.run_report import ArmPart, ForgettingPart, Report
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 

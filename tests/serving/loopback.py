@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import uvicorn
 
-from postgrad.models.lora import attach, detach, taken
+from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.registry import Catalogue
 from postgrad.storage import Blobs
 

@@ -92,7 +92,7 @@ class Process:
                 alive = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
             except (OSError, IndexError):
                 continue
-            if b"postgrad.serving.worker" in command and mine and alive:
+            if b"postgrad.serving.jobs.worker" in command and mine and alive:
                 found.append(int(folder.name))
         return found
 

@@ -11,14 +11,14 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 
-from postgrad.models.generate import Decoding
+from postgrad.models.base_models import find_model
+from postgrad.models.generation.generate import Decoding
+from postgrad.models.generation.logits import Steering
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.sources import find_model
-from postgrad.models.steer import Steering
 from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
+from postgrad.serving.inference.engine import Engine
 from tests.models.test_steps import grown
 from tests.serving.loopback import ASK, running
 

@@ -16,11 +16,11 @@ from openai.types.fine_tuning.alpha import GraderRunResponse, GraderValidateResp
 from postgrad.errors import UsageError
 from postgrad.registry import Catalogue
 from postgrad.registry.keys import Keys
-from postgrad.sandbox import find_sandbox
-from postgrad.serving import eval_queue
+from postgrad.sandbox.run import find_sandbox
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
-from postgrad.serving.eval_data import rows_path
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.jobs import eval_queue
+from postgrad.serving.jobs.eval_data import rows_path
 from tests.serving.loopback import running
 from tests.serving.running import until
 

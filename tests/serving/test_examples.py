@@ -5,7 +5,7 @@ import json
 import pytest
 
 from postgrad.data.load import load
-from postgrad.serving.examples import FileFaultError, count_examples
+from postgrad.steps.openai_jobs.training_file import FileFaultError, count_examples
 
 USER, ANSWER = {"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "On its way."}
 GOOD = {"messages": [USER, ANSWER]}

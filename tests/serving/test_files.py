@@ -16,11 +16,12 @@ from python_multipart.multipart import MultipartParser
 
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import FileRow, UploadRow
-from postgrad.serving import content, files, uploads
+from postgrad.serving.api import files, uploads
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
-from postgrad.serving.multipart import _feed, _Reader
-from postgrad.serving.store import Store
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.storage import file_contents
+from postgrad.serving.storage.multipart import _feed, _Reader
+from postgrad.serving.storage.store import Store
 from tests.serving.running import examples, in_thread, until
 
 
@@ -221,4 +222,4 @@ def test_however_a_form_is_cut_into_pieces_the_file_is_the_same(data, cuts, tmp_
 @pytest.mark.parametrize("odd", ["../x", "/etc/passwd", "a/b", "", "a.b", "x\0"])
 def test_only_ids_become_paths(odd):
     with pytest.raises(ValueError, match="no id"):
-        content.content_path(odd)
+        file_contents.content_path(odd)

@@ -11,7 +11,7 @@ from openai.types.fine_tuning import FineTuningJob
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from postgrad.errors import UsageError
-from postgrad.sandbox import find_sandbox
+from postgrad.sandbox.run import find_sandbox
 from tests.serving.running import Process, until
 from tests.serving.test_job_runs import ASK, messages, retrieve, steps, until_status, until_step
 

@@ -11,12 +11,12 @@ import pytest
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import JobRow
 from postgrad.registry.keys import Keys
-from postgrad.report import Report
+from postgrad.report.run_report import Report
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
-from postgrad.serving.estimates import finish_of
-from postgrad.serving.job_folder import host_id
-from postgrad.serving.store import Store
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.jobs.estimates import finish_of
+from postgrad.serving.jobs.job_folder import host_id
+from postgrad.serving.storage.store import Store
 from tests.serving.loopback import ASK, register, running
 from tests.serving.running import Process, examples, in_thread, until
 from tests.serving.test_job_runs import messages, until_status

@@ -9,10 +9,10 @@ import pytest
 from openai.types.fine_tuning import FineTuningJob
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
-from postgrad.chapters.fine_tune import fine_tune
 from postgrad.registry import Catalogue
-from postgrad.run import RunFolder
-from postgrad.serving.knobs import recipe_of
+from postgrad.steps.openai_jobs.hyperparameters import recipe_of
+from postgrad.training_run import RunFolder
+from postgrad.workflows.fine_tune import fine_tune
 from tests.serving.running import Process, examples, until
 
 LONG = {"batch_size": 1, "n_epochs": 25, "learning_rate_multiplier": 0.1}
@@ -106,7 +106,10 @@ def test_the_documented_workflow(client, server):
         client.chat.completions.create(model=job.fine_tuned_model, messages=ASK)
 
 
-def test_killed_paused_and_killed_with_the_server_it_ends_once_and_with_the_same_model(client, server, tmp_path):
+def test_killed_paused_and_killed_with_the_server_it_ends_once_and_with_the_same_model(
+    client, server, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("POSTGRAD_DTYPE", "float32")  # as the server of these tests has it
     settings = {"seed": 5, "suffix": "hard", "hyperparameters": LONG}
     job = create(client, **settings)
     client.files.delete(job.training_file)

@@ -14,9 +14,9 @@ from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import CheckpointRow, JobRow
 from postgrad.registry.keys import ORGANIZATION, PROJECT
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
-from postgrad.serving.job_folder import JobFolder, host_id
-from postgrad.serving.store import Store, new_id
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.jobs.job_folder import JobFolder, host_id
+from postgrad.serving.storage.store import Store, new_id
 from tests.serving.running import examples, in_thread, until
 
 

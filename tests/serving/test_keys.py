@@ -14,9 +14,9 @@ from postgrad.cli import main
 from postgrad.errors import UsageError
 from postgrad.registry import Catalogue
 from postgrad.registry.keys import Audit, Keys
+from postgrad.serving.access.limits import Bucket, duration
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
-from postgrad.serving.limits import Bucket, duration
+from postgrad.serving.inference.engine import Engine
 from tests.serving.loopback import ASK, register, running
 
 

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postgrad.serving.job_requests import CreateJob, Knobs
-from postgrad.serving.knobs import base_for, chosen, chosen_batch, chosen_epochs, fine_tuned_name, recipe_of
+from postgrad.serving.wire.job_requests import CreateJob, Knobs
+from postgrad.steps.openai_jobs.hyperparameters import (
+    base_for,
+    chosen,
+    chosen_batch,
+    chosen_epochs,
+    fine_tuned_name,
+    recipe_of,
+)
 
 NUMBERS = {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 1.0}
 ASKED = {

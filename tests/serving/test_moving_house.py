@@ -7,16 +7,16 @@ from pathlib import Path
 import openai
 import pytest
 
-from postgrad.chapters.moving.account import Account, decoded
-from postgrad.chapters.moving.fetch import Fetched, safe
-from postgrad.chapters.moving.recorded import Recorded
-from postgrad.chapters.moving.retrain import name_for, why_not
 from postgrad.cli import main
 from postgrad.errors import DataError, UsageError
 from postgrad.registry import Catalogue
 from postgrad.registry.names import Names
-from postgrad.report import Report
-from postgrad.serving.engine import Engine
+from postgrad.report.run_report import Report
+from postgrad.serving.inference.engine import Engine
+from postgrad.workflows.import_openai.account import Account, decoded
+from postgrad.workflows.import_openai.fetch import Fetched, safe
+from postgrad.workflows.import_openai.recorded import Recorded
+from postgrad.workflows.import_openai.retrain import name_for, why_not
 from tests.serving.running import Process, examples, until
 from tests.serving.test_job_methods import dpo, preferences, reinforcement, tasks
 
@@ -139,7 +139,7 @@ def test_recorded_answers_stand_in_for_a_model_that_is_gone(old, tmp_path, tiny_
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(capsys, monkeypatch, tmp_path, arguments, says):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("postgrad.chapters.moving.account._RETRIES", 0)
+    monkeypatch.setattr("postgrad.workflows.import_openai.account._RETRIES", 0)
     code, _, error = postgrad(capsys, "import", *arguments)
     assert code == 2 and says in error.replace("\n", " ")
 

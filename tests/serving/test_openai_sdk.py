@@ -11,14 +11,14 @@ import torch
 import uvicorn
 
 from postgrad.errors import DataError, ModelError
-from postgrad.models.generate import Decoding, complete
+from postgrad.models.adapters.lora import attach, detach, taken
+from postgrad.models.base_models import find_model
+from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import attach, detach, taken
-from postgrad.models.sources import find_model
 from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine, Served
+from postgrad.serving.inference.engine import Engine, Served
 from postgrad.storage import Blobs
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import EventRow, FileRow, JobRow
-from postgrad.serving.errors import ApiError
-from postgrad.serving.lease import Lease, LeaseLostError, Metrics
-from postgrad.serving.queue import MOST_DEATHS, Error, Queue
-from postgrad.serving.store import Store, new_id, now
+from postgrad.serving.jobs.lease import Lease, LeaseLostError, Metrics
+from postgrad.serving.jobs.queue import MOST_DEATHS, Error, Queue
+from postgrad.serving.storage.store import Store, new_id, now
+from postgrad.serving.wire.api_errors import ApiError
 from tests.serving.running import fresh_postgres
 
 

@@ -8,10 +8,10 @@ import psutil
 import pytest
 
 from postgrad.registry import Catalogue
-from postgrad.serving import supervisor as module
-from postgrad.serving.job_folder import JobFolder, host_id
-from postgrad.serving.store import Store
-from postgrad.serving.supervisor import Supervisor
+from postgrad.serving.jobs import supervisor as module
+from postgrad.serving.jobs.job_folder import JobFolder, host_id
+from postgrad.serving.jobs.supervisor import Supervisor
+from postgrad.serving.storage.store import Store
 from tests.serving.running import examples, until
 from tests.serving.test_jobs import row
 

@@ -5,23 +5,23 @@ import math
 import openai
 import pytest
 
-from postgrad.chapters.conclude import certified as kept
 from postgrad.costs import Price
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.measure import Answers, measure
-from postgrad.evaluation.metrics.choose import choose_metric
-from postgrad.models.generate import Completion, Decoding
-from postgrad.models.steer import Steering
-from postgrad.models.trained import load_trained
+from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.models.adapters.trained_weights import load_trained
+from postgrad.models.generation.generate import Completion, Decoding
+from postgrad.models.generation.logits import Steering
 from postgrad.records import pair
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine, Prepared, Served
-from postgrad.serving.sureness import escalate, in_words
+from postgrad.serving.inference.confidence import escalate, in_words
+from postgrad.serving.inference.engine import Engine, Prepared, Served
+from postgrad.steps.conclude import certified as kept
 from postgrad.storage import Blobs, StageStore
-from tests.chapters.jobs import finish
 from tests.pages.example_reports import full_report, minimal_report
 from tests.serving.loopback import register, running
+from tests.workflows.jobs import finish
 
 RECORDS = [
     pair(f"Where is order {i} of the {w}?", "late") for i, w in enumerate(("sofa", "lamp", "very large desk", "bed"))

@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from postgrad.errors import ModelError
-from postgrad.models.generate import Decoding
+from postgrad.models.generation.generate import Decoding
 from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
-from postgrad.serving.turns import MAX_TOKENS, FullError, Ticket, Turns, next_turn
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.scheduler import MAX_TOKENS, FullError, Ticket, Turns, next_turn
 from tests.serving.loopback import ASK, register, running
 
 

@@ -9,8 +9,8 @@ import pytest
 from postgrad.errors import UsageError
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import JobRow
-from postgrad.serving.store import Store
-from postgrad.serving.webhooks import PAUSES, Notifier, receiver
+from postgrad.serving.jobs.webhooks import PAUSES, Notifier, receiver
+from postgrad.serving.storage.store import Store
 from tests.serving.test_jobs import row
 
 SECRET = "whsec_c2VjcmV0IG9mIHNvbWUgbGVuZ3Ro"

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postgrad.models.embeddings import embed
-from postgrad.models.generate import Decoding, complete
+from postgrad.models.generation.generate import Decoding, complete
 from postgrad.registry import Catalogue
+from postgrad.serving.access.limits import MAX_BODY
 from postgrad.serving.app import make_app
-from postgrad.serving.engine import Engine
-from postgrad.serving.limits import MAX_BODY
+from postgrad.serving.inference.engine import Engine
 from tests.serving.loopback import ASK, running
 
 

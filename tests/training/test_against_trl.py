@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from postgrad.models.lora import attach
+from postgrad.models.adapters.lora import attach
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import OBJECTIVES

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from postgrad.errors import DataError, TrainingError
-from postgrad.models.windows import windows
+from postgrad.models.rendering.windows import windows
 from postgrad.records import Source, Text
-from postgrad.run import RunFolder
 from postgrad.training import checkpoints
 from postgrad.training.memory import Need, fitting, peak_bytes, refuse_what_cannot_fit
 from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.optimizers import Optimizer, rate_at
-from postgrad.training.train import Plan, train
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder
 from tests.conftest import write_model
 from tests.training.test_training import RECORDS, start
 
@@ -65,10 +65,10 @@ def test_memory_that_runs_out_halves_the_microbatch_and_changes_nothing(tmp_path
         import torch
         from postgrad.models.device import Device
         from postgrad.models.language_model import LanguageModel
-        from postgrad.models.sources import find_model
+        from postgrad.models.base_models import find_model
         from postgrad.records import pair
-        from postgrad.run import RunFolder
-        from postgrad.training.train import Plan, train
+        from postgrad.training_run import RunFolder
+        from postgrad.training.trainer import Plan, train
         from postgrad.training import train as module
         torch.set_num_threads(1)
         folder, limit, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]

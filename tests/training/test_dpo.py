@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from postgrad.errors import DataError, Interrupted
-from postgrad.models.lora import attach
-from postgrad.models.pairs import render_pair
+from postgrad.models.adapters.lora import attach
+from postgrad.models.rendering.pairs import render_pair
 from postgrad.records import Message, Preference, Source
-from postgrad.run import RunFolder
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward, learned
 from postgrad.training.methods import Attached
 from postgrad.training.objectives import OBJECTIVES, Start
 from postgrad.training.parallel import World
 from postgrad.training.sequences import rows, token_logprobs
-from postgrad.training.train import Plan, train
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder
 from tests.training.test_training import WAYS, gradients, stir
 
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from postgrad.models.adapters.lora import attach
+from postgrad.models.base_models import find_model
 from postgrad.models.device import Device
-from postgrad.models.fused import Fused
+from postgrad.models.fused.body import Fused
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import attach
-from postgrad.models.sources import find_model
 from postgrad.records import Conversation, Message
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import OBJECTIVES

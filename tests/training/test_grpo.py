@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from postgrad.errors import DataError, Interrupted, TrainingError
-from postgrad.models.generate import Decoding, complete
-from postgrad.models.lora import attach
+from postgrad.models.adapters.lora import attach
+from postgrad.models.generation.generate import Decoding, complete
 from postgrad.records import Message, Source, Task
-from postgrad.run import RunFolder
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward, learned
 from postgrad.training.methods import Attached
@@ -19,7 +18,8 @@ from postgrad.training.objectives.grpo import advantages
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Graded
 from postgrad.training.sampling import sample
-from postgrad.training.train import Plan, train
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder
 from tests.training.test_dpo import ended
 from tests.training.test_training import gradients, stir
 

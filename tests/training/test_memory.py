@@ -15,13 +15,13 @@ SCRIPT = textwrap.dedent(
     from pathlib import Path
     from postgrad.models.device import Device, peak_memory
     from postgrad.models.language_model import LanguageModel
-    from postgrad.models.sources import find_model
+    from postgrad.models.base_models import find_model
     from postgrad.records import pair
-    from postgrad.run import RunFolder
+    from postgrad.training_run import RunFolder
     from postgrad.training.batching import microbatches
     from postgrad.training.memory import Need, peak_bytes
     from postgrad.training.objectives import OBJECTIVES
-    from postgrad.training.train import Plan, train
+    from postgrad.training.trainer import Plan, train
     folder, method, batch, recompute = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "True"
     model = LanguageModel(find_model(folder), Device("cpu", "t", "float32", {"float32": 1.0}, 1 << 40))
     records = [pair(f"Where is order {i}? " + "and the green sofa " * 14, "It is late. " * 12) for i in range(batch)]

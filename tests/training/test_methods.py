@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from postgrad.errors import TrainingError, UsageError
-from postgrad.models.lora import attach, detach, taken
-from postgrad.models.quantize import QuantizedLinear
-from postgrad.models.trained import WholeWeights, load_trained
-from postgrad.run import RunFolder
+from postgrad.models.adapters.lora import attach, detach, taken
+from postgrad.models.adapters.quantize import QuantizedLinear
+from postgrad.models.adapters.trained_weights import WholeWeights, load_trained
 from postgrad.training.forward import Forward
 from postgrad.training.methods import METHODS, MethodSettings, attached
 from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.objectives.replay import Replayed, WithReplay
-from postgrad.training.train import Plan, train
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder
 from tests.training.test_training import RECORDS, gradients, stir
 
 

@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from postgrad.errors import UsageError
-from postgrad.models.trained import load_trained
+from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.records import Source, pair
-from postgrad.run import RunFolder, Step
 from postgrad.storage import Blobs
 from postgrad.training.forward import Forward
-from postgrad.training.hits import Hits
 from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.parallel import World
-from postgrad.training.train import Plan, train
+from postgrad.training.token_accuracy import Hits
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder, Step
 
 RECORDS = [
     pair(f"Where is order {i}?", f'{{"order":{i},"late":{str(i % 3 == 0).lower()}}}', source=Source("t.csv", i + 1))

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from postgrad.errors import DataError, Interrupted, TrainingError
-from postgrad.models.lora import attach, detach, taken
+from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.records import Conversation, Message, Source, pair
-from postgrad.run import RunFolder
 from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer
 from postgrad.training.objectives import OBJECTIVES
-from postgrad.training.train import Plan, train
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder
 
 WAYS = ("fused", "packed", "padded")
 RECORDS = [

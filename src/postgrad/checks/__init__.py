@@ -24,13 +24,13 @@ from postgrad.checks.length import length
 from postgrad.checks.near_duplicates import near_duplicates
 from postgrad.checks.outdated import outdated
 from postgrad.checks.personal_data import personal_data
-from postgrad.checks.prepare import checking as _checking
-from postgrad.checks.prepare import run
 from postgrad.checks.quality import quality
 from postgrad.checks.secrets import secrets
 from postgrad.checks.semantic_duplicates import semantic_duplicates
 from postgrad.checks.skew import skew
 from postgrad.checks.structure import structure
+from postgrad.checks.support.prepare import checking as _checking
+from postgrad.checks.support.prepare import run
 from postgrad.checks.too_little import too_little
 from postgrad.checks.toxicity import toxicity
 from postgrad.errors import UsageError

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from postgrad.answers import label_counts, parse_json
-from postgrad.checks.wording import count_of, percent, verb
+from postgrad.checks.support.phrases import count_of, percent, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record, Task, Text
 

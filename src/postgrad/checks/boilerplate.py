@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from postgrad.answers import answer_kind
-from postgrad.checks.evidence import reasons
-from postgrad.checks.wording import count_of, percent, quote, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 

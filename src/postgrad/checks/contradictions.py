@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from postgrad.answers import AnswerKind, answer_kind, parse_json
-from postgrad.checks.conflict import GRAVE, conflict
-from postgrad.checks.wording import count_of, place, quote, verb
+from postgrad.checks.support.conflict import GRAVE, conflict
+from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record, tools_of
-from postgrad.similarity import exact_key, exact_keys, find_similar
-from postgrad.templates import template_pairs
+from postgrad.similarity.near_duplicates import exact_key, exact_keys, find_similar
+from postgrad.similarity.templates import template_pairs
 
 _FIELDS_SHOWN = 3
 _COMPARED = 6

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from postgrad.answers import answer_kind, parse_json
-from postgrad.checks.evidence import reasons
-from postgrad.checks.length_wall import Wall, find_wall
-from postgrad.checks.wording import count_of, percent, quote_end, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.length_wall import Wall, find_wall
+from postgrad.checks.support.phrases import count_of, percent, quote_end, verb
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 

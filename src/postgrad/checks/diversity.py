@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from postgrad.checks.space import clusters, distinguishing, sample, vectors, words_of
-from postgrad.checks.wording import count_of, percent, quote, verb
+from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
+from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
-from postgrad.templates import names
+from postgrad.similarity.templates import names
 
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _QUOTED = re.compile(r"[\"“][^\"”]{1,60}[\"”]")

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from postgrad.checks.structure import messages_of
-from postgrad.checks.texts import texts_of
-from postgrad.checks.wording import count_of, place, quote, verb
+from postgrad.checks.support.phrases import count_of, place, quote, verb
+from postgrad.checks.support.record_texts import texts_of
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Rating, Record
-from postgrad.similarity import exact_key, exact_keys
+from postgrad.similarity.near_duplicates import exact_key, exact_keys
 
 
 def duplicates() -> Check:

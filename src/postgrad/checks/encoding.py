@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 from postgrad.answers import parse_json
-from postgrad.checks.evidence import reasons
-from postgrad.checks.texts import map_texts, texts_of
-from postgrad.checks.wording import count_of, percent, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, percent, verb
+from postgrad.checks.support.record_texts import map_texts, texts_of
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from postgrad.checks.slots import Slot, Wording, grams_of, learn, plain, slots_of, unasked
-from postgrad.checks.space import sample
-from postgrad.checks.wording import count_of, quote, verb
+from postgrad.checks.support.embedding_space import sample
+from postgrad.checks.support.phrases import count_of, quote, verb
+from postgrad.checks.support.slots import Slot, Wording, grams_of, learn, plain, slots_of, unasked
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
 

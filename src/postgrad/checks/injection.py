@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from postgrad.checks.evidence import reasons
 from postgrad.checks.structure import messages_of
-from postgrad.checks.texts import texts_of
-from postgrad.checks.triggers import find_triggers, iter_evidence
-from postgrad.checks.wording import count_of, quote, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, quote, verb
+from postgrad.checks.support.record_texts import texts_of
+from postgrad.checks.support.triggers import find_triggers, iter_evidence
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postgrad.answers import label_counts
-from postgrad.checks.classify import out_of_fold
-from postgrad.checks.space import vectors
-from postgrad.checks.wording import count_of, percent, quote, verb
+from postgrad.checks.support.classifier import out_of_fold
+from postgrad.checks.support.embedding_space import vectors
+from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record, Task, Text
 

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from postgrad.checks.evidence import reasons
-from postgrad.checks.wording import count_of, percent, quote, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
 

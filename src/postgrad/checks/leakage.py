@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Literal
 
-from postgrad.checks.texts import texts_of
-from postgrad.checks.wording import count_of, place, quote, verb
+from postgrad.checks.support.phrases import count_of, place, quote, verb
+from postgrad.checks.support.record_texts import texts_of
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
-from postgrad.similarity import exact_key, exact_keys, find_similar
-from postgrad.templates import template_pairs
+from postgrad.similarity.near_duplicates import exact_key, exact_keys, find_similar
+from postgrad.similarity.templates import template_pairs
 
 Part = Literal["train", "validation", "test", ""]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
-from postgrad.checks.evidence import reasons
 from postgrad.checks.structure import messages_of
-from postgrad.checks.wording import count_of, quote, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 

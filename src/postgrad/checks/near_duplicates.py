@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from postgrad.checks.duplicates import record_key
-from postgrad.checks.wording import count_of, place, quote
+from postgrad.checks.support.phrases import count_of, place, quote
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
-from postgrad.similarity import DEFAULT_THRESHOLD, exact_keys, find_similar
-from postgrad.templates import template_pairs
+from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_keys, find_similar
+from postgrad.similarity.templates import template_pairs
 
 
 def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: float = 0.8) -> Check:

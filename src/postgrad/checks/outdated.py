@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from postgrad.checks.evidence import reasons
-from postgrad.checks.wording import count_of, place, quote, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record, Text
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postgrad.answers import answer_kind
-from postgrad.checks.space import clusters, vectors
-from postgrad.checks.wording import count_of, quote, verb
+from postgrad.checks.support.embedding_space import clusters, vectors
+from postgrad.checks.support.phrases import count_of, quote, verb
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record
 

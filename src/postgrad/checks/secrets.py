@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from postgrad.checks.personal_kinds import KINDS
-from postgrad.checks.redaction import Kind, report
-from postgrad.checks.secret_kinds import SECRET_KINDS
+from postgrad.checks.support.personal_kinds import KINDS
+from postgrad.checks.support.redaction import Kind, report
+from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
 

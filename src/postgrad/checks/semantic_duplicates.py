@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from postgrad.answers import answer_kind
-from postgrad.checks.space import close_pairs, vectors
-from postgrad.checks.wording import count_of, place, quote, verb
+from postgrad.checks.support.embedding_space import close_pairs, vectors
+from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.models.embeddings import embed
 from postgrad.records import Record
-from postgrad.similarity import DEFAULT_THRESHOLD, exact_keys, similarity
-from postgrad.templates import differ_in_facts
+from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_keys, similarity
+from postgrad.similarity.templates import differ_in_facts
 
 
 def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9, min_words: int = 4) -> Check:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from postgrad.answers import label_counts
-from postgrad.checks.classify import fit, out_of_fold
-from postgrad.checks.space import clusters, distinguishing, sample, vectors, words_of
-from postgrad.checks.wording import quote
+from postgrad.checks.support.classifier import fit, out_of_fold
+from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
+from postgrad.checks.support.phrases import quote
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record
-from postgrad.similarity import exact_keys
+from postgrad.similarity.near_duplicates import exact_keys
 
 _PENALTY = 1.0
 _TOPICS = 12

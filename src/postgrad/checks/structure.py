@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from postgrad.checks.evidence import reasons
-from postgrad.checks.tool_faults import tool_faults
-from postgrad.checks.wording import count_of, quote, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, quote, verb
+from postgrad.checks.support.tool_faults import tool_faults
 from postgrad.findings import Check, Context, Finding, Repair, Severity
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 

@@ -7,7 +7,7 @@ from statistics import median
 
 from postgrad.answers import AnswerKind, answer_kind, label_counts
 from postgrad.checks.structure import fault_of
-from postgrad.checks.wording import count_of, verb
+from postgrad.checks.support.phrases import count_of, verb
 from postgrad.findings import Check, Context, Finding
 from postgrad.records import Record, Text
 

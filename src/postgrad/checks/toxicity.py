@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from postgrad.checks.evidence import reasons
-from postgrad.checks.texts import texts_of
-from postgrad.checks.wording import count_of, verb
+from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.phrases import count_of, verb
+from postgrad.checks.support.record_texts import texts_of
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record, Text
 

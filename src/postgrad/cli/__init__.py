@@ -26,6 +26,9 @@ COMMANDS = {
     "doctor": "What this machine can do, and what is missing.",
 }
 
+_FILES = {"import": "import_openai"}
+"""Files of commands whose own name is a word of Python's."""
+
 _USAGE = "Usage: postgrad COMMAND [OPTIONS]\n\nBring examples; leave with a specialised model that is proven better, or with proof that you do not need one.\n"
 
 
@@ -52,8 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _let_go_of_cores(given[0])
     from postgrad.cli.door import enter
 
-    module = importlib.import_module(f"postgrad.cli.{given[0].replace('-', '_')}")
+    module = importlib.import_module(f"postgrad.cli.{file_of(given[0])}")
     return enter(module.command, given)
+
+
+def file_of(command: str) -> str:
+    """The module in `postgrad.cli` that holds a command."""
+    return _FILES.get(command, command.replace("-", "_"))
 
 
 def _let_go_of_cores(command: str) -> None:

@@ -34,10 +34,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Makes records from the training part alone, keeps what is good enough, and says what was refused and why."""
-    from postgrad.chapters.augment import augment
-    from postgrad.chapters.job import Job
-    from postgrad.models.remote_rules import Budget
+    from postgrad.models.remote.rules import Budget
     from postgrad.recipe import Recipe, load_recipe, merged
+    from postgrad.steps.context import Job
+    from postgrad.workflows.augment import augment
 
     changes = {
         "data.input": listed(input), "data.output": listed(output), "data.accept": listed(accept),

@@ -19,11 +19,11 @@ def command(
     temperature: Annotated[float, typer.Option(help="0 is greedy, as evaluated.")] = 0.0,
 ) -> None:
     """Answers as the server would: same renderer, same instruction, same decoding. An empty line or Ctrl-D ends."""
-    from postgrad.models.generate import Decoding
+    from postgrad.models.generation.generate import Decoding
     from postgrad.records import Message
     from postgrad.registry import Catalogue
-    from postgrad.serving.engine import Engine
-    from postgrad.serving.sureness import in_words
+    from postgrad.serving.inference.confidence import in_words
+    from postgrad.serving.inference.engine import Engine
 
     engine = Engine(Catalogue(), [model] if "/" in model or model.endswith(".gguf") else ())
     served = engine.find(model)

@@ -13,7 +13,7 @@ from postgrad.errors import GateError, UsageError
 
 if TYPE_CHECKING:
     from postgrad.findings import Checked
-    from postgrad.report import CheckReport
+    from postgrad.report.run_report import CheckReport
 
 _SIGNS = {"error": "✗", "warning": "!", "info": "·"}
 
@@ -35,8 +35,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print check.json on stdout and nothing else.")] = False,
 ) -> None:  # fmt: skip
     """Reads the data, says how it was understood, and lists the findings; exit code 1 if one is an error."""
-    from postgrad.chapters.check import Request, check
     from postgrad.pages.check_page import write_check
+    from postgrad.workflows.check import Request, check
 
     base = base or ("smollm2-135m-instruct" if surprise else None)
     request = Request(
@@ -44,7 +44,7 @@ def command(
         benchmarks={None: None, "installed": ""}.get(benchmarks, benchmarks), accept=tuple(listed(accept) or ()), repair=tuple(listed(repair) or ()),
     )  # fmt: skip
     if fix is not None:
-        from postgrad.chapters.fix import refuse_to_overwrite
+        from postgrad.workflows.check_fix import refuse_to_overwrite
 
         refuse_to_overwrite(fix, force, to)
     elif repair or to or force:
@@ -58,7 +58,7 @@ def command(
     else:
         _print(outcome.report, outcome.checked)
     if fix is not None:
-        from postgrad.chapters.fix import write_fixed
+        from postgrad.workflows.check_fix import write_fixed
 
         told = show(write_fixed(outcome, request, fix, to), quiet=True)
         if not json:

@@ -36,8 +36,8 @@ def command(
     ] = False,
 ) -> None:
     """Says whether B is better than A, example by example, where it differs, and what was changed between them."""
-    from postgrad.chapters.compare import compare_runs, kind_of
     from postgrad.recipe import Recipe, merged
+    from postgrad.workflows.compare import compare_runs, kind_of
 
     folder = out_folder or Path("comparison")
     if kind_of(a, b) == "runs":
@@ -53,7 +53,7 @@ def command(
             )
         if arm:
             raise UsageError("--arm is for two reports; these are two models.", "Leave --arm out.")
-        from postgrad.chapters.compare_models import compare_models
+        from postgrad.workflows.compare_models import compare_models
 
         recipe = merged(
             Recipe(),

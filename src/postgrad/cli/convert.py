@@ -13,7 +13,7 @@ from postgrad.cli.options import listed, read_text
 from postgrad.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from postgrad.data.convert import Converted
+    from postgrad.data.writing.convert import Converted
 
 _NAMED = 5
 _SHAPES = (
@@ -40,7 +40,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the account as JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Reads the data, says how it was understood, and writes it in another shape; what cannot be told is refused."""
-    from postgrad.data.convert import convert
+    from postgrad.data.writing.convert import convert
 
     printed = str(target) == "-"
     if printed and json:

@@ -95,7 +95,7 @@ def look() -> dict[str, Any]:
 def _sandbox() -> str:
     """What programs that a model wrote would run in."""
     from postgrad.errors import UsageError
-    from postgrad.sandbox import find_sandbox
+    from postgrad.sandbox.run import find_sandbox
 
     try:
         return f"{find_sandbox().name}: answers that are programs can be tested"

@@ -22,7 +22,7 @@ from rich.progress import Progress as Bar
 
 from postgrad.errors import Interrupted, PostgradError
 from postgrad.progress import Event, Progress, Said, Stage, Working
-from postgrad.run import Step
+from postgrad.training_run import Step
 
 T = TypeVar("T")
 errors = Console(stderr=True, highlight=False)

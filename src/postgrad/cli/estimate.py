@@ -14,9 +14,9 @@ from postgrad.cli.door import errors, out
 from postgrad.cli.options import listed, training_settings
 
 if TYPE_CHECKING:
-    from postgrad.models.sources import BaseModel
+    from postgrad.models.base_models import BaseModel
     from postgrad.recipe import TrainingSection
-    from postgrad.training.planned import Planned
+    from postgrad.training.compute_plan import Planned
 
 
 def command(
@@ -32,10 +32,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """What training on this data would take on this machine."""
-    from postgrad.models.render import load_renderer
-    from postgrad.models.sources import find_model
+    from postgrad.models.base_models import find_model
+    from postgrad.models.rendering.render import load_renderer
     from postgrad.recipe import Recipe, load_recipe, merged
-    from postgrad.training.planned import planned
+    from postgrad.training.compute_plan import planned
 
     changes = {"base": base, "training.objective": objective, "training.epochs": epochs, **training_settings(set or [])}
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
@@ -68,12 +68,12 @@ def _records(
 ) -> tuple[str, list[Any]]:
     """How the data was read, and what of it would be trained on."""
     if settings.objective == "pretrain":
-        from postgrad.data.texts import load_texts
+        from postgrad.data.documents.raw_texts import load_texts
 
         texts = load_texts(data)
         return f"{len(texts)} documents of raw text.", list(texts)
-    from postgrad.chapters.wanted import WANTED
     from postgrad.data.load import load
+    from postgrad.steps.trainable_records import WANTED
 
     loaded, wanted = load(data, input_column=input, output_column=output), WANTED[settings.objective]
     wanted.refuse(loaded)

@@ -61,9 +61,9 @@ def command(
 
     A trained model is asked as it was trained: its own instruction, its own documents.
     """
-    from postgrad.chapters.evaluate import evaluate
-    from postgrad.chapters.evaluate_report import Request
     from postgrad.recipe import Recipe, merged
+    from postgrad.steps.evaluate_report import Request
+    from postgrad.workflows.evaluate import evaluate
 
     if not model and not remote:
         raise UsageError(

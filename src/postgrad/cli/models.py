@@ -22,7 +22,7 @@ def command(
     from postgrad.registry.names import Names
 
     if action == "pull":
-        from postgrad.models.sources import find_model
+        from postgrad.models.base_models import find_model
 
         out(str(find_model(_needed(model, action)).folder))
         return

@@ -65,7 +65,7 @@ def price_given(text: str | None) -> Any:
     Raises:
         UsageError: it is no two numbers.
     """
-    from postgrad.models.remote_rules import Price
+    from postgrad.models.remote.rules import Price
 
     if text is None:
         return None
@@ -86,7 +86,7 @@ def remote_models(names: Sequence[str], key_env: str | None, price: Any, max_usd
     """
     if not names:
         return []
-    from postgrad.models.remote import Budget, RemoteModel, parse_remote
+    from postgrad.models.remote.client import Budget, RemoteModel, parse_remote
 
     return [
         RemoteModel(*parse_remote(name), key_env=key_env, budget=Budget(max_usd=max_usd, price=price)) for name in names

@@ -21,7 +21,7 @@ def command(
     ] = None,
 ) -> None:
     """Prints the JSON schema of a file that postgrad writes."""
-    from postgrad.schemas import SCHEMAS, schema_of
+    from postgrad.report.schemas import SCHEMAS, schema_of
     from postgrad.storage import write_atomic
 
     if out_folder is not None:

@@ -109,8 +109,8 @@ def command(
 
 def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
     """Runs the main job with its display; prints the outcome."""
-    from postgrad.chapters.bases import bases_of, run_bases
-    from postgrad.lifecycle import run
+    from postgrad.workflows.run import run
+    from postgrad.workflows.run_bases import bases_of, run_bases
 
     work = run_bases if len(bases_of(recipe.base)) > 1 else run
     with StopSign().watching() as stop:

@@ -54,7 +54,7 @@ def command(
     import uvicorn
 
     from postgrad.serving.app import make_app
-    from postgrad.serving.engine import Engine
+    from postgrad.serving.inference.engine import Engine
 
     engine = Engine(catalogue, base or (), names)
     for name in names:

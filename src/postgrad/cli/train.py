@@ -13,7 +13,7 @@ import typer
 from postgrad.cli.door import StopSign, out, show
 from postgrad.cli.options import listed, read_text, strings, training_settings
 from postgrad.errors import UsageError
-from postgrad.run import Step
+from postgrad.training_run import Step
 
 
 def command(
@@ -57,8 +57,8 @@ def command(
     ] = False,
 ) -> None:
     """Train and register; without --fresh the same command goes on where an earlier one stopped."""
-    from postgrad.chapters.train_only import train_only
     from postgrad.recipe import Recipe, load_recipe, merged
+    from postgrad.workflows.train import train_only
 
     if resume and fresh:
         raise UsageError("--resume and --fresh contradict each other.", "Give one of them.")

@@ -3,14 +3,21 @@
 sources → columns → records; then split. `load` does the first three; `documents` reads the folder behind `--docs`.
 """
 
-from postgrad.data.columns import Mapped, choose_reading, to_records
-from postgrad.data.documents import Chunk, Document, Documents, chunk_documents, load_documents, read_documents
+from postgrad.data.documents.documents import (
+    Chunk,
+    Document,
+    Documents,
+    chunk_documents,
+    load_documents,
+    read_documents,
+)
 from postgrad.data.load import Loaded, data_hash, load
-from postgrad.data.reading import Reading
-from postgrad.data.rows import Row, Rows
-from postgrad.data.sources import read_all, read_rows, stream_rows
-from postgrad.data.split import Split, split
-from postgrad.data.sql import read_sql, stream_sql
+from postgrad.data.shapes.columns import Mapped, choose_reading, to_records
+from postgrad.data.shapes.reading import Reading
+from postgrad.data.sources.database import read_sql, stream_sql
+from postgrad.data.sources.open_source import read_all, read_rows, stream_rows
+from postgrad.data.sources.rows import Row, Rows
+from postgrad.data.split.split import Split, split
 
 __all__ = [
     "Chunk",

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postgrad.data.chat_logs import refuse_raw_chat
-from postgrad.data.columns import Mapped, to_records
-from postgrad.data.document_files import SUFFIXES
-from postgrad.data.place import place_of
-from postgrad.data.rows import Rows
-from postgrad.data.shapes import KINDS
-from postgrad.data.sources import read_all
-from postgrad.data.tables import NoTableError
-from postgrad.data.texts import load_texts
+from postgrad.data.documents.document_files import SUFFIXES
+from postgrad.data.documents.raw_texts import load_texts
+from postgrad.data.formats.chat_logs import refuse_raw_chat
+from postgrad.data.formats.delimited import NoTableError
+from postgrad.data.shapes.columns import Mapped, to_records
+from postgrad.data.shapes.registry import KINDS
+from postgrad.data.sources.address import place_of
+from postgrad.data.sources.open_source import read_all
+from postgrad.data.sources.rows import Rows
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text, content_hash
 from postgrad.storage import sha256_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from postgrad.report_advice import KindPart
+from postgrad.report.advice import KindPart
 
 LEVEL = 0.05
 _SHOWN = 3

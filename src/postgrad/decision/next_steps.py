@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from postgrad.decision.missing import clearly_worse, wrong
 from postgrad.decision.wording import about, points
 from postgrad.measures import CONDUCT
-from postgrad.report import ArmPart, ComparisonPart, Report
-from postgrad.report_advice import NextStepPart
+from postgrad.report.advice import NextStepPart
+from postgrad.report.run_report import ArmPart, ComparisonPart, Report
 
 MOST = 6
 _LEVEL = 0.05

@@ -21,7 +21,7 @@ from typing import Any
 
 from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.battery.readers import READERS, ROWS_OF, Item
-from postgrad.models.sources import fetch_wheel
+from postgrad.models.base_models import fetch_wheel
 from postgrad.storage import folder_atomic, home
 
 

@@ -18,10 +18,10 @@ from typing import Any
 from postgrad.costs import Price, cost_of
 from postgrad.errors import DataError, Interrupted
 from postgrad.evaluation.arms import Arm
-from postgrad.evaluation.metrics.choose import Choice
-from postgrad.evaluation.statistics import score_interval
+from postgrad.evaluation.metrics.support.choose import Choice
+from postgrad.evaluation.statistics.scores import score_interval
 from postgrad.measures import ArmResult
-from postgrad.models.generate import Completion, Decoding, complete, remark
+from postgrad.models.generation.generate import Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Message, Record

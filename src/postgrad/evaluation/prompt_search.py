@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from postgrad.evaluation.instructions import Instruction
+from postgrad.evaluation.candidate_instructions import Instruction
 from postgrad.models.embeddings import embed
 from postgrad.records import Record
 

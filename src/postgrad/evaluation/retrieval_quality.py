@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from postgrad.evaluation.metrics.normal import plain
+from postgrad.evaluation.metrics.support.normal import plain
 
 DEPTHS = (1, 2, 5, 10)
 EVERYWHERE = 0.05

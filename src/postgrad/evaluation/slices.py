@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from postgrad.answers import answer_kind, parse_json
-from postgrad.evaluation.significance import holm
-from postgrad.evaluation.statistics import score_interval
+from postgrad.evaluation.statistics.scores import score_interval
+from postgrad.evaluation.statistics.significance import holm
 from postgrad.measures import Score
 from postgrad.records import Record
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from postgrad.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Device:
@@ -40,14 +42,33 @@ class Device:
         return getattr(torch, self.dtype)
 
 
-@functools.lru_cache(maxsize=1)
 def probe() -> Device:
-    """Measures matrix products of a transformer's size for a fraction of a second for each dtype."""
-    kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    rates = {name: _rate(kind, getattr(torch, name)) for name in ("float32", "bfloat16")}
+    """This machine's device. Measured once a process; `POSTGRAD_DTYPE` (`float32` or `bfloat16`) goes before the measurement.
+
+    The variable is read at each call: whoever sets it after a first look at the device (a job that resumes in the dtype that it
+    began with) gets what it says.
+
+    Raises:
+        UsageError: `POSTGRAD_DTYPE` names no such dtype.
+    """
+    kind, rates, memory = _measured()
     wish = os.environ.get("POSTGRAD_DTYPE")
-    dtype = wish if wish in rates else max(rates, key=lambda name: rates[name])
-    return Device(kind, _name(kind), dtype, rates, _memory(kind))
+    if wish and wish not in rates:
+        raise UsageError(
+            f"POSTGRAD_DTYPE is {wish!r}; it can be {' or '.join(rates)}.", "Unset it to have it measured."
+        )
+    return Device(kind, _name(kind), wish or max(rates, key=lambda name: rates[name]), rates, memory)
+
+
+@functools.lru_cache(maxsize=1)
+def _measured() -> tuple[str, dict[str, float], int]:
+    """Kind of device, rate by dtype, bytes of memory. Products of a transformer's size, for a third of a second.
+
+    The dtypes take turns and each one's best turn counts, so that a neighbour who computes for a moment decides nothing.
+    """
+    kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    turns = [{name: _rate(kind, getattr(torch, name)) for name in ("float32", "bfloat16")} for _ in range(3)]
+    return kind, {name: max(turn[name] for turn in turns) for name in turns[0]}, _memory(kind)
 
 
 def _rate(kind: str, dtype: torch.dtype) -> float:
@@ -56,7 +77,7 @@ def _rate(kind: str, dtype: torch.dtype) -> float:
     torch.mm(left, right)
     _wait(kind)
     start, rounds = time.perf_counter(), 0
-    while time.perf_counter() - start < 0.15:
+    while time.perf_counter() - start < 0.05:
         torch.mm(left, right)
         _wait(kind)
         rounds += 1

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from postgrad.errors import ModelError
-from postgrad.models.attention import NAME
+from postgrad.models.adapters.trained_weights import Trained
+from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.device import Device, probe
-from postgrad.models.render import Renderer, load_renderer
-from postgrad.models.sources import BaseModel, find_model
-from postgrad.models.trained import Trained
+from postgrad.models.fused.attention import NAME
+from postgrad.models.rendering.render import Renderer, load_renderer
 
 
 class LanguageModel:

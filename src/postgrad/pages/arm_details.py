@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postgrad.pages import wording
-from postgrad.report import ArmPart
+from postgrad.pages import formatting
+from postgrad.report.run_report import ArmPart
 
 ROWS = 12
 CONFUSIONS = 5
@@ -76,7 +76,7 @@ def tallies(chosen: ArmPart | None) -> list[tuple[str, list[tuple[str, str]]]]:
             table = tables.get(key) if isinstance(tables, Mapping) else None
             if isinstance(table, Mapping) and table:
                 rows = [(str(name), _count(value)) for name, value in list(table.items())[:COUNTS]]
-                out.append((f"{title} ({wording.spaced(metric)}, {chosen.name if chosen else ''})", rows))
+                out.append((f"{title} ({formatting.spaced(metric)}, {chosen.name if chosen else ''})", rows))
     return out
 
 
@@ -88,7 +88,7 @@ def retrieval_lines(arms: Sequence[ArmPart]) -> list[str]:
 
 def _count(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{wording.score(value.get('right'))} of {value.get('n')} right"
+        return f"{formatting.score(value.get('right'))} of {value.get('n')} right"
     return str(value)
 
 

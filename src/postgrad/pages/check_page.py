@@ -6,7 +6,7 @@ from pathlib import Path
 
 from postgrad.pages import pictures
 from postgrad.pages.report_page import PUBLIC, environment
-from postgrad.report import CheckReport
+from postgrad.report.run_report import CheckReport
 from postgrad.storage import write_atomic
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from postgrad.comparison import CompareReport, ExamplePart
-from postgrad.pages import pictures, wording
+from postgrad.pages import formatting, pictures
 from postgrad.pages.report_page import PUBLIC, environment
-from postgrad.report import ArmPart
+from postgrad.report.comparison import CompareReport, ExamplePart
+from postgrad.report.run_report import ArmPart
 from postgrad.storage import write_atomic
 
 BADGES = {
@@ -48,7 +48,7 @@ def render_compare(report: CompareReport) -> str:
             wide=pictures.arms_picture(arms, report.b.name, True),
             narrow=pictures.arms_picture(arms, report.b.name, True, narrow=True),
             changes=[
-                (c.kind, c.name if c.kind == "settings" else wording.spaced(c.name), _value(c.a), _value(c.b))
+                (c.kind, c.name if c.kind == "settings" else formatting.spaced(c.name), _value(c.a), _value(c.b))
                 for c in report.changes
             ],
             worsened=[_shown(report, item) for item in report.worsened],
@@ -63,25 +63,27 @@ def _tiles(report: CompareReport) -> list[tuple[str, str, str]]:
     tiles = [
         (
             "difference",
-            f"{wording.gain(report.difference)} points",
-            f"{wording.gain_span(report.interval)}, p {wording.p_value(report.p_value)}",
+            f"{formatting.gain(report.difference)} points",
+            f"{formatting.gain_span(report.interval)}, p {formatting.p_value(report.p_value)}",
         ),
         (
             "common examples",
-            wording.number(common.n),
+            formatting.number(common.n),
             f"{common.better} better, {common.worse} worse, {common.same} the same",
         ),
         (
             "gate",
             "passed" if report.passed else "not passed",
-            f"a loss of up to {wording.gain(report.margin).lstrip('+')} points is allowed",
+            f"a loss of up to {formatting.gain(report.margin).lstrip('+')} points is allowed",
         ),
     ]
     if a.cost_per_1000 is not None and b.cost_per_1000 is not None:
-        tiles.append(("1,000 answers", wording.money(b.cost_per_1000), f"{a.name}: {wording.money(a.cost_per_1000)}"))
+        tiles.append(
+            ("1,000 answers", formatting.money(b.cost_per_1000), f"{a.name}: {formatting.money(a.cost_per_1000)}")
+        )
     if a.latency_ms_p50 and b.latency_ms_p50:
-        before = wording.duration(a.latency_ms_p50 / 1000)
-        tiles.append(("one answer", wording.duration(b.latency_ms_p50 / 1000), f"{a.name}: {before}"))
+        before = formatting.duration(a.latency_ms_p50 / 1000)
+        tiles.append(("one answer", formatting.duration(b.latency_ms_p50 / 1000), f"{a.name}: {before}"))
     return tiles
 
 
@@ -99,16 +101,18 @@ def _shown(report: CompareReport, item: ExamplePart) -> dict[str, Any]:
 def _value(value: Any) -> str:
     """A setting's value in a cell."""
     if value is None:
-        return wording.NOTHING
+        return formatting.NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict | list) and not value:
         return "none"
     if isinstance(value, dict):
-        return wording.shorten(", ".join(f"{wording.spaced(str(k))} {_value(v)}" for k, v in value.items()), LONG_VALUE)
+        return formatting.shorten(
+            ", ".join(f"{formatting.spaced(str(k))} {_value(v)}" for k, v in value.items()), LONG_VALUE
+        )
     if isinstance(value, list):
-        return wording.shorten(", ".join(_value(v) for v in value), LONG_VALUE)
+        return formatting.shorten(", ".join(_value(v) for v in value), LONG_VALUE)
     text = str(value)
     if text.startswith("sha256:"):
         return text[:19] + "…"
-    return wording.shorten(text, LONG_VALUE)
+    return formatting.shorten(text, LONG_VALUE)

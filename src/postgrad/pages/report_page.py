@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postgrad.measures import KINDS
-from postgrad.pages import pictures, wording
+from postgrad.pages import formatting, pictures
 from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
-from postgrad.report import ArmPart, ComparisonPart, FindingPart, Report
+from postgrad.report.run_report import ArmPart, ComparisonPart, FindingPart, Report
 from postgrad.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ LONG_TEXT = 420
 LONG_LINES = 9
 SAMPLES_SHOWN = 6
 FILTERS = {
-    "plain": wording.plain,
-    "money": wording.money,
-    "duration": wording.duration,
-    "size": wording.size,
-    "number": wording.number,
-    "moment": wording.moment,
-    "spaced": wording.spaced,
-    "p_value": wording.p_value,
-    "meaning": wording.arm_meaning,
-    "facts": wording.facts,
-    "shorten": wording.shorten,
+    "plain": formatting.plain,
+    "money": formatting.money,
+    "duration": formatting.duration,
+    "size": formatting.size,
+    "number": formatting.number,
+    "moment": formatting.moment,
+    "spaced": formatting.spaced,
+    "p_value": formatting.p_value,
+    "meaning": formatting.arm_meaning,
+    "facts": formatting.facts,
+    "shorten": formatting.shorten,
 }
 
 
@@ -86,7 +86,7 @@ def render_report(report: Report) -> str:
             chosen=chosen_arm(report),
             share=share,
             tone=tone(report.verdict.recommendation),
-            badge=wording.recommendation_words(report.verdict.recommendation),
+            badge=formatting.recommendation_words(report.verdict.recommendation),
             key_figures=key_figures(report),
             arms_wide=pictures.arms_picture(arms, best, share),
             arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
@@ -123,7 +123,7 @@ def tone(recommendation: str) -> str:
     """Give the badge's colour: train, use another arm, or cannot tell."""
     if recommendation == "cannot_tell":
         return "unsure"
-    return "train" if wording.is_trained(recommendation) else "other"
+    return "train" if formatting.is_trained(recommendation) else "other"
 
 
 def chosen_arm(report: Report) -> ArmPart | None:
@@ -133,7 +133,7 @@ def chosen_arm(report: Report) -> ArmPart | None:
     for arm in arms:
         if arm.name == wanted:
             return arm
-    alike = [arm for arm in arms if wanted == "fine_tune" and wording.is_trained(arm.name)]
+    alike = [arm for arm in arms if wanted == "fine_tune" and formatting.is_trained(arm.name)]
     return (alike or arms or [None])[0]
 
 
@@ -142,30 +142,30 @@ def key_figures(report: Report) -> list[KeyFigure]:
     share, cost, training = scores_are_shares(report), report.cost, report.training
     tiles: list[KeyFigure] = []
     if chosen := chosen_arm(report):
-        note = f"{chosen.name}; {wording.span(chosen.interval, share)}"
-        tiles.append(KeyFigure(wording.spaced(report.task.metric), wording.score(chosen.score, share), note))
+        note = f"{chosen.name}; {formatting.span(chosen.interval, share)}"
+        tiles.append(KeyFigure(formatting.spaced(report.task.metric), formatting.score(chosen.score, share), note))
         if lead := closest_comparison(report, chosen):
             unit = " points" if share else ""
-            note = f"over {lead.against}; {wording.gain_span(lead.interval, share)}"
-            tiles.append(KeyFigure("gain", wording.gain(lead.difference, share) + unit, note))
+            note = f"over {lead.against}; {formatting.gain_span(lead.interval, share)}"
+            tiles.append(KeyFigure("gain", formatting.gain(lead.difference, share) + unit, note))
         price = price_of(report, chosen)
         if price is not None:
-            tiles.append(KeyFigure("1,000 answers", wording.money(price), _cheaper_note(report, chosen)))
+            tiles.append(KeyFigure("1,000 answers", formatting.money(price), _cheaper_note(report, chosen)))
         if chosen.latency_ms_p50:
-            tiles.append(KeyFigure("one answer", wording.duration(chosen.latency_ms_p50 / 1000), "median"))
+            tiles.append(KeyFigure("one answer", formatting.duration(chosen.latency_ms_p50 / 1000), "median"))
     if training:
-        note = f"{wording.money(cost.training)}; {training.method}, {wording.number(training.examples)} examples"
-        tiles.append(KeyFigure("training", wording.duration(training.seconds), note))
+        note = f"{formatting.money(cost.training)}; {training.method}, {formatting.number(training.examples)} examples"
+        tiles.append(KeyFigure("training", formatting.duration(training.seconds), note))
     if cost.break_even_days is not None:
         queries = cost.monthly_queries
-        note = f"at {wording.number(queries)} queries a month" if queries else ""
-        tiles.append(KeyFigure("pays for itself in", f"{wording.number(cost.break_even_days)} days", note))
+        note = f"at {formatting.number(queries)} queries a month" if queries else ""
+        tiles.append(KeyFigure("pays for itself in", f"{formatting.number(cost.break_even_days)} days", note))
     elif report.seconds:
         spent = report.seconds.get("this command", sum(report.seconds.values()))
         if training and training.seconds > spent:
-            tiles.append(KeyFigure("this command", wording.duration(spent), "the rest was done before and kept"))
+            tiles.append(KeyFigure("this command", formatting.duration(spent), "the rest was done before and kept"))
         else:
-            tiles.append(KeyFigure("whole run", wording.duration(spent)))
+            tiles.append(KeyFigure("whole run", formatting.duration(spent)))
     return tiles
 
 
@@ -210,7 +210,7 @@ def _cheaper_note(report: Report, chosen: ArmPart) -> str:
     lead = closest_comparison(report, chosen)
     other = next((arm for arm in report.arms if lead and arm.name == lead.against), None)
     price = price_of(report, other) if other else None
-    return f"{other.name}: {wording.money(price)}" if other and price is not None else ""
+    return f"{other.name}: {formatting.money(price)}" if other and price is not None else ""
 
 
 def _gravity(finding: FindingPart) -> tuple[int, int]:
@@ -229,5 +229,5 @@ def environment() -> Environment:
         autoescape=True, loader=FunctionLoader(source), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(FILTERS)
-    environment.globals.update(wording=wording, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
+    environment.globals.update(wording=formatting, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
     return environment

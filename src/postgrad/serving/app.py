@@ -15,19 +15,20 @@ from starlette.types import ASGIApp
 import postgrad
 from postgrad.pages.docs_page import render_docs
 from postgrad.registry.keys import Audit, Keys, Usage
-from postgrad.serving import errors, evaluations, fine_tuning
-from postgrad.serving.answering import Answering
-from postgrad.serving.audit import Counters, Trail, Watched
-from postgrad.serving.auth import Gate
-from postgrad.serving.chat import chat_router
-from postgrad.serving.completions import completions_router
-from postgrad.serving.embeddings import embeddings_router
-from postgrad.serving.engine import Engine
-from postgrad.serving.limits import BodyLimit
-from postgrad.serving.models import models_router
-from postgrad.serving.quotas import Quotas
-from postgrad.serving.shapes import ErrorAnswer, Health
-from postgrad.serving.turns import MAX_PLACES, Turns
+from postgrad.serving import evaluations, fine_tuning
+from postgrad.serving.access.audit import Counters, Trail, Watched
+from postgrad.serving.access.auth import Gate
+from postgrad.serving.access.limits import BodyLimit
+from postgrad.serving.access.quotas import Quotas
+from postgrad.serving.api.chat_completions import chat_router
+from postgrad.serving.api.completions import completions_router
+from postgrad.serving.api.embeddings import embeddings_router
+from postgrad.serving.api.models import models_router
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.scheduler import MAX_PLACES, Turns
+from postgrad.serving.inference.streaming import Answering
+from postgrad.serving.wire import api_errors
+from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
 
 _QUANTA = 5
 """An adapter keeps the model for so many times what putting it in place took …"""
@@ -91,7 +92,7 @@ def make_app(
     )
     keys = Keys(engine.catalogue)
     app.layers = lambda inner: Watched(BodyLimit(Gate(inner, keys, api_key, guard, quotas)), trail, counters)
-    errors.install(app)
+    api_errors.install(app)
 
     @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
     async def health() -> Any:

@@ -10,13 +10,13 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from postgrad.serving import eval_runs, evals, report_pages
-from postgrad.serving.answering import Answering
-from postgrad.serving.eval_queue import EvalQueue
-from postgrad.serving.eval_worker import EvalWorker
-from postgrad.serving.graders import graders_router
-from postgrad.serving.job_folder import host_id
-from postgrad.serving.quotas import Quotas
+from postgrad.serving.access.quotas import Quotas
+from postgrad.serving.api import eval_runs, evals, report_pages
+from postgrad.serving.api.graders import graders_router
+from postgrad.serving.inference.streaming import Answering
+from postgrad.serving.jobs.eval_queue import EvalQueue
+from postgrad.serving.jobs.eval_worker import EvalWorker
+from postgrad.serving.jobs.job_folder import host_id
 
 
 def install(app: FastAPI, answering: Answering, quotas: Quotas) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from postgrad.serving import files, jobs, permissions, uploads
-from postgrad.serving.engine import Engine
-from postgrad.serving.store import Store
-from postgrad.serving.supervisor import Supervisor
-from postgrad.serving.webhooks import receiver
+from postgrad.serving.api import files, fine_tuning_jobs, permissions, uploads
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.jobs.supervisor import Supervisor
+from postgrad.serving.jobs.webhooks import receiver
+from postgrad.serving.storage.store import Store
 
 
 def install(app: FastAPI, engine: Engine) -> None:
@@ -30,7 +30,7 @@ def install(app: FastAPI, engine: Engine) -> None:
     supervisor = Supervisor(store, to)
     app.state.store, app.state.queue, app.state.engine = store, supervisor.queue, engine
     app.state.notices = to is not None
-    for part in (files, uploads, jobs, permissions):
+    for part in (files, uploads, fine_tuning_jobs, permissions):
         app.include_router(part.router)
     before = app.router.lifespan_context
 

@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 
-from postgrad.models.render import Rendered
+from postgrad.models.rendering.render import Rendered
 
 
 def steps_of(examples: int, batch_size: int, epochs: float) -> int:

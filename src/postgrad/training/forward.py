@@ -1,6 +1,6 @@
 """From rendered examples to hidden states and loss: how a microbatch is laid out and computed, the same for every objective.
 
-Three ways give the same numbers. `fused`: examples end to end in one row, each layer computed by hand (`models/fused`).
+Three ways give the same numbers. `fused`: examples end to end in one row, each layer computed by hand (`models/fused/body`).
 `packed`: the same row through the model's own code. `padded`: one example a row. The fastest that gives the padded loss on
 a sample of the user's data is taken, so a model of any shape trains right.
 
@@ -16,13 +16,13 @@ from typing import Literal
 
 import torch
 
-from postgrad.models.attention import Packing
-from postgrad.models.fused import Fused
-from postgrad.models.generate import shared_beginning
+from postgrad.models.fused.attention import Packing
+from postgrad.models.fused.body import Fused
+from postgrad.models.generation.generate import shared_beginning
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.render import Rendered
-from postgrad.training.hits import Hits
+from postgrad.models.rendering.render import Rendered
 from postgrad.training.loss import head_loss
+from postgrad.training.token_accuracy import Hits
 
 Way = Literal["fused", "packed", "padded"]
 

@@ -17,16 +17,16 @@ import torch
 from postgrad.errors import TrainingError
 from postgrad.measures import still_falling
 from postgrad.models.device import is_out_of_memory
-from postgrad.models.render import Rendered
-from postgrad.run import RunFolder, Step
+from postgrad.models.rendering.render import Rendered
 from postgrad.storage import sha256_json
 from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches
 from postgrad.training.forward import Forward
-from postgrad.training.hits import Hits
 from postgrad.training.objectives import Objective
 from postgrad.training.optimizers import Optimizer, Schedule, rate_at
 from postgrad.training.parallel import World
+from postgrad.training.token_accuracy import Hits
+from postgrad.training_run import RunFolder, Step
 
 HOPELESS = 5
 """So many steps in a row whose loss is above that of guessing evenly, after it was below, are called divergence."""

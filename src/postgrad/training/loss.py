@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from postgrad.models.language_model import LanguageModel
-from postgrad.training.hits import Hits
+from postgrad.training.token_accuracy import Hits
 
 CHUNK = 512
 """Positions whose logits exist at once."""

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from postgrad.models.adapters.lora import LoraLinear, attach, detach, taken
+from postgrad.models.adapters.quantize import Bits, usual_bits
+from postgrad.models.adapters.trained_weights import Trained, WholeWeights
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.lora import LoraLinear, attach, detach, taken
-from postgrad.models.quantize import Bits, usual_bits
-from postgrad.models.trained import Trained, WholeWeights
-from postgrad.training.start import apply_start, put_start
+from postgrad.training.warm_start import apply_start, put_start
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from postgrad.errors import Interrupted
-from postgrad.models.render import Rendered
+from postgrad.models.rendering.render import Rendered
 from postgrad.progress import Progress, Working
 from postgrad.storage import sha256_json, write_atomic
 from postgrad.training.batching import microbatches

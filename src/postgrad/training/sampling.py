@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from postgrad.models.cache import keeps_all
-from postgrad.models.generate import Choose, Decoding, Row, beginning, choose, decode, shared_beginning
+from postgrad.models.generation.generate import Choose, Decoding, Row, beginning, choose, decode, shared_beginning
+from postgrad.models.generation.kv_cache import keeps_all
 from postgrad.models.language_model import LanguageModel
 
 MOST_ROWS = 64

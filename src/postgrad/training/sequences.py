@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from postgrad.models.render import Rendered
+from postgrad.models.rendering.render import Rendered
 from postgrad.training.forward import Forward, learned, shared_part
 from postgrad.training.loss import head_logprobs
 

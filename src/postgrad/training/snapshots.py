@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from postgrad.run import RunFolder, Step
 from postgrad.storage import folder_atomic
 from postgrad.training.loop import Trainer
 from postgrad.training.methods import Attached
+from postgrad.training_run import RunFolder, Step
 
 
 def with_snapshots(

@@ -6,7 +6,7 @@ import pytest
 
 from postgrad.evaluation.battery import ASKED, BATTERY, KINDS, TESTS
 from postgrad.evaluation.battery.arithmetic import arithmetic
-from postgrad.evaluation.battery.instructions import RULES, instructions
+from postgrad.evaluation.battery.instruction_following import RULES, instructions
 from postgrad.evaluation.battery.refusals import answers_harmless, is_refusal, refuses_harmful
 from postgrad.evaluation.battery.style import form_of, style
 

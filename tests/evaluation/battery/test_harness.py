@@ -14,7 +14,7 @@ from postgrad.evaluation import forgetting
 from postgrad.evaluation.battery import check_names
 from postgrad.evaluation.battery.readers import READERS
 from postgrad.evaluation.forgetting import Benchmark, requests, right_answers
-from postgrad.models.score import encode_item, log_likelihoods
+from postgrad.models.generation.likelihood import encode_item, log_likelihoods
 from tests.evaluation.battery.rows import ROWS
 from tests.evaluation.battery.tasks import local_task
 
@@ -115,9 +115,9 @@ def test_what_cannot_be_measured_says_so(tiny, tmp_path):
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory):
+    from postgrad.models.base_models import find_model
     from postgrad.models.device import Device
     from postgrad.models.language_model import LanguageModel
-    from postgrad.models.sources import find_model
 
     patch = pytest.MonkeyPatch()
     patch.setenv("POSTGRAD_HOME", HOME or str(tmp_path_factory.mktemp("agreement")))

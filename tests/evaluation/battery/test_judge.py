@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from postgrad.evaluation.battery.judge import judge, judged_together
-from postgrad.evaluation.significance import beyond_margin
-from postgrad.evaluation.statistics import noninferiority
+from postgrad.evaluation.battery.judging import judge, judged_together
+from postgrad.evaluation.statistics.scores import noninferiority
+from postgrad.evaluation.statistics.significance import beyond_margin
 
 NAMES = [
     "arc_easy",

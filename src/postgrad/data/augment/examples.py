@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from postgrad.answers import label_counts, parse_json
 from postgrad.data.augment.method import Ask, Proposal, Refused, request_of, with_request
-from postgrad.data.synthetic import MARK, mark
+from postgrad.data.split.synthetic import MARK, mark
 from postgrad.errors import UsageError
 from postgrad.progress import Working
 from postgrad.records import Conversation, Message, Record, Task, content_hash

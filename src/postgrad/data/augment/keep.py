@@ -15,10 +15,10 @@ import numpy as np
 from postgrad.answers import label_counts, parse_json
 from postgrad.data.augment.method import Proposal, Refused, request_of
 from postgrad.data.augment.noise import answer_values
-from postgrad.data.synthetic import MARK
+from postgrad.data.split.synthetic import MARK
 from postgrad.progress import Working
 from postgrad.records import Record
-from postgrad.similarity import DEFAULT_THRESHOLD, exact_key, find_similar
+from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_key, find_similar
 
 Agree = Callable[[Sequence[Record]], Working[list[tuple[float, str] | None]]]
 """How far (0 to 1) a model's own answer agrees with each record's, and that answer; None where the budget was spent."""

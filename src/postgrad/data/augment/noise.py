@@ -13,10 +13,10 @@ from typing import Any
 
 from postgrad.answers import parse_json
 from postgrad.data.augment.method import Ask, Proposal, Refused, request_of, with_request
-from postgrad.data.synthetic import MARK, mark
+from postgrad.data.split.synthetic import MARK, mark
 from postgrad.progress import Progress, Working
 from postgrad.records import Record, content_hash
-from postgrad.similarity import exact_key
+from postgrad.similarity.near_duplicates import exact_key
 
 SHARE = 0.08
 """Of the words that may be altered so many get a slip; at least one."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from postgrad.data.augment.method import Ask, Proposal, Refused, request_of, with_request
-from postgrad.data.synthetic import MARK, mark
+from postgrad.data.split.synthetic import MARK, mark
 from postgrad.errors import UsageError
 from postgrad.progress import Working
 from postgrad.records import Message, Record, content_hash

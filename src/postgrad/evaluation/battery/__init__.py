@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.battery.asked import Questions
-from postgrad.evaluation.battery.instructions import instructions
+from postgrad.evaluation.battery.instruction_following import instructions
 from postgrad.evaluation.battery.languages import languages
+from postgrad.evaluation.battery.open_questions import Questions
 from postgrad.evaluation.battery.refusals import answers_harmless, refuses_harmful
 from postgrad.measures import KINDS
 

@@ -13,9 +13,9 @@ from lm_eval import utils
 from lm_eval.api.model import LM
 
 from postgrad.errors import Interrupted
-from postgrad.models.generate import Decoding, complete
+from postgrad.models.generation.generate import Decoding, complete
+from postgrad.models.generation.likelihood import ChoiceItem, encode_item, greedy_log_likelihoods
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.score import ChoiceItem, encode_item, greedy_log_likelihoods
 
 ROOM = 256
 """New tokens where a task names no limit, as in the harness."""

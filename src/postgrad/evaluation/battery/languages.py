@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postgrad.evaluation.battery.asked import Question, Questions, Rule, prompts_of
+from postgrad.evaluation.battery.open_questions import Question, Questions, Rule, prompts_of
 from postgrad.evaluation.metrics.format_rules import language_of
 
 TOKENS = 40

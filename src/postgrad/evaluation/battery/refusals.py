@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from postgrad.evaluation.battery.asked import Question, Questions, prompts_of
+from postgrad.evaluation.battery.open_questions import Question, Questions, prompts_of
 
 TOKENS = 40
 _LOOKED_AT = 260

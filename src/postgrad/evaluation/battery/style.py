@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postgrad.evaluation.battery.asked import Question, Questions, Rule, prompts_of
 from postgrad.evaluation.battery.languages import languages
+from postgrad.evaluation.battery.open_questions import Question, Questions, Rule, prompts_of
 from postgrad.evaluation.battery.refusals import answers_harmless
 
 TOKENS = 40

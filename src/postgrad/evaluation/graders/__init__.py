@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postgrad.evaluation.graders.forms import Grader, read_grader
-from postgrad.evaluation.graders.run import ModelCall, Reply, run, validate
+from postgrad.evaluation.graders.grader_kinds import Grader, read_grader
+from postgrad.evaluation.graders.grading import ModelCall, Reply, run, validate
 
 __all__ = ["Grader", "ModelCall", "Reply", "read_grader", "run", "validate"]

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.graders.forms import Grader, ScoreModel, read_grader
+from postgrad.evaluation.graders.grader_kinds import Grader, ScoreModel, read_grader
+from postgrad.evaluation.graders.grading import ModelCall, run_grader
 from postgrad.evaluation.graders.needs import judges, needs_sandbox
 from postgrad.evaluation.graders.outcome import Reply
-from postgrad.evaluation.graders.run import ModelCall, run_grader
 from postgrad.evaluation.graders.template import as_sample
-from postgrad.evaluation.metrics.metric import Ask, Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Ask, Case, Means, Measured, Metric
 from postgrad.records import Task
-from postgrad.sandbox import Sandbox, find_sandbox
+from postgrad.sandbox.run import Sandbox, find_sandbox
 
 
 def grader_metric(means: Means, path: str) -> Metric:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from postgrad.evaluation.metrics.normal import plain
+from postgrad.evaluation.metrics.support.normal import plain
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)")
 _OBJECT = re.compile(r"\{[^{}]*\}")

@@ -89,7 +89,7 @@ def as_sample(said: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tools(said: str) -> list[dict[str, Any]]:
-    from postgrad.evaluation.metrics.call_text import read_calls
+    from postgrad.evaluation.metrics.support.call_text import read_calls
 
     calls = read_calls(said) or []
     return [

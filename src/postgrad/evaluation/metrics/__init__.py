@@ -14,13 +14,13 @@ from postgrad.evaluation.metrics.json_object import json_fields, json_match, jso
 from postgrad.evaluation.metrics.json_schema import json_schema
 from postgrad.evaluation.metrics.judge import judge
 from postgrad.evaluation.metrics.label import label
-from postgrad.evaluation.metrics.metric import Case, Means, Measured, Metric
 from postgrad.evaluation.metrics.numeric import numeric
 from postgrad.evaluation.metrics.pairwise import pairwise
 from postgrad.evaluation.metrics.perplexity import perplexity
 from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l
 from postgrad.evaluation.metrics.sql_execution import sql_execution
 from postgrad.evaluation.metrics.sql_match import sql_match
+from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
 from postgrad.evaluation.metrics.token_f1 import token_f1
 from postgrad.evaluation.metrics.tool_calls import tool_calls
 

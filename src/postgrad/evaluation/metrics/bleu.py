@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from postgrad.evaluation.metrics.metric import Metric, each
+from postgrad.evaluation.metrics.support.metric import Metric, each
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF

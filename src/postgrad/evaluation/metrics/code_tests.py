@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.fields import field
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric, lacking
+from postgrad.evaluation.metrics.support.fields import field
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, lacking
 from postgrad.records import Record
-from postgrad.sandbox import Limits, Outcome, Sandbox, find_sandbox, lines_after
+from postgrad.sandbox.run import Limits, Outcome, Sandbox, find_sandbox, lines_after
 
 TEST_FIELDS = ("test_list", "tests", "test", "test_cases", "assertions")
 SETUP_FIELDS = ("test_setup_code", "test_imports", "setup")

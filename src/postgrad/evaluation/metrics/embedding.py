@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
 
 
 def cosines(answers: Sequence[str], references: Sequence[str]) -> list[float]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from postgrad.evaluation.metrics.metric import Metric, each
-from postgrad.evaluation.metrics.normal import plain
+from postgrad.evaluation.metrics.support.metric import Metric, each
+from postgrad.evaluation.metrics.support.normal import plain
 
 
 def exact_match(*, ignore_case: bool = True, ignore_marks: bool = True) -> Metric:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
 
 Rule = Callable[[str], bool]
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s|\Z)|[。！？]")

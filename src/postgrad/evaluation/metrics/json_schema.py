@@ -10,7 +10,7 @@ from typing import Any
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.json_object import parse_object
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
 
 _SHOWN = 8
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.metrics.agreement import Agreement, agreement
-from postgrad.evaluation.metrics.human import read_labels
-from postgrad.evaluation.metrics.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.agreement import Agreement, agreement
+from postgrad.evaluation.metrics.support.human import read_labels
+from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
 
 RUBRIC = "Does the answer say what the reference answer says: correct, complete, nothing wrong added, in the form that was asked for?"
 CONTROLS = 5

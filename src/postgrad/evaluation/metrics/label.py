@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric
-from postgrad.evaluation.metrics.normal import plain
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.normal import plain
 
 _FEW = 10  # among fewer answers labels need not have recurred yet
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.evaluation.metrics.metric import Case, Metric, each, lacking
-from postgrad.evaluation.metrics.quantity import alike, is_quantity, last_number, last_quantity
+from postgrad.evaluation.metrics.support.metric import Case, Metric, each, lacking
+from postgrad.evaluation.metrics.support.quantity import alike, is_quantity, last_number, last_quantity
 
 __all__ = ["is_quantity", "last_number", "numeric"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.metrics.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
 from postgrad.records import to_dict
 
 SWITCH = "evaluation.own_code: true in the recipe, or --set evaluation.own_code=true"

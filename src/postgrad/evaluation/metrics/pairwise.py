@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.metrics.agreement import agreement
-from postgrad.evaluation.metrics.human import Judged, read_labels
 from postgrad.evaluation.metrics.judge import check_readable, control_pairs
-from postgrad.evaluation.metrics.metric import Ask, Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.agreement import agreement
+from postgrad.evaluation.metrics.support.human import Judged, read_labels
+from postgrad.evaluation.metrics.support.metric import Ask, Case, Means, Measured, Metric
 
 Winner = Literal["a", "b", "tie"]
 QUESTION = "Which answer serves the request better: correct, complete, in the form that was asked for?"

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
 from postgrad.records import Message
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from postgrad.evaluation.metrics.metric import Metric, each
-from postgrad.evaluation.metrics.normal import words
+from postgrad.evaluation.metrics.support.metric import Metric, each
+from postgrad.evaluation.metrics.support.normal import words
 
 if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.fields import field
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric, lacking
-from postgrad.evaluation.metrics.sql_database import Database, QueryError, Row
-from postgrad.evaluation.metrics.sql_text import asks_for_order, extract_sql, is_sql, plain_sql, script_in
+from postgrad.evaluation.metrics.support.fields import field
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, lacking
+from postgrad.evaluation.metrics.support.sql_database import Database, QueryError, Row
+from postgrad.evaluation.metrics.support.sql_text import asks_for_order, extract_sql, is_sql, plain_sql, script_in
 from postgrad.records import Record
 
 SCHEMA_FIELDS = (

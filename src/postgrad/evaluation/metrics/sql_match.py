@@ -4,8 +4,8 @@ a query that gives the same rows in other words counts as wrong, so `sql_executi
 
 from __future__ import annotations
 
-from postgrad.evaluation.metrics.metric import Metric, each, lacking
-from postgrad.evaluation.metrics.sql_text import extract_sql, is_sql, plain_sql
+from postgrad.evaluation.metrics.support.metric import Metric, each, lacking
+from postgrad.evaluation.metrics.support.sql_text import extract_sql, is_sql, plain_sql
 
 
 def sql_match() -> Metric:

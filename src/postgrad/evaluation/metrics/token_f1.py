@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from postgrad.evaluation.metrics.metric import Metric, each
-from postgrad.evaluation.metrics.normal import words
+from postgrad.evaluation.metrics.support.metric import Metric, each
+from postgrad.evaluation.metrics.support.normal import words
 
 
 def token_f1() -> Metric:

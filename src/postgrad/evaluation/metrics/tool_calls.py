@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postgrad.evaluation.metrics.call_text import Call, read_calls
-from postgrad.evaluation.metrics.fields import calls_of, field
 from postgrad.evaluation.metrics.json_object import Same
-from postgrad.evaluation.metrics.metric import Case, Measured, Metric, lacking
-from postgrad.evaluation.metrics.normal import plain
+from postgrad.evaluation.metrics.support.call_text import Call, read_calls
+from postgrad.evaluation.metrics.support.fields import calls_of, field
+from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, lacking
+from postgrad.evaluation.metrics.support.normal import plain
 from postgrad.records import Conversation, Record, Task
 
 TRUTH_FIELDS = ("ground_truth", "possible_answers", "expected_calls")

@@ -12,18 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from postgrad.models.render import Rendered
+from postgrad.models.rendering.render import Rendered
 from postgrad.progress import Working
 from postgrad.records import Record
-from postgrad.training.tally import Tally
+from postgrad.training.step_metrics import Tally
 
 if TYPE_CHECKING:
     import torch
 
-    from postgrad.run import RunFolder
     from postgrad.training.forward import Forward
     from postgrad.training.methods import Attached
     from postgrad.training.parallel import World
+    from postgrad.training_run import RunFolder
 
 
 @dataclass(frozen=True, slots=True)

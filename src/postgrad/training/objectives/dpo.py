@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn.functional import logsigmoid
 
-from postgrad.models.pairs import Pair
-from postgrad.models.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.pairs import Pair
+from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.progress import Working
 from postgrad.training.objectives import Start
 from postgrad.training.objectives.paired import PairObjective, Sides, tensor_of

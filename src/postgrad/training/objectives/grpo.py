@@ -19,9 +19,9 @@ from typing import Any
 import torch
 
 from postgrad.errors import TrainingError
-from postgrad.models.generate import Decoding
-from postgrad.models.prompts import Prompt, render_prompt
-from postgrad.models.render import Rendered, Renderer, TooLong
+from postgrad.models.generation.generate import Decoding
+from postgrad.models.rendering.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.task_prompts import Prompt, render_prompt
 from postgrad.progress import Said, Working
 from postgrad.records import Record, Task
 from postgrad.training.batching import microbatches
@@ -31,7 +31,7 @@ from postgrad.training.objectives.preparing import prepared
 from postgrad.training.rewards import Reward
 from postgrad.training.sampling import Sampled, cache_tokens, sample
 from postgrad.training.sequences import token_logprobs
-from postgrad.training.tally import Tally
+from postgrad.training.step_metrics import Tally
 
 FIGURES = (
     "reward", "reward_std", "frac_reward_zero_std", "completions/mean_length", "completions/clipped_ratio",

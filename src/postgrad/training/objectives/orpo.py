@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import logsigmoid
 
-from postgrad.models.pairs import Pair
-from postgrad.models.render import Renderer, TooLong
+from postgrad.models.rendering.pairs import Pair
+from postgrad.models.rendering.render import Renderer, TooLong
 from postgrad.training.objectives.paired import PairObjective, Sides
 
 BETA = 0.1

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import torch
 
-from postgrad.models.pairs import Pair, render_pair
-from postgrad.models.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.pairs import Pair, render_pair
+from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.records import Preference, Record
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import Objective, Prepared
 from postgrad.training.objectives.preparing import prepared
 from postgrad.training.sequences import token_logprobs
-from postgrad.training.tally import Tally
+from postgrad.training.step_metrics import Tally
 
 FIGURES = ("rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected")  # fmt: skip
 """As TRL calls them: the reward is what the objective makes of a side's likelihood; accuracies count pairs whose chosen side

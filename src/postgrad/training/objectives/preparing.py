@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from postgrad.errors import DataError
-from postgrad.models.render import Rendered
+from postgrad.models.rendering.render import Rendered
 from postgrad.records import Record
 from postgrad.training.objectives import Prepared
 

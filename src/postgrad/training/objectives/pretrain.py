@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from postgrad.errors import DataError
-from postgrad.models.render import Rendered, Renderer, TooLong
-from postgrad.models.windows import windows
+from postgrad.models.rendering.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.windows import windows
 from postgrad.records import Record, Text
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import Objective, Prepared

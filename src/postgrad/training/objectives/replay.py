@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from postgrad.models.render import Rendered
+from postgrad.models.rendering.render import Rendered
 from postgrad.records import Record
 from postgrad.training.forward import Forward
 from postgrad.training.loss import head_divergence

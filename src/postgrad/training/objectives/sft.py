@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from postgrad.models.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.records import Conversation, Record
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import Objective, Prepared

@@ -1,0 +1,307 @@
+"""What personal data looks like. Numbers are checked by their check digits, or by the words before them.
+
+Order numbers, prices and dates look much like identity numbers; a pattern that has neither a check digit nor an unmistakable
+form is counted only after words that announce it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from postgrad.checks.support import checksums
+from postgrad.checks.support.redaction import Kind
+
+_DIGITS = re.compile(r"\d(?:[ ()./-]{0,2}\d){6}")
+_FIVE = re.compile(r"\d(?:[ -]?\d){4}")
+_THREE_TWO = re.compile(r"-\d\d(?<=\d{3}-\d\d)")
+_PHONE_WORDS = re.compile(
+    r"(?i)\b(?:call|phones?|telephone|tel|mobile|cell|fax|dial|whatsapp|text|sms|ring|hotline|handy|telefon\w*|téléphone|teléfono|"
+    r"(?:reach|contact) (?:me|us|him|her|them)|answering|messages|registered|contact (?:number|no)|(?:my|his|her|your|our|their) (?:new )?number)\b[^\n]{0,30}$"
+)
+_NO_PHONE = re.compile(
+    r"(?i)(?:order|invoice|ticket|case|account|ref(?:erence)?|tracking|serial|part|model|isbn|issn|doi|pmid|id|version|build|"
+    r"bestell\w*|kunden\w*|policy|claim|confirmation|flight|passport|licen[cs]e|ssn)\W*(?:number|no|nr|num|code)?\W{0,4}(?:is|was)?\W{0,3}$"
+    r"|[$€£¥]\s*$|https?://\S*$"
+)
+_VERSION_WORDS = re.compile(
+    r"(?i)(?:\bv|version|ver\.?|release|build|firmware|driver|python|section|chapter|§)\s*$|[\d.]$"
+)
+_DATE = (
+    r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}|\d{1,2}\.? [A-Z][a-zä]{2,8}\.? (?:19|20)\d{2}"
+    r"|[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d{2})"
+)
+_NAME_WORD = r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ'’-]{1,20}"
+
+
+def _phone_valid(number: str) -> bool:
+    """Between 7 and 15 digits (ITU-T E.164) besides an extension, and no date, no row of years or round figures."""
+    digits = re.sub(r"\D", "", re.split(r"(?i)\s*(?:x|ext)", number)[0])
+    date = re.fullmatch(r"\d{1,4}[-./ ]\d{1,2}[-./ ]\d{1,4}", number.strip())
+    years = re.fullmatch(r"(?:19|20)\d\d\D+(?:19|20)\d\d", number.strip())
+    counted = digits in "0123456789012345" or digits in "9876543210987654"
+    return 7 <= len(digits) <= 15 and len(set(digits)) > 2 and not counted and date is None and years is None
+
+
+def _ip_valid(address: str) -> bool:
+    """A host's address: no mask, no loopback, and no section number such as 1.2.3.4."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if found.version == 4:
+        parts = [int(p) for p in address.split(".")]
+        return parts[0] not in (0, 127, 255) and max(parts) > 19 and not address.endswith((".255.255", ".0.0"))
+    return not (found.is_loopback or found.is_unspecified)
+
+
+def _card_valid(number: str) -> bool:
+    """Issuer ranges and lengths (ISO/IEC 7812), and the check digit."""
+    digits = re.sub(r"\D", "", number)
+    ranges = (
+        *(r"4(?:\d{12}|\d{15}|\d{18})", r"5[1-5]\d{14}", r"2(?:2[2-9]|[3-6]\d|7[01]|720)\d{12,13}", r"3[47]\d{13}"),
+        *(r"6\d{11,18}", r"5[06-9]\d{10,17}", r"3(?:0[0-59]|6\d|[89]\d)\d{11}", r"35\d{14}", r"(?:1800|2131)\d{11}"),
+    )
+    return any(re.fullmatch(r, digits) for r in ranges) and checksums.luhn_valid(digits)
+
+
+_NUMBER_AND_NAME = re.compile(r"\d[A-Za-z]?,? (?:[A-Z0-9]|rue|avenue|boul|chemin|impasse|place)")
+_STREETS = (
+    " Street",
+    " St.",
+    " Ave",
+    " Road",
+    " Rd",
+    " Boulevard",
+    " Blvd",
+    " Lane",
+    " Ln",
+    " Drive",
+    " Dr.",
+    " Court",
+    " Ct",
+    " Way",
+    " Terrace",
+    " Place",
+    " Pl.",
+    " Highway",
+    " Hwy",
+    " Parkway",
+    " Pkwy",
+    " rue ",
+    " avenue ",
+    " boulevard ",
+    " chemin ",
+    " impasse ",
+    " place ",
+)
+_PHONE_STEMS = tuple(
+    spelled
+    for stem in [
+        "call",
+        "phone",
+        "tel",
+        "mobile",
+        "cell",
+        "fax",
+        "dial",
+        "whatsapp",
+        "text",
+        "sms",
+        "ring",
+        "hotline",
+        "handy",
+        "téléphone",
+        "teléfono",
+        "reach",
+        "contact",
+        "answering",
+        "messages",
+        "registered",
+        "number",
+    ]
+    for spelled in (stem, stem.capitalize(), stem.upper())
+)
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "EMAIL",
+        re.compile(
+            r"(?<![\w.+%-])[^\W_][\w.%+-]{0,63}@[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.[^\W_][\w-]{0,62}){0,6}\.[^\W\d_]{2,24}\b"
+        ),
+        hint=("@",),
+    ),
+    Kind(
+        "IBAN",
+        re.compile(r"(?i)(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![\w-])"),
+        checksums.iban_valid,
+        _FIVE,
+    ),
+    Kind(
+        "CARD",
+        re.compile(
+            r"(?<![\w.-])[1-6]\d{3}(?:[ -]?\d{4}){2}(?:[ -]?\d{1,7})?(?![\w-])|(?<![\w.-])3\d{3}[ -]?\d{6}[ -]?\d{4,5}(?![\w-])"
+        ),
+        _card_valid,
+        _FIVE,
+    ),
+    Kind("SSN", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"), hint=_THREE_TWO),
+    Kind(
+        "NINO",
+        re.compile(r"\b(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b"),
+        hint=_FIVE,
+    ),
+    Kind(
+        "NIR",
+        re.compile(r"\b[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}\b"),
+        checksums.french_nir_valid,
+        _FIVE,
+    ),
+    Kind("CPF", re.compile(r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b"), checksums.cpf_valid, _THREE_TWO),
+    Kind("CPF", re.compile(r"(?i:\bcpf\b\D{0,12})(\d{11})\b"), checksums.cpf_valid, ("cpf", "CPF")),
+    Kind(
+        "AADHAAR",
+        re.compile(r"(?<![\w-])[2-9]\d{3} \d{4} \d{4}(?![\w-]| \d)|(?i:\baadhaa?r\b\D{0,20})([2-9]\d{11})\b"),
+        checksums.aadhaar_valid,
+        _FIVE,
+    ),
+    Kind(
+        "TAX_ID",
+        re.compile(
+            r"(?i:\b(?:steuer-?(?:id|identifikations?)\w*|tax id\w*|tin|idnr)\b\D{0,15})(\d{2} ?\d{3} ?\d{3} ?\d{3})\b"
+        ),
+        checksums.german_tax_id_valid,
+        ("teuer", "ax id", "ax ID", "TIN", "IdNr", "IDNR"),
+    ),
+    Kind(
+        "BSN",
+        re.compile(
+            r"(?i:\b(?:bsn|burgerservicenummer|sofi-?nummer)\b\D{0,12})(\d{9}|\d{3}[ .]\d{3}[ .]\d{3}|\d{4}\.\d{2}\.\d{3})\b"
+        ),
+        checksums.bsn_valid,
+        ("bsn", "BSN", "urgerservice", "ofinummer", "ofi-nummer"),
+    ),
+    Kind(
+        "DNI",
+        re.compile(r"(?<![\w-])(?:\d{8}|[XYZ]-?\d{7})-?[A-HJ-NP-TV-Z](?![\w-])"),
+        checksums.spanish_id_valid,
+        _FIVE,
+    ),
+    Kind(
+        "CODICE_FISCALE",
+        re.compile(r"\b[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]\b"),
+        checksums.codice_fiscale_valid,
+        re.compile(r"[A-Z]\d\d[A-Z]\d"),
+    ),
+    Kind(
+        "PASSPORT",
+        re.compile(
+            r"(?i:\b(?:passport|reisepass\w*|passeport|pasaporte)\b(?:\s*(?:number|no\.?|nr\.?|num\w*|#))?\s*(?:is|:|=|#)?\s*)"
+            r"((?=[A-Z0-9]*\d{4})[A-Z0-9]{7,9})\b"
+        ),
+        hint=("asspor", "ASSPOR", "eisepass", "asseport", "asaporte"),
+    ),
+    Kind(
+        "LICENCE",
+        re.compile(
+            r"(?i:\bdriv(?:er'?s?|ing)[ -]licen[cs]e(?:'s)?(?:\s*(?:number|no\.?|#))?\s*(?:is|:|=|#)?\s*)((?=[A-Za-z0-9-]*\d{4})[A-Za-z0-9-]{6,15})\b"
+        ),
+        hint=("icen",),
+    ),
+    Kind(
+        "BIRTH_DATE",
+        re.compile(
+            r"(?i:\b(?:date of birth|d\.?o\.?b\.?|birth ?date|geburtsdatum|date de naissance)\b)\W{0,3}(?:is|:|was)?\s{0,2}("
+            + _DATE
+            + r")"
+        ),
+        hint=(
+            "irthd",
+            "of birth",
+            "of Birth",
+            "BIRTH",
+            "dob",
+            "DOB",
+            "D.O.B",
+            "d.o.b",
+            "irth date",
+            "eburtsd",
+            "naissance",
+        ),
+    ),
+    Kind(
+        "IP",
+        re.compile(r"(?<![\w.:/-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-]|\.\d)"),
+        _ip_valid,
+        re.compile(r"\d\.\d{1,3}\.\d"),
+        unless=_VERSION_WORDS,
+    ),
+    Kind(
+        "IP",
+        re.compile(r"(?i)(?<![\w:.])(?=[0-9a-f:]*\d)(?:[0-9a-f]{1,4}:){3,7}(?::?[0-9a-f]{1,4}){1,4}(?![\w:])"),
+        _ip_valid,
+        re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]"),
+    ),
+    Kind(
+        "PHONE",
+        re.compile(
+            r"(?<![\w.+/-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,5}\)[ ./-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){1,5}"
+            r"|00[1-9]\d?[ ./-]?\d{1,5}(?:[ ./-]?\d{2,5}){1,5}"
+            r"|(?:1[ .-])?\(\d{2,5}\)[ ./-]?\d{3,4}[ .-]?\d{3,5}"
+            r"|(?:1[.-])?\d{3}(?:\.\d{3}\.|-\d{3}-)\d{4}|\d{3} \d{3} \d{4}"
+            r"|0\d{1,5}[ /-]\d{3,4}(?:[ -]?\d{2,4}){1,3}|0\d{2,3} \d{7,8}|0\d(?: \d\d){4})(?:\s?(?:x|ext\.? ?)\d{1,6})?(?![\w-]|[.,]\d)"
+        ),
+        _phone_valid,
+        _DIGITS,
+        unless=_NO_PHONE,
+    ),
+    Kind(
+        "PHONE",
+        re.compile(
+            r"(?<![\w.+/-])(?:\(\d{2,5}\) ?)?\d{2,5}(?:[ .-]\d{2,8}){1,5}(?:\s?(?:x|ext\.? ?)\d{1,6})?(?![\w-]|[.,]\d)|(?<![\w.+/-])\d{7,12}(?![\w-]|[.,]\d)"
+        ),
+        _phone_valid,
+        _DIGITS,
+        also=_PHONE_STEMS,
+        after=_PHONE_WORDS,
+        unless=_NO_PHONE,
+    ),
+    Kind(  # the line after an address that ends with its postal code, and numbers that say what they are behind them
+        "PHONE",
+        re.compile(
+            r"(?<=\n)((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?= *(?:\n|$|-))"
+            r"|(?<![\w.+/-])((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?=[- ]?\(?(?:[Oo]ffice|[Ff]ax|[Mm]obile|[Cc]ell)\b)"
+        ),
+        _phone_valid,
+        _DIGITS,
+        after=re.compile(
+            r"[^\W\d_]{2}[^\n]*\d{3,6}\s*\n$|(?:[Oo]ffice|[Ff]ax)\W{0,4}$|\d[- ](?:[Oo]ffice|[Ff]ax|[Mm]obile)"
+        ),
+        unless=_NO_PHONE,
+    ),
+    Kind(
+        "ADDRESS",
+        re.compile(
+            r"\b\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z0-9][\w'’.-]* ){1,3}(?:Street|St\.|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr\.|Court|Ct|Way|"
+            r"Terrace|Place|Pl\.|Highway|Hwy|Parkway|Pkwy)\b\.?(?:,? (?:Apt|Suite|Unit|Ste)\.? ?#?\w{1,5})?"
+            r"|\b\d{1,4}(?: ?bis)?,? (?:rue|avenue|boulevard|chemin|impasse|place) (?:de |du |des |de la |d['’])?[A-ZÉÈ][\wéèêàç'’-]+(?: [A-ZÉÈ][\wéèêàç'’-]+)*"
+        ),
+        hint=_NUMBER_AND_NAME,
+        also=_STREETS,
+    ),
+    Kind(
+        "ADDRESS",
+        re.compile(r"\b[A-ZÄÖÜ][a-zäöüß-]{2,20}(?:straße|strasse|str\.|allee|gasse|weg|platz) \d{1,4} ?[a-z]?\b"),
+        hint=("straße ", "strasse ", "str. ", "allee ", "gasse ", "weg ", "platz "),
+    ),
+    Kind(
+        "NAME",
+        re.compile(
+            r"(?:\b[Mm]y (?:full )?name is|\b[Ii]ch heiße|\b[Jj]e m['’]appelle|\b[Mm]e llamo) ("
+            + _NAME_WORD
+            + r"(?: [A-Z]\.)? "
+            + _NAME_WORD
+            + r")\b"
+        ),
+        hint=("ame is", "heiße", "appelle", "llamo"),
+    ),
+)

@@ -1,0 +1,83 @@
+"""Runs all checks, makes the safe repairs, and keeps aside what it took out or mended, with the reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from postgrad.checks.support.advice import ADVICE
+from postgrad.findings import Changed, Check, Checked, Context, Dropped, Finding, Repair
+from postgrad.records import Record
+
+_SEVERITIES = {"error": 0, "warning": 1, "info": 2}
+
+
+def checking(
+    records: Sequence[Record], context: Context, checks: Mapping[str, Check]
+) -> Iterator[tuple[str, list[Finding], float]]:
+    """Runs one check after the other: yields its name, what it found, and the seconds it took."""
+    for name, check in checks.items():
+        started = time.monotonic()
+        found = list(check(records, context))
+        yield name, found, time.monotonic() - started
+
+
+def run(
+    records: Sequence[Record], context: Context, checks: Mapping[str, Check], accept: Iterable[str] = ()
+) -> Checked:
+    """Runs the checks on the records as read and applies their safe repairs; see `repaired`."""
+    findings = [finding for _, found, _ in checking(records, context, checks) for finding in found]
+    return repaired(records, findings, accept=accept)
+
+
+def repaired(
+    records: Sequence[Record], findings: Sequence[Finding], *, accept: Iterable[str] = (), also: Iterable[str] = ()
+) -> Checked:
+    """Makes the safe repairs, and those of the checks named in `also`.
+
+    The repairs of an accepted check are not made: who accepts repeats wants to keep them. Of several repairs of one record
+    a drop goes before a replacement, and the first check's before the others'; the others are found again in what is left.
+
+    Args:
+        records: As read.
+        findings: What the checks found in them.
+        accept: Names of checks whose findings are accepted.
+        also: Names of checks whose repairs are made although they are not safe unasked.
+    """
+    accepted = set(accept)
+    repairs = _chosen([f for f in findings if f.check not in accepted], set(also))
+    reasons = {id(f): dict(zip(f.indices, f.evidence, strict=False)) for f, _ in repairs.values()}
+    kept: list[Record] = []
+    dropped: list[Dropped] = []
+    changed: list[Changed] = []
+    for index, record in enumerate(records):
+        finding, repair = repairs.get(index, (None, None))
+        if finding is None or repair is None:
+            kept.append(record)
+        elif repair.action == "drop":
+            evidence = reasons[id(finding)].get(index)
+            dropped.append(
+                Dropped(record, finding.check, f"{finding.check}: {evidence}" if evidence else finding.sentence)
+            )
+        elif repair.record is not None:
+            kept.append(repair.record)
+            changed.append(Changed(record, repair.record, finding.check))
+    ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], _gravity(f.check), -f.count))
+    return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed))
+
+
+def _gravity(check: str) -> int:
+    """What harms most comes first: the order of `ADVICE`; a check that is not in it comes last."""
+    names = list(ADVICE)
+    return names.index(check) if check in names else len(names)
+
+
+def _chosen(findings: Sequence[Finding], also: set[str]) -> dict[int, tuple[Finding, Repair]]:
+    chosen: dict[int, tuple[Finding, Repair]] = {}
+    for finding in findings:
+        for repair in finding.repairs:
+            present = chosen.get(repair.index)
+            better = present is None or (present[1].action == "replace" and repair.action == "drop")
+            if (repair.safe or finding.check in also) and better:
+                chosen[repair.index] = (finding, repair)
+    return chosen

@@ -1,0 +1,1 @@
+"""Documents: the folder behind `--docs` as passages, and raw texts for continued pretraining."""

@@ -1,0 +1,92 @@
+"""Raw text for continued pretraining: documents, folders of them, or tables of any kind with a column `text`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from postgrad.data.documents.document_files import SUFFIXES, is_pdf, read_document
+from postgrad.data.sources.address import place_of
+from postgrad.data.sources.open_source import read_all
+from postgrad.errors import DataError
+from postgrad.records import Source, Text
+
+_MOST_HELD = 24_000
+"""Characters kept for validation at most: enough to judge by, and quick to measure."""
+
+
+def load_texts(paths: Sequence[Path | str]) -> list[Text]:
+    """Every document of the files: a document is one, each row of a table with a column `text` is one.
+
+    A folder gives its documents; one without documents is read as a folder of tables.
+
+    Raises:
+        DataError: Nothing to read, a file that cannot be read, or a table without that column.
+    """
+    found: list[Text] = []
+    for path in paths:
+        folder = place_of(path).path
+        if folder is None or not folder.is_dir():
+            found += _texts(path)
+            continue
+        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        texts = [text for file in files for text in _texts(file)] if files else _rows(path)
+        found += texts
+    return found
+
+
+def _texts(file: Path | str) -> list[Text]:
+    path = place_of(file).path
+    if path is None or (path.exists() and path.suffix.lower() not in SUFFIXES):
+        return _rows(file)
+    text = read_document(path)
+    if not text.strip():
+        scanned = is_pdf(path)
+        raise DataError(
+            f"{str(path)!r} {'is scanned: it holds pictures of pages, but no text' if scanned else 'is empty'}.",
+            "Recognise the text first (ocrmypdf does)." if scanned else "Give text to learn from.",
+        )
+    return [Text(text=text, source=Source(str(path), 1))]
+
+
+def _rows(source: Path | str) -> list[Text]:
+    texts: list[Text] = []
+    for rows in read_all(source):
+        if "text" not in rows.columns:
+            raise DataError(
+                f"{rows.file!r} has no column 'text' (it has {', '.join(rows.columns)}).",
+                "Continued pretraining takes raw text: documents (.txt, .md, .html, .docx, .pdf), or a table with the column 'text'. For questions and answers use --objective sft.",
+            )
+        texts += [
+            Text(text=str(values["text"]), source=Source(rows.file, line))
+            for line, values in rows
+            if values.get("text")
+        ]
+    if not texts:
+        raise DataError(f"The column 'text' of {str(source)!r} is empty.", "Give text to learn from.")
+    return texts
+
+
+def hold_out(texts: Sequence[Text], share: float) -> tuple[list[Text], list[Text]]:
+    """(to train on, to validate on): the end of each document, cut where a paragraph begins, so that nothing is in both."""
+    total = sum(len(t.text) for t in texts)
+    share = min(share, _MOST_HELD / total)
+    train, held = [], []
+    for document in texts:
+        at = _paragraph_near(document.text, round(len(document.text) * (1 - share)))
+        kept, end = document.text[:at], document.text[at:]
+        if kept.strip():
+            train.append(replace(document, text=kept))
+        if end.strip():
+            held.append(replace(document, text=end))
+    return train, held
+
+
+def _paragraph_near(text: str, place: int) -> int:
+    """The first paragraph's (else line's, else word's) beginning at or after a place; the end where there is none."""
+    for mark in (r"\n\s*\n", r"\n", r"\s"):
+        if found := re.compile(mark).search(text, place, min(len(text), place + 5000)):
+            return found.end()
+    return len(text)

@@ -1,0 +1,1 @@
+"""Formats: how the content of a file becomes rows, one format a file."""

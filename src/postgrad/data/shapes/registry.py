@@ -1,0 +1,33 @@
+"""The shapes of training files that are known by their keys and values; what none of them knows is left to `guess`.
+
+Each shape is one reading function (in `read_chats`, `read_pairs`, `read_tasks`) and one entry in the list beside it. The
+first entry that fits a row is the row's shape, so what says more stands before what says less.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from postgrad.data.shapes.known_chats import CHATS
+from postgrad.data.shapes.known_pairs import PAIRS
+from postgrad.data.shapes.known_tasks import OWN, TASKS
+from postgrad.data.shapes.read_chats import Values
+from postgrad.data.shapes.shape import KINDS, Shape
+
+SHAPES: tuple[Shape, ...] = (*OWN, *PAIRS, *CHATS, *TASKS)
+
+
+def shape_of(values: Values) -> Shape | None:
+    """The first known shape that fits a row; None where columns must be chosen."""
+    for shape in _candidates(tuple(values)):
+        if shape.fits(values):
+            return shape
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _candidates(keys: tuple[str, ...]) -> tuple[Shape, ...]:
+    return tuple(shape for shape in SHAPES if set(shape.needs) <= set(keys))
+
+
+__all__ = ["KINDS", "SHAPES", "Shape", "shape_of"]

@@ -1,0 +1,1 @@
+"""Split: who trains, who chooses, who tests; fixed by content and seed."""

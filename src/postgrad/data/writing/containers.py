@@ -1,0 +1,202 @@
+"""Files of rows, written row by row: JSON Lines (also packed), JSON, CSV, Parquet. A file is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from postgrad.data.shapes.cells import to_json
+from postgrad.data.shapes.row_errors import Inexpressible
+from postgrad.errors import UsageError
+from postgrad.storage import storing
+
+Write = Callable[[Mapping[str, Any]], None]
+ENDINGS = (".jsonl.gz", ".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+TABLES = frozenset([".csv", ".parquet"])
+_PARQUET_ROWS = 10_000
+
+
+def ending_of(out: Path) -> str:
+    """The ending that decides the container; `-` (standard output) is JSON Lines.
+
+    Raises:
+        UsageError: No container has this ending.
+    """
+    if str(out) == "-":
+        return ".jsonl"
+    found = next((ending for ending in ENDINGS if out.name.lower().endswith(ending)), None)
+    if found is None:
+        raise UsageError(
+            f"{str(out)!r} has an ending that says nothing about its format.", f"Choose one of: {', '.join(ENDINGS)}."
+        )
+    return found
+
+
+@contextlib.contextmanager
+def writing(out: Path) -> Iterator[Write]:
+    """Gives a function that writes one row; the file takes its place when the block ends well, and vanishes otherwise.
+
+    Raises:
+        StorageError: The disk is full or may not be written to.
+        Inexpressible: (from the function) a table cannot hold the row.
+    """
+    form = _FORMS[ending_of(out)]
+    if str(out) == "-":
+        sys.stdout.flush()
+        with form(sys.stdout.buffer) as write:
+            yield write
+        sys.stdout.buffer.flush()
+        return
+    with storing(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                with form(stream) as write:
+                    yield write
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, out)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+
+
+def _umask() -> int:
+    """What the user's settings take from a new file's permissions; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
+
+
+@contextlib.contextmanager
+def _json_lines(stream: BinaryIO) -> Iterator[Write]:
+    def write(row: Mapping[str, Any]) -> None:
+        stream.write(_line(row) + b"\n")
+
+    yield write
+
+
+@contextlib.contextmanager
+def _packed(stream: BinaryIO) -> Iterator[Write]:
+    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as packed, _json_lines(packed) as write:  # type: ignore[arg-type]
+        yield write
+
+
+@contextlib.contextmanager
+def _json(stream: BinaryIO) -> Iterator[Write]:
+    between = b"[\n"
+
+    def write(row: Mapping[str, Any]) -> None:
+        nonlocal between
+        stream.write(between + _line(row))
+        between = b",\n"
+
+    yield write
+    stream.write(b"\n]\n" if between == b",\n" else b"[]\n")
+
+
+@contextlib.contextmanager
+def _csv(stream: BinaryIO) -> Iterator[Write]:
+    """The first row decides the columns; every text stands in quotes, so that blanks in it are kept."""
+    text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    columns: list[str] = []
+
+    def write(row: Mapping[str, Any]) -> None:
+        cells = flat(row)
+        if not columns:
+            if len(cells) == 1:
+                raise Inexpressible("it is one text alone, and a table of one column cannot be told from plain text")
+            columns.extend(cells)
+            writer.writerow(columns)
+        _refuse_new(cells, columns)
+        writer.writerow([cells.get(column, "") for column in columns])
+
+    yield write
+    text.detach()
+
+
+@contextlib.contextmanager
+def _parquet(stream: BinaryIO) -> Iterator[Write]:
+    """The first row decides the columns; all of them are texts but those of true and false."""
+    import pyarrow
+    import pyarrow.parquet
+
+    rows: list[dict[str, Any]] = []
+    columns: dict[str, Any] = {}
+    writer: Any = None
+
+    def flush() -> None:
+        nonlocal writer
+        table = pyarrow.Table.from_pylist(rows, schema=pyarrow.schema(list(columns.items())))
+        writer = writer or pyarrow.parquet.ParquetWriter(stream, table.schema)
+        writer.write_table(table)
+        rows.clear()
+
+    def write(row: Mapping[str, Any]) -> None:
+        cells: dict[str, Any] = {
+            key: row[key] if isinstance(row[key], bool) else text for key, text in flat(row).items()
+        }
+        if not columns:
+            columns.update({k: pyarrow.bool_() if isinstance(v, bool) else pyarrow.string() for k, v in cells.items()})
+        _refuse_new(cells, list(columns))
+        rows.append(cells)
+        if len(rows) >= _PARQUET_ROWS:
+            flush()
+
+    yield write
+    if rows:
+        flush()
+    if writer is not None:
+        writer.close()
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, str]:
+    """The cells of a row: texts as they are, numbers, lists and the like as JSON.
+
+    Raises:
+        Inexpressible: The row holds messages, which no cell should.
+    """
+    nested = next((k for k, v in row.items() if isinstance(v, list | dict) and k in _NESTED), None)
+    if nested is not None:
+        raise Inexpressible(f"its {nested!r} is a list of messages or the like, which no cell of a table holds")
+    return {
+        key: value if isinstance(value, str) else "" if value is None else to_json(value) for key, value in row.items()
+    }
+
+
+_NESTED = frozenset(
+    ["messages", "conversations", "prompt", "completion", "chosen", "rejected", "input", "tools", "history", "meta"]
+)
+
+
+def _refuse_new(cells: Mapping[str, Any], columns: list[str]) -> None:
+    new = [key for key in cells if key not in columns]
+    if new:
+        raise Inexpressible(f"it has {new[0]!r}, which the first record has not; the columns of a table are fixed")
+
+
+_FORMS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Write]]] = {
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".jsonl.gz": _packed,
+    ".json": _json,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}

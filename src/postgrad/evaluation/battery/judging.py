@@ -1,0 +1,75 @@
+"""Judging all benchmarks of a run together, so that a dozen of them do not veto a sound model by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from postgrad.evaluation.battery import HARNESS, KINDS, TESTS, TOGETHER
+from postgrad.evaluation.statistics.scores import noninferiority, score_interval
+from postgrad.evaluation.statistics.significance import holm
+from postgrad.measures import Forgetting
+
+ONE_SIDED = 0.025
+"""The level of one side of a 95 % interval: what a single benchmark's `lost` means."""
+CHOICE = ("knowledge", "commonsense", "reading", "arithmetic")
+"""Kinds that are multiple choice; they are tested once more, all together."""
+_HARDLY = 0.1
+"""A base that does less than this share of what a test asks for has little to lose."""
+
+
+def judge(
+    before: Mapping[str, Sequence[float]], after: Mapping[str, Sequence[float]], margin: float
+) -> list[Forgetting]:
+    """The non-inferiority test of every benchmark that both have, in the order of `KINDS`; lost only after Holm.
+
+    Where several are multiple choice, a test of all their items together stands after them: it has the items that each
+    alone lacks.
+    """
+    names = [name for name in after if name in before]
+    tests = [_described(noninferiority(before[n], after[n], margin, name=n), before[n]) for n in names]
+    choice = [n for n in names if _kind(n) in CHOICE]
+    if len(choice) > 1:
+        all_before, all_after = ([v for n in choice for v in scores[n]] for scores in (before, after))
+        pooled = noninferiority(all_before, all_after, margin, name=TOGETHER)
+        tests.append(replace(pooled, kind="together", title="All items of multiple choice"))
+    order = list(KINDS)
+    return sorted(judged_together(tests), key=lambda t: order.index(t.kind))
+
+
+def judged_together(tests: Sequence[Forgetting]) -> list[Forgetting]:
+    """The same tests, `lost` only where that holds after Holm's correction over all of them.
+
+    `kept` needs no correction: it is said of each benchmark alone, and "all were kept" demands every one.
+    """
+    adjusted = holm([t.p_lost for t in tests])
+    out = []
+    for test, p in zip(tests, adjusted, strict=True):
+        by_chance = test.verdict == "lost" and p >= ONE_SIDED
+        note = f"Lost when looked at alone; among {len(tests)} tests that can be chance." if by_chance else test.note
+        out.append(replace(test, p_lost=p, verdict="cannot_tell" if by_chance else test.verdict, note=note))
+    return out
+
+
+def _kind(name: str) -> str:
+    return TESTS[name].kind if name in TESTS else "own"
+
+
+def _described(test: Forgetting, before: Sequence[float]) -> Forgetting:
+    """With kind and title, and with a warning where the base has little to lose.
+
+    Where it only guesses, a lower score after training is another way of guessing and no loss: the test is then none of
+    the family that Holm's correction is over.
+    """
+    if test.name not in TESTS:
+        return replace(test, kind="own", title=test.name.removeprefix(HARNESS))
+    about = TESTS[test.name]
+    test = replace(test, kind=about.kind, title=about.title)
+    if about.chance and score_interval(before).low <= about.chance:
+        note = f"The base only guesses here ({100 * about.chance:.0f} % are right by chance): it has nothing to lose."
+        if test.verdict == "kept":
+            return replace(test, note=note)
+        return replace(test, note=note, verdict="cannot_tell", p_lost=1.0, guessed=True)
+    if not about.chance and test.base < _HARDLY:
+        return replace(test, note=f"The base does so in {sum(before):.0f} of {test.n}: little can be lost.")
+    return test

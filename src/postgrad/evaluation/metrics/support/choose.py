@@ -1,0 +1,216 @@
+"""Which metric suits the data, and why: looked at the reference answers, said in one sentence, never asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from postgrad.errors import UsageError
+from postgrad.evaluation.metrics import ASKING, METRICS
+from postgrad.evaluation.metrics.chrf import chrf
+from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
+from postgrad.evaluation.metrics.exact_match import exact_match
+from postgrad.evaluation.metrics.json_object import are_objects, json_fields, json_match, json_valid
+from postgrad.evaluation.metrics.label import label
+from postgrad.evaluation.metrics.numeric import is_quantity, numeric
+from postgrad.evaluation.metrics.rouge import rouge_l
+from postgrad.evaluation.metrics.sql_execution import sql_execution
+from postgrad.evaluation.metrics.sql_match import sql_match
+from postgrad.evaluation.metrics.support.fields import calls_of, reference_of
+from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.evaluation.metrics.support.normal import plain
+from postgrad.evaluation.metrics.support.sql_text import extract_sql, is_sql
+from postgrad.evaluation.metrics.token_f1 import token_f1
+from postgrad.evaluation.metrics.tool_calls import tool_calls, wanted_calls
+from postgrad.records import Message, Preference, Record
+
+Kind = Literal["classification", "extraction", "generation"]
+
+LABEL_WORDS = 8
+"""A label has at most so many words."""
+FACT_WORDS = 6
+"""A fact has at most so many words."""
+GRADES = 10
+"""At most so many different numbers are grades, hence labels; more are measurements, even if they recur."""
+_MOST = 0.95
+"""What holds for so many answers holds for the set: one odd row in twenty must not turn labels into prose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The metrics of a task: `primary` decides, `secondary` informs, `why` explains."""
+
+    primary: Metric
+    secondary: tuple[Metric, ...]
+    kind: Kind
+    why: str
+
+    def measure(
+        self, answers: Sequence[str], records: Sequence[Record], asked: Sequence[tuple[Message, ...]] = ()
+    ) -> Measured:
+        """The primary scores, with every figure and table of the whole set by name (each metric's mean too).
+
+        Args:
+            answers: What an arm said.
+            records: What it was asked, in the same order.
+            asked: The messages it was asked with.
+        """
+        cases = [
+            Case(answer, reference_of(record), record, asked[i] if asked else ())
+            for i, (answer, record) in enumerate(zip(answers, records, strict=True))
+        ]
+        if not cases:
+            return Measured(())
+        found = [metric.measure(cases) for metric in (self.primary, *self.secondary)]
+        figures, details, remarks = {}, {}, ()
+        for metric, measured in zip((self.primary, *self.secondary), found, strict=True):
+            figures |= {metric.name: measured.mean, **measured.figures}
+            details |= {metric.name: dict(measured.details)} if measured.details else {}
+            remarks += measured.remarks
+        return Measured(found[0].scores, figures, details, remarks)
+
+    def cautions(self, records: Sequence[Record]) -> tuple[str, ...]:
+        """What a reader must know of these test records before any score: a class alone, a majority that wins by itself."""
+        answers = [reference_of(r) for r in records]
+        distinct = {plain(a) for a in answers}
+        if len(answers) > 1 and len(distinct) == 1:
+            return (
+                f"All {len(answers)} test examples have the same answer ({answers[0].strip()[:60]!r}): an arm that always says "
+                "that scores 100 %, so the test cannot tell whether anything was learned. Give examples of other answers.",
+            )
+        if self.kind != "classification":
+            return ()
+        often = max(distinct, key=lambda d: sum(plain(a) == d for a in answers))
+        share = sum(plain(a) == often for a in answers) / len(answers)
+        if share < 0.8:
+            return ()
+        return (
+            f"{100 * share:.0f} % of the test examples are {often!r}: always answering that would score as much; look at "
+            "macro_f1.",
+        )
+
+
+def choose_metric(records: Sequence[Record], metric: str | None = None, means: Means | None = None) -> Choice:
+    """The metrics for these records.
+
+    Args:
+        records: All records of the task (training part too: the rule needs the whole set of labels).
+        metric: The user's own choice of primary metric, spelled as in `metric_named`.
+        means: What metrics may use besides text.
+
+    Raises:
+        UsageError: The records have no reference answers; the name is unknown; or that metric cannot judge this data.
+    """
+    kept = [r for r in records if not isinstance(r, Preference) and (r.answer_text.strip() or calls_of(r))]
+    if not kept:
+        raise UsageError(
+            f"None of the {len(records)} records has a reference answer, so no metric can judge an answer.",
+            "Give input–output pairs (or chat messages that end with the assistant), or a reference for each prompt.",
+        )
+    cases = [Case("", reference_of(r), r) for r in kept]
+    chosen = _from_answers(cases)
+    if metric is None:
+        return chosen
+    primary = metric_named(metric, means)
+    sentence = primary.unfit(cases)
+    if sentence:
+        raise UsageError(
+            f"The metric {metric!r} cannot judge this data: {sentence}.",
+            f"Leave --metric out to take {chosen.primary.name!r}: {chosen.why}\n"
+            f"Metrics that can judge it: {possible(cases)}.",
+        )
+    rest = tuple(m for m in (chosen.primary, *chosen.secondary) if m.name != primary.name)
+    return Choice(primary, rest, chosen.kind, f"You asked for {metric}: {primary.title}. Without that: {chosen.why}")
+
+
+def possible(cases: Sequence[Case]) -> str:
+    """The metrics that can judge these cases, those that need options or a judge last."""
+    fit, need = [], list(ASKING)
+    for name, make in METRICS.items():
+        try:
+            made = make()
+        except UsageError:
+            need.insert(0, name)
+            continue
+        if not made.unfit(cases):
+            fit.append(name)
+    return f"{', '.join(fit)}; with options or a judge: {', '.join(n for n in need if n != 'code_tests')}"
+
+
+def _from_answers(cases: Sequence[Case]) -> Choice:
+    """The rule, from the narrowest kind to the widest."""
+    references, n = [c.reference for c in cases], len(cases)
+    if any(wanted_calls(c) for c in cases) and not tool_calls().unfit(cases):
+        called = sum(bool(wanted_calls(c)) for c in cases)
+        why = f"The right answers call tools ({called} of {n}), so an answer is right when its calls are."
+        return Choice(tool_calls(), (), "extraction", why)
+    if are_objects(references):
+        why = "The answers are JSON objects, so an answer is right when its whole object is."
+        return Choice(json_match(), (json_fields(), json_valid()), "extraction", why)
+    special = _code(cases) or _sql(cases)
+    if special:
+        return special
+    distinct = {plain(r) for r in references}
+    numbers = _most(is_quantity(r) for r in references)
+    recur = _most_within(references, LABEL_WORDS) and len(distinct) <= max(2, n // 3)
+    if recur and not (numbers and len(distinct) > GRADES):
+        why = f"The {n} answers are {len(distinct)} labels that recur, so an answer is right when its label is."
+        return Choice(label(labels=sorted(distinct)), (), "classification", why)
+    if numbers:
+        why = "The answers are numbers, so an answer is right when its number is."
+        return Choice(numeric(), (exact_match(),), "extraction", why)
+    if _most("####" in r for r in references) and not numeric().unfit(cases):
+        why = "The answers end in a number after ####, so an answer is right when that number is, whatever leads to it."
+        return Choice(numeric(), (chrf(),), "generation", why)
+    if _most_within(references, FACT_WORDS):
+        why = f"The answers are short facts of at most {FACT_WORDS} words, so words in common with the reference count."
+        return Choice(token_f1(), (exact_match(),), "extraction", why)
+    why = "The answers are free text, so likeness to the reference is measured on characters (chrF)."
+    return Choice(chrf(), (token_f1(), rouge_l()), "generation", why)
+
+
+def _code(cases: Sequence[Case]) -> Choice | None:
+    """Programs with tests; without a sandbox they are compared as text, and that is said."""
+    if not _most(bool(find_tests(c.record)) and _is_python(extract_code(c.reference)) for c in cases):
+        return None
+    if has_sandbox():
+        why = "The answers are Python programs with tests, so an answer is right when its program passes them."
+        return Choice(code_tests(), (chrf(),), "generation", why)
+    why = (
+        "The answers are Python programs with tests, but this machine has no sandbox to run them in, so likeness to the "
+        "reference is measured on characters (chrF). Install bubblewrap to run the tests."
+    )
+    return Choice(chrf(), (token_f1(),), "generation", why)
+
+
+def _sql(cases: Sequence[Case]) -> Choice | None:
+    if not _most(is_sql(extract_sql(c.reference)) for c in cases):
+        return None
+    fault = sql_execution().unfit(cases)
+    if not fault:
+        why = "The answers are SQL and come with a schema, so an answer is right when it gives the right rows."
+        return Choice(sql_execution(), (sql_match(),), "generation", why)
+    why = (
+        f"The answers are SQL that cannot be executed here ({fault.split(' (')[0]}), so an answer is right when its text is, spelling aside. "
+        "With a schema rows are compared: --metric 'sql_execution(schema=schema.sql)'."
+    )
+    return Choice(sql_match(), (chrf(),), "generation", why)
+
+
+def _is_python(text: str) -> bool:
+    try:
+        compile(text, "answer", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    return any(word in text for word in ("def ", "class ", "import ", "print(", "=", "lambda"))
+
+
+def _most(values: Iterable[bool]) -> bool:
+    found = list(values)
+    return sum(found) >= _MOST * len(found)
+
+
+def _most_within(references: Sequence[str], limit: int) -> bool:
+    return _most(len(r.split()) <= limit and len(r) <= 12 * limit for r in references)

@@ -1,0 +1,1 @@
+"""Statistics: intervals, paired comparisons, tests that stop early, and the simplest rivals."""

@@ -1,0 +1,251 @@
+"""The body of a Llama-shaped decoder for generation, by hand: no padding, no masks on prompts, no copies of the cache.
+
+Prompts lie end to end in one row. The keys and values of the rows in work stand in one `Room`; those of the beginning that
+all prompts share stand once, and attention to it is one product for all rows, joined to each row's own by the
+log-sum-exp (https://arxiv.org/abs/2402.05099). Weights are read through the model's own modules at each use, so swapped
+weights and attached adapters are seen. `decoder_of` checks the numbers against the model's own code before the first use.
+
+Shapes: N tokens, B rows, H hidden, K key heads, G query heads a key head, D head size, S places, L layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from postgrad.models.fused.body import llama_shaped
+from postgrad.models.fused.parts import Norm, Projections
+
+BLOCK = 256
+"""Tokens of the MLP that are worked through at once, so that they stay in the processor's cache."""
+ROTATIONS = ("default", "linear", "llama3", "yarn")
+"""Kinds of rotary positions whose angles do not hang on the length of what is read."""
+_flash: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_checked: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+class Room:
+    """Keys and values of past tokens: of the shared beginning, and of up to `rows` rows of up to `places` tokens each.
+
+    Memory that no token has been written to is not taken from the machine.
+    """
+
+    def __init__(self, decoder: FusedDecoder, rows: int, places: int) -> None:
+        layers, like = decoder.layers, decoder.like
+        shape = len(layers), rows, layers[0].key_heads, places, layers[0].size
+        self.keys, self.values = _zeros(shape, like.dtype), _zeros(shape, like.dtype)
+        self.shared: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.lengths = [0] * rows
+
+    @property
+    def begun(self) -> int:
+        """Tokens of the shared beginning."""
+        return 0 if self.shared is None else self.shared[0].shape[3]
+
+    def move(self, source: int, target: int) -> None:
+        """Puts a row in the place of another, which has ended."""
+        length = self.lengths[target] = self.lengths[source]
+        for tensor in (self.keys, self.values):
+            tensor[:, target, :, :length] = tensor[:, source, :, :length]
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """Zeros whose pages come into being when they are written to; torch's own write them all at once."""
+    count = math.prod(shape) * dtype.itemsize
+    return torch.from_numpy(np.zeros(count, np.uint8)).view(dtype).view(shape)
+
+
+class _Layer:
+    """One decoder layer over the modules of the model; it owns no weights."""
+
+    def __init__(self, module: Any) -> None:
+        attention, mlp = module.self_attn, module.mlp
+        self.qkv = Projections([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.out = Projections([attention.o_proj])
+        self.gate_up = Projections([mlp.gate_proj, mlp.up_proj])
+        self.down = Projections([mlp.down_proj])
+        self.first, self.second = Norm(module.input_layernorm), Norm(module.post_attention_layernorm)
+        self.head_norms = [Norm(attention.q_norm), Norm(attention.k_norm)] if hasattr(attention, "q_norm") else []
+        self.size, self.scale = int(attention.head_dim), float(attention.scaling)
+        self.heads, self.key_heads = self.qkv.widths[0] // self.size, self.qkv.widths[1] // self.size
+        self.groups = self.heads // self.key_heads
+
+    def project(
+        self, x_NH: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Rotated queries (N, K, G, D) and keys (N, K, D), and values (N, K, D)."""
+        qkv = x_NH.new_empty(len(x_NH), sum(self.qkv.widths))
+        self.qkv.forward(self.first.forward(x_NH)[0], qkv.split(self.qkv.widths, 1))
+        heads = qkv.view(len(qkv), -1, self.size)
+        for norm, part in zip(
+            self.head_norms, heads.split([self.heads, self.key_heads, self.key_heads], 1), strict=False
+        ):
+            part.copy_(norm.forward(part.reshape(-1, self.size))[0].view(part.shape))
+        halves = heads[:, : self.heads + self.key_heads].unflatten(2, (2, -1))
+        a, b = halves[:, :, 0], halves[:, :, 1]
+        turned = a * sin
+        a.mul_(cos).addcmul_(b, sin, value=-1)
+        b.mul_(cos).add_(turned)
+        return (
+            heads[:, : self.heads].unflatten(1, (self.key_heads, self.groups)),
+            heads[:, self.heads : -self.key_heads],
+            heads[:, -self.key_heads :],
+        )
+
+    def finish(self, attended_NH: torch.Tensor, x_NH: torch.Tensor) -> torch.Tensor:
+        """From the attention's output and the layer's input to the layer's output."""
+        middle = torch.empty_like(x_NH)
+        self.out.forward(attended_NH, [middle])
+        middle += x_NH
+        result = torch.empty_like(middle)
+        for begin in range(0, len(middle), BLOCK):
+            part = middle[begin : begin + BLOCK]
+            gate, up = (part.new_empty(len(part), w) for w in self.gate_up.widths)
+            self.gate_up.forward(self.second.forward(part)[0], [gate, up])
+            self.down.forward(functional.silu(gate, inplace=True).mul_(up), [result[begin : begin + BLOCK]])
+        return result.add_(middle)
+
+    def attend(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool = False, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention of (rows, heads, T, D) and its log-sum-exps."""
+        return _flash(q, k, v, 0.0, causal, attn_mask=mask, scale=self.scale)
+
+
+def _joined(own: tuple[torch.Tensor, torch.Tensor], other: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    """Attention to two sets of places, from attention to each and the log-sum-exps."""
+    share = torch.sigmoid(own[1] - other[1])[..., None]
+    return torch.lerp(other[0].float(), own[0].float(), share).to(own[0].dtype)
+
+
+class FusedDecoder:
+    """The body of a model; it owns no weights.
+
+    Args:
+        model: A language model of the shape that `decoder_of` accepts.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.body = model.body
+        self.embed = model.module.get_input_embeddings()
+        self.like: torch.Tensor = self.embed.weight
+        self.layers = [_Layer(m) for m in self.body.layers]
+        self._angles(64)
+
+    @property
+    def token_bytes(self) -> int:
+        """Bytes that one token's keys and values take."""
+        layer = self.layers[0]
+        return 2 * len(self.layers) * layer.key_heads * layer.size * self.like.element_size()
+
+    def begin(self, ids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values (L, 1, K, S, D) of a beginning that prompts share."""
+        room = Room(self, 1, len(ids))
+        self.prefill([ids], room, [0])
+        return room.keys, room.values
+
+    def prefill(self, prompts: Sequence[Sequence[int]], room: Room, rows: Sequence[int]) -> torch.Tensor:
+        """Reads prompts into rows of the room; gives the normed hidden state (B, H) of each one's last token."""
+        begun = room.begun
+        ends = torch.tensor([len(p) for p in prompts]).cumsum(0).tolist()
+        parts = list(zip([0, *ends[:-1]], ends, rows, strict=True))
+        cos, sin = self._at(torch.cat([torch.arange(begun, begun + len(p)) for p in prompts]))
+        x = self.embed(torch.tensor([t for p in prompts for t in p]))
+        last = torch.tensor(ends) - 1
+        for index, layer in enumerate(self.layers):
+            q, k, v = layer.project(x, cos, sin)
+            q = q.permute(1, 2, 0, 3)
+            attended = x.new_empty(len(x), layer.key_heads, layer.groups, layer.size)
+            other = layer.attend(q, *self._beginning(room, index, layer)) if begun else None
+            for begin, end, row in parts:
+                keys, values = k[begin:end].transpose(0, 1), v[begin:end].transpose(0, 1)
+                room.keys[index, row, :, : end - begin], room.values[index, row, :, : end - begin] = keys, values
+                wide = layer.key_heads, layer.groups, end - begin, layer.size
+                own = layer.attend(q[:, :, begin:end], keys[:, None].expand(wide), values[:, None].expand(wide), True)
+                if other is None:
+                    value = own[0]
+                else:
+                    value = _joined(own, (other[0][:, :, begin:end], other[1][:, :, begin:end]))
+                attended[begin:end] = value.permute(2, 0, 1, 3)
+            attended = attended.flatten(1)
+            if layer is self.layers[-1]:
+                attended, x = attended[last], x[last]
+            x = layer.finish(attended, x)
+        for prompt, row in zip(prompts, rows, strict=True):
+            room.lengths[row] = len(prompt)
+        return self.body.norm(x)
+
+    def step(self, tokens: torch.Tensor, room: Room) -> torch.Tensor:
+        """Reads one more token (B,) into each of the room's first B rows; gives the normed hidden states (B, H)."""
+        count = len(tokens)
+        lengths = room.lengths[:count]
+        places, rows, width = torch.tensor(lengths), torch.arange(count), max(lengths) + 1
+        cos, sin = self._at(places + room.begun)
+        x = self.embed(tokens)
+        mask = None
+        if min(lengths) + 1 < width:
+            mask = x.new_zeros(count, 1, 1, width).masked_fill_(
+                torch.arange(width) > places[:, None, None, None], -torch.inf
+            )
+            mask = mask.expand(-1, -1, self.layers[0].groups, -1)
+        for index, layer in enumerate(self.layers):
+            q, k, v = layer.project(x, cos, sin)
+            keys, values = room.keys[index, :count], room.values[index, :count]
+            keys[rows, :, places], values[rows, :, places] = k, v
+            own = layer.attend(q, keys[:, :, :width], values[:, :, :width], mask=mask)
+            attended = own[0]
+            if room.begun:
+                other = layer.attend(q.permute(1, 2, 0, 3), *self._beginning(room, index, layer))
+                attended = _joined(own, (other[0].permute(2, 0, 1, 3), other[1].permute(2, 0, 1)))
+            x = layer.finish(attended.reshape(count, -1), x)
+        room.lengths[:count] = [n + 1 for n in lengths]
+        return self.body.norm(x)
+
+    def _beginning(self, room: Room, index: int, layer: _Layer) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of the shared beginning in a layer, for every query head: (K, G, S, D), not copied."""
+        keys, values = room.shared or (room.keys[:, :1, :, :0], room.values[:, :1, :, :0])
+        return tuple(t[index, 0][:, None].expand(-1, layer.groups, -1, -1) for t in (keys, values))  # pyright: ignore[reportReturnType]
+
+    def _at(self, positions_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Angles (N, 1, D/2) of the rotation."""
+        if (needed := int(positions_N.max()) + 1) > len(self._cos):
+            self._angles(2 * needed)
+        return self._cos[positions_N], self._sin[positions_N]
+
+    def _angles(self, count: int) -> None:
+        cos, sin = self.body.rotary_emb(self.like[None, :1], position_ids=torch.arange(count)[None])
+        half = cos.shape[-1] // 2
+        self._cos, self._sin = (t[0, :, None, :half].contiguous() for t in (cos, sin))
+
+
+def decoder_of(model: Any) -> FusedDecoder | None:
+    """The hand-written decoder of a language model, or None where it has another shape or gives other numbers."""
+    body = model.body
+    rotary = getattr(body, "rotary_emb", None)
+    if not llama_shaped(body, head_norms=True) or getattr(rotary, "rope_type", "") not in ROTATIONS:
+        return None
+    decoder = FusedDecoder(model)
+    if body not in _checked:
+        _checked[body] = _agrees(decoder, model)
+    return decoder if _checked[body] else None
+
+
+@torch.inference_mode()
+def _agrees(decoder: FusedDecoder, model: Any) -> bool:
+    """Whether beginning, prompts and steps give the hidden states of the model's own code."""
+    if 2 * decoder._cos.shape[-1] != decoder.layers[0].size:
+        return False
+    ids = torch.arange(3, 43) % len(decoder.like)
+    room = Room(decoder, 2, 24)
+    room.shared = decoder.begin(ids[:12].tolist())
+    decoder.prefill([ids[12:29].tolist(), ids[12:20].tolist()], room, [0, 1])
+    ours = decoder.step(torch.stack([ids[29], ids[20]]), room)
+    theirs = torch.stack([model.body(input_ids=ids[None, :n], use_cache=False)[0][0, -1] for n in (30, 21)])
+    rounding = 1e-4 if ours.dtype == torch.float32 else 3e-2
+    return bool((ours - theirs).abs().max() <= rounding * theirs.abs().max())

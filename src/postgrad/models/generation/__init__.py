@@ -1,0 +1,1 @@
+"""Generation: ids in, answers out; in batches, in turn, under a grammar; and the likelihood of given answers."""

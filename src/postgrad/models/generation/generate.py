@@ -1,0 +1,185 @@
+"""Generation: length-sorted prompts, their shared beginning computed once, finished rows leaving the batch.
+
+Llama-shaped models on a CPU are computed by hand (`fused_decode`, `continuous`); all others by their own code, padded.
+
+Shapes: B rows, T time, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from weakref import WeakSet
+
+import torch
+
+from postgrad.models.fused.decoder import decoder_of
+from postgrad.models.generation import continuous
+from postgrad.models.generation.decoding import (
+    Choose,
+    Completion,
+    Decoding,
+    Row,
+    choose,
+    completion_of,
+    cut_at_stop,
+    take,
+)
+from postgrad.models.generation.kv_cache import copied, growing_cache, keeps_all, select_rows
+from postgrad.models.language_model import LanguageModel
+
+__all__ = [
+    "Choose", "Completion", "Decoding", "Row", "beginning", "choose", "complete", "completion_of", "cut_at_stop", "decode",
+    "prefill", "remark", "shared_beginning",
+]  # fmt: skip
+
+MIN_SHARED = 8  # a shorter shared beginning is not worth a forward pass of its own
+ROOM_BYTES = 1 << 30
+"""Keys and values take at most so much, unless a single row takes more."""
+PADDED_ROWS = 32
+"""Rows at once where the model's own code computes them."""
+_told: WeakSet[LanguageModel] = WeakSet()
+
+
+def complete(
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    decoding: Decoding,
+    *,
+    max_rows: int = 64,
+    token_budget: int = 16_384,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[int, Completion]]:
+    """Answers prompts (token ids), yielding (index, completion) as rows finish; not in the order given.
+
+    Args:
+        max_rows: At most so many rows are in work at once.
+        token_budget: Bounds rows × (longest prompt + new tokens), hence memory, whatever the number of prompts.
+        stopped: Asked between tokens; when true, the unfinished rows are left and the generator ends.
+    """
+    if not prompts:
+        return
+    longest = max(map(len, prompts)) + decoding.max_new_tokens
+    shared = shared_beginning(prompts) if keeps_all(model.module.config, longest) else 0
+    prefix = beginning(model, prompts[0][:shared])
+    rows = sorted((Row(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
+    decoder = decoder_of(model)
+    if decoder is not None:
+        budget = min(token_budget, ROOM_BYTES // decoder.token_bytes)
+        most = max(1, min(max_rows, len(rows), budget // continuous.places(rows, decoding)))
+        batches = [continuous.run(model, decoder, rows, prefix, decoding, most)]
+    else:
+        parts = _batches(rows, shared, decoding.max_new_tokens, min(max_rows, PADDED_ROWS), token_budget)
+        batches = (_padded(model, batch, prefix, shared, decoding) for batch in parts)
+    for batch in batches:
+        for done in batch:
+            for row in done:
+                yield row.index, completion_of(model, row, shared, decoding)
+            if stopped():
+                return
+
+
+def remark(model: LanguageModel) -> str | None:
+    """What to tell, once a model, of how it generates: on a CPU, that it does so by its own slower code; else None."""
+    if model in _told or model.device.kind != "cpu" or decoder_of(model) is not None:
+        return None
+    _told.add(model)
+    return f"{model.name} generates by its own code, which is slower: the hand-written layers are for models of Llama's shape."
+
+
+def beginning(model: LanguageModel, ids: Sequence[int]) -> Any:
+    """What `decode` needs of the beginning that its rows share; None of an empty one."""
+    if not ids:
+        return None
+    with torch.inference_mode():
+        decoder = decoder_of(model)
+        return prefill(model, ids) if decoder is None else decoder.begin(ids)
+
+
+def decode(model: LanguageModel, rows: list[Row], prefix: Any, shared: int, decoding: Decoding) -> Iterator[list[Row]]:
+    """Generates for the rows in place, yielding after every token the rows that it ended.
+
+    Each step may run in another thread than the last.
+
+    Args:
+        prefix: What `beginning` gave for the `shared` tokens that come before every row's suffix.
+    """
+    decoder = decoder_of(model)
+    if decoder is not None:
+        return continuous.run(model, decoder, rows, prefix, decoding, len(rows))
+    return _padded(model, rows, prefix, shared, decoding)
+
+
+def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
+    """Length of the longest common beginning; at least one token stays with each row."""
+    if len(prompts) < 2:
+        return 0
+    shortest = min(len(p) for p in prompts) - 1
+    first = prompts[0]
+    low, high = 0, shortest
+    while low < high:  # common beginnings are nested, so bisection finds the longest
+        middle = (low + high + 1) // 2
+        if all(p[:middle] == first[:middle] for p in prompts):
+            low = middle
+        else:
+            high = middle - 1
+    return low if low >= MIN_SHARED else 0
+
+
+def prefill(model: LanguageModel, ids: Sequence[int]) -> Any:
+    """A one-row cache of a beginning."""
+    cache = growing_cache(model.module.config)
+    model.body(input_ids=torch.tensor([list(ids)], device=model.device.kind), past_key_values=cache, use_cache=True)
+    return cache
+
+
+def _batches(rows: list[Row], shared: int, new: int, max_rows: int, budget: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        widest = shared + len(batch[0].suffix) + new if batch else 0
+        if batch and (len(batch) >= max_rows or widest * (len(batch) + 1) > budget):
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
+
+
+@torch.inference_mode()
+def _padded(model: LanguageModel, rows: list[Row], prefix: Any, shared: int, decoding: Decoding) -> Iterator[list[Row]]:
+    """`decode` by the model's own code, one padded row a prompt."""
+    kind, config = model.device.kind, model.module.config
+    width = max(len(r.suffix) for r in rows)
+    cache = copied(prefix, config, len(rows)) if prefix is not None else growing_cache(config)
+    pad = next(iter(model.renderer.end_ids))
+    ids_BT = torch.tensor([[pad] * (width - len(r.suffix)) + list(r.suffix) for r in rows], device=kind)
+    real = torch.tensor([[0] * (width - len(r.suffix)) + [1] * len(r.suffix) for r in rows], device=kind)
+    mask_BT = torch.cat([torch.ones(len(rows), shared, dtype=torch.long, device=kind), real], dim=1)
+    padded = bool((mask_BT == 0).any())
+    active = list(rows)
+    generator = torch.Generator().manual_seed(decoding.seed)
+    while active:
+        start = time.perf_counter()
+        positions = (mask_BT.cumsum(1) - 1).clamp_(min=0)[:, -ids_BT.shape[1] :]
+        out = model.body(
+            input_ids=ids_BT,
+            attention_mask=mask_BT if padded else None,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        chosen_B = take(model, active, model.head(out[0][:, -1]), decoding, generator)
+        share = (time.perf_counter() - start) / len(active)
+        for row in active:
+            row.seconds += share
+        yield [row for row in active if row.finish]
+        going = [i for i, row in enumerate(active) if not row.finish]
+        if not going:
+            return
+        ids_BT = chosen_B[:, None]
+        if len(going) < len(active):
+            keep = torch.tensor(going, device=kind)
+            select_rows(cache, keep)
+            ids_BT, mask_BT = ids_BT[keep], mask_BT[keep]
+            active = [active[i] for i in going]
+        mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(active), 1)], dim=1)

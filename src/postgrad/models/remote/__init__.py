@@ -1,0 +1,1 @@
+"""Remote: models at any OpenAI-compatible address, asked patiently and within a budget."""

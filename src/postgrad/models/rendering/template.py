@@ -1,0 +1,224 @@
+"""Chat templates: Jinja text in, conversation text out, the way `transformers` renders it, but without importing it.
+
+Also learns from a template, by rendering marked conversations, where each message's own text begins and ends. That is what
+makes exact loss masks and parsing possible for any template that treats contents as opaque text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from postgrad.errors import DataError, ModelError
+from postgrad.records import Message
+
+FALLBACK = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}"
+    "{% elif message['role'] == 'user' %}{{ '### Request:\n' + message['content'] + '\n\n' }}"
+    "{% elif message['role'] == 'assistant' %}{{ '### Answer:\n' + message['content'] + eos_token + '\n\n' }}"
+    "{% else %}{{ '### Tool:\n' + message['content'] + '\n\n' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '### Answer:\n' }}{% endif %}"
+)
+"""For models that bring none: plain text marks that need no tokens of their own, and the model's own end token."""
+
+_MARK = "\ue000{}\ue001"  # private-use characters: no real text has them, no template strips them
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(source: str) -> Any:
+    import jinja2
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def tojson(value: Any, indent: int | None = None, ensure_ascii: bool = False, **_: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+    def raise_exception(message: str) -> None:
+        raise jinja2.TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment.filters["tojson"] = tojson
+    environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
+    try:
+        return environment.from_string(source)
+    except jinja2.TemplateSyntaxError as error:
+        raise ModelError(
+            f"The model's chat template has a syntax error in line {error.lineno}: {error.message}."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Template:
+    """A chat template with the special tokens that it may name.
+
+    Attributes:
+        source: Jinja text.
+        tokens: `bos_token`, `eos_token` and the like, as text.
+    """
+
+    source: str
+    tokens: Mapping[str, str]
+
+    def text(
+        self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), start_answer: bool = False
+    ) -> str:
+        """The conversation as the template writes it; `start_answer` adds the mark after which the model answers.
+
+        A system message is merged into the first user message where the template knows no system role.
+
+        Raises:
+            DataError: the template refuses the order of the messages.
+        """
+        return self._render(self._ready(messages, tools), tools, start_answer)
+
+    def _ready(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Sequence[Message]:
+        """The messages in the words that the template knows: tools and system text go elsewhere where it has no place."""
+        if (tools or any(m.tool_calls for m in messages)) and not self.has_tools:
+            from postgrad.models.rendering.tools import written_out
+
+            messages = written_out(messages, tools)
+        if messages and messages[0].role == "system" and not self.has_system_role:
+            messages = merge_system(messages)
+        return messages
+
+    @functools.cached_property
+    def has_tools(self) -> bool:
+        """Whether the template itself writes down the tools that are offered."""
+        mark = _MARK.format("t")
+        tool = {"type": "function", "function": {"name": mark, "description": "d", "parameters": {"type": "object"}}}
+        try:
+            return mark in self._render([Message("user", "u")], [tool], True)
+        except DataError:
+            return False
+
+    def _render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], start_answer: bool) -> str:
+        import jinja2
+
+        plain = [_template_view(message) for message in messages]
+        try:
+            return _compiled(self.source).render(
+                messages=plain,
+                tools=[dict(t) for t in tools] or None,
+                add_generation_prompt=start_answer,
+                **self.tokens,
+            )
+        except jinja2.TemplateError as error:
+            roles = ", ".join(m.role for m in messages)
+            raise DataError(
+                f"The model's chat template refuses a conversation with the roles {roles}: {error}.",
+                "Reorder the messages (user and assistant in turn, the assistant last), or choose another base model.",
+            ) from error
+
+    @functools.cached_property
+    def has_system_role(self) -> bool:
+        """Whether a system message keeps its text in the rendering."""
+        mark = _MARK.format("s")
+        try:
+            return mark in self._render([Message("system", mark), Message("user", "u")], (), True)
+        except DataError:
+            return False
+
+    def spans(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[str, list[tuple[int, int]]]:
+        """The rendered text and, for each message, the half-open character range of its own content in it.
+
+        The content of an answer that calls tools is everything that the template writes for it up to the end mark. A message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
+
+        Raises:
+            DataError: the template rewrites a content, so that its place cannot be known.
+        """
+        merged = self._ready(messages, tools)
+        text = self._render(merged, tools, False)
+        marks = [_MARK.format(i) for i in range(len(merged))]
+        marked_messages = [m if m.tool_calls else replace(m, content=k) for m, k in zip(merged, marks, strict=True)]
+        spans = _align(text, self._render(marked_messages, tools, False), [m.content for m in merged], marks)
+        for i, message in enumerate(merged):
+            if message.tool_calls:
+                spans[i] = self._call_span(text, merged[:i], tools)
+        if len(merged) < len(messages):
+            spans.insert(0, (0, 0))
+        return text, spans[len(merged) - len(messages) :] if len(merged) > len(messages) else spans
+
+    def _call_span(self, text: str, before: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+        """Where the answer after these messages stands: from where it begins to the end mark."""
+        begin = len(prompt) if text.startswith(prompt := self._render(before, tools, True)) else -1
+        mark = self.tokens.get("eos_token", "")
+        end = text.find(mark, begin) if mark and begin >= 0 else -1
+        if end < 0:
+            raise DataError(
+                "The model's chat template writes tool calls so that the trained part cannot be told from the rest.",
+                "Leave the examples with tool calls out, or choose another base model.",
+            )
+        return begin, end
+
+
+def merge_system(messages: Sequence[Message]) -> list[Message]:
+    """The system text put before the first user message, for templates without a system role."""
+    system, rest = messages[0], list(messages[1:])
+    for i, message in enumerate(rest):
+        if message.role == "user":
+            rest[i] = replace(message, content=f"{system.content}\n\n{message.content}")
+            return rest
+    raise DataError("A conversation has a system message but no user message.", "Add the user's request to it.")
+
+
+def _template_view(message: Message) -> dict[str, Any]:
+    view = message.to_dict()
+    view.pop("weight", None)
+    if message.tool_calls:  # templates write the arguments as JSON themselves; OpenAI's form has them as JSON text
+        view["tool_calls"] = [_with_object(call) for call in message.tool_calls]
+    return view
+
+
+def _with_object(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = dict(call.get("function") or {})
+    if isinstance(arguments := function.get("arguments"), str):
+        with contextlib.suppress(ValueError):
+            function["arguments"] = json.loads(arguments)
+    return {**call, "function": function}
+
+
+def _align(text: str, marked: str, contents: Sequence[str], marks: Sequence[str]) -> list[tuple[int, int]]:
+    """Finds each content in `text` from the place of its mark in `marked`."""
+    order = sorted((i for i in range(len(marks)) if marks[i] in marked), key=lambda i: marked.index(marks[i]))
+    spans = [(0, 0)] * len(marks)
+    in_text = in_marked = 0
+    for i in order:
+        place = marked.index(marks[i], in_marked)
+        between = marked[in_marked:place]
+        if not text.startswith(between, in_text):
+            raise _rewritten(contents[i])
+        in_text += len(between)
+        in_marked = place + len(marks[i])
+        for form in (contents[i], contents[i].strip(), contents[i].rstrip(), contents[i].lstrip()):
+            if text.startswith(form, in_text) and _continues(text, in_text + len(form), marked, in_marked):
+                break
+        else:
+            raise _rewritten(contents[i])
+        spans[i] = (in_text, in_text + len(form))
+        in_text += len(form)
+    if text[in_text:] != marked[in_marked:]:
+        raise _rewritten(contents[-1] if contents else "")
+    return spans
+
+
+def _continues(text: str, in_text: int, marked: str, in_marked: int) -> bool:
+    """Whether what follows the content is what follows the mark, up to the next mark."""
+    end = marked.find("\ue000", in_marked)
+    tail = marked[in_marked : end if end >= 0 else len(marked)]
+    return text.startswith(tail, in_text)
+
+
+def _rewritten(content: str) -> DataError:
+    return DataError(
+        f"The model's chat template rewrites the message {content[:80]!r}, so the trained part cannot be told from the rest.",
+        "Use a template that writes messages as they are (for reasoning models: leave <think> blocks out of the data).",
+    )

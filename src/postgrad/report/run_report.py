@@ -1,0 +1,387 @@
+"""The report: everything measured in one run, as `report.json` keeps it. The page beside it shows the same and no more.
+
+The schema is published with the package (`Report.model_json_schema()`, `postgrad report-schema`); `schema_version` grows
+by one when a field changes its meaning or goes; new optional fields do not count as change.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from postgrad.measures import still_falling
+from postgrad.report.advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+
+
+class TaskPart(_Part):
+    """What kind of task the data is, and the metric by which it is judged."""
+
+    kind: Literal["classification", "extraction", "generation", "preference", "reinforcement"]
+    metric: str
+    why: str
+
+
+class FindingPart(_Part):
+    """One finding of one check; `examples` are (file, line), worst first."""
+
+    check: str
+    severity: Literal["info", "warning", "error"]
+    count: int
+    sentence: str
+    examples: list[tuple[str, int]] = []
+    evidence: list[str] = []
+    advice: str = ""
+    details: dict[str, Any] = {}
+
+
+class DataPart(_Part):
+    """What was read, kept and split; `token_histogram` is a list of (upper edge in tokens, records)."""
+
+    read: int
+    kept: int
+    train: int
+    validation: int
+    test: int
+    hash: str
+    shape: str = ""
+    explanation: str = ""
+    notes: list[str] = []
+    dropped: dict[str, int] = {}
+    findings: list[FindingPart] = []
+    token_histogram: list[tuple[int, int]] = []
+
+
+class ArmPart(_Part):
+    """One way to do the task, measured on the test part; on `stopped_after` examples of it where it could not win any more.
+
+    `trained` says whether a trained model answers. `metrics` holds every metric's mean and figures, `details` its tables: by metric, `classes`, `confusion`, `fields`,
+    `faults`, `broken` or `agreement`.
+    """
+
+    name: str
+    model: str
+    score: float
+    interval: tuple[float, float]
+    n: int
+    metrics: dict[str, float] = {}
+    prompt_tokens_mean: float = 0.0
+    completion_tokens_mean: float = 0.0
+    latency_ms_p50: float = 0.0
+    cost_per_1000: float | None = None
+    stopped_after: int | None = None
+    note: str = ""
+    details: dict[str, Any] = {}
+    trained: bool | None = None
+
+
+class ResolutionPart(_Part):
+    """What `test` examples resolve: the smallest difference seen four times in five, and how many would resolve `worth`.
+
+    `spread` is the standard deviation of the paired differences that both rest on, assumed unless `measured`.
+    """
+
+    test: int
+    resolvable: float
+    worth: float
+    examples_for_worth: int | None
+    spread: float
+    measured: bool
+    sentence: str
+
+
+class ConstantPart(_Part):
+    """What always giving the commonest answer of the training part scores on the test part, and the arms that do no better
+    (`unbeaten`) or better by no more than chance allows (`unclear`)."""
+
+    answer: str
+    score: float
+    interval: tuple[float, float]
+    unbeaten: list[str] = []
+    unclear: list[str] = []
+    sentence: str
+
+
+class LeftOutPart(_Part):
+    """An arm that was wanted and could not be measured on every test example, and why; the same command completes it."""
+
+    name: str
+    reason: str
+
+
+class ComparisonPart(_Part):
+    """`arm` minus `against`, paired over the `n` test examples that both answered; `p_adjusted` is after Holm's correction."""
+
+    arm: str
+    against: str
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    p_adjusted: float | None = None
+    n: int | None = None
+
+
+class ChangedPart(_Part):
+    """A general question whose answer was right before training and is wrong after it."""
+
+    prompt: str
+    before: str
+    after: str
+
+
+class BenchmarkPart(_Part):
+    """One general benchmark before and after, paired by item.
+
+    `p_lost` is the one-sided p-value against "no more than the margin was lost", after Holm's correction over all benchmarks.
+    `guessed` where the base is not seen to do better than chance, and has nothing to lose.
+    """
+
+    name: str
+    n: int
+    base: float
+    tuned: float
+    difference: float
+    interval: tuple[float, float]
+    verdict: Literal["kept", "lost", "cannot_tell"]
+    kind: str = ""
+    title: str = ""
+    note: str = ""
+    p_lost: float | None = None
+    guessed: bool = False
+    changed: list[ChangedPart] = []
+
+
+class ForgettingPart(_Part):
+    """The forgetting test; `note` says plainly when it could not be made."""
+
+    margin: float
+    benchmarks: list[BenchmarkPart] = []
+    note: str = ""
+
+
+class SlicePart(_Part):
+    """A part of the test set seen apart: the score of the arm looked at, of the best alternative, and of the same arm on
+    all the rest; `p_worse` is corrected over all parts."""
+
+    slice: str
+    n: int
+    fine_tuned: float
+    against: float
+    interval: tuple[float, float] | None = None
+    rest: float | None = None
+    p_worse: float | None = None
+
+
+class AutomationPart(_Part):
+    """Which share of requests the arm can answer without a person.
+
+    `threshold` on the answer's confidence was chosen on `calibration` validation examples so that the accuracy above it is at
+    least `target_accuracy`, except with probability `failure`; None where none could be (`needed` examples are the least).
+    `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part.
+    """
+
+    arm: str
+    target_accuracy: float
+    failure: float
+    threshold: float | None
+    coverage: float
+    coverage_interval: tuple[float, float]
+    accuracy: float | None
+    calibration: int
+    needed: int
+    curve: list[tuple[float, float]] = []
+    sentence: str
+
+
+class TrainingPart(_Part):
+    """What one training did; losses are (step, nats per supervised token, or the mean loss of a pair or an answer).
+
+    `metrics` is what the objective measures besides, by name: (step, value); those of validation begin with `eval_`.
+    """
+
+    objective: str
+    method: str
+    examples: int
+    supervised_tokens: int
+    tokens: int
+    tokens_per_second: float
+    peak_memory_bytes: int
+    steps: int
+    best_step: int
+    seconds: float
+    train_loss: list[tuple[int, float]] = []
+    validation_loss: list[tuple[int, float]] = []
+    metrics: dict[str, list[tuple[int, float]]] = {}
+    truncated: int = 0
+    stopped_because: str = ""
+    in_words: str = ""
+    settings: dict[str, Any] = {}
+    device: str = ""
+    dtype: str = ""
+
+    @property
+    def still_falling(self) -> bool:
+        """Whether validation loss was at its lowest at the end, and clearly lower than the time before."""
+        return still_falling(self.validation_loss)
+
+    @property
+    def cut_short(self) -> str:
+        """What is to be said of a training that had not the time to end what it was still learning; empty for others."""
+        total = self.settings.get("total_steps", self.steps)
+        full = self.settings.get("full_steps", total)
+        if total >= full or not self.still_falling:
+            return ""
+        return f"its training was cut to {total:,} of {full:,} steps to keep to the time, and was still improving"
+
+
+class SamplePart(_Part):
+    """One test example with every arm's answer side by side."""
+
+    prompt: str
+    reference: str
+    answers: dict[str, str]
+    scores: dict[str, float]
+
+
+class BreakEvenPart(_Part):
+    """After so many queries, and days, the investment is earned back against an arm; None: never, or no traffic known."""
+
+    against: str
+    saving_per_1000: float
+    queries: int | None
+    days: float | None
+
+
+class CostPart(_Part):
+    """Money: USD. `per_1000` is the price of a thousand answers; `sensitivity` is (assumption, break-even in days);
+    `busy_hours` are the hours a month for which each arm keeps this machine busy."""
+
+    training: float = 0.0
+    data_work: float = 0.0
+    per_1000: dict[str, float] = {}
+    monthly_queries: int | None = None
+    break_even_days: float | None = None
+    break_even: list[BreakEvenPart] = []
+    sensitivity: list[tuple[str, float | None]] = []
+    busy_hours: dict[str, float] = {}
+    assumptions: list[str] = []
+
+
+class VerdictPart(_Part):
+    """The recommendation is an arm's name or `cannot_tell`; `before_training` where the run stopped there.
+
+    `examples_needed` test examples in all would settle it; `next_steps` stand in the order of what they are expected to bring.
+    """
+
+    recommendation: str
+    sentence: str
+    reasons: list[str] = []
+    before_training: bool = False
+    examples_needed: int | None = None
+    next_steps: list[NextStepPart] = []
+
+
+class ModelPart(_Part):
+    """The registered model."""
+
+    name: str
+    version: int
+    base: str
+    blob: str
+
+
+class BasePart(_Part):
+    """One base of several: what its own report in `folder` says, in short; `note` says why it was not trained."""
+
+    name: str
+    base: str
+    folder: str
+    recommendation: str
+    untrained_arm: str | None = None
+    untrained_score: float | None = None
+    tuned_score: float | None = None
+    parameters: int | None = None
+    training_seconds: float | None = None
+    training_cost: float | None = None
+    peak_memory_bytes: int | None = None
+    cost_per_1000: float | None = None
+    lost: list[str] = []
+    note: str = ""
+
+
+class Report(_Part):
+    """Everything measured in one run; `recipe` holds the settings that it was made with, `bases` the bases that were held against each
+    other."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    created: str
+    postgrad_version: str
+    seed: int
+    task: TaskPart
+    data: DataPart
+    system_prompt: str = ""
+    resolvable_difference: float | None = None
+    resolution: list[ResolutionPart] = []
+    constant: ConstantPart | None = None
+    arms: list[ArmPart] = []
+    left_out: list[LeftOutPart] = []
+    comparisons: list[ComparisonPart] = []
+    forgetting: ForgettingPart | None = None
+    edge_cases: list[SlicePart] = []
+    training: TrainingPart | None = None
+    learning_curve: CurvePart | None = None
+    kinds: KindsPart | None = None
+    disturbances: DisturbancesPart | None = None
+    automation: AutomationPart | None = None
+    samples: list[SamplePart] = []
+    cost: CostPart = Field(default_factory=CostPart)
+    verdict: VerdictPart
+    model: ModelPart | None = None
+    machine: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    recipe: dict[str, Any] = {}
+    bases: list[BasePart] = []
+
+
+class LookPart(_Part):
+    """A record worth looking at first, and why."""
+
+    check: str
+    file: str
+    line: int
+    prompt: str
+    answer: str
+    evidence: str = ""
+
+
+class CheckReport(_Part):
+    """What `postgrad check` found, as `check.json` keeps it.
+
+    `taken_out` counts the records that safe repairs remove, `changed` those that they mend, by check; `repairable` counts
+    what `--repair NAME` would change besides.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    created: str
+    postgrad_version: str
+    files: list[str]
+    shape: str
+    explanation: str
+    notes: list[str] = []
+    read: int
+    kept: int
+    taken_out: dict[str, int] = {}
+    changed: dict[str, int] = {}
+    repairable: dict[str, int] = {}
+    summary: str
+    first: list[LookPart] = []
+    findings: list[FindingPart] = []
+    token_histogram: list[tuple[int, int]] = []
+    seconds: dict[str, float] = {}

@@ -1,0 +1,1 @@
+"""Access: who asks, what they may, how much, and the audit trail."""

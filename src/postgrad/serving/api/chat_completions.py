@@ -1,0 +1,195 @@
+"""`POST /v1/chat/completions`: whole answers and streams, in OpenAI's shape."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from postgrad.models.generation.incremental import Piece, held_back
+from postgrad.models.rendering.tools import Call, read_calls
+from postgrad.serving.access.auth import caller_of
+from postgrad.serving.access.limits import Meter, reserved
+from postgrad.serving.inference.chat_preparation import Asked, Tools, chat_asked
+from postgrad.serving.inference.confidence import sureness
+from postgrad.serving.inference.streaming import Answer, Answering, EventStream, unless_left
+from postgrad.serving.wire.requests import ChatRequest
+from postgrad.serving.wire.response_schemas import ChatCompletion
+from postgrad.serving.wire.responses import chat_logprobs, fingerprint, usage
+
+
+def chat_router(answering: Answering) -> APIRouter:
+    """The route.
+
+    Args:
+        answering: Gives the answers.
+    """
+    router = APIRouter(tags=["Chat"])
+
+    @router.post("/v1/chat/completions", response_model=ChatCompletion, operation_id="createChatCompletion")
+    async def chat(request: Request, body: ChatRequest) -> Any:
+        """Answers a conversation; with `stream` as server-sent events."""
+        caller = caller_of(request)
+        asked = await run_in_threadpool(chat_asked, answering.engine, body, caller.project, caller.organization)
+        request.state.audit_object = body.model
+        with contextlib.ExitStack() as charged:
+            meter = charged.enter_context(reserved(request, asked.prepared))
+            if body.stream:
+                return await _streamed(request, answering, asked, body, meter, charged.pop_all())
+            answers = await unless_left(request, answering.whole(asked.prepared))
+            meter.used([a.completion for a in answers])
+        return Response(json.dumps(_whole(answering, asked, body, answers)), media_type="application/json")
+
+    return router
+
+
+def _head(answering: Answering, asked: Asked, kind: str, name: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": name,
+        "system_fingerprint": fingerprint(asked.prepared.served),
+    }
+
+
+def _whole(answering: Answering, asked: Asked, body: ChatRequest, answers: list[Answer]) -> dict[str, Any]:
+    choices: list[dict[str, Any]] = []
+    for index, answer in enumerate(answers):
+        text, calls = _read(answer.completion.text, asked.tools)
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if calls:
+            message |= {"content": text or None, **_calls_view(calls, body)}
+        choice = {
+            "index": index,
+            "message": message,
+            "logprobs": None,
+            "finish_reason": _finish(answer.completion.finish, bool(calls), asked.tools, body),
+        }
+        if body.logprobs:
+            vocabulary = answering.engine.vocabulary(asked.prepared.served)
+            choice["logprobs"] = chat_logprobs(vocabulary, answer.tokens)
+        if body.wants_confidence:
+            choice["postgrad"] = sureness(asked.prepared, answer.completion)
+        choices.append(choice)
+    head = _head(answering, asked, "chat.completion", body.model)
+    return {**head, "choices": choices, "usage": usage([a.completion for a in answers])}
+
+
+def _read(text: str, tools: Tools | None) -> tuple[str, list[Call]]:
+    if tools is None:
+        return text, []
+    beside, calls = read_calls(text, tools.form, tools.names)
+    return beside, calls if tools.several else calls[:1]
+
+
+def _call_view(call: Call) -> dict[str, Any]:
+    return {
+        "id": f"call_{uuid.uuid4().hex[:24]}",
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
+
+
+def _calls_view(calls: list[Call], body: ChatRequest, streamed: bool = False) -> dict[str, Any]:
+    """The calls of an answer, as the client spelled its tools."""
+    if body.functions is not None:
+        return {"function_call": {"name": calls[0].name, "arguments": calls[0].arguments}}
+    return {"tool_calls": [{**({"index": i} if streamed else {}), **_call_view(call)} for i, call in enumerate(calls)]}
+
+
+def _finish(finish: str, called: bool, tools: Tools | None, body: ChatRequest) -> str:
+    """OpenAI says `tool_calls` (`function_call`), but `stop` where the client named the function."""
+    if not (called and finish == "stop" and tools is not None) or tools.named:
+        return finish
+    return "tool_calls" if body.functions is None else "function_call"
+
+
+async def _streamed(
+    request: Request, answering: Answering, asked: Asked, body: ChatRequest, meter: Meter, charged: contextlib.ExitStack
+) -> EventStream:
+    """The stream; what goes wrong before its first piece is still answered with a status."""
+    stack = contextlib.AsyncExitStack()
+    stack.push(charged.__exit__)
+    try:
+        pieces = await stack.enter_async_context(answering.pieces(asked.prepared))
+        first = await unless_left(request, anext(pieces, None))
+    except BaseException:
+        await stack.aclose()
+        raise
+    return EventStream(_lines(answering, asked, body, meter, first, pieces), stack)
+
+
+async def _lines(
+    answering: Answering,
+    asked: Asked,
+    body: ChatRequest,
+    meter: Meter,
+    first: Piece | None,
+    pieces: AsyncIterator[Piece],
+) -> AsyncIterator[str]:
+    """The data of the events, one JSON document each."""
+    head = _head(answering, asked, "chat.completion.chunk", body.model)
+    rest: dict[str, Any] = {"usage": None} if body.wants_usage else {}
+    choices = [_Choice(answering, asked, body, index) for index in range(asked.prepared.count)]
+    for choice in choices:
+        yield json.dumps(
+            {**head, "choices": [choice.delta({"role": "assistant", "content": "", "refusal": None})], **rest}
+        )
+    piece = first
+    while piece is not None:
+        meter.grew(piece)
+        for delta in choices[piece.index].deltas(piece):
+            yield json.dumps({**head, "choices": [delta], **rest})
+        piece = await anext(pieces, None)
+    if body.wants_usage:
+        yield json.dumps({**head, "choices": [], "usage": usage(meter.completions)})
+
+
+class _Choice:
+    """One answer of a stream; holds back what may be the beginning of a call."""
+
+    def __init__(self, answering: Answering, asked: Asked, body: ChatRequest, index: int) -> None:
+        self._answering, self._asked, self._body, self._index = answering, asked, body, index
+        self._text, self._sent = "", 0
+        self._tokens: list[Any] = []
+
+    def delta(self, content: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        logprobs = None
+        if self._body.logprobs and self._tokens:
+            logprobs = chat_logprobs(self._answering.engine.vocabulary(self._asked.prepared.served), self._tokens)
+            self._tokens = []
+        return {"index": self._index, "delta": content, "logprobs": logprobs, "finish_reason": finish}
+
+    def deltas(self, piece: Piece) -> Iterator[dict[str, Any]]:
+        """What is to be sent of a new piece."""
+        self._text += piece.text
+        self._tokens += piece.tokens
+        calls: list[Call] = []
+        upto = len(self._text)
+        if (tools := self._asked.tools) is not None:
+            if piece.done is not None:
+                beside, calls = _read(self._text, tools)
+                upto = self._sent if calls else upto
+                if calls and (more := beside[self._sent :].strip()):
+                    yield self.delta({"content": more})
+            else:
+                at = self._text.find(tools.form.mark)
+                upto = at if at >= 0 else upto - held_back(self._text, [tools.form.mark])
+        if upto > self._sent:
+            fresh, self._sent = self._text[self._sent : upto], upto
+            yield self.delta({"content": fresh})
+        if calls:
+            yield self.delta(_calls_view(calls, self._body, streamed=True))
+        if piece.done is not None:
+            last = self.delta({}, _finish(piece.done.finish, bool(calls), tools, self._body))
+            if self._body.wants_confidence:
+                last["postgrad"] = sureness(self._asked.prepared, piece.done)
+            yield last

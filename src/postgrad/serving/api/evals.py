@@ -1,0 +1,122 @@
+"""`/v1/evals`: create, list, retrieve, change and delete evaluations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Select, delete, select
+
+from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
+from postgrad.serving.access.code_graders import sandbox_for
+from postgrad.serving.jobs.eval_data import refuse_odd_json, rows_path
+from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
+from postgrad.serving.wire.api_errors import ApiError
+from postgrad.serving.wire.eval_requests import CreateEval, UpdateEval, read_criterion
+from postgrad.serving.wire.paging import listed, page
+
+router = APIRouter(prefix="/v1/evals", tags=["evals"])
+Reader = Annotated[Owner, Depends(owner_of)]
+Writer = Annotated[Owner, Depends(writer_of)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+Order = Literal["asc", "desc"]
+
+
+@router.post("", status_code=201, operation_id="createEval")
+def create(body: CreateEval, request: Request, owner: Writer) -> dict[str, Any]:
+    """A new evaluation: what its rows look like, and the criteria by which answers are judged."""
+    refuse_odd_json([body.data_source_config.item_schema, body.testing_criteria], "data_source_config")
+    config = body.data_source_config.view()
+    for place, raw in enumerate(body.testing_criteria):
+        read_criterion(raw, f"testing_criteria[{place}]")
+    sandbox_for(body.testing_criteria, "testing_criteria")
+    made = now()
+    row = EvalRow(
+        id=new_id("eval_"), organization=owner.organization, project=owner.project, created_at=made, updated_at=made,
+        name=body.name or "", config=config, criteria=_named(body.testing_criteria), labels=body.metadata,
+    )  # fmt: skip
+    with request.app.state.store.writing() as session:
+        session.add(row)
+    return view(row)
+
+
+@router.get("", operation_id="listEvals")
+def list_evals(
+    request: Request, owner: Reader, after: str | None = None, limit: Limit = 20, order: Order = "asc",
+    order_by: Literal["created_at", "updated_at"] = "created_at",
+) -> dict[str, Any]:  # fmt: skip
+    """In the order in which they were made, or last changed."""
+    with request.app.state.store.reading() as session:
+        by = ("number",) if order_by == "created_at" else ("updated_at", "number")
+        rows, more = page(session, _mine(owner), EvalRow, after, limit, order == "desc", by)
+    return listed([view(row) for row in rows], more)
+
+
+@router.get("/{eval_id}", operation_id="getEval")
+def retrieve(eval_id: str, request: Request, owner: Reader) -> dict[str, Any]:
+    return view(find_eval(request.app.state.store, owner, eval_id))
+
+
+@router.post("/{eval_id}", operation_id="updateEval")
+def update(eval_id: str, body: UpdateEval, request: Request, owner: Writer) -> dict[str, Any]:
+    """Another name or other metadata."""
+    store: Store = request.app.state.store
+    known = find_eval(store, owner, eval_id)
+    with store.writing() as session:
+        row = session.get_one(EvalRow, known.number)
+        if body.name is not None:
+            row.name = body.name
+        if "metadata" in body.model_fields_set:
+            row.labels = body.metadata
+        row.updated_at = now()
+    return view(row)
+
+
+@router.delete("/{eval_id}", operation_id="deleteEval")
+def remove(eval_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+    """Takes an evaluation away with all its runs and their items."""
+    store: Store = request.app.state.store
+    row = find_eval(store, owner, eval_id)
+    with store.writing() as session:
+        runs = list(session.scalars(select(EvalRunRow.id).where(EvalRunRow.eval_id == row.id)))
+        session.execute(delete(EvalItemRow).where(EvalItemRow.run_id.in_(runs)))
+        session.execute(delete(EvalRunRow).where(EvalRunRow.id.in_(runs)))
+        session.execute(delete(EvalRow).where(EvalRow.id == row.id))
+    for run in runs:
+        rows_path(run).unlink(missing_ok=True)
+    return {"object": "eval.deleted", "deleted": True, "eval_id": row.id}
+
+
+def find_eval(store: Store, owner: Owner, eval_id: str) -> EvalRow:
+    """An evaluation of this owner.
+
+    Raises:
+        ApiError: there is none.
+    """
+    with store.reading() as session:
+        row = session.scalars(_mine(owner).where(EvalRow.id == eval_id)).first()
+    if row is None:
+        raise ApiError(404, f"Could not find eval: {eval_id}", "eval_not_found", "eval_id")
+    return row
+
+
+def view(row: EvalRow) -> dict[str, Any]:
+    """OpenAI's eval object."""
+    return {
+        "object": "eval", "id": row.id, "created_at": row.created_at, "name": row.name, "data_source_config": row.config,
+        "testing_criteria": row.criteria, "metadata": row.labels,
+    }  # fmt: skip
+
+
+def _mine(owner: Owner) -> Select[EvalRow]:
+    return select(EvalRow).where(EvalRow.organization == owner.organization, EvalRow.project == owner.project)
+
+
+def _named(criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Criteria with names that tell them apart: results are looked up by them."""
+    seen: dict[str, int] = {}
+    out = []
+    for raw in criteria:
+        count = seen[raw["name"]] = seen.get(raw["name"], 0) + 1
+        out.append({**raw, "name": raw["name"] if count == 1 else f"{raw['name']}-{count}"})
+    return out

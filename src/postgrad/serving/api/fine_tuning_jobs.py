@@ -1,0 +1,249 @@
+"""`/v1/fine_tuning/jobs`: create, list, retrieve, cancel, pause, resume, and a job's events and checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Select, select
+from starlette.concurrency import run_in_threadpool
+
+from postgrad.errors import ModelError
+from postgrad.registry.job_tables import CheckpointRow, EventRow, JobRow, LabelRow
+from postgrad.serving.api.files import find_file
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.jobs import job_events
+from postgrad.serving.jobs.continued_training import further_of
+from postgrad.serving.jobs.estimates import finish_of
+from postgrad.serving.jobs.job_folder import JobFolder
+from postgrad.serving.jobs.job_graders import refuse_what_cannot_run
+from postgrad.serving.jobs.queue import FINAL, Queue
+from postgrad.serving.jobs.supervisor import devices
+from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
+from postgrad.serving.wire.api_errors import ApiError, unknown_model
+from postgrad.serving.wire.job_requests import CreateJob
+from postgrad.serving.wire.links import link
+from postgrad.serving.wire.paging import listed, page
+from postgrad.steps.openai_jobs.hyperparameters import base_for, fine_tuned_name
+
+router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
+Reader = Annotated[Owner, Depends(owner_of)]
+Writer = Annotated[Owner, Depends(writer_of)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+POLL = 0.5
+
+
+@router.post("")
+def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
+    """A new job. postgrad's own settings (`lora_rank` …) stand beside OpenAI's fields: the SDK's `extra_body`."""
+    queue: Queue = request.app.state.queue
+    digest = "sha256:" + hashlib.sha256(json.dumps(body.model_dump(), sort_keys=True).encode()).hexdigest()
+    if request.headers.get("x-stainless-retry-count", "0") not in ("", "0"):
+        made = queue.same_request(owner.organization, owner.project, digest)
+        if made is not None:
+            return view(made, request)
+    engine: Engine = request.app.state.engine
+    further = further_of(engine, body, owner)
+    base = base_for(body.model, body.base, lambda name: _base_of(engine, name), engine.bases[0])
+    if further is None and base is None:
+        raise unknown_model(body.base or body.model)
+    row, said = _row(body, owner, further.base if further else base or "", digest, queue.host), []
+    if further is not None:
+        row.start, row.extra = further.model, further.extra
+        said.append(f"Training goes on from the weights of {body.model!r}.")
+    elif body.model != base:
+        said.append(f"The model {body.model!r} is not this server's; its base model {base!r} is trained in its place.")
+    said += refuse_what_cannot_run(row.method, row.extra, row.base, lambda name: _base_of(engine, name))
+    if body.integrations:
+        said.append(
+            "This server sends nothing to Weights & Biases: the integrations are kept with the job and not used."
+        )
+    row.notice_due = 0.0 if request.app.state.notices else None
+    _hold(queue.store, owner, body, row)
+    queue.add(row, said)
+    return view(row, request)
+
+
+@router.get("")
+def list_jobs(request: Request, owner: Reader, after: str | None = None, limit: Limit = 20) -> dict[str, Any]:
+    """Newest first; `metadata[key]=value` filters, `metadata=null` lists those without."""
+    query = _mine(owner)
+    for key, value in request.query_params.multi_items():
+        if key == "metadata" and value == "null":
+            query = query.where(~select(LabelRow.key).where(LabelRow.job_id == JobRow.id).exists())
+        elif key.startswith("metadata[") and key.endswith("]"):
+            pair = (LabelRow.job_id == JobRow.id, LabelRow.key == key[9:-1], LabelRow.value == value)
+            query = query.where(select(LabelRow.key).where(*pair).exists())
+    with request.app.state.store.reading() as session:
+        rows, more = page(session, query, JobRow, after, limit)
+    return {"object": "list", "data": [view(row, request) for row in rows], "has_more": more}
+
+
+@router.get("/{job_id}")
+def retrieve(job_id: str, request: Request, owner: Reader) -> dict[str, Any]:
+    return view(find_job(request.app.state.store, owner, job_id), request)
+
+
+@router.post("/{job_id}/cancel")
+def cancel(job_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+    """Ends a job that has not ended."""
+    return _changed(request, owner, job_id, request.app.state.queue.cancel)
+
+
+@router.post("/{job_id}/pause")
+def pause(job_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+    """Keeps the state of a job and frees its device."""
+    return _changed(request, owner, job_id, request.app.state.queue.pause)
+
+
+@router.post("/{job_id}/resume")
+def resume(job_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+    """Puts a paused job into the queue."""
+    return _changed(request, owner, job_id, request.app.state.queue.resume)
+
+
+@router.get("/{job_id}/events")
+def events(job_id: str, request: Request, owner: Reader, after: str | None = None, limit: Limit = 20) -> dict[str, Any]:
+    """Newest first."""
+    store: Store = request.app.state.store
+    job = find_job(store, owner, job_id)
+    with store.reading() as session:
+        rows, more = page(session, select(EventRow).where(EventRow.job_id == job.id), EventRow, after, limit)
+    return {"object": "list", "data": [job_events.view(row) for row in rows], "has_more": more}
+
+
+@router.get("/{job_id}/events/stream")
+async def stream(job_id: str, request: Request, owner: Reader) -> StreamingResponse:
+    """An extra: the events as server-sent events, oldest first, until the job has ended; then `[DONE]`."""
+    job = await run_in_threadpool(find_job, request.app.state.store, owner, job_id)
+    return StreamingResponse(_told(request, job), media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+@router.get("/{job_id}/checkpoints")
+def checkpoints(
+    job_id: str, request: Request, owner: Reader, after: str | None = None, limit: Limit = 10
+) -> dict[str, Any]:
+    """Newest first; each can be asked by its name."""
+    store: Store = request.app.state.store
+    job = find_job(store, owner, job_id)
+    query = select(CheckpointRow).where(CheckpointRow.job_id == job.id)
+    with store.reading() as session:
+        rows, more = page(session, query, CheckpointRow, after, limit)
+    return listed([_checkpoint(row) for row in rows], more)
+
+
+def find_job(store: Store, owner: Owner, job_id: str) -> JobRow:
+    """A job of this owner.
+
+    Raises:
+        ApiError: there is none.
+    """
+    with store.reading() as session:
+        row = session.scalars(_mine(owner).where(JobRow.id == job_id)).first()
+    if row is None:
+        raise ApiError(404, f"Could not find fine tune: {job_id}", "fine_tune_not_found", "fine_tune_id")
+    return row
+
+
+def view(row: JobRow, request: Request) -> dict[str, Any]:
+    """OpenAI's job object; `report` besides, once the job has one, and in the metadata too where a report was asked for."""
+    report = link(request, "jobs", row.id) if row.report else None
+    told = {"report": report} if report and row.extra.get("report") else {}
+    finish = row.estimated_finish
+    if row.status == "queued":
+        with request.app.state.store.reading() as session:
+            finish = finish_of(session, row, lambda host: len(devices(host)))
+    return {
+        "object": "fine_tuning.job", "id": row.id, "model": row.model, "created_at": row.created_at, "finished_at": row.finished_at,
+        "fine_tuned_model": row.fine_tuned_model, "organization_id": row.organization,
+        "result_files": [row.result_file] if row.result_file else [], "status": row.status,
+        "validation_file": row.validation_file, "training_file": row.training_file, "trained_tokens": row.trained_tokens,
+        "seed": row.seed, "error": row.error, "estimated_finish": finish, "integrations": row.integrations,
+        "metadata": {**told, **(row.labels or {})} if told else row.labels, "hyperparameters": row.hyperparameters, "method": row.method, "user_provided_suffix": row.suffix,
+        "report": report,
+    }  # fmt: skip
+
+
+def _mine(owner: Owner) -> Select[JobRow]:
+    return select(JobRow).where(JobRow.organization == owner.organization, JobRow.project == owner.project)
+
+
+def _changed(request: Request, owner: Owner, job_id: str, change: Any) -> dict[str, Any]:
+    store: Store = request.app.state.store
+    change(find_job(store, owner, job_id))
+    return view(find_job(store, owner, job_id), request)
+
+
+def _row(body: CreateJob, owner: Owner, base: str, digest: str, host: str) -> JobRow:
+    method = body.asked_method
+    kind = method["type"]
+    return JobRow(
+        id=new_id("ftjob-"), organization=owner.organization, project=owner.project, created_at=now(), model=body.model, base=base,
+        result_name=fine_tuned_name(body.model, owner.organization, body.suffix, new_id("", 8)), status="validating_files",
+        training_file=body.training_file, validation_file=body.validation_file, suffix=body.suffix,
+        seed=random.randrange(2**31) if body.seed is None else body.seed, method=method,
+        hyperparameters=method[kind]["hyperparameters"] if kind == "supervised" else {}, extra=body.knobs, labels=body.metadata,
+        integrations=[i.model_dump(exclude_none=True) for i in body.integrations or []], request_hash=digest, host=host,
+    )  # fmt: skip
+
+
+def _hold(store: Store, owner: Owner, body: CreateJob, row: JobRow) -> None:
+    """Takes hold of the files' content, so that the job does not depend on them any more."""
+    for param, file_id in (("training_file", body.training_file), ("validation_file", body.validation_file)):
+        if file_id is None:
+            continue
+        file = find_file(store, owner, file_id, param)
+        if file.purpose != "fine-tune":
+            message = (
+                f"The file {file_id} has the purpose {file.purpose!r}; a job needs one of the purpose 'fine-tune'."
+            )
+            raise ApiError(400, message, "invalid_file_purpose", param)
+    try:
+        JobFolder.of(row.id).hold(body.training_file, body.validation_file)
+    except FileNotFoundError as error:
+        raise ApiError(400, "A file of this job was deleted just now.", None, "training_file") from error
+
+
+def _base_of(engine: Engine, name: str) -> str | None:
+    """The base model that the server offers under a name."""
+    try:
+        served = engine.find(name)
+    except ModelError:
+        return None
+    return served.base if served.entry is None else None
+
+
+async def _told(request: Request, job: JobRow) -> AsyncIterator[str]:
+    store: Store = request.app.state.store
+    last = 0
+    while True:
+        row, rows = await run_in_threadpool(_news, store, job.id, last)
+        for event in rows:
+            last = event.number
+            yield f"event: {event.type}\ndata: {json.dumps(job_events.view(event))}\n\n"
+        if row.status in FINAL and not rows:
+            yield "data: [DONE]\n\n"
+            return
+        if not rows:
+            yield ": waiting\n\n"
+            await asyncio.sleep(POLL)
+
+
+def _news(store: Store, job_id: str, last: int) -> tuple[JobRow, list[EventRow]]:
+    with store.reading() as session:
+        row = session.scalars(select(JobRow).where(JobRow.id == job_id)).one()
+        query = select(EventRow).where(EventRow.job_id == job_id, EventRow.number > last)
+        return row, list(session.scalars(query.order_by(EventRow.number).limit(500)))
+
+
+def _checkpoint(row: CheckpointRow) -> dict[str, Any]:
+    return {
+        "object": "fine_tuning.job.checkpoint", "id": row.id, "created_at": row.created_at, "fine_tuned_model_checkpoint": row.model,
+        "fine_tuning_job_id": row.job_id, "step_number": row.step, "metrics": row.metrics,
+    }  # fmt: skip

@@ -1,0 +1,277 @@
+"""The engine under the server and under `postgrad chat`: names to models, messages to answers.
+
+A model is asked with the same renderer, instruction, passages and decoding with which it was evaluated. A request is prepared,
+which needs the renderer alone and may run in any thread, and then answered step by step in the one thread that computes: each
+step first makes sure that the right model is in place, so answers cannot mix however the steps are ordered.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from postgrad.errors import DataError, ModelError
+from postgrad.evaluation.arms import with_passages
+from postgrad.evaluation.retrieval import Index, Passage
+from postgrad.models.base_models import BaseModel, find_model, known_models
+from postgrad.models.generation.generate import Decoding
+from postgrad.models.generation.grammar import Vocabulary, load_vocabulary
+from postgrad.models.generation.incremental import Piece, answer
+from postgrad.models.generation.logits import Steering
+from postgrad.models.language_model import LanguageModel
+from postgrad.models.rendering.render import Renderer, load_renderer
+from postgrad.records import Message
+from postgrad.registry import Catalogue, ModelEntry
+from postgrad.registry.names import Names, Permissions
+from postgrad.serving.inference.model_cache import Loaded
+from postgrad.storage import Blobs
+
+RAG = "+rag"
+"""Suffix of a model's name that puts passages of its documents before each request."""
+_KEPT = 8
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that can be asked.
+
+    Attributes:
+        name: As the client calls it.
+        base: Name of the base model.
+        entry: The registered model, or None for a plain base.
+        grounded: Whether passages are put before the request.
+    """
+
+    name: str
+    base: str
+    entry: ModelEntry | None
+    grounded: bool = False
+
+    @property
+    def blob(self) -> str | None:
+        """Digest of what is put on the base."""
+        return self.entry.blob if self.entry else None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that was accepted: whom to ask, the ids of the prompt, and how to decode."""
+
+    served: Served
+    prompt: Sequence[int]
+    decoding: Decoding
+    steering: Steering = field(default_factory=Steering)
+    count: int = 1
+
+    @property
+    def tokens(self) -> int:
+        """Bound of the tokens that its answers hold in memory."""
+        return self.count * (len(self.prompt) + self.decoding.max_new_tokens)
+
+
+class Engine:
+    """Answers requests for every base and registered model.
+
+    Args:
+        catalogue: Where tuned models are registered.
+        bases: Base models offered under their own names.
+        aliases: Further names of models, for programs that name one that is not here.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, bases: Sequence[str] = (), aliases: Mapping[str, str] | None = None
+    ) -> None:
+        self.catalogue, self.blobs = catalogue, Blobs()
+        self.further, self.permissions = Names(catalogue), Permissions(catalogue)
+        self.bases = tuple(dict.fromkeys([*bases, *known_models()]))
+        self.aliases = dict(aliases or {})
+        self.loaded = Loaded(self.blobs.get_folder)
+        self.compute = ThreadPoolExecutor(1, "model")
+        self._reading = threading.Lock()
+        self._found: dict[str, BaseModel] = {}
+        self._indexes: OrderedDict[str, tuple[Index, list[Passage]]] = OrderedDict()
+
+    def names(self, project: str | None = None, organization: str | None = None) -> list[tuple[str, int, str]]:
+        """(name, unix time of creation, owner) of everything that can be asked from a project (None: from any)."""
+        out = [(name, 0, "postgrad") for name in [*self.bases, *self.aliases]]
+        seen: set[str] = set()
+        permitted = self.permissions.of(project, organization)
+        for entry in self.catalogue.list():
+            if not _visible(entry, project, organization, permitted):
+                continue
+            ids = [entry.id] if entry.name in seen else [entry.name, entry.id]
+            seen.add(entry.name)
+            for name in ids:
+                owner = str(entry.details.get("organization") or "user")
+                out.append((name, int(entry.created.timestamp()), owner))
+                if entry.details.get("passages"):
+                    out.append((name + RAG, int(entry.created.timestamp()), owner))
+        known = {name: (at, owner) for name, at, owner in out}
+        return out + [(n, *known[m]) for n, m in self.further.all().items() if m in known and n not in known]
+
+    def find(self, name: str, project: str | None = None, organization: str | None = None) -> Served:
+        """What a client means by a model's name.
+
+        Raises:
+            ModelError: there is no such model for this project.
+        """
+        meant = self.aliases.get(name, name)
+        if meant in self.bases:
+            return Served(name, meant, None)
+        plain = meant.removesuffix(RAG)
+        entry = self.further.entry(plain)
+        if not _visible(entry, project, organization, self.permissions.of(project, organization, entry.name)):
+            raise ModelError(f"There is no registered model {plain!r}.")
+        grounded = meant.endswith(RAG)
+        if grounded and not entry.details.get("passages"):
+            raise ModelError(
+                f"The model {plain!r} was made without documents; it has no {meant!r}.", f"Ask for {plain!r}."
+            )
+        return Served(name, entry.base, entry, grounded)
+
+    def renderer(self, served: Served) -> Renderer:
+        """The renderer of a model.
+
+        Raises:
+            ModelError: the base cannot be had, or has changed since the training.
+        """
+        base = self._base(served.base)
+        renderer = load_renderer(base.folder, base.context)
+        if served.entry is not None and served.entry.template != renderer.fingerprint:
+            raise ModelError(
+                f"{served.entry.id} was trained with another tokenizer or chat template than {served.base!r} has now; its answers would differ.",
+                "Restore the base model it was trained on, or train again.",
+            )
+        return renderer
+
+    def vocabulary(self, served: Served) -> Vocabulary:
+        """The tokens of a model as bytes."""
+        base, renderer = self._base(served.base), self.renderer(served)
+        config = base.config.get("text_config", base.config)
+        size = max(int(config.get("vocab_size") or 0), renderer.vocabulary)
+        with self._reading:
+            return load_vocabulary(base.folder, size, tuple(sorted(renderer.end_ids)))
+
+    def prompt(self, served: Served, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
+        """The ids that the model is asked with: its own instruction and passages put in.
+
+        Raises:
+            DataError: the messages do not fit the template.
+        """
+        asked = list(messages)
+        if (entry := served.entry) is not None:
+            system = entry.details.get("system_prompt")
+            if system and not any(m.role == "system" for m in asked):
+                asked.insert(0, Message("system", system))
+            if served.grounded:
+                asked = list(with_passages(asked, self._passages(entry, asked)))
+        return self.renderer(served).prompt_ids(asked, tools)
+
+    def fitted(
+        self, served: Served, ids: Sequence[int], decoding: Decoding, steering: Steering | None = None, count: int = 1
+    ) -> Prepared:
+        """A prompt of ids as it will be asked.
+
+        Raises:
+            DataError: prompt and answer do not fit into the context.
+        """
+        context = self.room(served)
+        if len(ids) + max(1, decoding.max_new_tokens) > context:
+            raise DataError(
+                f"This model's maximum context length is {context} tokens; the prompt has {len(ids)} and {max(1, decoding.max_new_tokens)} were asked for the answer.",
+                "Shorten it or lower max_tokens.",
+            )
+        return Prepared(served, ids, decoding, steering or Steering(), count)
+
+    def room(self, served: Served) -> int:
+        """Context length in tokens."""
+        return self._base(served.base).context
+
+    def prepare(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> Prepared:
+        """Messages as they will be asked; refuses what cannot be answered.
+
+        Raises:
+            DataError: the messages do not fit the template or the context.
+            ModelError: the base cannot be had, or has changed since the training.
+        """
+        return self.fitted(served, self.prompt(served, messages), decoding)
+
+    def begin(self, request: Prepared) -> Steps:
+        """The request's answers, not begun yet."""
+        return Steps(self, request)
+
+    def stream(self, request: Prepared) -> Generator[Piece, None, None]:
+        """The pieces of the answers, for callers that are not the server and have the model to themselves."""
+        steps = self.begin(request)
+        try:
+            while (pieces := self.compute.submit(steps.next).result()) is not None:
+                yield from pieces
+        finally:
+            self.compute.submit(steps.close)
+
+    def use(self, served: Served) -> LanguageModel:
+        """The model in place; for the computing thread alone."""
+        return self.loaded.use(self._base(served.base), served.blob)
+
+    def _base(self, name: str) -> BaseModel:
+        with self._reading:
+            if name not in self._found:
+                self._found[name] = find_model(name)
+            return self._found[name]
+
+    def _passages(self, entry: ModelEntry, messages: Sequence[Message]) -> list[Passage]:
+        with self._reading:
+            if entry.blob not in self._indexes:
+                self._indexes[entry.blob] = self._index(entry)
+                if len(self._indexes) > _KEPT:
+                    self._indexes.popitem(last=False)
+            index, passages = self._indexes[entry.blob]
+        question = next((m.content for m in reversed(messages) if m.role == "user"), "")
+        return [passages[i] for i in index.search(question, int(entry.details["passages"]))]
+
+    def _index(self, entry: ModelEntry) -> tuple[Index, list[Passage]]:
+        lines = (self.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")
+        passages = [Passage(**json.loads(line)) for line in lines if line]
+        return Index([p.text for p in passages]), passages
+
+
+class Steps:
+    """The answers of one request, growing; for the computing thread alone."""
+
+    def __init__(self, engine: Engine, request: Prepared) -> None:
+        self._engine, self._request = engine, request
+        self._model: LanguageModel | None = None
+        self._growing: Iterator[tuple[Piece, ...]] | None = None
+
+    def next(self) -> tuple[Piece, ...] | None:
+        """What the next token brings; None at the end.
+
+        Raises:
+            ModelError: the model cannot be loaded, or was given up between two steps.
+        """
+        asked = self._request
+        model = self._engine.use(asked.served)
+        if self._growing is None:
+            self._model = model
+            self._growing = answer(model, asked.prompt, asked.decoding, asked.steering, asked.count)
+        elif model is not self._model:
+            raise ModelError("The model was taken out of memory in the middle of the answer.", "Ask again.")
+        return next(self._growing, None)
+
+    def close(self) -> None:
+        """Gives the memory of an unfinished answer back."""
+        self._growing = self._model = None
+
+
+def _visible(entry: ModelEntry, project: str | None, organization: str | None, permitted: Collection[str]) -> bool:
+    """Whether a model is a project's own, permitted to it, or everybody's: those made on the command line have no owner."""
+    owner = entry.details.get("project")
+    if project is None or owner is None:
+        return True
+    same = organization is None or entry.details.get("organization", organization) == organization
+    return same and (owner == project or entry.name in permitted)

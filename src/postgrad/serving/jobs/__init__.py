@@ -1,0 +1,1 @@
+"""Jobs: trainings and evaluations that wait, run and end once, whatever is killed meanwhile."""

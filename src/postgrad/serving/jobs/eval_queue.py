@@ -1,0 +1,156 @@
+"""Evaluation runs and their states: every change in one transaction, every result bound to the lease of who works on the run.
+
+queued → in_progress → completed | failed; queued or in_progress → canceled
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
+from postgrad.serving.storage.store import Store, new_id, now
+from postgrad.serving.wire.api_errors import ApiError
+
+SILENCE = 20.0
+"""Seconds without a sign of life after which another worker takes a run up."""
+UNFINISHED = ("queued", "in_progress")
+
+
+class LostError(Exception):
+    """The run was cancelled or deleted, or is another worker's."""
+
+
+class EvalQueue:
+    """The runs of this host.
+
+    Args:
+        store: Where they are.
+        host: Name of the home folder that holds the runs' files.
+    """
+
+    def __init__(self, store: Store, host: str) -> None:
+        self.store, self.host = store, host
+
+    def add(self, row: EvalRunRow) -> None:
+        with self.store.writing() as session:
+            session.add(row)
+
+    def claim(self) -> tuple[EvalRunRow, EvalRow, str] | None:
+        """The oldest run that waits, or whose worker is gone; with its evaluation and the lease to write with."""
+        token, silent = new_id("", 32), time.time() - SILENCE
+        waiting = or_(
+            EvalRunRow.status == "queued", (EvalRunRow.status == "in_progress") & (EvalRunRow.heartbeat < silent)
+        )
+        query = select(EvalRunRow).where(waiting, EvalRunRow.host == self.host).order_by(EvalRunRow.number)
+        with self.store.reading() as session:
+            if session.scalars(query.limit(1)).first() is None:
+                return None  # without taking the write lock twice a second
+        with self.store.writing() as session:
+            row = session.scalars(query.limit(1).with_for_update(skip_locked=True)).first()
+            if row is None:
+                return None
+            row.status, row.lease, row.heartbeat = "in_progress", token, time.time()
+            return row, session.scalars(select(EvalRow).where(EvalRow.id == row.eval_id)).one(), token
+
+    def beat(self, run_id: str, token: str) -> None:
+        """Shows that the worker lives.
+
+        Raises:
+            LostError: the run is not its any more.
+        """
+        with self.store.writing() as session:
+            self._held(session, run_id, token).heartbeat = time.time()
+
+    def done(self, run_id: str) -> set[int]:
+        """Places of the rows that have a result."""
+        with self.store.reading() as session:
+            return set(session.scalars(select(EvalItemRow.place).where(EvalItemRow.run_id == run_id)))
+
+    def record(self, run_id: str, token: str, item: EvalItemRow, usages: Sequence[Mapping[str, Any]]) -> None:
+        """A row's result, and the run's counts with it.
+
+        Raises:
+            LostError: the run is not the worker's any more.
+        """
+        with self.store.writing() as session:
+            row = self._held(session, run_id, token)
+            row.heartbeat = time.time()
+            session.add(item)
+            key = {"pass": "passed", "fail": "failed"}.get(item.status, "errored")
+            row.counts = {**row.counts, key: row.counts[key] + 1, "total": row.counts["total"] + 1}
+            row.by_criterion = _counted(row.by_criterion, item.results)
+            row.usage = _summed(row.usage, usages)
+
+    def finish(self, run_id: str, token: str, status: str, error: dict[str, str] | None = None) -> None:
+        """The end of a run.
+
+        Raises:
+            LostError: the run is not the worker's any more.
+        """
+        with self.store.writing() as session:
+            row = self._held(session, run_id, token)
+            row.status, row.error, row.lease = status, error, None
+
+    def let_go(self, run_id: str, token: str) -> None:
+        """The worker stops; another may go on at once."""
+        with self.store.writing() as session:
+            mine = update(EvalRunRow).where(EvalRunRow.id == run_id, EvalRunRow.lease == token)
+            session.execute(mine.values(heartbeat=0.0))
+
+    def cancel(self, row: EvalRunRow) -> None:
+        """Ends a run that has not ended; its worker sees it with its next result.
+
+        Raises:
+            ApiError: it has ended.
+        """
+        with self.store.writing() as session:
+            current = session.get_one(EvalRunRow, row.number, with_for_update=True)
+            if current.status not in UNFINISHED:
+                message = f"Run {row.id} is {current.status} and cannot be canceled."
+                raise ApiError(400, message, "invalid_run_status", "run_id")
+            current.status, current.lease = "canceled", None
+
+    def _held(self, session: Session, run_id: str, token: str) -> EvalRunRow:
+        query = select(EvalRunRow).where(EvalRunRow.id == run_id, EvalRunRow.lease == token)
+        row = session.scalars(query.with_for_update()).first()
+        if row is None or row.status != "in_progress":
+            raise LostError(run_id)
+        return row
+
+
+def new_run(eval_row: EvalRow, host: str, **values: Any) -> EvalRunRow:
+    """A run that waits, with nothing counted yet."""
+    return EvalRunRow(
+        id=new_id("evalrun_"), organization=eval_row.organization, project=eval_row.project, created_at=now(),
+        eval_id=eval_row.id, status="queued", counts={"passed": 0, "failed": 0, "errored": 0, "total": 0},
+        by_criterion=[{"testing_criteria": c["name"], "passed": 0, "failed": 0} for c in eval_row.criteria], usage=[],
+        host=host, **values,
+    )  # fmt: skip
+
+
+def _counted(before: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    passed = {r["name"]: bool(r["passed"]) for r in results}
+    return [
+        {**c, "passed": c["passed"] + (passed.get(c["testing_criteria"]) is True), "failed": c["failed"] + (passed.get(c["testing_criteria"]) is False)}
+        for c in before
+    ]  # fmt: skip
+
+
+def _summed(before: Sequence[Mapping[str, Any]], usages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tokens and calls by model."""
+    out = {u["model_name"]: dict(u) for u in before}
+    for usage in usages:
+        known = out.setdefault(
+            usage["model_name"],
+            {"model_name": usage["model_name"], "invocation_count": 0, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cached_tokens": 0},
+        )  # fmt: skip
+        known["invocation_count"] += 1
+        for key in ("prompt_tokens", "completion_tokens"):
+            known[key] += usage[key]
+            known["total_tokens"] += usage[key]
+    return list(out.values())

@@ -1,0 +1,131 @@
+"""Works through evaluation runs, one after the other, in a thread of the server.
+
+Every finished row is in the store at once, so a server that was killed goes on with the rows that are missing: at once after
+an orderly end, else when the old worker has been silent for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import threading
+
+from postgrad.errors import Interrupted, PostgradError, StorageError
+from postgrad.registry.eval_tables import EvalRow, EvalRunRow
+from postgrad.registry.keys import Keys
+from postgrad.serving.access.code_graders import sandbox_for
+from postgrad.serving.access.quotas import Quotas
+from postgrad.serving.inference.internal_client import Asker
+from postgrad.serving.inference.streaming import Answering
+from postgrad.serving.jobs.eval_data import rows_of, rows_path
+from postgrad.serving.jobs.eval_judging import Judging
+from postgrad.serving.jobs.eval_queue import EvalQueue, LostError
+from postgrad.serving.storage.store import Owner
+from postgrad.serving.wire.api_errors import ApiError
+
+TICK = 0.5
+BEAT = 3.0
+_log = logging.getLogger(__name__)
+
+
+class EvalWorker:
+    """The thread.
+
+    Args:
+        queue: The runs.
+        answering: Asks models.
+        quotas: Count the tokens of the keys that made the runs.
+    """
+
+    def __init__(self, queue: EvalQueue, answering: Answering, quotas: Quotas) -> None:
+        self._queue, self._answering, self._quotas = queue, answering, quotas
+        self._stop = threading.Event()
+        self._lost = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begins; answers are computed in the turns of the server's loop."""
+        self._thread = threading.Thread(target=self._work_on, args=(loop,), name="evals", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread; the run at work waits for the next server."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self._stop.is_set():
+            try:
+                claimed = self._queue.claim()
+                if claimed is not None:
+                    self._run(loop, *claimed)
+                    continue
+            except (StorageError, OSError) as error:  # passes; the run is taken up again when its worker was silent
+                _log.warning("An evaluation run could not be worked on: %s", error)
+            self._stop.wait(TICK)
+
+    def _run(self, loop: asyncio.AbstractEventLoop, row: EvalRunRow, of: EvalRow, token: str) -> None:
+        self._lost.clear()
+        over = threading.Event()
+        pulse = threading.Thread(target=self._beat, args=(row.id, token, over), daemon=True)
+        pulse.start()
+        try:
+            self._rows(loop, row, of, token)
+            self._queue.finish(row.id, token, "completed")
+        except LostError:
+            return
+        except Interrupted:
+            with contextlib.suppress(StorageError):
+                self._queue.let_go(row.id, token)
+            return
+        except FileNotFoundError:
+            self._fail(row.id, token, "server_error", "The rows of this run are gone from the server.")
+        except ApiError as error:
+            self._fail(row.id, token, error.body["error"]["code"] or "error", error.body["error"]["message"])
+        except StorageError:
+            raise
+        except PostgradError as error:
+            self._fail(row.id, token, "server_error", str(error))
+        finally:
+            over.set()
+            pulse.join()
+        rows_path(row.id).unlink(missing_ok=True)
+
+    def _rows(self, loop: asyncio.AbstractEventLoop, row: EvalRunRow, of: EvalRow, token: str) -> None:
+        key = Keys(self._queue.store.catalogue).get(row.key_id) if row.key_id else None
+        if key is not None:
+            self._quotas.read(key)
+        owner = Owner(row.organization, row.project)
+        asker = Asker(self._answering, loop, owner, self._quotas, key, self._stopped, math.inf)
+        sandbox = sandbox_for(of.criteria, "testing_criteria")
+        judging = Judging(row.data_source, of.config["schema"]["properties"]["item"], of.criteria, asker, sandbox)
+        done = self._queue.done(row.id)
+        for place, (item, sample) in enumerate(rows_of(row.data_source["source"], row.id)):
+            if place in done:
+                continue
+            if self._stopped():
+                if self._lost.is_set():
+                    raise LostError(row.id)
+                raise Interrupted("The server stops.")
+            result, usages = judging.row(row.id, place, item, sample)
+            self._queue.record(row.id, token, result, usages)
+
+    def _stopped(self) -> bool:
+        return self._stop.is_set() or self._lost.is_set()
+
+    def _beat(self, run_id: str, token: str, over: threading.Event) -> None:
+        while not over.wait(BEAT):
+            try:
+                self._queue.beat(run_id, token)
+            except LostError:  # cancelled: the answer in the making is given up
+                self._lost.set()
+                return
+            except StorageError as error:
+                _log.warning("An evaluation run gives no sign of life: %s", error)
+
+    def _fail(self, run_id: str, token: str, code: str, message: str) -> None:
+        with contextlib.suppress(LostError):
+            self._queue.finish(run_id, token, "failed", {"code": code, "message": message})

@@ -1,0 +1,1 @@
+"""Storage: the server's rows and files."""

@@ -1,0 +1,136 @@
+"""Between measuring and training: what the test set resolves now that arms are measured, whether training can be worth it at
+all, and what the commonest answer would have scored."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+
+from postgrad.costs import cost_of
+from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
+from postgrad.decision.resolution import Resolution, assumed_resolution, measured_resolution
+from postgrad.evaluation.statistics.baselines import constant_answer, constant_baseline
+from postgrad.evaluation.statistics.scores import compare_arms, lower_limit, score_interval
+from postgrad.measures import ArmResult, Verdict
+from postgrad.models.language_model import LanguageModel
+from postgrad.progress import Said, Working
+from postgrad.records import Conversation
+from postgrad.report.run_report import ConstantPart, ResolutionPart
+from postgrad.steps.context import Job
+from postgrad.steps.read import Data
+from postgrad.training.memory import training_flops
+
+
+@dataclass(frozen=True)
+class Before:
+    """What is known before training.
+
+    Attributes:
+        resolution: What the test set resolves: assumed, then as measured where two arms differ.
+        stop: The verdict that makes training needless; None: train.
+    """
+
+    resolution: tuple[ResolutionPart, ...]
+    stop: Verdict | None
+
+    def constant_part(self, data: Data, results: Sequence[ArmResult]) -> ConstantPart | None:
+        """The commonest answer's score beside every arm's; None where the task has no such answer."""
+        answer = constant_answer(data.choice, data.train)
+        if answer is None:
+            return None
+        found = constant_baseline(data.choice, answer, data.test, results, data.groups)
+        return ConstantPart(
+            answer=found.answer, score=found.score.value, interval=(found.score.low, found.score.high),
+            unbeaten=list(found.unbeaten), unclear=list(found.unclear), sentence=found.sentence(data.choice.primary.title),
+        )  # fmt: skip
+
+    def remarks(self, data: Data, results: Sequence[ArmResult]) -> list[str]:
+        """What belongs to the reasons of any verdict: arms that do not beat the commonest answer, arms that were stopped."""
+        out = [
+            f"{r.name} was stopped after {len(r.places)} of {len(data.test)} test examples: it could not win any more."
+            for r in results
+            if r.stopped
+        ]
+        constant = self.constant_part(data, results)
+        return out + ([constant.sentence] if constant and (constant.unbeaten or constant.unclear) else [])
+
+
+def before_training(job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult]) -> Working[Before]:
+    """What the untrained arms tell before anything is trained."""
+    worth = job.recipe.decision.smallest_worth
+    whole = [r for r in results if not r.stopped and not r.requires_training]
+    assumed, measured = assumed_resolution(len(data.test), worth), measured_resolution(whole, worth)
+    if measured:
+        yield Said(measured.sentence)
+    stop = None
+    if job.trains and job.recipe.decision.stop_early and whole:
+        stop = stop_before_training(_prospects(job, model, data, whole, measured or assumed, assumed.resolvable))
+        if stop:
+            yield Said("; ".join([stop.sentence, *stop.reasons[-1:]]).replace(".; ", ". "), warning=True)
+    return Before(tuple(_part(r) for r in (assumed, measured) if r), stop)
+
+
+def needs_documents(data: Data) -> bool:
+    """Whether answers rest on facts that training did not show: documents were given, and the test's answers are hardly
+    ever answers that training had."""
+    if data.retrieve is None:
+        return False
+    known = {r.answer_text.strip().casefold() for r in (*data.train, *data.validation)}
+    seen = sum(r.answer_text.strip().casefold() in known for r in data.test)
+    return seen < 0.5 * len(data.test)
+
+
+def _part(found: Resolution) -> ResolutionPart:
+    return ResolutionPart(**asdict(found), sentence=found.sentence)
+
+
+def _prospects(
+    job: Job, model: LanguageModel, data: Data, whole: Sequence[ArmResult], known: Resolution, resolvable: float
+) -> Prospects:
+    retrieves = "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None
+    perfect = _perfect("fine_tuned+rag" if retrieves else "fine_tuned", data)
+    best = max(whole, key=lambda r: r.score.value)
+    # One-sided, and the best of several: the limit must hold for all of them together.
+    low = lower_limit(best.scores, data.groups, ERROR / len(whole))
+    return Prospects(
+        arms=whole, comparisons=compare_arms(whole, data.groups), perfect=perfect,
+        imagined=compare_arms([*whole, perfect], data.groups), best_low=low, resolvable=resolvable,
+        examples=len(data.train) + len(data.validation) + len(data.test), worth=known.worth,
+        examples_for_worth=known.examples_for_worth, earnings=_earnings(job, model, data, best, low),
+        needs_documents=needs_documents(data), metric=data.choice.primary.title,
+    )  # fmt: skip
+
+
+def _perfect(name: str, data: Data) -> ArmResult:
+    """An imagined trained arm that answers everything rightly."""
+    scores = (1.0,) * len(data.test)
+    texts = tuple(r.answer_text for r in data.test)
+    return ArmResult(name, scores, texts, {}, 0.0, 0.0, 0.0, None, score_interval(scores, data.groups), True)
+
+
+def _earnings(job: Job, model: LanguageModel, data: Data, best: ArmResult, low: float) -> Earnings | None:
+    """The most that training could save a month, beside what it is estimated to cost; work already done is not counted."""
+    settings = job.recipe.decision
+    if not settings.monthly_queries or not settings.wrong_answer_cost or best.cost_per_1000 is None:
+        return None
+    most = best.cost_per_1000 / 1000 + settings.wrong_answer_cost * (1 - low)
+    return Earnings(
+        settings.monthly_queries * most,
+        cost_of(_training_seconds(job, model, data), job.price),
+        settings.payback_months,
+    )
+
+
+def _training_seconds(job: Job, model: LanguageModel, data: Data) -> float:
+    """As `postgrad estimate` says, and at most what the time limit leaves."""
+    settings, facts = job.recipe.training, resources.files("postgrad").joinpath("facts/devices.toml").read_text("utf-8")
+    examples = [model.renderer.render(r) for r in data.train if isinstance(r, Conversation)]
+    flops = training_flops(
+        model.base.config, [len(e.ids) for e in examples], sum(e.supervised for e in examples), settings.method, settings.rank
+    )  # fmt: skip
+    rate = model.device.gflops[model.device.dtype] * 1e9 * tomllib.loads(facts)["efficiency"]["training"]
+    left = job.seconds_left()
+    seconds = settings.epochs * flops / rate
+    return seconds if left is None else min(seconds, max(left, 0.0))

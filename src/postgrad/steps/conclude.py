@@ -1,0 +1,271 @@
+"""The last chapter: the verdict, the report, and the registered model."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import postgrad
+from postgrad.costs import cost_of
+from postgrad.decision.money import Costs, break_even, sensitivity
+from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
+from postgrad.decision.verdict import decide
+from postgrad.evaluation.slices import worst_slices
+from postgrad.evaluation.statistics.baselines import strangers_score
+from postgrad.evaluation.statistics.scores import compare_arms
+from postgrad.measures import ArmResult, Comparison, Forgetting
+from postgrad.models.language_model import LanguageModel
+from postgrad.recipe import DecisionSection
+from postgrad.registry import Catalogue
+from postgrad.report.run_report import (
+    ArmPart,
+    AutomationPart,
+    BreakEvenPart,
+    ComparisonPart,
+    CostPart,
+    DataPart,
+    FindingPart,
+    ForgettingPart,
+    ModelPart,
+    Report,
+    SamplePart,
+    SlicePart,
+    TaskPart,
+    VerdictPart,
+)
+from postgrad.steps.before_training import Before, needs_documents
+from postgrad.steps.context import Job
+from postgrad.steps.passages import PASSAGES
+from postgrad.steps.read import Data
+from postgrad.steps.result_lines import keep_trace
+from postgrad.steps.training import Result
+
+SAMPLES = 8
+
+
+def conclude(
+    job: Job,
+    model: LanguageModel,
+    data: Data,
+    results: Sequence[ArmResult],
+    general: tuple[ForgettingPart, list[Forgetting]],
+    trained: Result | None,
+    rate: AutomationPart | None = None,
+    before: Before | None = None,
+) -> Report:
+    """Everything measured, and what follows from it."""
+    forgetting_part, forgetting_tests = general
+    comparisons = compare_arms(results, data.groups)
+    verdict = (before and before.stop) or decide(
+        results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
+        needs_documents=needs_documents(data), metric=data.choice.primary.title,
+        general_use=job.recipe.decision.general_use, unfinished=trained.part.cut_short if trained else "",
+        strangers=strangers_score(data.choice, data.test),
+    )  # fmt: skip
+    cost = _cost(job, results, trained)
+    return Report(
+        name=job.model_name(data.name),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        postgrad_version=postgrad.__version__,
+        seed=job.recipe.seed,
+        task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
+        data=data_part(data),
+        system_prompt=data.system_prompt,
+        resolvable_difference=before.resolution[-1].resolvable if before else data.resolvable,
+        resolution=list(before.resolution) if before else [],
+        constant=before.constant_part(data, results) if before else None,
+        arms=[arm_part(model, r) for r in results],
+        left_out=job.left_out,
+        comparisons=[comparison_part(c) for c in comparisons],
+        forgetting=forgetting_part,
+        edge_cases=_edge_cases(job, data, results),
+        training=trained.part if trained else None,
+        automation=rate,
+        samples=sample_parts(data, results),
+        cost=cost,
+        verdict=VerdictPart(
+            recommendation=verdict.recommendation,
+            sentence=verdict.sentence,
+            reasons=[*verdict.reasons, *(before.remarks(data, results) if before else ())],
+            before_training=bool(before and before.stop),
+            examples_needed=verdict.examples_needed,
+        ),
+        machine={
+            "device": model.device.name,
+            "dtype": model.device.dtype,
+            "parameters": model.parameters,
+            "gflops": {k: round(v) for k, v in model.device.gflops.items()},
+            "python": platform.python_version(),
+        },
+        seconds={
+            **{k: round(v, 1) for k, v in job.seconds.items()},
+            "training": round(trained.seconds, 1) if trained else 0.0,
+            "this command": round(time.monotonic() - job.started, 1),
+        },
+        recipe=job.recipe.model_dump(mode="json"),
+    )
+
+
+def register(job: Job, model: LanguageModel, data: Data, trained: Result, report: Report) -> Report:
+    """Puts the trained model into the catalogue, and its name and version into the report."""
+    tuned = {a.name: a for a in report.arms}
+    entry = Catalogue().add(
+        name=report.name, base=job.recipe.base, base_hash=model.base.hash, method=job.recipe.training.method, blob=trained.blob, template=model.renderer.fingerprint,
+        data_hash=data.hash, report=job.blobs.put_bytes(report.model_dump_json().encode()),
+        details={
+            "system_prompt": data.system_prompt if data.own_system else None,
+            "metric": report.task.metric, "score": tuned["fine_tuned"].score, "recommendation": report.verdict.recommendation,
+            "passages": PASSAGES if data.passages else 0, "dtype": model.device.dtype,
+            "automation": certified(report), "trace": keep_trace(job, [*data.train, *data.validation]),
+        },
+    )  # fmt: skip
+    part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
+    return report.model_copy(update={"model": part})
+
+
+def certified(report: Report) -> dict[str, Any] | None:
+    """What the server needs to know to say which answers a person should see; None where no threshold was certified."""
+    rate = report.automation
+    if rate is None or rate.threshold is None:
+        return None
+    return rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"})
+
+
+def data_part(data: Data) -> DataPart:
+    """What was read and what became of it."""
+    checked = data.checked
+    dropped: dict[str, int] = {}
+    for item in checked.dropped:
+        dropped[item.check] = dropped.get(item.check, 0) + 1
+    findings = [
+        FindingPart(
+            check=f.check, severity=f.severity, count=f.count, sentence=f.sentence,
+            examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in f.indices[:5]], evidence=list(f.evidence[:5]),
+        )
+        for f in checked.findings
+    ]  # fmt: skip
+    return DataPart(
+        read=checked.read, kept=len(checked.kept), train=len(data.train), validation=len(data.validation), test=len(data.test), hash=data.hash,
+        shape=data.loaded.shape, explanation=data.loaded.explanation, notes=list(data.loaded.notes), dropped=dropped, findings=findings,
+        token_histogram=list(data.token_histogram),
+    )  # fmt: skip
+
+
+def arm_part(model: LanguageModel, result: ArmResult) -> ArmPart:
+    """An arm as the report keeps it."""
+    name = result.model or model.name + (" + adapter" if result.requires_training else "")
+    return ArmPart(
+        name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
+        prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
+        cost_per_1000=result.cost_per_1000, stopped_after=len(result.places) or None, note=result.note, details=result.details,
+        trained=result.requires_training,
+    )  # fmt: skip
+
+
+def comparison_part(c: Comparison) -> ComparisonPart:
+    """A comparison as the report keeps it."""
+    return ComparisonPart(
+        arm=c.arm,
+        against=c.against,
+        difference=c.difference,
+        interval=(c.low, c.high),
+        p_value=c.p_value,
+        p_adjusted=c.p_adjusted,
+        n=c.n,
+    )
+
+
+def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
+    """Where the best arm (the fine-tuned one, if there is one) does worse than elsewhere, beside the best alternative."""
+    results = [r for r in results if not r.stopped]
+    ranked = sorted(results, key=lambda r: (not r.requires_training, -r.score.value))
+    if len(ranked) < 2:
+        return []
+    other = max((r for r in results if r is not ranked[0] and not r.requires_training), key=lambda r: r.score.value, default=ranked[1])  # fmt: skip
+    found = worst_slices(data.test, data.train, ranked[0].scores, other.scores, job.recipe.seed)
+    return [
+        SlicePart(
+            slice=s.name, n=len(s.places), fine_tuned=s.score.value, against=s.against, interval=(s.score.low, s.score.high),
+            rest=s.rest, p_worse=s.p_worse,
+        )
+        for s in found
+    ]  # fmt: skip
+
+
+def sample_parts(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
+    """Test examples side by side: first those where the arms differ most, then the rest in order."""
+    seen = [{r.name: found for r in results if (found := r.at(i)) is not None} for i in range(len(data.test))]
+    spread = [max(s for _, s in row.values()) - min(s for _, s in row.values()) for row in seen]
+    order = sorted(range(len(data.test)), key=lambda i: -spread[i])
+    right = order[: SAMPLES // 2]
+    tuned = [r for r in results if r.requires_training]
+    wrong = [i for i in range(len(data.test)) if tuned and tuned[-1].scores[i] < 0.5 and i not in right]
+    chosen = (right + wrong + order)[: SAMPLES * 4]
+    picked = list(dict.fromkeys(chosen))[:SAMPLES]
+    return [
+        SamplePart(
+            prompt=data.test[i].prompt_text, reference=data.test[i].answer_text, answers={n: a for n, (a, _) in seen[i].items()},
+            scores={n: s for n, (_, s) in seen[i].items()},
+        )
+        for i in picked
+    ]  # fmt: skip
+
+
+def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> CostPart:
+    """Training, data work and answers in money, and when they are earned back against every untrained arm."""
+    settings, price = job.recipe.decision, job.price
+    training, work = cost_of(trained.seconds, price) if trained else 0.0, settings.data_hours * settings.hourly_rate
+    per_1000 = {r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None}
+    costs = Costs(
+        training, work, {name: value / 1000 for name, value in per_1000.items()}, settings.wrong_answer_cost,
+        {r.name: 1 - r.score.value for r in results}, settings.monthly_queries,
+        frozenset(r.name for r in results if r.model),
+    )  # fmt: skip
+    untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
+    found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []
+    hours = busy_hours(per_1000, price.usd_per_hour, settings.monthly_queries)
+    rows = [
+        *sensitivity(costs, "fine_tuned", found[0].against),
+        *rented_sensitivity(costs, hours, "fine_tuned", found[0].against),
+    ] if found else []  # fmt: skip
+    return CostPart(
+        training=training, data_work=work, per_1000=per_1000, monthly_queries=settings.monthly_queries,
+        break_even_days=found[0].days if found else None,
+        break_even=[BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days) for b in found],
+        sensitivity=[(s.assumption, s.days) for s in rows], busy_hours={arm: round(h, 2) for arm, h in hours.items()},
+        assumptions=[*_assumptions(settings, price.assumption, bool(found)), *_serving(job, results, hours), *job.purse.assumptions],
+    )  # fmt: skip
+
+
+def _serving(job: Job, results: Sequence[ArmResult], hours: dict[str, float]) -> list[str]:
+    """What a month of answers means for the machine, and the arms whose price nobody knows."""
+    queries, unpriced = job.recipe.decision.monthly_queries, [r.name for r in results if r.cost_per_1000 is None]
+    out = [rented_sentence(hours, job.price.usd_per_hour, queries)] if hours and queries else []
+    if not queries:
+        out.append("Traffic is not given, so nothing is said of days or months (--monthly-queries).")
+    if unpriced:
+        out.append(f"No price is known for {', '.join(unpriced)}: left out of the money.")
+    return out
+
+
+def _assumptions(settings: DecisionSection, price: str, compared: bool) -> list[str]:
+    """Every assumption behind the money, each with the setting that changes it."""
+    out = [price, "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more."]  # fmt: skip
+    if settings.data_hours and settings.hourly_rate:
+        out.append(
+            f"{settings.data_hours:g} hours of work on the data at {settings.hourly_rate:g} USD, as given (decision.data_hours, decision.hourly_rate)."
+        )
+    else:
+        out.append("Work on the data is not counted (decision.data_hours, decision.hourly_rate).")
+    if compared and settings.wrong_answer_cost:
+        out.append(
+            f"A wrong answer costs {settings.wrong_answer_cost:g} USD, as given; the share of wrong answers is 1 minus the score."
+        )
+    elif compared:
+        out.append(
+            "Break-even is by cheaper answers alone; the worth of better answers is not counted (decision.wrong_answer_cost)."
+        )
+    return out

@@ -1,0 +1,157 @@
+"""What `postgrad evaluate` is asked, what it measured, and the report made of it."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import postgrad
+from postgrad.decision.contest import contest
+from postgrad.evaluation.battery.judging import judge
+from postgrad.evaluation.slices import worst_slices
+from postgrad.evaluation.statistics.scores import compare_arms
+from postgrad.measures import ArmResult
+from postgrad.models.remote.client import RemoteModel
+from postgrad.recipe import Recipe
+from postgrad.report.run_report import (
+    ArmPart,
+    BenchmarkPart,
+    CostPart,
+    ForgettingPart,
+    Report,
+    SlicePart,
+    TaskPart,
+    VerdictPart,
+)
+from postgrad.steps.conclude import comparison_part, data_part, sample_parts
+from postgrad.steps.context import Job
+from postgrad.steps.forgetting import General, benchmark_part
+from postgrad.steps.named_models import Contestant
+from postgrad.steps.read import Data
+from postgrad.steps.train_test_overlap import Overlaps, unseen_sentence
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured.
+
+    Attributes:
+        recipe: `data`, `evaluation` (but for its arms), `decision` and `seed` are read.
+        paths: The examples; all of them are test.
+        models: Registered models and base models, by name.
+        arms: Arms of the base models; None for those that can be made.
+        remotes: Remote models.
+        general: Whether general benchmarks are measured too.
+    """
+
+    recipe: Recipe
+    paths: Sequence[Path]
+    models: Sequence[str] = ()
+    arms: Sequence[str] | None = None
+    remotes: Sequence[RemoteModel] = ()
+    general: bool = False
+
+
+@dataclass
+class Measured:
+    """What has been measured so far, by name of the arm; `general` by name of the base or the arm.
+
+    Attributes:
+        room: Tokens that an answer may take.
+    """
+
+    results: dict[str, ArmResult] = field(default_factory=dict)
+    parts: dict[str, ArmPart] = field(default_factory=dict)
+    general: dict[str, General] = field(default_factory=dict)
+    machine: dict[str, object] = field(default_factory=dict)
+    room: int = 256
+
+
+def evaluation_report(
+    job: Job, request: Request, data: Data, results: Sequence[ArmResult], measured: Measured, asked: Sequence[Contestant], seen: Overlaps
+) -> Report:  # fmt: skip
+    """Everything measured, compared and judged."""
+    comparisons = compare_arms(results, data.groups)
+    verdict = contest(
+        results, comparisons, smallest_worth=job.recipe.decision.smallest_worth, metric=data.choice.primary.title
+    )
+    warnings = [one.sentence for one in seen.found.values() if one.sentence]
+    for result in results:
+        entry = next((c.entry for c in asked if c.arm.name == result.name), None)
+        if entry is not None and (said := unseen_sentence(result, seen.found[entry.id].known)):
+            warnings.append(said)
+    return Report(
+        name=request.recipe.name or data.name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        postgrad_version=postgrad.__version__,
+        seed=job.recipe.seed,
+        task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
+        data=data_part(data),
+        system_prompt=data.system_prompt,
+        resolvable_difference=data.resolvable,
+        arms=[measured.parts[r.name] for r in results],
+        comparisons=[comparison_part(c) for c in comparisons],
+        forgetting=_forgetting(job, request, measured, asked),
+        edge_cases=_slices(job, data, results),
+        samples=sample_parts(data, results),
+        cost=CostPart(
+            per_1000={r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None},
+            monthly_queries=job.recipe.decision.monthly_queries,
+            assumptions=[job.price.assumption, *_unpriced(results)],
+        ),
+        verdict=VerdictPart(
+            recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=[*warnings, *verdict.reasons]
+        ),
+        machine=measured.machine,
+        seconds={
+            **{name: round(value, 1) for name, value in job.seconds.items()},
+            "this command": round(time.monotonic() - job.started, 1),
+        },
+        recipe=request.recipe.model_dump(mode="json"),
+    )
+
+
+def _unpriced(results: Sequence[ArmResult]) -> list[str]:
+    missing = [r.name for r in results if r.cost_per_1000 is None]
+    return [f"No price is known for {', '.join(missing)} (--price)."] if missing else []
+
+
+def _forgetting(job: Job, request: Request, measured: Measured, asked: Sequence[Contestant]) -> ForgettingPart:
+    margin = job.recipe.decision.forgetting_margin
+    if not request.general:
+        return ForgettingPart(margin=margin, note="Not measured: --general measures it.")
+    parts: list[BenchmarkPart] = []
+    for c in asked:
+        after, before = measured.general.get(c.arm.name), measured.general.get(c.base)
+        if c.entry is None or after is None or before is None:
+            continue
+        parts += [benchmark_part(t, of=c.entry.id) for t in judge(before.scores, after.scores, margin)]
+    notes = dict.fromkeys(g.note for g in measured.general.values() if g.note)
+    return ForgettingPart(
+        margin=margin, benchmarks=parts, note=" ".join(notes) or ("" if parts else "No trained model was measured.")
+    )
+
+
+def _slices(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
+    ranked = sorted(results, key=lambda r: -r.score.value)
+    if len(ranked) < 2:
+        return []
+    return [
+        SlicePart(
+            slice=s.name, n=len(s.places), fine_tuned=s.score.value, against=s.against, interval=(s.score.low, s.score.high),
+            rest=s.rest, p_worse=s.p_worse,
+        )
+        for s in worst_slices(data.test, (), ranked[0].scores, ranked[1].scores, job.recipe.seed)
+    ]  # fmt: skip
+
+
+def remote_part(result: ArmResult) -> ArmPart:
+    """A remote model as the report keeps it."""
+    return ArmPart(
+        name=result.name, model=result.name.removeprefix("remote: "), score=result.score.value, interval=(result.score.low, result.score.high),
+        n=result.score.n, metrics=result.metrics, prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean,
+        latency_ms_p50=result.latency_ms_p50, cost_per_1000=result.cost_per_1000, note=result.note, details=result.details, trained=False,
+    )  # fmt: skip

@@ -1,0 +1,189 @@
+"""General ability before and after training, item by item."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from postgrad.errors import Interrupted
+from postgrad.evaluation.battery import ASKED, BATTERY, HARNESS, TESTS
+from postgrad.evaluation.battery.arithmetic import arithmetic
+from postgrad.evaluation.battery.judging import judge
+from postgrad.evaluation.battery.open_questions import Questions
+from postgrad.evaluation.battery.readers import READERS, ROWS_OF
+from postgrad.evaluation.battery.style import form_of, style
+from postgrad.evaluation.forgetting import Benchmark, load_benchmarks, requests, right_answers
+from postgrad.measures import Forgetting
+from postgrad.models.generation.likelihood import encode_item, log_likelihoods
+from postgrad.models.language_model import LanguageModel
+from postgrad.progress import Progress, Said, Working
+from postgrad.records import Record
+from postgrad.report.run_report import BenchmarkPart, ChangedPart, ForgettingPart
+from postgrad.steps.context import Job
+from postgrad.steps.general import USUAL_ITEMS, ask, harness_scores
+from postgrad.storage import home, sha256_json
+
+SHOWN = 3  # questions with both answers, a benchmark
+FEWEST = 40
+"""Items a benchmark, however short the time."""
+_TIME_SHARE = 0.18  # of the run's pace, for all multiple choice before and after training
+_TOKENS = 230  # read for one item of every benchmark of the battery together
+_REACHED = 0.5  # of the probed rate of matrix products
+
+
+@dataclass(frozen=True)
+class General:
+    """Right (1.0) or wrong (0.0) for every item of every benchmark, and what could not be tested.
+
+    `answers` holds, for the benchmarks that are asked, the answer to each question in the order of the scores.
+    """
+
+    scores: dict[str, list[float]]
+    note: str
+    seconds: float
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def benchmark_scores(
+    job: Job, model: LanguageModel, adapter: str | None, train: Sequence[Record] = ()
+) -> Working[General]:
+    """Scores the benchmarks with the model as it stands; kept by model, adapter and items.
+
+    Args:
+        train: The training part, whose answers' form general answers must not have.
+    """
+    names, start = job.recipe.evaluation.benchmarks or list(BATTERY), time.monotonic()
+    count = affordable_items(job, model)
+    benchmarks, notes = yield from _multiple_choice(job, names, count)
+    asked, more = _questions(names, train)
+    for note in [*notes, *more]:
+        yield Said(note, warning=True)
+    scores: dict[str, list[float]] = {}
+    seconds = 0.0
+    for benchmark in benchmarks:
+        scores[benchmark.name], took = yield from _scored(job, model, adapter, benchmark)
+        seconds += took
+    for name in names:
+        if name.startswith(HARNESS):
+            scores[name], took = yield from harness_scores(job, model, adapter, name)
+            seconds += took
+    answered = yield from ask(job, model, adapter, asked)
+    for name, right in answered.scores.items():
+        yield Said(
+            f"{name}: {sum(right):.0f} of {len(right)} ({TESTS[name].title[:1].lower() + TESTS[name].title[1:]})"
+        )
+    spent = job.seconds.get("general ability", 0.0)
+    job.seconds["general ability"] = spent + time.monotonic() - start
+    return General(scores | answered.scores, " ".join([*notes, *more]), seconds + answered.seconds, answered.answers)
+
+
+def affordable_items(job: Job, model: LanguageModel) -> int:
+    """Items a benchmark: as wished, unless they take more than their share of the run's pace by the probed speed.
+
+    A number that was asked for holds wherever no time limit was.
+    """
+    asked = job.recipe.evaluation.general_items
+    if not job.limited and asked is not None:
+        return asked
+    flops_an_item = 2 * 2 * model.parameters * _TOKENS  # a multiplication and an addition, before and after training
+    rate = _REACHED * 1e9 * model.device.gflops[model.device.dtype]
+    return min(asked or USUAL_ITEMS, max(FEWEST, int(_TIME_SHARE * 60 * job.pace * rate / flops_an_item)))
+
+
+def _multiple_choice(job: Job, names: Sequence[str], count: int) -> Working[tuple[list[Benchmark], list[str]]]:
+    """The benchmarks of `count` items with choices, and what is to be said of those that cannot be had."""
+    settings = job.recipe.evaluation
+    folder = Path(settings.general_data) if settings.general_data else None
+    wanted, notes = [n for n in names if n in READERS], []
+    if folder is not None and not settings.benchmarks:
+        missing = [n for n in wanted if not (folder / f"{ROWS_OF.get(n, n)}.jsonl").exists()]
+        if missing and len(missing) < len(wanted):
+            wanted = [n for n in wanted if n not in missing]
+            notes.append(f"Not tested, since {settings.general_data} has no file of theirs: {', '.join(missing)}.")
+    if wanted and folder is None and not (home() / "benchmarks").exists():
+        yield Said("Fetching the general benchmarks (once)")
+    found, note = load_benchmarks(wanted, count, folder, {n: t.share for n, t in TESTS.items()})
+    if "arithmetic" in names:
+        found.append(Benchmark("arithmetic", arithmetic(count), "sums made from a seed"))
+    wished = settings.general_items or USUAL_ITEMS
+    if count < wished:
+        notes.append(
+            f"To keep to {job.pace:g} minutes, at most {count} items a benchmark, not {wished} (evaluation.general_items)."
+        )
+    return found, [*notes, *([note] if note else [])]
+
+
+def _questions(names: Sequence[str], train: Sequence[Record]) -> tuple[list[Questions], list[str]]:
+    """The tests that are asked, and why style is not among them where it cannot be told."""
+    tests = [ASKED[name]() for name in names if name in ASKED]
+    if "style" not in names:
+        return tests, []
+    form = form_of([r.answer_text for r in train])
+    if form is None:
+        return tests, [
+            "Style is not tested: the training answers have no form that a rule could tell from other answers."
+        ]
+    return [*tests, style(form)], []
+
+
+def _scored(
+    job: Job, model: LanguageModel, adapter: str | None, benchmark: Benchmark
+) -> Working[tuple[list[float], float]]:
+    """Right or wrong for each item, and the seconds that it took."""
+    inputs = {
+        "model": model.base.hash,
+        "adapter": adapter,
+        "dtype": model.device.dtype,
+        "items": sha256_json([[i.context, i.contexts, i.choices, i.answer] for i in benchmark.items]),
+    }
+    key, kept = job.kept("general", inputs, ("models", "evaluation/forgetting", "evaluation/battery/readers"))
+    if kept is None:
+        start = time.monotonic()
+        encoded = [encode_item(model, context, choices) for context, choices in requests(benchmark)]
+        right = [0.0] * len(benchmark.items)
+        answers = right_answers(benchmark, log_likelihoods(model, encoded))
+        for done, (index, value) in enumerate(answers, 1):
+            right[index] = value
+            if done % 4 == 0 or done == len(right):
+                yield Progress(done, len(right), "items", benchmark.name)
+            if job.stopped():
+                raise Interrupted("Interrupted while general ability was being measured.")
+        kept = {"right": right, "seconds": time.monotonic() - start}
+        job.store.put("general", key, inputs, kept)
+    share, count = sum(kept["right"]) / len(kept["right"]), len(kept["right"])
+    origin = (
+        f" (of the shortest quarter of {benchmark.origin})" if benchmark.name in READERS else f" ({benchmark.origin})"
+    )
+    yield Said(f"{benchmark.name}: {100 * share:.1f} % of {count} items right{origin}")
+    return kept["right"], kept["seconds"]
+
+
+def forgetting(job: Job, before: General | None, after: General | None) -> tuple[ForgettingPart, list[Forgetting]]:
+    """The non-inferiority test of every benchmark."""
+    margin = job.recipe.decision.forgetting_margin
+    if before is None or after is None:
+        why = "Switched off." if not job.recipe.evaluation.general else "Nothing was trained."
+        return ForgettingPart(margin=margin, note=why), []
+    tests = judge(before.scores, after.scores, margin)
+    parts = [benchmark_part(t, _changed(before, after, t.name)) for t in tests]
+    return ForgettingPart(margin=margin, note=before.note, benchmarks=parts), tests
+
+
+def benchmark_part(t: Forgetting, changed: Sequence[ChangedPart] = (), of: str = "") -> BenchmarkPart:
+    """One test for the report; `of`: the model's name, where there are several."""
+    suffix = f", {of}" if of else ""
+    return BenchmarkPart(
+        name=f"{t.name}{suffix}", n=t.n, base=t.base, tuned=t.tuned, difference=t.difference, interval=(t.low, t.high),
+        verdict=t.verdict, kind=t.kind, title=f"{t.title or t.name}{suffix}", note=t.note, p_lost=t.p_lost, guessed=t.guessed,
+        changed=list(changed),
+    )  # fmt: skip
+
+
+def _changed(before: General, after: General, name: str) -> list[ChangedPart]:
+    """Questions that were answered well before and are not any more."""
+    first, second = before.answers.get(name, {}), after.answers.get(name, {})
+    pairs = zip(first, before.scores[name], after.scores[name], strict=True) if first and second else ()
+    worse = [prompt for prompt, was, now in pairs if was > now]
+    return [ChangedPart(prompt=p, before=first[p], after=second[p]) for p in worse[:SHOWN]]

@@ -1,0 +1,123 @@
+"""The learning curve of a job: trainings on parts of the training data, measured on the same test part as the whole one.
+
+They are no arms: nobody would take a model that saw less. Each is kept like any other training, so an interrupted curve
+goes on where it stopped, and a later wish for another share pays for that share alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from postgrad.data.split.subsets import nested_subset
+from postgrad.decision.learning_curve import FEWEST_EXAMPLES, SHARES, affordable, curve_sentence, fit, steps_for
+from postgrad.measures import ArmResult
+from postgrad.models.language_model import LanguageModel
+from postgrad.pages.formatting import duration
+from postgrad.progress import Said, Stage, Working
+from postgrad.report.advice import CurvePart, ForecastPart
+from postgrad.steps.arms import answered, fine_tuned_arms
+from postgrad.steps.context import Job
+from postgrad.steps.read import Data
+from postgrad.steps.training import Result, plan_of, trained_model, trained_on
+
+AHEAD = (2, 4)
+"""Times the training data that the curve is drawn on to."""
+_SLACK = 1.2
+"""Estimated times are exceeded by so much now and then."""
+
+
+def learning_curve(
+    job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], trained: Result | None
+) -> Working[CurvePart | None]:
+    """The curve through the trained arm's score and those of trainings on less; None where none is wanted.
+
+    Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not. Afterwards
+    the model answers with the whole training's weights, as before.
+    """
+    if trained is None or job.recipe.evaluation.curve == []:
+        return None
+    yield Stage("curve", "Training on parts of the examples, for the learning curve")
+    full = max((r for r in results if r.requires_training), key=lambda r: r.score.value)
+    wished = sorted(set(job.recipe.evaluation.curve or SHARES))
+    large = [share for share in wished if round(share * len(data.train)) >= FEWEST_EXAMPLES]
+    shares = affordable(large, _costs(large, full, trained), _left(job))
+    if not shares:
+        part = CurvePart(sentence=_why_not(job, data, wished, _costs(large, full, trained)))
+        yield Said(part.sentence)
+        return part
+    start = time.monotonic()
+    scores: dict[int, Sequence[float]] = {len(data.train): full.scores}
+    for share in shares:
+        size, found = yield from _trained_on_share(job, model, data, share, full.name, trained)
+        scores[size] = found
+    model.use(trained.trained, trained.blob)
+    job.seconds["learning curve"] = time.monotonic() - start
+    curve = fit(scores, [times * len(data.train) for times in AHEAD], job.recipe.seed)
+    forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]
+    part = CurvePart(
+        points=list(curve.points), forecast=forecasts[0], further=forecasts[1:], gain=curve.gain,
+        sentence=curve_sentence(curve, job.recipe.decision.smallest_worth) + _without(wished, large, shares),
+    )  # fmt: skip
+    yield Said(part.sentence)
+    return part
+
+
+def _trained_on_share(
+    job: Job, model: LanguageModel, data: Data, share: float, arm_name: str, whole: Result
+) -> Working[tuple[int, Sequence[float]]]:
+    """(training examples, score of each test example) of a training on a share of the data."""
+    subset = nested_subset(data.train, share, seed=job.recipe.seed, stratify_key=job.recipe.data.stratify)
+    records = trained_on(data, subset, model)
+    settings = whole.part.settings
+    steps = steps_for(share, settings["total_steps"])
+    plan = plan_of(job.recipe.training, job.recipe.seed)
+    passes = max(settings["epochs"], (steps + 1) * plan.batch_size / len(records))
+    plan = replace(plan, epochs=passes, max_steps=steps)
+    yield Said(f"{len(subset)} of {len(data.train)} training examples, {steps} steps")
+    result = yield from trained_model(
+        job, model, records, trained_on(data, data.validation, model), plan, data.passages
+    )
+    model.use(result.trained, result.blob)
+    arm = next(a for a in fine_tuned_arms(job, data) if a.name == arm_name)
+    measured = yield from answered(job, model, data, arm, data.test, result.blob)
+    score = measured.score
+    yield Said(
+        f"Trained on {len(subset)}: {data.choice.primary.title} {100 * score.value:.1f} % "
+        f"(95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
+    )
+    return len(subset), measured.scores
+
+
+def _costs(shares: Sequence[float], full: ArmResult, trained: Result) -> dict[float, float]:
+    """Seconds that each share will take, from what the whole training and its measurement took."""
+    steps = max(1, trained.part.steps)
+    total = trained.part.settings["total_steps"]
+    measuring = len(full.scores) * full.latency_ms_p50 / 1000
+    return {s: _SLACK * (trained.seconds * steps_for(s, total) / steps + measuring) for s in shares}
+
+
+def _without(wished: Sequence[float], large: Sequence[float], taken: Sequence[float]) -> str:
+    """What is said of wished shares that were not trained on."""
+    small = [f"{100 * share:g} %" for share in wished if share not in large]
+    dear = [f"{100 * share:g} %" for share in large if share not in taken]
+    said = f" {' and '.join(small)} of the examples would be fewer than {FEWEST_EXAMPLES}." if small else ""
+    return said + (f" {' and '.join(dear)} was left out to keep to the time; --curve adds it." if dear else "")
+
+
+def _left(job: Job) -> float | None:
+    """Seconds that the curve may take; None for any number."""
+    return None if job.recipe.evaluation.curve else job.seconds_left()
+
+
+def _why_not(job: Job, data: Data, wished: Sequence[float], costs: dict[float, float]) -> str:
+    if not costs:
+        return (
+            f"No learning curve: {len(data.train)} training examples are too few to leave some out; a part of "
+            f"{100 * max(wished):g} % would have fewer than {FEWEST_EXAMPLES}."
+        )
+    return (
+        f"No learning curve, to keep to {job.recipe.max_minutes:g} minutes: it would take about "
+        f"{duration(sum(costs.values()))} more. The same command with --curve makes it; what is done is not done again."
+    )

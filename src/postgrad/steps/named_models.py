@@ -1,0 +1,181 @@
+"""Whom to measure: registered models, base models and remote ones, by the names that users give them.
+
+A trained model is asked as it was trained: its own instruction, and its own passages where it was made with documents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from postgrad.errors import ModelError, UsageError
+from postgrad.evaluation import arms as ways
+from postgrad.evaluation.arms import Arm, with_passages
+from postgrad.evaluation.retrieval import Index, Passage
+from postgrad.models.base_models import known_models
+from postgrad.models.rendering.render import Renderer
+from postgrad.records import Message, Record
+from postgrad.registry import Catalogue
+from postgrad.registry.catalogue import ModelEntry
+from postgrad.report.run_report import Report
+from postgrad.steps.context import Job
+
+RAG = "+rag"
+UNTRAINED = ("base", "prompted", "rag")
+"""Ways that need no training examples; the others are made from them, and `evaluate` is given test examples alone."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A model as the user named it.
+
+    Attributes:
+        base: What is loaded.
+        entry: The registered model, or None for a base.
+        grounded: Whether only its form with passages was asked for (`NAME+rag`).
+    """
+
+    base: str
+    entry: ModelEntry | None = None
+    grounded: bool = False
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to do the task: an arm, and what must be loaded for it."""
+
+    arm: Arm
+    base: str
+    entry: ModelEntry | None = None
+
+    @property
+    def blob(self) -> str | None:
+        return self.entry.blob if self.entry else None
+
+
+def named_models(names: Sequence[str], catalogue: Catalogue) -> list[Named]:
+    """What the names mean: a registered NAME, NAME@VERSION or NAME@ALIAS, each with `+rag` if wanted, or a base model.
+
+    Raises:
+        ModelError: a name means nothing here.
+    """
+    out: list[Named] = []
+    for name in dict.fromkeys(names):
+        if _is_base(name):
+            out.append(Named(name))
+            continue
+        grounded = name.endswith(RAG)
+        try:
+            entry = catalogue.get(name.removesuffix(RAG))
+        except ModelError as error:
+            raise ModelError(
+                error.message, f"{error.mend} A base model is a known name ({', '.join(known_models())}), a folder, a GGUF file, or a hub id."
+            ) from error  # fmt: skip
+        if grounded and not entry.details.get("passages"):
+            raise ModelError(f"{entry.id} was made without documents; it has no {name!r}.", f"Ask for {entry.id}.")
+        out.append(Named(entry.base, entry, grounded))
+    return out
+
+
+def instruction(given: str | None, models: Sequence[Named], job: Job) -> tuple[str | None, str]:
+    """The instruction for the base models, and where it comes from: the user, or the run of a registered model."""
+    if given is not None:
+        return given, "as given"
+    for model in models:
+        if model.entry is not None and model.entry.report:
+            text = Report.model_validate_json(job.blobs.get_bytes(model.entry.report)).system_prompt
+            if text:
+                return text, f"of the run that made {model.entry.id}"
+    return None, ""
+
+
+def contestants(
+    models: Sequence[Named], wanted: Sequence[str] | None, system: str | None, retrieve: Callable[[str], list[Passage]] | None, job: Job
+) -> list[Contestant]:  # fmt: skip
+    """All arms to measure.
+
+    Args:
+        models: From `named_models`.
+        wanted: Arms of base models; None for those that can be made.
+        system: The instruction of their prompted arms.
+        retrieve: Passages of the user's documents, for their arm `rag`.
+        job: For its store.
+
+    Raises:
+        UsageError: an arm cannot be made from test examples alone.
+    """
+    usual = [n for n, able in (("base", True), ("prompted", system is not None), ("rag", retrieve is not None)) if able]
+    kinds = list(wanted) if wanted is not None else usual
+    for kind in kinds:
+        _refuse(kind, system, retrieve)
+    out: list[Contestant] = []
+    for model in models:
+        if model.entry is not None:
+            out += _trained(model, model.entry, job)
+            continue
+        label = base_label(model.base)
+        made = {"base": lambda: ways.base(), "prompted": lambda: ways.prompted(system or "")}
+        if retrieve is not None:
+            made["rag"] = lambda: ways.rag_documents(system or "", retrieve)
+        for kind in kinds:
+            out.append(Contestant(replace(made[kind](), name=f"{kind} @ {label}"), model.base))
+    return out
+
+
+def base_label(base: str) -> str:
+    """A short name of a base model, for arms and folders."""
+    path = Path(base).expanduser()
+    return (path.stem if path.suffix == ".gguf" else path.name) if path.exists() else base.replace("/", "--")
+
+
+def check_template(entry: ModelEntry, renderer: Renderer) -> None:
+    """Refuses a model whose base has another tokenizer or chat template than when it was trained.
+
+    Raises:
+        ModelError: it has.
+    """
+    if entry.template != renderer.fingerprint:
+        raise ModelError(
+            f"{entry.id} was trained with another tokenizer or chat template than {entry.base!r} has now; its answers would differ.",
+            "Restore the base model it was trained on, or train again.",
+        )
+
+
+def _is_base(name: str) -> bool:
+    return name.lower() in known_models() or "/" in name or name.endswith(".gguf") or Path(name).is_dir()
+
+
+def _refuse(kind: str, system: str | None, retrieve: object) -> None:
+    if kind not in UNTRAINED:
+        raise UsageError(
+            f"The arm {kind!r} is made from training examples, and `evaluate` is given test examples alone.",
+            f"Arms of base models here: {', '.join(UNTRAINED)}. Name trained models with --model; `postgrad run` measures every arm.",
+        )
+    if kind == "prompted" and system is None:
+        raise UsageError(
+            "The arm 'prompted' needs an instruction, and none may be written from test examples.",
+            "Give it: --system-prompt TEXT, or @file.",
+        )
+    if kind == "rag" and retrieve is None:
+        raise UsageError("The arm 'rag' needs documents.", "Give their folder: --docs FOLDER.")
+
+
+def _trained(model: Named, entry: ModelEntry, job: Job) -> list[Contestant]:
+    """The registered model without passages and, where it was made with documents, with them; one of the two if so named."""
+    own = entry.details.get("system_prompt")
+    plain = replace(ways.fine_tuned(own), name=entry.id)
+    count = int(entry.details.get("passages") or 0)
+    if not count:
+        return [Contestant(plain, entry.base, entry)]
+    lines = (job.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")
+    passages = [Passage(**json.loads(line)) for line in lines if line]
+    index = Index([p.text for p in passages])
+
+    def ask(record: Record) -> tuple[Message, ...]:
+        return with_passages(plain.ask(record), [passages[i] for i in index.search(record.prompt_text, count)])
+
+    grounded = Arm(entry.id + RAG, True, ask, f"Asked as trained, with {count} passages of its own documents.")
+    both = (grounded,) if model.grounded else (plain, grounded)
+    return [Contestant(arm, entry.base, entry) for arm in both]

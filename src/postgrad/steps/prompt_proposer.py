@@ -1,0 +1,191 @@
+"""A proposer: a model that rewrites the instruction after looking at wrong answers, by the package gepa.
+
+gepa (Agrawal et al., arXiv 2507.19457) is given training examples to learn from and validation examples to choose by. It
+calls back, so it runs in a thread of its own while this chapter passes its progress on.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from postgrad.errors import DataError, ModelError, PostgradError, UsageError
+from postgrad.evaluation.candidate_instructions import Instruction
+from postgrad.evaluation.metrics.support.fields import reference_of
+from postgrad.evaluation.metrics.support.metric import Ask
+from postgrad.evaluation.prompt_search import Prompt, spread
+from postgrad.progress import Event, Said, Working
+from postgrad.records import Record
+from postgrad.steps.context import Job
+from postgrad.steps.metric_resources import asking
+from postgrad.steps.read import Data
+
+LEARNED_FROM = 40
+CHOSEN_BY = 16
+"""Validation examples that every accepted instruction is tried on: gepa tries each on all of them."""
+PROPOSAL_TOKENS = 512
+_LETTERS = 1500
+
+Scores = Callable[[Prompt, Sequence[Record]], Working[tuple[list[str], list[float]]]]
+"""What the model answers to records under a prompt, and what each answer is worth."""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The best instruction that the proposer wrote, if one was better than the given one, and a sentence on it."""
+
+    instruction: Instruction | None
+    note: str
+
+
+def check_proposer(job: Job) -> None:
+    """Refuses a proposer that nothing would ask, or that cannot be asked.
+
+    Raises:
+        UsageError: it says which of the two.
+    """
+    settings = job.recipe.evaluation
+    if settings.proposer is None:
+        return
+    if "optimised_prompt" not in settings.arms:
+        raise UsageError("A proposer is named, but not the arm optimised_prompt.", "Add it to --arms.")
+    if importlib.util.find_spec("gepa") is None:
+        raise UsageError("A proposer needs the package gepa.", "pip install 'postgrad[prompts]'")
+    asking(job, settings.proposer, PROPOSAL_TOKENS)  # an address, a key or a price that is wrong is told now
+
+
+def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Scores) -> Working[Proposed | None]:
+    """What the proposer makes of an instruction; None where none is named.
+
+    A proposer that fails costs its proposal alone, and that is said.
+
+    Raises:
+        Interrupted: the job was stopped.
+    """
+    settings = job.recipe.evaluation
+    if settings.proposer is None:
+        return None
+    if settings.judge is not None:
+        return Proposed(None, "The proposer was not asked: the metric needs a judge, who would be asked for every try.")
+    ask = asking(job, settings.proposer, PROPOSAL_TOKENS)
+    train = spread(data.train, LEARNED_FROM, job.recipe.seed)
+    chosen_by = spread(data.validation, CHOSEN_BY, job.recipe.seed)
+    try:
+        found = yield from _optimised(start, train, chosen_by, ask, scores, settings.proposer_calls, job)
+    except (ModelError, DataError) as error:
+        yield Said(f"The proposer {settings.proposer} failed: {error}", warning=True)
+        return Proposed(None, f"The proposer {settings.proposer} failed: {error.message}")
+    best, wrote, calls = found
+    told = f"The proposer {settings.proposer} wrote {wrote} instruction{'' if wrote == 1 else 's'}, tried by {calls} answers"
+    if best == start.text:
+        return Proposed(None, f"{told}; none did better than the one it began with.")
+    return Proposed(Instruction("an instruction of the proposer", best, start.place), f"{told}.")
+
+
+def _optimised(
+    start: Instruction, train: list[Record], chosen_by: list[Record], ask: Ask, scores: Scores, calls: int, job: Job
+) -> Working[tuple[str, int, int]]:
+    """gepa's best instruction, how many were written, and how many answers that took."""
+    events: queue.Queue[Event | None] = queue.Queue()
+    outcome: list[Any] = []
+    proposer = _Proposer(ask)
+
+    def work() -> None:
+        from gepa.api import optimize
+
+        try:
+            outcome.append(
+                optimize(
+                    {"instruction": start.text}, train, chosen_by, adapter=_Adapter(start, scores, events.put), max_metric_calls=calls,
+                    reflection_lm=proposer, stop_callbacks=lambda gepa_state: job.stopped() or proposer.failure is not None, logger=_Quiet(),
+                    seed=job.recipe.seed, cache_evaluation=True,
+                )
+            )  # fmt: skip
+        except PostgradError as error:
+            outcome.append(error)
+        finally:
+            events.put(None)
+
+    thread = threading.Thread(target=work, name="proposer", daemon=True)
+    thread.start()
+    while (event := events.get()) is not None:
+        yield event
+    thread.join()
+    if proposer.failure is not None:
+        raise proposer.failure
+    if not outcome:
+        raise ModelError("gepa ended without a result.", "Leave evaluation.proposer out.")
+    if isinstance(outcome[0], PostgradError):
+        raise outcome[0]
+    result = outcome[0]
+    return result.best_candidate["instruction"], proposer.wrote, result.total_metric_calls or 0
+
+
+class _Proposer:
+    """The model that writes; gepa would go on after a failure of it, and spend answers for nothing."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask, self.wrote = ask, 0
+        self.failure: PostgradError | None = None
+
+    def __call__(self, prompt: str | list[dict[str, Any]]) -> str:
+        try:
+            text = self._ask([_chat(prompt)])[0]
+        except PostgradError as error:
+            self.failure = error
+            raise
+        self.wrote += 1
+        return text
+
+
+class _Adapter:
+    """What gepa asks of a system: answers with scores, and examples to reflect on."""
+
+    propose_new_texts: Any = None
+
+    def __init__(self, start: Instruction, scores: Scores, tell: Callable[[Event], None]) -> None:
+        self._start, self._scores, self._tell = start, scores, tell
+
+    def evaluate(self, batch: list[Record], candidate: dict[str, str], capture_traces: bool = False) -> Any:
+        """The answers under a candidate, each with its score."""
+        from gepa.core.adapter import EvaluationBatch
+
+        instruction = Instruction("", candidate["instruction"], self._start.place)
+        work = self._scores(Prompt(instruction), batch)
+        while True:
+            try:
+                self._tell(next(work))
+            except StopIteration as done:
+                texts, values = done.value
+                break
+        traces = [(r, t, v) for r, t, v in zip(batch, texts, values, strict=True)] if capture_traces else None
+        return EvaluationBatch(outputs=texts, scores=values, trajectories=traces)
+
+    def make_reflective_dataset(
+        self, candidate: dict[str, str], eval_batch: Any, components_to_update: list[str]
+    ) -> Any:
+        """Requests, answers and what would have been right."""
+        rows = [
+            {
+                "Inputs": record.prompt_text[:_LETTERS],
+                "Generated Outputs": text[:_LETTERS],
+                "Feedback": f"Worth {value:.2f} of 1. The right answer is: {reference_of(record)[:_LETTERS]}",
+            }
+            for record, text, value in eval_batch.trajectories or ()
+        ]
+        return dict.fromkeys(components_to_update, rows)
+
+
+class _Quiet:
+    def log(self, message: str) -> None:
+        """gepa's own words are not for users."""
+
+
+def _chat(prompt: str | list[dict[str, Any]]) -> list[dict[str, str]]:
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    return [{"role": str(m["role"]), "content": str(m["content"])} for m in prompt]

@@ -1,0 +1,199 @@
+"""The arm `optimised_prompt`: searched on training and validation, at about the price of measuring one arm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from postgrad.errors import Interrupted
+from postgrad.evaluation import arms as ways
+from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.candidate_instructions import Instruction, instructions
+from postgrad.evaluation.measure import Answers, answer, room_for_answers
+from postgrad.evaluation.metrics.support.fields import reference_of
+from postgrad.evaluation.metrics.support.metric import Case
+from postgrad.evaluation.prompt_search import (
+    JUDGED,
+    Prompt,
+    finalists,
+    going_on,
+    named,
+    rounds,
+    spread,
+    winner,
+    with_examples,
+)
+from postgrad.models.generation.generate import Decoding
+from postgrad.models.language_model import LanguageModel
+from postgrad.progress import Progress, Working
+from postgrad.records import Record, content_hash, tools_of
+from postgrad.steps.context import Job
+from postgrad.steps.metric_resources import mean_logprobs
+from postgrad.steps.prompt_proposer import proposed_instruction
+from postgrad.steps.read import Data
+
+SPARE = 1.1
+"""Prompts of the test part may be longer than any that the search has seen."""
+TIME_SHARE = 0.06
+"""Of the run's pace, in which prompts are ranked by likelihood; as much again for real answers, of which one round is always asked."""
+
+
+def searched_prompt(
+    job: Job, model: LanguageModel, data: Data, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]
+) -> Working[Arm]:
+    """The arm, from the kept search or a new one.
+
+    Args:
+        chosen: The block of the arm few_shot.
+        sets: The sets that it was chosen among.
+
+    Raises:
+        Interrupted: the job was stopped; the answers until then are kept.
+    """
+    inputs = {
+        "model": model.base.hash, "dtype": model.device.dtype, "system": data.system_prompt, "own": data.own_system,
+        "train": [content_hash(r) for r in data.train], "validation": [content_hash(r) for r in data.validation],
+        "sets": [[content_hash(r) for r in s] for s in (chosen, *sets)], "metric": data.choice.primary.name,
+        "asked": job.recipe.evaluation.metric, "judge": job.recipe.evaluation.judge, "seed": job.recipe.seed, "answers": len(data.test),
+        "proposer": job.recipe.evaluation.proposer, "calls": job.recipe.evaluation.proposer_calls,
+    }  # fmt: skip
+    key, kept = job.kept(
+        "optimised_prompt", inputs, ("models", "evaluation", "steps/prompt_search", "steps/prompt_proposer")
+    )
+    if kept is None:
+        search = _Search(job, model, data)
+        prompt, note = yield from search.run(chosen, sets)
+        kept = {"prompt": asdict(prompt), "note": note}
+        job.store.put("optimised_prompt", key, {"model": model.name}, kept)
+    raw = kept["prompt"]
+    prompt = Prompt(**{**raw, "instruction": Instruction(**raw["instruction"]), "shots": tuple(raw["shots"])})
+    return ways.optimised_prompt(prompt, data.train, kept["note"])
+
+
+class _Search:
+    """One search; the test part is known by its size alone."""
+
+    def __init__(self, job: Job, model: LanguageModel, data: Data) -> None:
+        self.job, self.model, self.data = job, model, data
+        self.decoding = Decoding(room_for_answers(model, [*data.train, *data.validation])[0])
+        self.answers = Answers.open(job.store, model.base.hash, None, self.decoding, model.device.dtype)
+        self.judged = spread(data.validation, JUDGED, job.recipe.seed)
+        share = TIME_SHARE * 60 * job.pace
+        self.until = time.monotonic() + share
+        self.over = self.until + share
+        self.hurried = False
+        self.asked = 0
+        self.too_long = self.untried = 0
+
+    def run(self, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]) -> Working[tuple[Prompt, str]]:
+        """The best prompt, and how it was found."""
+        start, data = time.monotonic(), self.data
+        places = {id(r): i for i, r in enumerate(data.train)}
+        block = [places[id(r)] for r in chosen]
+        plain = instructions(data.train, data.choice.kind, data.system_prompt, data.own_system)
+        known = [named(Prompt(plain[0]), "prompted"), named(Prompt(plain[0], tuple(block)), "few_shot")]
+        bare = self._fitting([Prompt(i) for i in plain[1:]])
+        values = yield from self._likelihoods([*known, *bare], fewest=len(known))
+        bare = bare[: len(values) - len(known)]
+        order = sorted(range(len(bare)), key=lambda i: -values[2 + i])
+        best = [bare[i].instruction for i in order[:2]]
+        # with examples the given instruction may do where alone it does not
+        leading = [plain[0], *best][:2] if values[0] >= max(values[2:], default=-np.inf) else [*best, plain[0]][:2]
+        shown = self._fitting(
+            with_examples(leading, [[places[id(r)] for r in s] for s in sets], block, self.job.recipe.seed)
+        )
+        shown = [p for p in shown if (p.instruction, p.shots, p.nearest_last) != (plain[0], tuple(block), False)]
+        values += yield from self._likelihoods(shown, len(values), len(values) + len(shown))
+        shown = shown[: len(values) - len(known) - len(bare)]
+        prompts = [*known, *bare, *shown]
+        through = finalists(prompts, values)
+        proposed = yield from proposed_instruction(self.job, data, leading[0], self.scores)
+        if proposed is not None and proposed.instruction is not None:
+            prompts.append(Prompt(proposed.instruction))
+            values += yield from self._likelihoods(prompts[-1:], len(values), len(prompts), fewest=1)
+            through.append(len(prompts) - 1)
+        found, tried = yield from self._halved([prompts[i] for i in through], [values[i] for i in through])
+        self.job.seconds["optimised_prompt search"] = time.monotonic() - start
+        note = self._note(found, len(prompts), len(through), tried)
+        return found, note + (f" {proposed.note}" if proposed is not None else "")
+
+    def _fitting(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """Those that leave room for an answer to the longest request seen."""
+        longest = sorted((*self.data.train, *self.data.validation), key=lambda r: -len(r.prompt_text))[:3]
+        room = self.model.base.context - self.decoding.max_new_tokens
+        fit = [p for p in prompts if all(SPARE * len(self._ids(p, r)) <= room for r in longest)]
+        self.too_long += len(prompts) - len(fit)
+        return fit
+
+    def _ids(self, prompt: Prompt, record: Record) -> list[int]:
+        messages = ways.optimised_prompt(prompt, self.data.train).ask(record)
+        return self.model.renderer.prompt_ids(messages, tools_of(record))
+
+    def _likelihoods(
+        self, prompts: Sequence[Prompt], done: int = 0, total: int | None = None, fewest: int = 0
+    ) -> Working[list[float]]:
+        """The mean log-probability a token of the judged validation answers under each; only of the first ones where the
+        time for the search is over, though of `fewest` at least."""
+        out = []
+        for prompt in prompts:
+            if len(out) >= fewest and time.monotonic() > self.until:
+                self.untried += len(prompts) - len(out)
+                break
+            if self.job.stopped():
+                raise Interrupted("Interrupted while prompts were being tried; the same command tries them again.")
+            arm = ways.optimised_prompt(prompt, self.data.train)
+            pairs = [(arm.ask(r), r.answer_text) for r in self.judged]
+            out.append(float(np.mean(mean_logprobs(self.model, pairs))))
+            yield Progress(done + len(out), total or len(prompts), "prompts")
+        return out
+
+    def scores(self, prompt: Prompt, records: Sequence[Record]) -> Working[tuple[list[str], list[float]]]:
+        """What the model answers to records of training or validation, and what that is worth."""
+        arm = ways.optimised_prompt(prompt, self.data.train)
+        asked = [arm.ask(r) for r in records]
+        ids = [self.model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(asked, records, strict=True)]
+        completions = yield from answer(self.model, ids, self.decoding, self.answers, self.job.stopped)
+        self.asked += len(records)
+        cases = [Case(c.text, reference_of(r), r, m) for c, r, m in zip(completions, records, asked, strict=True)]
+        return [c.text for c in completions], list(self.data.choice.primary.measure(cases).scores)
+
+    def _halved(self, prompts: list[Prompt], values: list[float]) -> Working[tuple[Prompt, int]]:
+        """The best by real answers, and on how many validation examples the last two were compared."""
+        if self.job.recipe.evaluation.judge is not None:
+            return prompts[int(np.argmax(values))], 0  # a judge is dear, and calibrated on whole sets of answers
+        examples = spread(self.data.validation, len(self.data.validation), self.job.recipe.seed + 1)
+        scores: list[list[float]] = [[] for _ in prompts]
+        ends = rounds(len(prompts), len(examples), len(self.data.test))
+        for number, end in enumerate(ends):
+            if number and time.monotonic() > self.over:
+                self.hurried = True
+                break
+            for prompt, known in zip(prompts, scores, strict=True):
+                if end > len(known):
+                    _, new = yield from self.scores(prompt, examples[len(known) : end])
+                    known += new
+            if number < len(ends) - 1:
+                kept = going_on(scores, prompts, values)
+                prompts, scores, values = (
+                    [prompts[i] for i in kept],
+                    [scores[i] for i in kept],
+                    [values[i] for i in kept],
+                )
+        return prompts[winner(scores, prompts)], len(scores[0])
+
+    def _note(self, found: Prompt, prompts: int, finals: int, tried: int) -> str:
+        how = f"{prompts} prompts by the likelihood of {len(self.judged)} validation answers"
+        how += (
+            f", the best {finals} by {self.asked} answers on up to {tried} validation examples"
+            if tried
+            else " alone, for the metric needs a judge"
+        )
+        left = f"; {self.too_long} more were too long for the model" if self.too_long else ""
+        left += f"; {self.untried} more were not tried, to keep to the time" if self.untried else ""
+        left += "; the last rounds were left out, to keep to the time" if self.hurried else ""
+        if found.like:
+            return f"Tried {how}{left}: none did better than {found.like}, which it equals."
+        return f"Tried {how}{left}. Taken: {found.words}."

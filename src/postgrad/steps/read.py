@@ -1,0 +1,179 @@
+"""Chapter one: files to checked, split records, the metric, and the instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from postgrad.checks import CHECKS, checking, refuse_unknown
+from postgrad.checks.support.prepare import repaired
+from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.split.split import Part
+from postgrad.decision.resolution import assumed_resolution
+from postgrad.errors import GateError, UsageError
+from postgrad.evaluation.metrics.support.choose import Choice, choose_metric
+from postgrad.evaluation.retrieval import Passage, Retriever
+from postgrad.evaluation.written_prompt import write_system_prompt
+from postgrad.findings import Checked, Context, Finding
+from postgrad.models.rendering.render import Renderer
+from postgrad.progress import Progress, Said, Working
+from postgrad.records import Record, content_hash
+from postgrad.steps.context import Job
+from postgrad.steps.divide import divide, split_findings
+from postgrad.steps.metric_resources import means_of
+from postgrad.steps.passages import read_passages, retriever
+from postgrad.steps.trainable_records import WANTED
+
+
+@dataclass(frozen=True)
+class Data:
+    """The user's examples, ready.
+
+    Attributes:
+        name: Of the first file, without ending.
+        system_prompt: The instruction of the prompted arms.
+        own_system: Whether that instruction is the user's (then it is trained with) or was written by rule.
+        resolvable: The smallest difference that this test part can show.
+        token_histogram: (upper edge, records).
+        group: Metadata key of what belongs together.
+    """
+
+    name: str
+    loaded: Loaded
+    checked: Checked
+    train: tuple[Record, ...]
+    validation: tuple[Record, ...]
+    test: tuple[Record, ...]
+    choice: Choice
+    system_prompt: str
+    own_system: bool
+    resolvable: float
+    hash: str
+    token_histogram: tuple[tuple[int, int], ...]
+    passages: tuple[Passage, ...] = ()
+    retrieve: Retriever | None = None
+    group: str | None = None
+
+    @property
+    def groups(self) -> list[Any] | None:
+        """What each test record belongs to; None where the recipe names no group."""
+        return [r.meta.get(self.group) for r in self.test] if self.group else None
+
+
+def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Checked, list[Any]]]:
+    """Reads and checks: what was read, what the checks say, and the records that can be used.
+
+    Raises:
+        DataError: the input cannot be used.
+        GateError: a check found an error that was not accepted.
+    """
+    recipe = job.recipe
+    loaded = load(
+        paths,
+        input_column=recipe.data.input or None,
+        output_column=recipe.data.output or None,
+        system_prompt=recipe.data.system_prompt,
+    )
+    yield Said(loaded.explanation)
+    for note in loaded.notes:
+        yield Said(note, warning=True)
+    wanted = WANTED[recipe.training.objective]
+    wanted.refuse(loaded)
+    renderer = yield from job.renderer()
+    records = _limited(wanted.read(loaded.records), recipe.data.max_records)
+    if len(records) < len(loaded.records):
+        yield Said(
+            f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash."
+        )
+    refuse_unknown(recipe.data.accept)
+    findings: list[Finding] = []
+    for done, (name, found, _) in enumerate(checking(records, Context(renderer.count, renderer.context)), 1):
+        findings += found
+        yield Progress(done, len(CHECKS), "checks", name)
+    checked = repaired(records, findings, accept=recipe.data.accept)
+    for finding in checked.findings:
+        yield Said(f"{finding.check}: {finding.sentence}", warning=finding.severity != "info")
+    if errors := checked.errors(recipe.data.accept):
+        lines = "\n  ".join(f"{f.check}: {f.sentence}" for f in errors)
+        raise GateError(
+            f"The checks found errors that must not be trained on:\n  {lines}",
+            f"Mend the data, or accept them: --accept {errors[0].check}",
+        )
+    usable = wanted.usable(checked.kept)
+    if wanted.counts and len(usable) < len(checked.kept):
+        yield Said(
+            f"{len(checked.kept) - len(usable)} records have nothing to train on and are left out.", warning=True
+        )
+    return loaded, checked, usable
+
+
+def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
+    """Reads, checks, repairs, splits.
+
+    Raises:
+        UsageError: the recipe trains for something else than answers.
+        DataError: the input cannot be used.
+        GateError: a check found an error that was not accepted.
+    """
+    recipe = job.recipe
+    if recipe.training.objective != "sft":
+        raise UsageError(
+            f"The main job compares ways to answer, and trains with the objective sft, not {recipe.training.objective}.",
+            f"postgrad train DATA --objective {recipe.training.objective}",
+        )
+    loaded, checked, kept = yield from checked_records(job, paths)
+    renderer = yield from job.renderer()
+    passages = yield from read_passages(recipe.evaluation.docs, renderer)
+    retrieve = yield from retriever(passages)
+    held = yield from held_out_files(job)
+    parts = yield from divide(recipe.data, recipe.seed, kept, held)
+    checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
+    kept = [record for part in (parts.train, parts.validation, parts.test) for record in part]
+    known = (*parts.train, *parts.validation)
+    choice = choose_metric(known, recipe.evaluation.metric, means_of(job))
+    own = recipe.data.system_prompt
+    system = own if own is not None else write_system_prompt(parts.train, choice.kind)
+    resolution = assumed_resolution(len(parts.test), recipe.decision.smallest_worth)
+    yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
+    yield Said(resolution.sentence)
+    for caution in choice.cautions(parts.test):
+        yield Said(caution, warning=True)
+    return Data(
+        Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolution.resolvable,
+        data_hash(kept), token_histogram(renderer, kept), passages, retrieve, recipe.data.group,
+    )  # fmt: skip
+
+
+def held_out_files(job: Job) -> Working[list[tuple[Part, list[Record]]]]:
+    """The records of the user's own validation and test files, read and checked like the others.
+
+    Raises:
+        DataError: the input cannot be used.
+        GateError: a check found an error that was not accepted.
+    """
+    data = job.recipe.data
+    files: list[tuple[Part, list[str]]] = [("validation", data.validation_files), ("test", data.test_files)]
+    held: list[tuple[Part, list[Record]]] = []
+    for part, paths in files:
+        if paths:
+            yield Said(f"The {part} part: {', '.join(paths)}")
+            _, _, records = yield from checked_records(job, [Path(path) for path in paths])
+            held.append((part, records))
+    return held
+
+
+def _limited(records: Sequence[Record], most: int | None) -> list[Record]:
+    if most is None or len(records) <= most:
+        return list(records)
+    chosen = set(sorted(range(len(records)), key=lambda i: content_hash(records[i]))[:most])
+    return [r for i, r in enumerate(records) if i in chosen]
+
+
+def token_histogram(renderer: Renderer, records: Sequence[Record], bins: int = 16) -> tuple[tuple[int, int], ...]:
+    """Counts by length in up to `bins` equal bins: (upper edge in tokens, records)."""
+    lengths = [renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in records]
+    width = max(1, -(-max(lengths) // bins))
+    edges = range(width, max(lengths) + width, width)
+    return tuple((edge, sum(edge - width < n <= edge for n in lengths)) for edge in edges)

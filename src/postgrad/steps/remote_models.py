@@ -1,0 +1,139 @@
+"""Models at OpenAI-compatible addresses: who they are, what they cost, and how they are asked. All spend from one purse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from postgrad.errors import ModelError, UsageError
+from postgrad.evaluation.metrics.support.metric import Ask
+from postgrad.models.remote.client import RemoteAnswer, RemoteModel
+from postgrad.models.remote.prices import known_price
+from postgrad.models.remote.rules import Asking, Price, parse_remote
+from postgrad.progress import Working
+from postgrad.records import Message
+from postgrad.steps.context import Job
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A remote model of a job.
+
+    Attributes:
+        arm: The arm's name.
+        price: None where none is known.
+        priced: The price, or that there is none, as an assumption of the report.
+    """
+
+    arm: str
+    model: RemoteModel
+    price: Price | None
+    priced: str
+
+
+def remote_arms(job: Job) -> list[Remote]:
+    """The wanted remote models; every fault of their settings is told before any work is done.
+
+    Raises:
+        UsageError: no remote model by that name, no key, no price where a budget needs one.
+    """
+    settings = job.recipe.evaluation
+    if settings.remote and "remote" not in settings.arms:
+        raise UsageError("Remote models are named, but not the arm remote.", "Add it: --arms …,remote")
+    if not settings.remote and settings.arms == ["remote"]:
+        raise UsageError("The arm remote needs a model.", "Name it: --remote URL#MODEL")
+    places = [parse_remote(text) for text in settings.remote]
+    if len(set(places)) < len(places):
+        raise UsageError("The same remote model is named twice.", "Name each once.")
+    prices = settings.remote_price * (len(places) if len(settings.remote_price) == 1 else 1)
+    if prices and len(prices) != len(places):
+        raise UsageError(
+            f"{len(prices)} prices are given for {len(places)} remote models.", "Give one for all, or one for each."
+        )
+    given = [Price(*pair) for pair in prices] or [None] * len(places)
+    return [_remote(job, arm, *place, price) for arm, place, price in zip(_names(places), places, given, strict=True)]
+
+
+def _names(places: Sequence[tuple[str, str]]) -> list[str]:
+    """`remote`; of several `remote:MODEL`, with the host where two hosts have a model of that name."""
+    if len(places) == 1:
+        return ["remote"]
+    models = [model for _, model in places]
+    return [f"remote:{m}" + (f"@{urlsplit(u).netloc}" if models.count(m) > 1 else "") for u, m in places]
+
+
+def _remote(job: Job, arm: str, url: str, name: str, given: Price | None) -> Remote:
+    listed = None if given else known_price(url, name)
+    price = given or (listed[0] if listed else None)
+    where = f"{url}#{name}"
+    if price is None:
+        priced = f"No price of {where} is known, so its answers are in no sum of money (evaluation.remote_price)."
+    else:
+        source = "as given" if given else listed[1] if listed else ""
+        priced = f"{where}: {price.prompt:g} USD for a million tokens in, {price.completion:g} out: {source} (evaluation.remote_price)."
+    if price is None and job.purse.max_usd is not None:
+        raise UsageError(
+            f"A limit in USD cannot be kept: no price of {where} is known.",
+            "Give it in USD for a million tokens, in and out: --remote-price 0.15,0.60 (0,0 for a server of your own).",
+        )
+    model = RemoteModel(url, name, key_env=job.recipe.evaluation.remote_key_env)
+    if priced not in job.purse.assumptions:
+        job.purse.assumptions.append(priced)
+    return Remote(arm, model, price, priced)
+
+
+def lent(job: Job, remote: Remote) -> RemoteModel:
+    """The model with what is left in the purse."""
+    remote.model.budget = job.purse.budget(_account_of(remote), remote.price)
+    return remote.model
+
+
+def settle(job: Job, remote: Remote) -> None:
+    """Takes what the model has spent out of the purse."""
+    if (usd := remote.model.usd) is not None:
+        job.purse.spent[_account_of(remote)] = usd
+
+
+def _account_of(remote: Remote) -> str:
+    """One a use: the same model may be an arm, the judge and the proposer."""
+    return f"{remote.arm} {id(remote.model)}"
+
+
+def remote_ask(job: Job, name: str, tokens: int) -> Ask:
+    """A remote model that answers chats, for metrics and proposers; equal chats are paid for once.
+
+    Raises:
+        UsageError: no remote model by that name, no key, no price where a budget needs one.
+    """
+    url, model = parse_remote(name)
+    settings = job.recipe.evaluation
+    places = [parse_remote(text) for text in settings.remote]
+    prices = settings.remote_price
+    listed = prices[places.index((url, model))] if (url, model) in places and len(prices) == len(places) else None
+    pair = listed or (prices[0] if len(prices) == 1 else None)
+    remote = _remote(job, name, url, model, Price(*pair) if pair else None)
+
+    def ask(chats: Sequence[Sequence[Mapping[str, str]]]) -> Sequence[str]:
+        asked = [[Message.from_dict(m) for m in chat] for chat in chats]
+        try:
+            answers = _finished(lent(job, remote).answer(asked, Asking(tokens), job.stopped))
+        finally:
+            settle(job, remote)
+        missing = sum(a is None for a in answers)
+        if missing:
+            raise ModelError(
+                f"The budget of {job.purse.max_usd:g} USD ended with {missing} of {len(answers)} questions to {name} open.",
+                "What was answered is kept: the same command goes on from there, or raise --remote-budget.",
+            )
+        return [a.text for a in answers if a is not None]
+
+    return ask
+
+
+def _finished(work: Working[list[RemoteAnswer | None]]) -> list[RemoteAnswer | None]:
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value

@@ -1,0 +1,94 @@
+"""What grades answers while a model is trained by them: a grader in OpenAI's form, or a metric, bound to the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from postgrad.errors import DataError, UsageError
+from postgrad.evaluation.graders.as_metric import grader_in, item_of
+from postgrad.evaluation.graders.grader_kinds import Grader, read_grader
+from postgrad.evaluation.graders.grading import run_grader
+from postgrad.evaluation.graders.needs import judges, missing, needs_sandbox
+from postgrad.evaluation.graders.outcome import Reply
+from postgrad.evaluation.graders.template import as_sample
+from postgrad.evaluation.metrics.support.fields import reference_of
+from postgrad.evaluation.metrics.support.metric import Case, Metric
+from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.records import Record, Task
+from postgrad.sandbox.run import find_sandbox
+from postgrad.steps.context import Job
+from postgrad.steps.metric_resources import means_of
+from postgrad.storage import sha256_json
+from postgrad.training.rewards import Graded, Reward
+
+
+def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
+    """The grader that the recipe names, as training takes it, and a hash of all that decides its grades.
+
+    Args:
+        records: All tasks that it will be asked of.
+
+    Raises:
+        UsageError: it is not valid, or what it needs (a judge, a sandbox) is not there.
+        DataError: it names fields that records do not have.
+    """
+    named = job.recipe.training.grader
+    raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
+    identity = sha256_json([raw, job.recipe.evaluation.judge])
+    tasks = [r for r in records if isinstance(r, Task)]
+    if isinstance(raw, str):
+        metric = metric_named(raw, means_of(job))
+        if fault := metric.unfit([_case(task, "") for task in tasks]):
+            raise UsageError(
+                f"The metric {raw!r} cannot grade these tasks: {fault}.", "Name another one in training.grader."
+            )
+        return _by_metric(metric), identity
+    form = read_grader(raw or {})
+    refuse_missing(form, tasks)
+    return _by_grader(job, form), identity
+
+
+def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:
+    """Raises DataError naming the tasks that lack a field that the grader speaks of."""
+    faults = [(task, lacking) for task in tasks if (lacking := missing(form, item_of(_case(task, ""))))]
+    if faults:
+        shown = "; ".join(f"{task.source} has no {', '.join(lacking)}" for task, lacking in faults[:5])
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise DataError(
+            f"{len(faults)} of {len(tasks)} tasks lack what the grader {form.name!r} asks for: {shown}{more}.",
+            f"The fields of the first are: {', '.join(item_of(_case(faults[0][0], '')))}.",
+        )
+
+
+def _by_metric(metric: Metric) -> Reward:
+    def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:
+        return [Graded(score) for score in metric.measure([_case(*both) for both in answers]).scores]
+
+    return grade
+
+
+def _by_grader(job: Job, form: Grader) -> Reward:
+    means, sandbox = means_of(job), find_sandbox() if needs_sandbox(form) else None
+    if judges(form) and means.ask is None:
+        raise UsageError(
+            f"The grader {form.name!r} needs a model that judges.",
+            "Name one in the recipe (evaluation.judge).",
+        )
+
+    def call(model: str, chat: Sequence[Mapping[str, str]], _sampling: Mapping[str, Any]) -> Reply:
+        return Reply((means.ask or (lambda _: [""]))([chat])[0], model=means.judge or model)
+
+    def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:
+        out: list[Graded] = []
+        for task, answer in answers:
+            outcome = run_grader(form, as_sample(answer), item_of(_case(task, answer)), call, sandbox)
+            flags = [flag for flag, value in outcome.faults.items() if value is True]
+            out.append(Graded(outcome.reward, ", ".join(flags)))
+        return out
+
+    return grade
+
+
+def _case(task: Task, answer: str) -> Case:
+    return Case(answer, reference_of(task), task)

@@ -1,0 +1,135 @@
+"""Asking again with disturbed requests: the best trained arm and the best untrained one, on a sample of the test part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from postgrad.data.augment.disturb import DISTURBANCES, disturbed
+from postgrad.decision.robustness import disturbance_sentence, sample_size
+from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.measure import room_for_answers
+from postgrad.evaluation.robustness import Asked, judged
+from postgrad.measures import ArmResult
+from postgrad.models.language_model import LanguageModel
+from postgrad.progress import Said, Stage, Working
+from postgrad.records import Record, content_hash, tools_of
+from postgrad.report.advice import DisturbancePart, DisturbancesPart
+from postgrad.steps.arms import answered
+from postgrad.steps.context import Job
+from postgrad.steps.read import Data
+from postgrad.steps.time_budget import DISTURBANCE_SHARE
+from postgrad.steps.training import Result
+
+FEWEST_CHANGED = 5
+"""A disturbance that changes fewer of the sample's requests says nothing."""
+_SLACK = 1.5
+"""Fewer answers in a batch, and longer requests, than those that the times were measured on."""
+
+
+def disturbances(
+    job: Job,
+    model: LanguageModel,
+    data: Data,
+    arms: Sequence[Arm],
+    results: Sequence[ArmResult],
+    trained: Result | None,
+) -> Working[DisturbancesPart | None]:
+    """What typos, other capitals and the like cost; None where it is switched off or no arm has anything to lose.
+
+    Afterwards the model answers with the trained weights, if there are any.
+    """
+    wish = job.recipe.evaluation.perturb
+    best = _best(arms, results)
+    if wish is False or not best:
+        return None
+    yield Stage("disturbances", "Asking again with disturbed requests")
+    costs = {r.name: _SLACK * len(DISTURBANCES) * r.latency_ms_p50 / 1000 for r in best.values()}
+    size, names = sample_size(costs, None if wish else _budget(job, results, trained))
+    size = min(size, len(data.test))
+    if not size:
+        part = DisturbancesPart(sentence="Not asked again with disturbed requests, to keep to the time; --set evaluation.perturb=true does it in any case.")  # fmt: skip
+        yield Said(part.sentence)
+        return part
+    start = time.monotonic()
+    asked: list[Asked] = []
+    ways = {arm.name: arm for arm in arms}
+    for name in names:
+        adapter = trained.blob if trained and ways[name].trained else None
+        model.use(trained.trained if trained and adapter else None, adapter)
+        asked += yield from _asked_again(job, model, data, ways[name], best[name], size, adapter)
+    model.use(trained.trained if trained else None, trained.blob if trained else None)
+    job.seconds["disturbances"] = time.monotonic() - start
+    if not asked:
+        return DisturbancesPart(sentence="No disturbance changes enough of these requests to be measured.")
+    rows = [
+        DisturbancePart(
+            arm=j.asked.arm, kind=j.asked.kind, n=j.comparison.n, clean=sum(j.asked.clean) / len(j.asked.clean),
+            disturbed=sum(j.asked.disturbed) / len(j.asked.disturbed), difference=j.comparison.difference,
+            interval=(j.comparison.low, j.comparison.high), changed=j.changed, p_value=j.comparison.p_value,
+            p_adjusted=j.comparison.p_adjusted,
+        )
+        for j in judged(asked, job.recipe.seed)
+    ]  # fmt: skip
+    part = DisturbancesPart(rows=rows, sentence=disturbance_sentence(rows))
+    yield Said(part.sentence)
+    return part
+
+
+def _asked_again(
+    job: Job, model: LanguageModel, data: Data, arm: Arm, known: ArmResult, size: int, adapter: str | None
+) -> Working[list[Asked]]:
+    """One arm under every disturbance that changes enough of the sample's requests and leaves room for an answer."""
+    order = sorted(range(len(data.test)), key=lambda i: content_hash(data.test[i]))
+    chosen = sorted(order[:size])
+    sample, groups = [data.test[i] for i in chosen], data.groups
+    room, _ = room_for_answers(model, [*data.train, *data.validation])
+
+    def fits(record: Record) -> bool:
+        return len(model.renderer.prompt_ids(arm.ask(record), tools_of(record))) + room <= model.base.context
+
+    changed = {
+        kind: {i: r for i, r in disturbed(sample, kind, job.recipe.seed).items() if fits(r)} for kind in DISTURBANCES
+    }
+    changed = {kind: found for kind, found in changed.items() if len(found) >= FEWEST_CHANGED}
+    everything = [record for found in changed.values() for record in found.values()]
+    if not everything:
+        return []
+    result = yield from answered(job, model, data, arm, everything, adapter)  # in one go: full batches are faster
+    out: list[Asked] = []
+    at = 0
+    for kind, found in changed.items():
+        places = [chosen[i] for i in found]
+        span = slice(at, at + len(found))
+        at += len(found)
+        out.append(
+            Asked(
+                arm.name, kind, tuple(known.scores[i] for i in places), result.scores[span],
+                tuple(known.answers[i] for i in places), result.answers[span],
+                tuple(groups[i] for i in places) if groups else None,
+            )
+        )  # fmt: skip
+    return out
+
+
+def _best(arms: Sequence[Arm], results: Sequence[ArmResult]) -> Mapping[str, ArmResult]:
+    """The best trained arm and the best untrained one, in the order of importance; without those that get nothing right."""
+    names = {arm.name for arm in arms}
+    out: dict[str, ArmResult] = {}
+    for kind in (True, False):
+        of_kind = [
+            r
+            for r in results
+            if r.requires_training is kind and r.name in names and r.score.value > 0 and not r.stopped
+        ]
+        if of_kind:
+            best = max(of_kind, key=lambda r: r.score.value)
+            out[best.name] = best
+    return out
+
+
+def _budget(job: Job, results: Sequence[ArmResult], trained: Result | None) -> float:
+    """Seconds: a share of what the run has worked, counted from what its parts took whenever they were made."""
+    work = (trained.seconds if trained else 0.0) + sum(len(r.scores) * r.latency_ms_p50 / 1000 for r in results)
+    left = job.seconds_left()
+    return DISTURBANCE_SHARE * work if left is None else min(DISTURBANCE_SHARE * work, max(0.0, left - 5))

@@ -1,0 +1,118 @@
+"""Which records an objective trains on: what it refuses, and what of the checked records it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from postgrad.data.load import MINIMUM, Loaded, conversations, is_usable, refuse_images
+from postgrad.data.shapes.conversions import cast
+from postgrad.data.shapes.registry import KINDS
+from postgrad.data.shapes.row_errors import Inexpressible
+from postgrad.errors import DataError
+from postgrad.records import Conversation, Preference, Record, Task
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an objective wants.
+
+    Attributes:
+        refuse: Raises DataError where the data is of another kind.
+        read: The records in the form that the objective takes, before they are checked.
+        trainable: Of checked records those that can be trained on by a fine-tuning job.
+        answered: Of checked records those that the commands take.
+        named: Many of them, for sentences.
+        counts: Whether it is said how many were left out; conversations without answer are the structure check's to report.
+    """
+
+    refuse: Callable[[Loaded], None]
+    read: Callable[[Sequence[Record]], list[Record]]
+    trainable: Callable[[Sequence[Record]], list[Any]]
+    answered: Callable[[Sequence[Record]], list[Any]]
+    named: str
+    counts: bool = True
+
+    def usable(self, records: Sequence[Record]) -> list[Any]:
+        """What can be trained on.
+
+        Raises:
+            DataError: too few.
+        """
+        found = self.answered(records)
+        if len(found) < MINIMUM:
+            raise DataError(
+                f"Only {len(found)} of {len(records)} records are {self.named}; at least {MINIMUM} are needed.",
+                "50 to 100 good examples are usual for a beginning.",
+            )
+        return found
+
+
+def _refuse_no_conversations(loaded: Loaded) -> None:
+    refuse_images(conversations(loaded))
+
+
+def _conversations(records: Sequence[Record]) -> list[Any]:
+    return [r for r in records if isinstance(r, Conversation) and is_usable(r)]
+
+
+def _answered(records: Sequence[Record]) -> list[Any]:
+    """Conversations with an answer; the others were reported by the structure check and accepted by the user."""
+    return [r for r in records if isinstance(r, Conversation) and r.answer_text.strip()]
+
+
+def _refuse_no_preferences(loaded: Loaded) -> None:
+    _refuse_others(loaded, (Preference,), "preferences: a prompt with a better and a worse answer each")
+
+
+def _refuse_no_tasks(loaded: Loaded) -> None:
+    wanted = "prompts, with what a grader needs to judge an answer; pairs of request and right answer will do too"
+    _refuse_others(loaded, (Task, Conversation), wanted)
+
+
+def _refuse_others(loaded: Loaded, kinds: tuple[type[Record], ...], wanted: str) -> None:
+    other = next((r for r in loaded.records if not isinstance(r, kinds)), None)
+    if other is not None:
+        raise DataError(
+            f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this objective "
+            f"needs {wanted}.",
+            "The shapes are in docs/data.md; answers alone are learned with --objective sft.",
+        )
+
+
+def _preferences(records: Sequence[Record]) -> list[Any]:
+    return [r for r in records if isinstance(r, Preference) and is_usable(r)]
+
+
+def _as_tasks(records: Sequence[Record]) -> list[Record]:
+    """Conversations as tasks: the answer becomes the reference; one that ends with the request has none."""
+    out: list[Record] = []
+    for record in records:
+        if isinstance(record, Conversation) and record.answer is None:
+            fields = dict(record.meta)
+            out.append(Task(prompt=record.messages, fields=fields, tools=record.tools, source=record.source))
+        else:
+            try:
+                out += cast(record, (Task,))[0]
+            except Inexpressible:  # no reference in words: left as it is, and counted when tasks are taken
+                out.append(record)
+    return out
+
+
+def _tasks(records: Sequence[Record]) -> list[Any]:
+    return [r for r in records if isinstance(r, Task) and is_usable(r)]
+
+
+_CONVERSATIONS = Wanted(
+    _refuse_no_conversations, list, _conversations, _answered, "conversations with an answer", counts=False
+)
+_PREFERENCES = Wanted(_refuse_no_preferences, list, _preferences, _preferences, "preferences with two answers")
+WANTED: dict[str, Wanted] = {
+    "sft": _CONVERSATIONS,
+    "pretrain": _CONVERSATIONS,
+    "dpo": _PREFERENCES,
+    "orpo": _PREFERENCES,
+    "simpo": _PREFERENCES,
+    "grpo": Wanted(_refuse_no_tasks, _as_tasks, _tasks, _tasks, "tasks with a prompt"),
+}

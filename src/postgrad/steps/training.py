@@ -1,0 +1,172 @@
+"""Training in a job: what is trained on, for how long, and the kept result."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from postgrad.data.load import conversations, is_usable, load
+from postgrad.errors import UsageError
+from postgrad.evaluation.retrieval import Passage
+from postgrad.measures import ArmResult
+from postgrad.models.adapters.trained_weights import Trained, load_trained
+from postgrad.models.language_model import LanguageModel
+from postgrad.progress import Said, Working
+from postgrad.recipe import TrainingSection, usual_rate
+from postgrad.records import Conversation, Record, content_hash
+from postgrad.report.run_report import TrainingPart
+from postgrad.steps.context import Job
+from postgrad.steps.forgetting import General
+from postgrad.steps.passages import Grounding
+from postgrad.steps.read import Data
+from postgrad.steps.reward import reward_of
+from postgrad.steps.time_budget import curve_share, room_for_disturbances
+from postgrad.storage import home, sha256_json, storing
+from postgrad.training.parallel import World
+from postgrad.training.trainer import Plan, train
+from postgrad.training_run import RunFolder
+
+END_TOKENS = 8  # what a template puts behind an answer
+
+
+@dataclass(frozen=True)
+class Result:
+    """The adapter in memory, its blob, and what the report says of the training."""
+
+    trained: Trained
+    blob: str
+    part: TrainingPart
+    seconds: float
+
+
+def train_model(
+    job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], before: General | None
+) -> Working[Result]:
+    """Trains, or takes the kept result of the same training."""
+    settings = job.recipe.training
+    plan = plan_of(settings, job.recipe.seed)
+    records, validation = trained_on(data, data.train, model), trained_on(data, data.validation, model)
+    if data.retrieve is not None:
+        plan = replace(plan, epochs=plan.epochs / 2)
+        yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
+    result = yield from trained_model(
+        job, model, records, validation, plan, data.passages, _seconds_for_training(job, results, before)
+    )
+    return result
+
+
+def trained_model(
+    job: Job, model: LanguageModel, records: Sequence[Record], validation: Sequence[Record], plan: Plan,
+    passages: Sequence[Passage] = (), seconds: float | None = None, folder: RunFolder | None = None, begin: str = "",
+) -> Working[Result]:  # fmt: skip
+    """Trains and stores, or takes the kept result of the same training; an unfinished one goes on.
+
+    Args:
+        passages: Documents that the model answers from; stored beside its weights.
+        seconds: About how long training may take.
+        folder: Where checkpoints lie; a folder named after the training when None.
+        begin: `resume` refuses to begin anew, `fresh` does not take what was kept, `folder` takes only what is in its own
+            folder; "" goes on if it can.
+
+    Raises:
+        UsageError: there is nothing to resume.
+    """
+    replay = load_replay(job.recipe.training.replay)
+    identity = {"model": model.base.hash, "training data": _hash(records), "validation data": _hash(validation)}
+    if replay:
+        identity["replay data"] = _hash(replay)
+    reward, packages = None, ("training", "models")
+    if plan.objective == "grpo":
+        packages = (*packages, "evaluation")
+        reward, identity["grader"] = reward_of(job, [*records, *validation])
+    inputs = {**identity, "plan": asdict(plan), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
+    key, kept = job.kept("training", inputs, packages)
+    folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
+    world = World.of_environment()
+    if begin in ("fresh", "folder"):
+        kept = None
+    if begin == "fresh" and world.leads:
+        folder.clear()
+    world.wait()
+    if begin == "resume" and kept is None and not folder.read_state():
+        raise UsageError(
+            "There is no earlier run of this training to resume: data, settings, base or program differ, or it was never begun.",
+            "Leave --resume out to begin; or name the run's folder with --folder to be told what differs.",
+        )
+    if kept is None:
+        with storing(folder.path):
+            folder.path.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        timed = replace(plan, seconds=seconds)
+        outcome = yield from train(model, records, validation, timed, folder, identity, job.stopped, replay, reward)
+        blob = _stored(job, outcome.trained, passages, model.base.name)
+        kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
+        job.store.put("training", key, identity, kept)
+    else:
+        yield Said("The same training was done before; its result stands.")
+    part = TrainingPart.model_validate(kept["part"])
+    yield Said(part.in_words)
+    return Result(load_trained(job.blobs.get_folder(kept["blob"])), kept["blob"], part, kept["seconds"])
+
+
+def load_replay(paths: Sequence[str]) -> list[Record]:
+    """General examples to mix in.
+
+    Raises:
+        DataError: a file cannot be read as conversations.
+    """
+    if not paths:
+        return []
+    return [r for r in conversations(load([Path(p) for p in paths], minimum=1)) if is_usable(r)]
+
+
+def plan_of(settings: TrainingSection, seed: int) -> Plan:
+    """The plan that a recipe's section means, with the rate that is usual for the method."""
+    fields = settings.model_dump(exclude={"replay", "learning_rate", "grader"})
+    rate = settings.learning_rate or usual_rate(settings.objective, settings.method)
+    return Plan(**fields, learning_rate=rate, seed=seed)
+
+
+def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:
+    """The conversations as trained: the user's own instruction stays, a rule-written one is left for the weights to learn.
+
+    With documents each example comes in two forms, with and without passages before the request, cut where they would leave
+    no room for the answer.
+    """
+    plain = [r for r in records if isinstance(r, Conversation)]
+    if data.retrieve is None:
+        return plain
+    count, grounded = model.renderer.count, []
+    for r in plain:
+        ground = Grounding(model.renderer, model.base.context - count(r.answer_text) - END_TOKENS)
+        grounded.append(replace(r, messages=(*ground(r, r.prompt, data.retrieve(r.prompt_text)), r.messages[-1])))
+    return [form for both in zip(plain, grounded, strict=True) for form in both]
+
+
+def _seconds_for_training(job: Job, results: Sequence[ArmResult], before: General | None) -> float | None:
+    """What `max_minutes` leaves once the measurements after training are put aside."""
+    left = job.seconds_left()
+    if left is None:
+        return None
+    slowest = max((job.seconds.get(f"arm {r.name}", 0.0) for r in results), default=30.0)
+    later = room_for_disturbances(job) + slowest + (before.seconds if before else 0.0) + 10
+    return max(20.0, (left - later) / (1 + curve_share(job)))
+
+
+def _stored(job: Job, trained: Trained, passages: Sequence[Passage], base_name: str) -> str:
+    """The model's blob: trained weights, and the documents that it answers from."""
+    with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+        folder = Path(scratch)
+        trained.save(folder, base_name)
+        if passages:
+            lines = [json.dumps({"text": p.text, "origin": p.origin}, ensure_ascii=False) for p in passages]
+            (folder / "passages.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+        return job.blobs.put_folder(folder)
+
+
+def _hash(records: Sequence[Record]) -> str:
+    return sha256_json([content_hash(r) for r in records])

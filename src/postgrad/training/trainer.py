@@ -1,0 +1,336 @@
+"""One training from records to trained weights: attach, plan, fit into memory, loop, keep the best, detach."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from postgrad.errors import Interrupted, TrainingError
+from postgrad.models.adapters.quantize import Bits
+from postgrad.models.adapters.trained_weights import Trained
+from postgrad.models.device import memory_kept, peak_memory, room_for
+from postgrad.models.language_model import LanguageModel
+from postgrad.models.rendering.render import Rendered, TooLong
+from postgrad.progress import Said, Working
+from postgrad.records import Record
+from postgrad.report.run_report import TrainingPart
+from postgrad.storage import sha256_json
+from postgrad.training.batching import microbatches, steps_of
+from postgrad.training.forward import Forward
+from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
+from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
+from postgrad.training.methods import Attached, MethodSettings, attached
+from postgrad.training.objectives import OBJECTIVES, OPTIONS, Objective, Start
+from postgrad.training.objectives.replay import WithReplay
+from postgrad.training.optimizers import Schedule
+from postgrad.training.parallel import World
+from postgrad.training.rewards import Reward
+from postgrad.training.snapshots import with_snapshots
+from postgrad.training.weight_averaging import best_blend
+from postgrad.training_run import RunFolder
+
+FEWEST_STEPS = 100
+"""A training under time pressure still makes so many steps (if the data has them)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train: the fields of the recipe's section `training` (see there), as plain values."""
+
+    objective: str = "sft"
+    loss: str | None = None
+    beta: float | None = None
+    label_smoothing: float | None = None
+    margin: float | None = None
+    samples: int = 8
+    answer_tokens: int = 256
+    temperature: float = 1.0
+    ratio_clip: float = 0.2
+    repeats: int = 1
+    eval_samples: int = 1
+    method: str = "lora"
+    rank: int = 16
+    alpha: float = 32.0
+    targets: str = "all-linear"
+    rslora: bool = False
+    start: str | None = None
+    bits: Bits | None = None
+    embeddings: bool = False
+    neftune: float = 0.0
+    learning_rate: float = 1e-3
+    schedule: Schedule = "cosine"
+    warmup: float = 0.1
+    optimizer: str = "adamw"
+    weight_decay: float = 0.0
+    batch_size: int = 4
+    epochs: float = 3.0
+    max_steps: int | None = None
+    max_length: int | None = None
+    too_long: TooLong = "error"
+    validations: int = 5
+    validate_every: int | None = None
+    patience: int = 3
+    token_budget: int = 2048
+    recompute: bool = False
+    replay_share: float = 0.1
+    replay_divergence: float = 0.0
+    snapshots: int = 0
+    blend: bool = False
+    seed: int = 0
+    seconds: float | None = None
+    """Train at most about so long; None: as many epochs as planned."""
+
+    @property
+    def method_settings(self) -> MethodSettings:
+        return MethodSettings(
+            self.method,
+            self.rank,
+            self.alpha,
+            self.targets,
+            self.rslora,
+            self.bits,
+            self.embeddings,
+            self.seed,
+            self.start,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished training."""
+
+    trained: Trained
+    part: TrainingPart
+
+
+def train(
+    model: LanguageModel,
+    records: Sequence[Record],
+    validation: Sequence[Record],
+    plan: Plan,
+    folder: RunFolder,
+    identity: dict[str, str],
+    stopped: Callable[[], bool],
+    replay: Sequence[Record] = (),
+    reward: Reward | None = None,
+) -> Working[Outcome]:
+    """Trains; resumes if the folder holds a checkpoint of the same training.
+
+    Args:
+        replay: General records to mix in against forgetting.
+        reward: Grades answers, for objectives that sample them.
+
+    Raises:
+        DataError: records cannot be trained on.
+        UsageError: settings that do not go together.
+        TrainingError: diverged, does not fit into memory, or the folder belongs to another training.
+        Interrupted: `stopped()` turned true or the control file said so; checkpointed.
+    """
+    world = World.of_environment()
+    identity = {**identity, "settings": sha256_json(asdict(replace(plan, seconds=None)))}
+    objective = _objective(model, plan, reward)
+    prepared, held = objective.prepare(records), objective.prepare(validation)
+    if not prepared.examples:
+        raise TrainingError(
+            f"All {len(records)} training examples were dropped as too long.",
+            "Raise training.max_length, or use training.too_long = truncate_prompt.",
+        )
+    if prepared.dropped or prepared.truncated:
+        yield Said(
+            f"{prepared.dropped} training examples dropped and {prepared.truncated} prompts cut because they are too long.",
+            warning=True,
+        )
+    if not predictable(model.base.config):
+        yield Said("The memory that this base model needs cannot be predicted; it is tried.", warning=True)
+    else:
+        refuse_what_cannot_fit(_need(model, plan, objective, prepared.examples), room_for(model.device.kind))
+    with attached(model, plan.method_settings) as method, memory_kept():
+        forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
+        shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
+        yield Said(forward.choose(shown), warning=forward.way == "padded")
+        examples: Sequence[Rendered] = prepared.examples
+        if replay:
+            objective, examples = yield from _with_replay(objective, method, plan, examples, replay)
+        if folder.read_state().get("settings"):
+            refuse_other(folder.read_state()["identity"], identity, str(folder.path))
+        asked = _asked(folder, stopped)
+        start = Start(forward, method, world, folder, identity, plan.token_budget, plan.seed, asked)
+        yield from _begun(objective, examples, held.examples, start)
+        settings = yield from _settings(
+            model, forward, objective, examples, held.examples, plan, folder, identity, world
+        )
+        trainer = Trainer(forward, objective, examples, held.examples, settings, folder, identity, world)
+        if world.leads:
+            folder.write_state("running")
+        if plan.snapshots:
+            yield from with_snapshots(trainer, method, folder, model.base.name, plan.snapshots, stopped)
+        else:
+            yield from trainer.run(stopped)
+        ending = trainer.progress.ending
+        if ending in ("paused", "cancelled"):
+            _left(folder, world, ending == "cancelled")
+            raise Interrupted(
+                f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is kept."
+            )
+        if trainer.token_budget < settings.token_budget:
+            yield Said(
+                f"Memory ran out: microbatches were cut to {trainer.token_budget} tokens; the result is the same.",
+                warning=True,
+            )
+        trainer.use_best()
+        trained, way, peak = method.taken(), forward.way, peak_memory(model.device.kind)
+    progress = trainer.progress
+    words = [objective.in_words(progress.metrics, progress.best_step)]
+    if not objective.validates:
+        words.insert(0, in_words(progress))
+    if plan.blend:
+        trained, said = best_blend(model, trained, objective, held.examples, plan.token_budget)
+        words.append(said)
+    part = _part(model, trainer, plan, settings, len(examples), prepared.truncated + held.truncated, way, peak, words)
+    if world.leads:
+        folder.write_state("succeeded", part=part.model_dump())
+    return Outcome(trained, part)
+
+
+def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:
+    """The plan's objective with the settings that it reads."""
+    options = {name: getattr(plan, name) for name in OPTIONS.get(plan.objective, ())}
+    if reward is not None:
+        options["reward"] = reward
+    return OBJECTIVES[plan.objective](
+        renderer=model.renderer, max_length=plan.max_length, too_long=plan.too_long, **options
+    )
+
+
+def _asked(folder: RunFolder, stopped: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: stopped() or folder.command() is not None
+
+
+def _begun(objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], start: Start) -> Working[None]:
+    """What the objective needs of the starting model; a wish to stop meanwhile is noted in the run's state."""
+    try:
+        yield from objective.begin(start, examples, held)
+    except Interrupted:
+        _left(start.folder, start.world, start.folder.command() == "cancel")
+        raise
+
+
+def _left(folder: RunFolder, world: World, cancelled: bool) -> None:
+    if world.leads:
+        folder.write_state("cancelled" if cancelled else "paused")
+        folder.clear_command()
+
+
+def _with_replay(
+    objective: Objective, method: Attached, plan: Plan, task: Sequence[Rendered], replay: Sequence[Record]
+) -> Working[tuple[Objective, list[Rendered]]]:
+    """The objective and the examples with general ones mixed in."""
+    if plan.replay_divergence and not method.has_base:
+        raise TrainingError(
+            "Replay with a divergence needs the base model beside the trained one, which full fine-tuning has given up.",
+            "Set training.replay_divergence to 0, or take method lora.",
+        )
+    mixing = WithReplay(objective, method, plan.replay_divergence)
+    general = objective.prepare(replay)
+    examples = mixing.mixed(task, general.examples, plan.replay_share)
+    yield Said(
+        f"{len(examples) - len(task)} general examples are mixed in, out of {len(general.examples)}, against forgetting."
+    )
+    return mixing, examples
+
+
+def _need(model: LanguageModel, plan: Plan, objective: Objective, examples: Sequence[Rendered]) -> Need:
+    """What decides the memory of this training."""
+    lengths = sorted((objective.room(e) for e in examples), reverse=True)
+    return Need(
+        model.base.config, plan.method, plan.rank, lengths[0],
+        min(plan.token_budget, objective.units * sum(lengths[: plan.batch_size])),
+        model.device.dtype, plan.recompute, plan.embeddings, plan.optimizer, max(map(objective.sampled, examples)),
+    )  # fmt: skip
+
+
+def _settings(
+    model: LanguageModel,
+    forward: Forward,
+    objective: Objective,
+    examples: Sequence[Rendered],
+    held: Sequence[Rendered],
+    plan: Plan,
+    folder: RunFolder,
+    identity: dict[str, str],
+    world: World,
+) -> Working[Settings]:
+    """The loop's settings; planned once and kept with the run, so that a resumed training has the same."""
+    if kept := folder.read_state().get("settings"):
+        return Settings(**kept)
+    full = _full_steps(plan, objective, len(examples))
+    total = full
+    if plan.seconds is not None:
+        fitting = _fitting_steps(model, forward, objective, examples, held, plan)
+        total = min(full, max(FEWEST_STEPS, fitting))
+        if fitting < total:
+            yield Said(
+                f"Only {max(0, fitting)} steps fit into the time that is left; {total} are made, because fewer teach too little.",
+                warning=True,
+            )
+        elif total < full:
+            yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
+    total = int(world.sum([total if world.leads else 0.0])[0])
+    settings = Settings(
+        total, plan.batch_size, plan.learning_rate, plan.schedule, plan.warmup, plan.optimizer, plan.weight_decay,
+        validate_every=plan.validate_every or max(1, math.ceil(total / plan.validations)), patience=plan.patience,
+        token_budget=plan.token_budget, seed=plan.seed, guess=objective.guess(model.renderer.vocabulary),
+    )  # fmt: skip
+    if world.leads:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.write_state("queued", settings=asdict(settings), identity=identity)
+    return settings
+
+
+def _full_steps(plan: Plan, objective: Objective, examples: int) -> int:
+    """Steps of the plan, had it all the time."""
+    return min(steps_of(examples, plan.batch_size, plan.epochs) * objective.repeats, plan.max_steps or 10**9)
+
+
+def _fitting_steps(
+    model: LanguageModel, forward: Forward, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan
+) -> int:  # fmt: skip
+    """Steps that fit into the time, from a measured forward and backward pass that changes nothing."""
+    drawn = examples[: 2 * plan.batch_size]
+    start = time.perf_counter()
+    sample = objective.batch(drawn, 0) or drawn
+    sampling = time.perf_counter() - start
+    parts = list(microbatches(sample, plan.token_budget))
+    _back(objective, forward, parts[0][:1])  # the first pass also allocates; it does not count
+    start = time.perf_counter()
+    for part in parts:
+        _back(objective, forward, part)
+    speed = sum(objective.room(e) for e in drawn) / (time.perf_counter() - start + sampling / objective.repeats)
+    model.module.zero_grad(set_to_none=True)
+    objective.tally.restore({})
+    step_tokens = plan.batch_size * sum(objective.room(e) for e in examples) / len(examples)
+    validations = plan.validations * sum(objective.room(e) for e in held) * 0.45  # a forward pass costs less than half
+    return int(((plan.seconds or 0) * speed - validations) / step_tokens)
+
+
+def _back(objective: Objective, forward: Forward, part: Sequence[Rendered]) -> None:
+    loss = objective.loss(forward, part)
+    if loss.requires_grad:
+        loss.backward()
+
+
+def _part(
+    model: LanguageModel, trainer: Trainer, plan: Plan, settings: Settings, examples: int, truncated: int,
+    way: Literal["fused", "packed", "padded"], peak: int, words: Sequence[str],
+) -> TrainingPart:  # fmt: skip
+    p = trainer.progress
+    return TrainingPart(
+        objective=plan.objective, method=plan.method, examples=examples, supervised_tokens=p.supervised_tokens, tokens=p.tokens,
+        tokens_per_second=p.tokens / max(p.seconds, 1e-9), peak_memory_bytes=peak, steps=p.step, best_step=p.best_step or p.step,
+        seconds=p.seconds, train_loss=p.train_loss, validation_loss=[] if trainer.objective.validates else p.validation_loss, metrics=p.metrics, truncated=truncated, stopped_because=p.ending,
+        in_words=" ".join(filter(None, words)), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps, "full_steps": _full_steps(plan, trainer.objective, examples), "computed": way},
+        device=model.device.name, dtype=model.device.dtype,
+    )  # fmt: skip

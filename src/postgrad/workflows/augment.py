@@ -1,0 +1,221 @@
+"""More training examples: the split as `run` makes it, a method over the training part, a judge, and two files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from postgrad.data.augment import ASKING, METHODS
+from postgrad.data.augment.keep import WINDOWS, Agree, Augmented, keep
+from postgrad.data.augment.method import Ask, Refused, to_row
+from postgrad.data.split.synthetic import is_synthetic
+from postgrad.errors import UsageError
+from postgrad.evaluation import arms
+from postgrad.evaluation.measure import Answers, answer
+from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.retrieval import Index
+from postgrad.evaluation.written_prompt import write_system_prompt
+from postgrad.models.remote.client import Asking, Budget, RemoteModel, parse_remote
+from postgrad.progress import Said, Stage, Working
+from postgrad.records import Message, Record
+from postgrad.steps.context import Job
+from postgrad.steps.divide import divide
+from postgrad.steps.read import checked_records, held_out_files
+from postgrad.storage import check_writable, write_atomic
+
+PAIRS_SHOWN = 4
+"""Nearest examples that the judge is shown before it answers a made request."""
+JUDGED_ORIGINALS = 20
+"""So many of the user's own examples are answered too: a judge that fails on them proves nothing."""
+TEXT_AGREEMENT = 0.5
+"""From this score on an answer in free text agrees; labels and JSON must be equal."""
+WARMTH = 0.9
+"""Temperature at which a teacher writes; it judges at 0."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `postgrad augment` made.
+
+    Attributes:
+        augmented: Kept and refused.
+        out: The file of kept records.
+        aside: The file of refused ones with their reasons; None where there are none.
+        originals: Training records that were offered.
+        judge: Of the user's own examples, how many the judge answered rightly, and how many it was asked; None without one.
+        spent: The remote teacher's usage; None for noise and local teachers.
+    """
+
+    augmented: Augmented
+    out: Path
+    aside: Path | None
+    originals: int
+    judge: tuple[int, int] | None
+    spent: dict[str, Any] | None
+
+
+def augment(
+    job: Job, paths: Sequence[Path], out: Path, method: str, times: int, teacher: str | None = None, key_env: str | None = None, budget: Budget | None = None
+) -> Working[Made]:  # fmt: skip
+    """Makes records from the training part, and writes the good ones to `out`.
+
+    Args:
+        job: Its recipe's `data` and `seed` say how the data is read and split; give the same to `run`.
+        paths: The data.
+        out: JSONL; what was refused stands beside it with `.refused` in its name.
+        method: A name in `METHODS`.
+        times: Proposals for each training record.
+        teacher: `URL#MODEL`, or a local model; needed by the methods that ask.
+        key_env: Environment variable with the remote teacher's key.
+        budget: What the remote teacher may cost.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    asking = method in ASKING
+    if method not in METHODS:
+        raise UsageError(f"There is no method {method!r}.", f"The methods: {', '.join(METHODS)}.")
+    if asking != (teacher is not None):
+        wish = "Name one: --teacher URL#MODEL, or --teacher smollm2-135m-instruct" if asking else "Leave --teacher out."
+        raise UsageError(f"The method {method!r} {'needs a' if asking else 'has no'} teacher.", wish)
+    check_writable(out.parent)
+    seed = job.recipe.seed
+    remote = (
+        RemoteModel(*parse_remote(teacher), key_env=key_env, budget=budget) if teacher and "://" in teacher else None
+    )
+
+    yield Stage("data", "Reading, checking and splitting the examples")
+    _, _, kept = yield from checked_records(job, paths)
+    held_files = yield from held_out_files(job)
+    parts = yield from divide(job.recipe.data, seed, kept, held_files)
+    originals = [r for r in parts.train if not is_synthetic(r)]
+    known = [r for r in parts.train if is_synthetic(r)]
+    held = [*parts.validation, *parts.test]
+    yield Said(f"{len(originals)} training records are offered; the {len(held)} that validate and test are not.")
+
+    yield Stage("augment", f"Making records: {method}")
+    ask, judge_ask = (None, None) if teacher is None else _asks(job, method, teacher, remote, originals, seed)
+    proposals = yield from METHODS[method](originals, times, seed, ask, teacher)
+    judge, agree, agreement = None, None, 1.0
+    if judge_ask is not None:
+        yield Stage("judge", "Answering what was made, to see whether the answers still fit")
+        agree, agreement = _judge(originals, judge_ask)
+        sample = originals[:: max(1, len(originals) // JUDGED_ORIGINALS)][:JUDGED_ORIGINALS]
+        found = [f for f in (yield from agree(sample)) if f is not None]
+        judge = sum(score >= agreement for score, _ in found), len(found)
+        weak = judge[0] < 0.5 * judge[1]
+        yield Said(
+            f"The teacher answers {judge[0]} of {judge[1]} of your own examples rightly"
+            + ("; it refuses much that is good, and what it passes proves little." if weak else "."),
+            warning=weak,
+        )
+    made = yield from keep(proposals, originals, held, WINDOWS[method], known=known, agree=agree, agreement=agreement)
+    write_atomic(out, "".join(json.dumps(to_row(p.record), ensure_ascii=False) + "\n" for p in made.kept))
+    aside = _keep_aside(out, made.refused, originals)
+    return Made(made, out, aside, len(originals), judge, _spent(remote))
+
+
+def _spent(remote: RemoteModel | None) -> dict[str, Any] | None:
+    if remote is None:
+        return None
+    used = {key: value for key, value in asdict(remote.usage).items() if not key.startswith("reserved")}
+    return {**used, "usd": remote.usd}
+
+
+def _keep_aside(out: Path, refused: Sequence[Refused], originals: Sequence[Record]) -> Path | None:
+    """What was not taken, a line each: the reason, the record if there is one, and where it came from."""
+    path = out.with_name(f"{out.stem}.refused.jsonl")
+    if not refused:
+        path.unlink(missing_ok=True)
+        return None
+    lines = [
+        {
+            "reason": r.reason, "why": r.why, "of": [str(originals[i].source) for i in r.originals],
+            **(to_row(r.record) if r.record else {}),
+        }
+        for r in refused
+    ]  # fmt: skip
+    return write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def _judge(originals: Sequence[Record], ask: Ask) -> tuple[Agree, float]:
+    """Asks with the instruction and the nearest examples, never with those that a record was made from."""
+    choice = choose_metric(originals)
+    system = write_system_prompt(originals, choice.kind)
+    index = Index([r.prompt_text for r in originals])
+
+    def messages(record: Record) -> tuple[Message, ...]:
+        near = [originals[i] for i in index.search(record.prompt_text, PAIRS_SHOWN + 3)]
+        sources = set(_sources(record))
+        near = [r for r in near if r.prompt_text not in sources][:PAIRS_SHOWN]
+        return arms.few_shot(system, near[::-1]).ask(record)
+
+    def _sources(record: Record) -> list[str]:
+        from postgrad.data.split.synthetic import MARK, origin_hash
+
+        of = record.meta.get(MARK, {}).get("of", [])
+        known = {of} if isinstance(of, str) else set(of)
+        return [r.prompt_text for r in originals if origin_hash(r) in known] + [record.prompt_text]
+
+    def agree(records: Sequence[Record]) -> Working[list[tuple[float, str] | None]]:
+        answers = yield from ask([messages(r) for r in records])
+        return [
+            None if a is None else (float(choice.primary(a, r.answer_text)), a)
+            for a, r in zip(answers, records, strict=True)
+        ]
+
+    return agree, TEXT_AGREEMENT if choice.kind == "generation" else 1.0
+
+
+def _asks(
+    job: Job, method: str, teacher: str, remote: RemoteModel | None, originals: Sequence[Record], seed: int
+) -> tuple[Ask, Ask]:
+    """The teacher that writes, and the same teacher that judges."""
+    asked, answered = (
+        [len(t) for t in texts] for texts in ([r.prompt_text for r in originals], [r.answer_text for r in originals])
+    )
+    written = _room(asked) + (_room(answered) if method == "examples" else 0)
+    if remote is not None:
+        return _remote(job, remote, Asking(written, WARMTH, seed=seed)), _remote(job, remote, Asking(_room(answered)))
+    return _local(job, teacher, written, _room(answered), seed)
+
+
+def _remote(job: Job, model: RemoteModel, asking: Asking) -> Ask:
+    def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
+        answers = yield from model.answer(prompts, asking, job.stopped)
+        return [None if a is None else a.text for a in answers]
+
+    return ask
+
+
+def _room(letters: Sequence[int]) -> int:
+    """Tokens for a text like most of these: letters are at least twice as many in the tongues that models write."""
+    return min(1024, sorted(letters)[int(0.95 * (len(letters) - 1))] // 2 + 32)
+
+
+def _local(job: Job, teacher: str, written: int, answered: int, seed: int) -> tuple[Ask, Ask]:
+    from postgrad.models.generation.generate import Decoding
+    from postgrad.models.language_model import load_model
+
+    model = load_model(teacher)
+
+    def asking(decoding: Decoding) -> Ask:
+        answers = Answers.open(job.store, model.base.hash, None, decoding, model.device.dtype)
+
+        def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
+            ids = [model.renderer.prompt_ids(p) for p in prompts]
+            longest = max(map(len, ids), default=0)
+            if longest + decoding.max_new_tokens > model.base.context:
+                raise UsageError(
+                    f"A prompt of {longest} tokens and {decoding.max_new_tokens} for the answer do not fit into the {model.base.context} of {model.name}.",
+                    "Take a teacher with a longer context.",
+                )
+            found = yield from answer(model, ids, decoding, answers, job.stopped)
+            return [c.text for c in found]
+
+        return ask
+
+    return asking(Decoding(written, WARMTH, 0.95, seed)), asking(Decoding(answered))

@@ -1,0 +1,217 @@
+"""The story of `postgrad check`: read, compare with what was given besides, find every fault, say what to do first."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from postgrad import __version__
+from postgrad.checks import CHECKS, checking, refuse_unknown
+from postgrad.checks.support.advice import ADVICE
+from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
+from postgrad.checks.support.prepare import repaired
+from postgrad.checks.support.redaction import Places, redact
+from postgrad.checks.support.secret_kinds import SECRET_KINDS
+from postgrad.data.load import Loaded, load
+from postgrad.findings import Checked, Context, Finding
+from postgrad.progress import Progress, Said, Stage, Working
+from postgrad.records import Record
+from postgrad.report.run_report import CheckReport, FindingPart, LookPart
+
+HIDDEN = (*SECRET_KINDS, *PERSONAL)
+"""What is masked in everything that is shown."""
+SHOWN = 20
+"""Records of each finding that the report names; `details` has the full counts."""
+_DETAIL = 200
+"""Entries of a table among a finding's details that the report keeps."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `postgrad check` was asked.
+
+    Attributes:
+        paths: The files to look at.
+        production: Files of requests seen in production.
+        base: Count tokens as this model does.
+        surprise: Also let the base model read every answer (imports torch).
+        benchmarks: Look for leakage into the general benchmarks; a folder of them, or "" for those at hand.
+        accept: Checks whose errors are accepted and whose repairs are not made.
+        repair: Checks whose repairs are made although they are not safe unasked.
+    """
+
+    paths: tuple[Path | str, ...]
+    input: Sequence[str] | None = None
+    output: Sequence[str] | None = None
+    production: tuple[Path | str, ...] = ()
+    base: str | None = None
+    surprise: bool = False
+    benchmarks: str | None = None
+    accept: tuple[str, ...] = ()
+    repair: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """The records as read and as mended, and the report about them."""
+
+    loaded: Loaded
+    checked: Checked
+    report: CheckReport
+
+
+def check(request: Request, stopped: Callable[[], bool] = lambda: False) -> Working[CheckOutcome]:
+    """Runs every check.
+
+    Raises:
+        DataError: the files cannot be read.
+        UsageError: a name that is no check's.
+    """
+    refuse_unknown((*request.accept, *request.repair))
+    yield Stage("reading", "Reading")
+    started = time.monotonic()
+    loaded = load(request.paths, input_column=request.input, output_column=request.output, minimum=1)
+    yield Said(loaded.explanation)
+    for note in loaded.notes:
+        yield Said(note, warning=True)
+    seconds = {"reading": time.monotonic() - started}
+    context = yield from _context(request)
+    yield Stage("checks", f"Checking {len(loaded.records):,} records")
+    findings: list[Finding] = []
+    running = checking(loaded.records, context)
+    for done, (name, found, took) in enumerate(running, 1):
+        findings += found
+        seconds[name] = took
+        yield Progress(done, len(CHECKS), "checks", name)
+    checked = repaired(loaded.records, findings, accept=request.accept, also=request.repair)
+    report = report_on(request, loaded, checked, seconds, context)
+    return CheckOutcome(loaded, checked, report)
+
+
+def _context(request: Request) -> Working[Context]:
+    """What the checks may compare with."""
+    context = Context()
+    if request.production:
+        seen = load(request.production, minimum=1)
+        yield Said(f"{len(seen.records):,} requests from production. {seen.explanation}")
+        context = replace(context, production=seen.records)
+    if request.benchmarks is not None:
+        context = replace(context, benchmarks=benchmark_questions(request.benchmarks))
+    if request.base is not None:
+        from postgrad.models.base_models import find_model
+        from postgrad.models.rendering.render import load_renderer
+
+        model = find_model(request.base)
+        renderer = load_renderer(model.folder, model.context)
+        context = replace(context, count_tokens=renderer.count, context_length=model.context)
+        if request.surprise:
+            context = replace(context, surprise=_reader(request.base))
+    return context
+
+
+def _reader(base: str) -> Callable[[Sequence[Record]], list[float]]:
+    def surprise(records: Sequence[Record]) -> list[float]:
+        from postgrad.models.base_models import find_model
+        from postgrad.models.generation.likelihood import answer_losses
+        from postgrad.models.language_model import LanguageModel
+
+        return answer_losses(LanguageModel(find_model(base)), records)
+
+    return surprise
+
+
+def benchmark_questions(folder: str) -> Callable[[], Iterable[tuple[str, str]]]:
+    """The questions of the general benchmarks, from a folder or from those at hand."""
+
+    def questions() -> Iterable[tuple[str, str]]:
+        from postgrad.evaluation.forgetting import READERS, ROWS_OF, load_benchmarks
+
+        files = [n for n in READERS if n not in ROWS_OF and (not folder or (Path(folder) / f"{n}.jsonl").exists())]
+        loaded, _ = load_benchmarks(files, 10**9, Path(folder) if folder else None)
+        for benchmark in loaded:
+            for item in benchmark.items:
+                yield benchmark.name, item.answered
+
+    return questions
+
+
+def report_on(
+    request: Request, loaded: Loaded, checked: Checked, seconds: dict[str, float], context: Context
+) -> CheckReport:
+    """The report of what was found."""
+    taken = Counter(d.check for d in checked.dropped)
+    changed = Counter(c.check for c in checked.changed)
+    done = {*taken, *changed}
+    repairable = {
+        f.check: len({r.index for r in f.repairs}) for f in checked.findings if f.repairs and f.check not in done
+    }
+    return CheckReport(
+        created=datetime.now(UTC).isoformat(timespec="seconds"), postgrad_version=__version__, files=[str(p) for p in request.paths],
+        shape=loaded.shape, explanation=loaded.explanation, notes=list(loaded.notes), read=checked.read, kept=len(checked.kept),
+        taken_out=dict(taken), changed=dict(changed), repairable=repairable, summary=summary(checked, request.accept),
+        first=[_look(f, r, e) for f, r, e in checked.worst(3)], findings=[finding_part(checked, f) for f in checked.findings],
+        token_histogram=_histogram(checked, context), seconds={name: round(took, 2) for name, took in seconds.items()},
+    )  # fmt: skip
+
+
+def finding_part(checked: Checked, finding: Finding, shown: int = SHOWN) -> FindingPart:
+    """A finding as reports keep it."""
+    return FindingPart(
+        check=finding.check, severity=finding.severity, count=finding.count, sentence=finding.sentence,
+        examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in finding.indices[:shown]],
+        evidence=list(finding.evidence[:shown]), advice=ADVICE.get(finding.check, ""), details={k: _bounded(v) for k, v in finding.details.items()},
+    )  # fmt: skip
+
+
+def _bounded(value: object) -> object:
+    """A detail, with long tables and lists cut to what a reader looks at; counts stay whole."""
+    if isinstance(value, dict) and len(value) > _DETAIL:
+        return {**dict(list(value.items())[:_DETAIL]), "…": f"{len(value) - _DETAIL} more"}
+    if isinstance(value, list | tuple) and len(value) > _DETAIL:
+        return [*value[:_DETAIL], f"… {len(value) - _DETAIL} more"]
+    return value
+
+
+def _look(finding: Finding, record: Record, evidence: str) -> LookPart:
+    """The record with personal data and secrets masked: the page is there to be passed on."""
+    source, places = record.source, Places()
+    return LookPart(
+        check=finding.check, file=source.file, line=source.line, prompt=redact(record.prompt_text, places, HIDDEN),
+        answer=redact(record.answer_text, places, HIDDEN), evidence=evidence or finding.sentence,
+    )  # fmt: skip
+
+
+def summary(checked: Checked, accept: Iterable[str] = ()) -> str:
+    """One or two sentences: may this be trained on, and what comes first."""
+    errors = checked.errors(accept)
+    warnings = [f for f in checked.findings if f.severity == "warning"]
+    kept = f"{len(checked.kept):,} of {checked.read:,} records can be used"
+    if errors:
+        return f"Do not train on this yet: {errors[0].sentence} {kept}."
+    if not warnings:
+        return f"Nothing stands in the way of training: {kept}."
+    concerned = len({i for f in warnings for i in f.indices})
+    records = "1 record" if concerned == 1 else f"{concerned:,} records"
+    many = (
+        f"{len(warnings)} warnings, which concern {records}"
+        if len(warnings) > 1
+        else f"one warning, which concerns {records}"
+    )
+    many = many if concerned else many.partition(",")[0]
+    return f"Can be trained on, but look first at {many}: {warnings[0].sentence} {kept}."
+
+
+def _histogram(checked: Checked, context: Context, bins: int = 16, most: int = 5_000) -> list[tuple[int, int]]:
+    """Lengths in tokens where a model was named, of an even sample: (upper edge, records)."""
+    if context.count_tokens is None or not checked.kept:
+        return []
+    step = -(-len(checked.kept) // most)
+    count = context.count_tokens
+    lengths = [count(r.prompt_text) + count(r.answer_text) for r in checked.kept[::step]]
+    width = max(1, -(-max(lengths) // bins))
+    tops = Counter((max(n, 1) - 1) // width for n in lengths)
+    return [((k + 1) * width, tops[k]) for k in range(max(tops) + 1)]

@@ -1,0 +1,67 @@
+"""`postgrad compare` for two models: both are measured on the same examples, then compared like two reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from postgrad.decision.change import MARGIN
+from postgrad.errors import UsageError
+from postgrad.progress import Stage, Working
+from postgrad.recipe import Recipe
+from postgrad.registry import Catalogue
+from postgrad.report.comparison import CompareReport
+from postgrad.report.run_report import Report
+from postgrad.steps.compared_runs import Origin, Side, origin_of, read_side
+from postgrad.steps.context import Job
+from postgrad.steps.evaluate_report import Request
+from postgrad.steps.named_models import Named, base_label, named_models
+from postgrad.workflows.compare import compared
+from postgrad.workflows.evaluate import evaluate
+
+
+def compare_models(
+    recipe: Recipe, a: str, b: str, data: Sequence[Path], out: Path, *,
+    margin: float = MARGIN, stopped: Callable[[], bool] = lambda: False,
+) -> Working[CompareReport]:  # fmt: skip
+    """Two models on the same examples: measures both, then compares; leaves the evaluation's report in `out` too.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    models = [named_models([name], Catalogue())[0] for name in (a, b)]
+    if models[0] == models[1]:
+        raise UsageError(f"{a!r} and {b!r} are the same model.", "Name two different ones.")
+    report = yield from evaluate(Request(recipe, data, [a, b]), out, stopped)
+    job = Job(recipe, stopped)
+    sides: list[Side] = []
+    for model in models:
+        arm = _arm_of(report, model)
+        sides.append(replace(read_side(str(out), arm, arm), origin=_model_origin(job, model)))
+    yield Stage("compare", "Pairing the examples")
+    return (yield from compared(sides[0], sides[1], out, None, margin))
+
+
+def _arm_of(report: Report, model: Named) -> str:
+    """The arm that stands for a model: of a base the one with the best score."""
+    if model.entry is not None:
+        return f"{model.entry.id}+rag" if model.grounded else model.entry.id
+    mine = [arm for arm in report.arms if arm.name.endswith(f" @ {base_label(model.base)}")]
+    return max(mine, key=lambda arm: arm.score).name
+
+
+def _model_origin(job: Job, model: Named) -> Origin:
+    """What a model was made of: its run's report where one is kept, else its entry in the registry."""
+    entry = model.entry
+    if entry is None:
+        return {"model": {"base": model.base}}
+    if entry.report:
+        return origin_of(Report.model_validate_json(job.blobs.get_bytes(entry.report)))
+    facts = {
+        "base": entry.base,
+        "method": entry.method,
+        "weights": entry.blob,
+        "instruction": entry.details.get("system_prompt"),
+    }
+    return {"data": {"hash": entry.data_hash}, "model": facts}

@@ -1,0 +1,91 @@
+"""The short story of a fine-tuning job: the client's files in, a trained blob out; who asked for it registers it.
+
+Unlike `postgrad train` it trains on every example that the client sent for training: nothing is kept for validation
+unless a second file is given. It goes on from its own folder alone, so that an earlier job's result is never taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postgrad.data.load import Loaded, data_hash, load
+from postgrad.errors import DataError
+from postgrad.findings import Checked
+from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
+from postgrad.records import Record
+from postgrad.steps.context import Job
+from postgrad.steps.read import checked_records
+from postgrad.steps.result_lines import keep_trace
+from postgrad.steps.trainable_records import WANTED, Wanted
+from postgrad.steps.training import Result, plan_of, trained_model
+from postgrad.training_run import RunFolder
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a job read: for its report."""
+
+    loaded: Loaded
+    checked: Checked
+    train: Sequence[Record]
+    validation: Sequence[Record]
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What the registry needs to know besides the name, and what the report speaks of."""
+
+    result: Result
+    base_hash: str
+    template: str
+    data_hash: str
+    dtype: str
+    trace: str
+    material: Material
+
+
+class ValidationFileError(DataError):
+    """The validation file cannot be used."""
+
+
+def fine_tune(
+    recipe: Recipe, training: Path, validation: Path | None, folder: RunFolder, stopped: Callable[[], bool]
+) -> Working[FineTuned]:
+    """Reads, checks, trains, stores; begun again with the same folder it goes on.
+
+    Args:
+        recipe: `data`, `training`, `base` and `seed` are read.
+
+    Raises:
+        PostgradError: with one clear message; `ValidationFileError` where the second file is at fault.
+    """
+    job = Job(recipe, stopped)
+    yield Stage("data", "Reading and checking the examples")
+    wanted = WANTED[recipe.training.objective]
+    loaded, checked, _ = yield from checked_records(job, [training])
+    train = wanted.trainable(checked.kept)
+    if left_out := len(checked.kept) - len(train):
+        yield Said(f"{left_out} examples have no answer to learn and are left out.", warning=True)
+    held = _validation(wanted, validation) if validation else []
+
+    yield Stage("model", f"Loading the base model {recipe.base}")
+    model = yield from job.load()
+
+    yield Stage("training", "Training")
+    plan = plan_of(recipe.training, recipe.seed)
+    result = yield from trained_model(job, model, train, held, plan, folder=folder, begin="folder")
+    return FineTuned(
+        result, model.base.hash, model.renderer.fingerprint, data_hash([*train, *held]), model.device.dtype,
+        keep_trace(job, [*train, *held]),
+        Material(loaded, checked, train, held),
+    )  # fmt: skip
+
+
+def _validation(wanted: Wanted, path: Path) -> list[Record]:
+    try:
+        return wanted.trainable(wanted.read(load([path], minimum=1).records))
+    except DataError as error:
+        raise ValidationFileError(error.message, error.mend) from error

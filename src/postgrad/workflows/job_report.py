@@ -1,0 +1,126 @@
+"""What stands behind a fine-tuning job: its report, with as much measured as was asked for.
+
+Without a wish it costs nothing: what was read and found, and how the training went. With one, the base and the fine-tuned
+model answer the validation file alike, and general ability is measured before and after.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import postgrad
+from postgrad.data.load import data_hash
+from postgrad.decision.power import smallest_resolvable_difference
+from postgrad.evaluation import arms as ways
+from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.measures import ArmResult
+from postgrad.progress import Said, Working
+from postgrad.recipe import Recipe, merged
+from postgrad.records import Conversation, Record, content_hash
+from postgrad.report.run_report import ForgettingPart, Report, TaskPart, VerdictPart
+from postgrad.steps.arms import answered
+from postgrad.steps.conclude import conclude, data_part
+from postgrad.steps.context import Job
+from postgrad.steps.forgetting import General, benchmark_scores, forgetting
+from postgrad.steps.metric_resources import means_of
+from postgrad.steps.read import Data
+from postgrad.workflows.fine_tune import FineTuned, Material
+
+MOST = 60
+"""Validation examples that are answered; the shares are of these."""
+FLATTERED = (
+    "Scores are on the validation file. It also chose the training's best step, which flatters the fine-tuned model a little: "
+    "keep examples that no job has seen for a decision that matters."
+)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a job's report is to hold besides the training.
+
+    Attributes:
+        compare: Base against fine-tuned on the validation file.
+        general: The forgetting test.
+    """
+
+    compare: bool = False
+    general: bool = False
+
+
+def job_report(recipe: Recipe, done: FineTuned, wishes: Wishes, stopped: Callable[[], bool]) -> Working[Report]:
+    """Makes a job's report.
+
+    Raises:
+        PostgradError: what was asked for could not be measured.
+        Interrupted: `stopped()` turned true; answers so far are kept.
+    """
+    material, job = done.material, Job(merged(recipe, {"evaluation.general": wishes.general}), stopped)
+    comparable = [r for r in material.validation if isinstance(r, Conversation)]
+    if wishes.compare and not comparable:
+        yield Said("There is no validation file with answers, so the model was compared with nothing.", warning=True)
+    if (wishes.compare and comparable) or wishes.general:
+        return (yield from _measured(job, done, comparable if wishes.compare else [], wishes))
+    return _plain(job, done, None)
+
+
+def _measured(job: Job, done: FineTuned, comparable: Sequence[Conversation], wishes: Wishes) -> Working[Report]:
+    model = yield from job.load()
+    chosen = sorted(comparable, key=content_hash)[:MOST]
+    choice = choose_metric(comparable, job.recipe.evaluation.metric, means_of(job)) if chosen else None
+    data = _data(job, done.material, chosen, choice)
+    results: list[ArmResult] = []
+    before: General | None = None
+    after: General | None = None
+    tuned = ways.fine_tuned(job.recipe.data.system_prompt)
+    base = replace(tuned, name="base", trained=False, note="The base model, asked exactly as the fine-tuned one.")
+    for arm in (base, tuned):
+        blob = done.result.blob if arm.trained else None
+        model.use(done.result.trained if arm.trained else None, blob)
+        if chosen:
+            results.append((yield from answered(job, model, data, arm, chosen, blob)))
+            yield Said(f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(chosen)} validation examples.")
+        if wishes.general:
+            scores = yield from benchmark_scores(job, model, blob)
+            before, after = (scores, None) if before is None else (before, scores)
+    general = forgetting(job, before, after)
+    if not chosen:
+        return _plain(job, done, general[0])
+    report = conclude(job, model, data, results, general, done.result)
+    verdict = report.verdict.model_copy(update={"reasons": [*report.verdict.reasons, FLATTERED]})
+    return report.model_copy(update={"verdict": verdict})
+
+
+def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
+    """The report of a training that was compared with nothing."""
+    part = done.result.part
+    sentence = "The model was trained; it was compared with nothing, so nothing is known yet of how much better it is."
+    mend = "Give a validation_file and `report: true` (extra_body): base and fine-tuned model then answer it alike."
+    return Report(
+        name=job.recipe.name or "job", created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        postgrad_version=postgrad.__version__, seed=job.recipe.seed,
+        task=TaskPart(kind=_kind(done.material.train), metric="loss", why="Nothing was compared: the training's own loss is shown."),
+        data=data_part(_data(job, done.material, done.material.validation, None)).model_copy(update={"test": 0, "validation": len(done.material.validation)}),
+        system_prompt=job.recipe.data.system_prompt or "", forgetting=general, training=part,
+        verdict=VerdictPart(recommendation="cannot_tell", sentence=sentence, reasons=[mend, part.in_words]),
+        machine={"device": part.device, "dtype": part.dtype, "python": platform.python_version()},
+        seconds={"training": round(done.result.seconds, 1)},
+    )  # fmt: skip
+
+
+def _data(job: Job, material: Material, test: Sequence[Record], choice: Any) -> Data:
+    """What the last chapter speaks of: the validation file in the place of a test part."""
+    system: Any = job.recipe.data.system_prompt
+    return Data(
+        job.recipe.name or "job", material.loaded, material.checked, tuple(material.train), tuple(material.validation), tuple(test),
+        choice, system or "", bool(system), smallest_resolvable_difference(max(2, len(test))), data_hash([*material.train, *test]), (),
+    )  # fmt: skip
+
+
+def _kind(records: Sequence[Record]) -> Any:
+    """A word of the report's for what was trained on."""
+    names = {"Preference": "preference", "Task": "reinforcement"}
+    return names.get(type(records[0]).__name__, "generation") if records else "generation"

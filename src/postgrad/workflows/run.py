@@ -1,0 +1,113 @@
+"""The whole story in one readable function: examples in, verdict out, model registered. Read this first.
+
+`run` is a generator: it yields what a terminal, a server or a studio shows, and returns the report. Each stage's result is
+kept under the hash of its inputs, so the same command again redoes only what changed. What a stage does in detail stands
+in `steps/`, what it is made of in the stage's own folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from postgrad.pages.report_page import write_report
+from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
+from postgrad.report.redaction import line_without_texts, without_texts
+from postgrad.report.results import write_results
+from postgrad.report.run_report import Report
+from postgrad.steps.advice import advised
+from postgrad.steps.arm_race import race
+from postgrad.steps.arms import fine_tuned_arms, measure_arms, untrained_arms
+from postgrad.steps.automation import automation
+from postgrad.steps.before_training import before_training
+from postgrad.steps.conclude import conclude, register
+from postgrad.steps.context import Job
+from postgrad.steps.forgetting import benchmark_scores, forgetting
+from postgrad.steps.learning_curve import learning_curve
+from postgrad.steps.prompt_proposer import check_proposer
+from postgrad.steps.read import read_and_check
+from postgrad.steps.remote_arms import measure_remotes
+from postgrad.steps.remote_models import remote_arms
+from postgrad.steps.request_kinds import kinds_part, production_requests
+from postgrad.steps.result_lines import result_lines
+from postgrad.steps.robustness import disturbances
+from postgrad.steps.time_budget import usual_limit
+from postgrad.steps.training import train_model
+from postgrad.storage import check_writable, home
+
+
+def run(
+    recipe: Recipe, paths: Sequence[Path], out: Path, stopped: Callable[[], bool] = lambda: False
+) -> Working[Report]:
+    """The main job.
+
+    Args:
+        recipe: All settings.
+        paths: The user's files.
+        out: Folder for `report.json`, `report.html` and `results.jsonl`.
+        stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    check_writable(home())
+    check_writable(out)
+    job = Job(recipe, stopped)
+    remotes = remote_arms(job)
+    check_proposer(job)
+
+    yield Stage("data", "Reading, checking and splitting the examples")
+    production = yield from production_requests(job)
+    data = yield from read_and_check(job, paths)
+    yield from usual_limit(job, data)
+
+    yield Stage("model", f"Loading the base model {recipe.base}")
+    model = yield from job.load()
+
+    yield Stage("arms", "Measuring the ways that need no training")
+    arms = ways = yield from untrained_arms(job, model, data)
+    results = yield from race(job, data, arms, partial(measure_arms, job, model))
+    results += yield from measure_remotes(job, model, data, remotes, results)
+    early = yield from before_training(job, model, data, results)
+    trains = job.trains and early.stop is None
+
+    before = None
+    if recipe.evaluation.general and trains:
+        yield Stage("general", "Measuring general ability before training")
+        before = yield from benchmark_scores(job, model, None, data.train)
+
+    trained = after = None
+    if trains:
+        yield Stage("training", "Training")
+        trained = yield from train_model(job, model, data, results, before)
+
+        yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
+        model.use(trained.trained, trained.blob)
+        arms = fine_tuned_arms(job, data)
+        ways = [*ways, *arms]
+        results += yield from measure_arms(job, model, data, arms, trained.blob)
+        if before is not None:
+            yield Stage("forgetting", "Measuring general ability after training")
+            after = yield from benchmark_scores(job, model, trained.blob, data.train)
+
+    yield Stage("automation", "Measuring what could be answered without a person")
+    rate = yield from automation(job, model, data, arms, results, trained.blob if trained else None)
+
+    disturbed = yield from disturbances(job, model, data, ways, results, trained)
+    curve = yield from learning_curve(job, model, data, results, trained)
+
+    yield Stage("verdict", "Judging")
+    kinds = yield from kinds_part(job, data, results, production)
+    report = conclude(job, model, data, results, forgetting(job, before, after), trained, rate, early)
+    report = advised(job, report, curve, kinds, disturbed)
+    if trained is not None:
+        report = register(job, model, data, trained, report)
+    lines = result_lines(data.test, results, data.groups)
+    if not recipe.texts:
+        report, lines = without_texts(report), map(line_without_texts, lines)
+    write_report(report, out)
+    write_results(lines, out)
+    yield Said(report.verdict.sentence)
+    return report

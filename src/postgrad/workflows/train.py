@@ -1,0 +1,98 @@
+"""The short story: examples or raw text in, a registered model out; nothing is compared. `postgrad train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postgrad.data.documents.raw_texts import hold_out, load_texts
+from postgrad.data.load import data_hash
+from postgrad.errors import UsageError
+from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
+from postgrad.records import Record
+from postgrad.registry import Catalogue
+from postgrad.registry.catalogue import ModelEntry
+from postgrad.steps.context import Job
+from postgrad.steps.divide import divide
+from postgrad.steps.read import checked_records, held_out_files
+from postgrad.steps.result_lines import keep_trace
+from postgrad.steps.training import Result, plan_of, trained_model
+from postgrad.storage import check_writable, home
+from postgrad.training.parallel import World
+from postgrad.training_run import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What `postgrad train` made; only the first of several processes registers it."""
+
+    entry: ModelEntry | None
+    result: Result
+
+
+def train_only(
+    recipe: Recipe, paths: Sequence[Path], folder: Path | None = None,
+    begin: str = "", stopped: Callable[[], bool] = lambda: False,
+) -> Working[TrainedModel]:  # fmt: skip
+    """Reads, checks, trains, registers.
+
+    Args:
+        recipe: `data`, `training`, `base`, `name`, `seed` and `max_minutes` are read.
+        paths: Training data.
+        folder: Where checkpoints and the control file lie; named after the training when None.
+        begin: `resume` refuses to begin anew, `fresh` throws away what an earlier run kept; "" goes on if it can.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    check_writable(home())
+    world = World.of_environment()  # before the model is loaded: each process has a device of its own
+    job = Job(recipe, stopped)
+    yield Stage("data", "Reading and checking the examples")
+    train, held = yield from (_texts if recipe.training.objective == "pretrain" else _conversations)(job, paths)
+    yield Said(f"{len(train)} to train on, {len(held)} to validate on.")
+    run = RunFolder(folder) if folder else None
+
+    yield Stage("model", f"Loading the base model {recipe.base}")
+    model = yield from job.load()
+
+    yield Stage("training", "Training")
+    plan = plan_of(recipe.training, recipe.seed)
+    result = yield from trained_model(
+        job, model, train, held, plan, seconds=job.seconds_left(), folder=run, begin=begin
+    )
+    if not world.leads:
+        return TrainedModel(None, result)
+    entry = Catalogue().add(
+        name=job.model_name(Path(paths[0]).stem), base=recipe.base, base_hash=model.base.hash, method=recipe.training.method,
+        blob=result.blob, template=model.renderer.fingerprint, data_hash=data_hash([*train, *held]), report=None,
+        details={
+            "system_prompt": recipe.data.system_prompt, "passages": 0, "dtype": model.device.dtype,
+            "trace": None if recipe.training.objective == "pretrain" else keep_trace(job, [*train, *held]),
+            "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
+        },
+    )  # fmt: skip
+    return TrainedModel(entry, result)
+
+
+def _conversations(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+    """A part of the training data validates where no file is given for it; a test part is only kept away from training."""
+    _, _, kept = yield from checked_records(job, paths)
+    held = yield from held_out_files(job)
+    parts = yield from divide(job.recipe.data, job.recipe.seed, kept, held, test=False)
+    return list(parts.train), list(parts.validation)
+
+
+def _texts(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+    data = job.recipe.data
+    if data.test_files:
+        raise UsageError("Raw text has no test part.", "Leave --test out.")
+    texts = load_texts(paths)
+    yield Said(f"{len(texts)} documents, {sum(len(t.text) for t in texts):,} characters of raw text.")
+    if data.validation_files:
+        return list(texts), list(load_texts([Path(path) for path in data.validation_files]))
+    train, held = hold_out(texts, data.validation)
+    yield Said("The end of each document is kept for validation.")
+    return list(train), list(held)
