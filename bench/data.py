@@ -55,7 +55,11 @@ def main() -> None:
             print(f"No data sets at {SHARED}: the truth table is left out.")
     passed = [option for option in ("--peers", "--million") if option in asked]
     if not asked or asked & {"--scale", "--peers", "--million"}:
-        subprocess.run([sys.executable, "-m", "bench.data_scale", *(passed or ["--peers"])], check=True, cwd=Path(__file__).parents[1])  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "bench.data_scale", *(passed or ["--peers"])],
+            check=True,
+            cwd=Path(__file__).parents[1],
+        )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m bench.data_scale [--million] [--peers]
 
-Records are real ones (shared data, else the shipped example), each varied so that no two are alike, with one lightly edited
-repeat in a hundred. Every size runs in a process of its own, so that its peak of resident memory is its own. datasketch and
-semhash come with `pip install postgrad[dev]`; where one is missing it is left out and said.
+Records are real ones (shared data, else the shipped example), each varied so that no two are alike, with one lightly
+edited repeat in a hundred. Every size runs in a process of its own, so that its peak of resident memory is its own.
+datasketch and semhash come with `pip install postgrad[dev]`; where one is missing it is left out and said.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def build(count: int, seed: int = 0) -> tuple[list[Record], list[tuple[int, int]
 
 
 def _varied(text: str, words: list[str], rng: random.Random) -> str:
-    """A third of the words exchanged for others of the set, so that two variants are alike in matter and not in letters."""
+    """A third of the words exchanged for others of the set, so that two variants are alike in matter and not in
+    letters."""
     return " ".join(rng.choice(words) if rng.random() < 0.35 else w for w in text.split())
 
 
@@ -109,9 +110,14 @@ def measure_peer(peer: str, count: int) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     hits = sum(p in pairs or p[::-1] in pairs for p in planted)
     return {
-        "peer": peer, "records": count, "seconds": round(seconds, 2), "pairs": len(pairs), "planted": len(planted),
-        "planted_found": hits, "extra_mb": round(peak_mb() - base),
-    }  # fmt: skip
+        "peer": peer,
+        "records": count,
+        "seconds": round(seconds, 2),
+        "pairs": len(pairs),
+        "planted": len(planted),
+        "planted_found": hits,
+        "extra_mb": round(peak_mb() - base),
+    }
 
 
 def _postgrad(texts: list[str]) -> set[tuple[int, int]]:

@@ -1,4 +1,5 @@
-"""How well the checks find faults whose truth is known: real sets with a second opinion, and faults planted in clean sets.
+"""How well the checks find faults whose truth is known: real sets with a second opinion, and faults planted in clean
+sets.
 
 Each `measure_…` returns the set, the number of true faults, what was found, precision and recall. `python -m
 bench.data_truth_sets` prints them all as JSON lines. Real sets are read from `$POSTGRAD_SHARED` (default `../shared`).
@@ -59,7 +60,8 @@ def banking77(part: str = "train", root: Path = SHARED) -> list[Record]:
 
 
 def measure_e2e_nlg(root: Path = SHARED) -> dict[str, Any]:
-    """Descriptions that do not say what was asked: truth is where the authors of the cleaned set changed the request."""
+    """Descriptions that do not say what was asked: truth is where the authors of the cleaned set changed the
+    request."""
     with (root / "e2e_nlg/cleaned/devel-fixed.no-ol.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     records = [pair(row["orig_mr"], row["ref"], source=Source("devel.csv", n + 2)) for n, row in enumerate(rows)]

@@ -1,13 +1,14 @@
 """Generation beside transformers' own, in the same run: the same real prompts and model, greedy, in alternation.
 
-Theirs is `generate` at its best plain setting: length-sorted, left-padded batches of 32, inference mode, the probed precision.
-Ours runs over all prompts and is held while one of their batches runs, so that both meet the same noise of the machine. Two
-cases: prompts after a shared instruction with examples (what the few-shot arm asks), and prompts that share nothing (what a
-tuned model is asked). The model has learned the tasks, so that answers are as long as real ones. Each answer that differs is
-looked into: a tie is a token that leads by less than 0.001 in the model's own logits.
+Theirs is `generate` at its best plain setting: length-sorted, left-padded batches of 32, inference mode, the probed
+precision. Ours runs over all prompts and is held while one of their batches runs, so that both meet the same noise of
+the machine. Two cases: prompts after a shared instruction with examples (what the few-shot arm asks), and prompts that
+share nothing (what a tuned model is asked). The model has learned the tasks, so that answers are as long as real ones.
+Each answer that differs is looked into: a tie is a token that leads by less than 0.001 in the model's own logits.
 
 Usage: python bench/generation.py [--prompts N] [--shared TOKENS,…] [--every N]
-`--prompts 500 --every 1` is the full measurement; with `--every 4` theirs answers each fourth batch, and its time is scaled.
+`--prompts 500 --every 1` is the full measurement; with `--every 4` theirs answers each fourth batch, and its time is
+scaled.
 """
 
 import argparse
@@ -81,10 +82,16 @@ def compare(model, asked, every):
     tokens = sum(len(model.renderer.encode(t)) + 1 for t in answers.values())
     scale = sum(map(len, asked)) / sum(len(asked[i]) for i in other)
     return {
-        "prompts": len(asked), "prompt_tokens": sum(map(len, asked)) / len(asked), "answer_tokens": tokens / len(asked),
-        "ratio": their * scale / mine, "tokens_per_second": tokens / mine, "theirs_tokens_per_second": tokens / (their * scale),
-        "both": len(other), "equal": len(other) - len(different), "ties": ties,
-    }  # fmt: skip
+        "prompts": len(asked),
+        "prompt_tokens": sum(map(len, asked)) / len(asked),
+        "answer_tokens": tokens / len(asked),
+        "ratio": their * scale / mine,
+        "tokens_per_second": tokens / mine,
+        "theirs_tokens_per_second": tokens / (their * scale),
+        "both": len(other),
+        "equal": len(other) - len(different),
+        "ties": ties,
+    }
 
 
 def peak(who, count, shared):
@@ -120,9 +127,10 @@ def main():
             return alone(model, questions, asked.alone)
         found = compare(model, questions, asked.every)
         print(
-            f"{shared or 'no'} shared tokens: {found['prompts']} prompts of {found['prompt_tokens']:.0f} tokens, answers of "
-            f"{found['answer_tokens']:.0f}: {found['tokens_per_second']:.0f} tokens/s against {found['theirs_tokens_per_second']:.0f}, "
-            f"{found['ratio']:.2f} times as fast; {found['equal']} of {found['both']} answers equal, of the others {found['ties']} ties",
+            f"{shared or 'no'} shared tokens: {found['prompts']} prompts of {found['prompt_tokens']:.0f} tokens,"
+            f" answers of {found['answer_tokens']:.0f}: {found['tokens_per_second']:.0f} tokens/s against"
+            f" {found['theirs_tokens_per_second']:.0f}, {found['ratio']:.2f} times as fast; {found['equal']} of"
+            f" {found['both']} answers equal, of the others {found['ties']} ties",
             flush=True,
         )
     for count in map(int, filter(None, asked.memory.split(","))):

@@ -31,7 +31,13 @@ def snips():
     rows = [
         json.loads(line) for p in sorted((ROOT / "snips").glob("validate_*.jsonl")) for line in p.open(encoding="utf-8")
     ]
-    return [pair(f"Request to JSON: {r['text'].strip()}", json.dumps({"intent": r["intent"], **{s["entity"]: s["value"] for s in r["slots"]}})) for r in rows]  # fmt: skip
+    return [
+        pair(
+            f"Request to JSON: {r['text'].strip()}",
+            json.dumps({"intent": r["intent"], **{s["entity"]: s["value"] for s in r["slots"]}}),
+        )
+        for r in rows
+    ]
 
 
 def banking():
@@ -55,7 +61,11 @@ def complaints():
 
 def records():
     """All records, shuffled with a fixed seed, tasks in turn."""
-    sets = [snips(), banking(), restaurants(), complaints()] if ROOT.exists() else [list(load([HERE.parent / "examples" / "tickets" / "tickets.jsonl"]).records)]  # fmt: skip
+    sets = (
+        [snips(), banking(), restaurants(), complaints()]
+        if ROOT.exists()
+        else [list(load([HERE.parent / "examples" / "tickets" / "tickets.jsonl"]).records)]
+    )
     for one in sets:
         random.Random(0).shuffle(one)
     length = min(map(len, sets))

@@ -1,8 +1,8 @@
 """Kills server and training processes at random moments (kill -9) and looks whether any job is lost or done twice.
 
-`python bench/kill_jobs.py --cycles 200` from the checkout; jobs of a tiny model run all the while. Prints one line a cycle
-to stderr and a summary as JSON to stdout; exit code 1 if anything is wrong. A training that dies ten times without a step is
-given up on purpose, so that after five kills without a step the next one waits for one.
+`python bench/kill_jobs.py --cycles 200` from the checkout; jobs of a tiny model run all the while. Prints one line a
+cycle to stderr and a summary as JSON to stdout; exit code 1 if anything is wrong. A training that dies ten times
+without a step is given up on purpose, so that after five kills without a step the next one waits for one.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Mixed chat on several fine-tuned models of one server at once, while it trains another: errors, wrong answers, latency, memory.
+"""Mixed chat on several fine-tuned models of one server at once, while it trains another: errors, wrong answers,
+latency, memory.
 
     python bench/load.py [--seconds 120] [--clients 6] [--no-training]
 
-Starts a server of its own on the embedded model, trains three adapters through its API and asks each of them alone; then as many
-clients as wished ask all three at random, half of them streaming, without a pause, beside a training job. Greedy answers under load
-must be those given alone, to the letter. `--url URL --models A B C --pid PID` takes a server that runs already. Exit code 1 where
-an answer was wrong or the server was at fault.
+Starts a server of its own on the embedded model, trains three adapters through its API and asks each of them alone;
+then as many clients as wished ask all three at random, half of them streaming, without a pause, beside a training job.
+Greedy answers under load must be those given alone, to the letter. `--url URL --models A B C --pid PID` takes a server
+that runs already. Exit code 1 where an answer was wrong or the server was at fault.
 """
 
 from __future__ import annotations
@@ -196,7 +197,10 @@ def measure(options: argparse.Namespace, url: str, models: list[str], pid: int |
     load.run(options.seconds, options.clients, psutil.Process(pid) if pid else None)
     load.report(options.seconds)
     if beside is not None:
-        print(f"training beside it: {client.fine_tuning.jobs.retrieve(beside).status}, {steps(client, beside) - before} steps meanwhile")  # fmt: skip
+        print(
+            f"training beside it: {client.fine_tuning.jobs.retrieve(beside).status}, {steps(client, beside) - before}"
+            " steps meanwhile"
+        )
         client.fine_tuning.jobs.cancel(beside)
     return int(set(load.outcomes) != {"right"})
 

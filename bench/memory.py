@@ -1,4 +1,5 @@
-"""Predicted against measured peak memory: three lengths, three batch sizes, LoRA and full, each in a process of its own.
+"""Predicted against measured peak memory: three lengths, three batch sizes, LoRA and full, each in a process of its
+own.
 
 Usage: python bench/memory.py [--quick]   (prints a Markdown table; predictions are `postgrad estimate`'s)
 """
@@ -58,7 +59,8 @@ def main() -> None:
                 )
                 f = json.loads(done.stdout.splitlines()[-1])
                 print(
-                    f"| {method} | {length} | {batch} | {f['tokens']} | {f['predicted'] / 1e9:.2f} GB | {f['measured'] / 1e9:.2f} GB | {100 * (f['predicted'] / f['measured'] - 1):+.0f} % |",
+                    f"| {method} | {length} | {batch} | {f['tokens']} | {f['predicted'] / 1e9:.2f} GB |"
+                    f" {f['measured'] / 1e9:.2f} GB | {100 * (f['predicted'] / f['measured'] - 1):+.0f} % |",
                     flush=True,
                 )
 

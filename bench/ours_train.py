@@ -17,9 +17,17 @@ def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     model = load_model(job["base"])
     plan = Plan(
-        objective=job["objective"], rank=job["rank"], alpha=job["alpha"], learning_rate=job["learning_rate"], schedule="constant",
-        warmup=0.0, batch_size=job["batch_size"], max_steps=job["steps"], max_length=job["window"], validations=1,
-    )  # fmt: skip
+        objective=job["objective"],
+        rank=job["rank"],
+        alpha=job["alpha"],
+        learning_rate=job["learning_rate"],
+        schedule="constant",
+        warmup=0.0,
+        batch_size=job["batch_size"],
+        max_steps=job["steps"],
+        max_length=job["window"],
+        validations=1,
+    )
     records = [from_dict(r) for r in job["records"]]
     work = train(model, records, [], plan, RunFolder(Path(job["out"])), {"bench": "1"}, lambda: False)
     ends = []

@@ -1,7 +1,7 @@
 """What is too much for a server: files beyond the limit and at it, two thousand jobs, clients that leave in mid-stream.
 
-`python bench/strain.py` from the checkout; a tiny model, a server process of its own. Prints what became of each, with seconds and
-the server's memory; exit code 1 where the server was at fault.
+`python bench/strain.py` from the checkout; a tiny model, a server process of its own. Prints what became of each, with
+seconds and the server's memory; exit code 1 where the server was at fault.
 """
 
 from __future__ import annotations
@@ -62,9 +62,11 @@ class Strain:
         start = time.monotonic()
         try:
             answer = httpx.post(
-                f"{self.url}/files", content=form(megabytes * 10**6), timeout=300,
+                f"{self.url}/files",
+                content=form(megabytes * 10**6),
+                timeout=300,
                 headers={"content-type": "multipart/form-data; boundary=x"},
-            )  # fmt: skip
+            )
             came, right = (
                 f"{answer.status_code} {answer.json().get('error', {}).get('code') or ''}",
                 answer.status_code == status,

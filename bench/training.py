@@ -1,8 +1,9 @@
-"""Training beside TRL in the same run: the same records, model, LoRA, order, precision and steps, in alternating repeats.
+"""Training beside TRL in the same run: the same records, model, LoRA, order, precision and steps, in alternating
+repeats.
 
-For each contestant: tokens a second, supervised tokens a second, peak memory, held-out loss (measured alike for all, from the
-saved adapter), and the share of this machine's matrix-product rate that the needed operations make up. The first step of each
-is warm-up and not counted. Prints a Markdown table.
+For each contestant: tokens a second, supervised tokens a second, peak memory, held-out loss (measured alike for all,
+from the saved adapter), and the share of this machine's matrix-product rate that the needed operations make up. The
+first step of each is warm-up and not counted. Prints a Markdown table.
 
 Usage: python bench/training.py [--sets gsm8k,pubmedqa,snips,voice_austen] [--records N] [--repeats N] [--contestants …]
 The sets are read from $POSTGRAD_SHARED/data (or ../shared/data); without them the shipped e-mails are trained.
@@ -91,9 +92,12 @@ def contest(name, settings, job, folder):
     (folder / "job.json").write_text(json.dumps(job), "utf-8")
     script = HERE / ("ours_train.py" if settings is None else "peer_trl.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(folder / "job.json")], capture_output=True, text=True, check=False,
+        [sys.executable, str(script), str(folder / "job.json")],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
-    )  # fmt: skip
+    )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -108,16 +112,32 @@ def job_of(records, model, objective, count):
     learned = [sum(examples[i].supervised for i in order[s * BATCH : (s + 1) * BATCH]) for s in range(steps)]
     ordered = [records[i] for i in order]
     plain = [
-        {"prompt": [m.to_dict() for m in r.messages[:-1]], "completion": [r.messages[-1].to_dict()]}
-        if isinstance(r, Conversation)
-        else {"text": r.text}
+        (
+            {"prompt": [m.to_dict() for m in r.messages[:-1]], "completion": [r.messages[-1].to_dict()]}
+            if isinstance(r, Conversation)
+            else {"text": r.text}
+        )
         for r in ordered
     ]
-    return {
-        "base": BASE, "model": str(model.base.folder), "dtype": model.device.dtype, "objective": objective.name, "window": 2048,
-        "records": [to_dict(r) for r in records], "ordered": plain, "batch_size": BATCH, "steps": steps, "learning_rate": 1e-3,
-        "rank": 16, "alpha": 32, "rows_of_1024": max(1, round(sum(map(sum, lengths)) / steps / 1024)),
-    }, lengths, learned  # fmt: skip
+    return (
+        {
+            "base": BASE,
+            "model": str(model.base.folder),
+            "dtype": model.device.dtype,
+            "objective": objective.name,
+            "window": 2048,
+            "records": [to_dict(r) for r in records],
+            "ordered": plain,
+            "batch_size": BATCH,
+            "steps": steps,
+            "learning_rate": 1e-3,
+            "rank": 16,
+            "alpha": 32,
+            "rows_of_1024": max(1, round(sum(map(sum, lengths)) / steps / 1024)),
+        },
+        lengths,
+        learned,
+    )
 
 
 def held_out_loss(model, objective, held, adapter):
@@ -141,7 +161,8 @@ def compare(name, count, repeats, contestants, model):
     tokens = [sum(step) for step in lengths]
     found = {c: [] for c in contestants}
     print(
-        f"\n### {name}: {count} records, {sum(tokens):,} tokens, {sum(learned):,} learned, {job['steps']} steps of {BATCH}\n"
+        f"\n### {name}: {count} records, {sum(tokens):,} tokens, {sum(learned):,} learned, {job['steps']} steps of"
+        f" {BATCH}\n"
     )
     print(f"Held-out loss of the base: {held_out_loss(model, objective, held, None):.3f}\n", flush=True)
     for repeat in range(repeats):
@@ -157,14 +178,20 @@ def compare(name, count, repeats, contestants, model):
             found[contestant].append(
                 (sum(tokens[1:]) / seconds, figures["peak_memory_bytes"], loss, flops / seconds / 1e9 / rate)
             )
-            print(f"  {contestant}: {sum(tokens[1:]) / seconds:.0f} tokens/s, {figures['peak_memory_bytes'] / 1e9:.1f} GB, held-out {loss:.3f}", file=sys.stderr, flush=True)  # fmt: skip
+            print(
+                f"  {contestant}: {sum(tokens[1:]) / seconds:.0f} tokens/s, {figures['peak_memory_bytes'] / 1e9:.1f}"
+                f" GB, held-out {loss:.3f}",
+                file=sys.stderr,
+                flush=True,
+            )
     table(found, sum(learned[1:]) / sum(tokens[1:]))
 
 
 def table(found, learned):
     ours = found.get("postgrad")
     print(
-        "| | tokens/s (each repeat) | learned tokens/s | ours is faster by | peak memory | ours needs | held-out loss | of the matmul rate |"
+        "| | tokens/s (each repeat) | learned tokens/s | ours is faster by | peak memory | ours needs | held-out loss |"
+        " of the matmul rate |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for name, runs in found.items():
@@ -173,7 +200,8 @@ def table(found, learned):
         ratio = statistics.median(o[0] / r[0] for o, r in zip(ours, runs, strict=False)) if ours else 0.0
         less = statistics.median(o[1] / r[1] for o, r in zip(ours, runs, strict=False)) if ours else 0.0
         print(
-            f"| {name} | {each} | {speed * learned:.0f} | {ratio:.2f}× | {memory / 1e9:.1f} GB | {less:.2f}× | {loss:.3f} | {100 * share:.0f} % |"
+            f"| {name} | {each} | {speed * learned:.0f} | {ratio:.2f}× | {memory / 1e9:.1f} GB | {less:.2f}× |"
+            f" {loss:.3f} | {100 * share:.0f} % |"
         )
 
 

@@ -1,8 +1,9 @@
-"""The whole of `postgrad run` on 500 short examples: seconds by stage, in a home where nothing is kept but the base model.
+"""The whole of `postgrad run` on 500 short examples: seconds by stage, in a home where nothing is kept but the base
+model.
 
 Usage: python bench/whole_run.py [further options of `postgrad run`]
-The examples are requests and JSON objects of the real set snips where $POSTGRAD_SHARED/data (or ../shared/data) is at hand,
-else the shipped e-mails. Prints the verdict beside the time: a run that is fast and wrong is worth nothing.
+The examples are requests and JSON objects of the real set snips where $POSTGRAD_SHARED/data (or ../shared/data) is at
+hand, else the shipped e-mails. Prints the verdict beside the time: a run that is fast and wrong is worth nothing.
 """
 
 import json

@@ -1,4 +1,5 @@
-"""Small real things that many tests share: a home of their own, a tiny model with a real tokenizer, the shared data sets."""
+"""Small real things that many tests share: a home of their own, a tiny model with a real tokenizer, the shared data
+sets."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{%"
+    " endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 CORPUS = [
     "The Haven sofa arrived with a broken leg, order FH-12345.",
@@ -76,9 +77,18 @@ def write_model(folder: Path, layers: int = 2, hidden: int = 32, seed: int = 0, 
     )
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=420, hidden_size=hidden, intermediate_size=hidden * 2, num_hidden_layers=layers, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=context, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=2,
-    )  # fmt: skip
+        vocab_size=420,
+        hidden_size=hidden,
+        intermediate_size=hidden * 2,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=context,
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
     model = LlamaForCausalLM(config)
     with torch.no_grad():  # larger weights than usual, so that wrong masks and positions show in the numbers
         for parameter in model.parameters():

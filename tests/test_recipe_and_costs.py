@@ -8,9 +8,14 @@ from postgrad.recipe import Recipe, load_recipe, make_recipe, merged
 from postgrad.training.memory import Need, peak_bytes, sizes, training_flops
 
 CONFIG = {
-    "num_hidden_layers": 30, "hidden_size": 576, "intermediate_size": 1536, "vocab_size": 49152, "num_attention_heads": 9,
-    "num_key_value_heads": 3, "head_dim": 64,
-}  # fmt: skip
+    "num_hidden_layers": 30,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "vocab_size": 49152,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "head_dim": 64,
+}
 
 
 def test_all_faults_of_a_recipe_are_named_at_once():

@@ -13,9 +13,13 @@ def records() -> list:
     out = []
     for i in range(120):
         meta = {
-            "customer": i // 2, "region": "north" if i % 7 == 0 else "south", "created": f"{i % 12 + 1:02}/{i // 12 + 1:02}/2026",
-            "sent": f"2026-01-01T00:{(119 - i) // 60:02}:{(119 - i) % 60:02}", "split": ["train", "test", "dev", "train"][i % 4], "fold": ["train", "test"][i % 2],
-        }  # fmt: skip
+            "customer": i // 2,
+            "region": "north" if i % 7 == 0 else "south",
+            "created": f"{i % 12 + 1:02}/{i // 12 + 1:02}/2026",
+            "sent": f"2026-01-01T00:{(119 - i) // 60:02}:{(119 - i) % 60:02}",
+            "split": ["train", "test", "dev", "train"][i % 4],
+            "fold": ["train", "test"][i % 2],
+        }
         out.append(pair(f"topic {i} is about {i * 7919} things", f"answer {i}", meta=meta))
     return out
 

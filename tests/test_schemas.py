@@ -49,9 +49,11 @@ def test_comparisons_follow_their_schema():
 
 def line(text: str) -> ResultLine:
     return ResultLine(
-        hash="00ff", prompt=[{"role": "user", "content": text}], reference="ja\n\u2028nein",
+        hash="00ff",
+        prompt=[{"role": "user", "content": text}],
+        reference="ja\n\u2028nein",
         arms={"base": {"answer": text, "score": 0.5, "confidence": 0.25, "finish": "stop"}},
-    )  # fmt: skip
+    )
 
 
 def test_results_come_back_as_they_were_written(tmp_path):

@@ -2,8 +2,12 @@
 
 from postgrad.similarity.training_traces import Trace, trace_of
 
-TRAINED = [f"Customer {i} wrote on day {7 * i % 365} that parcel {i * i} with {w} lamps is lost somewhere near {p}." for i, (w, p) in enumerate(
-    [("two", "Oslo"), ("nine", "Quito"), ("no", "the river"), ("forty", "our depot"), ("blue", "Lagos")] * 20)]  # fmt: skip
+TRAINED = [
+    f"Customer {i} wrote on day {7 * i % 365} that parcel {i * i} with {w} lamps is lost somewhere near {p}."
+    for i, (w, p) in enumerate(
+        [("two", "Oslo"), ("nine", "Quito"), ("no", "the river"), ("forty", "our depot"), ("blue", "Lagos")] * 20
+    )
+]
 
 
 def test_equal_and_nearly_equal_requests_are_told_apart_from_new_ones():

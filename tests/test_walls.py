@@ -33,7 +33,7 @@ def imports(path: Path) -> set[str]:
 
 def room(module: str) -> str:
     """The part of postgrad that a dotted module belongs to."""
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def floor(part: str) -> int:
@@ -113,7 +113,10 @@ def test_files_hold_one_idea_and_say_which(path):
 
 
 def test_help_answers_at_once_and_without_torch():
-    code = "import sys; from postgrad.cli import main; main(['--help']); heavy = {'torch', 'transformers', 'typer', 'pydantic'} & set(sys.modules); sys.exit(1 if heavy else 0)"
+    code = (
+        "import sys; from postgrad.cli import main; main(['--help']); heavy = {'torch', 'transformers', 'typer',"
+        " 'pydantic'} & set(sys.modules); sys.exit(1 if heavy else 0)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "postgrad demo" in done.stdout
 

@@ -1,9 +1,10 @@
-"""Makes the gallery: `postgrad run` on the shipped examples and on eight real sets, reports without the data's own texts.
+"""Makes the gallery: `postgrad run` on the shipped examples and on eight real sets, reports without the data's own
+texts.
 
     python docs/gallery/make.py [NAME …] [--shared FOLDER] [further options of `postgrad run`]
 
-The real sets are not part of the repository: without them only the shipped examples are run, and that is said. Each report
-lands in `docs/gallery/NAME/`.
+The real sets are not part of the repository: without them only the shipped examples are run, and that is said. Each
+report lands in `docs/gallery/NAME/`.
 """
 
 from __future__ import annotations
@@ -168,11 +169,8 @@ def summary() -> str:
         best = max((a for n, a in arms.items() if not n.startswith("fine_tuned")), key=lambda a: a["score"])
         pair = (tuned["name"], best["name"]) if tuned else None
         change = next((c for c in report["comparisons"] if (c["arm"], c["against"]) == pair), None)
-        told = (
-            f"{100 * change['difference']:+.0f} ({100 * change['interval'][0]:+.0f} to {100 * change['interval'][1]:+.0f})"
-            if change
-            else "–"
-        )
+        low, high = change["interval"] if change else (0, 0)
+        told = f"{100 * change['difference']:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})" if change else "–"
         cells = (
             f"[{name}]({name}/report.html)",
             f"{report['task']['kind']}, {report['task']['metric']}",

@@ -33,9 +33,14 @@ rows = []
 for number, drink in enumerate(drinks):
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"A cup of {drink}."}]
     completion = client.chat.completions.parse(
-        model="gpt-4o", messages=messages, response_format=Drink, temperature=0.9, seed=number, store=True,
+        model="gpt-4o",
+        messages=messages,
+        response_format=Drink,
+        temperature=0.9,
+        seed=number,
+        store=True,
         metadata={"distil": "drinks"},
-    )  # fmt: skip
+    )
     kind = completion.choices[0].message.parsed.kind
     rows.append({"messages": [*messages, {"role": "assistant", "content": json.dumps({"kind": kind})}]})
 

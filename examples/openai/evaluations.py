@@ -26,22 +26,33 @@ made = client.evals.create(
     },
     testing_criteria=[
         {
-            "type": "string_check", "name": "same kind", "operation": "ilike",
-            "input": "{{ sample.output_text }}", "reference": "{{ item.right }}",
+            "type": "string_check",
+            "name": "same kind",
+            "operation": "ilike",
+            "input": "{{ sample.output_text }}",
+            "reference": "{{ item.right }}",
         },
         {
-            "type": "text_similarity", "name": "near", "evaluation_metric": "fuzzy_match", "pass_threshold": 0.6,
-            "input": "{{ sample.output_text }}", "reference": "{{ item.right }}",
+            "type": "text_similarity",
+            "name": "near",
+            "evaluation_metric": "fuzzy_match",
+            "pass_threshold": 0.6,
+            "input": "{{ sample.output_text }}",
+            "reference": "{{ item.right }}",
         },
         {
-            "type": "label_model", "name": "polite", "model": "gpt-4o", "labels": ["polite", "rude"], "passing_labels": ["polite"],
+            "type": "label_model",
+            "name": "polite",
+            "model": "gpt-4o",
+            "labels": ["polite", "rude"],
+            "passing_labels": ["polite"],
             "input": [
                 {"role": "developer", "content": "Is the answer polite or rude?"},
                 {"role": "user", "content": "{{ sample.output_text }}"},
             ],
         },
     ],
-)  # fmt: skip
+)
 data = "\n".join(json.dumps(row) for row in ROWS).encode()
 file = client.files.create(file=("tickets.jsonl", io.BytesIO(data)), purpose="evals")
 runs = []

@@ -65,9 +65,14 @@ if job.status != "succeeded":
 
 def asked(model: str, request: str) -> str:
     completion = client.chat.completions.create(
-        model=model, messages=[SYSTEM, {"role": "user", "content": request}], tools=TOOLS, tool_choice="required",
-        temperature=0, seed=1, max_tokens=200,
-    )  # fmt: skip
+        model=model,
+        messages=[SYSTEM, {"role": "user", "content": request}],
+        tools=TOOLS,
+        tool_choice="required",
+        temperature=0,
+        seed=1,
+        max_tokens=200,
+    )
     calls = completion.choices[0].message.tool_calls
     arguments = json.loads(calls[0].function.arguments)
     return f"{calls[0].function.name}({arguments})"

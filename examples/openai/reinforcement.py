@@ -12,16 +12,22 @@ GRADER = {
     "name": "right_and_near",
     "graders": {
         "exact": {
-            "type": "string_check", "name": "exact", "operation": "eq",
-            "input": "{{sample.output_text}}", "reference": "{{item.right}}",
+            "type": "string_check",
+            "name": "exact",
+            "operation": "eq",
+            "input": "{{sample.output_text}}",
+            "reference": "{{item.right}}",
         },
         "near": {
-            "type": "text_similarity", "name": "near", "evaluation_metric": "fuzzy_match",
-            "input": "{{sample.output_text}}", "reference": "{{item.right}}",
+            "type": "text_similarity",
+            "name": "near",
+            "evaluation_metric": "fuzzy_match",
+            "input": "{{sample.output_text}}",
+            "reference": "{{item.right}}",
         },
     },
     "calculate_output": "0.5 * exact + 0.5 * near",
-}  # fmt: skip
+}
 
 checked = client.fine_tuning.alpha.graders.validate(grader=GRADER)
 tried = client.fine_tuning.alpha.graders.run(grader=checked.grader, item={"right": "seven"}, model_sample="seventy")

@@ -1,7 +1,7 @@
 """What kind of answers a set of records has: labels, JSON or free text.
 
-The split stratifies labels, the checks judge each kind by its own rules, the metrics are chosen by it. One definition for
-all of them stands here, beside the words.
+The split stratifies labels, the checks judge each kind by its own rules, the metrics are chosen by it. One definition
+for all of them stands here, beside the words.
 """
 
 from __future__ import annotations

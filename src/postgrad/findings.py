@@ -1,7 +1,7 @@
 """What a check says, and the set of records as the checks leave it.
 
-A check never drops anything itself: it proposes a repair, and `prepare` (in `checks/`) carries the safe ones out, counts
-them and keeps aside what it took.
+A check never drops anything itself: it proposes a repair, and `prepare` (in `checks/`) carries the safe ones out,
+counts them and keeps aside what it took.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ class ArmResult:
     """One way to do the task, measured on the test part.
 
     Attributes:
-        places: Of an arm that was stopped early, which places of the test part its scores and answers belong to, rising;
-            empty where it answered them all.
+        places: Of an arm that was stopped early, which places of the test part its scores and answers belong to,
+            rising; empty where it answered them all.
         scores: The primary metric for each test example, in the order of the test part.
         answers: What the arm answered, in the same order.
         metrics: Every metric's mean and figures, each one number for the whole test part.
@@ -114,8 +114,8 @@ class Forgetting:
     """A general benchmark before and after tuning; `difference` is tuned minus base.
 
     Attributes:
-        p_lost: One-sided p-value against "no more than the margin was lost"; after `judged_together` corrected by Holm's
-            method over all benchmarks of a run.
+        p_lost: One-sided p-value against "no more than the margin was lost"; after `judged_together` corrected by
+            Holm's method over all benchmarks of a run.
         kind: What it is about, where it belongs to the battery.
         title: How a person calls it; empty: the name.
         note: What a reader must know of it.
@@ -155,7 +155,8 @@ class Verdict:
 
 
 def still_falling(validation_loss: Sequence[tuple[int, float]]) -> bool:
-    """Whether a training ended while it was still learning: the last (step, loss) is the lowest, by 2 % under the one before."""
+    """Whether a training ended while it was still learning: the last (step, loss) is the lowest, by 2 % under the one
+    before."""
     if len(validation_loss) < 2:
         return False
     *before, (_, last) = validation_loss

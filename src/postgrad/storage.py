@@ -92,8 +92,8 @@ def write_atomic(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
 
 
 def made_once(path: Path, content: str) -> str:
-    """What stands in a file, which is made with this content where it is not there; of two processes that begin at once one
-    makes it.
+    """What stands in a file, which is made with this content where it is not there; of two processes that begin at once
+    one makes it.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """A run is one training: its states, its steps, its folder, and the control file that pauses or cancels it.
 
-The folder is the truth: `run.json` (settings and state), `steps.jsonl` (one line a step), `control` (a word that somebody
-else writes), `checkpoints/`. A terminal, a server and a studio read the same files.
+The folder is the truth: `run.json` (settings and state), `steps.jsonl` (one line a step), `control` (a word that
+somebody else writes), `checkpoints/`. A terminal, a server and a studio read the same files.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class RunFolder:
             out.write(json.dumps(asdict(step)) + "\n")
 
     def read_steps(self) -> list[Step]:
-        """The steps so far; after a resume a step may stand twice, the later one counts; a torn last line is left out."""
+        """The steps so far; after a resume a step may stand twice, the later one counts; a torn last line is left
+        out."""
         path = self.path / "steps.jsonl"
         if not path.exists():
             return []

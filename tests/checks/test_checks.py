@@ -31,7 +31,10 @@ def clean(count: int) -> list:
     made = []
     for i in range(count):
         number = rng.randrange(10**6)
-        prompt = f"{FAULTS[i % 10].title()} {TOPICS[i // 10 % 10]}: order {number}, {rng.random():.12f}, what should happen {i}?"
+        prompt = (
+            f"{FAULTS[i % 10].title()} {TOPICS[i // 10 % 10]}: order {number}, {rng.random():.12f}, what should happen"
+            f" {i}?"
+        )
         made.append(
             pair(prompt, f"We will look after order {number} and call you within {i} days from now, without fail.")
         )
@@ -215,9 +218,13 @@ def test_faults_planted_in_the_example_are_all_found():
     planted = json.loads((folder / "planted_faults.json").read_text())["faults"]
     records = load([folder / "tickets.jsonl"]).records
     checks = {
-        "contradiction": "contradictions", "exact_duplicate": "duplicates", "near_duplicate": "near_duplicates",
-        "personal_data": "personal_data", "cut_off_answer": "cut_off", "empty_answer": "structure",
-    }  # fmt: skip
+        "contradiction": "contradictions",
+        "exact_duplicate": "duplicates",
+        "near_duplicate": "near_duplicates",
+        "personal_data": "personal_data",
+        "cut_off_answer": "cut_off",
+        "empty_answer": "structure",
+    }
     named: dict[str, str] = {}
     for finding in run_checks(records).findings:
         for index, evidence in zip(finding.indices, finding.evidence, strict=False):

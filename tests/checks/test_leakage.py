@@ -15,10 +15,18 @@ from tests.conftest import shared_data
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("data/train.csv", "train"), ("my-test-set.json", "test"), ("dev.jsonl.gz", "validation"), ("tickets_valid_v2.tsv", "validation"),
-        ("test/part1.csv", "test"), ("x/tickets.csv", ""), ("latest.csv", ""), ("train_test.csv", ""), ("contest.csv", ""), ("", ""),
+        ("data/train.csv", "train"),
+        ("my-test-set.json", "test"),
+        ("dev.jsonl.gz", "validation"),
+        ("tickets_valid_v2.tsv", "validation"),
+        ("test/part1.csv", "test"),
+        ("x/tickets.csv", ""),
+        ("latest.csv", ""),
+        ("train_test.csv", ""),
+        ("contest.csv", ""),
+        ("", ""),
     ],
-)  # fmt: skip
+)
 def test_parts_are_told_by_whole_words(name, part):
     assert part_of_name(name) == part
 

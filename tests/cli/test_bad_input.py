@@ -23,8 +23,15 @@ PAIRS = [
 
 def postgrad(*arguments, cwd, env=None, **options):
     return subprocess.run(
-        [sys.executable, "-m", "postgrad", *map(str, arguments)], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=240, check=False, **options,
-    )  # fmt: skip
+        [sys.executable, "-m", "postgrad", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        **options,
+    )
 
 
 def csv(path, rows=PAIRS, header="message,label", encoding="utf-8"):
@@ -150,7 +157,8 @@ def test_no_permission_to_write(tmp_path, tiny_folder):
 
 
 def test_a_full_disk(tmp_path, tiny_folder):
-    """A real full disk: a small file system in memory, where this user may mount one; /dev/full shows the message elsewhere."""
+    """A real full disk: a small file system in memory, where this user may mount one; /dev/full shows the message
+    elsewhere."""
     small = tmp_path / "small"
     small.mkdir()
     mounted = (
@@ -180,7 +188,8 @@ def test_a_full_disk(tmp_path, tiny_folder):
 
 
 def test_interrupted_at_each_stage_and_resumed_equals_uninterrupted(tmp_path, tiny_folder):
-    """Ctrl-C again and again, a little later each time: exit 130 with the command that resumes, and in the end the same report."""
+    """Ctrl-C again and again, a little later each time: exit 130 with the command that resumes, and in the end the same
+    report."""
     csv(tmp_path / "data.csv")
     command = ["run", "data.csv", "--base", tiny_folder, "--no-general", "--name", "t", "--out", "report"]
     whole = postgrad(*command, cwd=tmp_path, env={"POSTGRAD_HOME": str(tmp_path / "whole")})

@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
-MAIN = "import sys; from postgrad.cli import main; code = main(sys.argv[1:]); sys.exit(3 if 'torch' in sys.modules else code)"
+MAIN = (
+    "import sys; from postgrad.cli import main; code = main(sys.argv[1:]); sys.exit(3 if 'torch' in sys.modules else"
+    " code)"
+)
 
 
 def check(folder, *arguments, stdin=None):

@@ -31,7 +31,10 @@ def test_an_unknown_option_is_bad_usage(tmp_path):
 def test_check_and_estimate_import_no_torch(tmp_path, tiny_folder):
     csv(tmp_path / "data.csv")
     for arguments in (["check", "data.csv"], ["estimate", "data.csv", "--base", str(tiny_folder)]):
-        code = f"import sys; from postgrad.cli import main; code = main({arguments!r}); sys.exit(3 if 'torch' in sys.modules else code)"
+        code = (
+            f"import sys; from postgrad.cli import main; code = main({arguments!r}); sys.exit(3 if 'torch' in"
+            " sys.modules else code)"
+        )
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 

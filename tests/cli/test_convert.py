@@ -29,7 +29,9 @@ def test_it_says_what_it_read_and_wrote(pairs, tmp_path, capsys):
     assert "Read as preference: each row" in said and "20 records read, 20 rows written" in said
     assert "rejected ones were left out" in said
     first = json.loads(out.read_text().splitlines()[0])
-    assert first == {"messages": [{"role": "user", "content": "Is desk 0 there?"}, {"role": "assistant", "content": "Yes, 0 is."}]}  # fmt: skip
+    assert first == {
+        "messages": [{"role": "user", "content": "Is desk 0 there?"}, {"role": "assistant", "content": "Yes, 0 is."}]
+    }
 
 
 def test_nothing_is_replaced_unasked(pairs, tmp_path, capsys):
@@ -47,7 +49,12 @@ def test_a_file_may_replace_itself(pairs, capsys):
 
 
 def test_standard_output_holds_rows_alone(pairs, tmp_path):
-    done = subprocess.run([sys.executable, "-m", "postgrad", "convert", pairs, "-", "--to", "trl-preference"], capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "postgrad", "convert", pairs, "-", "--to", "trl-preference"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert len([json.loads(line) for line in done.stdout.splitlines()]) == 20
     assert "Nothing was lost" in done.stderr
 
@@ -91,7 +98,12 @@ def test_an_interrupted_conversion_leaves_nothing_half(tmp_path):
     source = tmp_path / "big.jsonl"
     row = json.dumps({"messages": [{"role": "user", "content": "a" * 400}, {"role": "assistant", "content": "b"}]})
     source.write_text((row + "\n") * 60_000)
-    process = subprocess.Popen([sys.executable, "-m", "postgrad", "convert", source, tmp_path / "out.jsonl", "--to", "sharegpt"], env=os.environ, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "postgrad", "convert", source, tmp_path / "out.jsonl", "--to", "sharegpt"],
+        env=os.environ,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while process.poll() is None and not list(tmp_path.glob(".out.jsonl.*")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)

@@ -1,4 +1,5 @@
-"""`postgrad estimate` for preferences and rewards: counts what will be computed, without torch, and knows its settings."""
+"""`postgrad estimate` for preferences and rewards: counts what will be computed, without torch, and knows its
+settings."""
 
 import json
 import subprocess
@@ -42,13 +43,16 @@ def test_answers_count_as_often_as_they_are_sampled(files, tiny_folder, capsys):
     assert many["minutes"] > few["minutes"] and many["examples"] == 12
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("--objective", "dpo"), "this objective needs preferences"),
-    (("--objective", "grpo"), "needs a grader"),
-    (("--objective", "dpo", "--set", "loss=grpo"), "the loss 'grpo' is not one of dpo"),
-    (("--objective", "sft", "--set", "beta=0.2"), "beta is read by"),
-    (("--objective", "dpo", "--set", "margin=1"), "margin is for the objective simpo"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--objective", "dpo"), "this objective needs preferences"),
+        (("--objective", "grpo"), "needs a grader"),
+        (("--objective", "dpo", "--set", "loss=grpo"), "the loss 'grpo' is not one of dpo"),
+        (("--objective", "sft", "--set", "beta=0.2"), "beta is read by"),
+        (("--objective", "dpo", "--set", "margin=1"), "margin is for the objective simpo"),
+    ],
+)
 def test_what_does_not_go_together_is_refused(files, tiny_folder, capsys, arguments, words):
     assert main(["estimate", str(files[1]), "--base", str(tiny_folder), *arguments]) == 2
     assert words in capsys.readouterr().err.replace("\n", " ")
@@ -58,8 +62,10 @@ def test_it_never_imports_torch(files, tiny_folder):
     code = "import sys; from postgrad.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code, "estimate", str(files[0]), "--base", str(tiny_folder), "--objective", "dpo"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -1,4 +1,5 @@
-"""The spelling of a metric on the command line reaches its options, and what cannot be is refused before a model is loaded."""
+"""The spelling of a metric on the command line reaches its options, and what cannot be is refused before a model is
+loaded."""
 
 from __future__ import annotations
 

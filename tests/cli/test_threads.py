@@ -1,4 +1,5 @@
-"""How long threads wait on a core is set before torch is loaded, by the command, and never over what the user has set."""
+"""How long threads wait on a core is set before torch is loaded, by the command, and never over what the user has
+set."""
 
 import json
 import os
@@ -21,6 +22,8 @@ SAY = "import json, os, sys; from postgrad.cli import main; main(sys.argv[1:]); 
 )
 def test_what_waiting_threads_do(command, own, policy, turns):
     known = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    asked = subprocess.run([sys.executable, "-c", SAY, *command], env={**known, **own}, capture_output=True, text=True, check=True)  # fmt: skip
+    asked = subprocess.run(
+        [sys.executable, "-c", SAY, *command], env={**known, **own}, capture_output=True, text=True, check=True
+    )
     found = json.loads(asked.stdout.splitlines()[-1])
     assert (found.get("OMP_WAIT_POLICY"), found.get("GOMP_SPINCOUNT")) == (policy, turns)

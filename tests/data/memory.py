@@ -16,7 +16,10 @@ def output_of(code: str, path) -> list[str]:
     """
     if not Path("/proc/self/status").exists():
         pytest.skip("memory is read from /proc")
-    peak = "import re, sys\ndef peak(): return int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) // 1024\n"
+    peak = (
+        "import re, sys\ndef peak(): return int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) //"
+        " 1024\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", peak + code, str(path)], capture_output=True, text=True, timeout=120, check=True
     )

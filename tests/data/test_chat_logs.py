@@ -63,7 +63,10 @@ def test_ordinary_rows_are_no_logged_calls(tmp_path):
         assert read_rows(tmp_path / "x.jsonl").rows[0][1] == row
 
 
-IRC = "[10:00] <ann> hello there\n=== bo has joined #x\n[10:01] <@bo> ann: hi, you\n[10:02]  * bo waves\n[10:02] <ann> bye\n[10:03] <bo> bye\n"
+IRC = (
+    "[10:00] <ann> hello there\n=== bo has joined #x\n[10:01] <@bo> ann: hi, you\n[10:02]  * bo waves\n[10:02] <ann>"
+    " bye\n[10:03] <bo> bye\n"
+)
 WHATSAPP = (
     "12/31/23, 10:15 PM - Messages are encrypted.\n12/31/23, 10:15 PM - Ann: is it free?\nand the chair?\n"
     "12/31/23, 10:16 PM - Shop: yes: both\n12/31/23, 10:17 PM - Ann: good\n"

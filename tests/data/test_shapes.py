@@ -206,14 +206,37 @@ def test_implicit_prompts_end_with_a_word():
 @pytest.mark.parametrize(
     "row",
     [
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a.png"}}, {"type": "text", "text": "What?"}]}, ANSWER]},
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "value": "a.png"}, {"type": "text", "value": "What?"}]}, ANSWER]},
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image_url", "image_url": {"url": "a.png"}},
+                        {"type": "text", "text": "What?"},
+                    ],
+                },
+                ANSWER,
+            ]
+        },
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "image_url", "value": "a.png"}, {"type": "text", "value": "What?"}],
+                },
+                ANSWER,
+            ]
+        },
         {"messages": [{"role": "user", "content": "<image>What?"}, ANSWER], "images": ["a.png"]},
         {"messages": [{"role": "user", "content": "What?"}, ANSWER], "images": ["a.png"]},
         {"conversations": [{"from": "human", "value": "<image>What?"}, GPT], "image": "a.png"},
-        {"prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}], "completion": [ANSWER], "images": [{"bytes": None, "path": "a.png"}]},
+        {
+            "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}],
+            "completion": [ANSWER],
+            "images": [{"bytes": None, "path": "a.png"}],
+        },
     ],
-)  # fmt: skip
+)
 def test_images_are_kept_as_openai_spells_them(row):
     record = to_records(rows_of(row)).records[0]
     assert isinstance(record, Conversation)

@@ -154,12 +154,13 @@ def ods(path: Path, *rows: str) -> Path:
         packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         packed.writestr(
             "META-INF/manifest.xml",
-            '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"></manifest:manifest>',
+            "<manifest:manifest"
+            ' xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"></manifest:manifest>',
         )
         packed.writestr(
             "content.xml",
-            f'<?xml version="1.0"?><office:document-content {spaces}><office:body><office:spreadsheet>'
-            f'<table:table table:name="S">{cells}</table:table></office:spreadsheet></office:body></office:document-content>',
+            f'<?xml version="1.0"?><office:document-content {spaces}><office:body><office:spreadsheet><table:table'
+            f' table:name="S">{cells}</table:table></office:spreadsheet></office:body></office:document-content>',
         )
     return path
 

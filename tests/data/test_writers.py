@@ -63,12 +63,32 @@ def prompts(draw):
 
 one_answer = (plain_answers | answers).map(lambda m: (m,))
 RECORDS = {
-    Conversation: st.builds(lambda p, a, t, m: Conversation(messages=(*p, *a), tools=t, meta=m), prompts(), one_answer, tools | st.just(()), metas | st.just({})),
-    Preference: st.builds(Preference, prompt=prompts() | plain_users.map(lambda m: (m,)), chosen=one_answer, rejected=one_answer, tools=tools | st.just(()), meta=metas),
-    Rating: st.builds(Rating, prompt=prompts() | plain_users.map(lambda m: (m,)), completion=one_answer, good=st.booleans(), tools=tools | st.just(()), meta=metas),
+    Conversation: st.builds(
+        lambda p, a, t, m: Conversation(messages=(*p, *a), tools=t, meta=m),
+        prompts(),
+        one_answer,
+        tools | st.just(()),
+        metas | st.just({}),
+    ),
+    Preference: st.builds(
+        Preference,
+        prompt=prompts() | plain_users.map(lambda m: (m,)),
+        chosen=one_answer,
+        rejected=one_answer,
+        tools=tools | st.just(()),
+        meta=metas,
+    ),
+    Rating: st.builds(
+        Rating,
+        prompt=prompts() | plain_users.map(lambda m: (m,)),
+        completion=one_answer,
+        good=st.booleans(),
+        tools=tools | st.just(()),
+        meta=metas,
+    ),
     Task: st.builds(Task, prompt=prompts(), reference=words | st.just(""), fields=metas, tools=tools | st.just(())),
     Text: st.builds(Text, text=words, meta=metas),
-}  # fmt: skip
+}
 
 
 def cases():
@@ -120,15 +140,21 @@ tidy = st.text(string.ascii_letters + string.digits + " ,;|\"'\n\t", min_size=1,
 TIDY = {
     Conversation: st.builds(lambda a, b, m: pair(a, b, meta=m), tidy, tidy, st.dictionaries(keys, tidy, max_size=1)),
     Preference: st.builds(
-        lambda a, b, c: Preference(prompt=(Message("user", a),), chosen=(Message("assistant", b),), rejected=(Message("assistant", c),)),
-        tidy, tidy, tidy,
+        lambda a, b, c: Preference(
+            prompt=(Message("user", a),), chosen=(Message("assistant", b),), rejected=(Message("assistant", c),)
+        ),
+        tidy,
+        tidy,
+        tidy,
     ),
     Rating: st.builds(
         lambda a, b, good: Rating(prompt=(Message("user", a),), completion=(Message("assistant", b),), good=good),
-        tidy, tidy, st.booleans(),
+        tidy,
+        tidy,
+        st.booleans(),
     ),
     Text: st.builds(lambda text: Text(text=text), tidy),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", [n for n in FLAT if n != "text"])
@@ -163,7 +189,9 @@ TOOL_TALK = Conversation(
         Message("assistant", "Here."),
     )
 )
-LONG = Conversation(messages=(Message("user", "a"), Message("assistant", "b"), Message("user", "c"), Message("assistant", "d")))  # fmt: skip
+LONG = Conversation(
+    messages=(Message("user", "a"), Message("assistant", "b"), Message("user", "c"), Message("assistant", "d"))
+)
 WEIGHTED = Conversation(messages=(Message("user", "a"), Message("assistant", "b", weight=0.0)))
 
 
@@ -245,7 +273,9 @@ def test_refused_records_are_collected_and_nothing_is_left(tmp_path):
 
 def test_kinds_are_cast_and_it_is_said(tmp_path):
     source = tmp_path / "pairs.jsonl"
-    source.write_text("".join(json.dumps({"prompt": f"q {i}", "chosen": "good", "rejected": "bad"}) + "\n" for i in range(4)))  # fmt: skip
+    source.write_text(
+        "".join(json.dumps({"prompt": f"q {i}", "chosen": "good", "rejected": "bad"}) + "\n" for i in range(4))
+    )
     done = convert([source], tmp_path / "chat.jsonl", "openai-chat")
     assert {r.answer_text for r in to_records(read_rows(tmp_path / "chat.jsonl")).records} == {"good"}
     assert "rejected ones were left out" in done.said[0]
@@ -279,7 +309,9 @@ def test_unknown_shapes_and_endings_are_refused(tmp_path):
         convert([source], tmp_path / "x.csv", "openai-chat")
 
 
-@pytest.mark.parametrize("name", ["glaive_toolcall_en_demo.json", "dpo_en_demo.json", "kto_en_demo.json", "c4_demo.jsonl", "mllm_demo.json"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["glaive_toolcall_en_demo.json", "dpo_en_demo.json", "kto_en_demo.json", "c4_demo.jsonl", "mllm_demo.json"]
+)
 def test_real_sets_go_through_postgrad_s_own_form_unchanged(tmp_path, name):
     path = shared_data(f"llamafactory_demos/{name}")
     convert([path], tmp_path / "own.jsonl", "postgrad-jsonl")

@@ -55,8 +55,11 @@ def test_equal_arms_are_seldom_told_apart():
 
 
 def test_only_clearly_weaker_bases_are_given_up():
-    best = {"large": arm("prompted @ large", right(100, 0.7)), "small": arm("prompted @ small", right(100, 0.2)),
-            "near": arm("base @ near", list(reversed(right(100, 0.66))))}  # fmt: skip
+    best = {
+        "large": arm("prompted @ large", right(100, 0.7)),
+        "small": arm("prompted @ small", right(100, 0.2)),
+        "near": arm("base @ near", list(reversed(right(100, 0.66)))),
+    }
     kept, out = still_in(best, compare_arms(list(best.values())))
     assert kept == ["large", "near"] and list(out) == ["small"] and "50 points behind that of large" in out["small"]
 

@@ -30,9 +30,17 @@ def test_rather_one_arm_less_than_too_few_examples():
 
 def row(kind, difference, p, arm="fine_tuned"):
     return DisturbancePart(
-        arm=arm, kind=kind, n=40, clean=0.8, disturbed=0.8 + difference, difference=difference,
-        interval=(difference - 0.1, difference + 0.05), changed=0.3, p_value=p, p_adjusted=p,
-    )  # fmt: skip
+        arm=arm,
+        kind=kind,
+        n=40,
+        clean=0.8,
+        disturbed=0.8 + difference,
+        difference=difference,
+        interval=(difference - 0.1, difference + 0.05),
+        changed=0.3,
+        p_value=p,
+        p_adjusted=p,
+    )
 
 
 def test_the_sentence_names_what_hurts_the_first_arm():

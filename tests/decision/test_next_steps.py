@@ -22,17 +22,31 @@ from postgrad.report.run_report import (
 
 
 def report(**parts) -> Report:
-    arms = [ArmPart(name=n, model="m", score=s, interval=(s - 0.1, s + 0.1), n=100) for n, s in (("few_shot", 0.5), ("fine_tuned", 0.7))]  # fmt: skip
+    arms = [
+        ArmPart(name=n, model="m", score=s, interval=(s - 0.1, s + 0.1), n=100)
+        for n, s in (("few_shot", 0.5), ("fine_tuned", 0.7))
+    ]
     usual = {
         "arms": arms,
-        "comparisons": [ComparisonPart(arm="fine_tuned", against="few_shot", difference=0.2, interval=(0.1, 0.3), p_value=0.001)],
+        "comparisons": [
+            ComparisonPart(arm="fine_tuned", against="few_shot", difference=0.2, interval=(0.1, 0.3), p_value=0.001)
+        ],
         "data": DataPart(read=500, kept=500, train=400, validation=20, test=100, hash="sha256:0"),
         "training": TrainingPart(
-            objective="sft", method="lora", examples=400, supervised_tokens=1, tokens=1, tokens_per_second=1.0,
-            peak_memory_bytes=1, steps=100, best_step=60, seconds=1.0, validation_loss=[(50, 1.0), (60, 0.9), (100, 0.95)],
+            objective="sft",
+            method="lora",
+            examples=400,
+            supervised_tokens=1,
+            tokens=1,
+            tokens_per_second=1.0,
+            peak_memory_bytes=1,
+            steps=100,
+            best_step=60,
+            seconds=1.0,
+            validation_loss=[(50, 1.0), (60, 0.9), (100, 0.95)],
         ),
         "verdict": VerdictPart(recommendation="fine_tune", sentence="Fine-tune."),
-    }  # fmt: skip
+    }
     task = TaskPart(kind="generation", metric="exact_match", why="")
     return Report(name="x", created="2026-01-01", postgrad_version="0", seed=0, task=task, **{**usual, **parts})
 
@@ -45,9 +59,18 @@ def curve(gain, score=0.7):
 
 def kind(words="exchange rate", p=0.01, gain=0.06, **parts):
     given = {
-        "words": words, "train": 12, "test": 9, "wrong": 5.0, "score": 0.44, "interval": (0.2, 0.7), "rest": 0.9,
-        "share": 0.09, "gain": gain, "p_worse": p, "missing": 25,
-    }  # fmt: skip
+        "words": words,
+        "train": 12,
+        "test": 9,
+        "wrong": 5.0,
+        "score": 0.44,
+        "interval": (0.2, 0.7),
+        "rest": 0.9,
+        "share": 0.09,
+        "gain": gain,
+        "p_worse": p,
+        "missing": 25,
+    }
     return KindPart(**{**given, **parts})
 
 
@@ -71,7 +94,10 @@ def test_a_steep_curve_asks_for_examples_and_a_flat_one_for_another_base():
 
 def test_examples_that_only_draw_level_with_an_untrained_arm_are_not_asked_for():
     def behind(score):
-        arms = [ArmPart(name=n, model="m", score=s, interval=(s, s), n=100) for n, s in (("few_shot", score), ("fine_tuned", 0.7))]  # fmt: skip
+        arms = [
+            ArmPart(name=n, model="m", score=s, interval=(s, s), n=100)
+            for n, s in (("few_shot", score), ("fine_tuned", 0.7))
+        ]
         return next_steps(report(arms=arms, comparisons=[], learning_curve=curve((0.04, 0.12))))
 
     assert words(behind(0.5)) and behind(0.95) == []
@@ -114,7 +140,9 @@ def test_an_open_verdict_is_settled_by_counted_examples():
 
 def test_forgetting_lost_comes_before_small_gains_and_doubt_after_them():
     def tested(verdict, low, high):
-        row = BenchmarkPart(name="arc_easy", n=200, base=0.6, tuned=0.55, difference=-0.05, interval=(low, high), verdict=verdict)  # fmt: skip
+        row = BenchmarkPart(
+            name="arc_easy", n=200, base=0.6, tuned=0.55, difference=-0.05, interval=(low, high), verdict=verdict
+        )
         return ForgettingPart(margin=0.02, benchmarks=[row])
 
     small = curve((0.02, 0.06))
@@ -154,9 +182,17 @@ def test_spoilt_data_is_counted():
 def test_a_fragile_model_is_told_how_to_mend_it():
     def row(kind, difference, p):
         return DisturbancePart(
-            arm="fine_tuned", kind=kind, n=40, clean=0.8, disturbed=0.8 + difference, difference=difference,
-            interval=(difference - 0.1, difference + 0.1), changed=0.3, p_value=p, p_adjusted=p,
-        )  # fmt: skip
+            arm="fine_tuned",
+            kind=kind,
+            n=40,
+            clean=0.8,
+            disturbed=0.8 + difference,
+            difference=difference,
+            interval=(difference - 0.1, difference + 0.1),
+            changed=0.3,
+            p_value=p,
+            p_adjusted=p,
+        )
 
     found = next_steps(report(disturbances=DisturbancesPart(rows=[row("typos", -0.2, 0.01), row("case", -0.1, 0.3)])))
     assert len(found) == 1 and "'typos'" in found[0].step and "augment" in found[0].step and "case" not in found[0].why
@@ -173,9 +209,17 @@ def test_a_useless_base_and_a_training_cut_short_are_said():
 
 def test_too_few_validation_examples_for_a_promise():
     rate = AutomationPart(
-        arm="fine_tuned", target_accuracy=0.95, failure=0.1, threshold=None, coverage=0.0, coverage_interval=(0, 0.1),
-        accuracy=None, calibration=20, needed=46, sentence="…",
-    )  # fmt: skip
+        arm="fine_tuned",
+        target_accuracy=0.95,
+        failure=0.1,
+        threshold=None,
+        coverage=0.0,
+        coverage_interval=(0, 0.1),
+        accuracy=None,
+        calibration=20,
+        needed=46,
+        sentence="…",
+    )
     assert "46 validation examples" in words(next_steps(report(automation=rate)))[0]
     assert next_steps(report(automation=rate.model_copy(update={"calibration": 60}))) == []
 

@@ -36,8 +36,10 @@ BASE, FEW, TUNED = arm("base", 0), arm("few_shot", 23), arm("fine_tuned", 71)
 def test_a_clear_gain_is_fine_tune_in_a_managers_words() -> None:
     verdict = decide([BASE, FEW, TUNED], all_pairs(BASE, FEW, TUNED), [benchmark("kept")])
     assert verdict.recommendation == "fine_tune"
-    assert verdict.sentence == (
-        "Fine-tune: the tuned model gets 71 of 100 right where the best alternative, few-shot prompting, gets 23; the "
+    assert (
+        verdict.sentence
+        == "Fine-tune: the tuned model gets 71 of 100 right where the best alternative, few-shot prompting, gets 23;"
+        " the "
         "gain is 48 points (95 % interval 38 to 58), and no general benchmark was lost."
     )
     assert len(verdict.comparisons) == 3 and any("few-shot" in r for r in verdict.reasons)
@@ -154,8 +156,8 @@ def test_lost_conduct_is_said_and_a_veto_only_where_the_model_is_to_be_asked_any
     verdict = decide(arms, pairs, tests)
     assert verdict.recommendation == "fine_tune"
     assert verdict.sentence.endswith(
-        "and a loss of 2 points over all 1,400 general items is excluded; use it for this task alone, for it lost how to "
-        "behave outside it (style)."
+        "and a loss of 2 points over all 1,400 general items is excluded; use it for this task alone, for it lost how"
+        " to behave outside it (style)."
     )
     assert any("b0 (200)" in r and "languages (24)" in r for r in verdict.reasons) and len(verdict.reasons) < 8
     assert decide(arms, pairs, tests, general_use=True).recommendation == "few_shot"
@@ -217,9 +219,19 @@ def test_nothing_is_concluded_against_a_training_that_was_cut_short() -> None:
 )
 def test_what_a_training_that_was_cut_short_is(losses, best, total, cut) -> None:
     part = TrainingPart(
-        objective="sft", method="lora", examples=10, supervised_tokens=1, tokens=1, tokens_per_second=1, peak_memory_bytes=1,
-        steps=100, best_step=best, seconds=1, validation_loss=losses, settings={"total_steps": total, "full_steps": 630},
-    )  # fmt: skip
+        objective="sft",
+        method="lora",
+        examples=10,
+        supervised_tokens=1,
+        tokens=1,
+        tokens_per_second=1,
+        peak_memory_bytes=1,
+        steps=100,
+        best_step=best,
+        seconds=1,
+        validation_loss=losses,
+        settings={"total_steps": total, "full_steps": 630},
+    )
     assert bool(part.cut_short) is cut and (not cut or "100 of 630 steps" in part.cut_short)
 
 

@@ -51,7 +51,13 @@ def test_objects_take_the_commonest_value_of_each_key() -> None:
     )
 
 
-@pytest.mark.parametrize("answers", [[str(1.5 * i) for i in range(40)], [f"A longer text that speaks of number {i} and of the street." for i in range(40)]])  # fmt: skip
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [str(1.5 * i) for i in range(40)],
+        [f"A longer text that speaks of number {i} and of the street." for i in range(40)],
+    ],
+)
 def test_answers_that_never_recur_have_no_such_rival(answers: list[str]) -> None:
     rows = records(answers)
     assert constant_answer(choose_metric(rows), rows) is None

@@ -1,8 +1,8 @@
 """By simulation: an interval of 95 % holds the truth about 95 times in 100, on the kinds of scores that arms produce.
 
-Seeded, so that these are facts and not chances. The promise is 93 to 97 % at 30, 100 and 1,000 examples; a case with another
-upper bound is one where few scores differ and the interval is wide on purpose. Right-or-wrong scores are not drawn but
-summed over all counts, which is exact.
+Seeded, so that these are facts and not chances. The promise is 93 to 97 % at 30, 100 and 1,000 examples; a case with
+another upper bound is one where few scores differ and the interval is wide on purpose. Right-or-wrong scores are not
+drawn but summed over all counts, which is exact.
 """
 
 from __future__ import annotations
@@ -117,9 +117,15 @@ def uneven(g: np.random.Generator, count: int) -> np.ndarray:
 
 
 GROUPED = [
-    (6, even, 0.5, 4.0, 1.0), (10, even, 0.5, 3.0, 0.98), (10, uneven, 0.8, 6.0, 1.0), (20, uneven, 0.5, 3.0, 0.985),
-    (30, even, 0.8, 4.0, MOST), (30, uneven, 0.8, 4.0, 0.98), (100, even, 0.8, 4.0, MOST), (100, uneven, 0.8, 3.0, MOST),
-]  # fmt: skip
+    (6, even, 0.5, 4.0, 1.0),
+    (10, even, 0.5, 3.0, 0.98),
+    (10, uneven, 0.8, 6.0, 1.0),
+    (20, uneven, 0.5, 3.0, 0.985),
+    (30, even, 0.8, 4.0, MOST),
+    (30, uneven, 0.8, 4.0, 0.98),
+    (100, even, 0.8, 4.0, MOST),
+    (100, uneven, 0.8, 3.0, MOST),
+]
 
 
 @pytest.mark.parametrize(("count", "sizes", "share", "alike", "most"), GROUPED)

@@ -55,8 +55,20 @@ SCORE = {
     "model": "m",
     "input": [{"role": "user", "content": "Grade {{sample.output_text}}"}],
 }
-LABEL = {"type": "label_model", "name": "tone", "model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": "{{sample.output_text}}"}]}], "labels": ["polite", "rude"], "passing_labels": ["polite"]}  # fmt: skip
-MULTI = {"type": "multi", "name": "both", "graders": {"a": check(name="a"), "b": alike("fuzzy_match", name="b")}, "calculate_output": "0.5 * a + 0.5 * b"}  # fmt: skip
+LABEL = {
+    "type": "label_model",
+    "name": "tone",
+    "model": "m",
+    "input": [{"role": "user", "content": [{"type": "input_text", "text": "{{sample.output_text}}"}]}],
+    "labels": ["polite", "rude"],
+    "passing_labels": ["polite"],
+}
+MULTI = {
+    "type": "multi",
+    "name": "both",
+    "graders": {"a": check(name="a"), "b": alike("fuzzy_match", name="b")},
+    "calculate_output": "0.5 * a + 0.5 * b",
+}
 ALL = [CHECK, alike("bleu"), PYTHON, SCORE, LABEL, MULTI]
 
 
@@ -78,8 +90,16 @@ def test_every_key_of_the_response_is_there(grader: dict) -> None:
 
 @pytest.mark.parametrize(
     ("operation", "said", "answer", "reward"),
-    [("eq", "a", "a", 1), ("eq", "A", "a", 0), ("ne", "A", "a", 1), ("like", "a cat", "cat", 1), ("like", "a Cat", "cat", 0), ("ilike", "a Cat", "cAT", 1), ("like", "cat", "a cat", 0)],
-)  # fmt: skip
+    [
+        ("eq", "a", "a", 1),
+        ("eq", "A", "a", 0),
+        ("ne", "A", "a", 1),
+        ("like", "a cat", "cat", 1),
+        ("like", "a Cat", "cat", 0),
+        ("ilike", "a Cat", "cAT", 1),
+        ("like", "cat", "a cat", 0),
+    ],
+)
 def test_string_check(operation: str, said: str, answer: str, reward: float) -> None:
     assert grading(check(operation=operation), said, {"answer": answer})["reward"] == reward
 
@@ -181,16 +201,53 @@ def test_fuzzy_match_is_the_longest_common_subsequence(left: str, right: str) ->
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("a + b * 2", 7), ("2 * a^2", 2), ("-a ^ 2", -1), ("2^3^2", 512), ("min(a, b, 0.5)", 0.5), ("max(a, b) / 2", 1.5), ("abs(a - b)", 2), ("floor(b / 2) + ceil(b / 2)", 3), ("exp(0) + sqrt(4) + log(1)", 3), ("(a + b) / 4", 1), ("1e-3", 0.001)],
-)  # fmt: skip
+    [
+        ("a + b * 2", 7),
+        ("2 * a^2", 2),
+        ("-a ^ 2", -1),
+        ("2^3^2", 512),
+        ("min(a, b, 0.5)", 0.5),
+        ("max(a, b) / 2", 1.5),
+        ("abs(a - b)", 2),
+        ("floor(b / 2) + ceil(b / 2)", 3),
+        ("exp(0) + sqrt(4) + log(1)", 3),
+        ("(a + b) / 4", 1),
+        ("1e-3", 0.001),
+    ],
+)
 def test_formulas(text: str, value: float) -> None:
     assert Formula.parse(text).value({"a": 1.0, "b": 3.0}) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a +", "a.b", "a[0]", "lambda: 1", "a if b else c", "a and b", "'x'", "True", "a == b", "eval('1')", "min()", "log(a, 2)", "min(a, key=b)", "[a]", "a // b", "a % b", "1j", "(" * 300 + "a" + ")" * 300, "-" * 990 + "a", "a" * 2000, "f\"{a}\"", "(a := 1)", "\ud800"],
-)  # fmt: skip
+    [
+        "",
+        "a +",
+        "a.b",
+        "a[0]",
+        "lambda: 1",
+        "a if b else c",
+        "a and b",
+        "'x'",
+        "True",
+        "a == b",
+        "eval('1')",
+        "min()",
+        "log(a, 2)",
+        "min(a, key=b)",
+        "[a]",
+        "a // b",
+        "a % b",
+        "1j",
+        "(" * 300 + "a" + ")" * 300,
+        "-" * 990 + "a",
+        "a" * 2000,
+        'f"{a}"',
+        "(a := 1)",
+        "\ud800",
+    ],
+)
 def test_what_is_no_formula(text: str) -> None:
     with pytest.raises(ValueError):
         Formula.parse(text).value({"a": 1.0, "b": 1.0, "c": 1.0})
@@ -301,8 +358,13 @@ def test_python_runs_in_a_sandbox_or_not_at_all(sandbox: Sandbox, tmp_path) -> N
 
 @pytest.mark.parametrize(
     ("source", "why"),
-    [("return 'much'", "could not convert"), ("return float('nan')", "no finite number"), ("import os; os._exit(0)", "ended early"), ("raise KeyError('k')", "KeyError")],
-)  # fmt: skip
+    [
+        ("return 'much'", "could not convert"),
+        ("return float('nan')", "no finite number"),
+        ("import os; os._exit(0)", "ended early"),
+        ("raise KeyError('k')", "KeyError"),
+    ],
+)
 def test_python_that_fails_is_reported(sandbox: Sandbox, source: str, why: str) -> None:
     body = grading({**PYTHON, "source": f"def grade(sample, item):\n    {source}"}, "x", {}, sandbox=sandbox)
     assert body["reward"] == 0 and why in body["metadata"]["errors"]["python_grader_runtime_error_details"]
@@ -324,7 +386,15 @@ def test_a_grader_as_metric(tmp_path) -> None:
     path.write_text(json.dumps(check(input="{{sample.output_json.k}}", reference="1")))
     found = metric_named(str(path)).measure(paired(['{"k": "1"}', "no"], ["", ""], [Task(prompt=()), Task(prompt=())]))
     assert found.scores == (1, 0) and found.details["faults"] == {"sample_parse_error": 1}
-    path.write_text(json.dumps({**MULTI, "calculate_output": "2 * a + 0 * b", "graders": {"a": check(reference="x", name="a"), "b": check(reference="x", name="b")}}))  # fmt: skip
+    path.write_text(
+        json.dumps(
+            {
+                **MULTI,
+                "calculate_output": "2 * a + 0 * b",
+                "graders": {"a": check(reference="x", name="a"), "b": check(reference="x", name="b")},
+            }
+        )
+    )
     with pytest.raises(DataError, match="a metric is a share"):
         metric_named(str(path))("x", "y")
     for content, said in (("{", "is not JSON"), ("[]", "not a JSON object"), ("{}", "not valid")):

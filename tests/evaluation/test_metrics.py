@@ -30,14 +30,37 @@ OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
 
 SPELLED = {
     "json_schema": """json_schema(schema={"type": "object", "required": ["a"]})""",
-    "format_rules": "format_rules(max_words=3, regex=a, language=en, json_only=true, forbids=x, max_bullets=0, max_sentences=1)",
+    "format_rules": (
+        "format_rules(max_words=3, regex=a, language=en, json_only=true, forbids=x, max_bullets=0, max_sentences=1)"
+    ),
     "code_tests": "",  # in test_code_tests: it needs a sandbox
 }
 """Metrics that cannot be made without options."""
 LIKE_A_MODEL = st.text(max_size=40) | st.sampled_from(
-    ["[" * 5000, '{"a": ' * 3000, "```json", "```", "<tool_call>", '<tool_call>{"name": 1}</tool_call>', "f(" * 500, "9" * 5000, "\ud800",
-     "SELECT", "select " + "(" * 500, "SELECT zeroblob(1e9)", "1e999", "-", "$", "%", "####", "\0", "[f(a=1)]", "f(a=[" * 99, "-1.5e-400 km"]
-)  # fmt: skip
+    [
+        "[" * 5000,
+        '{"a": ' * 3000,
+        "```json",
+        "```",
+        "<tool_call>",
+        '<tool_call>{"name": 1}</tool_call>',
+        "f(" * 500,
+        "9" * 5000,
+        "\ud800",
+        "SELECT",
+        "select " + "(" * 500,
+        "SELECT zeroblob(1e9)",
+        "1e999",
+        "-",
+        "$",
+        "%",
+        "####",
+        "\0",
+        "[f(a=1)]",
+        "f(a=[" * 99,
+        "-1.5e-400 km",
+    ]
+)
 
 
 def made(name: str) -> Metric | None:

@@ -82,7 +82,9 @@ def test_the_spelling_of_metrics() -> None:
     assert metric_named("""format_rules(contains=["a, b", 'c)'], ends_with=')', language=no)""")("a, b c)", "") == 1
     for wrong, said in {
         "numeric(tolerance)": "has no name or no value",
-        "numeric(tolerance=x, much=1)": r"tolerance = 'x'.*\n.*much: no such option\nOptions of numeric: tolerance, relative, units",
+        "numeric(tolerance=x, much=1)": (
+            r"tolerance = 'x'.*\n.*much: no such option\nOptions of numeric: tolerance, relative, units"
+        ),
         "a metric": "cannot be read",
         "nmeric": "did you mean 'numeric'",
     }.items():

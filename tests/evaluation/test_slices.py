@@ -41,7 +41,10 @@ def test_planted_edge_cases_are_found():
 
 def test_a_bad_slice_comes_first_and_is_significant():
     train, test = requests(200), requests(150, 1)
-    test = [*test, *(pair(f"Bitte sagen Sie mir, wo meine Bestellung Nummer {n} geblieben ist", "yes") for n in range(20))]  # fmt: skip
+    test = [
+        *test,
+        *(pair(f"Bitte sagen Sie mir, wo meine Bestellung Nummer {n} geblieben ist", "yes") for n in range(20)),
+    ]
     generator = np.random.default_rng(0)
     scores = [*(generator.random(150) < 0.9).astype(float), *(generator.random(20) < 0.2).astype(float)]
     first = worst_slices(test, train, scores, [0.5] * 170)[0]
@@ -75,11 +78,17 @@ def test_slices_hold_places_of_the_test():
 
 def test_requests_that_are_none_of_the_tasks_are_found_by_their_answers():
     answers = {
-        "oos": True, "out_of_scope": True, "Other": True, "none of the above": True, "another desk": False, "refund": False,
-        '{"intent": "unknown", "order": null}': True, '{"intent": "status", "note": "other things"}': False,
+        "oos": True,
+        "out_of_scope": True,
+        "Other": True,
+        "none of the above": True,
+        "another desk": False,
+        "refund": False,
+        '{"intent": "unknown", "order": null}': True,
+        '{"intent": "status", "note": "other things"}': False,
         "I'm sorry, I can only help with orders; that is outside my scope.": True,
         "We can not help loving that sofa. " + "It has six legs and a wooden frame. " * 20: False,
-    }  # fmt: skip
+    }
     test = [pair(f"request {n}", answer) for n, answer in enumerate(answers)]
     found = set(SLICES["out of scope"](test, []))
     assert found == {n for n, out in enumerate(answers.values()) if out}

@@ -143,11 +143,11 @@ def test_real_queries_are_sql_and_match_themselves() -> None:
 
 def test_a_schema_in_the_request_is_found() -> None:
     prompt = (
-        "Write SQL. Create table of contents (no).\nCREATE TABLE people (name TEXT DEFAULT 'a', age INT CHECK (age > 0)) "
-        "INSERT INTO people VALUES ('Ada', 36) , ('Max', 20); and CREATE TABLE open (x INT"
+        "Write SQL. Create table of contents (no).\nCREATE TABLE people (name TEXT DEFAULT 'a', age INT CHECK (age >"
+        " 0)) INSERT INTO people VALUES ('Ada', 36) , ('Max', 20); and CREATE TABLE open (x INT"
     )
-    assert script_in(prompt) == (
-        "CREATE TABLE people (name TEXT DEFAULT 'a', age INT CHECK (age > 0));\n"
+    assert (
+        script_in(prompt) == "CREATE TABLE people (name TEXT DEFAULT 'a', age INT CHECK (age > 0));\n"
         "INSERT INTO people VALUES ('Ada', 36) , ('Max', 20);\n"
     )
     record = pair(prompt, "SELECT name FROM people WHERE age > 30")

@@ -23,7 +23,10 @@ SPELLINGS = [
     'I will dim it.\n<tool_call>\n{"name": "lamp.set", "arguments": {"room": "hall", "level": 3}}\n</tool_call>',
     '<function=lamp.set>{"room": "hall", "level": 3}</function>',
     '[TOOL_CALLS] [{"name": "lamp.set", "arguments": {"room": "hall", "level": 3}}]',
-    '{"tool_calls": [{"type": "function", "function": {"name": "lamp.set", "arguments": "{\\"room\\": \\"hall\\", \\"level\\": 3}"}}]}',
+    (
+        '{"tool_calls": [{"type": "function", "function": {"name": "lamp.set", "arguments": "{\\"room\\": \\"hall\\",'
+        ' \\"level\\": 3}"}}]}'
+    ),
     '{"lamp.set": {"room": "hall", "level": 3}}',
     '[lamp.set(room="hall", level=3)]',
     'lamp.set(level=3, room="hall")',

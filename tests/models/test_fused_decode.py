@@ -1,4 +1,5 @@
-"""The hand-written decoder gives the tokens of the model's own code, for every model that it takes on, and takes on no other."""
+"""The hand-written decoder gives the tokens of the model's own code, for every model that it takes on, and takes on no
+other."""
 
 import os
 import subprocess
@@ -22,9 +23,16 @@ from tests.conftest import write_model
 from tests.models.test_generate import greedy, prompts_of, reference
 
 TINY = {
-    "vocab_size": 420, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "max_position_embeddings": 512, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2,
-}  # fmt: skip
+    "vocab_size": 420,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+}
 TAKEN_ON = {
     "llama": {"num_key_value_heads": 2},
     "mistral": {"num_key_value_heads": 1, "sliding_window": None},
@@ -183,8 +191,11 @@ def test_memory_does_not_grow_with_the_number_of_prompts(tmp_path):
     source = str(Path(__file__).parents[2] / "src")
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, str(folder)],
-        check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"},
+    )
     (_, _), (_, few), (count, many) = (map(int, line.split()) for line in run.stdout.splitlines())
     assert count == 512
     assert many - few < 16 << 20

@@ -1,4 +1,5 @@
-"""A remote model against a real server on loopback that rate-limits, fails, answers garbage, and counts what it was asked."""
+"""A remote model against a real server on loopback that rate-limits, fails, answers garbage, and counts what it was
+asked."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ KEY = "sk-very-secret-4711"
 
 
 class Server:
-    """An OpenAI-compatible server whose next answers are planned: `plan` holds functions from a prompt to a response."""
+    """An OpenAI-compatible server whose next answers are planned: `plan` holds functions from a prompt to a
+    response."""
 
     def __init__(self) -> None:
         self.asked: list[dict] = []
@@ -58,10 +60,13 @@ class Server:
 
 def answered(text: str) -> dict:
     return {
-        "id": "1", "object": "chat.completion", "created": 1, "model": "m",
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-    }  # fmt: skip
+    }
 
 
 def failing(status: int, message: str = "no", headers: dict | None = None, **error):
@@ -110,9 +115,14 @@ def test_many_are_answered_in_order_and_never_paid_twice(server):
 
 def test_passing_failures_are_waited_out(server):
     broken = [
-        failing(429, headers={"retry-after": "0.3"}), failing(500), failing(503), raw('{"choices": [{"mess', "application/json"), raw("<html>busy</html>", "text/html"),
-        raw('{"choices": []}', "application/json"), raw('{"choices": [{"message": "hello"}]}', "application/json"),
-    ]  # fmt: skip
+        failing(429, headers={"retry-after": "0.3"}),
+        failing(500),
+        failing(503),
+        raw('{"choices": [{"mess', "application/json"),
+        raw("<html>busy</html>", "text/html"),
+        raw('{"choices": []}', "application/json"),
+        raw('{"choices": [{"message": "hello"}]}', "application/json"),
+    ]
     server.plan = [None, *broken]
     model = RemoteModel(server.url, "m", concurrency=2, retries=8)
     start = time.monotonic()

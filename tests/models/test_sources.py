@@ -99,9 +99,13 @@ def test_what_cannot_be_had_says_the_ways(tmp_path, tiny_folder, monkeypatch):
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + b"\x00" * 64)
     cases = {
-        "nonsense": "--base ./folder", "someone/something": "could not be had", str(empty): "no config.json", str(adapter): "adapter",
-        str(pickled): "Pickled", str(broken): "cannot be read",
-    }  # fmt: skip
+        "nonsense": "--base ./folder",
+        "someone/something": "could not be had",
+        str(empty): "no config.json",
+        str(adapter): "adapter",
+        str(pickled): "Pickled",
+        str(broken): "cannot be read",
+    }
     for name, expected in cases.items():
         with pytest.raises(ModelError) as caught:
             find_model(name)

@@ -14,22 +14,28 @@ from postgrad.records import Conversation, Message
 from tests.conftest import CHATML, write_tokenizer
 
 HERMES = (
-    "{% if tools %}{{ '<|im_start|>system\n' }}{% for t in tools %}{{ t | tojson + '\n' }}{% endfor %}{{ '<|im_end|>\n' }}{% endif %}"
-    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}{% for c in m.tool_calls or [] %}"
-    "{{ '\n' if m.content or not loop.first }}{{ '<tool_call>\n{\"name\": \"' + c.function.name + '\", \"arguments\": ' + (c.function.arguments | tojson) + '}\n</tool_call>' }}"
-    "{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% if tools %}{{ '<|im_start|>system\n' }}{% for t in tools %}{{ t | tojson + '\n' }}{% endfor %}{{ '<|im_end|>\n'"
+    " }}{% endif %}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}{% for c in m.tool_calls or"
+    " [] %}{{ '\n' if m.content or not loop.first }}{{ '<tool_call>\n{\"name\": \"' + c.function.name + '\","
+    " \"arguments\": ' + (c.function.arguments | tojson) + '}\n</tool_call>' }}{% endfor %}{{ '<|im_end|>\n' }}{%"
+    " endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 BARE = (
-    "{{ bos_token }}{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ '<|' + m.role + '|>' }}"
-    "{% if m.tool_calls %}{{ '{\"name\": \"' + m.tool_calls[0].function.name + '\", \"parameters\": ' + (m.tool_calls[0].function.arguments | tojson) + '}' }}"
-    "{% else %}{{ m.content }}{% endif %}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    "{{ bos_token }}{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ '<|' + m.role + '|>' }}{% if"
+    ' m.tool_calls %}{{ \'{"name": "\' + m.tool_calls[0].function.name + \'", "parameters": \' +'
+    " (m.tool_calls[0].function.arguments | tojson) + '}' }}{% else %}{{ m.content }}{% endif %}{{ eos_token }}{%"
+    " endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 LISTED = (
-    "{{ bos_token }}{% if tools %}{{ '[TOOLS]' + (tools | tojson) }}{% endif %}{% for m in messages %}"
-    "{% if m.tool_calls %}{{ '[TOOL_CALLS] [' }}{% for c in m.tool_calls %}{{ c.function | tojson }}{{ ', ' if not loop.last }}{% endfor %}{{ ']' + eos_token }}"
-    "{% elif m.role == 'user' %}{{ '[INST] ' + m.content + '[/INST]' }}{% else %}{{ m.content + eos_token }}{% endif %}{% endfor %}"
+    "{{ bos_token }}{% if tools %}{{ '[TOOLS]' + (tools | tojson) }}{% endif %}{% for m in messages %}{% if"
+    " m.tool_calls %}{{ '[TOOL_CALLS] [' }}{% for c in m.tool_calls %}{{ c.function | tojson }}{{ ', ' if not loop.last"
+    " }}{% endfor %}{{ ']' + eos_token }}{% elif m.role == 'user' %}{{ '[INST] ' + m.content + '[/INST]' }}{% else %}{{"
+    " m.content + eos_token }}{% endif %}{% endfor %}"
 )
-XML = "{% for t in tools or [] %}{{ t.function.name }}{% endfor %}{% for m in messages %}{{ m.role + m.content }}{% for c in m.tool_calls or [] %}{{ '<call ' + c.function.name + '>' }}{% endfor %}{% endfor %}"
+XML = (
+    "{% for t in tools or [] %}{{ t.function.name }}{% endfor %}{% for m in messages %}{{ m.role + m.content }}{% for c"
+    " in m.tool_calls or [] %}{{ '<call ' + c.function.name + '>' }}{% endfor %}{% endfor %}"
+)
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 TEMPLATES = {
     "hermes": Template(HERMES, {"eos_token": "<|im_end|>"}),
@@ -54,10 +60,17 @@ def test_a_form_that_is_no_json_is_refused():
 
 
 values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-999, 999), st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Co"]), max_size=12)),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text("abc", min_size=1, max_size=3), inner, max_size=2),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-999, 999),
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Co"]), max_size=12),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text("abc", min_size=1, max_size=3), inner, max_size=2)
+    ),
     max_leaves=5,
-)  # fmt: skip
+)
 arguments = st.dictionaries(st.text("abc", min_size=1, max_size=3), values, max_size=3)
 
 
@@ -68,9 +81,13 @@ def test_what_a_template_writes_is_read_back(name, given_, as_text):
     if name == "bare":
         given_ = given_[:1]
     calls = tuple(
-        {"id": f"call{i:05d}", "type": "function", "function": {"name": "look", "arguments": json.dumps(a) if as_text else a}}
+        {
+            "id": f"call{i:05d}",
+            "type": "function",
+            "function": {"name": "look", "arguments": json.dumps(a) if as_text else a},
+        }
         for i, a in enumerate(given_)
-    )  # fmt: skip
+    )
     asked = [Message("user", "u")]
     prompt = template.text(asked, tools=[TOOL], start_answer=True)
     whole = template.text([*asked, Message("assistant", "", tool_calls=calls)], tools=[TOOL])
@@ -83,7 +100,10 @@ def test_what_a_template_writes_is_read_back(name, given_, as_text):
 
 def test_what_is_no_call_stays_text():
     form = WRITTEN_OUT
-    text = 'So: <tool_call>\n{"name": "look", "arguments": {}}\n</tool_call> and <tool_call>\n{"name": "other", "arguments": {}}\n</tool_call>'
+    text = (
+        'So: <tool_call>\n{"name": "look", "arguments": {}}\n</tool_call> and <tool_call>\n{"name": "other",'
+        ' "arguments": {}}\n</tool_call>'
+    )
     beside, calls = read_calls(text, form, {"look"})
     assert calls == [Call("look", "{}")]
     assert beside == 'So:  and <tool_call>\n{"name": "other", "arguments": {}}\n</tool_call>'

@@ -149,7 +149,9 @@ def full_report() -> Report:
                 for arm in ("fine_tuned", "rag")
                 for kind in ("typos", "letter case")
             ],
-            sentence="Asked again with disturbed requests, the tuned model loses nothing that chance could not explain.",
+            sentence=(
+                "Asked again with disturbed requests, the tuned model loses nothing that chance could not explain."
+            ),
         ),
         automation=AutomationPart(
             arm="fine_tuned",
@@ -207,9 +209,19 @@ def full_report() -> Report:
 
 def _kind(words: str, p: float) -> KindPart:
     return KindPart(
-        words=words, train=12, test=9, wrong=5.0, score=0.44, interval=(0.19, 0.73), rest=0.88, share=0.075,
-        production=0.11, gain=0.06, p_worse=p, missing=25,
-    )  # fmt: skip
+        words=words,
+        train=12,
+        test=9,
+        wrong=5.0,
+        score=0.44,
+        interval=(0.19, 0.73),
+        rest=0.88,
+        share=0.075,
+        production=0.11,
+        gain=0.06,
+        p_worse=p,
+        missing=25,
+    )
 
 
 def _data() -> DataPart:

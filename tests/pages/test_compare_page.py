@@ -32,10 +32,24 @@ def test_every_verdict_has_its_badge(verdict):
 
 def test_bases_stand_in_the_report_with_links_to_their_own():
     bases = [
-        BasePart(name="large", base="org/large", folder="org--large", recommendation="fine_tune", untrained_arm="few_shot", untrained_score=0.4,
-                 tuned_score=0.8, parameters=360_000_000, training_seconds=300, training_cost=0.1, peak_memory_bytes=4 * 10**9, cost_per_1000=0.02),
-        BasePart(name="small", base="small", folder="small", recommendation="few_shot", note="Not trained, because " + SCRIPT),
-    ]  # fmt: skip
+        BasePart(
+            name="large",
+            base="org/large",
+            folder="org--large",
+            recommendation="fine_tune",
+            untrained_arm="few_shot",
+            untrained_score=0.4,
+            tuned_score=0.8,
+            parameters=360_000_000,
+            training_seconds=300,
+            training_cost=0.1,
+            peak_memory_bytes=4 * 10**9,
+            cost_per_1000=0.02,
+        ),
+        BasePart(
+            name="small", base="small", folder="small", recommendation="few_shot", note="Not trained, because " + SCRIPT
+        ),
+    ]
     page = render_report(full_report().model_copy(update={"bases": bases}))
     assert 'href="org--large/report.html"' in page and "360 M" in page and SCRIPT not in page
     assert 'id="bases"' not in render_report(full_report())

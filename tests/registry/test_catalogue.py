@@ -11,8 +11,15 @@ from postgrad.storage import Blobs, folder_atomic
 
 def add(catalogue, name="tickets", blob="sha256:a", **changes):
     fields = {
-        "base": "b", "base_hash": "sha256:b", "method": "lora", "template": "t", "data_hash": "sha256:d", "report": None, "details": {"score": 0.5}, **changes,
-    }  # fmt: skip
+        "base": "b",
+        "base_hash": "sha256:b",
+        "method": "lora",
+        "template": "t",
+        "data_hash": "sha256:d",
+        "report": None,
+        "details": {"score": 0.5},
+        **changes,
+    }
     return catalogue.add(name=name, blob=blob, **fields)
 
 
@@ -54,8 +61,9 @@ def test_an_old_database_opens(own_home):
     Catalogue()
     with sqlite3.connect(own_home / "catalogue.db") as db:
         db.execute(
-            "insert into models (name, version, base, base_hash, method, blob, template, data_hash, report, details, created, deleted)"
-            " values ('old', 1, 'b', 'h', 'lora', 'x', 't', 'd', null, '{}', '2026-01-01 00:00:00', 0)"
+            "insert into models (name, version, base, base_hash, method, blob, template, data_hash, report, details,"
+            " created, deleted) values ('old', 1, 'b', 'h', 'lora', 'x', 't', 'd', null, '{}', '2026-01-01"
+            " 00:00:00', 0)"
         )
     assert Catalogue().get("old").version == 1
     assert add(Catalogue(), name="old").version == 2

@@ -41,7 +41,14 @@ def register(model, folder: Path, base: Path, name: str, seed: int, **details):
     folder.mkdir()
     adapter.save(folder, str(base))
     entry = Catalogue().add(
-        name=name, base=str(base), base_hash="h", method="lora", blob=Blobs().put_folder(folder),
-        template=model.renderer.fingerprint, data_hash="d", report=None, details=details,
-    )  # fmt: skip
+        name=name,
+        base=str(base),
+        base_hash="h",
+        method="lora",
+        blob=Blobs().put_folder(folder),
+        template=model.renderer.fingerprint,
+        data_hash="d",
+        report=None,
+        details=details,
+    )
     return entry, adapter

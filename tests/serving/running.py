@@ -50,9 +50,12 @@ class Process:
 
     def start(self) -> None:
         environment = {
-            **os.environ, "POSTGRAD_HOME": str(self.home), "PYTHONPATH": str(SOURCE),
-            "OMP_NUM_THREADS": str(self.threads), "POSTGRAD_DTYPE": "float32",
-        }  # fmt: skip
+            **os.environ,
+            "POSTGRAD_HOME": str(self.home),
+            "PYTHONPATH": str(SOURCE),
+            "OMP_NUM_THREADS": str(self.threads),
+            "POSTGRAD_DTYPE": "float32",
+        }
         command = [
             sys.executable,
             "-m",
@@ -128,7 +131,8 @@ def until(what, seconds: float = 120, every: float = 0.2):
 
 @contextmanager
 def fresh_postgres():
-    """The address of an empty database on the server that POSTGRAD_TEST_POSTGRES names (postgresql://user@host:port)."""
+    """The address of an empty database on the server that POSTGRAD_TEST_POSTGRES names
+    (postgresql://user@host:port)."""
     server = os.environ.get("POSTGRAD_TEST_POSTGRES")
     if not server:
         pytest.skip("no PostgreSQL to test on (set POSTGRAD_TEST_POSTGRES=postgresql://user@host:port)")

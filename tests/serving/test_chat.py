@@ -1,4 +1,5 @@
-"""Chat as OpenAI's unmodified SDK asks for it: log-probabilities, tools, forms, streams, several answers, one that is left."""
+"""Chat as OpenAI's unmodified SDK asks for it: log-probabilities, tools, forms, streams, several answers, one that is
+left."""
 
 import asyncio
 import json
@@ -132,10 +133,20 @@ def test_a_json_object_and_a_bad_schema(client):
 
 
 TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": {
-        "type": "object", "properties": {"place": {"enum": ["home", "work"]}}, "required": ["place"], "additionalProperties": False}}}
+    {
+        "type": "function",
+        "function": {
+            "name": name,
+            "parameters": {
+                "type": "object",
+                "properties": {"place": {"enum": ["home", "work"]}},
+                "required": ["place"],
+                "additionalProperties": False,
+            },
+        },
+    }
     for name in ("go", "look")
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -24,18 +24,46 @@ from postgrad.serving.jobs.eval_data import rows_path
 from tests.serving.loopback import running
 from tests.serving.running import until
 
-SAME = {"type": "string_check", "name": "same", "input": "{{sample.output_text}}", "reference": "{{item.right}}", "operation": "eq"}  # fmt: skip
+SAME = {
+    "type": "string_check",
+    "name": "same",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.right}}",
+    "operation": "eq",
+}
 NEAR = {
-    "type": "text_similarity", "name": "near", "input": "{{sample.output_text}}", "reference": "{{ item.right }}",
-    "evaluation_metric": "fuzzy_match", "pass_threshold": 0.5,
-}  # fmt: skip
-SCORE = {"type": "score_model", "name": "score", "model": "tiny", "input": [{"role": "user", "content": "{{sample.output_text}}"}], "sampling_params": {"max_completions_tokens": 8}}  # fmt: skip
-LABEL = {"type": "label_model", "name": "label", "model": "tiny", "input": [{"role": "user", "content": "{{sample.output_text}}"}], "labels": ["a", "b"], "passing_labels": ["a"]}  # fmt: skip
-PROGRAM = {"type": "python", "name": "program", "source": "def grade(sample, item):\n    return float(sample['output_text'] == item['right'])"}  # fmt: skip
+    "type": "text_similarity",
+    "name": "near",
+    "input": "{{sample.output_text}}",
+    "reference": "{{ item.right }}",
+    "evaluation_metric": "fuzzy_match",
+    "pass_threshold": 0.5,
+}
+SCORE = {
+    "type": "score_model",
+    "name": "score",
+    "model": "tiny",
+    "input": [{"role": "user", "content": "{{sample.output_text}}"}],
+    "sampling_params": {"max_completions_tokens": 8},
+}
+LABEL = {
+    "type": "label_model",
+    "name": "label",
+    "model": "tiny",
+    "input": [{"role": "user", "content": "{{sample.output_text}}"}],
+    "labels": ["a", "b"],
+    "passing_labels": ["a"],
+}
+PROGRAM = {
+    "type": "python",
+    "name": "program",
+    "source": "def grade(sample, item):\n    return float(sample['output_text'] == item['right'])",
+}
 CONFIG = {
-    "type": "custom", "include_sample_schema": True,
+    "type": "custom",
+    "include_sample_schema": True,
     "item_schema": {"type": "object", "properties": {"right": {"type": "string"}}, "required": ["right"]},
-}  # fmt: skip
+}
 ERROR = {"code": "none", "message": ""}  # the real service sends null, which the SDK's types do not foresee
 
 
@@ -64,12 +92,22 @@ def jsonl(*answers):
 
 def asked(count=2, **more):
     return {
-        "type": "completions", "model": "tiny", "source": {"type": "file_content", "content": [{"item": {"right": "yes", "q": f"number {i}"}} for i in range(count)]},
-        "input_messages": {"type": "template", "template": [
-            {"role": "developer", "content": "Answer."}, {"role": "user", "content": {"type": "input_text", "text": "Say {{item.q}}"}},
-        ]},
-        "sampling_params": {"max_completion_tokens": 6, "temperature": 0, "seed": 3}, **more,
-    }  # fmt: skip
+        "type": "completions",
+        "model": "tiny",
+        "source": {
+            "type": "file_content",
+            "content": [{"item": {"right": "yes", "q": f"number {i}"}} for i in range(count)],
+        },
+        "input_messages": {
+            "type": "template",
+            "template": [
+                {"role": "developer", "content": "Answer."},
+                {"role": "user", "content": {"type": "input_text", "text": "Say {{item.q}}"}},
+            ],
+        },
+        "sampling_params": {"max_completion_tokens": 6, "temperature": 0, "seed": 3},
+        **more,
+    }
 
 
 def ended(client, run):
@@ -96,7 +134,12 @@ def test_graders_are_run_and_validated(client):
     graders = client.fine_tuning.alpha.graders
     done = graders.run(grader=SAME, model_sample="yes", item={"right": "yes"})
     assert checked(GraderRunResponse, done).reward == 1 and not done.metadata.errors.other_error
-    both = {"type": "multi", "name": "both", "graders": {"a": SAME, "b": {k: v for k, v in NEAR.items() if k != "pass_threshold"}}, "calculate_output": "(a + b) / 2"}  # fmt: skip
+    both = {
+        "type": "multi",
+        "name": "both",
+        "graders": {"a": SAME, "b": {k: v for k, v in NEAR.items() if k != "pass_threshold"}},
+        "calculate_output": "(a + b) / 2",
+    }
     done = checked(GraderRunResponse, graders.run(grader=both, model_sample="yes", item={"right": "yes"}))
     assert done.sub_rewards == {"a": 1.0, "b": 1.0} and done.reward == 1
     scored = checked(GraderRunResponse, graders.run(grader=SCORE, model_sample="fine"))
@@ -141,7 +184,12 @@ def test_an_evaluation_of_answers_that_are_there(client):
     run = client.evals.runs.create(made.id, data_source=jsonl("yes", "yet", "no"), name="one")
     assert run.status == "queued" and run.result_counts.total == 0
     run = checked(RunRetrieveResponse, ended(client, run))
-    assert run.status == "completed" and run.result_counts.model_dump() == {"passed": 0, "failed": 3, "errored": 0, "total": 3}  # fmt: skip
+    assert run.status == "completed" and run.result_counts.model_dump() == {
+        "passed": 0,
+        "failed": 3,
+        "errored": 0,
+        "total": 3,
+    }
     by = {c.testing_criteria: (c.passed, c.failed) for c in run.per_testing_criteria_results}
     assert by == {"same": (1, 2), "near": (2, 1), "same-2": (2, 1)} and run.per_model_usage == []
     items = list(client.evals.runs.output_items.list(run.id, eval_id=made.id, limit=1))
@@ -165,9 +213,12 @@ def test_a_model_of_this_server_is_asked(client):
     assert usage.run_model_name == "tiny" and usage.invocation_count == 4 and usage.total_tokens > 0
     items = list(client.evals.runs.output_items.list(run.id, eval_id=made.id))
     direct = client.chat.completions.create(
-        model="tiny", max_tokens=6, temperature=0, seed=3,
+        model="tiny",
+        max_tokens=6,
+        temperature=0,
+        seed=3,
         messages=[{"role": "developer", "content": "Answer."}, {"role": "user", "content": "Say number 1"}],
-    )  # fmt: skip
+    )
     sample = items[1].sample
     assert sample.output[0].content == direct.choices[0].message.content
     assert sample.input[1].content == "Say number 1" and sample.seed == 3 and sample.max_completion_tokens == 6
@@ -181,10 +232,12 @@ def test_files_references_and_the_responses_form(client):
     data = "\n".join(map(json.dumps, lines)).encode()
     file = client.files.create(file=io.BytesIO(data), purpose="evals")
     source = {
-        "type": "responses", "model": "tiny", "source": {"type": "file_id", "id": file.id},
+        "type": "responses",
+        "model": "tiny",
+        "source": {"type": "file_id", "id": file.id},
         "input_messages": {"type": "item_reference", "item_reference": "item.talk"},
         "sampling_params": {"max_completion_tokens": 4, "text": {"format": {"type": "json_object"}}},
-    }  # fmt: skip
+    }
     run = client.evals.runs.create(made.id, data_source=source)
     client.files.delete(file.id)
     run = ended(client, run)
@@ -196,18 +249,40 @@ def test_files_references_and_the_responses_form(client):
     assert [i.id for i in client.evals.runs.output_items.list(run.id, eval_id=made.id, status="fail")] == [items[0].id]
 
 
-@pytest.mark.parametrize(("source", "code"), [
-    ({"type": "jsonl", "source": {"type": "stored_completions"}}, "nothing_stored"),
-    ({"type": "responses", "model": "tiny", "source": {"type": "responses"}, "input_messages": asked()["input_messages"]}, "nothing_stored"),
-    (asked(model="nobody"), "model_not_found"),
-    (asked(model=None), "missing_required_parameter"),
-    (asked(input_messages=None), "missing_required_parameter"),
-    (asked(sampling_params={"temperature": 9}), "invalid_value"),
-    (asked(sampling_params={"colour": 9}), "unknown_parameter"),
-    (asked(input_messages={"type": "template", "template": [{"role": "user", "content": "{{thing}}"}]}), "invalid_value"),
-    (asked(input_messages={"type": "template", "template": [{"role": "user", "content": {"type": "input_image", "image_url": "x"}}]}), "invalid_value"),
-    ({"type": "jsonl", "source": {"type": "file_id", "id": "file-nobody"}}, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ({"type": "jsonl", "source": {"type": "stored_completions"}}, "nothing_stored"),
+        (
+            {
+                "type": "responses",
+                "model": "tiny",
+                "source": {"type": "responses"},
+                "input_messages": asked()["input_messages"],
+            },
+            "nothing_stored",
+        ),
+        (asked(model="nobody"), "model_not_found"),
+        (asked(model=None), "missing_required_parameter"),
+        (asked(input_messages=None), "missing_required_parameter"),
+        (asked(sampling_params={"temperature": 9}), "invalid_value"),
+        (asked(sampling_params={"colour": 9}), "unknown_parameter"),
+        (
+            asked(input_messages={"type": "template", "template": [{"role": "user", "content": "{{thing}}"}]}),
+            "invalid_value",
+        ),
+        (
+            asked(
+                input_messages={
+                    "type": "template",
+                    "template": [{"role": "user", "content": {"type": "input_image", "image_url": "x"}}],
+                }
+            ),
+            "invalid_value",
+        ),
+        ({"type": "jsonl", "source": {"type": "file_id", "id": "file-nobody"}}, None),
+    ],
+)
 def test_a_run_that_makes_no_sense_is_refused_at_once(client, source, code):
     made = make(client)
     with pytest.raises(openai.APIStatusError) as caught:
@@ -216,16 +291,19 @@ def test_a_run_that_makes_no_sense_is_refused_at_once(client, source, code):
     assert not list(client.evals.runs.list(made.id))
 
 
-@pytest.mark.parametrize(("config", "criteria", "code"), [
-    ({"type": "logs"}, [SAME], "nothing_stored"),
-    ({"type": "stored_completions", "metadata": {"a": "b"}}, [SAME], "nothing_stored"),
-    ({"type": "custom"}, [SAME], "missing_required_parameter"),
-    ({"type": "custom", "item_schema": {"type": "colour"}}, [SAME], "invalid_json_schema"),
-    (CONFIG, [{**NEAR, "pass_threshold": None}], "missing_required_parameter"),
-    (CONFIG, [{"type": "multi", "name": "m", "graders": {"a": SAME}, "calculate_output": "a"}], "invalid_value"),
-    (CONFIG, [{**SAME, "input": "{{item.}}"}], "invalid_grader"),
-    (CONFIG, [], "invalid_value"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("config", "criteria", "code"),
+    [
+        ({"type": "logs"}, [SAME], "nothing_stored"),
+        ({"type": "stored_completions", "metadata": {"a": "b"}}, [SAME], "nothing_stored"),
+        ({"type": "custom"}, [SAME], "missing_required_parameter"),
+        ({"type": "custom", "item_schema": {"type": "colour"}}, [SAME], "invalid_json_schema"),
+        (CONFIG, [{**NEAR, "pass_threshold": None}], "missing_required_parameter"),
+        (CONFIG, [{"type": "multi", "name": "m", "graders": {"a": SAME}, "calculate_output": "a"}], "invalid_value"),
+        (CONFIG, [{**SAME, "input": "{{item.}}"}], "invalid_grader"),
+        (CONFIG, [], "invalid_value"),
+    ],
+)
 def test_an_evaluation_that_makes_no_sense_is_refused(client, config, criteria, code):
     with pytest.raises(openai.BadRequestError) as caught:
         client.evals.create(data_source_config=config, testing_criteria=criteria)
@@ -235,9 +313,8 @@ def test_an_evaluation_that_makes_no_sense_is_refused(client, config, criteria, 
 def test_what_json_cannot_hold_never_comes_back_as_a_fault(client, address):
     made = make(client)
     for odd in ('{"right": "\\ud800"}', '{"right": "x", "n": NaN}', '{"right": "x", "n": -Infinity}'):
-        body = '{"data_source": {"type": "jsonl", "source": {"type": "file_content", "content": [{"item": ODD}]}}}'.replace(
-            "ODD", odd
-        )
+        source = '{"type": "file_content", "content": [{"item": ODD}]}'.replace("ODD", odd)
+        body = '{"data_source": {"type": "jsonl", "source": SOURCE}}'.replace("SOURCE", source)
         answer = httpx.post(
             f"{address}/evals/{made.id}/runs", content=body, headers={"content-type": "application/json"}
         )

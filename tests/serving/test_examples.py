@@ -29,10 +29,16 @@ def fault_of(tmp_path, examples, method="supervised"):
         GOOD,
         {"prompt": "Where?", "completion": "There."},
         {"messages": [{"role": "developer", "content": "Be short."}, USER, {**ANSWER, "weight": 0}, USER, ANSWER]},
-        {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}], "tools": [{"type": "function"}]},
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, ANSWER], "parallel_tool_calls": False},
+        {
+            "messages": [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}],
+            "tools": [{"type": "function"}],
+        },
+        {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, ANSWER],
+            "parallel_tool_calls": False,
+        },
     ],
-)  # fmt: skip
+)
 def test_good_examples_are_counted(tmp_path, example):
     assert count_examples(write(tmp_path, [*[example] * 12, "", "  "]), "file-abc", "supervised") == 12
 
@@ -84,7 +90,8 @@ def test_a_format_that_is_none_or_another_methods(tmp_path):
     assert fault_of(tmp_path, [{"text": "x"}] * 12).message.startswith("Unexpected file format, expected either")
     told = fault_of(tmp_path, [GOOD] * 12, "dpo").message
     assert told.startswith(
-        "Input file file-abc is in the fine-tune-chat format, but the specified fine-tuning job is not using 'supervised'"
+        "Input file file-abc is in the fine-tune-chat format, but the specified fine-tuning job is not using"
+        " 'supervised'"
     )
 
 
@@ -105,13 +112,24 @@ def test_the_older_spelling_of_tools_is_trained_on_alike(tmp_path):
     function = {"name": "land", "description": "Lands.", "parameters": {"type": "object", "properties": {}}}
     call = {"name": "land", "arguments": "{}"}
     result = {"name": "land", "content": "down"}
-    older = {"functions": [function], "messages": [
-        USER, {"role": "assistant", "function_call": call}, {"role": "function", **result}, ANSWER,
-    ]}  # fmt: skip
-    newer = {"tools": [{"type": "function", "function": function}], "messages": [
-        USER, {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": call}]},
-        {"role": "tool", "tool_call_id": "call_1", **result}, ANSWER,
-    ]}  # fmt: skip
+    older = {
+        "functions": [function],
+        "messages": [
+            USER,
+            {"role": "assistant", "function_call": call},
+            {"role": "function", **result},
+            ANSWER,
+        ],
+    }
+    newer = {
+        "tools": [{"type": "function", "function": function}],
+        "messages": [
+            USER,
+            {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": call}]},
+            {"role": "tool", "tool_call_id": "call_1", **result},
+            ANSWER,
+        ],
+    }
     read = []
     for example in (older, newer):
         path = write(tmp_path, [example] * 12)

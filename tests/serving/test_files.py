@@ -1,4 +1,5 @@
-"""Files and uploads through the unmodified SDK: content to the byte, limits, pages, expiry, and nothing of a client's in a path."""
+"""Files and uploads through the unmodified SDK: content to the byte, limits, pages, expiry, and nothing of a client's
+in a path."""
 
 import asyncio
 import hashlib
@@ -202,8 +203,8 @@ def test_a_client_that_hangs_up_leaves_nothing(address, own_home):
 @given(data=st.binary(max_size=300), cuts=st.lists(st.integers(0, 500), max_size=8))
 def test_however_a_form_is_cut_into_pieces_the_file_is_the_same(data, cuts, tmp_path):
     body = (
-        b'--B\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--B\r\nContent-Disposition: form-data; name="file"; '
-        b'filename="n"\r\nContent-Type: x/y\r\n\r\n' + data + b"\r\n--B--\r\n"
+        b'--B\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--B\r\nContent-Disposition: form-data;'
+        b' name="file"; filename="n"\r\nContent-Type: x/y\r\n\r\n' + data + b"\r\n--B--\r\n"
     )
     if b"--B" in data:
         return

@@ -1,4 +1,5 @@
-"""The programs of `examples/openai`, written for OpenAI, as they are: only the address and the key come from outside."""
+"""The programs of `examples/openai`, written for OpenAI, as they are: only the address and the key come from
+outside."""
 
 import json
 import os
@@ -41,8 +42,14 @@ def program(name, server, tmp_path, sdk=None):
     if sdk:
         environment["PYTHONPATH"] = str(sdk)
     done = subprocess.run(
-        [sys.executable, str(FOLDER / f"{name}.py")], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        [sys.executable, str(FOLDER / f"{name}.py")],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -57,7 +64,13 @@ def test_supervised(server, tmp_path):
     assert after(said, "Answer:") == after(said, "Streamed:")
     model = after(said, "Model:")
     assert model.startswith("ft:gpt-4o-mini-2024-07-18:") and ":entities:" in model
-    order = ["Created fine-tuning job", "Validating training file", "Fine-tuning job started", "New fine-tuned model created", "The job has successfully completed"]  # fmt: skip
+    order = [
+        "Created fine-tuning job",
+        "Validating training file",
+        "Fine-tuning job started",
+        "New fine-tuned model created",
+        "The job has successfully completed",
+    ]
     assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
     assert "validation loss=" in said
 
@@ -118,7 +131,13 @@ def test_with_the_last_releases_of_older_lines_of_the_sdk(server, tmp_path, name
     if not (sdk / "openai").is_dir():
         pytest.skip(f"openai {version} is not at hand ('make setup-dev' installs it in {sdk})")
     probe = "import openai; print(openai.__version__)"
-    found = subprocess.run([sys.executable, "-c", probe], env={**os.environ, "PYTHONPATH": str(sdk)}, capture_output=True, text=True, check=True)  # fmt: skip
+    found = subprocess.run(
+        [sys.executable, "-c", probe],
+        env={**os.environ, "PYTHONPATH": str(sdk)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert found.stdout.strip() == version != openai.__version__
     assert program(name, server, tmp_path, sdk)
 

@@ -16,12 +16,19 @@ from tests.serving.running import Process, until
 from tests.serving.test_job_runs import ASK, messages, retrieve, steps, until_status, until_step
 
 CHECK = {
-    "type": "string_check", "name": "has it", "input": "{{sample.output_text}}", "reference": "{{item.letter}}", "operation": "like",
-}  # fmt: skip
+    "type": "string_check",
+    "name": "has it",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.letter}}",
+    "operation": "like",
+}
 PROGRAM = {
-    "type": "python", "name": "p",
-    "source": "def grade(sample, item):\n    return sample['output_text'].count('e') / (1 + len(sample['output_text']))",
-}  # fmt: skip
+    "type": "python",
+    "name": "p",
+    "source": (
+        "def grade(sample, item):\n    return sample['output_text'].count('e') / (1 + len(sample['output_text']))"
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +93,14 @@ def table(client, job):
 def test_a_job_of_preferences(client, server):
     rows = list(preferences(25))
     job = create(
-        client, rows[:20], dpo(beta=0.5, n_epochs=4, learning_rate_multiplier=20), validation=rows[20:], seed=1, suffix="pref",
+        client,
+        rows[:20],
+        dpo(beta=0.5, n_epochs=4, learning_rate_multiplier=20),
+        validation=rows[20:],
+        seed=1,
+        suffix="pref",
         extra_body={"patience": 50},
-    )  # fmt: skip
+    )
     assert job.method.dpo.hyperparameters.batch_size == "auto" and job.hyperparameters.n_epochs is None
     job = until_status(client, job, "succeeded")
     FineTuningJob.model_validate(job.model_dump(warnings=False), strict=True)
@@ -112,9 +124,14 @@ def test_a_job_of_preferences(client, server):
 def test_a_job_of_reinforcement_killed_in_the_middle(client, server):
     rows = list(tasks(16))
     method = reinforcement(
-        n_epochs=4, batch_size=4, compute_multiplier=0.5, eval_interval=4, eval_samples=1, reasoning_effort="low",
+        n_epochs=4,
+        batch_size=4,
+        compute_multiplier=0.5,
+        eval_interval=4,
+        eval_samples=1,
+        reasoning_effort="low",
         learning_rate_multiplier=30,
-    )  # fmt: skip
+    )
     job = create(
         client, rows[:12], method, validation=rows[12:], seed=1, extra_body={"answer_tokens": 6, "patience": 50}
     )
@@ -146,18 +163,29 @@ def test_a_program_grades_where_there_is_a_sandbox_and_is_refused_where_not(clie
         assert caught.value.param == "method.reinforcement.grader"
         return
     job = create(
-        client, tasks(10), reinforcement(PROGRAM, n_epochs=1, batch_size=5, compute_multiplier=0.25),
+        client,
+        tasks(10),
+        reinforcement(PROGRAM, n_epochs=1, batch_size=5, compute_multiplier=0.25),
         extra_body={"answer_tokens": 4},
-    )  # fmt: skip
+    )
     job = until_status(client, job, "succeeded")
     assert last_metrics(client, job)["train_grader_errors"] == 0
 
 
-@pytest.mark.parametrize(("method", "words", "code"), [
-    (reinforcement({**CHECK, "operation": "is"}), "operation", "invalid_grader"),
-    (reinforcement({**CHECK, "input": "{{sample.text}}"}), "sample.text", "invalid_grader"),
-    (reinforcement({"type": "score_model", "name": "s", "model": "gpt-4o", "input": [{"role": "user", "content": "?"}]}), "gpt-4o", "model_not_found"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "words", "code"),
+    [
+        (reinforcement({**CHECK, "operation": "is"}), "operation", "invalid_grader"),
+        (reinforcement({**CHECK, "input": "{{sample.text}}"}), "sample.text", "invalid_grader"),
+        (
+            reinforcement(
+                {"type": "score_model", "name": "s", "model": "gpt-4o", "input": [{"role": "user", "content": "?"}]}
+            ),
+            "gpt-4o",
+            "model_not_found",
+        ),
+    ],
+)
 def test_graders_that_cannot_run_are_refused_when_the_job_is_created(client, method, words, code):
     with pytest.raises(openai.BadRequestError, match=words) as caught:
         create(client, tasks(10), method)

@@ -1,4 +1,5 @@
-"""What a finished job leaves behind: its report, its accuracies, a model that can be trained further; through the SDK."""
+"""What a finished job leaves behind: its report, its accuracies, a model that can be trained further; through the
+SDK."""
 
 import io
 import json
@@ -72,7 +73,11 @@ def test_a_report_that_was_asked_for_and_the_model_trained_further(client, serve
     assert second.fine_tuned_model.startswith("ft:gpt-4o-mini:org-local:two:") and second.metadata is None
     plain = Report.model_validate(httpx.get(second.report.replace(".html", ".json")).json())
     assert plain.arms == [] and plain.verdict.recommendation == "cannot_tell" and plain.training.settings["start"]
-    losses = [json.loads(e.to_json())["data"]["train_loss"] for e in list(client.fine_tuning.jobs.list_events(second.id, limit=100))[::-1] if e.type == "metrics"]  # fmt: skip
+    losses = [
+        json.loads(e.to_json())["data"]["train_loss"]
+        for e in list(client.fine_tuning.jobs.list_events(second.id, limit=100))[::-1]
+        if e.type == "metrics"
+    ]
     assert losses[0] < steps[-1]["train_loss"], "it begins where the first one ended, not where that one began"
     entry = Catalogue(f"sqlite:///{server.home / 'catalogue.db'}").get(second.fine_tuned_model)
     assert entry.details["trained_from"] == f"{model}@1" and entry.report
@@ -111,7 +116,17 @@ def test_a_waiting_job_shows_it(own_home, tiny_folder):
     base = str(tiny_folder)
     with store.writing() as session:
         busy = {"device": f"{host_id()}/cpu", "lease": "somebody", "heartbeat": time.time(), "status": "running"}
-        session.add(row("busy", host=host_id(), base=base, estimated_finish=int(time.time()) + 100, begun_at=int(time.time()) - 100, work=1000, **busy))  # fmt: skip
+        session.add(
+            row(
+                "busy",
+                host=host_id(),
+                base=base,
+                estimated_finish=int(time.time()) + 100,
+                begun_at=int(time.time()) - 100,
+                work=1000,
+                **busy,
+            )
+        )
     with in_thread(make_app(Engine(store.catalogue, [base]))) as address:
         client = openai.OpenAI(base_url=address, api_key="x")
         job = create(client)

@@ -76,10 +76,15 @@ def test_the_documented_workflow(client, server):
     assert job.method.supervised.hyperparameters.model_dump() == job.hyperparameters.model_dump()
     told = messages(client, job)
     order = [
-        f"Created fine-tuning job: {job.id}", f"Validating training file: {job.training_file}", "Files validated, moving job to queued state",
-        "Fine-tuning job started", "Step 1/20: training loss=", "Checkpoint created at step 20 with Snapshot ID: ",
-        f"New fine-tuned model created: {job.fine_tuned_model}", "The job has successfully completed",
-    ]  # fmt: skip
+        f"Created fine-tuning job: {job.id}",
+        f"Validating training file: {job.training_file}",
+        "Files validated, moving job to queued state",
+        "Fine-tuning job started",
+        "Step 1/20: training loss=",
+        "Checkpoint created at step 20 with Snapshot ID: ",
+        f"New fine-tuned model created: {job.fine_tuned_model}",
+        "The job has successfully completed",
+    ]
     places = [next(i for i, m in enumerate(told) if m.startswith(o)) for o in order]
     assert places == sorted(places) and steps(client, job) == list(range(1, 21))
     checkpoints = list(client.fine_tuning.jobs.checkpoints.list(job.id, limit=1))

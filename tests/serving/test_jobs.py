@@ -1,4 +1,5 @@
-"""Fine-tuning jobs through the unmodified SDK, as far as they need no training: requests, lists, errors, permissions."""
+"""Fine-tuning jobs through the unmodified SDK, as far as they need no training: requests, lists, errors,
+permissions."""
 
 import asyncio
 import io
@@ -51,10 +52,23 @@ GRADER = {
 
 def row(name="x", **values):
     fixed = {
-        "id": new_id("ftjob-"), "organization": ORGANIZATION, "project": PROJECT, "created_at": 1, "model": "m", "base": "m",
-        "result_name": f"ft:m:o:{name}:x", "status": "paused", "training_file": "file-a", "seed": 1, "hyperparameters": {},
-        "method": {"type": "supervised", "supervised": {"hyperparameters": {}}}, "extra": {}, "integrations": [], "request_hash": "h", "host": "h",
-    }  # fmt: skip
+        "id": new_id("ftjob-"),
+        "organization": ORGANIZATION,
+        "project": PROJECT,
+        "created_at": 1,
+        "model": "m",
+        "base": "m",
+        "result_name": f"ft:m:o:{name}:x",
+        "status": "paused",
+        "training_file": "file-a",
+        "seed": 1,
+        "hyperparameters": {},
+        "method": {"type": "supervised", "supervised": {"hyperparameters": {}}},
+        "extra": {},
+        "integrations": [],
+        "request_hash": "h",
+        "host": "h",
+    }
     return JobRow(**{**fixed, **values})
 
 
@@ -87,7 +101,10 @@ def test_a_job_as_the_sdk_reads_it(client, tiny_folder):
     assert messages(client, job)[:4] == [
         f"Created fine-tuning job: {job.id}",
         f"Validating training file: {job.training_file}",
-        f"The model 'gpt-4o-mini-2024-07-18' is not this server's; its base model {str(tiny_folder)!r} is trained in its place.",
+        (
+            f"The model 'gpt-4o-mini-2024-07-18' is not this server's; its base model {str(tiny_folder)!r} is trained"
+            " in its place."
+        ),
         "Files validated, moving job to queued state",
     ]
     for event in client.fine_tuning.jobs.list_events(job.id):
@@ -97,11 +114,26 @@ def test_a_job_as_the_sdk_reads_it(client, tiny_folder):
 def test_every_documented_field_is_taken(client, tiny_folder):
     file = upload(client)
     job = create(
-        client, model=str(tiny_folder), training_file=file, validation_file=upload(client), suffix=None, seed=0, metadata=None,
+        client,
+        model=str(tiny_folder),
+        training_file=file,
+        validation_file=upload(client),
+        suffix=None,
+        seed=0,
+        metadata=None,
         integrations=[{"type": "wandb", "wandb": {"project": "p", "tags": ["a"]}}],
-        method={"type": "supervised", "supervised": {"hyperparameters": {"batch_size": 256, "learning_rate_multiplier": 0.1, "n_epochs": "auto"}}},
-        extra_body={"lora_rank": 4, "method_type": "dora", "max_length": 64, "learning_rate": 0.01, "base": str(tiny_folder)},
-    )  # fmt: skip
+        method={
+            "type": "supervised",
+            "supervised": {"hyperparameters": {"batch_size": 256, "learning_rate_multiplier": 0.1, "n_epochs": "auto"}},
+        },
+        extra_body={
+            "lora_rank": 4,
+            "method_type": "dora",
+            "max_length": 64,
+            "learning_rate": 0.01,
+            "base": str(tiny_folder),
+        },
+    )
     assert job.integrations[0].wandb.project == "p" and job.metadata is None
     assert any("Weights & Biases" in m for m in messages(client, job))
 
@@ -139,12 +171,15 @@ def test_what_is_out_of_bounds_is_refused_by_name(client, change, param):
     assert param is None or param in str(caught.value.param) + caught.value.message
 
 
-@pytest.mark.parametrize(("change", "kind", "code"), [
-    ({"model": "nobody/nothing"}, openai.NotFoundError, "model_not_found"),
-    ({"model": "/etc"}, openai.NotFoundError, "model_not_found"),
-    ({"extra_body": {"base": "../../x"}}, openai.NotFoundError, "model_not_found"),
-    ({"model": "ft:m:o::abcdefgh"}, openai.NotFoundError, "model_not_found"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "kind", "code"),
+    [
+        ({"model": "nobody/nothing"}, openai.NotFoundError, "model_not_found"),
+        ({"model": "/etc"}, openai.NotFoundError, "model_not_found"),
+        ({"extra_body": {"base": "../../x"}}, openai.NotFoundError, "model_not_found"),
+        ({"model": "ft:m:o::abcdefgh"}, openai.NotFoundError, "model_not_found"),
+    ],
+)
 def test_a_model_that_cannot_be_trained(client, change, kind, code):
     with pytest.raises(kind) as caught:
         create(client, **change)
@@ -156,14 +191,26 @@ def test_a_file_of_another_purpose(client):
         create(client, training_file=upload(client, purpose="user_data"))
 
 
-@pytest.mark.parametrize(("data", "method", "code", "words"), [
-    (examples(7), None, "invalid_n_examples", "Training file has 7 example(s), but must have at least 10 examples"),
-    (b'{"messages": [{"content": "x"}]}', None, "invalid_training_file", "Example 1, message 1 Discriminator 'role' is missing in value"),
-    (b'{"text": "x"}', None, "invalid_training_file", "Unexpected file format, expected either"),
-    (examples(), {"type": "dpo"}, "invalid_training_file", "is in the fine-tune-chat format"),
-    (b'{"messages": [{"role": "user", "content": "x"}], "m": 1}\n' * 12,
-     {"type": "reinforcement", "reinforcement": {"grader": GRADER}}, "invalid_training_file", "Example 1 has no value for {{item.n}}"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "method", "code", "words"),
+    [
+        (examples(7), None, "invalid_n_examples", "Training file has 7 example(s), but must have at least 10 examples"),
+        (
+            b'{"messages": [{"content": "x"}]}',
+            None,
+            "invalid_training_file",
+            "Example 1, message 1 Discriminator 'role' is missing in value",
+        ),
+        (b'{"text": "x"}', None, "invalid_training_file", "Unexpected file format, expected either"),
+        (examples(), {"type": "dpo"}, "invalid_training_file", "is in the fine-tune-chat format"),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "m": 1}\n' * 12,
+            {"type": "reinforcement", "reinforcement": {"grader": GRADER}},
+            "invalid_training_file",
+            "Example 1 has no value for {{item.n}}",
+        ),
+    ],
+)
 def test_a_job_whose_file_is_at_fault_fails_and_says_so(client, data, method, code, words):
     job = settled(client, create(client, training_file=upload(client, data), **({"method": method} if method else {})))
     assert job.status == "failed" and job.error.code == code and words in job.error.message and job.finished_at

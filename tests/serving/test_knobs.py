@@ -16,11 +16,30 @@ from postgrad.steps.openai_jobs.hyperparameters import (
 
 NUMBERS = {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 1.0}
 ASKED = {
-    "method_type": "dora", "lora_rank": 4, "lora_alpha": 8.0, "quantization": "int8", "learning_rate": 0.002, "schedule": "linear",
-    "warmup": 0.2, "weight_decay": 0.1, "optimizer": "muon", "neftune": 5.0, "max_steps": 7, "max_length": 99, "too_long": "drop",
-    "patience": 9, "token_budget": 999, "recompute": True, "system_prompt": "Be short.", "accept": ["too_little"],
-    "loss": "ipo", "label_smoothing": 0.2, "answer_tokens": 9, "temperature": 0.5, "repeats": 2,
-}  # fmt: skip
+    "method_type": "dora",
+    "lora_rank": 4,
+    "lora_alpha": 8.0,
+    "quantization": "int8",
+    "learning_rate": 0.002,
+    "schedule": "linear",
+    "warmup": 0.2,
+    "weight_decay": 0.1,
+    "optimizer": "muon",
+    "neftune": 5.0,
+    "max_steps": 7,
+    "max_length": 99,
+    "too_long": "drop",
+    "patience": 9,
+    "token_budget": 999,
+    "recompute": True,
+    "system_prompt": "Be short.",
+    "accept": ["too_little"],
+    "loss": "ipo",
+    "label_smoothing": 0.2,
+    "answer_tokens": 9,
+    "temperature": 0.5,
+    "repeats": 2,
+}
 GRADER = {
     "type": "string_check",
     "name": "g",
@@ -33,9 +52,12 @@ METHODS = {
     "reinforcement": {"type": "reinforcement", "reinforcement": {"grader": GRADER}},
 }
 OF_METHOD = {
-    "loss": "dpo", "label_smoothing": "dpo", "answer_tokens": "reinforcement", "temperature": "reinforcement",
+    "loss": "dpo",
+    "label_smoothing": "dpo",
+    "answer_tokens": "reinforcement",
+    "temperature": "reinforcement",
     "repeats": "reinforcement",
-}  # fmt: skip
+}
 
 
 @given(st.integers(10, 100_000))

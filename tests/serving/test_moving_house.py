@@ -45,7 +45,14 @@ def old(tmp_path_factory, tiny_folder):
     client = openai.OpenAI(base_url=process.address, api_key="x", max_retries=0, timeout=60)
 
     validation = client.files.create(file=io.BytesIO(HELD), purpose="fine-tune").id
-    whole = job(client, TRAINED, validation_file=validation, suffix="desk", seed=3, hyperparameters={"n_epochs": 2, "batch_size": 5, "learning_rate_multiplier": 0.5})  # fmt: skip
+    whole = job(
+        client,
+        TRAINED,
+        validation_file=validation,
+        suffix="desk",
+        seed=3,
+        hyperparameters={"n_epochs": 2, "batch_size": 5, "learning_rate_multiplier": 0.5},
+    )
     lost = job(client, TRAINED, hyperparameters={"n_epochs": 1})
     failed = job(client, examples(3))
     client.files.delete(lost.training_file)
@@ -122,21 +129,37 @@ def test_recorded_answers_stand_in_for_a_model_that_is_gone(old, tmp_path, tiny_
     recorded = tmp_path / "answers.jsonl"
     recorded.write_text("\n".join(json.dumps({"messages": m[:1], "output_text": m[1]["content"]}) for m in lines[:12]))
     code, out, error = postgrad(
-        capsys, "import", "openai", "--base-url", process.address, "--out", str(tmp_path / "moved"), "--job", jobs["whole"].id,
-        "--retrain", "--compare", "--base", str(tiny_folder), "--answers", str(recorded),
-    )  # fmt: skip
+        capsys,
+        "import",
+        "openai",
+        "--base-url",
+        process.address,
+        "--out",
+        str(tmp_path / "moved"),
+        "--job",
+        jobs["whole"].id,
+        "--retrain",
+        "--compare",
+        "--base",
+        str(tiny_folder),
+        "--answers",
+        str(recorded),
+    )
     assert code == 0, error
     assert "on 12 held-out examples" in out and "old model 100.0 %" in out
     assert "12 of 16 held-out examples have a recorded answer" in error.replace("\n", " ")
 
 
-@pytest.mark.parametrize(("arguments", "says"), [
-    (["elsewhere"], "postgrad import openai"),
-    (["openai", "--compare"], "--retrain"),
-    (["openai", "--answers", "x.jsonl"], "--compare"),
-    (["openai", "--key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY"),
-    (["openai", "--base-url", "http://127.0.0.1:9/v1"], "could not be read"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["elsewhere"], "postgrad import openai"),
+        (["openai", "--compare"], "--retrain"),
+        (["openai", "--answers", "x.jsonl"], "--compare"),
+        (["openai", "--key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY"),
+        (["openai", "--base-url", "http://127.0.0.1:9/v1"], "could not be read"),
+    ],
+)
 def test_what_makes_no_sense_is_refused(capsys, monkeypatch, tmp_path, arguments, says):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("postgrad.workflows.import_openai.account._RETRIES", 0)
@@ -169,9 +192,22 @@ def test_jobs_of_other_methods_and_one_that_began_with_another(old, tmp_path, ti
     pairs = list(preferences(34))
     held = client.files.create(file=io.BytesIO(lines(pairs[20:])), purpose="fine-tune").id
     made = [
-        job(client, lines(pairs[:20]), jobs["whole"].fine_tuned_model, method=dpo(beta=0.5, n_epochs=1), suffix="pairs", validation_file=held),
-        job(client, lines(tasks(10)), "o4-mini", method=reinforcement(n_epochs=1, compute_multiplier=0.25), suffix="graded"),
-    ]  # fmt: skip
+        job(
+            client,
+            lines(pairs[:20]),
+            jobs["whole"].fine_tuned_model,
+            method=dpo(beta=0.5, n_epochs=1),
+            suffix="pairs",
+            validation_file=held,
+        ),
+        job(
+            client,
+            lines(tasks(10)),
+            "o4-mini",
+            method=reinforcement(n_epochs=1, compute_multiplier=0.25),
+            suffix="graded",
+        ),
+    ]
     made = [ended(client, one) for one in made]
     assert [j.status for j in made] == ["succeeded"] * 2
     common = (
@@ -241,7 +277,10 @@ def test_recorded_answers_in_their_shapes(tmp_path):
         {"request": {"messages": ask}, "response": choice},
         {"messages": [*ask, {"role": "assistant", "content": "hello"}]},
     ]
-    record = Conversation(messages=(Message("system", "Be kind."), Message("user", "hi"), Message("assistant", "x")), source=Source("f", 1))  # fmt: skip
+    record = Conversation(
+        messages=(Message("system", "Be kind."), Message("user", "hi"), Message("assistant", "x")),
+        source=Source("f", 1),
+    )
     for shape in shapes:
         (tmp_path / "a.jsonl").write_text(json.dumps(shape))
         assert Recorded(tmp_path / "a.jsonl").answer(record) == "hello"
@@ -253,7 +292,15 @@ def test_recorded_answers_in_their_shapes(tmp_path):
 
 def test_a_name_means_one_model_until_it_is_moved(own_home):
     catalogue = Catalogue()
-    fields = {"base": "b", "base_hash": "h", "method": "lora", "template": "t", "data_hash": "d", "report": None, "details": {}}  # fmt: skip
+    fields = {
+        "base": "b",
+        "base_hash": "h",
+        "method": "lora",
+        "template": "t",
+        "data_hash": "d",
+        "report": None,
+        "details": {},
+    }
     for blob in "ab":
         catalogue.add(name="desk", blob=blob, **fields)
     names = Names(catalogue)

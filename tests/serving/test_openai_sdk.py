@@ -35,12 +35,20 @@ def tuned(tiny, tiny_folder, tmp_path):
     folder.mkdir()
     adapter.save(folder, str(tiny_folder))
     (folder / "passages.jsonl").write_text(
-        '{"text": "The Haven sofa is 212 cm wide.", "origin": "a.md"}\n{"text": "Lamps are tested.", "origin": "b.md"}\n'
+        '{"text": "The Haven sofa is 212 cm wide.", "origin": "a.md"}\n{"text": "Lamps are tested.", "origin":'
+        ' "b.md"}\n'
     )
     entry = Catalogue().add(
-        name="tuned", base=str(tiny_folder), base_hash="h", method="lora", blob=Blobs().put_folder(folder),
-        template=tiny.renderer.fingerprint, data_hash="d", report=None, details={"system_prompt": "Be short.", "passages": 1},
-    )  # fmt: skip
+        name="tuned",
+        base=str(tiny_folder),
+        base_hash="h",
+        method="lora",
+        blob=Blobs().put_folder(folder),
+        template=tiny.renderer.fingerprint,
+        data_hash="d",
+        report=None,
+        details={"system_prompt": "Be short.", "passages": 1},
+    )
     return entry, adapter
 
 

@@ -1,4 +1,5 @@
-"""Whatever fits the published page (`/openapi.json`), or just does not, no fault is the server's: schemathesis on every path."""
+"""Whatever fits the published page (`/openapi.json`), or just does not, no fault is the server's: schemathesis on every
+path."""
 
 from collections import Counter
 

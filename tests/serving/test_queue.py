@@ -27,10 +27,24 @@ def queue(request):
 def add(queue, ready=True, **values):
     method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "auto"}}}
     row = JobRow(
-        id=new_id("ftjob-"), organization="o", project="p", created_at=now(), model="m", base="m", result_name="ft:m:o::x",
-        status="validating_files", training_file="file-a", seed=1, method=method, hyperparameters={}, extra={}, integrations=[],
-        request_hash="h", host=queue.host, **values,
-    )  # fmt: skip
+        id=new_id("ftjob-"),
+        organization="o",
+        project="p",
+        created_at=now(),
+        model="m",
+        base="m",
+        result_name="ft:m:o::x",
+        status="validating_files",
+        training_file="file-a",
+        seed=1,
+        method=method,
+        hyperparameters={},
+        extra={},
+        integrations=[],
+        request_hash="h",
+        host=queue.host,
+        **values,
+    )
     queue.add(row, [])
     if ready:
         queue.validated(row.id, 10)
@@ -219,5 +233,7 @@ def test_success_comes_with_its_file_or_not_at_all(queue):
     with pytest.raises(LeaseLostError):
         lease.succeed("ft:m", 77, FileRow(id="file-s", **file))
     assert said(queue, job_id)[-3:] == [
-        "Step 1/1: training loss=1.00", "New fine-tuned model created: ft:m", "The job has successfully completed",
-    ]  # fmt: skip
+        "Step 1/1: training loss=1.00",
+        "New fine-tuned model created: ft:m",
+        "The job has successfully completed",
+    ]

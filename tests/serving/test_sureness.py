@@ -100,9 +100,15 @@ def test_another_threshold_is_another_version(registered):
     catalogue = Catalogue()
     one = catalogue.get("sure")
     same = {
-        "name": "sure", "base": one.base, "base_hash": one.base_hash, "method": one.method, "blob": one.blob, "template": one.template,
-        "data_hash": one.data_hash, "report": None,
-    }  # fmt: skip
+        "name": "sure",
+        "base": one.base,
+        "base_hash": one.base_hash,
+        "method": one.method,
+        "blob": one.blob,
+        "template": one.template,
+        "data_hash": one.data_hash,
+        "report": None,
+    }
     assert catalogue.add(**same, details=one.details).version == 1
     assert catalogue.add(**same, details={"automation": {**one.details["automation"], "threshold": 0.7}}).version == 2
     assert catalogue.add(**same, details=one.details).version == 1

@@ -1,4 +1,5 @@
-"""The wire itself: errors in OpenAI's form whatever comes, completions, embeddings, the page at /docs, bounds of bodies."""
+"""The wire itself: errors in OpenAI's form whatever comes, completions, embeddings, the page at /docs, bounds of
+bodies."""
 
 import base64
 import json
@@ -48,16 +49,40 @@ JSON = {"content-type": "application/json"}
         ("POST", "/chat/completions", {"json": {"model": "org/tiny"}}, 400, "missing_required_parameter"),
         ("POST", "/chat/completions", {"json": {"model": "nobody", "messages": ASK}}, 404, "model_not_found"),
         ("POST", "/chat/completions", {"json": {"model": "../../etc/passwd", "messages": ASK}}, 404, "model_not_found"),
-        ("POST", "/chat/completions", {"json": {"model": "org/tiny", "messages": ASK, "x": 1}}, 400, "unknown_parameter"),
+        (
+            "POST",
+            "/chat/completions",
+            {"json": {"model": "org/tiny", "messages": ASK, "x": 1}},
+            400,
+            "unknown_parameter",
+        ),
         ("POST", "/completions", {"json": {"model": "org/tiny", "prompt": [99999]}}, 400, "invalid_value"),
-        ("POST", "/completions", {"json": {"model": "org/tiny", "prompt": "a", "suffix": "b"}}, 400, "unsupported_parameter"),
+        (
+            "POST",
+            "/completions",
+            {"json": {"model": "org/tiny", "prompt": "a", "suffix": "b"}},
+            400,
+            "unsupported_parameter",
+        ),
         ("POST", "/embeddings", {"json": {"model": "nobody", "input": "x"}}, 404, "model_not_found"),
         ("POST", "/embeddings", {"json": {"model": "wordllama-256", "input": [1, 2]}}, 400, "unsupported_value"),
         ("POST", "/embeddings", {"json": {"model": "wordllama-256", "input": ""}}, 400, "invalid_value"),
-        ("POST", "/embeddings", {"json": {"model": "wordllama-256", "input": "x", "dimensions": 257}}, 400, "invalid_value"),
-        ("POST", "/embeddings", {"json": {"model": "wordllama-256", "input": "w " * 4000}}, 400, "context_length_exceeded"),
+        (
+            "POST",
+            "/embeddings",
+            {"json": {"model": "wordllama-256", "input": "x", "dimensions": 257}},
+            400,
+            "invalid_value",
+        ),
+        (
+            "POST",
+            "/embeddings",
+            {"json": {"model": "wordllama-256", "input": "w " * 4000}},
+            400,
+            "context_length_exceeded",
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_error_has_openais_body_and_an_id(address, method, path, options, status, code):
     answer = httpx.request(method, address + path, **options)
     error = answer.json()["error"]
@@ -78,9 +103,26 @@ anything = st.recursive(
     max_leaves=6,
 )
 FIELDS = [
-    "messages", "temperature", "top_p", "n", "stop", "seed", "tools", "tool_choice", "response_format", "logit_bias", "logprobs",
-    "top_logprobs", "stream", "stream_options", "max_tokens", "parallel_tool_calls", "postgrad", "frequency_penalty", "metadata",
-]  # fmt: skip
+    "messages",
+    "temperature",
+    "top_p",
+    "n",
+    "stop",
+    "seed",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "parallel_tool_calls",
+    "postgrad",
+    "frequency_penalty",
+    "metadata",
+]
 
 
 @pytest.fixture(scope="module")

@@ -37,17 +37,32 @@ def test_one_step_has_trls_loss_and_gradient(tiny, tiny_folder, tmp_path, rows, 
         [{"prompt": [m.to_dict() for m in r.messages[:1]], "completion": [r.messages[1].to_dict()]} for r in records]
     )
     settings = trl.SFTConfig(
-        output_dir=str(tmp_path), per_device_train_batch_size=rows, gradient_accumulation_steps=accumulated, max_steps=1, bf16=False,
-        logging_steps=1, report_to="none", save_strategy="no", use_cpu=True, max_length=512, train_sampling_strategy="sequential",
-        gradient_checkpointing=False, max_grad_norm=1e9, learning_rate=1e-9, disable_tqdm=True,
-    )  # fmt: skip
+        output_dir=str(tmp_path),
+        per_device_train_batch_size=rows,
+        gradient_accumulation_steps=accumulated,
+        max_steps=1,
+        bf16=False,
+        logging_steps=1,
+        report_to="none",
+        save_strategy="no",
+        use_cpu=True,
+        max_length=512,
+        train_sampling_strategy="sequential",
+        gradient_checkpointing=False,
+        max_grad_norm=1e9,
+        learning_rate=1e-9,
+        disable_tqdm=True,
+    )
     # B is zero in the beginning on both sides, so that the gradient is that of B alone, from the same A
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     model = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32)
     trainer = Watched(
-        model=model, args=settings, train_dataset=data, processing_class=AutoTokenizer.from_pretrained(tiny_folder),
+        model=model,
+        args=settings,
+        train_dataset=data,
+        processing_class=AutoTokenizer.from_pretrained(tiny_folder),
         peft_config=LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"),
-    )  # fmt: skip
+    )
     with torch.no_grad():
         for name, module in trainer.model.named_modules():
             key = name.removeprefix("base_model.model.")

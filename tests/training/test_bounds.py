@@ -178,5 +178,11 @@ def test_small_steps_are_not_lost_in_few_bits():
 def test_overfitting_is_said_in_words():
     from postgrad.training.loop import Progress, in_words
 
-    p = Progress(step=40, best_loss=1.0, best_step=20, train_loss=[(i, 2 - i / 30) for i in range(1, 41)], validation_loss=[(10, 1.5), (20, 1.0), (30, 1.2), (40, 1.4)])  # fmt: skip
+    p = Progress(
+        step=40,
+        best_loss=1.0,
+        best_step=20,
+        train_loss=[(i, 2 - i / 30) for i in range(1, 41)],
+        validation_loss=[(10, 1.5), (20, 1.0), (30, 1.2), (40, 1.4)],
+    )
     assert "overfit" in in_words(p) and "step 20 were kept" in in_words(p)

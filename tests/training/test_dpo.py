@@ -1,4 +1,5 @@
-"""Preferences: what is learned of them, by which formula, and that nothing hangs on how it is cut, killed or resumed."""
+"""Preferences: what is learned of them, by which formula, and that nothing hangs on how it is cut, killed or
+resumed."""
 
 import json
 import math
@@ -71,10 +72,14 @@ def test_log_probabilities_are_the_models_however_prompts_are_shared(tiny, pairs
     assert len(rows(sides)) == 5, "each prompt once"
 
 
-@pytest.mark.parametrize(("loss", "formula"), [
-    ("sigmoid", lambda d: -math.log(1 / (1 + math.exp(-0.3 * d)))), ("hinge", lambda d: max(0.0, 1 - 0.3 * d)),
-    ("robust", lambda d: (0.9 * math.log1p(math.exp(-0.3 * d)) - 0.1 * math.log1p(math.exp(0.3 * d))) / 0.8),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("loss", "formula"),
+    [
+        ("sigmoid", lambda d: -math.log(1 / (1 + math.exp(-0.3 * d)))),
+        ("hinge", lambda d: max(0.0, 1 - 0.3 * d)),
+        ("robust", lambda d: (0.9 * math.log1p(math.exp(-0.3 * d)) - 0.1 * math.log1p(math.exp(0.3 * d))) / 0.8),
+    ],
+)
 def test_the_loss_is_the_papers(tiny, pairs, tmp_path, loss, formula):
     objective = OBJECTIVES["dpo"](renderer=tiny.renderer, loss=loss, beta=0.3)
     before = [[sum(plain_logprobs(tiny, s)) for s in (p.chosen, p.rejected)] for p in pairs[:3]]
@@ -146,7 +151,19 @@ def test_useless_pairs_are_all_named(tiny):
 
 
 def go(tiny, folder, stopped=lambda: False, **changes):
-    plan = Plan(**{"objective": "dpo", "rank": 4, "alpha": 8, "epochs": 3, "learning_rate": 5e-3, "beta": 0.5, "token_budget": 160, "patience": 9, **changes})  # fmt: skip
+    plan = Plan(
+        **{
+            "objective": "dpo",
+            "rank": 4,
+            "alpha": 8,
+            "epochs": 3,
+            "learning_rate": 5e-3,
+            "beta": 0.5,
+            "token_budget": 160,
+            "patience": 9,
+            **changes,
+        }
+    )
     return ended(train(tiny, PAIRS[:18], PAIRS[18:], plan, RunFolder(folder), {"data": "x"}, stopped))
 
 
@@ -181,10 +198,20 @@ def test_what_was_kept_of_another_training_is_not_taken(tiny, tmp_path):
     assert all(value < 0 for values in objective.reference.values() for value in values)
 
 
-@pytest.mark.parametrize(("name", "options", "formula"), [
-    ("orpo", {"beta": 0.3}, lambda c, r: -c - 0.3 * math.log(1 / (1 + math.exp(-(c - math.log(1 - math.exp(c)) - r + math.log(1 - math.exp(r))))))),
-    ("simpo", {"beta": 1.5, "margin": 0.4}, lambda c, r: math.log1p(math.exp(-(1.5 * (c - r) - 0.4)))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "options", "formula"),
+    [
+        (
+            "orpo",
+            {"beta": 0.3},
+            lambda c, r: (
+                -c
+                - 0.3 * math.log(1 / (1 + math.exp(-(c - math.log(1 - math.exp(c)) - r + math.log(1 - math.exp(r))))))
+            ),
+        ),
+        ("simpo", {"beta": 1.5, "margin": 0.4}, lambda c, r: math.log1p(math.exp(-(1.5 * (c - r) - 0.4)))),
+    ],
+)
 def test_objectives_without_reference_are_their_papers_and_learn(tiny, pairs, tmp_path, name, options, formula):
     objective = OBJECTIVES[name](renderer=tiny.renderer, **options)
     expected = 0.0

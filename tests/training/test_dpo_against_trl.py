@@ -34,16 +34,32 @@ def test_one_step_has_trls_loss_gradient_and_figures(tiny, tiny_folder, tmp_path
         {key: [m.to_dict() for m in getattr(r, key)] for key in ("prompt", "chosen", "rejected")} for r in PAIRS[:8]
     ]
     settings = trl.DPOConfig(
-        output_dir=str(tmp_path), per_device_train_batch_size=4, gradient_accumulation_steps=2, max_steps=1, bf16=False,
-        logging_steps=1, report_to="none", save_strategy="no", use_cpu=True, max_length=512, beta=0.5, loss_type=[loss],
-        label_smoothing=smoothing, gradient_checkpointing=False, max_grad_norm=1e9, learning_rate=1e-9, disable_tqdm=True,
-    )  # fmt: skip
+        output_dir=str(tmp_path),
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=2,
+        max_steps=1,
+        bf16=False,
+        logging_steps=1,
+        report_to="none",
+        save_strategy="no",
+        use_cpu=True,
+        max_length=512,
+        beta=0.5,
+        loss_type=[loss],
+        label_smoothing=smoothing,
+        gradient_checkpointing=False,
+        max_grad_norm=1e9,
+        learning_rate=1e-9,
+        disable_tqdm=True,
+    )
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     trainer = Watched(
-        model=AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32), args=settings,
-        train_dataset=Dataset.from_list(rows), processing_class=AutoTokenizer.from_pretrained(tiny_folder),
+        model=AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32),
+        args=settings,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=AutoTokenizer.from_pretrained(tiny_folder),
         peft_config=LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"),
-    )  # fmt: skip
+    )
     stir(layers)
     with torch.no_grad():
         for name, module in trainer.model.named_modules():

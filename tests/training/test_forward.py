@@ -70,9 +70,18 @@ def test_other_shapes_train_right(tmp_path, kind):
 
     folder = write_model(tmp_path / kind)
     config = getattr(transformers, f"{kind}Config")(
-        vocab_size=420, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, head_dim=8,
-        num_key_value_heads=2, max_position_embeddings=512, bos_token_id=1, eos_token_id=2, pad_token_id=2,
-    )  # fmt: skip
+        vocab_size=420,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        head_dim=8,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
     torch.manual_seed(3)
     module = getattr(transformers, f"{kind}ForCausalLM")(config)
     with torch.no_grad():

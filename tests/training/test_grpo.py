@@ -115,10 +115,21 @@ def test_the_answers_are_the_models_own_and_hang_on_their_seeds_alone(tiny):
 
 
 def go(tiny, folder, stopped=lambda: False, reward=letters, **changes):
-    plan = Plan(**{
-        "objective": "grpo", "rank": 4, "alpha": 8, "epochs": 6, "batch_size": 4, "learning_rate": 1e-2, "samples": 8,
-        "answer_tokens": 6, "token_budget": 400, "patience": 99, **changes,
-    })  # fmt: skip
+    plan = Plan(
+        **{
+            "objective": "grpo",
+            "rank": 4,
+            "alpha": 8,
+            "epochs": 6,
+            "batch_size": 4,
+            "learning_rate": 1e-2,
+            "samples": 8,
+            "answer_tokens": 6,
+            "token_budget": 400,
+            "patience": 99,
+            **changes,
+        }
+    )
     return ended(train(tiny, TASKS[:10], TASKS[10:], plan, RunFolder(folder), {"data": "x"}, stopped, reward=reward))
 
 
@@ -160,7 +171,9 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
         go(tiny, tmp_path / "b", reward=lambda answers: [Graded(math.nan)] * len(answers))
     with pytest.raises(DataError, match=r"2 of 2 prompts(.|\n)*t\.jsonl:2"):
         OBJECTIVES["grpo"](renderer=tiny.renderer, reward=letters, max_length=20, answer_tokens=19).prepare(TASKS[:2])
-    cut = OBJECTIVES["grpo"](renderer=tiny.renderer, reward=letters, max_length=30, answer_tokens=5, too_long="truncate_prompt")  # fmt: skip
+    cut = OBJECTIVES["grpo"](
+        renderer=tiny.renderer, reward=letters, max_length=30, answer_tokens=5, too_long="truncate_prompt"
+    )
     long = Task(prompt=(Message("user", "word " * 60),), source=Source("t.jsonl", 1))
     (prompt,) = cut.prepare([long]).examples
     assert len(prompt.ids) <= 25 and prompt.truncated > 100

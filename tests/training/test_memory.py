@@ -1,4 +1,5 @@
-"""The memory that is predicted is the memory that a training takes, in a process of its own, on a model of real size."""
+"""The memory that is predicted is the memory that a training takes, in a process of its own, on a model of real
+size."""
 
 import json
 import subprocess
@@ -9,8 +10,7 @@ import pytest
 
 from tests.conftest import write_model
 
-SCRIPT = textwrap.dedent(
-    """
+SCRIPT = textwrap.dedent("""
     import json, sys, tempfile
     from pathlib import Path
     from postgrad.models.device import Device, peak_memory
@@ -33,8 +33,7 @@ SCRIPT = textwrap.dedent(
         for _ in train(model, records, records[:2], plan, RunFolder(Path(out)), {"d": "x"}, lambda: False):
             pass
     print(json.dumps({"tokens": widest, "predicted": peak_bytes(need), "measured": peak_memory("cpu")}))
-    """
-)
+    """)
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +43,26 @@ def real_size(tmp_path_factory):
 
     folder = write_model(tmp_path_factory.mktemp("real") / "real")
     config = LlamaConfig(
-        vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3,
-        max_position_embeddings=2048, tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=2,
-    )  # fmt: skip
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
 
 @pytest.mark.parametrize(("method", "batch", "recompute"), [("lora", 4, False), ("lora", 12, True), ("full", 2, False)])
 def test_memory_is_known_beforehand(real_size, method, batch, recompute):
-    """A process's peak has noise that only adds (pages, allocators, a machine under load): of three tries the least counts."""
+    """A process's peak has noise that only adds (pages, allocators, a machine under load): of three tries the least
+    counts."""
     for _ in range(3):
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(real_size), method, str(batch), str(recompute)],

@@ -19,36 +19,80 @@ ACCEPT = "near_duplicates,contradictions,balance,too_little,cut_off,structure"
 @pytest.fixture
 def files(tmp_path):
     pairs, tasks, grader = tmp_path / "pairs.jsonl", tmp_path / "tasks.jsonl", tmp_path / "grader.json"
-    pairs.write_text("\n".join(
-        json.dumps({"prompt": f"Where is order {i}? " + "please " * (i % 5), "chosen": f"Order {i} is late.", "rejected": "No idea." + " None." * (i % 3)})
-        for i in range(24)
-    ))  # fmt: skip
+    pairs.write_text(
+        "\n".join(
+            json.dumps(
+                {
+                    "prompt": f"Where is order {i}? " + "please " * (i % 5),
+                    "chosen": f"Order {i} is late.",
+                    "rejected": "No idea." + " None." * (i % 3),
+                }
+            )
+            for i in range(24)
+        )
+    )
     asked = [f"{verb} {thing} {place}." for verb in VERBS for thing in THINGS for place in PLACES][::2]
-    tasks.write_text("\n".join(
-        json.dumps({"messages": [{"role": "user", "content": text}], "letter": "e"}) for text in asked
-    ))  # fmt: skip
-    grader.write_text(json.dumps({
-        "type": "string_check", "name": "g", "input": "{{sample.output_text}}", "reference": "{{item.letter}}", "operation": "like",
-    }))  # fmt: skip
+    tasks.write_text(
+        "\n".join(json.dumps({"messages": [{"role": "user", "content": text}], "letter": "e"}) for text in asked)
+    )
+    grader.write_text(
+        json.dumps(
+            {
+                "type": "string_check",
+                "name": "g",
+                "input": "{{sample.output_text}}",
+                "reference": "{{item.letter}}",
+                "operation": "like",
+            }
+        )
+    )
     return {
         "dpo": [pairs, "--set", "epochs=4", "--set", "learning_rate=5e-3"],
-        "grpo": [tasks, "--set", f"grader={grader}", "--set", "answer_tokens=6", "--set", "samples=4", "--set", "epochs=1"],
-    }  # fmt: skip
+        "grpo": [
+            tasks,
+            "--set",
+            f"grader={grader}",
+            "--set",
+            "answer_tokens=6",
+            "--set",
+            "samples=4",
+            "--set",
+            "epochs=1",
+        ],
+    }
 
 
 def trained(files, tiny_folder, tmp_path, objective, processes=1):
     run = tmp_path / f"{objective}{processes}"
     command = [
-        "-m", "postgrad", "train", *map(str, files[objective]), "--objective", objective, "--base", str(tiny_folder), "--folder", str(run),
-        "--name", objective, "--json", "--accept", ACCEPT, *COMMON,
-    ]  # fmt: skip
+        "-m",
+        "postgrad",
+        "train",
+        *map(str, files[objective]),
+        "--objective",
+        objective,
+        "--base",
+        str(tiny_folder),
+        "--folder",
+        str(run),
+        "--name",
+        objective,
+        "--json",
+        "--accept",
+        ACCEPT,
+        *COMMON,
+    ]
     if processes > 1:
         port = 29900 + os.getpid() % 90
         command = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", f"--master-port={port}", *command]
     done = subprocess.run(
-        [sys.executable, *command], env=environment(tmp_path / f"home{processes}"), capture_output=True, text=True, check=False,
+        [sys.executable, *command],
+        env=environment(tmp_path / f"home{processes}"),
+        capture_output=True,
+        text=True,
+        check=False,
         timeout=300,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return lines[:-1], lines[-1]["training"]

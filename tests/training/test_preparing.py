@@ -25,7 +25,12 @@ def task(i, words=0):
     return Task(prompt=asked(i, words), reference="yes", source=Source("x.jsonl", i))
 
 
-KINDS = [("sft", conversation, "examples", {}), ("dpo", preference, "pairs", {}), ("simpo", preference, "pairs", {}), ("grpo", task, "prompts", {"reward": list, "answer_tokens": 4})]  # fmt: skip
+KINDS = [
+    ("sft", conversation, "examples", {}),
+    ("dpo", preference, "pairs", {}),
+    ("simpo", preference, "pairs", {}),
+    ("grpo", task, "prompts", {"reward": list, "answer_tokens": 4}),
+]
 
 
 @pytest.mark.parametrize(("name", "record", "word", "options"), KINDS)
@@ -44,4 +49,6 @@ def test_every_fault_is_named_and_what_is_dropped_is_counted(tiny, name, record,
 @pytest.mark.parametrize(("name", "record", "word", "options"), KINDS)
 def test_another_kind_of_record_is_refused_by_its_place(tiny, name, record, word, options):
     with pytest.raises(DataError, match=r"x\.jsonl:9: .* trains on .*, not on Text\.\n\w"):
-        OBJECTIVES[name](renderer=tiny.renderer, **options).prepare([record(1), Text(text="a", source=Source("x.jsonl", 9))])  # fmt: skip
+        OBJECTIVES[name](renderer=tiny.renderer, **options).prepare(
+            [record(1), Text(text="a", source=Source("x.jsonl", 9))]
+        )

@@ -31,9 +31,23 @@ def data(tmp_path):
 def command(data, tiny_folder, run, *more):
     settings = [part for s in SETTINGS for part in ("--set", s)]
     return [
-        sys.executable, "-m", "postgrad", "train", str(data), "--base", str(tiny_folder), "--folder", str(run), "--name", "mail",
-        "--json", "--accept", "near_duplicates,contradictions,balance,too_little,cut_off", *settings, *more,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "postgrad",
+        "train",
+        str(data),
+        "--base",
+        str(tiny_folder),
+        "--folder",
+        str(run),
+        "--name",
+        "mail",
+        "--json",
+        "--accept",
+        "near_duplicates,contradictions,balance,too_little,cut_off",
+        *settings,
+        *more,
+    ]
 
 
 def environment(home, **more):

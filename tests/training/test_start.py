@@ -1,4 +1,5 @@
-"""Training further: it begins exactly where the earlier training ended; and the share of right tokens that is counted."""
+"""Training further: it begins exactly where the earlier training ended; and the share of right tokens that is
+counted."""
 
 import pytest
 import torch
@@ -60,7 +61,9 @@ def test_it_begins_where_the_earlier_one_ended(tiny, tmp_path, first, second):
     outcome, _, blob = run(tiny, tmp_path / "a", **first)
     ended = loss_of(tiny, load_trained(tmp_path / "a" / "blob"))
     assert ended < 0.97 * loss_of(tiny, None)
-    _, steps, more = run(tiny, tmp_path / "b", **{**second, "start": blob, "batch_size": 12, "epochs": 1, "learning_rate": 1e-9})  # fmt: skip
+    _, steps, more = run(
+        tiny, tmp_path / "b", **{**second, "start": blob, "batch_size": 12, "epochs": 1, "learning_rate": 1e-9}
+    )
     assert steps[0].loss == pytest.approx(ended, rel=2e-3)
     assert loss_of(tiny, load_trained(Blobs().get_folder(more))) == pytest.approx(ended, rel=2e-3)
     further, steps, _ = run(tiny, tmp_path / "c", **{**second, "start": blob, "learning_rate": 2e-3})

@@ -1,4 +1,5 @@
-"""A real OpenAI-compatible server on loopback for tests of whole jobs: it answers as told, counts, and fails as planned."""
+"""A real OpenAI-compatible server on loopback for tests of whole jobs: it answers as told, counts, and fails as
+planned."""
 
 from __future__ import annotations
 
@@ -28,10 +29,17 @@ class Server:
                 return Response("<html>gone</html>", 503, headers={"retry-after": "0.01"}, media_type="text/html")
             message = {"role": "assistant", "content": self.say(body["messages"])}
             return {
-                "id": "1", "object": "chat.completion", "created": 1, "model": body["model"],
+                "id": "1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": body["model"],
                 "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-                "usage": {"prompt_tokens": self.tokens[0], "completion_tokens": self.tokens[1], "total_tokens": sum(self.tokens)},
-            }  # fmt: skip
+                "usage": {
+                    "prompt_tokens": self.tokens[0],
+                    "completion_tokens": self.tokens[1],
+                    "total_tokens": sum(self.tokens),
+                },
+            }
 
         self.server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
         self.thread = threading.Thread(target=self.server.run, daemon=True)

@@ -67,6 +67,7 @@ def test_minutes_are_shared_and_the_same_command_plans_alike(runs):
 
 def test_labels_are_folders():
     assert _labels(["org/model", "smollm2-135m-instruct"]) == {
-        "org--model": "org/model", "smollm2-135m-instruct": "smollm2-135m-instruct"
-    }  # fmt: skip
+        "org--model": "org/model",
+        "smollm2-135m-instruct": "smollm2-135m-instruct",
+    }
     assert json.dumps(list(_labels(["a/x", "b/x"]))) == '["a--x", "b--x"]'

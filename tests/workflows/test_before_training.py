@@ -30,10 +30,18 @@ def judged(
     low = lower_limit(best.scores, groups, ERROR / len(arms))
     return stop_before_training(
         Prospects(
-            arms, compare_arms(arms, groups), perfect, compare_arms([*arms, perfect], groups), low,
-            smallest_resolvable_difference(n), 5 * n, worth, 5000, earnings,
+            arms,
+            compare_arms(arms, groups),
+            perfect,
+            compare_arms([*arms, perfect], groups),
+            low,
+            smallest_resolvable_difference(n),
+            5 * n,
+            worth,
+            5000,
+            earnings,
         )
-    )  # fmt: skip
+    )
 
 
 def hits(right: int, n: int) -> np.ndarray:
@@ -85,7 +93,8 @@ def test_money_stops_only_where_the_saving_cannot_pay() -> None:
 @pytest.mark.parametrize("n", [8, 20, 100])
 @pytest.mark.parametrize("count", [1, 4])
 def test_it_hardly_ever_stops_wrongly(n: int, count: int) -> None:
-    """The hardest truth: every arm is as good as it may be while a tuned model would gain the worth and what is resolvable."""
+    """The hardest truth: every arm is as good as it may be while a tuned model would gain the worth and what is
+    resolvable."""
     truth = max(0.0, 1 - 0.02 - smallest_resolvable_difference(n))
     wrong = 0
     for seed in range(300):
@@ -102,7 +111,10 @@ def test_it_hardly_ever_stops_wrongly_with_graded_scores_in_groups() -> None:
         groups = np.repeat(np.arange(20), generator.integers(1, 9, 20))
         worse = 0.02 + smallest_resolvable_difference(len(groups))
         level = 1 - worse * generator.uniform(0, 2, 20)[groups]
-        arms = [arm(name, np.clip(level + 0.05 * generator.normal(size=len(groups)), 0, 1), groups.tolist()) for name in NAMES]  # fmt: skip
+        arms = [
+            arm(name, np.clip(level + 0.05 * generator.normal(size=len(groups)), 0, 1), groups.tolist())
+            for name in NAMES
+        ]
         wrong += judged(arms, groups=groups.tolist()) is not None
     assert wrong / 60 < ERROR
 

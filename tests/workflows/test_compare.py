@@ -1,4 +1,5 @@
-"""Two reports compared without any model: pairing, refusals, the gate, what changed, and the answers that differ most."""
+"""Two reports compared without any model: pairing, refusals, the gate, what changed, and the answers that differ
+most."""
 
 import json
 

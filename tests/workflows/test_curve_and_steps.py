@@ -1,4 +1,5 @@
-"""A run with a learning curve, disturbed requests and next steps: everything is there, kept, and no arm more is offered."""
+"""A run with a learning curve, disturbed requests and next steps: everything is there, kept, and no arm more is
+offered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Evaluating and comparing with the tiny model: the same answers as in the run, what was seen in training, what is refused."""
+"""Evaluating and comparing with the tiny model: the same answers as in the run, what was seen in training, what is
+refused."""
 
 import json
 

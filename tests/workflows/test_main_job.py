@@ -1,4 +1,5 @@
-"""The whole main job with a tiny model: every part of the report is there, test answers are sealed, results are reused."""
+"""The whole main job with a tiny model: every part of the report is there, test answers are sealed, results are
+reused."""
 
 import json
 from pathlib import Path
@@ -20,10 +21,15 @@ from postgrad.workflows.run import run
 
 THINGS = ["sofa", "lamp", "desk", "bed", "shelf"]
 ROWS = [
-    {"mail": f"{['Hello,', 'Hi', 'Good day,'][i % 3]} my {THINGS[i % 5]} from order {1000 + 37 * i} {['is broken', 'never came', 'is too big'][i % 3]}.",
-     "answer": {"intent": ["damaged", "status", "return"][i % 3], "order": 1000 + 37 * i}}
+    {
+        "mail": (
+            f"{['Hello,', 'Hi', 'Good day,'][i % 3]} my {THINGS[i % 5]} from order {1000 + 37 * i}"
+            f" {['is broken', 'never came', 'is too big'][i % 3]}."
+        ),
+        "answer": {"intent": ["damaged", "status", "return"][i % 3], "order": 1000 + 37 * i},
+    }
     for i in range(60)
-]  # fmt: skip
+]
 
 
 def finish(work):

@@ -1,4 +1,5 @@
-"""An arm that was stopped early goes through the report, the pictures and the money without being taken for a whole one."""
+"""An arm that was stopped early goes through the report, the pictures and the money without being taken for a whole
+one."""
 
 import json
 
@@ -52,9 +53,15 @@ def mails(tmp_path):
 def recipe(tiny_folder):
     return merged(
         Recipe(),
-        {"base": str(tiny_folder), "evaluation.general": False, "evaluation.sequential": True, "data.test": 0.5,
-         "training.epochs": 1, "decision.monthly_queries": 1000},
-    )  # fmt: skip
+        {
+            "base": str(tiny_folder),
+            "evaluation.general": False,
+            "evaluation.sequential": True,
+            "data.test": 0.5,
+            "training.epochs": 1,
+            "decision.monthly_queries": 1000,
+        },
+    )
 
 
 SHARES = {"base": 0.02, "prompted": 0.1, "few_shot": 0.5, "rag": 0.55}
@@ -62,7 +69,8 @@ ARMS = [Arm(name, False, own_prompt, f"Note of {name}.") for name in SHARES]
 
 
 class Asked:
-    """Stands in for a model: knows for each record and arm whether the answer is right, and counts what it was asked."""
+    """Stands in for a model: knows for each record and arm whether the answer is right, and counts what it was
+    asked."""
 
     def __init__(self, data):
         generator = np.random.default_rng(5)

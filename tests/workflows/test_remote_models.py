@@ -1,4 +1,5 @@
-"""Remote models without a job around them: settings, prices, the purse, and judges that are found out. Loads no model."""
+"""Remote models without a job around them: settings, prices, the purse, and judges that are found out. Loads no
+model."""
 
 from __future__ import annotations
 

@@ -19,17 +19,30 @@ CHECK = {
     "operation": "eq",
 }
 MULTI = {
-    "type": "multi", "name": "both", "calculate_output": "2 * same - 0.5 * long",
+    "type": "multi",
+    "name": "both",
+    "calculate_output": "2 * same - 0.5 * long",
     "graders": {
         "same": CHECK,
-        "long": {"type": "text_similarity", "name": "long", "input": "{{sample.output_text}}", "reference": "{{item.answer}}", "evaluation_metric": "fuzzy_match"},
+        "long": {
+            "type": "text_similarity",
+            "name": "long",
+            "input": "{{sample.output_text}}",
+            "reference": "{{item.answer}}",
+            "evaluation_metric": "fuzzy_match",
+        },
     },
-}  # fmt: skip
+}
 JUDGED = {"type": "score_model", "name": "j", "model": "m", "input": [{"role": "user", "content": "{{item.answer}}"}]}
 TASKS = [
-    Task(prompt=(Message("user", f"{n} + {n}?"),), reference=str(2 * n), fields={"answer": str(2 * n)}, source=Source("t.jsonl", n))
+    Task(
+        prompt=(Message("user", f"{n} + {n}?"),),
+        reference=str(2 * n),
+        fields={"answer": str(2 * n)},
+        source=Source("t.jsonl", n),
+    )
     for n in range(1, 4)
-]  # fmt: skip
+]
 
 
 def reward(grader, tasks=TASKS, **evaluation):
@@ -59,10 +72,15 @@ def test_records_without_what_the_grader_asks_for_are_named():
         reward(CHECK, lacking)
 
 
-@pytest.mark.parametrize(("grader", "words"), [
-    (JUDGED, "needs a model that judges"), ("no_such_metric", "There is no metric"), ("nowhere.json", "cannot be read"),
-    ({"type": "string_check"}, "not valid"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("grader", "words"),
+    [
+        (JUDGED, "needs a model that judges"),
+        ("no_such_metric", "There is no metric"),
+        ("nowhere.json", "cannot be read"),
+        ({"type": "string_check"}, "not valid"),
+    ],
+)
 def test_what_cannot_grade_is_refused(grader, words):
     with pytest.raises(UsageError, match=words):
         reward(grader)

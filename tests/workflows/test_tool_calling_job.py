@@ -32,9 +32,11 @@ def test_calls_are_trained_and_measured(tiny_folder, tmp_path):
     path = tmp_path / "orders.jsonl"
     path.write_text("".join(json.dumps(row(1000 + 37 * i)) + "\n" for i in range(40)))
     changes = {
-        "base": str(tiny_folder), "training.epochs": 1, "evaluation.general": False,
+        "base": str(tiny_folder),
+        "training.epochs": 1,
+        "evaluation.general": False,
         "evaluation.arms": ["prompted", "few_shot", "fine_tuned"],
-    }  # fmt: skip
+    }
     report, _ = finish(run(merged(Recipe(), changes), [path], tmp_path / "out"))
     assert report.data.kept == 40 and report.task.metric == "tool_calls"
     assert "calling the functions" in report.system_prompt

@@ -1,7 +1,7 @@
 """Checks: what is wrong with the data, before anything is spent on it.
 
-One check a file: a factory with options that returns a function from records to findings. `CHECKS` is the list; a new check
-is a new file and a new line here.
+One check a file: a factory with options that returns a function from records to findings. `CHECKS` is the list; a new
+check is a new file and a new line here.
 """
 
 from __future__ import annotations

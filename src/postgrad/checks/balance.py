@@ -1,4 +1,5 @@
-"""How the answers are spread: a class with three examples is not learned, a class with all of them is not a question."""
+"""How the answers are spread: a class with three examples is not learned, a class with all of them is not a
+question."""
 
 from __future__ import annotations
 
@@ -65,7 +66,10 @@ def _labels(
         yield Finding(
             check="balance",
             severity="warning",
-            sentence=f"{percent(most / total)} of the answers are {top!r}: always saying so would already be right that often.",
+            sentence=(
+                f"{percent(most / total)} of the answers are {top!r}: always saying so would already be right that"
+                " often."
+            ),
             details={"fault": "dominant", "label": top, "share": most / total},
         )
     yield from _spellings(answers, counts)
@@ -77,8 +81,10 @@ def _labels(
         yield Finding(
             check="balance",
             severity="warning",
-            sentence=f"{count_of(len(rare), 'label')} {verb(len(rare), 'has', 'have')} fewer than {rare_below} examples: "
-            f"{named}{more}.",
+            sentence=(
+                f"{count_of(len(rare), 'label')} {verb(len(rare), 'has', 'have')} fewer than {rare_below} examples: "
+                f"{named}{more}."
+            ),
             indices=tuple(indices),
             evidence=tuple(f"{answers[i]!r} occurs {rare[answers[i]]}×" for i in indices),
             details={"fault": "rare", "labels": rare},
@@ -101,8 +107,10 @@ def _spellings(answers: dict[int, str], counts: dict[str, int]) -> Iterator[Find
     yield Finding(
         check="balance",
         severity="warning",
-        sentence=f"{count_of(len(variants), 'label')} {verb(len(variants), 'looks', 'look')} like another spelling of a label: "
-        f"{named}.",
+        sentence=(
+            f"{count_of(len(variants), 'label')} {verb(len(variants), 'looks', 'look')} like another spelling of a"
+            f" label: {named}."
+        ),
         indices=tuple(indices),
         evidence=tuple(f"{answers[i]!r}, usually {variants[answers[i]]!r}" for i in indices),
         details={"fault": "spelling", "variants": variants},
@@ -110,7 +118,8 @@ def _spellings(answers: dict[int, str], counts: dict[str, int]) -> Iterator[Find
 
 
 def spelling(label: str) -> str:
-    """What two spellings of one label share. A last s falls only after three letters and never a double one ("pass")."""
+    """What two spellings of one label share. A last s falls only after three letters and never a double one
+    ("pass")."""
     words = re.findall(r"[^\W_]+", label.casefold())
     return " ".join(w[:-1] if len(w) > 3 and w.endswith("s") and not w.endswith("ss") else w for w in words) or label
 
@@ -131,6 +140,9 @@ def _constant_fields(answers: dict[int, str]) -> Iterator[Finding]:
         yield Finding(
             check="balance",
             severity="info",
-            sentence=f"{count_of(len(constant), 'field')} of the answers {verb(len(constant), 'does', 'do')} not vary: {named}.",
+            sentence=(
+                f"{count_of(len(constant), 'field')} of the answers {verb(len(constant), 'does', 'do')} not vary:"
+                f" {named}."
+            ),
             details={"fault": "constant_fields", "fields": constant},
         )

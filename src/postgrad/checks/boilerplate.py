@@ -1,4 +1,5 @@
-"""Answers that say nothing of their own: refusals, phrases of other models, placeholders, and the request said again."""
+"""Answers that say nothing of their own: refusals, phrases of other models, placeholders, and the request said
+again."""
 
 from __future__ import annotations
 
@@ -44,22 +45,52 @@ _HINTS = (
 )
 _AI_PHRASES = re.compile(
     r"\bas (?:an?|your) (?:ai|artificial intelligence|(?:large )?language model)\b"
-    r"|\bi(?:'m| am|’m) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b|\bas a (?:large )?language model\b"
-    r"|\b(?:my|knowledge|training data) cut-?off\b|\bmy (?:training|knowledge) (?:data )?(?:only )?(?:goes|extends) up to\b"
+    r"|\bi(?:'m| am|’m) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b|\bas a (?:large"
+    r" )?language model\b"
+    r"|\b(?:my|knowledge|training data) cut-?off\b|\bmy (?:training|knowledge) (?:data )?(?:only )?(?:goes|extends) up"
+    r" to\b"
     r"|\bi (?:was|am) (?:trained|developed|created) by (?:openai|anthropic|google|meta)\b"
 )
 _REFUSAL = re.compile(
-    r"^\W*(?:(?:i(?:'m| am|’m) (?:so |very |really )?sorry|sorry|i apologi[sz]e|unfortunately|no)\b[^.!?\n]{0,40}?[,.:!]?\s*(?:but |however,? )?)?"
-    r"(?:i (?:simply |just |really )?(?:cannot|can't|can’t|am unable to|am not able to|won't|will not|(?:do not|don't) feel comfortable|"
-    r"must (?:decline|refuse))\b|i(?:'m|’m) (?:unable to|not able to|not comfortable)\b|it (?:is|would be) (?:not appropriate|inappropriate) for me\b)"
+    r"^\W*(?:(?:i(?:'m| am|’m) (?:so |very |really )?sorry|sorry|i"
+    r" apologi[sz]e|unfortunately|no)\b[^.!?\n]{0,40}?[,.:!]?\s*(?:but |however,? )?)?"
+    r"(?:i (?:simply |just |really )?(?:cannot|can't|can’t|am unable to|am not able to|won't|will not|(?:do not|don't)"
+    r" feel comfortable|"
+    r"must (?:decline|refuse))\b|i(?:'m|’m) (?:unable to|not able to|not comfortable)\b|it (?:is|would be) (?:not"
+    r" appropriate|inappropriate) for me\b)"
     r"(?! (?:wait|believe|say enough|help but|imagine|stress|recommend|thank|find|agree))"
     r"|^\W*(?:i(?:'m| am|’m) sorry|sorry), but\b"
 )
 _PLACEHOLDER = re.compile(
     r"(?<![\w)\]])\[(?:your|insert|enter|name|company|customer|date|address|phone|email|recipient|sender|job|position|city|product|link)\b[^\]\n]{0,30}\](?!\()"
-    r"|<insert [^>\n]{1,30}>|\b(?:todo|fixme|tbd)\b(?=\s*(?::|$|\n))|\blorem ipsum\b|\byour text here\b|\{\{\s*\w[\w. ]{0,30}\s*\}\}"
+    r"|<insert [^>\n]{1,30}>|\b(?:todo|fixme|tbd)\b(?=\s*(?::|$|\n))|\blorem ipsum\b|\byour text here\b|\{\{\s*\w[\w."
+    r" ]{0,30}\s*\}\}"
 )
-_EMPTY_WORDS = frozenset(("n/a", "na", "none", "null", "nan", "nil", "-", "--", "?", "...", "…", "todo", "tbd", "test", "xxx", "undefined", "[deleted]", "[removed]", "#n/a", "#ref!", "#value!"))  # fmt: skip
+_EMPTY_WORDS = frozenset(
+    (
+        "n/a",
+        "na",
+        "none",
+        "null",
+        "nan",
+        "nil",
+        "-",
+        "--",
+        "?",
+        "...",
+        "…",
+        "todo",
+        "tbd",
+        "test",
+        "xxx",
+        "undefined",
+        "[deleted]",
+        "[removed]",
+        "#n/a",
+        "#ref!",
+        "#value!",
+    )
+)
 _MIN_ECHO_WORDS = 4
 _COMMON_ENDING = 0.3
 _RECURRING_WORD = 0.02
@@ -76,11 +107,12 @@ _SENTENCES = {
 def boilerplate(*, style_share: float = 0.2) -> Check:
     """Finds phrases of other models, refusals, unfilled placeholders, empty words, and requests repeated in the answer.
 
-    An ending that many answers share (thanks, sign-off) is told as a matter of style. Nothing is mended unasked; when asked for,
-    records are dropped.
+    An ending that many answers share (thanks, sign-off) is told as a matter of style. Nothing is mended unasked; when
+    asked for, records are dropped.
 
     Args:
-        style_share: What a larger share of the answers does is told as information: it is what the set teaches on purpose.
+        style_share: What a larger share of the answers does is told as information: it is what the set teaches on
+            purpose.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
@@ -147,9 +179,12 @@ def _finding(fault: str, found: dict[int, str], answered: int, style_share: floa
     many = len(found)
     indices = tuple(found)
     words = {
-        "hold": verb(many, "holds", "hold"), "refuse": verb(many, "refuses", "refuse"), "say": verb(many, "says", "say"),
-        "are": verb(many, "is", "are"), "begin": verb(many, "begins", "begin"),
-    }  # fmt: skip
+        "hold": verb(many, "holds", "hold"),
+        "refuse": verb(many, "refuses", "refuse"),
+        "say": verb(many, "says", "say"),
+        "are": verb(many, "is", "are"),
+        "begin": verb(many, "begins", "begin"),
+    }
     share = style_share if fault != "empty_word" else _RECURRING_WORD  # a word that recurs so often is an answer
     style = many > share * answered and many > 10
     sentence = _SENTENCES[fault].format(count=count_of(many, "answer"), **words)

@@ -21,12 +21,14 @@ _LONG_FROM = 30
 
 
 def contradictions(*, near_threshold: float = 0.85) -> Check:
-    """Finds equal prompts with different answers, and nearly equal prompts with conflicting ones; the gravest conflicts first.
+    """Finds equal prompts with different answers, and nearly equal prompts with conflicting ones; the gravest conflicts
+    first.
 
-    Nothing is repaired, because only a person knows which answer is right. Free-text answers may differ and agree, so their
-    conflict is measured: other numbers, yes against no, a denial on one side only, or hardly a word in common. Without any
-    such conflict the finding is only mentioned; and of nearly equal prompts with free-text answers only those with other
-    numbers, yes against no or a denial are. Prompts that differ in a number or a name are different questions.
+    Nothing is repaired, because only a person knows which answer is right. Free-text answers may differ and agree, so
+    their conflict is measured: other numbers, yes against no, a denial on one side only, or hardly a word in common.
+    Without any such conflict the finding is only mentioned; and of nearly equal prompts with free-text answers only
+    those with other numbers, yes against no or a denial are. Prompts that differ in a number or a name are different
+    questions.
 
     Args:
         near_threshold: From which similarity two prompts ought to have the same answer.
@@ -95,7 +97,9 @@ def _exact(
     yield Finding(
         check="contradictions",
         severity="warning" if grave else "info",
-        sentence=f"{count_of(size, 'prompt')} {verb(size, 'has', 'have')} different answers in {len(indices):,} records."
+        sentence=(
+            f"{count_of(size, 'prompt')} {verb(size, 'has', 'have')} different answers in {len(indices):,} records."
+        )
         + advice,
         indices=tuple(indices),
         evidence=tuple(evidence),
@@ -141,7 +145,8 @@ def _near(
 def _gravest(
     records: Sequence[Record], group: Sequence[int], values: dict[int, str], kind: AnswerKind
 ) -> tuple[int, int, float]:
-    """The two records of a group whose answers conflict most; of a large group only the first few answers are compared."""
+    """The two records of a group whose answers conflict most; of a large group only the first few answers are
+    compared."""
     firsts = list({values[i]: i for i in reversed(group)}.values())[::-1][:_COMPARED]
     return max(
         (
@@ -153,7 +158,8 @@ def _gravest(
 
 
 def _one_question(first: Record, second: Record) -> bool:
-    """Of long prompts (a passage with a question) each must have no content word of its own: the passage hides the question."""
+    """Of long prompts (a passage with a question) each must have no content word of its own: the passage hides the
+    question."""
     left, right = (set(re.findall(r"\w{4,}", r.prompt_text.lower())) for r in (first, second))
     return min(len(left), len(right)) < _LONG_FROM or not (left - right and right - left)
 

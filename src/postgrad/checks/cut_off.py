@@ -16,7 +16,8 @@ from postgrad.records import Record
 _OPEN_MARKS = frozenset(",([{–—-/&+=<\\‚„«¿¡")
 _LIST_ITEM = re.compile(r"^\s*([-*•]|\d+[.)])\s", re.MULTILINE)
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S*$|\S+@\S+$")
-# Words after which no sentence ends; of each language only those that mean nothing else in the others at a sentence's end.
+# Words after which no sentence ends; of each language only those that mean nothing else in the others at a sentence's
+# end.
 _LINKING = frozenset(
     [
         "a",
@@ -201,7 +202,8 @@ def cut_off(
         min_equal: How many answers of exactly the greatest length show an export limit, at least.
         equal_share: The same as a share of all answers.
         near_limit: Answers shorter than this many characters are too short to show a limit.
-        slip_share: Up to this share of open ends, each is reported; above it, only those in mid-sentence (after “the”, a comma).
+        slip_share: Up to this share of open ends, each is reported; above it, only those in mid-sentence (after “the”,
+            a comma).
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
@@ -224,8 +226,10 @@ def _broken_json(answers: dict[int, str], usual_share: float) -> Iterator[Findin
     yield Finding(
         check="cut_off",
         severity="warning",
-        sentence=f"{count_of(len(broken), 'answer')} {verb(len(broken), 'is', 'are')} broken JSON, "
-        f"while the other {len(answers) - len(broken):,} can be read; probably cut off.",
+        sentence=(
+            f"{count_of(len(broken), 'answer')} {verb(len(broken), 'is', 'are')} broken JSON, "
+            f"while the other {len(answers) - len(broken):,} can be read; probably cut off."
+        ),
         indices=tuple(broken),
         evidence=reasons(broken, lambda i: f"ends with {quote_end(answers[i])}"),
         repairs=tuple(Repair(i, "drop") for i in broken),
@@ -281,7 +285,8 @@ def is_open(answer: str) -> bool:
 
 
 def stops_within(answer: str) -> bool:
-    """Whether a text surely stops within a sentence: after a comma, an opening mark, or a word that links to another."""
+    """Whether a text surely stops within a sentence: after a comma, an opening mark, or a word that links to
+    another."""
     if answer[-1:] in ",([{":
         return True
     tail = answer[-40:].split()
@@ -305,9 +310,12 @@ def _length_wall(prose: dict[int, str], wall: Wall, at_wall: set[int]) -> Findin
     return Finding(
         check="cut_off",
         severity="warning",
-        sentence=f"{count_of(len(cut), 'answer')} {verb(len(cut), 'stops', 'stop')} in mid-sentence close to the greatest length "
-        f"(about {wall.start:,} to {wall.end:,} tokens): {percent(wall.open_share)} of the answers there have no final punctuation, "
-        f"of the shorter ones {percent(wall.usual_share)}. A length limit of about {wall.middle:,} tokens seems to have cut them.",
+        sentence=(
+            f"{count_of(len(cut), 'answer')} {verb(len(cut), 'stops', 'stop')} in mid-sentence close to the greatest"
+            f" length (about {wall.start:,} to {wall.end:,} tokens): {percent(wall.open_share)} of the answers there"
+            f" have no final punctuation, of the shorter ones {percent(wall.usual_share)}. A length limit of about"
+            f" {wall.middle:,} tokens seems to have cut them."
+        ),
         indices=tuple(cut),
         evidence=reasons(cut, lambda i: f"ends with {quote_end(prose[i])}"),
         repairs=tuple(Repair(i, "drop", safe=False) for i in cut),
@@ -341,8 +349,10 @@ def _same_length(answers: dict[int, str], enough: float, near_limit: int) -> Ite
         yield Finding(
             check="cut_off",
             severity="warning",
-            sentence=f"{len(at_limit)} answers have exactly {longest:,} {unit}, and none has more: an export limit seems to "
-            "have cut them.",
+            sentence=(
+                f"{len(at_limit)} answers have exactly {longest:,} {unit}, and none has more: an export limit seems to "
+                "have cut them."
+            ),
             indices=tuple(at_limit),
             evidence=reasons(at_limit, lambda i: f"ends with {quote_end(answers[i])}"),
             repairs=tuple(Repair(i, "drop", safe=False) for i in at_limit),

@@ -1,4 +1,5 @@
-"""How much different there is to learn: kinds of requests, thin ones among them, and one template filled in over and over."""
+"""How much different there is to learn: kinds of requests, thin ones among them, and one template filled in over and
+over."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ _OPENING = 6
 def diversity(*, thin_below: int = 5, template_share: float = 0.2, min_records: int = 50, most: int = 20_000) -> Check:
     """Says how many different requests there effectively are, which kinds are thin, and which template dominates.
 
-    The effective number is the Vendi score (Friedman and Dieng 2023): the exponential of the entropy of the eigenvalues of
-    the embeddings' similarities. All its findings are for information.
+    The effective number is the Vendi score (Friedman and Dieng 2023): the exponential of the entropy of the eigenvalues
+    of the embeddings' similarities. All its findings are for information.
 
     Args:
         thin_below: Kinds of requests with fewer records are thin.
@@ -47,8 +48,10 @@ def diversity(*, thin_below: int = 5, template_share: float = 0.2, min_records: 
         yield Finding(
             check="diversity",
             severity="info",
-            sentence=f"{len(texts):,} requests are as varied as {effective:.0f} wholly different ones; the largest of "
-            f"{count_of(len(kinds), 'kind')}, {_named(largest)}, has {percent(largest['records'] / len(texts))}.",
+            sentence=(
+                f"{len(texts):,} requests are as varied as {effective:.0f} wholly different ones; the largest of "
+                f"{count_of(len(kinds), 'kind')}, {_named(largest)}, has {percent(largest['records'] / len(texts))}."
+            ),
             details={
                 "fault": "",
                 "effective": round(effective, 1),
@@ -98,8 +101,10 @@ def _thin(
     yield Finding(
         check="diversity",
         severity="info",
-        sentence=f"{count_of(len(thin), 'kind')} of requests {verb(len(thin), 'has', 'have')} fewer than {thin_below} records: "
-        f"{', '.join(_named(kind) for kind in thin[:5])}.",
+        sentence=(
+            f"{count_of(len(thin), 'kind')} of requests {verb(len(thin), 'has', 'have')} fewer than {thin_below}"
+            f" records: {', '.join(_named(kind) for kind in thin[:5])}."
+        ),
         indices=tuple(index for index, _ in placed),
         evidence=tuple(f"one of {kind['records']}: {quote(records[index].prompt_text)}" for index, kind in placed),
         details={"fault": "thin", "kinds": [{"words": k["words"], "records": k["records"]} for k in thin]},
@@ -128,7 +133,8 @@ def _template(
 
 
 def skeleton(text: str) -> str:
-    """A text with its numbers, quotations and names taken out; empty where nothing was taken or hardly a word is left."""
+    """A text with its numbers, quotations and names taken out; empty where nothing was taken or hardly a word is
+    left."""
     bare = _NUMBER.sub("…", _QUOTED.sub("…", text))
     for name in names(text):
         bare = re.sub(rf"\b{re.escape(name)}\b", "…", bare)

@@ -15,7 +15,8 @@ from postgrad.similarity.near_duplicates import exact_key, exact_keys
 
 
 def duplicates() -> Check:
-    """Finds records whose prompt and answer repeat an earlier record (but for spacing, and the prompt's case); the first is kept."""
+    """Finds records whose prompt and answer repeat an earlier record (but for spacing, and the prompt's case); the
+    first is kept."""
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
         first: dict[tuple[str, str, bool, str], int] = {}
@@ -31,8 +32,10 @@ def duplicates() -> Check:
             yield Finding(
                 check="duplicates",
                 severity="warning",
-                sentence=f"{count_of(len(repeats), 'record')} {verb(len(repeats), 'repeats', 'repeat')} the prompt and answer "
-                "of an earlier one; the first of each is kept.",
+                sentence=(
+                    f"{count_of(len(repeats), 'record')} {verb(len(repeats), 'repeats', 'repeat')} the prompt and"
+                    " answer of an earlier one; the first of each is kept."
+                ),
                 indices=tuple(index for index, _ in repeats),
                 evidence=tuple(
                     f"repeats {place(records[o].source)}: {quote(records[i].prompt_text)}" for i, o in repeats
@@ -45,8 +48,8 @@ def duplicates() -> Check:
 
 
 def record_key(record: Record) -> tuple[str, str, bool, str]:
-    """All of a record that counts for a repetition: every text (system, tools and calls too), the answer's case, the rating,
-    and pictures or sound.
+    """All of a record that counts for a repetition: every text (system, tools and calls too), the answer's case, the
+    rating, and pictures or sound.
 
     In answers case matters, because it is learned; in the rest it does not.
     """

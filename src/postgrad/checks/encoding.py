@@ -1,4 +1,5 @@
-"""Texts that were damaged on their way: read in the wrong encoding, cut at bytes, or carrying remains of web and templates."""
+"""Texts that were damaged on their way: read in the wrong encoding, cut at bytes, or carrying remains of web and
+templates."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from postgrad.records import Record
 # Lead bytes of UTF-8 read as Latin-1 or Windows-1252, followed by what a continuation byte then looks like.
 _MOJIBAKE = re.compile("[ÂÃÅÄÐÑÎÏâðØÙ×à][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|ï»¿|ï¿½|[ÃÂ] (?=\\w)")
 _LOST = re.compile("\ufffd")
-# Zero-width joiners (200c, 200d) belong to emoji and to Indic and Persian spelling, the tag characters (e0000) to flags.
+# Zero-width joiners (200c, 200d) belong to emoji and to Indic and Persian spelling, the tag characters (e0000) to
+# flags.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb]")
 _ENTITY = re.compile(r"&(?:nbsp|amp|lt|gt|quot|apos|#39|#x27|#160|rsquo|lsquo|rdquo|ldquo|ndash|mdash|hellip);")
 _TAG = re.compile(
@@ -56,7 +58,8 @@ def encoding(*, task_share: float = _TASK_SHARE) -> Check:
     HTML entities, tags, literal `\\n` and template tokens are mended only when asked for. Lost letters cannot be.
 
     Args:
-        task_share: From this share of the records on, HTML, literal `\\n` and template tokens are taken for the task itself.
+        task_share: From this share of the records on, HTML, literal `\\n` and template tokens are taken for the task
+            itself.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
@@ -103,7 +106,8 @@ _NAMES = {"html": "HTML", "escaped_newlines": "line ends spelled as “\\n”", 
 
 
 def text_faults(text: str) -> Iterator[tuple[str, str]]:
-    """(fault, evidence) of one text, each fault once. Pure ASCII without markup costs a few scans for single letters."""
+    """(fault, evidence) of one text, each fault once. Pure ASCII without markup costs a few scans for single
+    letters."""
     if not text.isascii():
         if (match := _MOJIBAKE.search(text)) and mend_mojibake(text) != text:
             yield "mojibake", _around(text, match)
@@ -135,7 +139,8 @@ def _html_tag(text: str) -> re.Match[str] | None:
 
 
 def _letters_need(text: str, match: re.Match[str]) -> bool:
-    """A byte-order mark or soft hyphen is always out of place; a zero-width space is spelling in Thai, Khmer and the like."""
+    """A byte-order mark or soft hyphen is always out of place; a zero-width space is spelling in Thai, Khmer and the
+    like."""
     return match[0] == "\u200b" and any("\u0e00" <= c <= "\u0eff" or "\u1000" <= c <= "\u17ff" for c in text)
 
 

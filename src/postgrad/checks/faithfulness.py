@@ -1,4 +1,5 @@
-"""Answers that do not say what a structured request gave them to say, or say more: the model learns to leave out and to invent."""
+"""Answers that do not say what a structured request gave them to say, or say more: the model learns to leave out and to
+invent."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ _TRY_FIRST = 300
 def faithfulness(*, min_records: int = 50, said_from: float = 0.6, structured_share: float = 0.6) -> Check:
     """Finds texts written from data (`name[The Eagle], food[Thai]`, JSON, `key: value` lines) that do not fit the data.
 
-    Slots are judged only where the set says their values most of the time, literally or in words that go with the value.
-    Nothing is repaired.
+    Slots are judged only where the set says their values most of the time, literally or in words that go with the
+    value. Nothing is repaired.
 
     Args:
         min_records: Fewer structured records are not judged.
@@ -54,9 +55,11 @@ def faithfulness(*, min_records: int = 50, said_from: float = 0.6, structured_sh
         yield Finding(
             check="faithfulness",
             severity="warning",
-            sentence=f"{count_of(len(ranked), 'answer')} of {len(asked):,} {verb(len(ranked), 'does', 'do')} not fit what the "
-            f"request holds: {missing:,} {verb(missing, 'leaves', 'leave')} something out, {added:,} "
-            f"{verb(added, 'says', 'say')} something that was not asked.",
+            sentence=(
+                f"{count_of(len(ranked), 'answer')} of {len(asked):,} {verb(len(ranked), 'does', 'do')} not fit what"
+                f" the request holds: {missing:,} {verb(missing, 'leaves', 'leave')} something out, {added:,}"
+                f" {verb(added, 'says', 'say')} something that was not asked."
+            ),
             indices=tuple(ranked),
             evidence=tuple(_shown(*faults[i], records[i].answer_text) for i in ranked),
             details={

@@ -1,4 +1,5 @@
-"""Data that gives orders to a model: instructions hidden in texts, invisible letters, images that carry data away, triggers."""
+"""Data that gives orders to a model: instructions hidden in texts, invisible letters, images that carry data away,
+triggers."""
 
 from __future__ import annotations
 
@@ -24,14 +25,18 @@ _HINTS = (
     "you are now",
 )
 _ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass|do not follow)\b[^.!?\n]{0,20}?\b(?:all|any|your|the|my|these|those|previous|prior|above|earlier|preceding)\b"
+    r"\b(?:ignore|disregard|forget|override|bypass|do not"
+    r" follow)\b[^.!?\n]{0,20}?\b(?:all|any|your|the|my|these|those|previous|prior|above|earlier|preceding)\b"
     r"[^.!?\n]{0,30}?\b(?:instructions?|prompts?|rules|guidelines|directions)\b(?! (?:manual|sheet|booklet|leaflet))"
-    r"|\b(?:reveal|print|show|repeat|output|leak|tell me)\b[^.!?\n]{0,25}\b(?:your|the) (?:hidden |secret |initial |original )?system prompt\b"
-    r"|\bnew (?:system )?instructions?:|\byou are now (?:dan\b|in developer mode|jailbroken|unrestricted|an unfiltered)|\bforget everything (?:above|before|you were told)"
+    r"|\b(?:reveal|print|show|repeat|output|leak|tell me)\b[^.!?\n]{0,25}\b(?:your|the) (?:hidden |secret |initial"
+    r" |original )?system prompt\b"
+    r"|\bnew (?:system )?instructions?:|\byou are now (?:dan\b|in developer mode|jailbroken|unrestricted|an"
+    r" unfiltered)|\bforget everything (?:above|before|you were told)"
     r"|\b(?:enable|enter|activate) (?:developer|dan|jailbreak) mode\b"
 )
 _IN_RESULT = re.compile(
-    r"(?im)^\W{0,4}(?:system|system prompt|new instructions?|important instructions?)\s*:\s*\S|<(?:system|instructions?|important)>"
+    r"(?im)^\W{0,4}(?:system|system prompt|new instructions?|important"
+    r" instructions?)\s*:\s*\S|<(?:system|instructions?|important)>"
 )
 _TAGS = re.compile("(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0001-\U000e007f]{2,}")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -53,7 +58,8 @@ _SENTENCES = {
 
 
 def injection(*, least: int = 5, sure: float = 1e-9) -> Check:
-    """Finds orders to the model in data, invisible letters, data-carrying image links, and phrases that trigger one answer.
+    """Finds orders to the model in data, invisible letters, data-carrying image links, and phrases that trigger one
+    answer.
 
     Nothing is mended unasked; when asked for, the records are dropped.
 
@@ -77,8 +83,11 @@ def injection(*, least: int = 5, sure: float = 1e-9) -> Check:
             yield Finding(
                 check="injection",
                 severity="warning",
-                sentence=f"{count_of(len(triggers), 'rare phrase')} {verb(len(triggers), 'goes', 'go')} with one answer in requests that share "
-                f"nothing else ({quote(first.phrase)} → {quote(first.answer)} in {len(first.indices):,}): a sign of poisoned data.",
+                sentence=(
+                    f"{count_of(len(triggers), 'rare phrase')} {verb(len(triggers), 'goes', 'go')} with one answer in"
+                    f" requests that share nothing else ({quote(first.phrase)} → {quote(first.answer)} in"
+                    f" {len(first.indices):,}): a sign of poisoned data."
+                ),
                 indices=tuple(named),
                 evidence=reasons(tuple(named), lambda i: named[i]),
                 repairs=tuple(Repair(i, "drop", safe=False) for i in named),

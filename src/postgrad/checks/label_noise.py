@@ -24,12 +24,13 @@ _USEFUL_ABOVE_GUESSING = 0.2
 def label_noise(*, margin: float = 0.3, folds: int = 5, min_records: int = 50) -> Check:
     """Finds suspicious labels by confident learning (Northcutt, Jiang and Chuang 2021) on embeddings, out of fold.
 
-    A record is shown where classifiers that never saw it are as sure of another label as they usually are of right ones, and
-    surer by `margin` than of the label given. Nothing is repaired: a person decides. Silent where the labels cannot be
-    predicted clearly better than by always saying the most frequent one.
+    A record is shown where classifiers that never saw it are as sure of another label as they usually are of right
+    ones, and surer by `margin` than of the label given. Nothing is repaired: a person decides. Silent where the labels
+    cannot be predicted clearly better than by always saying the most frequent one.
 
     Args:
-        margin: Least difference of the two labels' probabilities. 0 is plain confident learning: more found, more of it wrong.
+        margin: Least difference of the two labels' probabilities. 0 is plain confident learning: more found, more of it
+            wrong.
         folds: Parts for cross-validation.
         min_records: Fewer labelled records are not judged.
     """
@@ -57,8 +58,10 @@ def label_noise(*, margin: float = 0.3, folds: int = 5, min_records: int = 50) -
         yield Finding(
             check="label_noise",
             severity="warning" if right >= _TRUSTED_FROM else "info",
-            sentence=f"{count_of(len(ranked), 'label')} of {len(chosen):,} {verb(len(ranked), 'looks', 'look')} wrong to a "
-            f"classifier that is right for {percent(right)} of the others.{often}",
+            sentence=(
+                f"{count_of(len(ranked), 'label')} of {len(chosen):,} {verb(len(ranked), 'looks', 'look')} wrong to a "
+                f"classifier that is right for {percent(right)} of the others.{often}"
+            ),
             indices=tuple(chosen[i] for i in ranked),
             evidence=tuple(
                 f"{names[labels[i]]!r}, more likely {names[other[i]]!r} ({probabilities[i, other[i]]:.2f} against "
@@ -79,8 +82,8 @@ def label_noise(*, margin: float = 0.3, folds: int = 5, min_records: int = 50) -
 def confident_label(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The label that confident learning believes instead of the given one, or -1 where it agrees or cannot tell.
 
-    A class's threshold is the mean probability that records so labelled have for it; the believed label is the most probable
-    of those at or above their thresholds (the off-diagonal of the confident joint).
+    A class's threshold is the mean probability that records so labelled have for it; the believed label is the most
+    probable of those at or above their thresholds (the off-diagonal of the confident joint).
 
     Args:
         probabilities: (records, classes), out of fold.

@@ -14,7 +14,8 @@ from postgrad.records import Record
 _MIN_LETTERS = 40
 _READ_LETTERS = 400
 _LANGUAGE_WORDS = re.compile(
-    r"(?i)\b(?:translat\w*|übersetz\w*|tradu\w+|vertaal\w*|переве\w+|in(?:to)? (?:english|german|french|spanish|italian|"
+    r"(?i)\b(?:translat\w*|übersetz\w*|tradu\w+|vertaal\w*|переве\w+|in(?:to)?"
+    r" (?:english|german|french|spanish|italian|"
     r"portuguese|dutch|russian|chinese|japanese|korean|arabic|hindi|turkish|polish|latin)|language|sprache|langue|idioma)\b"
     r"|翻译|翻訳|번역|译"
 )
@@ -66,7 +67,8 @@ def language(*, sample: int = 2_000, sure: float = 0.7, switch_share: float = 0.
     Args:
         sample: At most so many records are put before the detector, evenly over the set.
         sure: Below this confidence a text is not counted.
-        switch_share: From this share on a change of language is what the task is about (translation), and is not reported.
+        switch_share: From this share on a change of language is what the task is about (translation), and is not
+            reported.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
@@ -156,8 +158,10 @@ def _switched(
     yield Finding(
         check="language",
         severity="warning",
-        sentence=f"{count_of(len(found), 'answer')}{looked} {verb(len(found), 'is', 'are')} in another language than "
-        f"{verb(len(found), 'its request', 'their requests')}.",
+        sentence=(
+            f"{count_of(len(found), 'answer')}{looked} {verb(len(found), 'is', 'are')} in another language than "
+            f"{verb(len(found), 'its request', 'their requests')}."
+        ),
         indices=indices,
         evidence=reasons(indices, lambda i: f"{found[i][0]} → {found[i][1]}: {quote(records[i].answer_text)}"),
         details={"fault": "switched", "count": len(found), "looked_at": judged},
@@ -185,8 +189,10 @@ def _stray(records: Sequence[Record]) -> Iterator[Finding]:
         yield Finding(
             check="language",
             severity="info",
-            sentence=f"{count_of(len(found), 'answer')} in Latin letters {verb(len(found), 'holds', 'hold')} words of another "
-            "script that the request does not have.",
+            sentence=(
+                f"{count_of(len(found), 'answer')} in Latin letters {verb(len(found), 'holds', 'hold')} words of"
+                " another script that the request does not have."
+            ),
             indices=indices,
             evidence=reasons(indices, lambda i: found[i]),
             details={"fault": "stray_script", "count": len(found)},

@@ -28,16 +28,17 @@ _COMMON = 10
 
 
 def leakage(*, near_threshold: float = 0.8, gram: int = _GRAM) -> Check:
-    """Finds records of a training part that also stand in a validation or test part, and questions of general benchmarks.
+    """Finds records of a training part that also stand in a validation or test part, and questions of general
+    benchmarks.
 
-    Parts are told by the file's name (`train.csv`, `dev.jsonl`, `my-test-set.json`), its folder, or a column `split`. The
-    repair drops the training record; it is not made unasked.
+    Parts are told by the file's name (`train.csv`, `dev.jsonl`, `my-test-set.json`), its folder, or a column `split`.
+    The repair drops the training record; it is not made unasked.
 
     Args:
         near_threshold: From which similarity a training request counts as nearly a tested one.
         gram: Words in sequence that a record must share with a benchmark's question: 13 as in GPT-3 (Brown et al. 2020,
-            appendix C). Questions of 8 to 12 words must be contained whole; shorter ones are not looked for, and sequences
-            found in more than ten questions are phrases and left out.
+            appendix C). Questions of 8 to 12 words must be contained whole; shorter ones are not looked for, and
+            sequences found in more than ten questions are phrases and left out.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
@@ -146,8 +147,10 @@ def _benchmarks(records: Sequence[Record], questions: Iterable[tuple[str, str]],
     yield Finding(
         check="leakage",
         severity="warning",
-        sentence=f"{count_of(len(ranked), 'record')} {verb(len(ranked), 'holds', 'hold')} a question of a general benchmark "
-        f"({shown}): the test for forgetting would overstate what the model knows.",
+        sentence=(
+            f"{count_of(len(ranked), 'record')} {verb(len(ranked), 'holds', 'hold')} a question of a general benchmark "
+            f"({shown}): the test for forgetting would overstate what the model knows."
+        ),
         indices=tuple(ranked),
         evidence=tuple(f"{found[i][0]}: {quote(found[i][1], 80)}" for i in ranked),
         repairs=tuple(Repair(i, "drop", safe=False) for i in ranked),

@@ -49,8 +49,10 @@ def _spread(totals: Sequence[int], answers: Sequence[int], unit: str) -> Finding
     return Finding(
         check="length",
         severity="info",
-        sentence=f"Half of the examples have up to {median(totals):,.0f} {unit}, the longest {max(totals):,}; "
-        f"half of the answers up to {median(answers):,.0f}, the longest {max(answers):,}.",
+        sentence=(
+            f"Half of the examples have up to {median(totals):,.0f} {unit}, the longest {max(totals):,}; "
+            f"half of the answers up to {median(answers):,.0f}, the longest {max(answers):,}."
+        ),
         details={
             "unit": unit,
             "median": median(totals),
@@ -95,8 +97,10 @@ def _too_long(records: Sequence[Record], count: Callable[[str], int], limit: int
         yield Finding(
             check="length",
             severity="error",
-            sentence=f"{count_of(len(hopeless), 'answer')} {verb(len(hopeless), 'is', 'are')} longer than the model's context "
-            f"of {limit:,} tokens: {named}{more}.",
+            sentence=(
+                f"{count_of(len(hopeless), 'answer')} {verb(len(hopeless), 'is', 'are')} longer than the model's"
+                f" context of {limit:,} tokens: {named}{more}."
+            ),
             indices=tuple(hopeless),
             evidence=reasons(hopeless, lambda i: f"{answers[i]:,} tokens: {quote(records[i].answer_text)}"),
             repairs=tuple(Repair(i, "drop", safe=False) for i in hopeless),
@@ -107,8 +111,10 @@ def _too_long(records: Sequence[Record], count: Callable[[str], int], limit: int
         yield Finding(
             check="length",
             severity="warning",
-            sentence=f"{count_of(len(tight), 'example')} {verb(len(tight), 'is', 'are')} longer than the model's context of "
-            f"{limit:,} tokens; the prompt would be shortened, never the answer.",
+            sentence=(
+                f"{count_of(len(tight), 'example')} {verb(len(tight), 'is', 'are')} longer than the model's context of "
+                f"{limit:,} tokens; the prompt would be shortened, never the answer."
+            ),
             indices=tuple(tight),
             evidence=reasons(tight, lambda i: f"{totals[i]:,} tokens: {quote(records[i].prompt_text)}"),
             details={"fault": "example_too_long", "limit": limit, "count": len(tight)},

@@ -13,7 +13,8 @@ from postgrad.similarity.templates import template_pairs
 
 
 def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: float = 0.8) -> Check:
-    """Finds records whose prompt is nearly an earlier one's and whose answer is the same. The split keeps them together.
+    """Finds records whose prompt is nearly an earlier one's and whose answer is the same. The split keeps them
+    together.
 
     Two prompts that differ in a number or a name are fillings of one template and no repeats: they are counted in the
     details and not listed. The split keeps these together too.
@@ -51,8 +52,10 @@ def _finding(
     return Finding(
         check="near_duplicates",
         severity="warning",
-        sentence=f"{count_of(len(found), 'record')} nearly repeat{'s' if len(found) == 1 else ''} another one with the "
-        "same answer; they are kept, and never divided between training and test.",
+        sentence=(
+            f"{count_of(len(found), 'record')} nearly repeat{'s' if len(found) == 1 else ''} another one with the "
+            "same answer; they are kept, and never divided between training and test."
+        ),
         indices=tuple(index for index, _ in ranked),
         evidence=tuple(
             f"{100 * score:.0f} % like {place(records[o].source)}: {quote(records[i].prompt_text, 50)} / "

@@ -1,4 +1,5 @@
-"""Answers that were true once: bound to a date, to a latest version, or to a name that has changed; and overtaken answers."""
+"""Answers that were true once: bound to a date, to a latest version, or to a name that has changed; and overtaken
+answers."""
 
 from __future__ import annotations
 
@@ -28,13 +29,16 @@ _HINTS = (
 )
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _AS_OF = re.compile(
-    rf"\bas of (?:(?:late|early|mid|the end of|my last update in|my knowledge cutoff in)[ -])?(?:(?:\d{{1,2}} )?{_MONTH} (?:\d{{1,2}}(?:st|nd|rd|th)?,? )?(?:of )?)?((?:19|20)\d\d)\b"
+    r"\bas of (?:(?:late|early|mid|the end of|my last update in|my knowledge cutoff in)[ -])?(?:(?:\d{1,2}"
+    rf" )?{_MONTH} (?:\d{{1,2}}(?:st|nd|rd|th)?,? )?(?:of )?)?((?:19|20)\d\d)\b"
     rf"|\b(?:cut-?off|last update)\b[^.\n]{{0,30}}\b((?:19|20)\d\d)\b"
 )
 _NOW = re.compile(
     r"\bas of (?:now|today|this writing|the time of writing)\b|\bat the time of (?:this )?writing\b"
-    r"|\b(?:latest|newest|most recent|current) (?:stable |lts )?(?:version|release) (?:of [\w .+#-]{1,30} )?(?:is|was)\b(?: [\w .-]{0,20}?)?v?\d+(?:\.\d+)*"
-    r"|\bcurrent(?:ly)? (?:the )?(?:president|prime minister|chancellor|ceo|chief executive|world record|world champion|pope|king|queen)\b[^.\n]{0,30}\bis\b"
+    r"|\b(?:latest|newest|most recent|current) (?:stable |lts )?(?:version|release) (?:of [\w .+#-]{1,30}"
+    r" )?(?:is|was)\b(?: [\w .-]{0,20}?)?v?\d+(?:\.\d+)*"
+    r"|\bcurrent(?:ly)? (?:the )?(?:president|prime minister|chancellor|ceo|chief executive|world record|world"
+    r" champion|pope|king|queen)\b[^.\n]{0,30}\bis\b"
 )
 _TIME_KEYS = (
     "updated_at",
@@ -54,10 +58,11 @@ _OLD_AFTER = 1
 
 
 def outdated(*, today: int | None = None) -> Check:
-    """Finds answers bound to a past date or a “latest version”, changed names, and answers that a later record contradicts.
+    """Finds answers bound to a past date or a “latest version”, changed names, and answers that a later record
+    contradicts.
 
-    Where records carry a date in their metadata, of two different answers to one request the older one is reported; that one is
-    dropped when asked for. The rest is only shown.
+    Where records carry a date in their metadata, of two different answers to one request the older one is reported;
+    that one is dropped when asked for. The rest is only shown.
 
     Args:
         today: The year from which age is counted; this year unless given.
@@ -157,13 +162,17 @@ def _overtaken(records: Sequence[Record]) -> Iterator[Finding]:
     yield Finding(
         check="outdated",
         severity="warning",
-        sentence=f"{count_of(many, 'answer')} {verb(many, 'is', 'are')} older than another answer to the same request (by {key!r}).",
+        sentence=(
+            f"{count_of(many, 'answer')} {verb(many, 'is', 'are')} older than another answer to the same request (by"
+            f" {key!r})."
+        ),
         indices=indices,
         evidence=reasons(
             indices,
             lambda i: (
-                f"{quote(records[i].answer_text, 40)} ({records[i].meta.get(key)}), but {place(records[older[i]].source)}: "
-                f"{quote(records[older[i]].answer_text, 40)} ({records[older[i]].meta.get(key)})"
+                f"{quote(records[i].answer_text, 40)} ({records[i].meta.get(key)}), but"
+                f" {place(records[older[i]].source)}: {quote(records[older[i]].answer_text, 40)}"
+                f" ({records[older[i]].meta.get(key)})"
             ),
         ),
         repairs=tuple(Repair(i, "drop", safe=False) for i in indices),

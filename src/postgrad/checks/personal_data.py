@@ -17,8 +17,8 @@ from postgrad.records import Record
 def personal_data(*, kinds: Sequence[Kind] = KINDS) -> Check:
     """Finds e-mail and IP addresses, phone, card, bank account and national identity numbers, addresses and the like.
 
-    The repair replaces each value by a placeholder that is the same wherever the value recurs (`[EMAIL_1]`), and secrets
-    with it. It is never made unasked, because a task may be about just these values.
+    The repair replaces each value by a placeholder that is the same wherever the value recurs (`[EMAIL_1]`), and
+    secrets with it. It is never made unasked, because a task may be about just these values.
 
     Args:
         kinds: What to look for, in order: a value is counted as the first kind that it fits.

@@ -1,4 +1,5 @@
-"""Answers that stand out: looping, gibberish, far too short or long for what was asked, or surprising to the model itself."""
+"""Answers that stand out: looping, gibberish, far too short or long for what was asked, or surprising to the model
+itself."""
 
 from __future__ import annotations
 
@@ -25,13 +26,14 @@ _MAD = 1.4826
 def quality(
     *, spread: float = 6.0, factor: float = 8.0, gibberish_share: float = 0.6, surprise_spread: float = 5.0
 ) -> Check:
-    """Finds answers that are degenerate text or outliers. Nothing is repaired unasked; looping and gibberish may be dropped.
+    """Finds answers that are degenerate text or outliers. Nothing is repaired unasked; looping and gibberish may be
+    dropped.
 
     Args:
         spread: Robust standard deviations (of the logarithm, among like requests) from which a length stands out.
         factor: And how many times shorter or longer than usual it must be.
-        gibberish_share: Share of the letters in words that no other record has and whose letters do not follow each other
-            as in the rest of the set.
+        gibberish_share: Share of the letters in words that no other record has and whose letters do not follow each
+            other as in the rest of the set.
         surprise_spread: Robust standard deviations of the base model's loss above that of answers of like length.
     """
 
@@ -66,7 +68,9 @@ def _loops(answers: dict[int, str]) -> Iterator[Finding]:
         yield Finding(
             check="quality",
             severity="warning",
-            sentence=f"{count_of(len(ranked), 'answer')} {verb(len(ranked), 'says', 'say')} the same words over and over.",
+            sentence=(
+                f"{count_of(len(ranked), 'answer')} {verb(len(ranked), 'says', 'say')} the same words over and over."
+            ),
             indices=tuple(ranked),
             evidence=tuple(f"again and again {quote(found[i], 40)}" for i in ranked),
             repairs=tuple(Repair(i, "drop", safe=False) for i in ranked),
@@ -141,8 +145,10 @@ def _lengths(records: Sequence[Record], answers: dict[int, str], spread: float, 
         yield Finding(
             check="quality",
             severity="info",
-            sentence=f"{count_of(len(ranked), 'answer')} {verb(len(ranked), 'is', 'are')} far shorter or longer than answers "
-            "to like requests.",
+            sentence=(
+                f"{count_of(len(ranked), 'answer')} {verb(len(ranked), 'is', 'are')} far shorter or longer than answers"
+                " to like requests."
+            ),
             indices=tuple(ranked),
             evidence=tuple(
                 f"{count_of(len(answers[i].split()), 'word')}, like requests have {found[i][1]:.0f}: "
@@ -176,8 +182,10 @@ def _surprising(
         yield Finding(
             check="quality",
             severity="info",
-            sentence=f"{count_of(len(ranked), 'answer')} {verb(len(ranked), 'surprises', 'surprise')} the base model far more "
-            "than others of that length do.",
+            sentence=(
+                f"{count_of(len(ranked), 'answer')} {verb(len(ranked), 'surprises', 'surprise')} the base model far"
+                " more than others of that length do."
+            ),
             indices=tuple(ranked),
             evidence=tuple(f"{values[i]:.1f} nats a token, usual {usual[i]:.1f}: {quote(answers[i])}" for i in ranked),
             details={"fault": "surprise", "count": len(ranked), "judged": len(chosen)},

@@ -1,7 +1,8 @@
-"""Keys, tokens and passwords: a model that learned one gives it away, and it is in the training data of every later model.
+"""Keys, tokens and passwords: a model that learned one gives it away, and it is in the training data of every later
+model.
 
-A check of its own beside `personal_data`, because the two are answered differently: personal data may be what the task is
-about, a live key never is.
+A check of its own beside `personal_data`, because the two are answered differently: personal data may be what the task
+is about, a live key never is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from postgrad.records import Record
 
 
 def secrets(*, kinds: Sequence[Kind] = SECRET_KINDS) -> Check:
-    """Finds keys and tokens of known services, private keys, passwords in connection strings, and random strings called secret.
+    """Finds keys and tokens of known services, private keys, passwords in connection strings, and random strings called
+    secret.
 
     The repair replaces each value by a placeholder (`[SECRET_1]`), and personal data with it. It is never made unasked.
 

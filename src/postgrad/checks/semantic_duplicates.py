@@ -1,4 +1,5 @@
-"""The same request in other words: neither wrong nor a repeat, but less new to learn than the number of records says."""
+"""The same request in other words: neither wrong nor a repeat, but less new to learn than the number of records
+says."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from postgrad.similarity.templates import differ_in_facts
 
 
 def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9, min_words: int = 4) -> Check:
-    """Finds pairs of requests whose embeddings nearly agree, whose numbers, names and answers agree, and whose words do not.
+    """Finds pairs of requests whose embeddings nearly agree, whose numbers, names and answers agree, and whose words do
+    not.
 
     Nothing is repaired: paraphrases are wanted in training. Only too many of them are worth knowing of.
 
@@ -47,8 +49,10 @@ def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9
         yield Finding(
             check="semantic_duplicates",
             severity="info",
-            sentence=f"{count_of(len(found), 'record')} {verb(len(found), 'seems', 'seem')} to ask the same as another one "
-            "in other words, with the same answer.",
+            sentence=(
+                f"{count_of(len(found), 'record')} {verb(len(found), 'seems', 'seem')} to ask the same as another one "
+                "in other words, with the same answer."
+            ),
             indices=tuple(index for index, _ in ranked),
             evidence=tuple(
                 f"{score:.2f} like {place(records[o].source)}: {quote(texts[i], 50)} / {quote(texts[o], 50)}"

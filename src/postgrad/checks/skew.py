@@ -1,4 +1,5 @@
-"""Whether training requests look like those of production: a model is only as good as its practice resembles its work."""
+"""Whether training requests look like those of production: a model is only as good as its practice resembles its
+work."""
 
 from __future__ import annotations
 
@@ -25,9 +26,10 @@ _VOCABULARY = 10
 def skew(*, most: int = 4000, fewest: int = 30, p_below: float = 0.01, auc_from: float = 0.6) -> Check:
     """Compares the requests with `Context.production` by a classifier two-sample test (Lopez-Paz and Oquab 2017).
 
-    A classifier learns to tell training requests from production's, on embeddings and length, and judges requests that it has
-    not seen. If it does clearly better than a coin they differ, and what it is surest of shows how: topics, words, length,
-    predicted labels, and the production requests that training lacks, first in the details. Nothing is repaired.
+    A classifier learns to tell training requests from production's, on embeddings and length, and judges requests that
+    it has not seen. If it does clearly better than a coin they differ, and what it is surest of shows how: topics,
+    words, length, predicted labels, and the production requests that training lacks, first in the details. Nothing is
+    repaired.
 
     Args:
         most: Requests of each side that are compared, chosen by content.
@@ -61,8 +63,10 @@ def skew(*, most: int = 4000, fewest: int = 30, p_below: float = 0.01, auc_from:
         yield Finding(
             check="skew",
             severity="warning",
-            sentence=f"Production asks for something else than these records: told apart with an area under the curve of "
-            f"{auc:.2f} (95 %: {low:.2f} to {high:.2f}; 0.5 is no difference). {_headline(details)}",
+            sentence=(
+                "Production asks for something else than these records: told apart with an area under the curve of "
+                f"{auc:.2f} (95 %: {low:.2f} to {high:.2f}; 0.5 is no difference). {_headline(details)}"
+            ),
             details=details,
         )
 
@@ -87,7 +91,8 @@ def _features(points: np.ndarray, texts: Sequence[str]) -> np.ndarray:
 
 
 def area(positive: np.ndarray, negative: np.ndarray) -> tuple[float, float, float]:
-    """(area under the ROC curve, its standard error by Hanley and McNeil 1982, one-sided p of the Mann-Whitney test)."""
+    """(area under the ROC curve, its standard error by Hanley and McNeil 1982, one-sided p of the Mann-Whitney
+    test)."""
     from scipy.stats import mannwhitneyu
 
     result = mannwhitneyu(positive, negative, alternative="greater")

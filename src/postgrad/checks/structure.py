@@ -1,4 +1,5 @@
-"""Records that cannot be learned from, or teach what nobody meant: no answer, wrong order of turns, broken tool calls."""
+"""Records that cannot be learned from, or teach what nobody meant: no answer, wrong order of turns, broken tool
+calls."""
 
 from __future__ import annotations
 
@@ -83,7 +84,11 @@ def _finding(name: str, found: dict[int, str], records: Sequence[Record], nothin
 def fault_of(record: Record) -> str:
     """Why nothing can be learned from a record, or the empty string. A call of a tool counts as an answer."""
     if isinstance(record, Text | Task):
-        return "" if not _blank(record.prompt_text) or (isinstance(record, Task) and _has_parts(record.prompt)) else "empty_prompt"  # fmt: skip
+        return (
+            ""
+            if not _blank(record.prompt_text) or (isinstance(record, Task) and _has_parts(record.prompt))
+            else "empty_prompt"
+        )
     if isinstance(record, Conversation):
         answer = record.answer
         if answer is None:
@@ -158,7 +163,8 @@ def messages_of(record: Record) -> tuple[Message, ...]:
 
 
 def _order_fault(messages: Sequence[Message], whole: bool) -> str:
-    """Where the order of the turns is broken, or the empty string. An assistant may speak again after its own tool call."""
+    """Where the order of the turns is broken, or the empty string. An assistant may speak again after its own tool
+    call."""
     before = ""
     for place, message in enumerate(messages, start=1):
         role = message.role

@@ -47,8 +47,8 @@ def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int =
             yield Finding(
                 "too_little",
                 "info",
-                f"There are {count_of(len(usable), 'usable record')} for {count_of(len(counts), 'label')}, and half of the "
-                f"labels have {middle:g} or fewer; {KINDS['label']}.",
+                f"There are {count_of(len(usable), 'usable record')} for {count_of(len(counts), 'label')}, and half of"
+                f" the labels have {middle:g} or fewer; {KINDS['label']}.",
                 details={"usable": len(usable), "kind": "label", "labels": len(counts), "median_per_label": middle},
             )
 
@@ -56,7 +56,10 @@ def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int =
 
 
 def _few_words(words: int, documents: int) -> Finding:
-    sentence = f"There are only {words:,} words of raw text in {count_of(documents, 'document')}; continued pretraining usually takes a hundred thousand and more."
+    sentence = (
+        f"There are only {words:,} words of raw text in {count_of(documents, 'document')}; continued pretraining"
+        " usually takes a hundred thousand and more."
+    )
     return Finding("too_little", "warning", sentence, details={"words": words, "kind": "raw text"})
 
 

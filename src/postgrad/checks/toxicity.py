@@ -1,6 +1,7 @@
 """Insults, slurs, threats and explicit words, by a list of rules: a model repeats the tone that it was shown.
 
-This is a list, not a classifier: it finds words that are hardly ever meant otherwise, and misses what is cruel in plain words.
+This is a list, not a classifier: it finds words that are hardly ever meant otherwise, and misses what is cruel in plain
+words.
 """
 
 from __future__ import annotations
@@ -15,22 +16,33 @@ from postgrad.checks.support.record_texts import texts_of
 from postgrad.findings import Check, Context, Finding, Repair
 from postgrad.records import Record, Text
 
-_SLURS = r"nigg(?:a|er)s?|fagg?ots?|kikes?|spics?|wetbacks?|trann(?:y|ies)|gooks?|towelheads?|ragheads?|beaners?|sand ?niggers?|(?:you|such a|a fucking|fucking|stupid|these|those|you're) retard(?:s|ed)?"  # fmt: skip
+_SLURS = (
+    r"nigg(?:a|er)s?|fagg?ots?|kikes?|spics?|wetbacks?|trann(?:y|ies)|gooks?|towelheads?|ragheads?|beaners?|sand"
+    r" ?niggers?|(?:you|such a|a fucking|fucking|stupid|these|those|you're) retard(?:s|ed)?"
+)
 _OBSCENE = (
     r"(?:mother)?fuck(?:s|ed|er|ers|ing|in|face|wit)?|cunts?|cocksuckers?|shit(?:ty|head|heads|bag|face)?|bullshit|assholes?|arseholes?|"
     r"bitch(?:es|y)?|whores?|sluts?|dickheads?|twats?|wankers?|douche ?bags?|dumbass(?:es)?|jackass(?:es)?"
 )
-_SEXUAL = r"blow ?jobs?|hand ?jobs?|gang ?bang(?:s|ed)?|cum ?shots?|deep ?throat(?:ing)?|jerk(?:ing)? off|masturbat(?:e|es|ing)|pussies|pussy|tits|titties|boobs|dildos?|butt ?plugs?|hentai|creampie"  # fmt: skip
+_SEXUAL = (
+    r"blow ?jobs?|hand ?jobs?|gang ?bang(?:s|ed)?|cum ?shots?|deep ?throat(?:ing)?|jerk(?:ing)?"
+    r" off|masturbat(?:e|es|ing)|pussies|pussy|tits|titties|boobs|dildos?|butt ?plugs?|hentai|creampie"
+)
 _DIRECTED = (
-    r"(?:you(?:'re| are|’re)|u r|ur) (?:an? |such an? |so |all |really |just |nothing but an? )*(?:complete |total |fucking |absolute |stupid |little )*"
+    r"(?:you(?:'re| are|’re)|u r|ur) (?:an? |such an? |so |all |really |just |nothing but an? )*(?:complete |total"
+    r" |fucking |absolute |stupid |little )*"
     r"(?:idiots?|morons?|imbeciles?|losers?|scum|trash|garbage|pathetic|worthless|stupid|dumb|ugly|disgusting|pigs?|vermin|filth|parasites?)"
-    r"|(?:you|u) (?:stupid|dumb|ugly|fat|worthless|pathetic|filthy|dirty|little) (?:idiot|moron|pig|cow|loser|piece|bastard|bitch|scum|animal|brat)"
+    r"|(?:you|u) (?:stupid|dumb|ugly|fat|worthless|pathetic|filthy|dirty|little)"
+    r" (?:idiot|moron|pig|cow|loser|piece|bastard|bitch|scum|animal|brat)"
     r"|shut (?:the \w+ )?up,? (?:you|idiot|moron)|go to hell,? you|piece of (?:shit|crap|trash)"
 )
 _THREATS = (
-    r"i(?:'ll| will|'m going to| am going to|’ll|'m gonna) (?:kill|murder|shoot|stab|strangle|rape|hurt|beat|find and kill|hunt down) (?:you|u|him|her|them|your)\b"
-    r"(?! (?:at|in|if you don't laugh))|kill (?:yourself|urself|urselves|yourselves)|kys|(?:you|they|he|she) (?:all )?(?:deserves?|needs?) to (?:die|be (?:shot|killed|raped|hanged|lynched))"
-    r"|(?:go|should|please) die in a|hope (?:you|u|they|he|she) (?:all )?dies?\b|gas the (?:jews|blacks|muslims|gays|immigrants)|rape (?:you|her|him)"
+    r"i(?:'ll| will|'m going to| am going to|’ll|'m gonna) (?:kill|murder|shoot|stab|strangle|rape|hurt|beat|find and"
+    r" kill|hunt down) (?:you|u|him|her|them|your)\b"
+    r"(?! (?:at|in|if you don't laugh))|kill (?:yourself|urself|urselves|yourselves)|kys|(?:you|they|he|she) (?:all"
+    r" )?(?:deserves?|needs?) to (?:die|be (?:shot|killed|raped|hanged|lynched))"
+    r"|(?:go|should|please) die in a|hope (?:you|u|they|he|she) (?:all )?dies?\b|gas the"
+    r" (?:jews|blacks|muslims|gays|immigrants)|rape (?:you|her|him)"
 )
 _KINDS = {"slur": _SLURS, "threat": _THREATS, "sexual": _SEXUAL, "insult": _DIRECTED, "obscene": _OBSCENE}
 _FINDERS = {name: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for name, pattern in _KINDS.items()}
@@ -38,19 +50,98 @@ _FINDERS = {name: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for name, pat
 _STEMS: dict[str, tuple[str, ...]] = {
     "slur": ("nigg", "fag", "kike", "spic", "wetback", "trann", "gook", "towelhead", "raghead", "beaner", " retard"),
     "threat": (
-        *("kill you", "kill u", "kill h", "kill th", "murder ", "shoot ", "stab ", "strangle ", "rape ", "hurt ", "beat ", "hunt down"),
+        *(
+            "kill you",
+            "kill u",
+            "kill h",
+            "kill th",
+            "murder ",
+            "shoot ",
+            "stab ",
+            "strangle ",
+            "rape ",
+            "hurt ",
+            "beat ",
+            "hunt down",
+        ),
         *("kys", "to die", "be shot", "be hanged", "be killed", "be raped", "lynched", "die in a", "hope ", "gas the "),
     ),
     "sexual": (
-        *("blow job", "blowjob", "hand job", "handjob", "gang bang", "gangbang", "cum shot", "cumshot", "deep throat", "deepthroat"),
-        *("jerk off", "jerking off", "masturbat", "pussies", "pussy", "tits", "titties", "boobs", "dildo", "butt plug", "buttplug", "hentai", "creampie"),
+        *(
+            "blow job",
+            "blowjob",
+            "hand job",
+            "handjob",
+            "gang bang",
+            "gangbang",
+            "cum shot",
+            "cumshot",
+            "deep throat",
+            "deepthroat",
+        ),
+        *(
+            "jerk off",
+            "jerking off",
+            "masturbat",
+            "pussies",
+            "pussy",
+            "tits",
+            "titties",
+            "boobs",
+            "dildo",
+            "butt plug",
+            "buttplug",
+            "hentai",
+            "creampie",
+        ),
     ),
     "insult": (
-        *("idiot", "moron", "imbecile", "loser", "scum", "trash", "garbage", "pathetic", "worthless", "stupid", "dumb", "ugly", "disgusting"),
-        *("pig", "vermin", "filth", "parasite", "go to hell", "piece of", "shut up", "you fat", "you dirty", "you little"),
+        *(
+            "idiot",
+            "moron",
+            "imbecile",
+            "loser",
+            "scum",
+            "trash",
+            "garbage",
+            "pathetic",
+            "worthless",
+            "stupid",
+            "dumb",
+            "ugly",
+            "disgusting",
+        ),
+        *(
+            "pig",
+            "vermin",
+            "filth",
+            "parasite",
+            "go to hell",
+            "piece of",
+            "shut up",
+            "you fat",
+            "you dirty",
+            "you little",
+        ),
     ),
-    "obscene": ("fuck", "cunt", "cocksuck", "shit", "asshole", "arsehole", "bitch", "whore", "slut", "dickhead", "twat", "wanker", "douche", "dumbass", "jackass"),
-}  # fmt: skip
+    "obscene": (
+        "fuck",
+        "cunt",
+        "cocksuck",
+        "shit",
+        "asshole",
+        "arsehole",
+        "bitch",
+        "whore",
+        "slut",
+        "dickhead",
+        "twat",
+        "wanker",
+        "douche",
+        "dumbass",
+        "jackass",
+    ),
+}
 # And its stems only where a word begins with one of these letters: far faster than looking for each stem in the text.
 _STARTS = {
     name: frozenset(letters.split())
@@ -58,7 +149,10 @@ _STARTS = {
         "slur": "nigg fag fags fagg kike spic wetb tran gook towe ragh bean reta",
         "threat": "kill murd shoo stab stra rape hurt beat hunt kys die dies shot hang lync gas",
         "sexual": "blow blowj hand gang cum cums deep jerk mast puss tits titt boob dild butt hent crea",
-        "insult": "idio moro imbe lose scum tras garb path wort stup dumb ugly disg pig pigs verm filt para hell piec shut fat dirt litt",
+        "insult": (
+            "idio moro imbe lose scum tras garb path wort stup dumb ugly disg pig pigs verm filt para hell piec shut"
+            " fat dirt litt"
+        ),
         "obscene": "fuck moth cunt cock shit bull assh arse bitc whor slut dick twat wank douc dumb jack",
     }.items()
 }
@@ -75,8 +169,8 @@ _STARRED = re.compile(
 def toxicity() -> Check:
     """Finds insults, slurs, threats and explicit words; leetspeak (`f4ggot`) and starred forms too. Evidence is masked.
 
-    In answers they are a warning: the model will speak so. In requests alone they are information, because the model must
-    stand what people write. Nothing is mended unasked; when asked for, records with toxic answers are dropped.
+    In answers they are a warning: the model will speak so. In requests alone they are information, because the model
+    must stand what people write. Nothing is mended unasked; when asked for, records with toxic answers are dropped.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
@@ -134,7 +228,10 @@ def _finding(found: dict[int, list[tuple[str, str]]], where: str, severity: str)
     return Finding(
         check="toxicity",
         severity="warning" if severity == "warning" else "info",
-        sentence=f"{count_of(many, where)} {verb(many, 'holds', 'hold')} insults, slurs, threats or explicit words ({shown}).",
+        sentence=(
+            f"{count_of(many, where)} {verb(many, 'holds', 'hold')} insults, slurs, threats or explicit words"
+            f" ({shown})."
+        ),
         indices=tuple(worst),
         evidence=reasons(worst, lambda i: ", ".join(dict.fromkeys(f"{k} {masked(w)}" for k, w in found[i][:5]))),
         repairs=tuple(Repair(i, "drop", safe=False) for i in worst) if severity == "warning" else (),

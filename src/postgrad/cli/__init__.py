@@ -29,7 +29,10 @@ COMMANDS = {
 _FILES = {"import": "import_openai"}
 """Files of commands whose own name is a word of Python's."""
 
-_USAGE = "Usage: postgrad COMMAND [OPTIONS]\n\nBring examples; leave with a specialised model that is proven better, or with proof that you do not need one.\n"
+_USAGE = (
+    "Usage: postgrad COMMAND [OPTIONS]\n\nBring examples; leave with a specialised model that is proven better, or with"
+    " proof that you do not need one.\n"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,9 +70,9 @@ def file_of(command: str) -> str:
 def _let_go_of_cores(command: str) -> None:
     """Threads that wait for one another let go of their cores soon, so that two trainings do not hold up each other.
 
-    GNU OpenMP spins for 300,000 turns as it comes: fastest alone, and up to fifteen times slower where somebody else computes too
-    (design/0002). A server, which shares the cores with the trainings that it starts, does not spin at all. Read when torch is
-    loaded, here and in processes that this one starts; whoever has set a policy keeps it.
+    GNU OpenMP spins for 300,000 turns as it comes: fastest alone, and up to fifteen times slower where somebody else
+    computes too (design/0002). A server, which shares the cores with the trainings that it starts, does not spin at
+    all. Read when torch is loaded, here and in processes that this one starts; whoever has set a policy keeps it.
     """
     if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
         return

@@ -40,9 +40,12 @@ def command(
     from postgrad.workflows.augment import augment
 
     changes = {
-        "data.input": listed(input), "data.output": listed(output), "data.accept": listed(accept),
-        "data.max_records": max_records, "seed": seed,
-    }  # fmt: skip
+        "data.input": listed(input),
+        "data.output": listed(output),
+        "data.accept": listed(accept),
+        "data.max_records": max_records,
+        "seed": seed,
+    }
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     budget = Budget(max_tokens, max_usd, price_given(price))
     with StopSign().watching() as stop:
@@ -51,9 +54,14 @@ def command(
     reasons = made.augmented.reasons
     if json:
         outcome = {
-            "kept": len(made.augmented.kept), "refused": reasons, "originals": made.originals, "out": str(made.out),
-            "aside": str(made.aside) if made.aside else None, "judge": made.judge, "spent": made.spent,
-        }  # fmt: skip
+            "kept": len(made.augmented.kept),
+            "refused": reasons,
+            "originals": made.originals,
+            "out": str(made.out),
+            "aside": str(made.aside) if made.aside else None,
+            "judge": made.judge,
+            "spent": made.spent,
+        }
         out(jsonlib.dumps(outcome))
         return
     _print(made, reasons, data)

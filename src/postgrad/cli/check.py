@@ -20,29 +20,57 @@ _SIGNS = {"error": "✗", "warning": "!", "info": "·"}
 
 def command(
     data: Annotated[list[str], typer.Argument(help="Files, folders, hf://datasets/…, a database URL, or - for stdin.")],
-    against: Annotated[list[str] | None, typer.Option(help="File of requests seen in production, to compare with.")] = None,
-    fix: Annotated[Path | None, typer.Option(help="Write the data with all safe repairs made; what is taken out goes beside it, with reasons.")] = None,
-    repair: Annotated[str | None, typer.Option(help="With --fix: also make these checks' repairs (personal_data redacts).")] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="SHAPE", help="With --fix: the shape to write, as in convert; otherwise the usual one of these records.")] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="File of requests seen in production, to compare with.")
+    ] = None,
+    fix: Annotated[
+        Path | None,
+        typer.Option(help="Write the data with all safe repairs made; what is taken out goes beside it, with reasons."),
+    ] = None,
+    repair: Annotated[
+        str | None, typer.Option(help="With --fix: also make these checks' repairs (personal_data redacts).")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="SHAPE",
+            help="With --fix: the shape to write, as in convert; otherwise the usual one of these records.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="With --fix: overwrite what is there.")] = False,
     base: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
-    surprise: Annotated[bool, typer.Option("--surprise", help="Let the base model read every answer and show the odd ones (slow, imports torch).")] = False,
-    benchmarks: Annotated[str | None, typer.Option(help="Look for leakage into the general benchmarks: a folder of them, or 'installed'.")] = None,
+    surprise: Annotated[
+        bool,
+        typer.Option(
+            "--surprise", help="Let the base model read every answer and show the odd ones (slow, imports torch)."
+        ),
+    ] = False,
+    benchmarks: Annotated[
+        str | None, typer.Option(help="Look for leakage into the general benchmarks: a folder of them, or 'installed'.")
+    ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for check.html and check.json.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print check.json on stdout and nothing else.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Reads the data, says how it was understood, and lists the findings; exit code 1 if one is an error."""
     from postgrad.pages.check_page import write_check
     from postgrad.workflows.check import Request, check
 
     base = base or ("smollm2-135m-instruct" if surprise else None)
     request = Request(
-        paths=tuple(data), input=listed(input), output=listed(output), production=tuple(against or ()), base=base, surprise=surprise,
-        benchmarks={None: None, "installed": ""}.get(benchmarks, benchmarks), accept=tuple(listed(accept) or ()), repair=tuple(listed(repair) or ()),
-    )  # fmt: skip
+        paths=tuple(data),
+        input=listed(input),
+        output=listed(output),
+        production=tuple(against or ()),
+        base=base,
+        surprise=surprise,
+        benchmarks={None: None, "installed": ""}.get(benchmarks, benchmarks),
+        accept=tuple(listed(accept) or ()),
+        repair=tuple(listed(repair) or ()),
+    )
     if fix is not None:
         from postgrad.workflows.check_fix import refuse_to_overwrite
 
@@ -79,7 +107,8 @@ def _stem(name: str) -> str:
 
 
 def _print(report: CheckReport, checked: Checked) -> None:
-    """What a person can act on in a minute: the findings in a line or two each, then three records, then the verdict."""
+    """What a person can act on in a minute: the findings in a line or two each, then three records, then the
+    verdict."""
     gone = ", ".join(f"{n:,} by {name}" for name, n in report.taken_out.items())
     mended = ", ".join(f"{n:,} by {name}" for name, n in report.changed.items())
     out(

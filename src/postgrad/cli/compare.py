@@ -58,10 +58,14 @@ def command(
         recipe = merged(
             Recipe(),
             {
-                "data.input": listed(input), "data.output": listed(output), "data.accept": listed(accept),
-                "data.system_prompt": read_text(system_prompt), "evaluation.metric": metric, **settings(set or []),
+                "data.input": listed(input),
+                "data.output": listed(output),
+                "data.accept": listed(accept),
+                "data.system_prompt": read_text(system_prompt),
+                "evaluation.metric": metric,
+                **settings(set or []),
             },
-        )  # fmt: skip
+        )
         with StopSign().watching() as stop:
             report = show(compare_models(recipe, a, b, data, folder, margin=margin, stopped=stop), stop, quiet=json)
     if json:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _NAMED = 5
 _SHAPES = (
-    "openai-chat, openai-preference, openai-reinforcement, completions, together, alpaca, sharegpt, bedrock, trl-messages, "
-    "trl-prompt-completion, trl-prompt-completion-chat, trl-prompt-only, trl-preference, trl-preference-chat, trl-unpaired, "
-    "trl-unpaired-chat, trl-text, kto, text, csv or postgrad-jsonl."
+    "openai-chat, openai-preference, openai-reinforcement, completions, together, alpaca, sharegpt, bedrock,"
+    " trl-messages, trl-prompt-completion, trl-prompt-completion-chat, trl-prompt-only, trl-preference,"
+    " trl-preference-chat, trl-unpaired, trl-unpaired-chat, trl-text, kto, text, csv or postgrad-jsonl."
 )
 
 
@@ -51,8 +51,15 @@ def command(
         raise UsageError(f"{str(target)!r} is there already.", "Choose another name, or replace it: --force")
     try:
         done = convert(
-            data, target, to, input_column=listed(input), output_column=listed(output), system_prompt=read_text(system_prompt), skip=skip, meta=not no_meta
-        )  # fmt: skip
+            data,
+            target,
+            to,
+            input_column=listed(input),
+            output_column=listed(output),
+            system_prompt=read_text(system_prompt),
+            skip=skip,
+            meta=not no_meta,
+        )
     except KeyboardInterrupt as stop:
         raise Interrupted("Interrupted; nothing was written.") from stop
     if json:
@@ -67,10 +74,15 @@ def command(
 
 def _account(done: Converted, target: Path, to: str) -> dict:
     return {
-        "read": done.read, "written": done.written, "to": to, "out": str(target), "explanations": done.explanations,
-        "notes": done.notes, "said": done.said,
+        "read": done.read,
+        "written": done.written,
+        "to": to,
+        "out": str(target),
+        "explanations": done.explanations,
+        "notes": done.notes,
+        "said": done.said,
         "left_out": [{"file": place.file, "line": place.line, "reason": reason} for place, reason in done.left_out],
-    }  # fmt: skip
+    }
 
 
 def _sentences(done: Converted, target: Path, to: str) -> list[str]:

@@ -30,15 +30,15 @@ def command(
         return
     out(f"Python   {facts['python']}   postgrad {facts['postgrad']}   torch {facts['torch']}")
     out(
-        f"Machine  {facts['cores']} cores, {facts['memory_gb']:.1f} GB memory ({facts['memory_free_gb']:.1f} free), {facts['disk_free_gb']:.1f} GB disk free at {facts['home']}"
+        f"Machine  {facts['cores']} cores, {facts['memory_gb']:.1f} GB memory ({facts['memory_free_gb']:.1f} free),"
+        f" {facts['disk_free_gb']:.1f} GB disk free at {facts['home']}"
     )
     if facts["device"]:
         rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in facts["device"]["gflops"].items())
         out(f"Device   {facts['device']['name']}: {rates}; computes in {facts['device']['dtype']}")
     out(f"GPU      {facts['gpu']}")
-    out(
-        f"Hub      {'reachable' if facts['hub'] else 'not reachable: the embedded model, folders and GGUF files work without it'}"
-    )
+    hub = "reachable" if facts["hub"] else "not reachable: the embedded model, folders and GGUF files work without it"
+    out(f"Hub      {hub}")
     out(f"Sandbox  {facts['sandbox']}")
     out(f"Battery  {facts['battery']}")
     for problem, mend in facts["missing"]:
@@ -86,10 +86,22 @@ def look() -> dict[str, Any]:
             )
         )
     return {
-        "python": platform.python_version(), "postgrad": __version__, "torch": _version("torch"), "transformers": _version("transformers"),
-        "cores": os.cpu_count(), "memory_gb": memory.total / 1e9, "memory_free_gb": memory.available / 1e9, "disk_free_gb": disk,
-        "home": str(folder), "device": device, "gpu": gpu, "hub": _reachable("huggingface.co"), "sandbox": _sandbox(), "battery": _battery(), "missing": missing,
-    }  # fmt: skip
+        "python": platform.python_version(),
+        "postgrad": __version__,
+        "torch": _version("torch"),
+        "transformers": _version("transformers"),
+        "cores": os.cpu_count(),
+        "memory_gb": memory.total / 1e9,
+        "memory_free_gb": memory.available / 1e9,
+        "disk_free_gb": disk,
+        "home": str(folder),
+        "device": device,
+        "gpu": gpu,
+        "hub": _reachable("huggingface.co"),
+        "sandbox": _sandbox(),
+        "battery": _battery(),
+        "missing": missing,
+    }
 
 
 def _sandbox() -> str:

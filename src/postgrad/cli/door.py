@@ -72,7 +72,8 @@ def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
 
 
 class StopSign:
-    """Turns Ctrl-C into a flag that long work asks for, so that it can stop at a safe place; a second one stops at once."""
+    """Turns Ctrl-C into a flag that long work asks for, so that it can stop at a safe place; a second one stops at
+    once."""
 
     def __init__(self) -> None:
         self.set = False
@@ -113,9 +114,14 @@ def show(
         Interrupted: the stop sign was set between two events.
     """
     columns = [
-        TextColumn("  {task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    ]  # fmt: skip
+        TextColumn("  {task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    ]
     with Bar(*columns, console=errors, transient=True, disable=quiet) as bar:
         task: Any = None
         while True:
@@ -158,8 +164,9 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
             best = " (best)" if event.best else ""
             errors.print(
                 f"  step {event.step}: training loss {event.loss:.3f}, {(loss + validated).removesuffix(', ')}{best}",
-                markup=False, soft_wrap=True,
-            )  # fmt: skip
+                markup=False,
+                soft_wrap=True,
+            )
     if task is None or bar.tasks[-1].total != total:
         if task is not None:
             bar.remove_task(task)

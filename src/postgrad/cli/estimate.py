@@ -50,12 +50,15 @@ def command(
         return
     out(explanation)
     out(
-        f"{len(records)} examples{f', {len(lengths)} sequences' if plan.units > 1 else ''}, {figures['tokens']:,} tokens, of which {figures['supervised_tokens']:,} are learned; longest {lengths[-1]}, middle {lengths[len(lengths) // 2]}."
+        f"{len(records)} examples{f', {len(lengths)} sequences' if plan.units > 1 else ''}, {figures['tokens']:,}"
+        f" tokens, of which {figures['supervised_tokens']:,} are learned; longest {lengths[-1]}, middle"
+        f" {lengths[len(lengths) // 2]}."
     )
     if figures["too_long"]:
         out(f"! {figures['too_long']} examples are longer than the model's context of {model.context} tokens.")
     out(
-        f"Training ({chosen.training.method}), {chosen.training.epochs:g} passes: about {figures['minutes']:.0f} minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
+        f"Training ({chosen.training.method}), {chosen.training.epochs:g} passes: about {figures['minutes']:.0f}"
+        f" minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
     )
     out(" ".join(filter(None, (plan.note, figures["assumption"]))))
     if figures["memory_bytes"] > figures["memory_available"]:
@@ -103,14 +106,33 @@ def estimate(
     seconds = settings.epochs * settings.repeats * flops / training + plan.once * forward / training
     seconds += settings.epochs * plan.forward * forward / sampling
     need = Need(
-        model.config, settings.method, settings.rank, lengths[-1],
-        min(settings.token_budget, sum(lengths[-settings.batch_size * plan.units :])), dtype, settings.recompute,
-        settings.embeddings, settings.optimizer, plan.sampled,
-    )  # fmt: skip
+        model.config,
+        settings.method,
+        settings.rank,
+        lengths[-1],
+        min(settings.token_budget, sum(lengths[-settings.batch_size * plan.units :])),
+        dtype,
+        settings.recompute,
+        settings.embeddings,
+        settings.optimizer,
+        plan.sampled,
+    )
     price, free = machine_price(kind, price_per_hour), psutil.virtual_memory().available
     return {
-        "examples": len(lengths) // plan.units, "tokens": tokens, "supervised_tokens": supervised, "longest": lengths[-1], "epochs": settings.epochs,
-        "too_long": sum(n > model.context for n in lengths), "minutes": seconds / 60, "memory_bytes": peak_bytes(need), "memory_available": free,
-        "fitting": [said for said, _ in fitting(need, free)], "usd": cost_of(seconds, price), "assumption": price.assumption,
-        "rate": f"{gflops:.0f} GFLOP/s in {dtype}, " + ("probed on this machine" if known else "assumed; `postgrad doctor` probes it"),
-    }  # fmt: skip
+        "examples": len(lengths) // plan.units,
+        "tokens": tokens,
+        "supervised_tokens": supervised,
+        "longest": lengths[-1],
+        "epochs": settings.epochs,
+        "too_long": sum(n > model.context for n in lengths),
+        "minutes": seconds / 60,
+        "memory_bytes": peak_bytes(need),
+        "memory_available": free,
+        "fitting": [said for said, _ in fitting(need, free)],
+        "usd": cost_of(seconds, price),
+        "assumption": price.assumption,
+        "rate": (
+            f"{gflops:.0f} GFLOP/s in {dtype}, "
+            + ("probed on this machine" if known else "assumed; `postgrad doctor` probes it")
+        ),
+    }

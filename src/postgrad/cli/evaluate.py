@@ -17,7 +17,10 @@ def command(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A registered model (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or a base model; may be given again."
+            help=(
+                "A registered model (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or a base model; may be given"
+                " again."
+            )
         ),
     ] = None,
     arms: Annotated[
@@ -72,13 +75,19 @@ def command(
     recipe = merged(
         Recipe(),
         {
-            "data.input": listed(input), "data.output": listed(output), "data.accept": listed(accept),
-            "data.max_records": max_records, "data.system_prompt": read_text(system_prompt), "seed": seed,
-            "evaluation.metric": metric, "evaluation.docs": str(docs) if docs else None,
+            "data.input": listed(input),
+            "data.output": listed(output),
+            "data.accept": listed(accept),
+            "data.max_records": max_records,
+            "data.system_prompt": read_text(system_prompt),
+            "seed": seed,
+            "evaluation.metric": metric,
+            "evaluation.docs": str(docs) if docs else None,
             "evaluation.general_data": str(general_data) if general_data else None,
-            "decision.price_per_hour": price_per_hour, **settings(set or []),
+            "decision.price_per_hour": price_per_hour,
+            **settings(set or []),
         },
-    )  # fmt: skip
+    )
     remotes = remote_models(remote or [], key_env, price_given(price), max_usd)
     folder = out_folder or Path(f"{data[0].stem}-evaluation")
     request = Request(recipe, data, model or [], listed(arms), remotes, general)

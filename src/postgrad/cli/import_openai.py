@@ -1,4 +1,5 @@
-"""`postgrad import openai`: fine-tuning jobs fetched from OpenAI, trained again on an open base, compared with the old models."""
+"""`postgrad import openai`: fine-tuning jobs fetched from OpenAI, trained again on an open base, compared with the old
+models."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def command(
     if source != "openai":
         raise UsageError(f"Nothing can be imported from {source!r}.", "There is: postgrad import openai")
     if compare and not retrain:
-        raise UsageError("--compare compares retrained models.", "Add --retrain; what was trained already is not trained again.")  # fmt: skip
+        raise UsageError(
+            "--compare compares retrained models.", "Add --retrain; what was trained already is not trained again."
+        )
     if (held_out or answers) and not compare:
         raise UsageError("--held-out and --answers are for a comparison.", "Add --compare.")
     from postgrad.models.remote.client import Budget

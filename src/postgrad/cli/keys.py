@@ -47,7 +47,8 @@ def command(
             return
         out(secret)
         errors.print(
-            f"{key.id}: role {key.role}, project {key.project}. This is the only time that the key is shown; only its hash is kept.",
+            f"{key.id}: role {key.role}, project {key.project}. This is the only time that the key is shown; only its"
+            " hash is kept.",
             markup=False,
             soft_wrap=True,
         )
@@ -57,16 +58,24 @@ def command(
             out(jsonlib.dumps([_plain(key) for key in found]))
             return
         for key in found:
-            limits = [f"{n} {what}/min" for n, what in ((key.requests_per_minute, "requests"), (key.tokens_per_minute, "tokens")) if n]  # fmt: skip
+            limits = [
+                f"{n} {what}/min"
+                for n, what in ((key.requests_per_minute, "requests"), (key.tokens_per_minute, "tokens"))
+                if n
+            ]
             if key.tokens_per_month:
                 limits.append(
                     f"{Usage(catalogue).of(key.id, this_month()):,} of {key.tokens_per_month:,} tokens this month used"
                 )
             state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else ", ".join(limits) or "no limits"
-            out(f"{key.id}  {key.hint:<9}  {key.role:<9}  {key.organization}/{key.project:<12}  {key.created:%Y-%m-%d}  {key.name}  ({state})")  # fmt: skip
+            out(
+                f"{key.id}  {key.hint:<9}  {key.role:<9}  {key.organization}/{key.project:<12}  {key.created:%Y-%m-%d} "
+                f" {key.name}  ({state})"
+            )
         if not found:
             out(
-                "There are no keys: the server answers everybody on this machine. `postgrad keys create NAME` makes one."
+                "There are no keys: the server answers everybody on this machine. `postgrad keys create NAME` makes"
+                " one."
             )
     elif action == "revoke":
         if name is None:
@@ -81,7 +90,10 @@ def command(
             return
         for deed in deeds:
             who = deed.key_id or "-"
-            out(f"{deed.at:%Y-%m-%d %H:%M:%S}  {who:<20}  {deed.address:<15}  {deed.status or '':>3}  {deed.action}  {deed.object_id}")  # fmt: skip
+            out(
+                f"{deed.at:%Y-%m-%d %H:%M:%S}  {who:<20}  {deed.address:<15}  {deed.status or '':>3}  {deed.action} "
+                f" {deed.object_id}"
+            )
         if not deeds:
             out("The audit trail is empty.")
     else:

@@ -36,7 +36,8 @@ def command(
             aliases = [a for a, v in catalogue.aliases(e.name).items() if v == e.version]
             score = f"{e.details['metric']} {e.details['score']:.3f}" if "score" in e.details else "not evaluated"
             out(
-                f"{e.id:<28} {e.base:<24} {score}  {e.created:%Y-%m-%d %H:%M}  {e.details.get('recommendation', '')} {' '.join(aliases)}"
+                f"{e.id:<28} {e.base:<24} {score}  {e.created:%Y-%m-%d %H:%M}  {e.details.get('recommendation', '')}"
+                f" {' '.join(aliases)}"
             )
         if not entries:
             out("No model is registered yet: `postgrad run DATA` makes one.")
@@ -65,7 +66,18 @@ def _needed(model: str | None, action: str) -> str:
 
 def _view(catalogue, entry, also: list[str]) -> dict:
     return {
-        "id": entry.id, "name": entry.name, "version": entry.version, "base": entry.base, "base_hash": entry.base_hash, "method": entry.method,
-        "blob": entry.blob, "template": entry.template, "data_hash": entry.data_hash, "report": entry.report, "details": entry.details,
-        "created": entry.created.isoformat(), "also_called": also, "aliases": [a for a, v in catalogue.aliases(entry.name).items() if v == entry.version],
-    }  # fmt: skip
+        "id": entry.id,
+        "name": entry.name,
+        "version": entry.version,
+        "base": entry.base,
+        "base_hash": entry.base_hash,
+        "method": entry.method,
+        "blob": entry.blob,
+        "template": entry.template,
+        "data_hash": entry.data_hash,
+        "report": entry.report,
+        "details": entry.details,
+        "created": entry.created.isoformat(),
+        "also_called": also,
+        "aliases": [a for a, v in catalogue.aliases(entry.name).items() if v == entry.version],
+    }

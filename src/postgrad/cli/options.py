@@ -1,4 +1,5 @@
-"""What several commands' options share: lists separated by commas, text that may stand in a file, settings of the recipe."""
+"""What several commands' options share: lists separated by commas, text that may stand in a file, settings of the
+recipe."""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ def command(
     base: Annotated[
         str | None,
         typer.Option(
-            help="Base model: a known name, hub id, folder, or GGUF file; several, separated by commas, are held against each other."
+            help=(
+                "Base model: a known name, hub id, folder, or GGUF file; several, separated by commas, are held against"
+                " each other."
+            )
         ),
     ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
@@ -38,7 +41,10 @@ def command(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Primary metric, with options: chrf, numeric(tolerance=0.01), mine.py:score, grader.json. Otherwise chosen from the data."
+            help=(
+                "Primary metric, with options: chrf, numeric(tolerance=0.01), mine.py:score, grader.json. Otherwise"
+                " chosen from the data."
+            )
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
@@ -91,18 +97,35 @@ def command(
     from postgrad.recipe import Recipe, load_recipe, merged
 
     changes = {
-        "base": base, "name": name, "seed": seed, "texts": None if texts else False, "max_minutes": max_minutes,
-        "data.input": listed(input), "data.output": listed(output), "data.system_prompt": read_text(system_prompt),
-        "data.accept": listed(accept), "data.max_records": max_records,
-        "data.split": split, "data.validation_files": strings(validation), "data.test_files": strings(test),
-        "evaluation.docs": str(docs) if docs else None, "evaluation.metric": metric, "evaluation.arms": listed(arms),
-        "evaluation.general": None if general else False, "evaluation.general_data": str(general_data) if general_data else None,
+        "base": base,
+        "name": name,
+        "seed": seed,
+        "texts": None if texts else False,
+        "max_minutes": max_minutes,
+        "data.input": listed(input),
+        "data.output": listed(output),
+        "data.system_prompt": read_text(system_prompt),
+        "data.accept": listed(accept),
+        "data.max_records": max_records,
+        "data.split": split,
+        "data.validation_files": strings(validation),
+        "data.test_files": strings(test),
+        "evaluation.docs": str(docs) if docs else None,
+        "evaluation.metric": metric,
+        "evaluation.arms": listed(arms),
+        "evaluation.general": None if general else False,
+        "evaluation.general_data": str(general_data) if general_data else None,
         "decision.stop_early": False if train_anyway else None,
-        "evaluation.remote": remote or None, "evaluation.remote_key_env": remote_key_env,
-        "evaluation.remote_price": remote_price or None, "evaluation.remote_budget_usd": remote_budget,
-        "evaluation.curve": None if curve is None else list(SHARES) if curve else [], "evaluation.production": strings(against),
-        "decision.monthly_queries": monthly_queries, "decision.price_per_hour": price_per_hour, **settings(set or []),
-    }  # fmt: skip
+        "evaluation.remote": remote or None,
+        "evaluation.remote_key_env": remote_key_env,
+        "evaluation.remote_price": remote_price or None,
+        "evaluation.remote_budget_usd": remote_budget,
+        "evaluation.curve": None if curve is None else list(SHARES) if curve else [],
+        "evaluation.production": strings(against),
+        "decision.monthly_queries": monthly_queries,
+        "decision.price_per_hour": price_per_hour,
+        **settings(set or []),
+    }
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     start(chosen, data, out_folder or Path(f"{data[0].stem}-report"), json)
 

@@ -32,7 +32,8 @@ def command(
         float, typer.Option(help="The model leaves memory after so long without a request; 0: never.", min=0)
     ] = 15.0,
 ) -> None:
-    """Serves base and tuned models to OpenAI's SDK. `postgrad keys create` (or POSTGRAD_API_KEY) makes it demand a key."""
+    """Serves base and tuned models to OpenAI's SDK. `postgrad keys create` (or POSTGRAD_API_KEY) makes it demand a
+    key."""
     from postgrad.registry import Catalogue
     from postgrad.registry.keys import Keys
 
@@ -42,7 +43,8 @@ def command(
     if not closed and host not in _LOOPBACK and not insecure:
         raise UsageError(
             f"Listening on {host} without a key would let anyone use your models.",
-            "Make one with `postgrad keys create NAME` (or set POSTGRAD_API_KEY), leave --host at 127.0.0.1, or say --insecure.",
+            "Make one with `postgrad keys create NAME` (or set POSTGRAD_API_KEY), leave --host at 127.0.0.1, or say"
+            " --insecure.",
         )
     for path in (certfile, keyfile):
         if path is not None and not path.is_file():
@@ -63,7 +65,8 @@ def command(
     scheme = "https" if certfile else "http"
     shown = f"[{host}]" if ":" in host else host
     errors.print(
-        f"Serving {len(engine.names())} models at {scheme}://{shown}:{port}/v1   ({'a key is demanded' if closed else 'no key is demanded'}; OpenAI(base_url=…); Ctrl-C ends)",
+        f"Serving {len(engine.names())} models at {scheme}://{shown}:{port}/v1  "
+        f" ({'a key is demanded' if closed else 'no key is demanded'}; OpenAI(base_url=…); Ctrl-C ends)",
         markup=False,
         soft_wrap=True,
     )

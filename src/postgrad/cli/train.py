@@ -26,7 +26,10 @@ def command(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="sft (answers), pretrain (raw text), dpo, orpo, simpo (preferences) or grpo (answers graded by --set grader=…)."
+            help=(
+                "sft (answers), pretrain (raw text), dpo, orpo, simpo (preferences) or grpo (answers graded by --set"
+                " grader=…)."
+            )
         ),
     ] = None,
     method: Annotated[str | None, typer.Option(help="lora, qlora, dora or full.")] = None,
@@ -63,11 +66,21 @@ def command(
     if resume and fresh:
         raise UsageError("--resume and --fresh contradict each other.", "Give one of them.")
     changes: dict[str, Any] = {
-        "base": base, "name": name, "seed": seed, "max_minutes": max_minutes, "data.input": listed(input), "data.output": listed(output),
-        "data.system_prompt": read_text(system_prompt), "data.accept": listed(accept), "data.max_records": max_records,
-        "data.validation_files": strings(validation), "data.test_files": strings(test),
-        "training.objective": objective, "training.method": method, **training_settings(set or []),
-    }  # fmt: skip
+        "base": base,
+        "name": name,
+        "seed": seed,
+        "max_minutes": max_minutes,
+        "data.input": listed(input),
+        "data.output": listed(output),
+        "data.system_prompt": read_text(system_prompt),
+        "data.accept": listed(accept),
+        "data.max_records": max_records,
+        "data.validation_files": strings(validation),
+        "data.test_files": strings(test),
+        "training.objective": objective,
+        "training.method": method,
+        **training_settings(set or []),
+    }
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
 
     follows = os.environ.get("RANK", "0") != "0"  # one of several processes that torchrun started: the first one speaks

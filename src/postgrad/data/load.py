@@ -138,8 +138,8 @@ def conversations(loaded: Loaded) -> list[Conversation]:
     other = next(record for record in loaded.records if not isinstance(record, Conversation))
     file = other.source.file
     raise DataError(
-        f"{file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this needs conversations, with "
-        "one right answer each.",
+        f"{file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this needs conversations,"
+        " with one right answer each.",
         _WAYS[type(other)].format(file=file),
     )
 
@@ -154,8 +154,8 @@ def refuse_images(records: Sequence[Record]) -> None:
     if found:
         kinds = sorted({str(p["type"]) for m in found[0].messages for p in m.parts if p["type"] != "text"})
         raise DataError(
-            f"{found[0].source}: the conversation holds content that is no text ({', '.join(kinds)}), as {len(found)} of "
-            f"{len(records)} records do; the base models of postgrad take text alone.",
+            f"{found[0].source}: the conversation holds content that is no text ({', '.join(kinds)}), as {len(found)}"
+            f" of {len(records)} records do; the base models of postgrad take text alone.",
             "Leave these records out, or put what the images show into words.",
         )
 

@@ -1,4 +1,5 @@
-"""Which share of requests can be answered without a person at a wanted accuracy, with a guarantee that says its probability.
+"""Which share of requests can be answered without a person at a wanted accuracy, with a guarantee that says its
+probability.
 
 A threshold on the model's confidence is chosen on calibration examples that neither training nor the test has seen. It
 is "Learn then Test" (Angelopoulos et al. 2021) for the selective risk: each threshold of a fixed grid is the hypothesis
@@ -18,7 +19,8 @@ FAILURE = 0.1
 """Probability that the promise about the accuracy does not hold."""
 _GRID = 20
 _STARTS = ((200, 4), (100, 2), (0, 1))
-"""(calibration examples from which, starts): each start costs a share of the error probability, which few examples feel."""
+"""(calibration examples from which, starts): each start costs a share of the error probability, which few examples
+feel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,6 @@ def automation_sentence(
     low, high = interval
     checked = "" if accuracy is None else f"; of those in the test, {100 * accuracy:.0f} % were right"
     return (
-        f"{100 * coverage:.0f} % of requests ({100 * low:.0f} to {100 * high:.0f} %) can be answered without a person with at "
-        f"least {wanted} right, which holds with {sure:.0f} % probability{checked}."
+        f"{100 * coverage:.0f} % of requests ({100 * low:.0f} to {100 * high:.0f} %) can be answered without a person"
+        f" with at least {wanted} right, which holds with {sure:.0f} % probability{checked}."
     )

@@ -1,8 +1,8 @@
 """Which of several bases are still worth training when time is short. Policy without I/O.
 
-What a base does untrained is no proof of what it does trained; it is the best sign there is before anything is spent. A base
-is given up only where the sign is clear: its best untrained way is behind that of the leader with the whole interval, after
-Holm's correction. Without a limit of time no base is given up.
+What a base does untrained is no proof of what it does trained; it is the best sign there is before anything is spent. A
+base is given up only where the sign is clear: its best untrained way is behind that of the leader with the whole
+interval, after Holm's correction. Without a limit of time no base is given up.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def still_in(best: Mapping[str, ArmResult], comparisons: Sequence[Comparison]) -
         c = between(table, best[leader].name, best[name].name)
         if c.low > 0 and c.p_adjusted < ALPHA:
             out[name] = (
-                f"Not trained, because time is limited and its best untrained way is {points(c.difference)} points behind that of "
-                f"{leader} ({interval(c.low, c.high)}). Without --max-minutes it is trained too."
+                f"Not trained, because time is limited and its best untrained way is {points(c.difference)} points"
+                f" behind that of {leader} ({interval(c.low, c.high)}). Without --max-minutes it is trained too."
             )
         else:
             kept.append(name)

@@ -1,8 +1,8 @@
 """The verdict before training: stop where no training can be worth it, and show why. Policy without I/O.
 
-It must hardly ever be wrong: a stop is wrong where a tuned model would truly have gained the smallest worth and, on top, what
-this test set resolves. That happens in under 5 % of cases by construction (`best_low` is a lower limit that holds for all
-untrained arms together with 95 %), and a simulation over truths checks it.
+It must hardly ever be wrong: a stop is wrong where a tuned model would truly have gained the smallest worth and, on
+top, what this test set resolves. That happens in under 5 % of cases by construction (`best_low` is a lower limit that
+holds for all untrained arms together with 95 %), and a simulation over truths checks it.
 """
 
 from __future__ import annotations
@@ -103,14 +103,21 @@ def _perfect_wins(known: Prospects) -> bool:
 
 def _use_untrained(known: Prospects, evidence: tuple[str, ...]) -> Verdict:
     found = decide(
-        known.arms, known.comparisons, smallest_worth=known.worth, needs_documents=known.needs_documents, metric=known.metric
-    )  # fmt: skip
+        known.arms,
+        known.comparisons,
+        smallest_worth=known.worth,
+        needs_documents=known.needs_documents,
+        metric=known.metric,
+    )
     best = max(known.arms, key=lambda a: a.score.value)
     by_name = {a.name: a for a in known.arms}
     chosen = by_name.get(found.recommendation, best)
     if best.score.value - chosen.score.value > known.worth:
         chosen = best  # a tie for want of examples is no reason to give up what was seen
-    sentence = f"Stop before training: with {known.examples:,} examples {plain_name(best.name)} {achieved(best, known.metric)}. {evidence[0]}"
+    sentence = (
+        f"Stop before training: with {known.examples:,} examples {plain_name(best.name)}"
+        f" {achieved(best, known.metric)}. {evidence[0]}"
+    )
     if chosen is not best:
         sentence += f" Use {plain_name(chosen.name)}, which {achieved(chosen, known.metric)} and is cheaper."
     return Verdict(chosen.name, sentence, (*evidence[1:], ALL_THE_SAME))
@@ -129,7 +136,10 @@ def _unshowable(known: Prospects, test: int) -> tuple[str, ...]:
     seen = f"a perfect model would gain {points(left)} points there" if left else "nothing is left to gain there"
     return (
         f"On {test} test examples not even a perfect model could be shown to be better.",
-        f"{seen[:1].upper()}{seen[1:]}, and differences below {points(known.resolvable)} points are mostly not seen on {test} test examples.",
+        (
+            f"{seen[:1].upper()}{seen[1:]}, and differences below {points(known.resolvable)} points are mostly not seen"
+            f" on {test} test examples."
+        ),
         _limit(known),
         *_more_examples(known),
     )
@@ -144,15 +154,15 @@ def _enough_for_perfect(known: Prospects, test: int) -> int | None:
 def _limit(known: Prospects) -> str:
     best = max(known.arms, key=lambda a: a.score.value)
     return (
-        f"With 95 % certainty the true score of {plain_name(best.name)} is above {100 * known.best_low:.1f} points, so that a "
-        f"perfect model truly gains less than {100 * known.room:.1f}."
+        f"With 95 % certainty the true score of {plain_name(best.name)} is above {100 * known.best_low:.1f} points, so"
+        f" that a perfect model truly gains less than {100 * known.room:.1f}."
     )
 
 
 def _too_few(known: Prospects, test: int) -> Verdict:
     sentence = (
-        f"Stop before training: {known.examples:,} examples leave {test} to test on, and fewer than {FEWEST_PAIRS} cannot show any "
-        "difference between two ways, however large. Give more examples."
+        f"Stop before training: {known.examples:,} examples leave {test} to test on, and fewer than {FEWEST_PAIRS}"
+        " cannot show any difference between two ways, however large. Give more examples."
     )
     return Verdict(
         "cannot_tell", sentence, (*_more_examples(known), ALL_THE_SAME), examples_needed=known.examples_for_worth
@@ -161,10 +171,15 @@ def _too_few(known: Prospects, test: int) -> Verdict:
 
 def _unearned(earnings: Earnings) -> tuple[str, ...]:
     return (
-        f"Training costs about {earnings.training:,.2f} USD, and even a perfect model that answers for nothing would save at most "
-        f"{earnings.monthly:,.2f} USD a month, which does not earn it back in {earnings.months:g} months.",
-        "The saving is the best untrained arm's price of an answer and its wrong answers (decision.monthly_queries, "
-        "decision.wrong_answer_cost, decision.price_per_hour, decision.payback_months).",
+        (
+            f"Training costs about {earnings.training:,.2f} USD, and even a perfect model that answers for nothing"
+            f" would save at most {earnings.monthly:,.2f} USD a month, which does not earn it back in"
+            f" {earnings.months:g} months."
+        ),
+        (
+            "The saving is the best untrained arm's price of an answer and its wrong answers (decision.monthly_queries,"
+            " decision.wrong_answer_cost, decision.price_per_hour, decision.payback_months)."
+        ),
     )
 
 

@@ -59,8 +59,8 @@ def judge_change(c: Comparison, worsened: int, margin: float = MARGIN) -> Change
         return Change("no_worse", True, f"{c.arm} is no worse than {c.against}: {seen} ({figures}); {why}.")
     count = _would_settle(c, margin)
     sentence = (
-        f"Cannot tell {c.arm} from {c.against}: {seen} ({figures}), and a loss of {points(margin)} points is not excluded; "
-        f"about {about(count)} common examples would settle it."
+        f"Cannot tell {c.arm} from {c.against}: {seen} ({figures}), and a loss of {points(margin)} points is not"
+        f" excluded; about {about(count)} common examples would settle it."
     )
     return Change("cannot_tell", False, sentence, count)
 

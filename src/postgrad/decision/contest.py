@@ -1,8 +1,8 @@
 """Which of several ways to do the task to take, where none of them has to be trained any more. Policy without I/O.
 
 The best score wins if it beats every other by more than the smallest difference worth having, significantly after Holm.
-Where it does not, the cheapest of those that cannot be worse by what is worth having is as good; where that is not shown
-either, the test set cannot tell.
+Where it does not, the cheapest of those that cannot be worse by what is worth having is as good; where that is not
+shown either, the test set cannot tell.
 """
 
 from __future__ import annotations
@@ -86,9 +86,14 @@ def between(table: Mapping[tuple[str, str], Comparison], arm: str, against: str)
 
 
 def _alike(
-    best: ArmResult, tied: Sequence[ArmResult], pairs: Mapping[str, Comparison], reasons: tuple[str, ...],
-    comparisons: Sequence[Comparison], worth: float, metric: str,
-) -> Verdict:  # fmt: skip
+    best: ArmResult,
+    tied: Sequence[ArmResult],
+    pairs: Mapping[str, Comparison],
+    reasons: tuple[str, ...],
+    comparisons: Sequence[Comparison],
+    worth: float,
+    metric: str,
+) -> Verdict:
     """None of the tied can be worse by what is worth having: the cheapest is enough."""
     choice = min((best, *tied), key=lambda a: (_price(a), -a.score.value))
     other = best if choice is not best else tied[0]
@@ -101,16 +106,22 @@ def _alike(
 
 
 def _cannot_tell(
-    best: ArmResult, tied: Sequence[ArmResult], pairs: Mapping[str, Comparison], reasons: tuple[str, ...],
-    comparisons: Sequence[Comparison], worth: float, metric: str,
-) -> Verdict:  # fmt: skip
+    best: ArmResult,
+    tied: Sequence[ArmResult],
+    pairs: Mapping[str, Comparison],
+    reasons: tuple[str, ...],
+    comparisons: Sequence[Comparison],
+    worth: float,
+    metric: str,
+) -> Verdict:
     rival = tied[0]
     c = pairs[rival.name]
     count = would_settle(c, worth)
     sentence = (
-        f"Cannot tell {plain_name(best.name)} from {plain_name(rival.name)}: the first {achieved(best, metric)}, the second "
-        f"{achieved_too(rival)}, and the difference of {points(c.difference)} points ({interval(c.low, c.high)}) is not "
-        f"settled; about {about(count)} test examples would settle it, there are {c.n}."
+        f"Cannot tell {plain_name(best.name)} from {plain_name(rival.name)}: the first {achieved(best, metric)}, the"
+        f" second {achieved_too(rival)}, and the difference of {points(c.difference)} points"
+        f" ({interval(c.low, c.high)}) is not settled; about {about(count)} test examples would settle it, there are"
+        f" {c.n}."
     )
     return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count)
 

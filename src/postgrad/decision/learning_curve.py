@@ -1,8 +1,9 @@
 """What more examples would bring: a power law through the scores at several sizes of the training data, with its doubt.
 
-The error falls as e(n) = floor + b·n^(-c) (Hestness et al. 2017; Kaplan et al. 2020). Three or four sizes cannot tell the
-floor from the slope, so the floor is not fitted but drawn: each bootstrap resample of the test examples takes a floor
-between nothing and nearly the lowest error seen. The forecast's interval holds both doubts, the test set's and the law's.
+The error falls as e(n) = floor + b·n^(-c) (Hestness et al. 2017; Kaplan et al. 2020). Three or four sizes cannot tell
+the floor from the slope, so the floor is not fitted but drawn: each bootstrap resample of the test examples takes a
+floor between nothing and nearly the lowest error seen. The forecast's interval holds both doubts, the test set's and
+the law's.
 """
 
 from __future__ import annotations
@@ -119,8 +120,8 @@ def curve_sentence(found: LearningCurve, smallest_worth: float) -> str:
     """Whether more examples of the same kind are worth collecting."""
     measured = found.points[-1][0]
     expected = [
-        f"with {f.examples / measured:g} times the examples ({f.examples:,}) about {100 * f.score:.0f} points are expected "
-        f"({100 * f.low:.0f} to {100 * f.high:.0f})"
+        f"with {f.examples / measured:g} times the examples ({f.examples:,}) about {100 * f.score:.0f} points are"
+        f" expected ({100 * f.low:.0f} to {100 * f.high:.0f})"
         for f in found.forecasts
     ]
     told = expected[0][0].upper() + "; ".join(expected)[1:]

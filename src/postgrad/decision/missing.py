@@ -1,4 +1,5 @@
-"""Which kind of examples is missing: what a bad kind of request costs, and how many training examples would make it common."""
+"""Which kind of examples is missing: what a bad kind of request costs, and how many training examples would make it
+common."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def kinds_sentence(kinds: Sequence[KindPart], looked_at: int) -> str:
         return f"No kind of request goes wrong clearly more often than the others ({looked_at} kinds looked at)."
     told = "; ".join(
         f"{k.train} training {'example' if k.train == 1 else 'examples'} about '{k.words}', {wrong(k)} of {k.test} "
-        f"wrong in the test" + (f", {100 * k.production:.0f} % of production" if k.production is not None else "")
+        "wrong in the test" + (f", {100 * k.production:.0f} % of production" if k.production is not None else "")
         for k in bad[:_SHOWN]
     )
     return f"Goes wrong clearly more often than the rest: {told}."

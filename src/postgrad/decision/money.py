@@ -1,4 +1,5 @@
-"""When a fine-tuned model is earned back against each alternative, and how far that hangs on the assumptions. No I/O."""
+"""When a fine-tuned model is earned back against each alternative, and how far that hangs on the assumptions. No
+I/O."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What to do next, in the order of what it is expected to bring: a policy over the finished report, without I/O.
 
-Each rule looks at one kind of evidence and gives steps or none. Where a gain was measured or forecast it is said in points;
-where a step settles a question instead, it says which. To add one: a rule, and its name in `RULES`.
+Each rule looks at one kind of evidence and gives steps or none. Where a gain was measured or forecast it is said in
+points; where a step settles a question instead, it says which. To add one: a rule, and its name in `RULES`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,14 @@ def _forgotten(report: Report, worth: float) -> list[_Step]:
             gain = f"makes a gain of {points(lead.difference)} points usable"
         else:
             gain = "keeps what the model knew"
-        return [_Step(expected, "Train again with general examples mixed in (training.replay), or with training.blend=true", gain, f"{why}.")]  # fmt: skip
+        return [
+            _Step(
+                expected,
+                "Train again with general examples mixed in (training.replay), or with training.blend=true",
+                gain,
+                f"{why}.",
+            )
+        ]
     countable = [b for b in report.forgetting.benchmarks if b.kind not in CONDUCT and not b.guessed]
     open_ones = [b for b in countable if b.verdict == "cannot_tell"]
     if not open_ones:
@@ -104,7 +111,9 @@ def _more_examples(report: Report, worth: float) -> list[_Step]:
     if report.training is None or curve is None:
         return []
     if not curve.points or curve.forecast is None or curve.gain is None:
-        return [_Step(_SETTLES, "Make the learning curve (--curve)", "tells what more examples would bring", curve.sentence)]  # fmt: skip
+        return [
+            _Step(_SETTLES, "Make the learning curve (--curve)", "tells what more examples would bring", curve.sentence)
+        ]
     (size, score), ahead = curve.points[-1], curve.forecast
     rival = max((a.score for a in report.arms if not _trained(a.name)), default=0.0)
     if max(ahead.interval[1], ahead.score) <= rival:
@@ -114,7 +123,14 @@ def _more_examples(report: Report, worth: float) -> list[_Step]:
         if max(score, rival) >= _GOOD:
             return []
         more = f"twice the examples bring {points(max(0.0, ahead.score - score))} points ({_span(curve.gain)}); {why}"
-        return [_Step(0.2 * (1 - score), "Take a larger base (--base)", "not measured; more examples of this kind will hardly help", more)]  # fmt: skip
+        return [
+            _Step(
+                0.2 * (1 - score),
+                "Take a larger base (--base)",
+                "not measured; more examples of this kind will hardly help",
+                more,
+            )
+        ]
     gain = max(0.0, (curve.gain[0] + curve.gain[1]) / 2, ahead.score - score)
     text = f"expected {_signed(gain)} points ({_span(curve.gain)})"
     beyond = max(0.0, min(gain, ahead.score - rival))  # what only draws level with the untrained arm is worth nothing
@@ -130,9 +146,16 @@ def _missing_kinds(report: Report, worth: float) -> list[_Step]:
         low, high = (max(0.0, kind.rest - end) * weight for end in reversed(kind.interval))
         gain = f"up to {_signed(kind.gain)} points ({_span((low, high))}), if they become as good as the rest"
         share = f"; {100 * kind.production:.0f} % of production" if kind.production is not None else ""
-        why = f"{kind.train} training examples, {wrong(kind)} of {kind.test} wrong in the test where the rest reaches {points(kind.rest)} points (p = {kind.p_worse:.2g}){share}."  # fmt: skip
+        why = (
+            f"{kind.train} training examples, {wrong(kind)} of {kind.test} wrong in the test where the rest reaches"
+            f" {points(kind.rest)} points (p = {kind.p_worse:.2g}){share}."
+        )
         learns = _trained(report.kinds.arm) or "rag" in report.kinds.arm
-        step = f"Collect about {about(kind.missing)} more examples like '{kind.words}'" if learns else f"Say in the instruction what to do with requests like '{kind.words}'"  # fmt: skip
+        step = (
+            f"Collect about {about(kind.missing)} more examples like '{kind.words}'"
+            if learns
+            else f"Say in the instruction what to do with requests like '{kind.words}'"
+        )
         out.append(_Step(kind.gain, step, gain, why))
     return out
 
@@ -143,7 +166,10 @@ def _bad_slices(report: Report, worth: float) -> list[_Step]:
         if part.p_worse is None or part.p_worse >= _LEVEL or part.rest is None or not report.data.test:
             continue
         gain = max(0.0, part.rest - part.fine_tuned) * part.n / report.data.test
-        why = f"{points(part.fine_tuned)} points on {part.n} such test examples, {points(part.rest)} on the rest (p = {part.p_worse:.2g})."  # fmt: skip
+        why = (
+            f"{points(part.fine_tuned)} points on {part.n} such test examples, {points(part.rest)} on the rest (p ="
+            f" {part.p_worse:.2g})."
+        )
         out.append(
             _Step(gain, f"Add training examples of this kind: {part.slice}", f"up to {_signed(gain)} points", why)
         )
@@ -159,9 +185,22 @@ def _fragile(report: Report, worth: float) -> list[_Step]:
         return []
     worst = min(hurt, key=lambda r: r.difference)
     kinds = ", ".join(f"'{r.kind}'" for r in hurt)
-    why = ", ".join(f"'{r.kind}' costs {points(-r.difference)} points ({_span((-r.interval[1], -r.interval[0]))})" for r in hurt)  # fmt: skip
-    step = f"Train on disturbed copies too (postgrad augment --method noise): {kinds}" if _trained(arm) else f"Clean requests before they are asked: {kinds}"  # fmt: skip
-    return [_Step(-worst.difference * _DISTURBED_SHARE, step, f"up to {_signed(-worst.difference)} points on such requests", f"{why}.")]  # fmt: skip
+    why = ", ".join(
+        f"'{r.kind}' costs {points(-r.difference)} points ({_span((-r.interval[1], -r.interval[0]))})" for r in hurt
+    )
+    step = (
+        f"Train on disturbed copies too (postgrad augment --method noise): {kinds}"
+        if _trained(arm)
+        else f"Clean requests before they are asked: {kinds}"
+    )
+    return [
+        _Step(
+            -worst.difference * _DISTURBED_SHARE,
+            step,
+            f"up to {_signed(-worst.difference)} points on such requests",
+            f"{why}.",
+        )
+    ]
 
 
 def _spoilt_data(report: Report, worth: float) -> list[_Step]:
@@ -183,7 +222,14 @@ def _larger_base(report: Report, worth: float) -> list[_Step]:
     if best >= _USELESS:
         return []
     why = f"even the best arm scores {points(best)} of 100 points."
-    return [_Step(1 - best, "Take a larger base (--base), and look at the sample answers: the task may be unclear", "not measured; nothing works with this one", why)]  # fmt: skip
+    return [
+        _Step(
+            1 - best,
+            "Take a larger base (--base), and look at the sample answers: the task may be unclear",
+            "not measured; nothing works with this one",
+            why,
+        )
+    ]
 
 
 def _longer(report: Report, worth: float) -> list[_Step]:
@@ -208,8 +254,17 @@ def _uncertified(report: Report, worth: float) -> list[_Step]:
 
 Rule = Callable[[Report, float], list[_Step]]
 RULES: tuple[Rule, ...] = (
-    _settle, _forgotten, _more_examples, _missing_kinds, _bad_slices, _fragile, _spoilt_data, _larger_base, _longer, _uncertified,
-)  # fmt: skip
+    _settle,
+    _forgotten,
+    _more_examples,
+    _missing_kinds,
+    _bad_slices,
+    _fragile,
+    _spoilt_data,
+    _larger_base,
+    _longer,
+    _uncertified,
+)
 
 
 def _lead(report: Report) -> ComparisonPart | None:

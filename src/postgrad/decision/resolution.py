@@ -1,4 +1,5 @@
-"""What this test set resolves, beside what the user cares for: said before training, and again once arms are measured. No I/O."""
+"""What this test set resolves, beside what the user cares for: said before training, and again once arms are measured.
+No I/O."""
 
 from __future__ import annotations
 
@@ -19,9 +20,10 @@ class Resolution:
         test: Test examples.
         resolvable: The smallest difference between two arms that it shows four times in five.
         worth: The smallest gain that the user calls worth having.
-        examples_for_worth: Test examples that would show that gain four times in five; None where any gain is worth having.
-        spread: Standard deviation of the paired differences that both rest on (for right or wrong answers the square root
-            of the share of examples on which two arms differ).
+        examples_for_worth: Test examples that would show that gain four times in five; None where any gain is worth
+            having.
+        spread: Standard deviation of the paired differences that both rest on (for right or wrong answers the square
+            root of the share of examples on which two arms differ).
         measured: Whether the spread was measured, not assumed.
     """
 
@@ -39,21 +41,27 @@ class Resolution:
             first = f"With {self.test} test examples no difference between two arms can be shown."
         else:
             first = (
-                f"With {self.test} test examples a difference of {points(self.resolvable)} points or more between two arms "
-                "will be seen four times in five; smaller ones mostly not."
+                f"With {self.test} test examples a difference of {points(self.resolvable)} points or more between two"
+                " arms will be seen four times in five; smaller ones mostly not."
             )
         if self.examples_for_worth is None:
             second = ""
         elif self.examples_for_worth <= self.test:
-            second = f" That is enough for the {points(self.worth)} points that you call worth having (decision.smallest_worth)."
+            second = (
+                f" That is enough for the {points(self.worth)} points that you call worth having"
+                " (decision.smallest_worth)."
+            )
         else:
             second = (
-                f" To see {points(self.worth)} points, the smallest gain that you call worth having (decision.smallest_worth), "
-                f"takes about {about(self.examples_for_worth)} test examples."
+                f" To see {points(self.worth)} points, the smallest gain that you call worth having"
+                f" (decision.smallest_worth), takes about {about(self.examples_for_worth)} test examples."
             )
         share = f"{100 * self.spread**2:.0f} %"
         if self.measured:
-            return f"{first}{second} Measured: the spread of the differences is that of arms that differ on {share} of the examples."
+            return (
+                f"{first}{second} Measured: the spread of the differences is that of arms that differ on {share} of the"
+                " examples."
+            )
         return f"{first}{second} Assumed: the arms differ on {share} of the examples."
 
 

@@ -46,9 +46,9 @@ def disturbance_sentence(rows: Sequence[DisturbancePart]) -> str:
         if worst.difference >= 0:
             return f"{opening}, {plain_name(arm)} loses nothing to any of {len(own)} disturbances."
         return (
-            f"{opening}, {plain_name(arm)} loses most to {worst.kind!r}: {points(-worst.difference)} points "
-            f"({points(-worst.interval[1])} to {points(-worst.interval[0])}), which can be chance, all disturbances tried "
-            f"allowed for (p = {worst.p_adjusted:.2g})."
+            f"{opening}, {plain_name(arm)} loses most to {worst.kind!r}: {points(-worst.difference)} points"
+            f" ({points(-worst.interval[1])} to {points(-worst.interval[0])}), which can be chance, all disturbances"
+            f" tried allowed for (p = {worst.p_adjusted:.2g})."
         )
     told = ", ".join(
         f"{points(-r.difference)} points to {r.kind!r} ({points(-r.interval[1])} to {points(-r.interval[0])})"

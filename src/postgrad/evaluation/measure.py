@@ -157,8 +157,8 @@ def check_room(
     longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
     if len(prompts[longest]) + decoding.max_new_tokens > model.base.context:
         raise DataError(
-            f"The arm {name!r} needs {len(prompts[longest])} prompt tokens and {decoding.max_new_tokens} for the answer at {test[longest].source}; "
-            f"{model.name} has room for {model.base.context}.",
+            f"The arm {name!r} needs {len(prompts[longest])} prompt tokens and {decoding.max_new_tokens} for the answer"
+            f" at {test[longest].source}; {model.name} has room for {model.base.context}.",
             "Shorten that example, leave the arm out (--arms), or choose a base with a longer context.",
         )
 
@@ -166,8 +166,8 @@ def check_room(
 def room_for_answers(model: LanguageModel, records: Sequence[Record]) -> tuple[int, int]:
     """Tokens that an answer may take, and how many of the known right answers are longer than that.
 
-    A quarter more than the longest right answer; where a few are far longer than the rest, than 95 % of them: an untrained
-    arm that never stops would otherwise spend most of the run on them.
+    A quarter more than the longest right answer; where a few are far longer than the rest, than 95 % of them: an
+    untrained arm that never stops would otherwise spend most of the run on them.
     """
     lengths = sorted(model.renderer.count(r.answer_text) + 1 for r in records)
     usual = lengths[int(0.95 * (len(lengths) - 1))]

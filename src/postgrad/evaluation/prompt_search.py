@@ -1,8 +1,9 @@
-"""The search behind `optimised_prompt`: which instruction, which examples in which order. Decisions without a model: the
-likelihoods and the answers come from the caller, and both are of training and validation records alone.
+"""The search behind `optimised_prompt`: which instruction, which examples in which order. Decisions without a model:
+the likelihoods and the answers come from the caller, and both are of training and validation records alone.
 
-First every candidate by the likelihood of right validation answers, which needs no generation; then the best few, beside
-what the arms `prompted` and `few_shot` ask, by real answers (successive halving: Jamieson and Talwalkar, AISTATS 2016).
+First every candidate by the likelihood of right validation answers, which needs no generation; then the best few,
+beside what the arms `prompted` and `few_shot` ask, by real answers (successive halving: Jamieson and Talwalkar, AISTATS
+2016).
 """
 
 from __future__ import annotations

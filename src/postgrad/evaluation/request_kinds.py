@@ -1,6 +1,7 @@
 """Which kinds of requests go wrong: the requests of training and test grouped by meaning, and each group's errors.
 
-With a dozen groups one always looks bad, so p-values come from a permutation test and are corrected over all groups (Holm).
+With a dozen groups one always looks bad, so p-values come from a permutation test and are corrected over all groups
+(Holm).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""How good retrieval is, apart from what a model makes of it: is the right answer among what was found, and at which rank?
+"""How good retrieval is, apart from what a model makes of it: is the right answer among what was found, and at which
+rank?
 
-Hit rate and mean reciprocal rank (Voorhees, TREC-8, 1999) over the requests whose right answer stands in some passage word
-by word: for the others no rank can be told, and how many they are is part of the result.
+Hit rate and mean reciprocal rank (Voorhees, TREC-8, 1999) over the requests whose right answer stands in some passage
+word by word: for the others no rank can be told, and how many they are is part of the result.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def documents_quality(
     out: dict[str, Any] = {"from": "documents", "requests": len(holding), "findable": len(places), "shown": shown}
     if not places:
         out["sentence"] = (
-            f"none of the {len(holding)} right answers stands word by word in a passage of its own, so what retrieval found cannot be "
-            "told from them"
+            f"none of the {len(holding)} right answers stands word by word in a passage of its own, so what retrieval"
+            " found cannot be told from them"
         )
         return out
     hit = {d: sum(r is not None and r <= d for r in ranks.values()) for d in sorted({*DEPTHS, shown})}
@@ -71,9 +72,9 @@ def documents_quality(
     with_hit = [i for i in places if (r := ranks[i]) is not None and r <= shown]
     out |= _scores(scores, with_hit, [i for i in places if i not in set(with_hit)])
     out["sentence"] = (
-        f"{len(places)} of {len(holding)} right answers stand word by word in a passage; one of the {shown} passages shown holds it for "
-        f"{hit[shown]} of those {len(places)} ({100 * hit[shown] / len(places):.1f} %), one of the first {DEPTHS[-1]} for {hit[DEPTHS[-1]]}; "
-        f"mean reciprocal rank {out['mrr']:.2f}{_in_words(out)}"
+        f"{len(places)} of {len(holding)} right answers stand word by word in a passage; one of the {shown} passages"
+        f" shown holds it for {hit[shown]} of those {len(places)} ({100 * hit[shown] / len(places):.1f} %), one of the"
+        f" first {DEPTHS[-1]} for {hit[DEPTHS[-1]]}; mean reciprocal rank {out['mrr']:.2f}{_in_words(out)}"
     )
     return out
 
@@ -103,8 +104,11 @@ def examples_quality(
 def _scores(scores: Sequence[float], hits: Sequence[int], missed: Sequence[int]) -> dict[str, Any]:
     """The mean score with and without a hit; None where there is no such request."""
     return {
-        "score_with": _mean(scores, hits), "n_with": len(hits), "score_without": _mean(scores, missed), "n_without": len(missed),
-    }  # fmt: skip
+        "score_with": _mean(scores, hits),
+        "n_with": len(hits),
+        "score_without": _mean(scores, missed),
+        "n_without": len(missed),
+    }
 
 
 def _mean(scores: Sequence[float], places: Sequence[int]) -> float | None:

@@ -1,4 +1,5 @@
-"""What disturbed requests cost: the same test examples undisturbed and disturbed, paired, corrected for all that is asked."""
+"""What disturbed requests cost: the same test examples undisturbed and disturbed, paired, corrected for all that is
+asked."""
 
 from __future__ import annotations
 

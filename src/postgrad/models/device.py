@@ -43,10 +43,11 @@ class Device:
 
 
 def probe() -> Device:
-    """This machine's device. Measured once a process; `POSTGRAD_DTYPE` (`float32` or `bfloat16`) goes before the measurement.
+    """This machine's device. Measured once a process; `POSTGRAD_DTYPE` (`float32` or `bfloat16`) goes before the
+    measurement.
 
-    The variable is read at each call: whoever sets it after a first look at the device (a job that resumes in the dtype that it
-    began with) gets what it says.
+    The variable is read at each call: whoever sets it after a first look at the device (a job that resumes in the dtype
+    that it began with) gets what it says.
 
     Raises:
         UsageError: `POSTGRAD_DTYPE` names no such dtype.
@@ -64,7 +65,8 @@ def probe() -> Device:
 def _measured() -> tuple[str, dict[str, float], int]:
     """Kind of device, rate by dtype, bytes of memory. Products of a transformer's size, for a third of a second.
 
-    The dtypes take turns and each one's best turn counts, so that a neighbour who computes for a moment decides nothing.
+    The dtypes take turns and each one's best turn counts, so that a neighbour who computes for a moment decides
+    nothing.
     """
     kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     turns = [{name: _rate(kind, getattr(torch, name)) for name in ("float32", "bfloat16")} for _ in range(3)]
@@ -145,8 +147,8 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 def memory_kept() -> Iterator[None]:
     """While the block runs, glibc keeps freed memory for the next tensor instead of giving it back page by page.
 
-    Large tensors come and go with every layer; without this the kernel clears their pages anew each time, a tenth of the
-    time of a training. Does nothing with other C libraries. Afterwards all is given back.
+    Large tensors come and go with every layer; without this the kernel clears their pages anew each time, a tenth of
+    the time of a training. Does nothing with other C libraries. Afterwards all is given back.
     """
     library: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
     if not hasattr(library, "mallopt"):

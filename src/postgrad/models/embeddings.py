@@ -1,4 +1,5 @@
-"""Text embeddings that need no network and no torch: the static vectors that travel inside the PyPI package `wordllama`.
+"""Text embeddings that need no network and no torch: the static vectors that travel inside the PyPI package
+`wordllama`.
 
 Its own loader misses its bundled tokenizer file, so the two files are opened directly.
 """

@@ -1,4 +1,5 @@
-"""A causal language model in memory: its weights on the probed device, its renderer, and at most one adapter merged in."""
+"""A causal language model in memory: its weights on the probed device, its renderer, and at most one adapter merged
+in."""
 
 from __future__ import annotations
 
@@ -62,8 +63,8 @@ class LanguageModel:
     def use(self, trained: Trained | None, trained_id: str | None = None) -> None:
         """Puts trained weights in place, or restores the base's exactly.
 
-        Always computed from the untouched weights, in float32, then rounded once: swapping leaves no drift, and the same
-        adapter gives the same weights to the bit.
+        Always computed from the untouched weights, in float32, then rounded once: swapping leaves no drift, and the
+        same adapter gives the same weights to the bit.
         """
         if trained_id is not None and trained_id == self.trained_id:
             return

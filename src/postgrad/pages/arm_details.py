@@ -1,6 +1,7 @@
 """What stands below the arms on the report's page: scores by class, and what went wrong how often.
 
-Read from `ArmPart.details` as the metrics wrote it; a table of a form that is not known here stays in report.json alone.
+Read from `ArmPart.details` as the metrics wrote it; a table of a form that is not known here stays in report.json
+alone.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ LONG_VALUE = 160
 
 
 def write_compare(report: CompareReport, folder: Path) -> tuple[Path, Path]:
-    """Writes `compare.json` and `compare.html` into `folder`, each whole or not at all; returns their paths, JSON first."""
+    """Writes `compare.json` and `compare.html` into `folder`, each whole or not at all; returns their paths, JSON
+    first."""
     page = render_compare(report)
     return (
         write_atomic(folder / "compare.json", report.model_dump_json(indent=2) + "\n", PUBLIC),

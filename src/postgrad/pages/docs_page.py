@@ -36,14 +36,17 @@ def _operation(document: Mapping[str, Any], path: str, method: str, operation: M
         "text": operation.get("description") or operation.get("summary", ""),
         "parameters": [
             {
-                "name": p["name"], "where": p["in"], "kind": kind_of(p.get("schema", {})), "required": p.get("required", False),
+                "name": p["name"],
+                "where": p["in"],
+                "kind": kind_of(p.get("schema", {})),
+                "required": p.get("required", False),
                 "text": p.get("description", ""),
             }
             for p in operation.get("parameters", [])
         ],
         "fields": fields_of(document, body),
         "answer": fields_of(document, shown),
-    }  # fmt: skip
+    }
 
 
 def fields_of(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[dict[str, Any]]:

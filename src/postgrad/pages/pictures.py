@@ -122,7 +122,8 @@ def learning_picture(curve: CurvePart | None, share: bool) -> str:
 
 
 def automation_picture(curve: Sequence[tuple[float, float]], target: float, coverage: float) -> str:
-    """Draw the accuracy of what goes out unseen over the share that does, the wanted accuracy, and the share certified."""
+    """Draw the accuracy of what goes out unseen over the share that does, the wanted accuracy, and the share
+    certified."""
     points = _finite(curve)
     if not points:
         return ""

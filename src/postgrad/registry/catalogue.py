@@ -156,9 +156,19 @@ class Catalogue:
                             return _entry(same)
                     newest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name)) or 0
                     row = ModelRow(
-                        name=name, version=newest + 1, base=base, base_hash=base_hash, method=method, blob=blob, template=template,
-                        data_hash=data_hash, report=report, details=details, created=datetime.datetime.now(datetime.UTC), deleted=False,
-                    )  # fmt: skip
+                        name=name,
+                        version=newest + 1,
+                        base=base,
+                        base_hash=base_hash,
+                        method=method,
+                        blob=blob,
+                        template=template,
+                        data_hash=data_hash,
+                        report=report,
+                        details=details,
+                        created=datetime.datetime.now(datetime.UTC),
+                        deleted=False,
+                    )
                     session.add(row)
                     session.flush()
                     return _entry(row)

@@ -30,8 +30,8 @@ class EvalRow(Owned, Base):
 class EvalRunRow(Owned, Base):
     """One run of an evaluation.
 
-    `lease` is the token without which nobody may write results; `heartbeat` (unix seconds) is when its holder last gave a
-    sign of life. `counts`, `by_criterion` and `usage` grow with each item, in the item's own transaction.
+    `lease` is the token without which nobody may write results; `heartbeat` (unix seconds) is when its holder last gave
+    a sign of life. `counts`, `by_criterion` and `usage` grow with each item, in the item's own transaction.
     """
 
     __tablename__ = "eval_runs"

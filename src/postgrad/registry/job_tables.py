@@ -67,10 +67,11 @@ class PartRow(Base):
 class JobRow(Owned, Base):
     """A fine-tuning job, with what keeps it from running twice.
 
-    `device` is set while a process may be computing for the job; no two rows have the same. `lease` is the token without
-    which that process may not write. `deaths` counts unexpected ends of that process since `furthest` last grew. `notice_due` is when the job's end is to be told
-    to the webhook, None where it need not be. `begun_at` is when its process last began, `work` the bytes that it goes through
-    (file x passes), `start` the fine-tuned model that it trains further, `report` the digest of its report.
+    `device` is set while a process may be computing for the job; no two rows have the same. `lease` is the token
+    without which that process may not write. `deaths` counts unexpected ends of that process since `furthest` last
+    grew. `notice_due` is when the job's end is to be told to the webhook, None where it need not be. `begun_at` is when
+    its process last began, `work` the bytes that it goes through (file x passes), `start` the fine-tuned model that it
+    trains further, `report` the digest of its report.
     """
 
     __tablename__ = "jobs"

@@ -120,10 +120,19 @@ class Keys:
         secret = "pg-" + secrets.token_urlsafe(32)
         with self._catalogue.session() as session:
             row = ApiKeyRow(
-                key_id="key_" + secrets.token_hex(8), name=name[:128], digest=digest(secret), hint=secret[:8] + "…", role=role,
-                organization=organization, project=project, requests_per_minute=requests_per_minute,
-                tokens_per_minute=tokens_per_minute, tokens_per_month=tokens_per_month, created=_now(), revoked=None,
-            )  # fmt: skip
+                key_id="key_" + secrets.token_hex(8),
+                name=name[:128],
+                digest=digest(secret),
+                hint=secret[:8] + "…",
+                role=role,
+                organization=organization,
+                project=project,
+                requests_per_minute=requests_per_minute,
+                tokens_per_minute=tokens_per_minute,
+                tokens_per_month=tokens_per_month,
+                created=_now(),
+                revoked=None,
+            )
             session.add(row)
             session.flush()
             return secret, _key(row)
@@ -167,7 +176,10 @@ class Keys:
             ).all()
             if len(rows) != 1:
                 found = "no valid key" if not rows else f"{len(rows)} keys"
-                raise UsageError(f"There are {found} called {reference!r}." if rows else f"There is {found} {reference!r}.", "`postgrad keys list` shows their ids.")  # fmt: skip
+                raise UsageError(
+                    f"There are {found} called {reference!r}." if rows else f"There is {found} {reference!r}.",
+                    "`postgrad keys list` shows their ids.",
+                )
             rows[0].revoked = _now()
             session.flush()
             return _key(rows[0])
@@ -222,7 +234,20 @@ class Audit:
         """The last entries, newest first."""
         with self._catalogue.session() as session:
             rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(count))
-            return [Deed(_utc(r.at), r.key_id, r.organization, r.project, r.address, r.action, r.object_id, r.status, r.request_id) for r in rows]  # fmt: skip
+            return [
+                Deed(
+                    _utc(r.at),
+                    r.key_id,
+                    r.organization,
+                    r.project,
+                    r.address,
+                    r.action,
+                    r.object_id,
+                    r.status,
+                    r.request_id,
+                )
+                for r in rows
+            ]
 
 
 def digest(secret: str) -> str:
@@ -247,6 +272,15 @@ def _utc(moment: datetime.datetime) -> datetime.datetime:
 def _key(row: ApiKeyRow) -> ApiKey:
     role: Role = "admin" if row.role == "admin" else "user" if row.role == "user" else "read-only"
     return ApiKey(
-        row.key_id, row.name, row.hint, role, row.organization, row.project, row.requests_per_minute, row.tokens_per_minute,
-        _utc(row.created), row.revoked and _utc(row.revoked), row.tokens_per_month,
-    )  # fmt: skip
+        row.key_id,
+        row.name,
+        row.hint,
+        role,
+        row.organization,
+        row.project,
+        row.requests_per_minute,
+        row.tokens_per_minute,
+        _utc(row.created),
+        row.revoked and _utc(row.revoked),
+        row.tokens_per_month,
+    )

@@ -81,7 +81,8 @@ class Permissions:
         self._catalogue = catalogue
 
     def of(self, project: str | None, organization: str | None, model: str | None = None) -> set[str]:
-        """Names of the models that an organisation's project has leave to use; asks for one model alone if it is named."""
+        """Names of the models that an organisation's project has leave to use; asks for one model alone if it is
+        named."""
         if project is None:
             return set()
         query = select(PermissionRow.checkpoint).where(PermissionRow.project_id == project)

@@ -1,5 +1,5 @@
-"""The parts of the report that say what to do next, and the evidence for it: the learning curve, the kinds of requests that go
-wrong, what disturbed requests cost, the steps."""
+"""The parts of the report that say what to do next, and the evidence for it: the learning curve, the kinds of requests
+that go wrong, what disturbed requests cost, the steps."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ForecastPart(_Part):
 class CurvePart(_Part):
     """The score over the number of training examples: `points` are (training examples, score) on the same test part.
 
-    `forecast` is for twice the examples, `further` beyond that, `gain` the interval of what the first brings over what was
-    reached. Without points `sentence` says why there is no curve, and how to make it.
+    `forecast` is for twice the examples, `further` beyond that, `gain` the interval of what the first brings over what
+    was reached. Without points `sentence` says why there is no curve, and how to make it.
     """
 
     points: list[tuple[int, float]] = []
@@ -35,9 +35,10 @@ class CurvePart(_Part):
 class KindPart(_Part):
     """A kind of request, found by meaning and named by its telling words.
 
-    `wrong` is the sum of what the arm's test answers lack to a full score, `rest` its score on all other kinds, `share` of
-    the test and `production` of the requests there; `gain` what the whole score gains if this kind becomes as good as the
-    rest; `p_worse` is corrected over all kinds looked at; `missing` training examples would make it as common as it should be.
+    `wrong` is the sum of what the arm's test answers lack to a full score, `rest` its score on all other kinds, `share`
+    of the test and `production` of the requests there; `gain` what the whole score gains if this kind becomes as good
+    as the rest; `p_worse` is corrected over all kinds looked at; `missing` training examples would make it as common as
+    it should be.
     """
 
     words: str
@@ -66,7 +67,8 @@ class KindsPart(_Part):
 class DisturbancePart(_Part):
     """The same test examples asked undisturbed and disturbed: `difference` is disturbed minus undisturbed.
 
-    `changed` is the share of answers that became others; `p_adjusted` is after Holm's correction over all kinds and arms.
+    `changed` is the share of answers that became others; `p_adjusted` is after Holm's correction over all kinds and
+    arms.
     """
 
     arm: str

@@ -1,7 +1,7 @@
 """What `postgrad compare` found, as `compare.json` keeps it: B against A, paired by example.
 
-Every difference is B minus A. The schema is published (`postgrad report-schema compare`); `schema_version` grows by one when
-a field changes its meaning or goes; new optional fields do not count as change.
+Every difference is B minus A. The schema is published (`postgrad report-schema compare`); `schema_version` grows by one
+when a field changes its meaning or goes; new optional fields do not count as change.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class ChangedPart(_Part):
 class CompareReport(_Part):
     """B against A.
 
-    `verdict`: `better` or `worse` (the interval leaves 0 out), `alike` (within the margin both ways), `no_worse` (a loss of
-    the margin is excluded), else `cannot_tell`. `passed` is what the gate says.
+    `verdict`: `better` or `worse` (the interval leaves 0 out), `alike` (within the margin both ways), `no_worse` (a
+    loss of the margin is excluded), else `cannot_tell`. `passed` is what the gate says.
     """
 
     schema_version: int = COMPARE_VERSION

@@ -16,13 +16,14 @@ _FIGURES = frozenset({"retrieval"})
 
 
 def without_texts(report: Report) -> Report:
-    """The report without samples, evidence, instruction, and tables whose rows are named by labels or words of the data;
-    what sentences quote becomes “…”."""
+    """The report without samples, evidence, instruction, and tables whose rows are named by labels or words of the
+    data; what sentences quote becomes “…”."""
     data, constant = report.data, report.constant
     told = {
-        "findings": [_finding(f) for f in data.findings], "notes": [unquoted(note) for note in data.notes],
+        "findings": [_finding(f) for f in data.findings],
+        "notes": [unquoted(note) for note in data.notes],
         "explanation": unquoted(data.explanation),
-    }  # fmt: skip
+    }
     quiet = constant and constant.model_copy(update={"answer": LEFT_OUT, "sentence": unquoted(constant.sentence)})
     return report.model_copy(
         update={

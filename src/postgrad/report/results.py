@@ -1,7 +1,7 @@
 """`results.jsonl`: every test example with every arm's answer, one line each, beside `report.json`.
 
-Written and read a line at a time, so that a long test never stands in memory as text. `schema_version` grows by one when a
-field changes its meaning or goes; new optional fields do not count as change. The schema is published: `postgrad
+Written and read a line at a time, so that a long test never stands in memory as text. `schema_version` grows by one
+when a field changes its meaning or goes; new optional fields do not count as change. The schema is published: `postgrad
 report-schema results`.
 """
 
@@ -31,8 +31,9 @@ class _Part(BaseModel):
 class ArmAnswer(_Part):
     """What one arm answered to one example.
 
-    `score` is the primary metric, from 0 to 1. `confidence` is the geometric mean probability of the answer's tokens, None
-    where it is not known (remote models). `finish` is `stop` or `length` (cut at the limit), None where it is not known.
+    `score` is the primary metric, from 0 to 1. `confidence` is the geometric mean probability of the answer's tokens,
+    None where it is not known (remote models). `finish` is `stop` or `length` (cut at the limit), None where it is not
+    known.
     """
 
     answer: str
@@ -44,9 +45,10 @@ class ArmAnswer(_Part):
 class ResultLine(_Part):
     """One test example.
 
-    `hash` is the SHA-256 of the example's content without system messages, by which two files are paired. `prompt` are the example's own messages
-    before the answer, as OpenAI's chat format spells them; `reference` is the right answer, `reference_calls` the tool calls
-    that it makes. `trained_on` names the models that had this example, or nearly this one, in their training data.
+    `hash` is the SHA-256 of the example's content without system messages, by which two files are paired. `prompt` are
+    the example's own messages before the answer, as OpenAI's chat format spells them; `reference` is the right answer,
+    `reference_calls` the tool calls that it makes. `trained_on` names the models that had this example, or nearly this
+    one, in their training data.
     """
 
     schema_version: int = RESULTS_VERSION
@@ -106,7 +108,8 @@ def read_results(place: Path) -> Iterator[ResultLine]:
     except FileNotFoundError as error:
         raise DataError(
             f"{str(path)!r} does not exist: the answers to each test example are needed.",
-            "Reports of an older version have none. Run the same command again; its measurements are kept, so that is quick.",
+            "Reports of an older version have none. Run the same command again; its measurements are kept, so that is"
+            " quick.",
         ) from error
     with stream:
         for number, text in enumerate(stream, 1):

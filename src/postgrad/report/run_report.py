@@ -1,7 +1,7 @@
 """The report: everything measured in one run, as `report.json` keeps it. The page beside it shows the same and no more.
 
-The schema is published with the package (`Report.model_json_schema()`, `postgrad report-schema`); `schema_version` grows
-by one when a field changes its meaning or goes; new optional fields do not count as change.
+The schema is published with the package (`Report.model_json_schema()`, `postgrad report-schema`); `schema_version`
+grows by one when a field changes its meaning or goes; new optional fields do not count as change.
 """
 
 from __future__ import annotations
@@ -59,10 +59,11 @@ class DataPart(_Part):
 
 
 class ArmPart(_Part):
-    """One way to do the task, measured on the test part; on `stopped_after` examples of it where it could not win any more.
+    """One way to do the task, measured on the test part; on `stopped_after` examples of it where it could not win any
+    more.
 
-    `trained` says whether a trained model answers. `metrics` holds every metric's mean and figures, `details` its tables: by metric, `classes`, `confusion`, `fields`,
-    `faults`, `broken` or `agreement`.
+    `trained` says whether a trained model answers. `metrics` holds every metric's mean and figures, `details` its
+    tables: by metric, `classes`, `confusion`, `fields`, `faults`, `broken` or `agreement`.
     """
 
     name: str
@@ -82,7 +83,8 @@ class ArmPart(_Part):
 
 
 class ResolutionPart(_Part):
-    """What `test` examples resolve: the smallest difference seen four times in five, and how many would resolve `worth`.
+    """What `test` examples resolve: the smallest difference seen four times in five, and how many would resolve
+    `worth`.
 
     `spread` is the standard deviation of the paired differences that both rest on, assumed unless `measured`.
     """
@@ -97,8 +99,8 @@ class ResolutionPart(_Part):
 
 
 class ConstantPart(_Part):
-    """What always giving the commonest answer of the training part scores on the test part, and the arms that do no better
-    (`unbeaten`) or better by no more than chance allows (`unclear`)."""
+    """What always giving the commonest answer of the training part scores on the test part, and the arms that do no
+    better (`unbeaten`) or better by no more than chance allows (`unclear`)."""
 
     answer: str
     score: float
@@ -109,14 +111,16 @@ class ConstantPart(_Part):
 
 
 class LeftOutPart(_Part):
-    """An arm that was wanted and could not be measured on every test example, and why; the same command completes it."""
+    """An arm that was wanted and could not be measured on every test example, and why; the same command completes
+    it."""
 
     name: str
     reason: str
 
 
 class ComparisonPart(_Part):
-    """`arm` minus `against`, paired over the `n` test examples that both answered; `p_adjusted` is after Holm's correction."""
+    """`arm` minus `against`, paired over the `n` test examples that both answered; `p_adjusted` is after Holm's
+    correction."""
 
     arm: str
     against: str
@@ -138,8 +142,8 @@ class ChangedPart(_Part):
 class BenchmarkPart(_Part):
     """One general benchmark before and after, paired by item.
 
-    `p_lost` is the one-sided p-value against "no more than the margin was lost", after Holm's correction over all benchmarks.
-    `guessed` where the base is not seen to do better than chance, and has nothing to lose.
+    `p_lost` is the one-sided p-value against "no more than the margin was lost", after Holm's correction over all
+    benchmarks. `guessed` where the base is not seen to do better than chance, and has nothing to lose.
     """
 
     name: str
@@ -166,8 +170,8 @@ class ForgettingPart(_Part):
 
 
 class SlicePart(_Part):
-    """A part of the test set seen apart: the score of the arm looked at, of the best alternative, and of the same arm on
-    all the rest; `p_worse` is corrected over all parts."""
+    """A part of the test set seen apart: the score of the arm looked at, of the best alternative, and of the same arm
+    on all the rest; `p_worse` is corrected over all parts."""
 
     slice: str
     n: int
@@ -181,9 +185,9 @@ class SlicePart(_Part):
 class AutomationPart(_Part):
     """Which share of requests the arm can answer without a person.
 
-    `threshold` on the answer's confidence was chosen on `calibration` validation examples so that the accuracy above it is at
-    least `target_accuracy`, except with probability `failure`; None where none could be (`needed` examples are the least).
-    `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part.
+    `threshold` on the answer's confidence was chosen on `calibration` validation examples so that the accuracy above it
+    is at least `target_accuracy`, except with probability `failure`; None where none could be (`needed` examples are
+    the least). `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part.
     """
 
     arm: str
@@ -232,7 +236,8 @@ class TrainingPart(_Part):
 
     @property
     def cut_short(self) -> str:
-        """What is to be said of a training that had not the time to end what it was still learning; empty for others."""
+        """What is to be said of a training that had not the time to end what it was still learning; empty for
+        others."""
         total = self.settings.get("total_steps", self.steps)
         full = self.settings.get("full_steps", total)
         if total >= full or not self.still_falling:
@@ -250,7 +255,8 @@ class SamplePart(_Part):
 
 
 class BreakEvenPart(_Part):
-    """After so many queries, and days, the investment is earned back against an arm; None: never, or no traffic known."""
+    """After so many queries, and days, the investment is earned back against an arm; None: never, or no traffic
+    known."""
 
     against: str
     saving_per_1000: float
@@ -276,7 +282,8 @@ class CostPart(_Part):
 class VerdictPart(_Part):
     """The recommendation is an arm's name or `cannot_tell`; `before_training` where the run stopped there.
 
-    `examples_needed` test examples in all would settle it; `next_steps` stand in the order of what they are expected to bring.
+    `examples_needed` test examples in all would settle it; `next_steps` stand in the order of what they are expected to
+    bring.
     """
 
     recommendation: str
@@ -316,8 +323,8 @@ class BasePart(_Part):
 
 
 class Report(_Part):
-    """Everything measured in one run; `recipe` holds the settings that it was made with, `bases` the bases that were held against each
-    other."""
+    """Everything measured in one run; `recipe` holds the settings that it was made with, `bases` the bases that were
+    held against each other."""
 
     schema_version: int = SCHEMA_VERSION
     name: str
@@ -364,8 +371,8 @@ class LookPart(_Part):
 class CheckReport(_Part):
     """What `postgrad check` found, as `check.json` keeps it.
 
-    `taken_out` counts the records that safe repairs remove, `changed` those that they mend, by check; `repairable` counts
-    what `--repair NAME` would change besides.
+    `taken_out` counts the records that safe repairs remove, `changed` those that they mend, by check; `repairable`
+    counts what `--repair NAME` would change besides.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -23,9 +23,10 @@ from postgrad.errors import UsageError
 from postgrad.sandbox.seccomp import one_process_filter
 
 _BEGINNING = """import resource as _r
-for _what, _most in ((_r.RLIMIT_AS, {memory}), (_r.RLIMIT_CPU, {cpu}), (_r.RLIMIT_FSIZE, {output}), (_r.RLIMIT_CORE, 0)):
+_limits = (_r.RLIMIT_AS, {memory}), (_r.RLIMIT_CPU, {cpu}), (_r.RLIMIT_FSIZE, {output}), (_r.RLIMIT_CORE, 0)
+for _what, _most in _limits:
     _r.setrlimit(_what, (_most, _most))
-del _r, _what, _most
+del _r, _limits, _what, _most
 """
 _SCRATCH, _SCRATCH_BYTES = "/tmp", 64 << 20  # noqa: S108 - inside the sandbox
 _MEND = (
@@ -87,11 +88,34 @@ class Sandbox:
 
     def _container(self, box: str, limits: Limits) -> list[str]:
         return [
-            self.engine, "run", "--rm", "-i", "--name", box, "--network", "none", "--read-only", "--cap-drop", "ALL",
-            "--security-opt", "no-new-privileges", "--user", "65534:65534", "--pids-limit", "16",
-            "--memory", str(2 * limits.memory_bytes), "--tmpfs", f"{_SCRATCH}:size={_SCRATCH_BYTES}", "--workdir", _SCRATCH,
-            self.image, "python3", "-I", "-S",
-        ]  # fmt: skip
+            self.engine,
+            "run",
+            "--rm",
+            "-i",
+            "--name",
+            box,
+            "--network",
+            "none",
+            "--read-only",
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+            "--user",
+            "65534:65534",
+            "--pids-limit",
+            "16",
+            "--memory",
+            str(2 * limits.memory_bytes),
+            "--tmpfs",
+            f"{_SCRATCH}:size={_SCRATCH_BYTES}",
+            "--workdir",
+            _SCRATCH,
+            self.image,
+            "python3",
+            "-I",
+            "-S",
+        ]
 
 
 def find_sandbox() -> Sandbox:

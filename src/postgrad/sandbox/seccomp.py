@@ -1,6 +1,7 @@
 """The kernel rule (seccomp BPF) that lets a program in the sandbox start threads but no further process.
 
-A limit on processes would not bind where postgrad runs as root, and without one a program could take its memory many times.
+A limit on processes would not bind where postgrad runs as root, and without one a program could take its memory many
+times.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _OTHER_ABI = 0x40000000
 
 
 def one_process_filter() -> bytes:
-    """The compiled rule for this processor; empty where it is not known (then only memory for each process is limited)."""
+    """The compiled rule for this processor; empty where it is not known (then only memory for each process is
+    limited)."""
     known = _ARCHITECTURES.get(platform.machine())
     if known is None:
         return b""

@@ -1,4 +1,5 @@
-"""The jobs' side of the server, put together: routes, the store, and the supervisor that lives as long as the server."""
+"""The jobs' side of the server, put together: routes, the store, and the supervisor that lives as long as the
+server."""
 
 from __future__ import annotations
 

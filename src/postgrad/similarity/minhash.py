@@ -1,7 +1,8 @@
 """Short sequences of a text as numbers, and which texts share many of them: the machinery behind `similarity`.
 
-Nothing here keeps a Python object for each sequence: they are hashed in chunks into numpy, MinHash signatures (Broder 1997;
-computed by rensa) are four bytes a value, and buckets are runs of a sorted array. A million short texts take about 300 MB.
+Nothing here keeps a Python object for each sequence: they are hashed in chunks into numpy, MinHash signatures (Broder
+1997; computed by rensa) are four bytes a value, and buckets are runs of a sorted array. A million short texts take
+about 300 MB.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _CHUNK = 16_384
 _LETTERS = 5
 _WORDS = 3
 _SLACK = 0.2
-"""Signatures of 64 values estimate similarity to within 0.06 (one standard deviation); what is this far below is dropped."""
+"""Signatures of 64 values estimate similarity to within 0.06 (one standard deviation); what is this far below is
+dropped."""
 
 _WORD = re.compile(r"\w+")
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
@@ -43,7 +45,8 @@ def letter_shingles(key: str) -> frozenset[str]:
 
 
 def hashed_letters(keys: Sequence[str]) -> Hashed:
-    """`letter_shingles` of many texts as uint64 numbers in one row, and where each text begins in it (one more at the end)."""
+    """`letter_shingles` of many texts as uint64 numbers in one row, and where each text begins in it (one more at the
+    end)."""
     plain = [" ".join(_WORD.findall(key)) or key for key in keys]
     gap = "\0" * (_LETTERS - 1)
     codes = np.frombuffer((gap.join(plain) + gap).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)

@@ -1,16 +1,16 @@
 """Which texts are the same or nearly the same: asked by the checks (repeats), and by the split (no leak into test).
 
 It stands beside the words because two stages need it and stages do not import each other. Candidates come from MinHash
-signatures cut into bands (near linear in the number of texts, see `shingles`); every candidate pair is then verified by its
-exact Jaccard similarity, so the figure beside a pair is true, not estimated.
+signatures cut into bands (near linear in the number of texts, see `shingles`); every candidate pair is then verified by
+its exact Jaccard similarity, so the figure beside a pair is true, not estimated.
 
-Long texts are compared by their three-word sequences (fewer, so faster), short ones by their five-letter sequences, because
-a changed word destroys three of the few three-word sequences that a short text has. Texts in between are compared both
-ways.
+Long texts are compared by their three-word sequences (fewer, so faster), short ones by their five-letter sequences,
+because a changed word destroys three of the few three-word sequences that a short text has. Texts in between are
+compared both ways.
 
-Texts alike in everything but a number or a name ("What is 3+4?", "What is 3+5?") are similar here, and the split keeps them
-together, which is the safe choice: whoever has learned one of them has an unfair start at the other. They are no repeats,
-though, and the checks leave them out: `postgrad.similarity.templates` tells the two apart.
+Texts alike in everything but a number or a name ("What is 3+4?", "What is 3+5?") are similar here, and the split keeps
+them together, which is the safe choice: whoever has learned one of them has an unfair start at the other. They are no
+repeats, though, and the checks leave them out: `postgrad.similarity.templates` tells the two apart.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from postgrad.similarity.minhash import (
 )
 
 DEFAULT_THRESHOLD = 0.7
-"""One word changed in thirty leaves about 0.85, three in thirty about 0.65; different texts on one matter stay below 0.3."""
+"""One word changed in thirty leaves about 0.85, three in thirty about 0.65; different texts on one matter stay below
+0.3."""
 
 _SHORT_BELOW_WORDS = 60
 _LONG_FROM_WORDS = 45

@@ -1,8 +1,8 @@
 """Which similar texts are one template filled in differently, and so no repeats: "What is 3+4?" and "What is 3+5?".
 
-Three signs, each seen in the words that two similar texts do not share: a number differs; a name (a capitalised word inside a
-sentence, or a quoted one) is replaced by another one; or the same frame occurs with three fillings or more. A changed letter,
-case or punctuation is no such sign.
+Three signs, each seen in the words that two similar texts do not share: a number differs; a name (a capitalised word
+inside a sentence, or a quoted one) is replaced by another one; or the same frame occurs with three fillings or more. A
+changed letter, case or punctuation is no such sign.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a model was trained on, so that a test can be told from it later: hashes and MinHash signatures, never the texts.
+"""What a model was trained on, so that a test can be told from it later: hashes and MinHash signatures, never the
+texts.
 
 A trace is kept beside each registered model. Equal requests are found by hash, nearly equal ones by the share of equal
 values in their signatures, which estimates the similarity of their five-letter sequences to within 0.06.

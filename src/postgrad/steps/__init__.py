@@ -1,1 +1,2 @@
-"""Steps: the paragraphs that workflows are made of; each binds one stage's functions to the settings and the store. A step may import every stage; no stage imports a step."""
+"""Steps: the paragraphs that workflows are made of; each binds one stage's functions to the settings and the store. A
+step may import every stage; no stage imports a step."""

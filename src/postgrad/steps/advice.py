@@ -1,5 +1,5 @@
-"""What goes into the report besides the verdict's own evidence: the curve, the kinds that go wrong, the disturbances, what to
-do next."""
+"""What goes into the report besides the verdict's own evidence: the curve, the kinds that go wrong, the disturbances,
+what to do next."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Measuring the untrained arms where time is short: in batches, and an arm that cannot win any more is stopped.
 
-The rule is `evaluation.sequential`; here arms are asked. Answers are kept as ever, so that an interrupted race goes on and
-an arm that stays in is never asked the same twice.
+The rule is `evaluation.sequential`; here arms are asked. Answers are kept as ever, so that an interrupted race goes on
+and an arm that stays in is never asked the same twice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def race(job: Job, data: Data, arms: Sequence[Arm], measure: Measure) -> Working
     order, running = shuffled(size, job.recipe.seed), list(arms)
     stopped: dict[str, ArmResult] = {}
     spent: dict[str, float] = {}
-    yield Said(f"Arms answer {', '.join(map(str, looks(size)))} and then all {size} examples; one that cannot win any more is stopped.")  # fmt: skip
+    yield Said(
+        f"Arms answer {', '.join(map(str, looks(size)))} and then all {size} examples; one that cannot win any more is"
+        " stopped."
+    )
     for look in looks(size):
         places = tuple(sorted(order[:look]))
         part = replace(data, test=tuple(data.test[i] for i in places))

@@ -67,7 +67,10 @@ def _shot_count(model: LanguageModel, data: Data, usual: float) -> int:
 
 
 def _no_room(job: Job, model: LanguageModel, names: Sequence[str]) -> Working[None]:
-    reason = f"the context of {model.name} ({model.base.context} tokens) has no room for a worked example beside the longest requests"
+    reason = (
+        f"the context of {model.name} ({model.base.context} tokens) has no room for a worked example beside the longest"
+        " requests"
+    )
     for name in names:
         job.left_out.append(LeftOutPart(name=name, reason=reason))
     yield Said(f"Left out: {', '.join(names)}: {reason}.", warning=True)
@@ -97,7 +100,8 @@ def measure_arms(
     decoding = Decoding(room)
     if longer and adapter is None:
         yield Said(
-            f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be cut in every arm alike.",
+            f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be"
+            " cut in every arm alike.",
             warning=True,
         )
     asked = [[arm.ask(r) for r in data.test] for arm in arms]
@@ -112,8 +116,18 @@ def measure_arms(
         yield Said(f"Arm {arm.name}: {arm.note}")
         start = time.monotonic()
         result = yield from measure(
-            model, arm, prompts, data.test, data.choice, decoding, answers, job.price, data.groups, job.stopped, messages
-        )  # fmt: skip
+            model,
+            arm,
+            prompts,
+            data.test,
+            data.choice,
+            decoding,
+            answers,
+            job.price,
+            data.groups,
+            job.stopped,
+            messages,
+        )
         job.seconds[f"arm {arm.name}"] = time.monotonic() - start
         if arm.quality is not None:
             found = arm.quality(data.test, result.scores)
@@ -121,7 +135,8 @@ def measure_arms(
             yield Said(f"{arm.name}: {found['sentence']}.")
         score = result.score
         yield Said(
-            f"{arm.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
+            f"{arm.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to"
+            f" {100 * score.high:.1f})"
         )
         out.append(result)
     return out
@@ -162,6 +177,7 @@ def shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[tup
         kept = {"best": best, "values": values}
         job.store.put("few_shot", key, {"sets": len(sets)}, kept)
     yield Said(
-        f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation answers."
+        f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation"
+        " answers."
     )
     return sets[kept["best"]], sets

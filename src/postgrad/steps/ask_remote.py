@@ -1,4 +1,5 @@
-"""A remote model on the test part: asked over the network with the same messages and tools, judged by the same metric."""
+"""A remote model on the test part: asked over the network with the same messages and tools, judged by the same
+metric."""
 
 from __future__ import annotations
 
@@ -28,9 +29,15 @@ class IncompleteError(Exception):
 
 
 def measure_remote(
-    arm: Arm, ask: Ask, test: Sequence[Record], choice: Choice, groups: Sequence[Any] | None, asking: Asking, price: Price | None,
+    arm: Arm,
+    ask: Ask,
+    test: Sequence[Record],
+    choice: Choice,
+    groups: Sequence[Any] | None,
+    asking: Asking,
+    price: Price | None,
     budget: str,
-) -> Working[ArmResult]:  # fmt: skip
+) -> Working[ArmResult]:
     """A remote model on the whole test part.
 
     Args:
@@ -67,12 +74,13 @@ def _remark(name: str, answers: Sequence[RemoteAnswer], room: int) -> str:
     refused = [a for a in answers if a.finish == "refused"]
     if cut > len(answers) // 4:
         parts.append(
-            f"{cut} of {len(answers)} answers of {name} were cut at {room} tokens: a model that thinks before it answers "
-            "needs more (evaluation.remote_max_tokens)."
+            f"{cut} of {len(answers)} answers of {name} were cut at {room} tokens: a model that thinks before it"
+            " answers needs more (evaluation.remote_max_tokens)."
         )
     if refused:
         parts.append(
-            f"{name} refused {len(refused)} of {len(answers)} requests, which count as wrong; for example: {refused[0].note}"
+            f"{name} refused {len(refused)} of {len(answers)} requests, which count as wrong; for example:"
+            f" {refused[0].note}"
         )
     return " ".join(parts)
 

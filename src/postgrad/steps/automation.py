@@ -22,8 +22,8 @@ def automation(
     """The automation rate of the best of `arms`, which the model must answer as it stands; None without confidences.
 
     Confidence is the geometric mean probability of an answer's tokens. The threshold is chosen on the validation part,
-    which early stopping has seen too: with one checkpoint chosen among a handful that optimism is small, and the accuracy
-    on the untouched test part stands beside the promise.
+    which early stopping has seen too: with one checkpoint chosen among a handful that optimism is small, and the
+    accuracy on the untouched test part stands beside the promise.
     """
     names = {arm.name: arm for arm in arms}
     best = max((r for r in results if r.name in names and not r.stopped), key=lambda r: r.score.value, default=None)
@@ -38,7 +38,15 @@ def automation(
     sentence = automation_sentence(found, coverage.value, (coverage.low, coverage.high), accuracy)
     yield Said(sentence)
     return AutomationPart(
-        arm=best.name, target_accuracy=found.target, failure=found.failure, threshold=found.value, coverage=coverage.value,
-        coverage_interval=(coverage.low, coverage.high), accuracy=accuracy, calibration=found.examples, needed=found.needed,
-        curve=[(p.coverage, p.accuracy) for p in curve(best.confidences, best.scores)], sentence=sentence,
-    )  # fmt: skip
+        arm=best.name,
+        target_accuracy=found.target,
+        failure=found.failure,
+        threshold=found.value,
+        coverage=coverage.value,
+        coverage_interval=(coverage.low, coverage.high),
+        accuracy=accuracy,
+        calibration=found.examples,
+        needed=found.needed,
+        curve=[(p.coverage, p.accuracy) for p in curve(best.confidences, best.scores)],
+        sentence=sentence,
+    )

@@ -45,7 +45,8 @@ class BaseRun:
 
 
 def common_results(runs: Sequence[BaseRun]) -> tuple[list[ArmResult], str]:
-    """Every arm of every base on the examples that all of them answered, and what is to be said where those are not all."""
+    """Every arm of every base on the examples that all of them answered, and what is to be said where those are not
+    all."""
     hashes = [h for h in runs[0].lines if all(h in run.lines for run in runs)]
     out: list[ArmResult] = []
     for run in runs:
@@ -80,8 +81,13 @@ def merged_lines(runs: Sequence[BaseRun]) -> Iterator[ResultLine]:
 
 
 def bases_report(
-    recipe: Recipe, runs: Sequence[BaseRun], results: Sequence[ArmResult], untrained: Mapping[str, str], note: str, seconds: float
-) -> Report:  # fmt: skip
+    recipe: Recipe,
+    runs: Sequence[BaseRun],
+    results: Sequence[ArmResult],
+    untrained: Mapping[str, str],
+    note: str,
+    seconds: float,
+) -> Report:
     """Everything over all bases.
 
     Args:
@@ -109,7 +115,12 @@ def bases_report(
     return first.report.model_copy(
         update={
             "name": recipe.name or first.report.name.removesuffix(f"-{first.label}"),
-            "arms": [_part(run, arm, by_name) for run in runs for arm in run.report.arms if f"{arm.name} @ {run.label}" in by_name],
+            "arms": [
+                _part(run, arm, by_name)
+                for run in runs
+                for arm in run.report.arms
+                if f"{arm.name} @ {run.label}" in by_name
+            ],
             "comparisons": [comparison_part(c) for c in (*finals, *others)],
             "forgetting": _forgetting(runs, first),
             "edge_cases": [],
@@ -117,21 +128,31 @@ def bases_report(
             "samples": _samples(runs, list(own.values())),
             "cost": _cost(runs, results, first),
             "verdict": VerdictPart(recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=reasons),
-            "seconds": {**{run.label: run.report.seconds.get("this command", 0.0) for run in runs}, "this command": round(seconds, 1)},
+            "seconds": {
+                **{run.label: run.report.seconds.get("this command", 0.0) for run in runs},
+                "this command": round(seconds, 1),
+            },
             "recipe": recipe.model_dump(mode="json"),
             "bases": [_base_part(run, results, untrained.get(run.label, "")) for run in runs],
         }
-    )  # fmt: skip
+    )
 
 
 def _result(
     run: BaseRun, arm: ArmPart, scores: Sequence[float], answers: Sequence[str], groups: Sequence[str | None] | None
 ) -> ArmResult:
     return ArmResult(
-        name=f"{arm.name} @ {run.label}", scores=tuple(scores), answers=tuple(answers), metrics=arm.metrics, prompt_tokens_mean=arm.prompt_tokens_mean,
-        completion_tokens_mean=arm.completion_tokens_mean, latency_ms_p50=arm.latency_ms_p50, cost_per_1000=arm.cost_per_1000,
-        score=score_interval(scores, groups), requires_training=_trained(arm.name),
-    )  # fmt: skip
+        name=f"{arm.name} @ {run.label}",
+        scores=tuple(scores),
+        answers=tuple(answers),
+        metrics=arm.metrics,
+        prompt_tokens_mean=arm.prompt_tokens_mean,
+        completion_tokens_mean=arm.completion_tokens_mean,
+        latency_ms_p50=arm.latency_ms_p50,
+        cost_per_1000=arm.cost_per_1000,
+        score=score_interval(scores, groups),
+        requires_training=_trained(arm.name),
+    )
 
 
 def _groups(runs: Sequence[BaseRun]) -> list[str | None] | None:
@@ -177,11 +198,13 @@ def _samples(runs: Sequence[BaseRun], own: Sequence[ArmResult]) -> list[SamplePa
     picked = sorted(range(len(hashes)), key=lambda i: -spread[i])[:SAMPLES]
     return [
         SamplePart(
-            prompt=runs[0].lines[hashes[i]].prompt_text, reference=runs[0].lines[hashes[i]].reference,
-            answers={r.name: r.answers[i] for r in own}, scores={r.name: r.scores[i] for r in own},
+            prompt=runs[0].lines[hashes[i]].prompt_text,
+            reference=runs[0].lines[hashes[i]].reference,
+            answers={r.name: r.answers[i] for r in own},
+            scores={r.name: r.scores[i] for r in own},
         )
         for i in picked
-    ]  # fmt: skip
+    ]
 
 
 def _cost(runs: Sequence[BaseRun], results: Sequence[ArmResult], first: BaseRun) -> CostPart:
@@ -205,14 +228,21 @@ def _base_part(run: BaseRun, results: Sequence[ArmResult], note: str) -> BasePar
     best = max(untrained, key=lambda a: a.score) if untrained else None
     tuned = [a for a in report.arms if _trained(a.name)]
     return BasePart(
-        name=run.label, base=run.base, folder=run.label, recommendation=report.verdict.recommendation,
-        untrained_arm=best.name if best else None, untrained_score=best.score if best else None,
-        tuned_score=max(a.score for a in tuned) if tuned else None, parameters=report.machine.get("parameters"),
-        training_seconds=report.training.seconds if report.training else None, training_cost=report.cost.training if report.training else None,
+        name=run.label,
+        base=run.base,
+        folder=run.label,
+        recommendation=report.verdict.recommendation,
+        untrained_arm=best.name if best else None,
+        untrained_score=best.score if best else None,
+        tuned_score=max(a.score for a in tuned) if tuned else None,
+        parameters=report.machine.get("parameters"),
+        training_seconds=report.training.seconds if report.training else None,
+        training_cost=report.cost.training if report.training else None,
         peak_memory_bytes=report.training.peak_memory_bytes if report.training else None,
         cost_per_1000=next((a.cost_per_1000 for a in report.arms if a.name == run.recommended), None),
-        lost=[b.name for b in report.forgetting.benchmarks if b.verdict == "lost"] if report.forgetting else [], note=note,
-    )  # fmt: skip
+        lost=[b.name for b in report.forgetting.benchmarks if b.verdict == "lost"] if report.forgetting else [],
+        note=note,
+    )
 
 
 def _trained(arm: str) -> bool:

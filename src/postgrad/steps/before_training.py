@@ -1,5 +1,5 @@
-"""Between measuring and training: what the test set resolves now that arms are measured, whether training can be worth it at
-all, and what the commonest answer would have scored."""
+"""Between measuring and training: what the test set resolves now that arms are measured, whether training can be worth
+it at all, and what the commonest answer would have scored."""
 
 from __future__ import annotations
 
@@ -42,12 +42,17 @@ class Before:
             return None
         found = constant_baseline(data.choice, answer, data.test, results, data.groups)
         return ConstantPart(
-            answer=found.answer, score=found.score.value, interval=(found.score.low, found.score.high),
-            unbeaten=list(found.unbeaten), unclear=list(found.unclear), sentence=found.sentence(data.choice.primary.title),
-        )  # fmt: skip
+            answer=found.answer,
+            score=found.score.value,
+            interval=(found.score.low, found.score.high),
+            unbeaten=list(found.unbeaten),
+            unclear=list(found.unclear),
+            sentence=found.sentence(data.choice.primary.title),
+        )
 
     def remarks(self, data: Data, results: Sequence[ArmResult]) -> list[str]:
-        """What belongs to the reasons of any verdict: arms that do not beat the commonest answer, arms that were stopped."""
+        """What belongs to the reasons of any verdict: arms that do not beat the commonest answer, arms that were
+        stopped."""
         out = [
             f"{r.name} was stopped after {len(r.places)} of {len(data.test)} test examples: it could not win any more."
             for r in results
@@ -95,12 +100,19 @@ def _prospects(
     # One-sided, and the best of several: the limit must hold for all of them together.
     low = lower_limit(best.scores, data.groups, ERROR / len(whole))
     return Prospects(
-        arms=whole, comparisons=compare_arms(whole, data.groups), perfect=perfect,
-        imagined=compare_arms([*whole, perfect], data.groups), best_low=low, resolvable=resolvable,
-        examples=len(data.train) + len(data.validation) + len(data.test), worth=known.worth,
-        examples_for_worth=known.examples_for_worth, earnings=_earnings(job, model, data, best, low),
-        needs_documents=needs_documents(data), metric=data.choice.primary.title,
-    )  # fmt: skip
+        arms=whole,
+        comparisons=compare_arms(whole, data.groups),
+        perfect=perfect,
+        imagined=compare_arms([*whole, perfect], data.groups),
+        best_low=low,
+        resolvable=resolvable,
+        examples=len(data.train) + len(data.validation) + len(data.test),
+        worth=known.worth,
+        examples_for_worth=known.examples_for_worth,
+        earnings=_earnings(job, model, data, best, low),
+        needs_documents=needs_documents(data),
+        metric=data.choice.primary.title,
+    )
 
 
 def _perfect(name: str, data: Data) -> ArmResult:
@@ -111,7 +123,8 @@ def _perfect(name: str, data: Data) -> ArmResult:
 
 
 def _earnings(job: Job, model: LanguageModel, data: Data, best: ArmResult, low: float) -> Earnings | None:
-    """The most that training could save a month, beside what it is estimated to cost; work already done is not counted."""
+    """The most that training could save a month, beside what it is estimated to cost; work already done is not
+    counted."""
     settings = job.recipe.decision
     if not settings.monthly_queries or not settings.wrong_answer_cost or best.cost_per_1000 is None:
         return None
@@ -128,8 +141,12 @@ def _training_seconds(job: Job, model: LanguageModel, data: Data) -> float:
     settings, facts = job.recipe.training, resources.files("postgrad").joinpath("facts/devices.toml").read_text("utf-8")
     examples = [model.renderer.render(r) for r in data.train if isinstance(r, Conversation)]
     flops = training_flops(
-        model.base.config, [len(e.ids) for e in examples], sum(e.supervised for e in examples), settings.method, settings.rank
-    )  # fmt: skip
+        model.base.config,
+        [len(e.ids) for e in examples],
+        sum(e.supervised for e in examples),
+        settings.method,
+        settings.rank,
+    )
     rate = model.device.gflops[model.device.dtype] * 1e9 * tomllib.loads(facts)["efficiency"]["training"]
     left = job.seconds_left()
     seconds = settings.epochs * flops / rate

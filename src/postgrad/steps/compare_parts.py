@@ -41,7 +41,8 @@ def judged_alike(left: Side, right: Side, metric: str | None) -> tuple[Side, Sid
     )
     if first != second:
         raise DataError(
-            f"{left.name} is judged by {first} and {right.name} by {second}: a difference between them would mean nothing.",
+            f"{left.name} is judged by {first} and {right.name} by {second}: a difference between them would mean"
+            " nothing.",
             f"Judge both sets of answers by one: --metric {first}",
         )
     return left, right, left.report.task.metric, False
@@ -71,15 +72,18 @@ def paired(left: Side, right: Side) -> Pair:
     hashes = tuple(h for h in left.lines if h in right.lines)
     if not hashes:
         raise DataError(
-            f"{left.name} ({len(left.lines)} examples) and {right.name} ({len(right.lines)} examples) have no example in common, "
-            f"so nothing can be paired (both are judged by {left.report.task.metric}).",
-            "Measure both on the same examples: `postgrad compare MODEL_A MODEL_B --data FILE`, or run both with the same --test FILE.",
+            f"{left.name} ({len(left.lines)} examples) and {right.name} ({len(right.lines)} examples) have no example"
+            f" in common, so nothing can be paired (both are judged by {left.report.task.metric}).",
+            "Measure both on the same examples: `postgrad compare MODEL_A MODEL_B --data FILE`, or run both with the"
+            " same --test FILE.",
         )
     groups = tuple(left.lines[h].group for h in hashes)
     return Pair(
-        hashes, tuple(left.answer(h).score for h in hashes), tuple(right.answer(h).score for h in hashes),
+        hashes,
+        tuple(left.answer(h).score for h in hashes),
+        tuple(right.answer(h).score for h in hashes),
         groups if any(g is not None for g in groups) else None,
-    )  # fmt: skip
+    )
 
 
 def side_part(side: Side, scores: Sequence[float], groups: Sequence[str | None] | None) -> SidePart:
@@ -87,10 +91,20 @@ def side_part(side: Side, scores: Sequence[float], groups: Sequence[str | None] 
     score, arm = score_interval(scores, groups), side.arm
     own = [side.answer(h).score for h in side.lines]
     return SidePart(
-        name=side.name, folder=str(side.folder), arm=arm.name, model=arm.model, score=score.value, interval=(score.low, score.high),
-        own_score=sum(own) / len(own), own_n=len(own), created=side.report.created, cost_per_1000=arm.cost_per_1000,
-        latency_ms_p50=arm.latency_ms_p50 or None, prompt_tokens_mean=arm.prompt_tokens_mean, completion_tokens_mean=arm.completion_tokens_mean,
-    )  # fmt: skip
+        name=side.name,
+        folder=str(side.folder),
+        arm=arm.name,
+        model=arm.model,
+        score=score.value,
+        interval=(score.low, score.high),
+        own_score=sum(own) / len(own),
+        own_n=len(own),
+        created=side.report.created,
+        cost_per_1000=arm.cost_per_1000,
+        latency_ms_p50=arm.latency_ms_p50 or None,
+        prompt_tokens_mean=arm.prompt_tokens_mean,
+        completion_tokens_mean=arm.completion_tokens_mean,
+    )
 
 
 def common_arms(left: Side, right: Side, pair: Pair) -> list[DifferencePart]:
@@ -98,9 +112,11 @@ def common_arms(left: Side, right: Side, pair: Pair) -> list[DifferencePart]:
     if left.folder == right.folder:
         return []
     names = [a.name for a in left.report.arms if a.name in {b.name for b in right.report.arms}]
-    everywhere = {n: list(range(len(pair.hashes))) for n in names if all(
-        n in left.lines[h].arms and n in right.lines[h].arms for h in pair.hashes
-    )}  # fmt: skip
+    everywhere = {
+        n: list(range(len(pair.hashes)))
+        for n in names
+        if all(n in left.lines[h].arms and n in right.lines[h].arms for h in pair.hashes)
+    }
     out: list[Comparison] = []
     for name in everywhere:
         scores = [[side.answer(h, name).score for h in pair.hashes] for side in (right, left)]
@@ -108,11 +124,17 @@ def common_arms(left: Side, right: Side, pair: Pair) -> list[DifferencePart]:
     corrected = _holm(out)
     return [
         DifferencePart(
-            name=c.arm, n=c.n, a=_mean(left, pair, c.arm), b=_mean(right, pair, c.arm), difference=c.difference, interval=(c.low, c.high),
-            p_value=c.p_value, p_adjusted=c.p_adjusted,
+            name=c.arm,
+            n=c.n,
+            a=_mean(left, pair, c.arm),
+            b=_mean(right, pair, c.arm),
+            difference=c.difference,
+            interval=(c.low, c.high),
+            p_value=c.p_value,
+            p_adjusted=c.p_adjusted,
         )
         for c in corrected
-    ]  # fmt: skip
+    ]
 
 
 def _holm(found: Sequence[Comparison]) -> list[Comparison]:
@@ -127,9 +149,15 @@ def difference_part(c: Comparison, pair: Pair, parts: dict[str, list[int]]) -> D
     """A part of the test set as the report keeps it."""
     places = parts[c.arm]
     return DifferencePart(
-        name=c.arm, n=c.n, a=sum(pair.a[i] for i in places) / c.n, b=sum(pair.b[i] for i in places) / c.n, difference=c.difference,
-        interval=(c.low, c.high), p_value=c.p_value, p_adjusted=c.p_adjusted,
-    )  # fmt: skip
+        name=c.arm,
+        n=c.n,
+        a=sum(pair.a[i] for i in places) / c.n,
+        b=sum(pair.b[i] for i in places) / c.n,
+        difference=c.difference,
+        interval=(c.low, c.high),
+        p_value=c.p_value,
+        p_adjusted=c.p_adjusted,
+    )
 
 
 def examples(left: Side, right: Side, pair: Pair, gains: Sequence[float], sign: int) -> list[ExamplePart]:
@@ -140,10 +168,17 @@ def examples(left: Side, right: Side, pair: Pair, gains: Sequence[float], sign: 
         line, x, y = left.lines[hash], left.answer(hash), right.answer(hash)
         out.append(
             ExamplePart(
-                hash=hash, file=line.file, line=line.line, prompt=line.prompt_text, reference=line.reference,
-                a_answer=x.answer, b_answer=y.answer, a_score=x.score, b_score=y.score,
+                hash=hash,
+                file=line.file,
+                line=line.line,
+                prompt=line.prompt_text,
+                reference=line.reference,
+                a_answer=x.answer,
+                b_answer=y.answer,
+                a_score=x.score,
+                b_score=y.score,
             )
-        )  # fmt: skip
+        )
     return out
 
 

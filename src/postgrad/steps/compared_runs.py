@@ -101,7 +101,12 @@ def origin_of(report: Report) -> Origin:
     return {
         "settings": settings,
         "data": {
-            "hash": data.hash, "read": data.read, "kept": data.kept, "train": data.train, "validation": data.validation, "test": data.test,
+            "hash": data.hash,
+            "read": data.read,
+            "kept": data.kept,
+            "train": data.train,
+            "validation": data.validation,
+            "test": data.test,
             "findings": {f.check: f.count for f in data.findings if f.severity != "info"},
         },
         "model": {
@@ -112,7 +117,7 @@ def origin_of(report: Report) -> Origin:
         },
         "program": {"postgrad": report.postgrad_version},
         "machine": {name: value for name, value in report.machine.items() if name != "gflops"},
-    }  # fmt: skip
+    }
 
 
 def changes_between(a: Origin, b: Origin) -> list[ChangedPart]:

@@ -60,11 +60,16 @@ def conclude(
     forgetting_part, forgetting_tests = general
     comparisons = compare_arms(results, data.groups)
     verdict = (before and before.stop) or decide(
-        results, comparisons, forgetting_tests, smallest_worth=job.recipe.decision.smallest_worth,
-        needs_documents=needs_documents(data), metric=data.choice.primary.title,
-        general_use=job.recipe.decision.general_use, unfinished=trained.part.cut_short if trained else "",
+        results,
+        comparisons,
+        forgetting_tests,
+        smallest_worth=job.recipe.decision.smallest_worth,
+        needs_documents=needs_documents(data),
+        metric=data.choice.primary.title,
+        general_use=job.recipe.decision.general_use,
+        unfinished=trained.part.cut_short if trained else "",
         strangers=strangers_score(data.choice, data.test),
-    )  # fmt: skip
+    )
     cost = _cost(job, results, trained)
     return Report(
         name=job.model_name(data.name),
@@ -113,15 +118,25 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
     """Puts the trained model into the catalogue, and its name and version into the report."""
     tuned = {a.name: a for a in report.arms}
     entry = Catalogue().add(
-        name=report.name, base=job.recipe.base, base_hash=model.base.hash, method=job.recipe.training.method, blob=trained.blob, template=model.renderer.fingerprint,
-        data_hash=data.hash, report=job.blobs.put_bytes(report.model_dump_json().encode()),
+        name=report.name,
+        base=job.recipe.base,
+        base_hash=model.base.hash,
+        method=job.recipe.training.method,
+        blob=trained.blob,
+        template=model.renderer.fingerprint,
+        data_hash=data.hash,
+        report=job.blobs.put_bytes(report.model_dump_json().encode()),
         details={
             "system_prompt": data.system_prompt if data.own_system else None,
-            "metric": report.task.metric, "score": tuned["fine_tuned"].score, "recommendation": report.verdict.recommendation,
-            "passages": PASSAGES if data.passages else 0, "dtype": model.device.dtype,
-            "automation": certified(report), "trace": keep_trace(job, [*data.train, *data.validation]),
+            "metric": report.task.metric,
+            "score": tuned["fine_tuned"].score,
+            "recommendation": report.verdict.recommendation,
+            "passages": PASSAGES if data.passages else 0,
+            "dtype": model.device.dtype,
+            "automation": certified(report),
+            "trace": keep_trace(job, [*data.train, *data.validation]),
         },
-    )  # fmt: skip
+    )
     part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
     return report.model_copy(update={"model": part})
 
@@ -142,27 +157,50 @@ def data_part(data: Data) -> DataPart:
         dropped[item.check] = dropped.get(item.check, 0) + 1
     findings = [
         FindingPart(
-            check=f.check, severity=f.severity, count=f.count, sentence=f.sentence,
-            examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in f.indices[:5]], evidence=list(f.evidence[:5]),
+            check=f.check,
+            severity=f.severity,
+            count=f.count,
+            sentence=f.sentence,
+            examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in f.indices[:5]],
+            evidence=list(f.evidence[:5]),
         )
         for f in checked.findings
-    ]  # fmt: skip
+    ]
     return DataPart(
-        read=checked.read, kept=len(checked.kept), train=len(data.train), validation=len(data.validation), test=len(data.test), hash=data.hash,
-        shape=data.loaded.shape, explanation=data.loaded.explanation, notes=list(data.loaded.notes), dropped=dropped, findings=findings,
+        read=checked.read,
+        kept=len(checked.kept),
+        train=len(data.train),
+        validation=len(data.validation),
+        test=len(data.test),
+        hash=data.hash,
+        shape=data.loaded.shape,
+        explanation=data.loaded.explanation,
+        notes=list(data.loaded.notes),
+        dropped=dropped,
+        findings=findings,
         token_histogram=list(data.token_histogram),
-    )  # fmt: skip
+    )
 
 
 def arm_part(model: LanguageModel, result: ArmResult) -> ArmPart:
     """An arm as the report keeps it."""
     name = result.model or model.name + (" + adapter" if result.requires_training else "")
     return ArmPart(
-        name=result.name, model=name, score=result.score.value, interval=(result.score.low, result.score.high), n=result.score.n, metrics=result.metrics,
-        prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean, latency_ms_p50=result.latency_ms_p50,
-        cost_per_1000=result.cost_per_1000, stopped_after=len(result.places) or None, note=result.note, details=result.details,
+        name=result.name,
+        model=name,
+        score=result.score.value,
+        interval=(result.score.low, result.score.high),
+        n=result.score.n,
+        metrics=result.metrics,
+        prompt_tokens_mean=result.prompt_tokens_mean,
+        completion_tokens_mean=result.completion_tokens_mean,
+        latency_ms_p50=result.latency_ms_p50,
+        cost_per_1000=result.cost_per_1000,
+        stopped_after=len(result.places) or None,
+        note=result.note,
+        details=result.details,
         trained=result.requires_training,
-    )  # fmt: skip
+    )
 
 
 def comparison_part(c: Comparison) -> ComparisonPart:
@@ -179,20 +217,30 @@ def comparison_part(c: Comparison) -> ComparisonPart:
 
 
 def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
-    """Where the best arm (the fine-tuned one, if there is one) does worse than elsewhere, beside the best alternative."""
+    """Where the best arm (the fine-tuned one, if there is one) does worse than elsewhere, beside the best
+    alternative."""
     results = [r for r in results if not r.stopped]
     ranked = sorted(results, key=lambda r: (not r.requires_training, -r.score.value))
     if len(ranked) < 2:
         return []
-    other = max((r for r in results if r is not ranked[0] and not r.requires_training), key=lambda r: r.score.value, default=ranked[1])  # fmt: skip
+    other = max(
+        (r for r in results if r is not ranked[0] and not r.requires_training),
+        key=lambda r: r.score.value,
+        default=ranked[1],
+    )
     found = worst_slices(data.test, data.train, ranked[0].scores, other.scores, job.recipe.seed)
     return [
         SlicePart(
-            slice=s.name, n=len(s.places), fine_tuned=s.score.value, against=s.against, interval=(s.score.low, s.score.high),
-            rest=s.rest, p_worse=s.p_worse,
+            slice=s.name,
+            n=len(s.places),
+            fine_tuned=s.score.value,
+            against=s.against,
+            interval=(s.score.low, s.score.high),
+            rest=s.rest,
+            p_worse=s.p_worse,
         )
         for s in found
-    ]  # fmt: skip
+    ]
 
 
 def sample_parts(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
@@ -207,11 +255,13 @@ def sample_parts(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
     picked = list(dict.fromkeys(chosen))[:SAMPLES]
     return [
         SamplePart(
-            prompt=data.test[i].prompt_text, reference=data.test[i].answer_text, answers={n: a for n, (a, _) in seen[i].items()},
+            prompt=data.test[i].prompt_text,
+            reference=data.test[i].answer_text,
+            answers={n: a for n, (a, _) in seen[i].items()},
             scores={n: s for n, (_, s) in seen[i].items()},
         )
         for i in picked
-    ]  # fmt: skip
+    ]
 
 
 def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> CostPart:
@@ -220,24 +270,43 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
     training, work = cost_of(trained.seconds, price) if trained else 0.0, settings.data_hours * settings.hourly_rate
     per_1000 = {r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None}
     costs = Costs(
-        training, work, {name: value / 1000 for name, value in per_1000.items()}, settings.wrong_answer_cost,
-        {r.name: 1 - r.score.value for r in results}, settings.monthly_queries,
+        training,
+        work,
+        {name: value / 1000 for name, value in per_1000.items()},
+        settings.wrong_answer_cost,
+        {r.name: 1 - r.score.value for r in results},
+        settings.monthly_queries,
         frozenset(r.name for r in results if r.model),
-    )  # fmt: skip
+    )
     untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
     found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []
     hours = busy_hours(per_1000, price.usd_per_hour, settings.monthly_queries)
-    rows = [
-        *sensitivity(costs, "fine_tuned", found[0].against),
-        *rented_sensitivity(costs, hours, "fine_tuned", found[0].against),
-    ] if found else []  # fmt: skip
+    rows = (
+        [
+            *sensitivity(costs, "fine_tuned", found[0].against),
+            *rented_sensitivity(costs, hours, "fine_tuned", found[0].against),
+        ]
+        if found
+        else []
+    )
     return CostPart(
-        training=training, data_work=work, per_1000=per_1000, monthly_queries=settings.monthly_queries,
+        training=training,
+        data_work=work,
+        per_1000=per_1000,
+        monthly_queries=settings.monthly_queries,
         break_even_days=found[0].days if found else None,
-        break_even=[BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days) for b in found],
-        sensitivity=[(s.assumption, s.days) for s in rows], busy_hours={arm: round(h, 2) for arm, h in hours.items()},
-        assumptions=[*_assumptions(settings, price.assumption, bool(found)), *_serving(job, results, hours), *job.purse.assumptions],
-    )  # fmt: skip
+        break_even=[
+            BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days)
+            for b in found
+        ],
+        sensitivity=[(s.assumption, s.days) for s in rows],
+        busy_hours={arm: round(h, 2) for arm, h in hours.items()},
+        assumptions=[
+            *_assumptions(settings, price.assumption, bool(found)),
+            *_serving(job, results, hours),
+            *job.purse.assumptions,
+        ],
+    )
 
 
 def _serving(job: Job, results: Sequence[ArmResult], hours: dict[str, float]) -> list[str]:
@@ -253,19 +322,25 @@ def _serving(job: Job, results: Sequence[ArmResult], hours: dict[str, float]) ->
 
 def _assumptions(settings: DecisionSection, price: str, compared: bool) -> list[str]:
     """Every assumption behind the money, each with the setting that changes it."""
-    out = [price, "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more."]  # fmt: skip
+    out = [
+        price,
+        "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more.",
+    ]
     if settings.data_hours and settings.hourly_rate:
         out.append(
-            f"{settings.data_hours:g} hours of work on the data at {settings.hourly_rate:g} USD, as given (decision.data_hours, decision.hourly_rate)."
+            f"{settings.data_hours:g} hours of work on the data at {settings.hourly_rate:g} USD, as given"
+            " (decision.data_hours, decision.hourly_rate)."
         )
     else:
         out.append("Work on the data is not counted (decision.data_hours, decision.hourly_rate).")
     if compared and settings.wrong_answer_cost:
         out.append(
-            f"A wrong answer costs {settings.wrong_answer_cost:g} USD, as given; the share of wrong answers is 1 minus the score."
+            f"A wrong answer costs {settings.wrong_answer_cost:g} USD, as given; the share of wrong answers is 1 minus"
+            " the score."
         )
     elif compared:
         out.append(
-            "Break-even is by cheaper answers alone; the worth of better answers is not counted (decision.wrong_answer_cost)."
+            "Break-even is by cheaper answers alone; the worth of better answers is not counted"
+            " (decision.wrong_answer_cost)."
         )
     return out

@@ -74,7 +74,8 @@ class Job:
         self.model = model = LanguageModel(base)
         rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in model.device.gflops.items())
         yield Said(
-            f"{model.name}: {model.parameters / 1e6:.0f} M parameters, computing in {model.device.dtype} on {model.device.name} ({rates})."
+            f"{model.name}: {model.parameters / 1e6:.0f} M parameters, computing in {model.device.dtype} on"
+            f" {model.device.name} ({rates})."
         )
         return model
 
@@ -86,8 +87,8 @@ class Job:
 
     @property
     def pace(self) -> float:
-        """Minutes that the search for a prompt and the general benchmarks are sized for: the run's limit; of other commands the
-        usual minutes."""
+        """Minutes that the search for a prompt and the general benchmarks are sized for: the run's limit; of other
+        commands the usual minutes."""
         return self.recipe.max_minutes or USUAL_MINUTES
 
     def kept(self, stage: str, inputs: Mapping[str, Any], packages: tuple[str, ...]) -> tuple[str, Any | None]:

@@ -1,4 +1,5 @@
-"""Who trains, who chooses, who tests, as the recipe asks: by hash, by time, or in the parts and files that the user gave."""
+"""Who trains, who chooses, who tests, as the recipe asks: by hash, by time, or in the parts and files that the user
+gave."""
 
 from __future__ import annotations
 
@@ -58,10 +59,19 @@ def divide(
     # made records get no text here: they must not tie collected ones together, and are placed by their originals
     texts = ["" if is_synthetic(r) else r.prompt_text for r in everything]
     parts = split(
-        everything, seed=seed, validation=data.validation, test=data.test if test else 0.0, groups=near_duplicate_clusters(texts),
-        group_key=data.group, stratify_key=data.stratify, moments=moments, given=given, keep_near_test=data.keep_near_test,
-        max_test=data.max_test, max_validation=data.max_validation,
-    )  # fmt: skip
+        everything,
+        seed=seed,
+        validation=data.validation,
+        test=data.test if test else 0.0,
+        groups=near_duplicate_clusters(texts),
+        group_key=data.group,
+        stratify_key=data.stratify,
+        moments=moments,
+        given=given,
+        keep_near_test=data.keep_near_test,
+        max_test=data.max_test,
+        max_validation=data.max_validation,
+    )
     for note in parts.notes:
         yield Said(note, warning=bool(parts.left_out))
     return parts

@@ -71,8 +71,14 @@ class Measured:
 
 
 def evaluation_report(
-    job: Job, request: Request, data: Data, results: Sequence[ArmResult], measured: Measured, asked: Sequence[Contestant], seen: Overlaps
-) -> Report:  # fmt: skip
+    job: Job,
+    request: Request,
+    data: Data,
+    results: Sequence[ArmResult],
+    measured: Measured,
+    asked: Sequence[Contestant],
+    seen: Overlaps,
+) -> Report:
     """Everything measured, compared and judged."""
     comparisons = compare_arms(results, data.groups)
     verdict = contest(
@@ -141,17 +147,32 @@ def _slices(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePar
         return []
     return [
         SlicePart(
-            slice=s.name, n=len(s.places), fine_tuned=s.score.value, against=s.against, interval=(s.score.low, s.score.high),
-            rest=s.rest, p_worse=s.p_worse,
+            slice=s.name,
+            n=len(s.places),
+            fine_tuned=s.score.value,
+            against=s.against,
+            interval=(s.score.low, s.score.high),
+            rest=s.rest,
+            p_worse=s.p_worse,
         )
         for s in worst_slices(data.test, (), ranked[0].scores, ranked[1].scores, job.recipe.seed)
-    ]  # fmt: skip
+    ]
 
 
 def remote_part(result: ArmResult) -> ArmPart:
     """A remote model as the report keeps it."""
     return ArmPart(
-        name=result.name, model=result.name.removeprefix("remote: "), score=result.score.value, interval=(result.score.low, result.score.high),
-        n=result.score.n, metrics=result.metrics, prompt_tokens_mean=result.prompt_tokens_mean, completion_tokens_mean=result.completion_tokens_mean,
-        latency_ms_p50=result.latency_ms_p50, cost_per_1000=result.cost_per_1000, note=result.note, details=result.details, trained=False,
-    )  # fmt: skip
+        name=result.name,
+        model=result.name.removeprefix("remote: "),
+        score=result.score.value,
+        interval=(result.score.low, result.score.high),
+        n=result.score.n,
+        metrics=result.metrics,
+        prompt_tokens_mean=result.prompt_tokens_mean,
+        completion_tokens_mean=result.completion_tokens_mean,
+        latency_ms_p50=result.latency_ms_p50,
+        cost_per_1000=result.cost_per_1000,
+        note=result.note,
+        details=result.details,
+        trained=False,
+    )

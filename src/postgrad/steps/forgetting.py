@@ -110,7 +110,8 @@ def _multiple_choice(job: Job, names: Sequence[str], count: int) -> Working[tupl
     wished = settings.general_items or USUAL_ITEMS
     if count < wished:
         notes.append(
-            f"To keep to {job.pace:g} minutes, at most {count} items a benchmark, not {wished} (evaluation.general_items)."
+            f"To keep to {job.pace:g} minutes, at most {count} items a benchmark, not {wished}"
+            " (evaluation.general_items)."
         )
     return found, [*notes, *([note] if note else [])]
 
@@ -175,10 +176,20 @@ def benchmark_part(t: Forgetting, changed: Sequence[ChangedPart] = (), of: str =
     """One test for the report; `of`: the model's name, where there are several."""
     suffix = f", {of}" if of else ""
     return BenchmarkPart(
-        name=f"{t.name}{suffix}", n=t.n, base=t.base, tuned=t.tuned, difference=t.difference, interval=(t.low, t.high),
-        verdict=t.verdict, kind=t.kind, title=f"{t.title or t.name}{suffix}", note=t.note, p_lost=t.p_lost, guessed=t.guessed,
+        name=f"{t.name}{suffix}",
+        n=t.n,
+        base=t.base,
+        tuned=t.tuned,
+        difference=t.difference,
+        interval=(t.low, t.high),
+        verdict=t.verdict,
+        kind=t.kind,
+        title=f"{t.title or t.name}{suffix}",
+        note=t.note,
+        p_lost=t.p_lost,
+        guessed=t.guessed,
         changed=list(changed),
-    )  # fmt: skip
+    )
 
 
 def _changed(before: General, after: General, name: str) -> list[ChangedPart]:

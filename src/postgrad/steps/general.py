@@ -1,5 +1,5 @@
-"""The parts of the forgetting battery that are not rows of a benchmark: questions answered in the model's own words, and tasks
-of the lm-evaluation-harness. Both are kept like every stage.
+"""The parts of the forgetting battery that are not rows of a benchmark: questions answered in the model's own words,
+and tasks of the lm-evaluation-harness. Both are kept like every stage.
 """
 
 from __future__ import annotations
@@ -54,8 +54,12 @@ def _answers(
 ) -> Working[tuple[list[str], float]]:
     """Greedy answers in the order of the prompts, and the seconds that they took."""
     inputs = {
-        "model": model.base.hash, "adapter": adapter, "dtype": model.device.dtype, "prompts": prompts, "tokens": tokens,
-    }  # fmt: skip
+        "model": model.base.hash,
+        "adapter": adapter,
+        "dtype": model.device.dtype,
+        "prompts": prompts,
+        "tokens": tokens,
+    }
     key, kept = job.kept("general_answers", inputs, ("models",))
     if kept is None:
         start = time.monotonic()
@@ -78,8 +82,12 @@ def harness_scores(
 
     task, count = name.removeprefix(HARNESS), job.recipe.evaluation.general_items or USUAL_ITEMS
     inputs = {
-        "model": model.base.hash, "adapter": adapter, "dtype": model.device.dtype, "task": task_hash(task), "items": count,
-    }  # fmt: skip
+        "model": model.base.hash,
+        "adapter": adapter,
+        "dtype": model.device.dtype,
+        "task": task_hash(task),
+        "items": count,
+    }
     key, kept = job.kept("general_task", inputs, ("models", "evaluation/battery"))
     if kept is None:
         yield Said(f"{name}: the harness prepares its items")

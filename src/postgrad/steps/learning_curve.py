@@ -1,4 +1,5 @@
-"""The learning curve of a job: trainings on parts of the training data, measured on the same test part as the whole one.
+"""The learning curve of a job: trainings on parts of the training data, measured on the same test part as the whole
+one.
 
 They are no arms: nobody would take a model that saw less. Each is kept like any other training, so an interrupted curve
 goes on where it stopped, and a later wish for another share pays for that share alone.
@@ -33,8 +34,8 @@ def learning_curve(
 ) -> Working[CurvePart | None]:
     """The curve through the trained arm's score and those of trainings on less; None where none is wanted.
 
-    Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not. Afterwards
-    the model answers with the whole training's weights, as before.
+    Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not.
+    Afterwards the model answers with the whole training's weights, as before.
     """
     if trained is None or job.recipe.evaluation.curve == []:
         return None
@@ -57,9 +58,12 @@ def learning_curve(
     curve = fit(scores, [times * len(data.train) for times in AHEAD], job.recipe.seed)
     forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]
     part = CurvePart(
-        points=list(curve.points), forecast=forecasts[0], further=forecasts[1:], gain=curve.gain,
+        points=list(curve.points),
+        forecast=forecasts[0],
+        further=forecasts[1:],
+        gain=curve.gain,
         sentence=curve_sentence(curve, job.recipe.decision.smallest_worth) + _without(wished, large, shares),
-    )  # fmt: skip
+    )
     yield Said(part.sentence)
     return part
 

@@ -71,8 +71,10 @@ def named_models(names: Sequence[str], catalogue: Catalogue) -> list[Named]:
             entry = catalogue.get(name.removesuffix(RAG))
         except ModelError as error:
             raise ModelError(
-                error.message, f"{error.mend} A base model is a known name ({', '.join(known_models())}), a folder, a GGUF file, or a hub id."
-            ) from error  # fmt: skip
+                error.message,
+                f"{error.mend} A base model is a known name ({', '.join(known_models())}), a folder, a GGUF file, or a"
+                " hub id.",
+            ) from error
         if grounded and not entry.details.get("passages"):
             raise ModelError(f"{entry.id} was made without documents; it has no {name!r}.", f"Ask for {entry.id}.")
         out.append(Named(entry.base, entry, grounded))
@@ -92,8 +94,12 @@ def instruction(given: str | None, models: Sequence[Named], job: Job) -> tuple[s
 
 
 def contestants(
-    models: Sequence[Named], wanted: Sequence[str] | None, system: str | None, retrieve: Callable[[str], list[Passage]] | None, job: Job
-) -> list[Contestant]:  # fmt: skip
+    models: Sequence[Named],
+    wanted: Sequence[str] | None,
+    system: str | None,
+    retrieve: Callable[[str], list[Passage]] | None,
+    job: Job,
+) -> list[Contestant]:
     """All arms to measure.
 
     Args:
@@ -138,7 +144,8 @@ def check_template(entry: ModelEntry, renderer: Renderer) -> None:
     """
     if entry.template != renderer.fingerprint:
         raise ModelError(
-            f"{entry.id} was trained with another tokenizer or chat template than {entry.base!r} has now; its answers would differ.",
+            f"{entry.id} was trained with another tokenizer or chat template than {entry.base!r} has now; its answers"
+            " would differ.",
             "Restore the base model it was trained on, or train again.",
         )
 
@@ -151,7 +158,8 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
     if kind not in UNTRAINED:
         raise UsageError(
             f"The arm {kind!r} is made from training examples, and `evaluate` is given test examples alone.",
-            f"Arms of base models here: {', '.join(UNTRAINED)}. Name trained models with --model; `postgrad run` measures every arm.",
+            f"Arms of base models here: {', '.join(UNTRAINED)}. Name trained models with --model; `postgrad run`"
+            " measures every arm.",
         )
     if kind == "prompted" and system is None:
         raise UsageError(
@@ -163,7 +171,8 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
 
 
 def _trained(model: Named, entry: ModelEntry, job: Job) -> list[Contestant]:
-    """The registered model without passages and, where it was made with documents, with them; one of the two if so named."""
+    """The registered model without passages and, where it was made with documents, with them; one of the two if so
+    named."""
     own = entry.details.get("system_prompt")
     plain = replace(ways.fine_tuned(own), name=entry.id)
     count = int(entry.details.get("passages") or 0)

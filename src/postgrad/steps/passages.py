@@ -1,4 +1,5 @@
-"""Documents for the arms that retrieve: read, cut into passages that the model has room for, indexed, put before requests."""
+"""Documents for the arms that retrieve: read, cut into passages that the model has room for, indexed, put before
+requests."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def read_passages(docs: str | None, renderer: Renderer) -> Working[tuple[Passage
     passages = [replace(p, text=part) for p in whole for part in _parts(p.text, renderer.count, limit)]
     if len(passages) > len(whole):
         yield Said(
-            f"Passages of more than {limit} tokens, a {SHARE}th of the model's context, were cut: {len(whole)} became {len(passages)}."
+            f"Passages of more than {limit} tokens, a {SHARE}th of the model's context, were cut: {len(whole)} became"
+            f" {len(passages)}."
         )
     yield Said(f"{len(found.documents)} documents in {len(passages)} passages.")
     return tuple(passages)

@@ -1,7 +1,7 @@
 """A proposer: a model that rewrites the instruction after looking at wrong answers, by the package gepa.
 
-gepa (Agrawal et al., arXiv 2507.19457) is given training examples to learn from and validation examples to choose by. It
-calls back, so it runs in a thread of its own while this chapter passes its progress on.
+gepa (Agrawal et al., arXiv 2507.19457) is given training examples to learn from and validation examples to choose by.
+It calls back, so it runs in a thread of its own while this chapter passes its progress on.
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Score
         yield Said(f"The proposer {settings.proposer} failed: {error}", warning=True)
         return Proposed(None, f"The proposer {settings.proposer} failed: {error.message}")
     best, wrote, calls = found
-    told = f"The proposer {settings.proposer} wrote {wrote} instruction{'' if wrote == 1 else 's'}, tried by {calls} answers"
+    told = (
+        f"The proposer {settings.proposer} wrote {wrote} instruction{'' if wrote == 1 else 's'}, tried by {calls}"
+        " answers"
+    )
     if best == start.text:
         return Proposed(None, f"{told}; none did better than the one it began with.")
     return Proposed(Instruction("an instruction of the proposer", best, start.place), f"{told}.")
@@ -100,11 +103,18 @@ def _optimised(
         try:
             outcome.append(
                 optimize(
-                    {"instruction": start.text}, train, chosen_by, adapter=_Adapter(start, scores, events.put), max_metric_calls=calls,
-                    reflection_lm=proposer, stop_callbacks=lambda gepa_state: job.stopped() or proposer.failure is not None, logger=_Quiet(),
-                    seed=job.recipe.seed, cache_evaluation=True,
+                    {"instruction": start.text},
+                    train,
+                    chosen_by,
+                    adapter=_Adapter(start, scores, events.put),
+                    max_metric_calls=calls,
+                    reflection_lm=proposer,
+                    stop_callbacks=lambda gepa_state: job.stopped() or proposer.failure is not None,
+                    logger=_Quiet(),
+                    seed=job.recipe.seed,
+                    cache_evaluation=True,
                 )
-            )  # fmt: skip
+            )
         except PostgradError as error:
             outcome.append(error)
         finally:

@@ -38,7 +38,8 @@ from postgrad.steps.read import Data
 SPARE = 1.1
 """Prompts of the test part may be longer than any that the search has seen."""
 TIME_SHARE = 0.06
-"""Of the run's pace, in which prompts are ranked by likelihood; as much again for real answers, of which one round is always asked."""
+"""Of the run's pace, in which prompts are ranked by likelihood; as much again for real answers, of which one round is
+always asked."""
 
 
 def searched_prompt(
@@ -54,12 +55,21 @@ def searched_prompt(
         Interrupted: the job was stopped; the answers until then are kept.
     """
     inputs = {
-        "model": model.base.hash, "dtype": model.device.dtype, "system": data.system_prompt, "own": data.own_system,
-        "train": [content_hash(r) for r in data.train], "validation": [content_hash(r) for r in data.validation],
-        "sets": [[content_hash(r) for r in s] for s in (chosen, *sets)], "metric": data.choice.primary.name,
-        "asked": job.recipe.evaluation.metric, "judge": job.recipe.evaluation.judge, "seed": job.recipe.seed, "answers": len(data.test),
-        "proposer": job.recipe.evaluation.proposer, "calls": job.recipe.evaluation.proposer_calls,
-    }  # fmt: skip
+        "model": model.base.hash,
+        "dtype": model.device.dtype,
+        "system": data.system_prompt,
+        "own": data.own_system,
+        "train": [content_hash(r) for r in data.train],
+        "validation": [content_hash(r) for r in data.validation],
+        "sets": [[content_hash(r) for r in s] for s in (chosen, *sets)],
+        "metric": data.choice.primary.name,
+        "asked": job.recipe.evaluation.metric,
+        "judge": job.recipe.evaluation.judge,
+        "seed": job.recipe.seed,
+        "answers": len(data.test),
+        "proposer": job.recipe.evaluation.proposer,
+        "calls": job.recipe.evaluation.proposer_calls,
+    }
     key, kept = job.kept(
         "optimised_prompt", inputs, ("models", "evaluation", "steps/prompt_search", "steps/prompt_proposer")
     )
@@ -135,8 +145,8 @@ class _Search:
     def _likelihoods(
         self, prompts: Sequence[Prompt], done: int = 0, total: int | None = None, fewest: int = 0
     ) -> Working[list[float]]:
-        """The mean log-probability a token of the judged validation answers under each; only of the first ones where the
-        time for the search is over, though of `fewest` at least."""
+        """The mean log-probability a token of the judged validation answers under each; only of the first ones where
+        the time for the search is over, though of `fewest` at least."""
         out = []
         for prompt in prompts:
             if len(out) >= fewest and time.monotonic() > self.until:

@@ -120,7 +120,8 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     recipe = job.recipe
     if recipe.training.objective != "sft":
         raise UsageError(
-            f"The main job compares ways to answer, and trains with the objective sft, not {recipe.training.objective}.",
+            "The main job compares ways to answer, and trains with the objective sft, not"
+            f" {recipe.training.objective}.",
             f"postgrad train DATA --objective {recipe.training.objective}",
         )
     loaded, checked, kept = yield from checked_records(job, paths)
@@ -141,9 +142,22 @@ def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
     for caution in choice.cautions(parts.test):
         yield Said(caution, warning=True)
     return Data(
-        Path(paths[0]).stem, loaded, checked, tuple(parts.train), tuple(parts.validation), tuple(parts.test), choice, system, own is not None, resolution.resolvable,
-        data_hash(kept), token_histogram(renderer, kept), passages, retrieve, recipe.data.group,
-    )  # fmt: skip
+        Path(paths[0]).stem,
+        loaded,
+        checked,
+        tuple(parts.train),
+        tuple(parts.validation),
+        tuple(parts.test),
+        choice,
+        system,
+        own is not None,
+        resolution.resolvable,
+        data_hash(kept),
+        token_histogram(renderer, kept),
+        passages,
+        retrieve,
+        recipe.data.group,
+    )
 
 
 def held_out_files(job: Job) -> Working[list[tuple[Part, list[Record]]]]:

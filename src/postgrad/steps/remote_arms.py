@@ -87,7 +87,8 @@ def _measured(job: Job, model: LanguageModel, data: Data, remote: Remote) -> Wor
     )
     score = result.score
     yield Said(
-        f"{remote.arm}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
+        f"{remote.arm}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to"
+        f" {100 * score.high:.1f})"
     )
     return replace(result, model=remote.model.name)
 
@@ -97,6 +98,6 @@ def _account(remote: Remote) -> str:
     money = f", {remote.model.usd:.4f} USD" if remote.model.usd is not None else ""
     guessed = f"; {used.uncounted} without a count, estimated from letters" if used.uncounted else ""
     return (
-        f"{remote.arm}: {used.asked} answers asked, {used.kept} kept from before, {used.prompt_tokens + used.completion_tokens:,} "
-        f"tokens{money} by this command{guessed}."
+        f"{remote.arm}: {used.asked} answers asked, {used.kept} kept from before,"
+        f" {used.prompt_tokens + used.completion_tokens:,} tokens{money} by this command{guessed}."
     )

@@ -1,4 +1,5 @@
-"""Models at OpenAI-compatible addresses: who they are, what they cost, and how they are asked. All spend from one purse."""
+"""Models at OpenAI-compatible addresses: who they are, what they cost, and how they are asked. All spend from one
+purse."""
 
 from __future__ import annotations
 
@@ -71,7 +72,10 @@ def _remote(job: Job, arm: str, url: str, name: str, given: Price | None) -> Rem
         priced = f"No price of {where} is known, so its answers are in no sum of money (evaluation.remote_price)."
     else:
         source = "as given" if given else listed[1] if listed else ""
-        priced = f"{where}: {price.prompt:g} USD for a million tokens in, {price.completion:g} out: {source} (evaluation.remote_price)."
+        priced = (
+            f"{where}: {price.prompt:g} USD for a million tokens in, {price.completion:g} out: {source}"
+            " (evaluation.remote_price)."
+        )
     if price is None and job.purse.max_usd is not None:
         raise UsageError(
             f"A limit in USD cannot be kept: no price of {where} is known.",
@@ -123,7 +127,8 @@ def remote_ask(job: Job, name: str, tokens: int) -> Ask:
         missing = sum(a is None for a in answers)
         if missing:
             raise ModelError(
-                f"The budget of {job.purse.max_usd:g} USD ended with {missing} of {len(answers)} questions to {name} open.",
+                f"The budget of {job.purse.max_usd:g} USD ended with {missing} of {len(answers)} questions to {name}"
+                " open.",
                 "What was answered is kept: the same command goes on from there, or raise --remote-budget.",
             )
         return [a.text for a in answers if a is not None]

@@ -1,4 +1,5 @@
-"""Which kinds of requests go wrong, for the report: of the best arm, beside how many training examples each kind has."""
+"""Which kinds of requests go wrong, for the report: of the best arm, beside how many training examples each kind
+has."""
 
 from __future__ import annotations
 
@@ -46,12 +47,20 @@ def kinds_part(
         weight = kind.production if kind.production is not None else share
         parts.append(
             KindPart(
-                words=kind.words, train=len(kind.train), test=len(kind.test), share=share, production=kind.production,
-                wrong=len(kind.test) * (1 - kind.score.value), score=kind.score.value, rest=kind.rest,
-                interval=(kind.score.low, kind.score.high), gain=gain_of(kind.score.value, kind.rest, weight),
-                p_worse=kind.p_worse, missing=examples_missing(len(kind.train), every, kind.production),
+                words=kind.words,
+                train=len(kind.train),
+                test=len(kind.test),
+                share=share,
+                production=kind.production,
+                wrong=len(kind.test) * (1 - kind.score.value),
+                score=kind.score.value,
+                rest=kind.rest,
+                interval=(kind.score.low, kind.score.high),
+                gain=gain_of(kind.score.value, kind.rest, weight),
+                p_worse=kind.p_worse,
+                missing=examples_missing(len(kind.train), every, kind.production),
             )
-        )  # fmt: skip
+        )
     part = KindsPart(arm=arm.name, kinds=parts, looked_at=len(parts), sentence=kinds_sentence(parts, len(parts)))
     yield Said(part.sentence)
     return part

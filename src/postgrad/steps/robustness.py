@@ -1,4 +1,5 @@
-"""Asking again with disturbed requests: the best trained arm and the best untrained one, on a sample of the test part."""
+"""Asking again with disturbed requests: the best trained arm and the best untrained one, on a sample of the test
+part."""
 
 from __future__ import annotations
 
@@ -48,7 +49,12 @@ def disturbances(
     size, names = sample_size(costs, None if wish else _budget(job, results, trained))
     size = min(size, len(data.test))
     if not size:
-        part = DisturbancesPart(sentence="Not asked again with disturbed requests, to keep to the time; --set evaluation.perturb=true does it in any case.")  # fmt: skip
+        part = DisturbancesPart(
+            sentence=(
+                "Not asked again with disturbed requests, to keep to the time; --set evaluation.perturb=true does it in"
+                " any case."
+            )
+        )
         yield Said(part.sentence)
         return part
     start = time.monotonic()
@@ -64,13 +70,19 @@ def disturbances(
         return DisturbancesPart(sentence="No disturbance changes enough of these requests to be measured.")
     rows = [
         DisturbancePart(
-            arm=j.asked.arm, kind=j.asked.kind, n=j.comparison.n, clean=sum(j.asked.clean) / len(j.asked.clean),
-            disturbed=sum(j.asked.disturbed) / len(j.asked.disturbed), difference=j.comparison.difference,
-            interval=(j.comparison.low, j.comparison.high), changed=j.changed, p_value=j.comparison.p_value,
+            arm=j.asked.arm,
+            kind=j.asked.kind,
+            n=j.comparison.n,
+            clean=sum(j.asked.clean) / len(j.asked.clean),
+            disturbed=sum(j.asked.disturbed) / len(j.asked.disturbed),
+            difference=j.comparison.difference,
+            interval=(j.comparison.low, j.comparison.high),
+            changed=j.changed,
+            p_value=j.comparison.p_value,
             p_adjusted=j.comparison.p_adjusted,
         )
         for j in judged(asked, job.recipe.seed)
-    ]  # fmt: skip
+    ]
     part = DisturbancesPart(rows=rows, sentence=disturbance_sentence(rows))
     yield Said(part.sentence)
     return part
@@ -104,16 +116,21 @@ def _asked_again(
         at += len(found)
         out.append(
             Asked(
-                arm.name, kind, tuple(known.scores[i] for i in places), result.scores[span],
-                tuple(known.answers[i] for i in places), result.answers[span],
+                arm.name,
+                kind,
+                tuple(known.scores[i] for i in places),
+                result.scores[span],
+                tuple(known.answers[i] for i in places),
+                result.answers[span],
                 tuple(groups[i] for i in places) if groups else None,
             )
-        )  # fmt: skip
+        )
     return out
 
 
 def _best(arms: Sequence[Arm], results: Sequence[ArmResult]) -> Mapping[str, ArmResult]:
-    """The best trained arm and the best untrained one, in the order of importance; without those that get nothing right."""
+    """The best trained arm and the best untrained one, in the order of importance; without those that get nothing
+    right."""
     names = {arm.name for arm in arms}
     out: dict[str, ArmResult] = {}
     for kind in (True, False):

@@ -13,7 +13,8 @@ DISTURBANCE_SHARE = 0.08
 
 
 def usual_limit(job: Job, data: Data) -> Working[None]:
-    """Where no limit is given, the run is planned for 14 minutes for every 25,000 tokens of examples, and 14 at least."""
+    """Where no limit is given, the run is planned for 14 minutes for every 25,000 tokens of examples, and 14 at
+    least."""
     if job.limited:
         return
     minutes = round(USUAL_MINUTES * max(1.0, sum(edge * count for edge, count in data.token_histogram) / USUAL_TOKENS))

@@ -37,7 +37,8 @@ def overlap(job: Job, entry: ModelEntry, test: Sequence[Record]) -> Overlap:
             )
         return Overlap(
             frozenset(),
-            f"It cannot be told whether {entry.id} was trained on any of these examples: no trace of its training data was kept.",
+            f"It cannot be told whether {entry.id} was trained on any of these examples: no trace of its training data"
+            " was kept.",
         )
     exact, near = Trace.from_bytes(job.blobs.get_bytes(digest)).known([r.prompt_text for r in test])
     if not exact and not near:

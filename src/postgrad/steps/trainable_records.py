@@ -24,7 +24,8 @@ class Wanted:
         trainable: Of checked records those that can be trained on by a fine-tuning job.
         answered: Of checked records those that the commands take.
         named: Many of them, for sentences.
-        counts: Whether it is said how many were left out; conversations without answer are the structure check's to report.
+        counts: Whether it is said how many were left out; conversations without answer are the structure check's to
+            report.
     """
 
     refuse: Callable[[Loaded], None]
@@ -75,8 +76,8 @@ def _refuse_others(loaded: Loaded, kinds: tuple[type[Record], ...], wanted: str)
     other = next((r for r in loaded.records if not isinstance(r, kinds)), None)
     if other is not None:
         raise DataError(
-            f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this objective "
-            f"needs {wanted}.",
+            f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this"
+            f" objective needs {wanted}.",
             "The shapes are in docs/data.md; answers alone are learned with --objective sft.",
         )
 

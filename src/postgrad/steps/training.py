@@ -60,17 +60,24 @@ def train_model(
 
 
 def trained_model(
-    job: Job, model: LanguageModel, records: Sequence[Record], validation: Sequence[Record], plan: Plan,
-    passages: Sequence[Passage] = (), seconds: float | None = None, folder: RunFolder | None = None, begin: str = "",
-) -> Working[Result]:  # fmt: skip
+    job: Job,
+    model: LanguageModel,
+    records: Sequence[Record],
+    validation: Sequence[Record],
+    plan: Plan,
+    passages: Sequence[Passage] = (),
+    seconds: float | None = None,
+    folder: RunFolder | None = None,
+    begin: str = "",
+) -> Working[Result]:
     """Trains and stores, or takes the kept result of the same training; an unfinished one goes on.
 
     Args:
         passages: Documents that the model answers from; stored beside its weights.
         seconds: About how long training may take.
         folder: Where checkpoints lie; a folder named after the training when None.
-        begin: `resume` refuses to begin anew, `fresh` does not take what was kept, `folder` takes only what is in its own
-            folder; "" goes on if it can.
+        begin: `resume` refuses to begin anew, `fresh` does not take what was kept, `folder` takes only what is in its
+            own folder; "" goes on if it can.
 
     Raises:
         UsageError: there is nothing to resume.
@@ -94,7 +101,8 @@ def trained_model(
     world.wait()
     if begin == "resume" and kept is None and not folder.read_state():
         raise UsageError(
-            "There is no earlier run of this training to resume: data, settings, base or program differ, or it was never begun.",
+            "There is no earlier run of this training to resume: data, settings, base or program differ, or it was"
+            " never begun.",
             "Leave --resume out to begin; or name the run's folder with --folder to be told what differs.",
         )
     if kept is None:
@@ -132,10 +140,11 @@ def plan_of(settings: TrainingSection, seed: int) -> Plan:
 
 
 def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:
-    """The conversations as trained: the user's own instruction stays, a rule-written one is left for the weights to learn.
+    """The conversations as trained: the user's own instruction stays, a rule-written one is left for the weights to
+    learn.
 
-    With documents each example comes in two forms, with and without passages before the request, cut where they would leave
-    no room for the answer.
+    With documents each example comes in two forms, with and without passages before the request, cut where they would
+    leave no room for the answer.
     """
     plain = [r for r in records if isinstance(r, Conversation)]
     if data.retrieve is None:

@@ -18,7 +18,8 @@ class Planned:
     """One pass over the data.
 
     Attributes:
-        sequences: Tokens of each sequence that is computed forward and backward; a prompt that several share counts once.
+        sequences: Tokens of each sequence that is computed forward and backward; a prompt that several share counts
+            once.
         supervised: Tokens that are learned.
         units: Sequences that come of one record.
         forward: Forward passes of the same tokens besides, in every pass.
@@ -63,8 +64,8 @@ def _answers(renderer: Renderer, records: Sequence[Record], settings: TrainingSe
     sequences = [n for p in prompts for n in (len(p.ids) + new, *[new] * (samples - 1))]
     beside = 1.0 + bool(settings.beta) + (settings.repeats > 1)
     note = (
-        f"Reckoned with {samples} answers of {new} tokens each (training.answer_tokens) to every prompt: shorter answers take "
-        "less. Grading is not counted."
+        f"Reckoned with {samples} answers of {new} tokens each (training.answer_tokens) to every prompt: shorter"
+        " answers take less. Grading is not counted."
     )
     cache = min(16_384, 64 * max(sequences, default=0))
     return Planned(sequences, new * samples * len(prompts), samples, beside, sampled=cache, note=note)

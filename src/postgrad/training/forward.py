@@ -1,8 +1,9 @@
-"""From rendered examples to hidden states and loss: how a microbatch is laid out and computed, the same for every objective.
+"""From rendered examples to hidden states and loss: how a microbatch is laid out and computed, the same for every
+objective.
 
-Three ways give the same numbers. `fused`: examples end to end in one row, each layer computed by hand (`models/fused/body`).
-`packed`: the same row through the model's own code. `padded`: one example a row. The fastest that gives the padded loss on
-a sample of the user's data is taken, so a model of any shape trains right.
+Three ways give the same numbers. `fused`: examples end to end in one row, each layer computed by hand
+(`models/fused/body`). `packed`: the same row through the model's own code. `padded`: one example a row. The fastest
+that gives the padded loss on a sample of the user's data is taken, so a model of any shape trains right.
 
 Shapes: B rows, T time, N supervised positions, H hidden.
 """
@@ -48,7 +49,8 @@ class Forward:
     Args:
         model: With whatever is trained attached.
         recompute: Keep only each layer's input, and compute layers again in the backward pass.
-        noise: NEFTune's alpha (https://arxiv.org/abs/2310.05914): uniform noise on the embeddings while training; 0 for none.
+        noise: NEFTune's alpha (https://arxiv.org/abs/2310.05914): uniform noise on the embeddings while training; 0 for
+            none.
         seed: Of the noise, which is a function of seed, step and example alone.
     """
 
@@ -107,7 +109,8 @@ class Forward:
         return hidden_BTH.flatten(0, 1)[torch.tensor(places, device=kind)]
 
     def _row(self, batch: Sequence[Rendered], step: int | None) -> torch.Tensor:
-        """All examples in one row, their shared beginning (template and instruction) once: no token is computed twice."""
+        """All examples in one row, their shared beginning (template and instruction) once: no token is computed
+        twice."""
         kind = self.model.device.kind
         noisy = self.noise > 0 and step is not None
         shared = 0 if noisy or len(batch) == 1 else shared_part(batch)

@@ -124,8 +124,8 @@ class Trainer:
     def run(self, stopped: Callable[[], bool] = lambda: False, checkpoint_every: int = 20) -> Iterator[Step]:
         """Trains, resuming from the newest whole checkpoint; yields every step.
 
-        `progress.ending` says how it ended. After a pause, or when `stopped()` turns true, the state is checkpointed and
-        the same call resumes.
+        `progress.ending` says how it ended. After a pause, or when `stopped()` turns true, the state is checkpointed
+        and the same call resumes.
 
         Raises:
             TrainingError: the training diverged, or the checkpoint belongs to another training.
@@ -229,8 +229,8 @@ class Trainer:
         longest = max(len(e.ids) for e in batch)
         if self.token_budget <= longest:
             raise TrainingError(
-                f"Memory ran out at step {self.progress.step + 1} with the one example {batch[0].origin or ''} of {longest} tokens in a microbatch. "
-                f"The state of step {self.progress.step} is kept.",
+                f"Memory ran out at step {self.progress.step + 1} with the one example {batch[0].origin or ''} of"
+                f" {longest} tokens in a microbatch. The state of step {self.progress.step} is kept.",
                 "Set training.recompute to true, training.max_length to less, or take a smaller base or method qlora.",
             )
         widest = sum(len(e.ids) for e in batch)
@@ -282,7 +282,8 @@ class Trainer:
         p.hopeless = p.hopeless + 1 if begun_below and mean > self.settings.guess else 0
         if p.hopeless >= HOPELESS:
             raise self._diverged(
-                f"The loss has been above {self.settings.guess:.1f}, that of guessing, for {HOPELESS} steps (now {mean:.1f} at step {number})"
+                f"The loss has been above {self.settings.guess:.1f}, that of guessing, for {HOPELESS} steps (now"
+                f" {mean:.1f} at step {number})"
             )
 
     def _not_finite(self, number: int, mean: float, batch: Sequence[Rendered]) -> None:
@@ -291,7 +292,8 @@ class Trainer:
             bad = [e.origin for e in batch if not math.isfinite(self.objective.loss(self.forward, [e]).item())]
         if bad and len(bad) < len(batch):
             raise TrainingError(
-                f"The loss of {', '.join(bad)} is not a number at step {number}. The state of step {self.progress.step} is kept.",
+                f"The loss of {', '.join(bad)} is not a number at step {number}. The state of step {self.progress.step}"
+                " is kept.",
                 "Look at these records; remove or mend them and run again.",
             )
         raise self._diverged(f"The loss became {mean} at step {number}")

@@ -1,7 +1,7 @@
 """Cross-entropy straight from hidden states, in chunks: logits of the whole batch never exist at once.
 
-The gradient with respect to the hidden states (and to the head, where it is trained) is made in the forward pass, chunk by
-chunk, as in Cut Cross-Entropy (https://arxiv.org/abs/2411.09009) and Liger's fused linear loss, in plain torch.
+The gradient with respect to the hidden states (and to the head, where it is trained) is made in the forward pass, chunk
+by chunk, as in Cut Cross-Entropy (https://arxiv.org/abs/2411.09009) and Liger's fused linear loss, in plain torch.
 
 Shapes: N supervised positions, H hidden, V vocabulary.
 """
@@ -22,9 +22,13 @@ CHUNK = 512
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor,
+        ctx: Any,
+        hidden_NH: torch.Tensor,
+        head_VH: torch.Tensor,
+        targets_N: torch.Tensor,
+        weights_N: torch.Tensor,
         hits: Hits | None,
-    ) -> torch.Tensor:  # fmt: skip  # pyright: ignore[reportIncompatibleMethodOverride]
+    ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         total = torch.zeros((), dtype=torch.float64, device=hidden_NH.device)
         wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         grad_hidden = torch.empty_like(hidden_NH) if wanted else None
@@ -108,9 +112,13 @@ def _error(logprobs_NV: torch.Tensor, targets_N1: torch.Tensor) -> torch.Tensor:
 
 
 def _spread_back(
-    error_NV: torch.Tensor, hidden_NH: torch.Tensor, head_VH: torch.Tensor, weights_N: torch.Tensor,
-    grad_hidden: torch.Tensor, grad_head: torch.Tensor | None,
-) -> None:  # fmt: skip
+    error_NV: torch.Tensor,
+    hidden_NH: torch.Tensor,
+    head_VH: torch.Tensor,
+    weights_N: torch.Tensor,
+    grad_hidden: torch.Tensor,
+    grad_head: torch.Tensor | None,
+) -> None:
     """Gradients of a chunk: of its hidden states (written) and of the head (added)."""
     weights = weights_N[:, None].to(hidden_NH.dtype)
     torch.mm(error_NV, head_VH, out=grad_hidden)
@@ -120,9 +128,12 @@ def _spread_back(
 
 
 def linear_cross_entropy(
-    hidden_NH: torch.Tensor, head_VH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor,
+    hidden_NH: torch.Tensor,
+    head_VH: torch.Tensor,
+    targets_N: torch.Tensor,
+    weights_N: torch.Tensor,
     hits: Hits | None = None,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """Weighted sum of −log p(target) in nats, as a float64 scalar.
 
     Args:
@@ -159,9 +170,12 @@ def _plain(model: LanguageModel) -> bool:
 
 
 def head_loss(
-    model: LanguageModel, hidden_NH: torch.Tensor, targets_N: torch.Tensor, weights_N: torch.Tensor,
+    model: LanguageModel,
+    hidden_NH: torch.Tensor,
+    targets_N: torch.Tensor,
+    weights_N: torch.Tensor,
     hits: Hits | None = None,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """Weighted sum of −log p(target) with the model's own head, whatever scaling it has."""
     if hits is not None:
         hits.learning = torch.is_grad_enabled()

@@ -1,7 +1,8 @@
-"""What a training needs, known beforehand: parameters, operations, bytes. Pure arithmetic on a model's config; no torch.
+"""What a training needs, known beforehand: parameters, operations, bytes. Pure arithmetic on a model's config; no
+torch.
 
-Shapes: a decoder of L layers with hidden size H, inner size F, vocabulary V, query width Q and key/value width K; N tokens in
-a microbatch.
+Shapes: a decoder of L layers with hidden size H, inner size F, vocabulary V, query width Q and key/value width K; N
+tokens in a microbatch.
 """
 
 from __future__ import annotations
@@ -99,7 +100,11 @@ def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
     shapes = [(hidden, q), (hidden, kv), (hidden, kv), (q, hidden), (hidden, inner), (hidden, inner), (inner, hidden)]
     head = hidden * vocabulary
     return Sizes(
-        layers, hidden, q, 2 * layers * kv, vocabulary,
+        layers,
+        hidden,
+        q,
+        2 * layers * kv,
+        vocabulary,
         body=layers * sum(a * b for a, b in shapes),
         head=head,
         embedding=0 if c.get("tie_word_embeddings", config.get("tie_word_embeddings", True)) else head,
@@ -107,7 +112,7 @@ def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
         saved=2 * hidden + 2 * q + 2 * kv + 2 * inner + 7 * rank + heads,
         passing=5 * hidden + 9 * q + 2 * kv,
         inner=5 * inner + 3 * hidden,
-    )  # fmt: skip
+    )
 
 
 def peak_bytes(need: Need) -> int:
@@ -166,9 +171,11 @@ def refuse_what_cannot_fit(need: Need, room: int) -> None:
     ways = [f"{said} ({peak_bytes(changed) / 1e9:.1f} GB)" for said, changed in fitting(need, room)][:3]
     raise TrainingError(
         f"This training needs about {wanted / 1e9:.1f} GB, and {room / 1e9:.1f} GB are free.",
-        f"These fit: {'; '.join(ways)}."
-        if ways
-        else "No setting fits: take a smaller base, shorten training.max_length, or use a larger machine.",
+        (
+            f"These fit: {'; '.join(ways)}."
+            if ways
+            else "No setting fits: take a smaller base, shorten training.max_length, or use a larger machine."
+        ),
     )
 
 
@@ -177,8 +184,8 @@ def training_flops(
 ) -> float:
     """Operations that one pass over examples of these lengths needs, forward and backward.
 
-    Frozen weights need no gradient of their own; the head is needed at supervised positions alone; causal attention looks
-    at half of each example's square.
+    Frozen weights need no gradient of their own; the head is needed at supervised positions alone; causal attention
+    looks at half of each example's square.
     """
     s = sizes(config, rank if method != "full" else 0)
     each = 6.0 if method == "full" else 4.0

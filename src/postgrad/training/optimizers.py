@@ -1,7 +1,8 @@
 """Optimisers by name, with float32 copies of weights that are kept in fewer bits; and the schedule of the rate.
 
 `adamw`: torch's, fused. `adamw8bit`: bitsandbytes', moments in 8 bits. `muon`: torch's for matrices
-(https://kellerjordan.github.io/posts/muon), AdamW for the rest, with its update scaled to AdamW's size so that one rate fits both.
+(https://kellerjordan.github.io/posts/muon), AdamW for the rest, with its update scaled to AdamW's size so that one rate
+fits both.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Optimizer:
 
     Args:
         name: A key of `OPTIMIZERS`.
-        parameters: What is trained. Those in bfloat16 or float16 are stepped in float32 copies and rounded after each step.
+        parameters: What is trained. Those in bfloat16 or float16 are stepped in float32 copies and rounded after each
+            step.
         weight_decay: Decoupled, on matrices only.
     """
 

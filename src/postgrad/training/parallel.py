@@ -1,7 +1,7 @@
 """Several processes that train one model: each takes its share of a step's microbatches, gradients are summed.
 
-Started by `torchrun`, which says in the environment how many there are; alone, everything here does nothing. The loss is
-normalised by the whole global batch, so any number of processes gives the same gradient to rounding.
+Started by `torchrun`, which says in the environment how many there are; alone, everything here does nothing. The loss
+is normalised by the whole global batch, so any number of processes gives the same gradient to rounding.
 """
 
 from __future__ import annotations

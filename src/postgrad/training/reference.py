@@ -45,7 +45,8 @@ def reference_sums(
     for turn in range(0, len(missing), size):
         if start.world.any(start.stopped()):
             raise Interrupted(
-                f"Stopped after the starting model's likelihoods of {len(known)} of {len(examples)} examples; they are kept."
+                f"Stopped after the starting model's likelihoods of {len(known)} of {len(examples)} examples; they are"
+                " kept."
             )
         parts = missing[turn : turn + size]
         found = _shared(start, parts, sequences)

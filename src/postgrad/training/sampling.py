@@ -33,9 +33,12 @@ class Sampled:
 
 
 def sample(
-    model: LanguageModel, prompts: Sequence[Sequence[int]], seeds: Sequence[Sequence[int]], decoding: Decoding,
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[Sequence[int]],
+    decoding: Decoding,
     stopped: Callable[[], bool] = lambda: False,
-) -> list[list[Sampled]] | None:  # fmt: skip
+) -> list[list[Sampled]] | None:
     """Answers to each prompt, one a seed; None when `stopped()` turned true between two tokens."""
     wanted = [(p, seed) for p in range(len(prompts)) for seed in seeds[p]]
     out: list[list[Sampled]] = [[] for _ in prompts]
@@ -62,7 +65,8 @@ def cache_tokens(prompt: int, new: int, rows: int) -> int:
 def _batches(
     wanted: Sequence[tuple[int, int]], prompts: Sequence[Sequence[int]], new: int
 ) -> Iterator[list[tuple[int, int]]]:
-    """Rows that are decoded together. A prompt longer than an answer goes alone: it is computed once for its answers."""
+    """Rows that are decoded together. A prompt longer than an answer goes alone: it is computed once for its
+    answers."""
     batch: list[tuple[int, int]] = []
     width = 0
     for p, seed in wanted:

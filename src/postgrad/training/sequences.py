@@ -1,4 +1,5 @@
-"""Log-probabilities of answers, for the objectives that compare them: prompts that several answers share are computed once.
+"""Log-probabilities of answers, for the objectives that compare them: prompts that several answers share are computed
+once.
 
 Shapes: N supervised tokens of one answer.
 """
@@ -36,7 +37,8 @@ def token_logprobs(
 
 
 def rows(batch: Sequence[Rendered]) -> list[list[Rendered]]:
-    """Sequences that are laid out together: all in one row, or one row a prompt where that computes far fewer tokens."""
+    """Sequences that are laid out together: all in one row, or one row a prompt where that computes far fewer
+    tokens."""
     groups: list[list[Rendered]] = []
     for sequence in batch:
         if groups and _one_prompt(groups[-1][0], sequence):

@@ -1,4 +1,5 @@
-"""Trained weights as they are after each pass over the data, kept beside the checkpoints: each can be asked as a model."""
+"""Trained weights as they are after each pass over the data, kept beside the checkpoints: each can be asked as a
+model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What an objective measures besides its loss: means over a step, whatever microbatches and processes it was cut into."""
+"""What an objective measures besides its loss: means over a step, whatever microbatches and processes it was cut
+into."""
 
 from __future__ import annotations
 

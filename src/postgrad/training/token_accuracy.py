@@ -1,4 +1,5 @@
-"""Mean token accuracy: at how many supervised positions the right token is the likeliest, counted while its logits exist.
+"""Mean token accuracy: at how many supervised positions the right token is the likeliest, counted while its logits
+exist.
 
 It costs one pass over logits that are computed anyway, and changes no number of the training.
 Shapes: N supervised positions, V vocabulary.

@@ -140,7 +140,8 @@ def train(
         )
     if prepared.dropped or prepared.truncated:
         yield Said(
-            f"{prepared.dropped} training examples dropped and {prepared.truncated} prompts cut because they are too long.",
+            f"{prepared.dropped} training examples dropped and {prepared.truncated} prompts cut because they are too"
+            " long.",
             warning=True,
         )
     if not predictable(model.base.config):
@@ -173,7 +174,8 @@ def train(
         if ending in ("paused", "cancelled"):
             _left(folder, world, ending == "cancelled")
             raise Interrupted(
-                f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is kept."
+                f"The training was {ending} after step {trainer.progress.step} of {settings.total_steps}; its state is"
+                " kept."
             )
         if trainer.token_budget < settings.token_budget:
             yield Said(
@@ -230,14 +232,16 @@ def _with_replay(
     """The objective and the examples with general ones mixed in."""
     if plan.replay_divergence and not method.has_base:
         raise TrainingError(
-            "Replay with a divergence needs the base model beside the trained one, which full fine-tuning has given up.",
+            "Replay with a divergence needs the base model beside the trained one, which full fine-tuning has"
+            " given up.",
             "Set training.replay_divergence to 0, or take method lora.",
         )
     mixing = WithReplay(objective, method, plan.replay_divergence)
     general = objective.prepare(replay)
     examples = mixing.mixed(task, general.examples, plan.replay_share)
     yield Said(
-        f"{len(examples) - len(task)} general examples are mixed in, out of {len(general.examples)}, against forgetting."
+        f"{len(examples) - len(task)} general examples are mixed in, out of {len(general.examples)}, against"
+        " forgetting."
     )
     return mixing, examples
 
@@ -246,10 +250,17 @@ def _need(model: LanguageModel, plan: Plan, objective: Objective, examples: Sequ
     """What decides the memory of this training."""
     lengths = sorted((objective.room(e) for e in examples), reverse=True)
     return Need(
-        model.base.config, plan.method, plan.rank, lengths[0],
+        model.base.config,
+        plan.method,
+        plan.rank,
+        lengths[0],
         min(plan.token_budget, objective.units * sum(lengths[: plan.batch_size])),
-        model.device.dtype, plan.recompute, plan.embeddings, plan.optimizer, max(map(objective.sampled, examples)),
-    )  # fmt: skip
+        model.device.dtype,
+        plan.recompute,
+        plan.embeddings,
+        plan.optimizer,
+        max(map(objective.sampled, examples)),
+    )
 
 
 def _settings(
@@ -273,17 +284,27 @@ def _settings(
         total = min(full, max(FEWEST_STEPS, fitting))
         if fitting < total:
             yield Said(
-                f"Only {max(0, fitting)} steps fit into the time that is left; {total} are made, because fewer teach too little.",
+                f"Only {max(0, fitting)} steps fit into the time that is left; {total} are made, because fewer teach"
+                " too little.",
                 warning=True,
             )
         elif total < full:
             yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
     total = int(world.sum([total if world.leads else 0.0])[0])
     settings = Settings(
-        total, plan.batch_size, plan.learning_rate, plan.schedule, plan.warmup, plan.optimizer, plan.weight_decay,
-        validate_every=plan.validate_every or max(1, math.ceil(total / plan.validations)), patience=plan.patience,
-        token_budget=plan.token_budget, seed=plan.seed, guess=objective.guess(model.renderer.vocabulary),
-    )  # fmt: skip
+        total,
+        plan.batch_size,
+        plan.learning_rate,
+        plan.schedule,
+        plan.warmup,
+        plan.optimizer,
+        plan.weight_decay,
+        validate_every=plan.validate_every or max(1, math.ceil(total / plan.validations)),
+        patience=plan.patience,
+        token_budget=plan.token_budget,
+        seed=plan.seed,
+        guess=objective.guess(model.renderer.vocabulary),
+    )
     if world.leads:
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.write_state("queued", settings=asdict(settings), identity=identity)
@@ -296,8 +317,13 @@ def _full_steps(plan: Plan, objective: Objective, examples: int) -> int:
 
 
 def _fitting_steps(
-    model: LanguageModel, forward: Forward, objective: Objective, examples: Sequence[Rendered], held: Sequence[Rendered], plan: Plan
-) -> int:  # fmt: skip
+    model: LanguageModel,
+    forward: Forward,
+    objective: Objective,
+    examples: Sequence[Rendered],
+    held: Sequence[Rendered],
+    plan: Plan,
+) -> int:
     """Steps that fit into the time, from a measured forward and backward pass that changes nothing."""
     drawn = examples[: 2 * plan.batch_size]
     start = time.perf_counter()
@@ -323,14 +349,40 @@ def _back(objective: Objective, forward: Forward, part: Sequence[Rendered]) -> N
 
 
 def _part(
-    model: LanguageModel, trainer: Trainer, plan: Plan, settings: Settings, examples: int, truncated: int,
-    way: Literal["fused", "packed", "padded"], peak: int, words: Sequence[str],
-) -> TrainingPart:  # fmt: skip
+    model: LanguageModel,
+    trainer: Trainer,
+    plan: Plan,
+    settings: Settings,
+    examples: int,
+    truncated: int,
+    way: Literal["fused", "packed", "padded"],
+    peak: int,
+    words: Sequence[str],
+) -> TrainingPart:
     p = trainer.progress
     return TrainingPart(
-        objective=plan.objective, method=plan.method, examples=examples, supervised_tokens=p.supervised_tokens, tokens=p.tokens,
-        tokens_per_second=p.tokens / max(p.seconds, 1e-9), peak_memory_bytes=peak, steps=p.step, best_step=p.best_step or p.step,
-        seconds=p.seconds, train_loss=p.train_loss, validation_loss=[] if trainer.objective.validates else p.validation_loss, metrics=p.metrics, truncated=truncated, stopped_because=p.ending,
-        in_words=" ".join(filter(None, words)), settings={**asdict(replace(plan, seconds=None)), "total_steps": settings.total_steps, "full_steps": _full_steps(plan, trainer.objective, examples), "computed": way},
-        device=model.device.name, dtype=model.device.dtype,
-    )  # fmt: skip
+        objective=plan.objective,
+        method=plan.method,
+        examples=examples,
+        supervised_tokens=p.supervised_tokens,
+        tokens=p.tokens,
+        tokens_per_second=p.tokens / max(p.seconds, 1e-9),
+        peak_memory_bytes=peak,
+        steps=p.step,
+        best_step=p.best_step or p.step,
+        seconds=p.seconds,
+        train_loss=p.train_loss,
+        validation_loss=[] if trainer.objective.validates else p.validation_loss,
+        metrics=p.metrics,
+        truncated=truncated,
+        stopped_because=p.ending,
+        in_words=" ".join(filter(None, words)),
+        settings={
+            **asdict(replace(plan, seconds=None)),
+            "total_steps": settings.total_steps,
+            "full_steps": _full_steps(plan, trainer.objective, examples),
+            "computed": way,
+        },
+        device=model.device.name,
+        dtype=model.device.dtype,
+    )

@@ -66,7 +66,8 @@ def _refuse_other_shape(
     if adapter.rank != rank or scale_of(adapter.rank, adapter.alpha, adapter.rslora) != scale_of(rank, alpha, rslora):
         raise UsageError(
             f"{said}; {rank} and {alpha:g} were asked for.",
-            f"Set training.rank to {adapter.rank}, training.alpha to {adapter.alpha:g} and training.rslora to {str(adapter.rslora).lower()}.",
+            f"Set training.rank to {adapter.rank}, training.alpha to {adapter.alpha:g} and training.rslora to"
+            f" {str(adapter.rslora).lower()}.",
         )
     if bool(adapter.magnitudes) != dora or adapter.bits != bits:
         method = "dora" if adapter.magnitudes else "qlora" if adapter.bits else "lora"

@@ -1,7 +1,8 @@
-"""Weight averaging with the base (WiSE-FT, https://arxiv.org/abs/2109.01903): how far to go from the base to the trained weights.
+"""Weight averaging with the base (WiSE-FT, https://arxiv.org/abs/2109.01903): how far to go from the base to the
+trained weights.
 
-The share is chosen on validation by the one-standard-error rule: the smallest one whose loss is not distinguishably worse
-than the best one's, because the nearer to the base, the less is forgotten.
+The share is chosen on validation by the one-standard-error rule: the smallest one whose loss is not distinguishably
+worse than the best one's, because the nearer to the base, the less is forgotten.
 """
 
 from __future__ import annotations

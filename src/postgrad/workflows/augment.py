@@ -45,7 +45,8 @@ class Made:
         out: The file of kept records.
         aside: The file of refused ones with their reasons; None where there are none.
         originals: Training records that were offered.
-        judge: Of the user's own examples, how many the judge answered rightly, and how many it was asked; None without one.
+        judge: Of the user's own examples, how many the judge answered rightly, and how many it was asked; None without
+            one.
         spent: The remote teacher's usage; None for noise and local teachers.
     """
 
@@ -58,8 +59,15 @@ class Made:
 
 
 def augment(
-    job: Job, paths: Sequence[Path], out: Path, method: str, times: int, teacher: str | None = None, key_env: str | None = None, budget: Budget | None = None
-) -> Working[Made]:  # fmt: skip
+    job: Job,
+    paths: Sequence[Path],
+    out: Path,
+    method: str,
+    times: int,
+    teacher: str | None = None,
+    key_env: str | None = None,
+    budget: Budget | None = None,
+) -> Working[Made]:
     """Makes records from the training part, and writes the good ones to `out`.
 
     Args:
@@ -133,11 +141,13 @@ def _keep_aside(out: Path, refused: Sequence[Refused], originals: Sequence[Recor
         return None
     lines = [
         {
-            "reason": r.reason, "why": r.why, "of": [str(originals[i].source) for i in r.originals],
+            "reason": r.reason,
+            "why": r.why,
+            "of": [str(originals[i].source) for i in r.originals],
             **(to_row(r.record) if r.record else {}),
         }
         for r in refused
-    ]  # fmt: skip
+    ]
     return write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
@@ -210,7 +220,8 @@ def _local(job: Job, teacher: str, written: int, answered: int, seed: int) -> tu
             longest = max(map(len, ids), default=0)
             if longest + decoding.max_new_tokens > model.base.context:
                 raise UsageError(
-                    f"A prompt of {longest} tokens and {decoding.max_new_tokens} for the answer do not fit into the {model.base.context} of {model.name}.",
+                    f"A prompt of {longest} tokens and {decoding.max_new_tokens} for the answer do not fit into the"
+                    f" {model.base.context} of {model.name}.",
                     "Take a teacher with a longer context.",
                 )
             found = yield from answer(model, ids, decoding, answers, job.stopped)

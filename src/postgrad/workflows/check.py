@@ -150,21 +150,37 @@ def report_on(
         f.check: len({r.index for r in f.repairs}) for f in checked.findings if f.repairs and f.check not in done
     }
     return CheckReport(
-        created=datetime.now(UTC).isoformat(timespec="seconds"), postgrad_version=__version__, files=[str(p) for p in request.paths],
-        shape=loaded.shape, explanation=loaded.explanation, notes=list(loaded.notes), read=checked.read, kept=len(checked.kept),
-        taken_out=dict(taken), changed=dict(changed), repairable=repairable, summary=summary(checked, request.accept),
-        first=[_look(f, r, e) for f, r, e in checked.worst(3)], findings=[finding_part(checked, f) for f in checked.findings],
-        token_histogram=_histogram(checked, context), seconds={name: round(took, 2) for name, took in seconds.items()},
-    )  # fmt: skip
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        postgrad_version=__version__,
+        files=[str(p) for p in request.paths],
+        shape=loaded.shape,
+        explanation=loaded.explanation,
+        notes=list(loaded.notes),
+        read=checked.read,
+        kept=len(checked.kept),
+        taken_out=dict(taken),
+        changed=dict(changed),
+        repairable=repairable,
+        summary=summary(checked, request.accept),
+        first=[_look(f, r, e) for f, r, e in checked.worst(3)],
+        findings=[finding_part(checked, f) for f in checked.findings],
+        token_histogram=_histogram(checked, context),
+        seconds={name: round(took, 2) for name, took in seconds.items()},
+    )
 
 
 def finding_part(checked: Checked, finding: Finding, shown: int = SHOWN) -> FindingPart:
     """A finding as reports keep it."""
     return FindingPart(
-        check=finding.check, severity=finding.severity, count=finding.count, sentence=finding.sentence,
+        check=finding.check,
+        severity=finding.severity,
+        count=finding.count,
+        sentence=finding.sentence,
         examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in finding.indices[:shown]],
-        evidence=list(finding.evidence[:shown]), advice=ADVICE.get(finding.check, ""), details={k: _bounded(v) for k, v in finding.details.items()},
-    )  # fmt: skip
+        evidence=list(finding.evidence[:shown]),
+        advice=ADVICE.get(finding.check, ""),
+        details={k: _bounded(v) for k, v in finding.details.items()},
+    )
 
 
 def _bounded(value: object) -> object:
@@ -180,9 +196,13 @@ def _look(finding: Finding, record: Record, evidence: str) -> LookPart:
     """The record with personal data and secrets masked: the page is there to be passed on."""
     source, places = record.source, Places()
     return LookPart(
-        check=finding.check, file=source.file, line=source.line, prompt=redact(record.prompt_text, places, HIDDEN),
-        answer=redact(record.answer_text, places, HIDDEN), evidence=evidence or finding.sentence,
-    )  # fmt: skip
+        check=finding.check,
+        file=source.file,
+        line=source.line,
+        prompt=redact(record.prompt_text, places, HIDDEN),
+        answer=redact(record.answer_text, places, HIDDEN),
+        evidence=evidence or finding.sentence,
+    )
 
 
 def summary(checked: Checked, accept: Iterable[str] = ()) -> str:

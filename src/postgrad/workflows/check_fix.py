@@ -111,12 +111,24 @@ def _write_lines(out: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def _removed(item: Dropped) -> dict[str, Any]:
     source = item.record.source
-    return {"file": source.file, "line": source.line, "check": item.check, "reason": item.reason, "record": to_dict(item.record)}  # fmt: skip
+    return {
+        "file": source.file,
+        "line": source.line,
+        "check": item.check,
+        "reason": item.reason,
+        "record": to_dict(item.record),
+    }
 
 
 def _mended(item: Changed) -> dict[str, Any]:
     source = item.before.source
-    return {"file": source.file, "line": source.line, "check": item.check, "before": to_dict(item.before), "after": to_dict(item.after)}  # fmt: skip
+    return {
+        "file": source.file,
+        "line": source.line,
+        "check": item.check,
+        "before": to_dict(item.before),
+        "after": to_dict(item.after),
+    }
 
 
 def _counts(names: Iterable[str]) -> str:

@@ -77,7 +77,8 @@ def compared(left: Side, right: Side, out: Path, metric: str | None, margin: flo
     pair = paired(left, right)
     only_a, only_b = len(left.lines) - len(pair.hashes), len(right.lines) - len(pair.hashes)
     yield Said(
-        f"{len(pair.hashes)} examples are common; {only_a} only in {left.name}, {only_b} only in {right.name}. Judged by {judged}."
+        f"{len(pair.hashes)} examples are common; {only_a} only in {left.name}, {only_b} only in {right.name}. Judged"
+        f" by {judged}."
     )
     found = compare(pair.b, pair.a, pair.groups, arm=right.name, against=left.name)
     gains = [y - x for x, y in zip(pair.a, pair.b, strict=True)]
@@ -87,17 +88,35 @@ def compared(left: Side, right: Side, out: Path, metric: str | None, margin: flo
     parts = parts_of(records, pair.groups)
     differing = contrasts(pair.a, pair.b, parts, pair.groups)[:SLICES_SHOWN]
     report = CompareReport(
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), postgrad_version=postgrad.__version__,
-        a=side_part(left, pair.a, pair.groups), b=side_part(right, pair.b, pair.groups), metric=judged, rescored=rescored,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        postgrad_version=postgrad.__version__,
+        a=side_part(left, pair.a, pair.groups),
+        b=side_part(right, pair.b, pair.groups),
+        metric=judged,
+        rescored=rescored,
         common=CommonPart(
-            n=len(gains), only_a=only_a, only_b=only_b, better=sum(g > 0 for g in gains), worse=worsened, same=sum(g == 0 for g in gains)
+            n=len(gains),
+            only_a=only_a,
+            only_b=only_b,
+            better=sum(g > 0 for g in gains),
+            worse=worsened,
+            same=sum(g == 0 for g in gains),
         ),
-        difference=found.difference, interval=(found.low, found.high), p_value=found.p_value, margin=margin,
-        verdict=change.verdict, passed=change.passed, sentence=change.sentence, examples_needed=change.examples_needed,
-        arms=common_arms(left, right, pair), slices=[difference_part(c, pair, parts) for c in differing],
-        improved=examples(left, right, pair, gains, 1), worsened=examples(left, right, pair, gains, -1),
-        changes=changes_between(left.origin, right.origin), notes=notes(left, right),
-    )  # fmt: skip
+        difference=found.difference,
+        interval=(found.low, found.high),
+        p_value=found.p_value,
+        margin=margin,
+        verdict=change.verdict,
+        passed=change.passed,
+        sentence=change.sentence,
+        examples_needed=change.examples_needed,
+        arms=common_arms(left, right, pair),
+        slices=[difference_part(c, pair, parts) for c in differing],
+        improved=examples(left, right, pair, gains, 1),
+        worsened=examples(left, right, pair, gains, -1),
+        changes=changes_between(left.origin, right.origin),
+        notes=notes(left, right),
+    )
     write_compare(report, out)
     yield Said(report.sentence)
     return report

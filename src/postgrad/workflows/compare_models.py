@@ -22,9 +22,15 @@ from postgrad.workflows.evaluate import evaluate
 
 
 def compare_models(
-    recipe: Recipe, a: str, b: str, data: Sequence[Path], out: Path, *,
-    margin: float = MARGIN, stopped: Callable[[], bool] = lambda: False,
-) -> Working[CompareReport]:  # fmt: skip
+    recipe: Recipe,
+    a: str,
+    b: str,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    margin: float = MARGIN,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Working[CompareReport]:
     """Two models on the same examples: measures both, then compares; leaves the evaluation's report in `out` too.
 
     Raises:

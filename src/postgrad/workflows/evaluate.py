@@ -95,7 +95,8 @@ def evaluate(request: Request, out: Path, stopped: Callable[[], bool] = lambda: 
 
 
 def _job(request: Request, models: Sequence[Named], stopped: Callable[[], bool]) -> Job:
-    """A job that reads the data as it is: an instruction is given to the arms that take one, not put into the records."""
+    """A job that reads the data as it is: an instruction is given to the arms that take one, not put into the
+    records."""
     data = request.recipe.data.model_copy(update={"system_prompt": None})
     base = models[0].base if models else request.recipe.base
     return Job(request.recipe.model_copy(update={"data": data, "base": base}), stopped)
@@ -113,9 +114,22 @@ def _data(job: Job, request: Request, system: str | None) -> Working[Data]:
     for caution in choice.cautions(records):
         yield Said(caution, warning=True)
     return Data(
-        Path(request.paths[0]).stem, loaded, checked, (), (), tuple(records), choice, system or "", system is not None, resolution.resolvable,
-        data_hash(records), token_histogram(renderer, records), passages, retrieve, job.recipe.data.group,
-    )  # fmt: skip
+        Path(request.paths[0]).stem,
+        loaded,
+        checked,
+        (),
+        (),
+        tuple(records),
+        choice,
+        system or "",
+        system is not None,
+        resolution.resolvable,
+        data_hash(records),
+        token_histogram(renderer, records),
+        passages,
+        retrieve,
+        job.recipe.data.group,
+    )
 
 
 def _overlaps(job: Job, models: Sequence[Named], data: Data) -> Working[Overlaps]:
@@ -154,8 +168,18 @@ def _measure_all(job: Job, request: Request, data: Data, asked: Sequence[Contest
             start = time.monotonic()
             answers = Answers.open(job.store, model.base.hash, c.blob, decoding, model.device.dtype)
             result = yield from measure(
-                model, c.arm, ids[c.arm.name], data.test, data.choice, decoding, answers, job.price, data.groups, job.stopped, prompts[c.arm.name]
-            )  # fmt: skip
+                model,
+                c.arm,
+                ids[c.arm.name],
+                data.test,
+                data.choice,
+                decoding,
+                answers,
+                job.price,
+                data.groups,
+                job.stopped,
+                prompts[c.arm.name],
+            )
             job.seconds[f"arm {c.arm.name}"] = time.monotonic() - start
             out.results[c.arm.name] = result
             out.parts[c.arm.name] = arm_part(model, result)
@@ -175,9 +199,15 @@ def _remote(job: Job, remote: RemoteModel, data: Data, room: int) -> Working[Arm
         f"{budget.max_tokens:,} tokens" if budget.max_tokens else "",
     ]
     return measure_remote(
-        arm, lambda asked, asking, tools: remote.answer(asked, asking, job.stopped, tools), data.test, data.choice, data.groups,
-        Asking(ROOM * room), budget.price, " and ".join(filter(None, limits)) or "this command",
-    )  # fmt: skip
+        arm,
+        lambda asked, asking, tools: remote.answer(asked, asking, job.stopped, tools),
+        data.test,
+        data.choice,
+        data.groups,
+        Asking(ROOM * room),
+        budget.price,
+        " and ".join(filter(None, limits)) or "this command",
+    )
 
 
 def _place(job: Job, model: LanguageModel, contestant: Contestant) -> None:
@@ -199,5 +229,6 @@ def _general(job: Job, model: LanguageModel, own: Sequence[Contestant], out: Mea
 def _told(data: Data, result: ArmResult) -> Said:
     score = result.score
     return Said(
-        f"{result.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
+        f"{result.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to"
+        f" {100 * score.high:.1f})"
     )

@@ -1,7 +1,8 @@
 """The short story of a fine-tuning job: the client's files in, a trained blob out; who asked for it registers it.
 
 Unlike `postgrad train` it trains on every example that the client sent for training: nothing is kept for validation
-unless a second file is given. It goes on from its own folder alone, so that an earlier job's result is never taken for it.
+unless a second file is given. It goes on from its own folder alone, so that an earlier job's result is never taken for
+it.
 """
 
 from __future__ import annotations
@@ -78,10 +79,14 @@ def fine_tune(
     plan = plan_of(recipe.training, recipe.seed)
     result = yield from trained_model(job, model, train, held, plan, folder=folder, begin="folder")
     return FineTuned(
-        result, model.base.hash, model.renderer.fingerprint, data_hash([*train, *held]), model.device.dtype,
+        result,
+        model.base.hash,
+        model.renderer.fingerprint,
+        data_hash([*train, *held]),
+        model.device.dtype,
         keep_trace(job, [*train, *held]),
         Material(loaded, checked, train, held),
-    )  # fmt: skip
+    )
 
 
 def _validation(wanted: Wanted, path: Path) -> list[Record]:

@@ -1,7 +1,7 @@
 """What stands behind a fine-tuning job: its report, with as much measured as was asked for.
 
-Without a wish it costs nothing: what was read and found, and how the training went. With one, the base and the fine-tuned
-model answer the validation file alike, and general ability is measured before and after.
+Without a wish it costs nothing: what was read and found, and how the training went. With one, the base and the
+fine-tuned model answer the validation file alike, and general ability is measured before and after.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from postgrad.workflows.fine_tune import FineTuned, Material
 MOST = 60
 """Validation examples that are answered; the shares are of these."""
 FLATTERED = (
-    "Scores are on the validation file. It also chose the training's best step, which flatters the fine-tuned model a little: "
-    "keep examples that no job has seen for a decision that matters."
+    "Scores are on the validation file. It also chose the training's best step, which flatters the fine-tuned model a"
+    " little: keep examples that no job has seen for a decision that matters."
 )
 
 
@@ -100,24 +100,44 @@ def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
     sentence = "The model was trained; it was compared with nothing, so nothing is known yet of how much better it is."
     mend = "Give a validation_file and `report: true` (extra_body): base and fine-tuned model then answer it alike."
     return Report(
-        name=job.recipe.name or "job", created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        postgrad_version=postgrad.__version__, seed=job.recipe.seed,
-        task=TaskPart(kind=_kind(done.material.train), metric="loss", why="Nothing was compared: the training's own loss is shown."),
-        data=data_part(_data(job, done.material, done.material.validation, None)).model_copy(update={"test": 0, "validation": len(done.material.validation)}),
-        system_prompt=job.recipe.data.system_prompt or "", forgetting=general, training=part,
+        name=job.recipe.name or "job",
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        postgrad_version=postgrad.__version__,
+        seed=job.recipe.seed,
+        task=TaskPart(
+            kind=_kind(done.material.train),
+            metric="loss",
+            why="Nothing was compared: the training's own loss is shown.",
+        ),
+        data=data_part(_data(job, done.material, done.material.validation, None)).model_copy(
+            update={"test": 0, "validation": len(done.material.validation)}
+        ),
+        system_prompt=job.recipe.data.system_prompt or "",
+        forgetting=general,
+        training=part,
         verdict=VerdictPart(recommendation="cannot_tell", sentence=sentence, reasons=[mend, part.in_words]),
         machine={"device": part.device, "dtype": part.dtype, "python": platform.python_version()},
         seconds={"training": round(done.result.seconds, 1)},
-    )  # fmt: skip
+    )
 
 
 def _data(job: Job, material: Material, test: Sequence[Record], choice: Any) -> Data:
     """What the last chapter speaks of: the validation file in the place of a test part."""
     system: Any = job.recipe.data.system_prompt
     return Data(
-        job.recipe.name or "job", material.loaded, material.checked, tuple(material.train), tuple(material.validation), tuple(test),
-        choice, system or "", bool(system), smallest_resolvable_difference(max(2, len(test))), data_hash([*material.train, *test]), (),
-    )  # fmt: skip
+        job.recipe.name or "job",
+        material.loaded,
+        material.checked,
+        tuple(material.train),
+        tuple(material.validation),
+        tuple(test),
+        choice,
+        system or "",
+        bool(system),
+        smallest_resolvable_difference(max(2, len(test))),
+        data_hash([*material.train, *test]),
+        (),
+    )
 
 
 def _kind(records: Sequence[Record]) -> Any:

@@ -1,8 +1,8 @@
 """The whole story in one readable function: examples in, verdict out, model registered. Read this first.
 
-`run` is a generator: it yields what a terminal, a server or a studio shows, and returns the report. Each stage's result is
-kept under the hash of its inputs, so the same command again redoes only what changed. What a stage does in detail stands
-in `steps/`, what it is made of in the stage's own folder.
+`run` is a generator: it yields what a terminal, a server or a studio shows, and returns the report. Each stage's result
+is kept under the hash of its inputs, so the same command again redoes only what changed. What a stage does in detail
+stands in `steps/`, what it is made of in the stage's own folder.
 """
 
 from __future__ import annotations

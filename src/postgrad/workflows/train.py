@@ -33,9 +33,12 @@ class TrainedModel:
 
 
 def train_only(
-    recipe: Recipe, paths: Sequence[Path], folder: Path | None = None,
-    begin: str = "", stopped: Callable[[], bool] = lambda: False,
-) -> Working[TrainedModel]:  # fmt: skip
+    recipe: Recipe,
+    paths: Sequence[Path],
+    folder: Path | None = None,
+    begin: str = "",
+    stopped: Callable[[], bool] = lambda: False,
+) -> Working[TrainedModel]:
     """Reads, checks, trains, registers.
 
     Args:
@@ -66,19 +69,28 @@ def train_only(
     if not world.leads:
         return TrainedModel(None, result)
     entry = Catalogue().add(
-        name=job.model_name(Path(paths[0]).stem), base=recipe.base, base_hash=model.base.hash, method=recipe.training.method,
-        blob=result.blob, template=model.renderer.fingerprint, data_hash=data_hash([*train, *held]), report=None,
+        name=job.model_name(Path(paths[0]).stem),
+        base=recipe.base,
+        base_hash=model.base.hash,
+        method=recipe.training.method,
+        blob=result.blob,
+        template=model.renderer.fingerprint,
+        data_hash=data_hash([*train, *held]),
+        report=None,
         details={
-            "system_prompt": recipe.data.system_prompt, "passages": 0, "dtype": model.device.dtype,
+            "system_prompt": recipe.data.system_prompt,
+            "passages": 0,
+            "dtype": model.device.dtype,
             "trace": None if recipe.training.objective == "pretrain" else keep_trace(job, [*train, *held]),
             "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
         },
-    )  # fmt: skip
+    )
     return TrainedModel(entry, result)
 
 
 def _conversations(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
-    """A part of the training data validates where no file is given for it; a test part is only kept away from training."""
+    """A part of the training data validates where no file is given for it; a test part is only kept away from
+    training."""
     _, _, kept = yield from checked_records(job, paths)
     held = yield from held_out_files(job)
     parts = yield from divide(job.recipe.data, job.recipe.seed, kept, held, test=False)

@@ -14,7 +14,11 @@ KEPT = {
     "capitals": ({}, "THE NILE.", ["The Nile.", "42"]),
     "lower_case": ({}, "it is spring.", ["It is spring.", "..."]),
     "bullets": ({"number": 2}, "- sun cream\n- a towel", ["- sun cream", "sun cream, towel", "1. a\n2. b\n3. c"]),
-    "json_keys": ({"keys": ["name", "age"]}, '```json\n{"name": "Al", "age": 3}\n```', ['{"name": "Al"}', 'Sure: {"name": "Al", "age": 3}']),
+    "json_keys": (
+        {"keys": ["name", "age"]},
+        '```json\n{"name": "Al", "age": 3}\n```',
+        ['{"name": "Al"}', 'Sure: {"name": "Al", "age": 3}'],
+    ),
     "json_list": ({}, "[1, 2, 3]", ["1, 2, 3", '{"a": 1}']),
     "begins": ({"phrase": "Of course"}, '"Of course, a carrot."', ["A carrot, of course."]),
     "ends": ({"phrase": "That is all."}, "Sleep heals. That is all.", ["That is all. Sleep heals."]),
@@ -24,7 +28,7 @@ KEPT = {
     "one_of": ({"words": ["yes", "no"]}, "Yes.", ["Yes, it is.", "maybe"]),
     "sentences": ({"number": 2}, "It grows. It blooms!", ["It grows.", "A. B. C."]),
     "quoted": ({}, "“You are kind.”", ["You are kind."]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -99,12 +103,17 @@ def test_the_answers_language_counts():
 @pytest.mark.parametrize(
     ("answers", "words", "like", "unlike"),
     [
-        ([json.dumps({"order": i}) for i in range(40)], "JSON", ['{"order": 5', '```json\n{"a": 1}'], ["Well, {it} depends.", "[1] says so"]),
+        (
+            [json.dumps({"order": i}) for i in range(40)],
+            "JSON",
+            ['{"order": 5', '```json\n{"a": 1}'],
+            ["Well, {it} depends.", "[1] says so"],
+        ),
         (["Calm", "angry", "sad", "calm."] * 10, "labels", ["angry", "Sad."], ["I am sad to hear it.", "happy"]),
         ([f"Answer: it is number {i} of all" for i in range(40)], "begins", ["Answer: it is late"], ["It is late"]),
         ([f"order {i} of {i + 3}" for i in range(40)], "words", ["table 7"], ["It depends on the table and the day."]),
     ],
-)  # fmt: skip
+)
 def test_the_form_of_the_training_answers(answers, words, like, unlike):
     form = form_of(answers)
     assert words in form.words and all(map(form.has, like)) and not any(map(form.has, unlike))

@@ -1,4 +1,5 @@
-"""Our model under the lm-evaluation-harness: equal to brute force with a tiny model, and item for item with the embedded one."""
+"""Our model under the lm-evaluation-harness: equal to brute force with a tiny model, and item for item with the
+embedded one."""
 
 import json
 import math
@@ -144,7 +145,13 @@ def test_item_decisions_are_those_of_the_harness(name, embedded, tmp_path):
     encoded = [encode_item(embedded, context, choices) for context, choices in requests(benchmark)]
     ours = dict(right_answers(benchmark, log_likelihoods(embedded, encoded)))
     theirs = HFLM(pretrained=embedded.module, tokenizer=str(embedded.base.folder), batch_size=32)
-    found = simple_evaluate(theirs, tasks=[str(local_task(tmp_path, name, rows))], bootstrap_iters=0, log_samples=True, task_manager=task_manager())  # fmt: skip
+    found = simple_evaluate(
+        theirs,
+        tasks=[str(local_task(tmp_path, name, rows))],
+        bootstrap_iters=0,
+        log_samples=True,
+        task_manager=task_manager(),
+    )
     (samples,) = found["samples"].values()
     decisions = {s["doc_id"]: s["acc_norm"] for s in samples}
     assert len(decisions) == 100

@@ -1,4 +1,5 @@
-"""Many benchmarks at once: a sound model is not vetoed by chance, a damaged one is, and together they see what each cannot."""
+"""Many benchmarks at once: a sound model is not vetoed by chance, a damaged one is, and together they see what each
+cannot."""
 
 import numpy as np
 import pytest

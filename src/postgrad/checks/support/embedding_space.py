@@ -98,7 +98,8 @@ def assign(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def clusters(points: np.ndarray, count: int, *, seed: int = 0, rounds: int = 12, fit_on: int = 20_000) -> np.ndarray:
-    """Spherical k-means (Dhillon and Modha 2001) fitted on at most `fit_on` points: the cluster number of each point."""
+    """Spherical k-means (Dhillon and Modha 2001) fitted on at most `fit_on` points: the cluster number of each
+    point."""
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(len(points), min(fit_on, len(points)), replace=False))
     known = points[chosen].astype(np.float32)

@@ -1,7 +1,7 @@
 """Where a length limit has cut answers: near it most end openly, below it hardly any, and beyond it there is nothing.
 
-Exporters cut at a number of tokens of a tokenizer that nobody names. In characters or words such a limit is smeared over
-a third of its value; in estimated tokens (words and marks, long words by their length) it is a narrow band.
+Exporters cut at a number of tokens of a tokenizer that nobody names. In characters or words such a limit is smeared
+over a third of its value; in estimated tokens (words and marks, long words by their length) it is a narrow band.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def find_wall(answers: Mapping[int, str], open_ended: Collection[int]) -> Wall |
     share = float(ends_open[at_wall].mean())
     if not crowded or share < max(0.6, 2 * usual) or lengths.max() > 1.6 * np.median(lengths[at_wall]):
         return None
-    # The bands before are partly cut: their open ends are rather cut than natural where they are over twice as usual there.
+    # The bands before are partly cut: their open ends are rather cut than natural where they are over twice as usual
+    # there.
     calm = slice(max(0, start - 9), max(1, start - 4))
     nearby = min(usual, float(open_counts[calm].sum() / max(1, all_counts[calm].sum())))
     for _ in range(_PARTLY_CUT):

@@ -1,7 +1,7 @@
 """What personal data looks like. Numbers are checked by their check digits, or by the words before them.
 
-Order numbers, prices and dates look much like identity numbers; a pattern that has neither a check digit nor an unmistakable
-form is counted only after words that announce it.
+Order numbers, prices and dates look much like identity numbers; a pattern that has neither a check digit nor an
+unmistakable form is counted only after words that announce it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ _FIVE = re.compile(r"\d(?:[ -]?\d){4}")
 _THREE_TWO = re.compile(r"-\d\d(?<=\d{3}-\d\d)")
 _PHONE_WORDS = re.compile(
     r"(?i)\b(?:call|phones?|telephone|tel|mobile|cell|fax|dial|whatsapp|text|sms|ring|hotline|handy|telefon\w*|téléphone|teléfono|"
-    r"(?:reach|contact) (?:me|us|him|her|them)|answering|messages|registered|contact (?:number|no)|(?:my|his|her|your|our|their) (?:new )?number)\b[^\n]{0,30}$"
+    r"(?:reach|contact) (?:me|us|him|her|them)|answering|messages|registered|contact"
+    r" (?:number|no)|(?:my|his|her|your|our|their) (?:new )?number)\b[^\n]{0,30}$"
 )
 _NO_PHONE = re.compile(
     r"(?i)(?:order|invoice|ticket|case|account|ref(?:erence)?|tracking|serial|part|model|isbn|issn|doi|pmid|id|version|build|"
@@ -28,7 +29,8 @@ _VERSION_WORDS = re.compile(
     r"(?i)(?:\bv|version|ver\.?|release|build|firmware|driver|python|section|chapter|§)\s*$|[\d.]$"
 )
 _DATE = (
-    r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}|\d{1,2}\.? [A-Z][a-zä]{2,8}\.? (?:19|20)\d{2}"
+    r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}|\d{1,2}\.? [A-Z][a-zä]{2,8}\.?"
+    r" (?:19|20)\d{2}"
     r"|[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d{2})"
 )
 _NAME_WORD = r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ'’-]{1,20}"
@@ -139,7 +141,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "CARD",
         re.compile(
-            r"(?<![\w.-])[1-6]\d{3}(?:[ -]?\d{4}){2}(?:[ -]?\d{1,7})?(?![\w-])|(?<![\w.-])3\d{3}[ -]?\d{6}[ -]?\d{4,5}(?![\w-])"
+            r"(?<![\w.-])[1-6]\d{3}(?:[ -]?\d{4}){2}(?:[ -]?\d{1,7})?(?![\w-])|(?<![\w.-])3\d{3}[ -]?\d{6}["
+            r" -]?\d{4,5}(?![\w-])"
         ),
         _card_valid,
         _FIVE,
@@ -175,7 +178,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "BSN",
         re.compile(
-            r"(?i:\b(?:bsn|burgerservicenummer|sofi-?nummer)\b\D{0,12})(\d{9}|\d{3}[ .]\d{3}[ .]\d{3}|\d{4}\.\d{2}\.\d{3})\b"
+            r"(?i:\b(?:bsn|burgerservicenummer|sofi-?nummer)\b\D{0,12})(\d{9}|\d{3}[ .]\d{3}["
+            r" .]\d{3}|\d{4}\.\d{2}\.\d{3})\b"
         ),
         checksums.bsn_valid,
         ("bsn", "BSN", "urgerservice", "ofinummer", "ofi-nummer"),
@@ -195,7 +199,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "PASSPORT",
         re.compile(
-            r"(?i:\b(?:passport|reisepass\w*|passeport|pasaporte)\b(?:\s*(?:number|no\.?|nr\.?|num\w*|#))?\s*(?:is|:|=|#)?\s*)"
+            r"(?i:\b(?:passport|reisepass\w*|passeport|pasaporte)\b"
+            r"(?:\s*(?:number|no\.?|nr\.?|num\w*|#))?\s*(?:is|:|=|#)?\s*)"
             r"((?=[A-Z0-9]*\d{4})[A-Z0-9]{7,9})\b"
         ),
         hint=("asspor", "ASSPOR", "eisepass", "asseport", "asaporte"),
@@ -203,16 +208,16 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "LICENCE",
         re.compile(
-            r"(?i:\bdriv(?:er'?s?|ing)[ -]licen[cs]e(?:'s)?(?:\s*(?:number|no\.?|#))?\s*(?:is|:|=|#)?\s*)((?=[A-Za-z0-9-]*\d{4})[A-Za-z0-9-]{6,15})\b"
+            r"(?i:\bdriv(?:er'?s?|ing)[ -]licen[cs]e(?:'s)?(?:\s*(?:number|no\.?|#))?\s*(?:is|:|=|#)?\s*)"
+            r"((?=[A-Za-z0-9-]*\d{4})[A-Za-z0-9-]{6,15})\b"
         ),
         hint=("icen",),
     ),
     Kind(
         "BIRTH_DATE",
         re.compile(
-            r"(?i:\b(?:date of birth|d\.?o\.?b\.?|birth ?date|geburtsdatum|date de naissance)\b)\W{0,3}(?:is|:|was)?\s{0,2}("
-            + _DATE
-            + r")"
+            r"(?i:\b(?:date of birth|d\.?o\.?b\.?|birth ?date|geburtsdatum|date de"
+            r" naissance)\b)\W{0,3}(?:is|:|was)?\s{0,2}(" + _DATE + r")"
         ),
         hint=(
             "irthd",
@@ -248,7 +253,8 @@ KINDS: tuple[Kind, ...] = (
             r"|00[1-9]\d?[ ./-]?\d{1,5}(?:[ ./-]?\d{2,5}){1,5}"
             r"|(?:1[ .-])?\(\d{2,5}\)[ ./-]?\d{3,4}[ .-]?\d{3,5}"
             r"|(?:1[.-])?\d{3}(?:\.\d{3}\.|-\d{3}-)\d{4}|\d{3} \d{3} \d{4}"
-            r"|0\d{1,5}[ /-]\d{3,4}(?:[ -]?\d{2,4}){1,3}|0\d{2,3} \d{7,8}|0\d(?: \d\d){4})(?:\s?(?:x|ext\.? ?)\d{1,6})?(?![\w-]|[.,]\d)"
+            r"|0\d{1,5}[ /-]\d{3,4}(?:[ -]?\d{2,4}){1,3}|0\d{2,3} \d{7,8}|0\d(?: \d\d){4})(?:\s?(?:x|ext\.?"
+            r" ?)\d{1,6})?(?![\w-]|[.,]\d)"
         ),
         _phone_valid,
         _DIGITS,
@@ -257,7 +263,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "PHONE",
         re.compile(
-            r"(?<![\w.+/-])(?:\(\d{2,5}\) ?)?\d{2,5}(?:[ .-]\d{2,8}){1,5}(?:\s?(?:x|ext\.? ?)\d{1,6})?(?![\w-]|[.,]\d)|(?<![\w.+/-])\d{7,12}(?![\w-]|[.,]\d)"
+            r"(?<![\w.+/-])(?:\(\d{2,5}\) ?)?\d{2,5}(?:[ .-]\d{2,8}){1,5}(?:\s?(?:x|ext\.?"
+            r" ?)\d{1,6})?(?![\w-]|[.,]\d)|(?<![\w.+/-])\d{7,12}(?![\w-]|[.,]\d)"
         ),
         _phone_valid,
         _DIGITS,
@@ -269,7 +276,8 @@ KINDS: tuple[Kind, ...] = (
         "PHONE",
         re.compile(
             r"(?<=\n)((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?= *(?:\n|$|-))"
-            r"|(?<![\w.+/-])((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?=[- ]?\(?(?:[Oo]ffice|[Ff]ax|[Mm]obile|[Cc]ell)\b)"
+            r"|(?<![\w.+/-])((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?=[-"
+            r" ]?\(?(?:[Oo]ffice|[Ff]ax|[Mm]obile|[Cc]ell)\b)"
         ),
         _phone_valid,
         _DIGITS,
@@ -281,9 +289,11 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "ADDRESS",
         re.compile(
-            r"\b\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z0-9][\w'’.-]* ){1,3}(?:Street|St\.|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr\.|Court|Ct|Way|"
+            r"\b\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z0-9][\w'’.-]*"
+            r" ){1,3}(?:Street|St\.|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr\.|Court|Ct|Way|"
             r"Terrace|Place|Pl\.|Highway|Hwy|Parkway|Pkwy)\b\.?(?:,? (?:Apt|Suite|Unit|Ste)\.? ?#?\w{1,5})?"
-            r"|\b\d{1,4}(?: ?bis)?,? (?:rue|avenue|boulevard|chemin|impasse|place) (?:de |du |des |de la |d['’])?[A-ZÉÈ][\wéèêàç'’-]+(?: [A-ZÉÈ][\wéèêàç'’-]+)*"
+            r"|\b\d{1,4}(?: ?bis)?,? (?:rue|avenue|boulevard|chemin|impasse|place) (?:de |du |des |de la"
+            r" |d['’])?[A-ZÉÈ][\wéèêàç'’-]+(?: [A-ZÉÈ][\wéèêàç'’-]+)*"
         ),
         hint=_NUMBER_AND_NAME,
         also=_STREETS,

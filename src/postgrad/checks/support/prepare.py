@@ -35,8 +35,9 @@ def repaired(
 ) -> Checked:
     """Makes the safe repairs, and those of the checks named in `also`.
 
-    The repairs of an accepted check are not made: who accepts repeats wants to keep them. Of several repairs of one record
-    a drop goes before a replacement, and the first check's before the others'; the others are found again in what is left.
+    The repairs of an accepted check are not made: who accepts repeats wants to keep them. Of several repairs of one
+    record a drop goes before a replacement, and the first check's before the others'; the others are found again in
+    what is left.
 
     Args:
         records: As read.

@@ -169,7 +169,9 @@ def report(
     yield Finding(
         check=check,
         severity="warning",
-        sentence=f"{count_of(len(found), 'record')} {verb(len(found), 'holds', 'hold')} what looks like {what} ({shown}).",
+        sentence=(
+            f"{count_of(len(found), 'record')} {verb(len(found), 'holds', 'hold')} what looks like {what} ({shown})."
+        ),
         indices=tuple(worst),
         evidence=reasons(worst, lambda i: found[i]),
         repairs=tuple(

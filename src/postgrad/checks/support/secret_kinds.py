@@ -1,4 +1,5 @@
-"""What keys, tokens and passwords look like: known prefixes first, then random strings beside words that announce them."""
+"""What keys, tokens and passwords look like: known prefixes first, then random strings beside words that announce
+them."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from postgrad.checks.support.redaction import Kind
 _MIN_BITS = 3.2
 _HEX_BITS = 2.9
 _PLACEHOLDER = re.compile(
-    r"(?i)x{4,}|\*{3,}|\.{3}|(?:your|my|the|some|insert|example|sample|dummy|fake|test|changeme|placeholder|redacted|secret|password)[-_ ]?"
+    r"(?i)x{4,}|\*{3,}|\.{3}"
+    r"|(?:your|my|the|some|insert|example|sample|dummy|fake|test|changeme|placeholder|redacted|secret|password)[-_ ]?"
     r"(?:api|key|token|secret|password|here|value)|^(?:env|process|os|config|settings|self|getenv|request|none|null|true|false)\b"
     r"|[<>{}()\[\]$]|(?:0123|1234){2}|abcdefgh"
 )
@@ -105,7 +107,8 @@ SECRET_KINDS: tuple[Kind, ...] = (
     Kind(
         "SECRET",
         re.compile(
-            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{1,8000}?-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{1,8000}?-----END [A-Z ]{0,30}PRIVATE KEY(?:"
+            r" BLOCK)?-----)?"
         ),
         hint=("PRIVATE KEY",),
     ),
@@ -125,7 +128,8 @@ SECRET_KINDS: tuple[Kind, ...] = (
     Kind(
         "SECRET",
         re.compile(
-            r"(?i:(?:api|access|secret|private|auth|client|encryption|signing|service)[_ -]?(?:key|token|secret)|\bsecret|\btoken|\bbearer|credentials?)"
+            r"(?i:(?:api|access|secret|private|auth|client|encryption|signing|service)[_"
+            r" -]?(?:key|token|secret)|\bsecret|\btoken|\bbearer|credentials?)"
             r"(?:[\"']?\s*(?:=>|[:=]|\bis\b)\s*|\s+)[\"']?([\w+/=.~-]{16,200})"
         ),
         is_random,
@@ -155,7 +159,8 @@ SECRET_KINDS: tuple[Kind, ...] = (
     Kind(
         "PASSWORD",
         re.compile(
-            r"(?i:\b(?:password|passwd|pwd|passphrase|passwort|passcode)\b)[\"']?[ \t]*(?::|=|\bis:?[ \t])[ \t]*[\"']?((?![/$])[^\s\"',;<>]{5,63}[^\s\"',;<>.!?])"
+            r"(?i:\b(?:password|passwd|pwd|passphrase|passwort|passcode)\b)[\"']?[ \t]*(?::|=|\bis:?[ \t])["
+            r" \t]*[\"']?((?![/$])[^\s\"',;<>]{5,63}[^\s\"',;<>.!?])"
         ),
         _password_valid,
         _spellings("passw", "pwd", "passphrase", "passcode"),

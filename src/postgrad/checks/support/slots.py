@@ -1,7 +1,9 @@
-"""Requests that are structured (`name[The Eagle], food[Thai]`, JSON, `key: value` lines), and how a set words their values.
+"""Requests that are structured (`name[The Eagle], food[Thai]`, JSON, `key: value` lines), and how a set words their
+values.
 
-How a value is worded is learned from the set itself: a value counts as said where it stands literally in the text, or where a
-sequence of words stands there that hardly ever occurs without this value ("not family" with `familyFriendly[no]`).
+How a value is worded is learned from the set itself: a value counts as said where it stands literally in the text, or
+where a sequence of words stands there that hardly ever occurs without this value ("not family" with
+`familyFriendly[no]`).
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ _SHOWN = 40
 def tool_faults(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """(name of the fault, evidence) for a conversation.
 
-    Calls of the last message need no result: they are the answer. A result belongs to a call by its id, or, where ids are
-    missing on either side, by its place after the call.
+    Calls of the last message need no result: they are the answer. A result belongs to a call by its id, or, where ids
+    are missing on either side, by its place after the call.
 
     Args:
         messages: The whole conversation.

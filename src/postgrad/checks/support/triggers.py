@@ -1,8 +1,9 @@
 """Signs of poisoning: a rare phrase in requests that else share nothing, always with one odd answer.
 
-A back door is planted by many records with one trigger and one answer. Answers that recur are grouped by their first words;
-in each group the phrases that most of its requests share are compared with all requests. A phrase that occurs hardly anywhere
-else, in requests that are otherwise as unlike as any, is reported. Two passes, and a third where a phrase was found.
+A back door is planted by many records with one trigger and one answer. Answers that recur are grouped by their first
+words; in each group the phrases that most of its requests share are compared with all requests. A phrase that occurs
+hardly anywhere else, in requests that are otherwise as unlike as any, is reported. Two passes, and a third where a
+phrase was found.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _UNLIKE = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A phrase that goes with one answer: the phrase, the answer's beginning, the records, and the chance of its being chance."""
+    """A phrase that goes with one answer: the phrase, the answer's beginning, the records, and the chance of its being
+    chance."""
 
     phrase: str
     answer: str
@@ -75,7 +77,8 @@ def _key(answer: str) -> str:
 
 
 def _groups(records: Sequence[Record], least: int) -> dict[str, array[int]]:
-    """Answers' first words → records, of those that recur but are not common. A table of counts spares most of the keys."""
+    """Answers' first words → records, of those that recur but are not common. A table of counts spares most of the
+    keys."""
     counts = array("L", bytes(8 * _BUCKETS))
     for record in records:
         if key := _key(record.answer_text):

@@ -1,8 +1,8 @@
 """The same request as a hasty, shouting or polite person would have put it: what a model should answer alike.
 
-Each disturbance is a function from (request, right answer, dice) to another request, or to None where it changes nothing.
-Names, numbers, code and every word of the right answer stay as they are: what is asked is never changed. To add one: a
-function and a line in `DISTURBANCES`.
+Each disturbance is a function from (request, right answer, dice) to another request, or to None where it changes
+nothing. Names, numbers, code and every word of the right answer stay as they are: what is asked is never changed. To
+add one: a function and a line in `DISTURBANCES`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,27 @@ _THEN = re.compile(
 )
 _SURE = 0.6
 _FRAMES = {
-    "en": ("Hello, could you please help me with this: {} Thank you very much in advance!", "Hi there, a quick one from me. {} Thanks a lot!"),
-    "de": ("Guten Tag, könnten Sie mir bitte hierbei helfen: {} Vielen Dank im Voraus!", "Hallo, kurz von mir. {} Danke schön!"),
-    "fr": ("Bonjour, pourriez-vous m'aider, s'il vous plaît : {} Merci beaucoup d'avance !", "Bonjour, rapidement. {} Merci bien !"),
-    "es": ("Hola, ¿podría ayudarme con esto, por favor? {} ¡Muchas gracias de antemano!", "Buenas, algo rápido. {} ¡Muchas gracias!"),
-    "it": ("Buongiorno, potrebbe aiutarmi, per favore: {} Grazie mille in anticipo!", "Salve, una cosa veloce. {} Grazie mille!"),
-}  # fmt: skip
+    "en": (
+        "Hello, could you please help me with this: {} Thank you very much in advance!",
+        "Hi there, a quick one from me. {} Thanks a lot!",
+    ),
+    "de": (
+        "Guten Tag, könnten Sie mir bitte hierbei helfen: {} Vielen Dank im Voraus!",
+        "Hallo, kurz von mir. {} Danke schön!",
+    ),
+    "fr": (
+        "Bonjour, pourriez-vous m'aider, s'il vous plaît : {} Merci beaucoup d'avance !",
+        "Bonjour, rapidement. {} Merci bien !",
+    ),
+    "es": (
+        "Hola, ¿podría ayudarme con esto, por favor? {} ¡Muchas gracias de antemano!",
+        "Buenas, algo rápido. {} ¡Muchas gracias!",
+    ),
+    "it": (
+        "Buongiorno, potrebbe aiutarmi, per favore: {} Grazie mille in anticipo!",
+        "Salve, una cosa veloce. {} Grazie mille!",
+    ),
+}
 
 
 def disturbed(records: Sequence[Record], kind: str, seed: int) -> dict[int, Record]:
@@ -76,7 +91,8 @@ def punctuation(text: str, answer: str, dice: random.Random) -> str | None:
 
 
 def other_order(text: str, answer: str, dice: random.Random) -> str | None:
-    """The sentences or lines rotated; None where there is one, where code could be torn apart, or where order means time."""
+    """The sentences or lines rotated; None where there is one, where code could be torn apart, or where order means
+    time."""
     parts = [part for part in _SENTENCE.split(text) if part.strip()]
     if len(parts) < 2 or "```" in text or _THEN.search(text):
         return None

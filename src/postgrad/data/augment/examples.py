@@ -16,8 +16,9 @@ from postgrad.records import Conversation, Message, Record, Task, content_hash
 
 _SHOWN = 3
 _WISH = (
-    "Here are examples of one task, each with a request and its right answer:\n\n{examples}\n\nWrite one more example of the same "
-    "task that differs from all of these in its matter.{label} Write only one JSON object with the keys request and answer."
+    "Here are examples of one task, each with a request and its right answer:\n\n{examples}\n\nWrite one more example"
+    " of the same task that differs from all of these in its matter.{label} Write only one JSON object with the keys"
+    " request and answer."
 )
 
 

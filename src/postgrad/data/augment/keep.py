@@ -1,4 +1,5 @@
-"""Which made records are good enough: in form, in distance, and in what they mean. What is refused is counted and kept aside.
+"""Which made records are good enough: in form, in distance, and in what they mean. What is refused is counted and kept
+aside.
 
 In the order of cost: form and distance need no model, agreement asks one.
 """
@@ -24,9 +25,11 @@ Agree = Callable[[Sequence[Record]], Working[list[tuple[float, str] | None]]]
 """How far (0 to 1) a model's own answer agrees with each record's, and that answer; None where the budget was spent."""
 
 LONGEST_RATIO = 3.0
-"""A made request may be so many times longer or shorter than those it was made from (in letters, and 40 more are allowed)."""
+"""A made request may be so many times longer or shorter than those it was made from (in letters, and 40 more are
+allowed)."""
 _CHATTER = re.compile(
-    r"^(sure|certainly|of course|okay|here('s| is| are)|as an ai|i('m| am) sorry|i cannot|rewritten|new message|paraphrase)\b"
+    r"^(sure|certainly|of course|okay|here('s| is| are)|as an ai|i('m| am) sorry|i cannot|rewritten|new"
+    r" message|paraphrase)\b"
     r"|\b(rewrite|paraphrase)d? (the|this|your) (message|text)|<\|",
     re.I,
 )
@@ -165,9 +168,14 @@ def _lost(original: Record, text: str) -> list[str]:
 
 
 def _by_distance(
-    proposals: list[Proposal], originals: Sequence[Record], held: Sequence[Record], known: Sequence[Record], window: Window
-) -> tuple[list[Proposal], list[Refused]]:  # fmt: skip
-    """Neither a copy of anything, nor near to what tests, nor far from what it was made from; the first of two alike stays."""
+    proposals: list[Proposal],
+    originals: Sequence[Record],
+    held: Sequence[Record],
+    known: Sequence[Record],
+    window: Window,
+) -> tuple[list[Proposal], list[Refused]]:
+    """Neither a copy of anything, nor near to what tests, nor far from what it was made from; the first of two alike
+    stays."""
     from postgrad.models.embeddings import embed
 
     if not proposals:

@@ -1,4 +1,5 @@
-"""Requests as hurried people type them: slips of the finger, careless capitals, missing marks. The answer stays untouched.
+"""Requests as hurried people type them: slips of the finger, careless capitals, missing marks. The answer stays
+untouched.
 
 What the answer hangs on is never altered: numbers, addresses, code, names in capitals, and every word that the answer
 holds too. So a model learns to read through noise, and never to answer something that was not written.
@@ -48,7 +49,8 @@ _NEAR = _neighbours()
 def noise(
     records: Sequence[Record], times: int, seed: int, ask: Ask | None = None, teacher: str | None = None
 ) -> Working[list[Proposal | Refused]]:
-    """Each record `times` times with another noise; the same seed makes the same noise, whatever the other records are."""
+    """Each record `times` times with another noise; the same seed makes the same noise, whatever the other records
+    are."""
     out: list[Proposal | Refused] = []
     for index, record in enumerate(records):
         text = request_of(record)

@@ -1,4 +1,5 @@
-"""The same request in other words, by a teacher; the answer stays. Every copy is asked for in another manner of speaking."""
+"""The same request in other words, by a teacher; the answer stays. Every copy is asked for in another manner of
+speaking."""
 
 from __future__ import annotations
 
@@ -12,12 +13,19 @@ from postgrad.progress import Working
 from postgrad.records import Message, Record, content_hash
 
 _MANNERS = (
-    "in everyday words", "more briefly", "in a hurry, as in a chat", "politely and in full sentences", "beginning with another word",
-    "with the parts in another order", "as somebody who explains the background first", "as a question", "with other verbs",
-)  # fmt: skip
+    "in everyday words",
+    "more briefly",
+    "in a hurry, as in a chat",
+    "politely and in full sentences",
+    "beginning with another word",
+    "with the parts in another order",
+    "as somebody who explains the background first",
+    "as a question",
+    "with other verbs",
+)
 _WISH = (
-    "Rewrite the message below {manner}. It must ask for exactly the same thing. Keep every name, number, date and code as it is "
-    "written. Do not answer the message. Write only the new message.\n\nMessage: {text}"
+    "Rewrite the message below {manner}. It must ask for exactly the same thing. Keep every name, number, date and code"
+    " as it is written. Do not answer the message. Write only the new message.\n\nMessage: {text}"
 )
 
 

@@ -69,7 +69,17 @@ def _pdf(raw: bytes, path: Path) -> str:
         pages = list(_pages(reader, path))
     except DependencyError as error:
         raise _locked(path) from error
-    except (PyPdfError, LimitReachedError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError) as error:  # fmt: skip
+    except (
+        PyPdfError,
+        LimitReachedError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+        OSError,
+    ) as error:
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise DataError(
             f"{str(path)!r} is a PDF that cannot be read ({reason[:200]}).", f"Get it again. {_MEND}"
@@ -97,7 +107,17 @@ def _word(raw: bytes, path: Path) -> str:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             _measure(archive, path)
         return "\n\n".join(_blocks(Document(io.BytesIO(raw)))).strip()
-    except (zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile, PackageNotFoundError, LxmlError, KeyError, ValueError, EOFError, NotImplementedError) as error:  # fmt: skip
+    except (
+        zlib.error,
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        PackageNotFoundError,
+        LxmlError,
+        KeyError,
+        ValueError,
+        EOFError,
+        NotImplementedError,
+    ) as error:
         raise DataError(
             f"{str(path)!r} is a Word document that cannot be read ({error}).", "Open and save it again."
         ) from error

@@ -1,4 +1,5 @@
-"""The folder behind `--docs`: text, Markdown, HTML, Word and PDF files, cut into passages short enough to be retrieved and read."""
+"""The folder behind `--docs`: text, Markdown, HTML, Word and PDF files, cut into passages short enough to be retrieved
+and read."""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ def load_documents(folder: Path | str) -> list[Document]:
 
 
 def read_documents(folder: Path | str) -> Documents:
-    """All documents under a folder, and what was left out: empty files, scanned PDFs without text, other kinds of files.
+    """All documents under a folder, and what was left out: empty files, scanned PDFs without text, other kinds of
+    files.
 
     Raises:
         DataError: No such folder, a file instead, no documents in it, none with text, or some that cannot be read.
@@ -128,10 +130,10 @@ def _hidden(path: Path, folder: Path) -> bool:
 def chunk_documents(documents: Sequence[Document], *, max_words: int = 120) -> list[Chunk]:
     """Cuts documents at headings and paragraphs into passages of at most `max_words` words.
 
-    Short neighbouring paragraphs under one heading share a passage; a long paragraph is cut between its lines (a table's
-    rows stay whole) and sentences, and a sentence only if it alone is too long. Passages do not overlap: each begins where
-    its sense does, and carries its headings. Letters of scripts without spaces, and every 24 letters without a space, count
-    as a word.
+    Short neighbouring paragraphs under one heading share a passage; a long paragraph is cut between its lines (a
+    table's rows stay whole) and sentences, and a sentence only if it alone is too long. Passages do not overlap: each
+    begins where its sense does, and carries its headings. Letters of scripts without spaces, and every 24 letters
+    without a space, count as a word.
     """
     return [
         Chunk(document.name, heading, f"{heading}\n{passage}" if heading else passage)

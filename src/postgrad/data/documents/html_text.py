@@ -6,7 +6,26 @@ import re
 from html.parser import HTMLParser
 
 _SILENT = {"script", "style", "head", "template", "noscript", "svg", "iframe", "object", "select"}
-_PARAGRAPHS = {"p", "div", "section", "article", "ul", "ol", "dl", "table", "blockquote", "pre", "form", "figure", "main", "header", "footer", "nav", "aside", "address"}  # fmt: skip
+_PARAGRAPHS = {
+    "p",
+    "div",
+    "section",
+    "article",
+    "ul",
+    "ol",
+    "dl",
+    "table",
+    "blockquote",
+    "pre",
+    "form",
+    "figure",
+    "main",
+    "header",
+    "footer",
+    "nav",
+    "aside",
+    "address",
+}
 _LINES = {"br", "tr", "li", "dt", "dd", "hr", "caption", "option"}
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -23,8 +42,8 @@ def looks_like_html(text: str) -> bool:
 
 
 def html_to_text(html: str) -> str:
-    """The visible text. Headings become Markdown headings, list items `- `, table cells are parted by ` | `, quotes (as mail
-    programs make them) begin with `> `."""
+    """The visible text. Headings become Markdown headings, list items `- `, table cells are parted by ` | `, quotes (as
+    mail programs make them) begin with `> `."""
     reader = _Reader()
     reader.feed(html)
     reader.close()

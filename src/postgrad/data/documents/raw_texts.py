@@ -57,7 +57,8 @@ def _rows(source: Path | str) -> list[Text]:
         if "text" not in rows.columns:
             raise DataError(
                 f"{rows.file!r} has no column 'text' (it has {', '.join(rows.columns)}).",
-                "Continued pretraining takes raw text: documents (.txt, .md, .html, .docx, .pdf), or a table with the column 'text'. For questions and answers use --objective sft.",
+                "Continued pretraining takes raw text: documents (.txt, .md, .html, .docx, .pdf), or a table with the"
+                " column 'text'. For questions and answers use --objective sft.",
             )
         texts += [
             Text(text=str(values["text"]), source=Source(rows.file, line))
@@ -70,7 +71,8 @@ def _rows(source: Path | str) -> list[Text]:
 
 
 def hold_out(texts: Sequence[Text], share: float) -> tuple[list[Text], list[Text]]:
-    """(to train on, to validate on): the end of each document, cut where a paragraph begins, so that nothing is in both."""
+    """(to train on, to validate on): the end of each document, cut where a paragraph begins, so that nothing is in
+    both."""
     total = sum(len(t.text) for t in texts)
     share = min(share, _MOST_HELD / total)
     train, held = [], []

@@ -1,7 +1,7 @@
 """Logged calls of a model's API, as proxies and SDKs write them, → `messages`: what was asked, and the answer after it.
 
-Known are a request beside its response (`request`/`response`, `input`/`output`, `body`, `kwargs`, and the same as JSON text),
-in OpenAI's chat and responses form and in Anthropic's. Everything else in the row stays.
+Known are a request beside its response (`request`/`response`, `input`/`output`, `body`, `kwargs`, and the same as JSON
+text), in OpenAI's chat and responses form and in Anthropic's. Everything else in the row stays.
 """
 
 from __future__ import annotations

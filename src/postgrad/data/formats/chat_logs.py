@@ -1,4 +1,5 @@
-"""Raw chat (IRC, WhatsApp) → rows of time, speaker and text. Who asks and who answers is not in such a file, and is said so."""
+"""Raw chat (IRC, WhatsApp) → rows of time, speaker and text. Who asks and who answers is not in such a file, and is
+said so."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ _IRC = re.compile(rf"^\[?(?P<time>{_TIME})\]?\s+<[@+%&~ ]?(?P<speaker>[^>\s]{{1,
 _IRC_ASIDE = re.compile(rf"^(?:=== |(?:\[?{_TIME}\]?\s+)?(?:\* |\*\*\*|-!-|-->|<--|--\s|-\S+-))")
 _DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 _WHATSAPP = re.compile(
-    rf"^\u200e?\[?(?P<time>{_DATE},? \d{{1,2}}[:.]\d\d(?:[:.]\d\d)?(?:[\s\u202f]?[AaPp]\.?[\s]?[Mm]\.?)?)(?:\]| -) (?P<rest>.*)$"
+    rf"^\u200e?\[?(?P<time>{_DATE},? \d{{1,2}}[:.]\d\d(?:[:.]\d\d)?(?:[\s\u202f]?[AaPp]\.?[\s]?[Mm]\.?)?)(?:\]| -)"
+    r" (?P<rest>.*)$"
 )
 _SAID = re.compile(r"^(?P<speaker>[^:]{1,60}): ?(?P<text>.*)$", re.DOTALL)
 

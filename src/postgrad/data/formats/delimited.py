@@ -244,7 +244,8 @@ class Fitting:
             raise DataError(
                 f"{self._file}: {self._long} {'has' if self._long.count == 1 else 'have'} more fields than the "
                 f"{len(self._columns)} columns of the header (line {self._long.first[0]} has {self._first_long}).",
-                f'Put fields that contain a {DELIMITERS[self._delimiter]} in double quotes: "like{self._delimiter} this".',
+                f'Put fields that contain a {DELIMITERS[self._delimiter]} in double quotes: "like{self._delimiter}'
+                ' this".',
             )
         if not self._short.count:
             return []
@@ -260,6 +261,6 @@ def _one_column(text: str, file: str) -> NoTableError:
     first = text.strip().splitlines()[0][:80]
     return NoTableError(
         f"{file} has one column ({first!r}); learning needs at least two: what comes in, and the right answer.",
-        "Give a table with an input and an output column (comma, semicolon, tab or pipe between them), or JSONL. Running "
-        "text belongs to --docs, or to --objective pretrain.",
+        "Give a table with an input and an output column (comma, semicolon, tab or pipe between them), or JSONL."
+        " Running text belongs to --docs, or to --objective pretrain.",
     )

@@ -1,4 +1,5 @@
-"""JSON and JSON Lines → rows. A broken line is named with its column and what stands there, all broken lines at once."""
+"""JSON and JSON Lines → rows. A broken line is named with its column and what stands there, all broken lines at
+once."""
 
 from __future__ import annotations
 
@@ -171,8 +172,11 @@ def _broken(text: str, error: json.JSONDecodeError, file: str) -> DataError:
     near = text[max(0, error.pos - _EXCERPT) : error.pos + _EXCERPT].strip()
     at_end = error.pos >= len(text.rstrip())
     return DataError(
-        f"{file}, line {error.lineno}, column {error.colno}: this is not valid JSON ({error.msg.lower()}) near {near!r}.",
-        "The file seems to be cut off: get it again."
-        if at_end
-        else "Mend that place, or give JSONL (one object a line).",
+        f"{file}, line {error.lineno}, column {error.colno}: this is not valid JSON ({error.msg.lower()}) near"
+        f" {near!r}.",
+        (
+            "The file seems to be cut off: get it again."
+            if at_end
+            else "Mend that place, or give JSONL (one object a line)."
+        ),
     )

@@ -1,7 +1,8 @@
-"""Mail (mbox, .eml) → one row a message: from, to, subject, date, thread, text; and `request` and `reply` where it answers one.
+"""Mail (mbox, .eml) → one row a message: from, to, subject, date, thread, text; and `request` and `reply` where it
+answers one.
 
-The request is the message that it answers, if that is in the same mailbox, else what it quotes. Quotes and signatures are
-kept out of both. Attachments are counted and left out.
+The request is the message that it answers, if that is in the same mailbox, else what it quotes. Quotes and signatures
+are kept out of both. Attachments are counted and left out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from postgrad.errors import DataError
 COLUMNS = ("from", "to", "subject", "date", "thread", "text", "request", "reply")
 MESSAGE_LIMIT = 64 * 2**20
 """Bytes of one message, attachments and all; a longer one is left out."""
-_HEADER = re.compile(rb"^(?:from|to|date|subject|received|return-path|message-id|mime-version|delivered-to|reply-to|content-type|x-[\w-]+|dkim-signature):", re.IGNORECASE)  # fmt: skip
+_HEADER = re.compile(
+    rb"^(?:from|to|date|subject|received|return-path|message-id|mime-version|delivered-to|reply-to|content-type|x-[\w-]+|dkim-signature):",
+    re.IGNORECASE,
+)
 _ANY_HEADER = re.compile(rb"^[!-9;-~]+:|^[ \t]")
 _SURE = (b"from:", b"received:", b"return-path:", b"message-id:", b"mime-version:")
 
@@ -57,7 +61,8 @@ def mail_form(head: bytes) -> str | None:
 
 
 def _known(lines: Sequence[bytes]) -> int:
-    """How many known headers stand at the front; 0 where something else comes among them, or none that only mail has."""
+    """How many known headers stand at the front; 0 where something else comes among them, or none that only mail
+    has."""
     known, sure = 0, False
     for line in lines[:60]:
         if not line.strip():
@@ -122,10 +127,18 @@ def read_message(raw: bytes, line: int, file: str) -> Mail:
     sent = _date(_header(message, "Date", faults), faults)
     references = _header(message, "In-Reply-To", []).split()[:1] + _header(message, "References", []).split()[::-1]
     return Mail(
-        line, file, _address(_header(message, "From", faults)), _address(_header(message, "To", faults)),
-        _header(message, "Subject", faults), sent, _header(message, "Message-ID", []).strip(), list(dict.fromkeys(references)),
-        split_mail(texts), attachments, list(dict.fromkeys(faults)),
-    )  # fmt: skip
+        line,
+        file,
+        _address(_header(message, "From", faults)),
+        _address(_header(message, "To", faults)),
+        _header(message, "Subject", faults),
+        sent,
+        _header(message, "Message-ID", []).strip(),
+        list(dict.fromkeys(references)),
+        split_mail(texts),
+        attachments,
+        list(dict.fromkeys(faults)),
+    )
 
 
 def _split(stream: ByteStream, too_long: Some) -> Iterator[tuple[int, bytes]]:
@@ -244,6 +257,7 @@ def _notes(mails: Sequence[Mail], pairs: int) -> list[str]:
     for fault, count in faults.most_common():
         first = next(mail.line for mail in mails if fault in mail.faults)
         notes.append(
-            f"{count} {'message has' if count == 1 else 'messages have'} {fault} (first at line {first}); the rest of it was kept"
+            f"{count} {'message has' if count == 1 else 'messages have'} {fault} (first at line {first}); the rest of"
+            " it was kept"
         )
     return notes

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 _SIGNATURE = re.compile(r"^(?:-- ?|—|__+)$")
 _SENT_FROM = re.compile(
-    r"^(?:sent from my |get outlook for |gesendet von mein|von meinem .{1,30} gesendet|envoyé de mon |enviado desde mi |diese nachricht wurde von meinem )",
+    r"^(?:sent from my |get outlook for |gesendet von mein|von meinem .{1,30} gesendet|envoyé de mon |enviado desde mi"
+    r" |diese nachricht wurde von meinem )",
     re.IGNORECASE,
 )
 _WROTE = re.compile(
@@ -16,7 +17,8 @@ _WROTE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _DIVIDER = re.compile(
-    r"^[\s>]*(?:-{2,}\s*(?:original message|ursprüngliche nachricht|message d'origine|mensaje original|forwarded message|"
+    r"^[\s>]*(?:-{2,}\s*(?:original message|ursprüngliche nachricht|message d'origine|mensaje original|forwarded"
+    r" message|"
     r"weitergeleitete nachricht|original appointment)\s*-{2,}|_{20,})\s*$",
     re.IGNORECASE,
 )
@@ -65,11 +67,21 @@ def split_mail(text: str) -> Parts:
 
 def plain_subject(subject: str) -> str:
     """A subject without `Re:`, `Fwd:`, `AW:` and tags of ticket systems in brackets at its front, lower case."""
-    return re.sub(r"^(?:\s*(?:re|fwd?|aw|wg|antw|sv|vs|tr|rv|ref)\s*(?:\[\d+\])?\s*:\s*|\s*\[[^\]]{1,40}\]\s*)+", "", subject, flags=re.IGNORECASE).strip().lower()  # fmt: skip
+    return (
+        re.sub(
+            r"^(?:\s*(?:re|fwd?|aw|wg|antw|sv|vs|tr|rv|ref)\s*(?:\[\d+\])?\s*:\s*|\s*\[[^\]]{1,40}\]\s*)+",
+            "",
+            subject,
+            flags=re.IGNORECASE,
+        )
+        .strip()
+        .lower()
+    )
 
 
 def _attribution(lines: list[str], at: int) -> int:
-    """How many lines introduce a quote here: `On …, X wrote:` (also broken over lines), a divider, or a block of headers."""
+    """How many lines introduce a quote here: `On …, X wrote:` (also broken over lines), a divider, or a block of
+    headers."""
     line = lines[at]
     if _DIVIDER.match(line):
         return 1 + _headers(lines, at + 1)

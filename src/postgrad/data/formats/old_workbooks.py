@@ -1,7 +1,8 @@
-"""Old workbooks (.xls) → cells, in a process of its own with limited memory: some damage sends their reader round in a ring, makes it
-ask for hundreds of gigabytes, or panic, and none of that can be caught.
+"""Old workbooks (.xls) → cells, in a process of its own with limited memory: some damage sends their reader round in a
+ring, makes it ask for hundreds of gigabytes, or panic, and none of that can be caught.
 
-Run as a script it reads a workbook from standard input and writes its sheets as JSON; so it imports nothing of postgrad.
+Run as a script it reads a workbook from standard input and writes its sheets as JSON; so it imports nothing of
+postgrad.
 """
 
 import contextlib

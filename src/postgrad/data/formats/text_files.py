@@ -1,4 +1,5 @@
-"""CSV, TSV, JSON and JSON Lines → rows: as a whole, which lets all be judged together, or chunk by chunk where a file is long."""
+"""CSV, TSV, JSON and JSON Lines → rows: as a whole, which lets all be judged together, or chunk by chunk where a file
+is long."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
-"""What a workbook's reader does not tell: formulas that were never calculated, cells in error, and how large a sheet would become.
+"""What a workbook's reader does not tell: formulas that were never calculated, cells in error, and how large a sheet
+would become.
 
-A sheet is held as a full rectangle, so one filled cell in the last corner would fill the memory: the rectangle is measured
-first, on the packed text.
+A sheet is held as a full rectangle, so one filled cell in the last corner would fill the memory: the rectangle is
+measured first, on the packed text.
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
@@ -132,7 +134,14 @@ def _blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> Itera
         with archive.open(info) as member:
             while block := member.read(_BLOCK):
                 yield block
-    except (zipfile.BadZipFile, zipfile.zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:  # pyright: ignore[reportAttributeAccessIssue]
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # pyright: ignore[reportAttributeAccessIssue]
         raise DataError(f"{file} is a damaged workbook ({error}).", "Get it again, or save it again.") from error
 
 

@@ -110,7 +110,8 @@ def _read(sheets: Sequence[Sheet], archive: zipfile.ZipFile | None, stream: Byte
     found = next(_filled_sheets(sheets, archive if kind == "xlsx" else None, order, file), None)
     if found is None:
         raise DataError(
-            f"{file} is empty: no cell is filled in {f'the sheet {part!r}' if part else f'its sheets {_listed(names)}'}.",
+            f"{file} is empty: no cell is filled in"
+            f" {f'the sheet {part!r}' if part else f'its sheets {_listed(names)}'}.",
             "Put the column names into the first row and one example into each row below.",
         )
     name, merged, cells, scan = found

@@ -8,7 +8,8 @@ from typing import Any
 
 
 def to_text(value: Any) -> str:
-    """Text as it is, but for blanks at its end and blank lines at its start, and with plain line ends; everything else as compact JSON spells it.
+    """Text as it is, but for blanks at its end and blank lines at its start, and with plain line ends; everything else
+    as compact JSON spells it.
 
     Nothing (null) becomes the empty text.
     """

@@ -71,8 +71,8 @@ def read_calls(text: str, number: int) -> list[Part]:
 def attach_images(messages: tuple[Message, ...], images: Any) -> tuple[Message, ...]:
     """Puts the images of a column beside the conversation where the messages mark their places.
 
-    Marks are `<image>` in a text, or parts of type `image` without an image. Without any mark the images stand before the
-    first request.
+    Marks are `<image>` in a text, or parts of type `image` without an image. Without any mark the images stand before
+    the first request.
 
     Raises:
         TurnError: There are more or fewer images than marks.

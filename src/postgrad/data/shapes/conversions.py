@@ -1,4 +1,5 @@
-"""One kind of record as another, where that makes sense: a preference pair as a conversation with the chosen answer, and so on.
+"""One kind of record as another, where that makes sense: a preference pair as a conversation with the chosen answer,
+and so on.
 
 Each cast loses something, and says what: `SAID` is printed with every conversion that uses it.
 """

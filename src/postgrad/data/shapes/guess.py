@@ -1,7 +1,8 @@
-"""Which columns are the input and which the output, where the file's shape does not say: by names first, then by contents.
+"""Which columns are the input and which the output, where the file's shape does not say: by names first, then by
+contents.
 
-The guess is always explained in a sentence. Where two readings are equally good it refuses, because a model trained on the
-wrong column costs more than a question.
+The guess is always explained in a sentence. Where two readings are equally good it refuses, because a model trained on
+the wrong column costs more than a question.
 """
 
 from __future__ import annotations
@@ -174,7 +175,10 @@ def guess(
     seen = tuple(c.name for c in taken if c.kind == "image")
     unseen = [c.name for c in profiles.values() if c.kind == "image" and c.name not in given]
     if unseen:
-        why += f" The pictures of {unseen[0]!r} are not read; --input {','.join([unseen[0], *(c.name for c in taken)])} takes them."
+        why += (
+            f" The pictures of {unseen[0]!r} are not read; --input {','.join([unseen[0], *(c.name for c in taken)])}"
+            " takes them."
+        )
     return Choice(tuple(c.name for c in taken), tuple(c.name for c in answers), why, seen)
 
 

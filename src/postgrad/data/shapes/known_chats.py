@@ -36,7 +36,8 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "Bedrock conversation",
         Conversation,
-        "each row is a conversation under 'messages' with a list 'system'; the assistant's messages are what is learned.",
+        "each row is a conversation under 'messages' with a list 'system'; the assistant's messages are what is"
+        " learned.",
         ("schemaVersion", "messages"),
         ("schemaVersion", "messages", *BESIDE),
         _is_bedrock,
@@ -82,11 +83,11 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "Self-Instruct",
         Conversation,
-        "each row is an 'instruction' with 'instances'; each instance gives one example: the instruction followed by its "
-        "'input', and its 'output'.",
+        "each row is an 'instruction' with 'instances'; each instance gives one example: the instruction followed by"
+        " its 'input', and its 'output'.",
         ("instruction", "instances"),
         ("instruction", "instances"),
         filled("instruction"),
         read_instances,
     ),
-)  # fmt: skip
+)

@@ -84,7 +84,8 @@ PAIRS: tuple[Shape, ...] = (
     Shape(
         "preference with implicit prompt",
         Preference,
-        f"{_PAIR_SAID}: what 'chosen' and 'rejected' share at their beginning is the request, the rest are the answers.",
+        f"{_PAIR_SAID}: what 'chosen' and 'rejected' share at their beginning is the request, the rest are the"
+        " answers.",
         ("chosen", "rejected"),
         _PAIR,
         _chosen_alone,
@@ -102,8 +103,8 @@ PAIRS: tuple[Shape, ...] = (
     Shape(
         "stepwise supervision",
         None,
-        "Each row calls every step of an answer right or wrong ('completions' with 'labels'). A record of postgrad judges "
-        "whole answers, and no objective learns from single steps.",
+        "Each row calls every step of an answer right or wrong ('completions' with 'labels'). A record of postgrad"
+        " judges whole answers, and no objective learns from single steps.",
         ("completions", "labels"),
         (),
         _is_stepwise,
@@ -136,4 +137,4 @@ PAIRS: tuple[Shape, ...] = (
         _rated("label", ""),
         rated_completion,
     ),
-)  # fmt: skip
+)

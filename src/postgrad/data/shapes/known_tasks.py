@@ -19,12 +19,39 @@ from postgrad.records import Record, Task, Text
 
 _ANSWERS = frozenset(["completion", "response", "output", "chosen", "completions", "reply"])
 _TASK_KEYS = frozenset(
-    ["prompt", "id", "key", *BESIDE, "instruction_id_list", "kwargs", "data_source", "ability", "reward_model", "extra_info"]
-)  # fmt: skip
+    [
+        "prompt",
+        "id",
+        "key",
+        *BESIDE,
+        "instruction_id_list",
+        "kwargs",
+        "data_source",
+        "ability",
+        "reward_model",
+        "extra_info",
+    ]
+)
 """Beside a prompt of plain text only these leave no doubt that nothing else is the answer (IFEval, verl)."""
 _TEXT_KEYS = frozenset(
-    ["text", "id", "url", "timestamp", "date", "meta", "metadata", "lang", "language", "source", "added", "created", "version", "file", "path"]
-)  # fmt: skip
+    [
+        "text",
+        "id",
+        "url",
+        "timestamp",
+        "date",
+        "meta",
+        "metadata",
+        "lang",
+        "language",
+        "source",
+        "added",
+        "created",
+        "version",
+        "file",
+        "path",
+    ]
+)
 _OWN = {"conversation": "messages", "preference": "chosen", "rating": "completion", "task": "prompt", "text": "text"}
 
 
@@ -67,7 +94,12 @@ TASKS: tuple[Shape, ...] = (
             is_choice,
             read_choice,
         )
-        for needs in (("question", "choices"), ("ctx", "endings"), ("goal", "sol1", "sol2"), ("sentence", "option1", "option2"))
+        for needs in (
+            ("question", "choices"),
+            ("ctx", "endings"),
+            ("goal", "sol1", "sol2"),
+            ("sentence", "option1", "option2"),
+        )
     ),
     Shape(
         "function calling",
@@ -96,4 +128,4 @@ TASKS: tuple[Shape, ...] = (
         _is_text,
         read_text,
     ),
-)  # fmt: skip
+)

@@ -1,4 +1,5 @@
-"""Rows that hold one conversation with its answers: OpenAI chat, ShareGPT, Bedrock, prompt-completion, Alpaca, Self-Instruct."""
+"""Rows that hold one conversation with its answers: OpenAI chat, ShareGPT, Bedrock, prompt-completion, Alpaca,
+Self-Instruct."""
 
 from __future__ import annotations
 

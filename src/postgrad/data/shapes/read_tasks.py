@@ -59,7 +59,8 @@ def _task(prompt: tuple[Message, ...], values: Values, about: About) -> Task:
 
 
 def choices_of(values: Values) -> tuple[str, list[str], Any] | None:
-    """(question, choices, what names the right one) of a multiple-choice row, in the spellings of the usual benchmarks."""
+    """(question, choices, what names the right one) of a multiple-choice row, in the spellings of the usual
+    benchmarks."""
     if "sol1" in values:
         found = values.get("goal"), [values["sol1"], values.get("sol2")], values.get("label")
     elif "option1" in values:

@@ -1,7 +1,7 @@
 """The shapes of training files that are known by their keys and values; what none of them knows is left to `guess`.
 
-Each shape is one reading function (in `read_chats`, `read_pairs`, `read_tasks`) and one entry in the list beside it. The
-first entry that fits a row is the row's shape, so what says more stands before what says less.
+Each shape is one reading function (in `read_chats`, `read_pairs`, `read_tasks`) and one entry in the list beside it.
+The first entry that fits a row is the row's shape, so what says more stands before what says less.
 """
 
 from __future__ import annotations

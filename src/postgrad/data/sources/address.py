@@ -1,4 +1,5 @@
-"""What a user named: a file (with a part of it after `#`), standard input, a hub data set, or a database with a query."""
+"""What a user named: a file (with a part of it after `#`), standard input, a hub data set, or a database with a
+query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A file or standard input as unpacked bytes, block by block, within limits: nothing is unpacked or held without end."""
+"""A file or standard input as unpacked bytes, block by block, within limits: nothing is unpacked or held without
+end."""
 
 from __future__ import annotations
 
@@ -137,8 +138,8 @@ class ByteStream:
         eaten = self._size or (self._raw.consumed if self._raw else 0)
         if self.packed and self._given > RATIO_FROM and self._given > RATIO_LIMIT * max(eaten, 1):
             raise DataError(
-                f"{self.file} unpacks to more than {RATIO_LIMIT} times its size ({_size(self._given)} so far): it may be "
-                "made to fill the machine.",
+                f"{self.file} unpacks to more than {RATIO_LIMIT} times its size ({_size(self._given)} so far): it may"
+                " be made to fill the machine.",
                 "If it is sound, unpack it yourself and give the result.",
             )
         return block

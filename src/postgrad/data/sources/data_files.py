@@ -35,7 +35,8 @@ def read_file(place: Place) -> Rows:
 
 
 def stream_file(place: Place, chunk: int) -> Iterator[Rows]:
-    """The rows of a file or of standard input, chunk by chunk. Workbooks, mail and JSON lists are read as a whole first.
+    """The rows of a file or of standard input, chunk by chunk. Workbooks, mail and JSON lists are read as a whole
+    first.
 
     Raises:
         DataError: As `read_file`, some of it after the last chunk.

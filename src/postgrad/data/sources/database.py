@@ -1,7 +1,7 @@
 """A query of a database → rows, read only and row by row. A password in the address is never shown.
 
-`sqlite:///tickets.db#SELECT question, answer FROM tickets`, `postgres://user:password@host/base#SELECT …`: any database that
-SQLAlchemy speaks to, where its driver is installed.
+`sqlite:///tickets.db#SELECT question, answer FROM tickets`, `postgres://user:password@host/base#SELECT …`: any database
+that SQLAlchemy speaks to, where its driver is installed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def read_sql(url: str, query: str) -> Rows:
         query: One SELECT (or WITH … SELECT).
 
     Raises:
-        DataError: No such database or driver, a query that is no SELECT, the database's refusal, a column name twice, no rows.
+        DataError: No such database or driver, a query that is no SELECT, the database's refusal, a column name twice,
+            no rows.
     """
     return Chunker.join(list(stream_sql(url, query, WHOLE)))
 
@@ -119,7 +120,8 @@ def _address(url: str) -> URL:
         shown = re.sub(r"//[^/]*@", "//***@", url).split("?")[0]
         raise DataError(
             f"{shown!r} is no address of a database.",
-            "Write it as postgresql://user:password@host:5432/base#SELECT …; special characters in the password as %40 and so on.",
+            "Write it as postgresql://user:password@host:5432/base#SELECT …; special characters in the password as %40"
+            " and so on.",
         ) from error
 
 
@@ -139,9 +141,11 @@ def _connected(address: URL, file: str) -> Iterator[Connection]:
         driver = _DRIVERS.get(kind)
         raise DataError(
             f"{file}: the driver for {address.drivername} is not installed ({error}).",
-            f"Install it: pip install '{driver}'"
-            if driver
-            else "Install SQLAlchemy's dialect and driver for this database.",
+            (
+                f"Install it: pip install '{driver}'"
+                if driver
+                else "Install SQLAlchemy's dialect and driver for this database."
+            ),
         ) from error
     with engine.connect() as connection:
         if kind == "postgresql":

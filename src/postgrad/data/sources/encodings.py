@@ -1,7 +1,7 @@
 """From bytes to text, saying which encoding was found: a file from Excel, a mail program and a web page rarely agree.
 
-UTF-8 and marked UTF-16/32 are certain; what is not UTF-8 is read as Windows-1252 (of which Latin-1 is a part) unless the
-bytes clearly speak another alphabet. A file that is UTF-8 but for some lines is mended line by line.
+UTF-8 and marked UTF-16/32 are certain; what is not UTF-8 is read as Windows-1252 (of which Latin-1 is a part) unless
+the bytes clearly speak another alphabet. A file that is UTF-8 but for some lines is mended line by line.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _OTHER_ALPHABETS = [
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text, the name of the encoding it had, and what a user should know about that (nothing where it was plain UTF-8)."""
+    """Text, the name of the encoding it had, and what a user should know about that (nothing where it was plain
+    UTF-8)."""
 
     text: str
     encoding: str

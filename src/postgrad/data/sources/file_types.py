@@ -1,4 +1,5 @@
-"""What a file is, by its first bytes: a spreadsheet named .csv is read as a spreadsheet, a picture is called a picture."""
+"""What a file is, by its first bytes: a spreadsheet named .csv is read as a spreadsheet, a picture is called a
+picture."""
 
 from __future__ import annotations
 

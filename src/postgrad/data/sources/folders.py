@@ -10,12 +10,21 @@ from postgrad.data.sources.bytestream import PACKED_ENDINGS
 from postgrad.errors import DataError
 
 KINDS: dict[str, str] = {
-    ".csv": "CSV or TSV", ".tsv": "CSV or TSV", ".tab": "CSV or TSV",
-    ".json": "JSON", ".jsonl": "JSON", ".ndjson": "JSON",
-    ".parquet": "Parquet or Arrow", ".arrow": "Parquet or Arrow", ".feather": "Parquet or Arrow",
-    ".xlsx": "spreadsheet", ".xls": "spreadsheet", ".ods": "spreadsheet",
-    ".eml": "mail", ".mbox": "mail",
-}  # fmt: skip
+    ".csv": "CSV or TSV",
+    ".tsv": "CSV or TSV",
+    ".tab": "CSV or TSV",
+    ".json": "JSON",
+    ".jsonl": "JSON",
+    ".ndjson": "JSON",
+    ".parquet": "Parquet or Arrow",
+    ".arrow": "Parquet or Arrow",
+    ".feather": "Parquet or Arrow",
+    ".xlsx": "spreadsheet",
+    ".xls": "spreadsheet",
+    ".ods": "spreadsheet",
+    ".eml": "mail",
+    ".mbox": "mail",
+}
 _CHAT_ENDINGS = (".txt", ".log")
 _HEAD = 16_384
 CHOSEN = "of the folder was taken:"
@@ -42,8 +51,8 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
         what = f"only {', '.join(endings)} files" if endings else "nothing"
         raise DataError(
             f"{str(folder)!r} is a folder without files of examples ({what}).",
-            "Name a file, or a folder of CSV, JSONL, Parquet, Excel, mail or chat files; a folder of documents belongs to "
-            "--docs, or to --objective pretrain.",
+            "Name a file, or a folder of CSV, JSONL, Parquet, Excel, mail or chat files; a folder of documents belongs"
+            " to --docs, or to --objective pretrain.",
         )
     kind = max(found, key=lambda k: len(found[k]))
     left = [p for k, paths in found.items() if k != kind for p in paths] + others

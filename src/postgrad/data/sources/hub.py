@@ -1,4 +1,5 @@
-"""A data set of the Hugging Face hub → its files on this machine: `hf://datasets/owner/name[@revision][/path, folder or split]`.
+"""A data set of the Hugging Face hub → its files on this machine:
+`hf://datasets/owner/name[@revision][/path, folder or split]`.
 
 Which files of a repository are meant is decided by `choose_files`, which needs no network.
 """
@@ -26,7 +27,8 @@ _TIMEOUT = 20
 
 @dataclass(frozen=True, slots=True)
 class HubAddress:
-    """A data set on the hub, a revision of it (empty for the newest), and what is wanted of it (empty for the usual)."""
+    """A data set on the hub, a revision of it (empty for the newest), and what is wanted of it (empty for the
+    usual)."""
 
     repository: str
     revision: str = ""
@@ -96,7 +98,8 @@ def choose_files(names: Sequence[str], address: HubAddress) -> tuple[list[str], 
 
 
 def download(address: HubAddress) -> tuple[list[tuple[str, Path]], list[str]]:
-    """((address of the file, its place on this machine) of each chosen file, notes). `HF_TOKEN` is used where it is set.
+    """((address of the file, its place on this machine) of each chosen file, notes). `HF_TOKEN` is used where it is
+    set.
 
     Raises:
         DataError: The hub cannot be reached or refuses, or nothing there can be read.

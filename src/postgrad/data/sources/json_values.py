@@ -1,4 +1,5 @@
-"""Values of databases, Arrow and spreadsheets → what JSON can say: dates as ISO, decimals as their digits, no NaN, no bytes."""
+"""Values of databases, Arrow and spreadsheets → what JSON can say: dates as ISO, decimals as their digits, no NaN, no
+bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ class Plain:
     def notes(self) -> list[str]:
         """What was left out."""
         return [
-            f"column {column!r} holds bytes that are no text in {count} {'row' if count == 1 else 'rows'}; they were left out"
+            f"column {column!r} holds bytes that are no text in {count} {'row' if count == 1 else 'rows'}; they were"
+            " left out"
             for column, count in self._left_out.items()
         ]
 

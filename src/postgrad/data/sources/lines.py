@@ -1,4 +1,5 @@
-"""A long text line by line: the encoding is decided on the first megabytes and kept to; a line without end is refused."""
+"""A long text line by line: the encoding is decided on the first megabytes and kept to; a line without end is
+refused."""
 
 from __future__ import annotations
 

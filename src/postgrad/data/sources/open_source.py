@@ -25,9 +25,10 @@ def read_rows(source: Path | str) -> Rows:
     """Reads one source of examples as a whole.
 
     Args:
-        source: A file of any kind that docs/data.md lists, also packed, with `#sheet` or `#file in a zip` where a part is
-            meant; a folder of such files (each row then says its `file`); `-` for standard input;
-            `hf://datasets/owner/name[@revision][/path or split]`; `postgres://…#SELECT …` or `sqlite:///file.db#SELECT …`.
+        source: A file of any kind that docs/data.md lists, also packed, with `#sheet` or `#file in a zip` where a part
+            is meant; a folder of such files (each row then says its `file`); `-` for standard input;
+            `hf://datasets/owner/name[@revision][/path or split]`; `postgres://…#SELECT …` or
+            `sqlite:///file.db#SELECT …`.
 
     Raises:
         DataError: The source is missing, unreadable, empty, of an unknown kind, broken, or holds no examples.
@@ -50,8 +51,8 @@ def read_all(source: Path | str) -> tuple[Rows, ...]:
 
 
 def stream_rows(source: Path | str, chunk: int = 10_000) -> Iterator[Rows]:
-    """Reads a source chunk by chunk, in constant memory for JSONL, CSV, TSV, Parquet, Arrow and SQL, also packed or from
-    standard input; what cannot be cut is read as a whole first. Of a folder, one file after the other.
+    """Reads a source chunk by chunk, in constant memory for JSONL, CSV, TSV, Parquet, Arrow and SQL, also packed or
+    from standard input; what cannot be cut is read as a whole first. Of a folder, one file after the other.
 
     Args:
         source: As `read_rows`.

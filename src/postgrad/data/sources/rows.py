@@ -69,7 +69,8 @@ def name_columns(names: Sequence[str], where: str) -> tuple[tuple[str, ...], lis
 
 
 class Some:
-    """Line numbers of which the first few are kept and all are counted; `str` gives `line 7`, or `lines 1, 2, 3, 4, 5 and 31 more`."""
+    """Line numbers of which the first few are kept and all are counted; `str` gives `line 7`, or
+    `lines 1, 2, 3, 4, 5 and 31 more`."""
 
     def __init__(self) -> None:
         self.first: list[int] = []

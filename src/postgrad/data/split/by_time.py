@@ -1,7 +1,8 @@
 """The split by time: learn from the past, be tested on what came after. No test record is older than a training record.
 
-Records of one moment stay together. A group that crosses a border keeps its newer members in the later part; its older ones
-are left out, for in training they would tell of the test, and in the test they would be older than what was trained on.
+Records of one moment stay together. A group that crosses a border keeps its newer members in the later part; its older
+ones are left out, for in training they would tell of the test, and in the test they would be older than what was
+trained on.
 """
 
 from __future__ import annotations

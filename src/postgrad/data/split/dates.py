@@ -24,9 +24,24 @@ _CLOCK = re.compile(
 )
 _EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{12,13}|\d{15,16}|\d{18,19}")
 _MONTHS = {
-    "jan": 1, "feb": 2, "mar": 3, "mär": 3, "mrz": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9,
-    "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
-}  # fmt: skip
+    "jan": 1,
+    "feb": 2,
+    "mar": 3,
+    "mär": 3,
+    "mrz": 3,
+    "apr": 4,
+    "may": 5,
+    "mai": 5,
+    "jun": 6,
+    "jul": 7,
+    "aug": 8,
+    "sep": 9,
+    "oct": 10,
+    "okt": 10,
+    "nov": 11,
+    "dec": 12,
+    "dez": 12,
+}
 _CENTURY_TURNS = 70
 """A two-digit year from here on is of the last century, as POSIX has it (nearly: 69)."""
 
@@ -51,7 +66,8 @@ def read_dates(values: Sequence[Any], *, day_first: bool | None = None, column: 
 
     Args:
         values: As the files had them.
-        day_first: What 11/03/2026 means: True the 11th of March. None: decided by the values that can be only one of them.
+        day_first: What 11/03/2026 means: True the 11th of March. None: decided by the values that can be only one of
+            them.
         column: Its name, for messages.
 
     Raises:
@@ -84,8 +100,8 @@ def _orders(values: Sequence[Any], day_first: bool | None, column: str) -> tuple
         elif day and month:
             raise DataError(
                 f"{column!r} mixes two orders of day and month: {day!r} has the day first, {month!r} the month.",
-                "Write the dates as 2026-11-03, or say which order counts with data.day_first: true (or false); dates of the "
-                "other order are then left without a date.",
+                "Write the dates as 2026-11-03, or say which order counts with data.day_first: true (or false); dates"
+                " of the other order are then left without a date.",
             )
         elif day or month or separator == ".":
             orders[separator] = month is None

@@ -15,9 +15,18 @@ from postgrad.records import Record
 
 PART_COLUMN = "split"
 _SPELLINGS: dict[str, Part] = {
-    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-    "dev": "validation", "development": "validation", "test": "test", "testing": "test", "held out": "test", "holdout": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "development": "validation",
+    "test": "test",
+    "testing": "test",
+    "held out": "test",
+    "holdout": "test",
+}
 _READABLE = 0.8
 """Below this share of readable values a column holds something else than dates."""
 

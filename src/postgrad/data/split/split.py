@@ -1,10 +1,10 @@
 """Who trains, who chooses, who tests: fixed by content and seed, so that no order of rows and no later run changes it.
 
-Records that belong together (near-duplicates, one customer) form a unit and go to one part. Every unit has a place between
-0 and 1 from its hash; the lowest places test, the highest validate, the middle trains. A record that is added later takes
-its own place and moves at most the few units at the borders. Where dates are given, time takes the place of the hash
-(`by_time`). Parts that the user gave are kept as given, and what resembles their test is not trained on. Made records
-(`synthetic`) are placed last: they change nobody's part, and only ever train.
+Records that belong together (near-duplicates, one customer) form a unit and go to one part. Every unit has a place
+between 0 and 1 from its hash; the lowest places test, the highest validate, the middle trains. A record that is added
+later takes its own place and moves at most the few units at the borders. Where dates are given, time takes the place of
+the hash (`by_time`). Parts that the user gave are kept as given, and what resembles their test is not trained on. Made
+records (`synthetic`) are placed last: they change nobody's part, and only ever train.
 """
 
 from __future__ import annotations
@@ -143,8 +143,13 @@ def _too_few(count: int, units: int) -> DataError:
 
 
 def _real_units(
-    records: Sequence[Record], real: list[int], groups: Sequence[Sequence[int]], group_key: str | None, stratify_key: str | None, seed: int
-) -> list[Unit]:  # fmt: skip
+    records: Sequence[Record],
+    real: list[int],
+    groups: Sequence[Sequence[int]],
+    group_key: str | None,
+    stratify_key: str | None,
+    seed: int,
+) -> list[Unit]:
     """The units of the collected records; their members are indices into `records`."""
     place = {index: n for n, index in enumerate(real)}
     subset = [records[i] for i in real]
@@ -158,7 +163,8 @@ def _real_units(
 def _as_given(
     units: Sequence[Unit], real: Sequence[int], fixed: Sequence[Part | None], keep_near_test: bool
 ) -> tuple[dict[str, set[int]], dict[int, str], list[str]]:
-    """The parts as far as the user gave them (the rest under train), and what is left out for its nearness to the test."""
+    """The parts as far as the user gave them (the rest under train), and what is left out for its nearness to the
+    test."""
     parts: dict[str, set[int]] = {"train": set(), "validation": set(), "test": set()}
     for index in real:
         parts[fixed[index] or "train"].add(index)
@@ -180,8 +186,8 @@ def _as_given(
         )
     if near and keep_near_test:
         notes.append(
-            f"{len(near)} training records are nearly equal to test records and are trained on, as data.keep_near_test asks: "
-            "the test score is too good by what they tell."
+            f"{len(near)} training records are nearly equal to test records and are trained on, as data.keep_near_test"
+            " asks: the test score is too good by what they tell."
         )
         return parts, {}, notes
     parts["train"] -= near
@@ -189,7 +195,8 @@ def _as_given(
 
 
 def _by_place(units: Sequence[Unit], sizes: dict[str, int]) -> dict[str, set[int]]:
-    """The lowest places test, the highest validate; one unit is left for each part still to come, and one for training."""
+    """The lowest places test, the highest validate; one unit is left for each part still to come, and one for
+    training."""
     left = list(units)
     chosen: dict[str, set[int]] = {}
     for done, part in enumerate(sizes):

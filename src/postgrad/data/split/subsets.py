@@ -1,7 +1,7 @@
 """Smaller training sets out of a larger one, each inside the next, so that a learning curve compares like with like.
 
-Every record has a place in one fixed order: its rank by hash among the records of its label, as a share of them. The first
-of every label comes first, and a beginning of any length holds each label about in proportion.
+Every record has a place in one fixed order: its rank by hash among the records of its label, as a share of them. The
+first of every label comes first, and a beginning of any length holds each label about in proportion.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Records that were made, not collected: how they are marked, and where they may go. Never into validation or test.
 
-The mark is `meta["synthetic"] = {"method", "of", "teacher"}`; `of` names the original by `origin_hash` (a list where there
-are several), so that a made record is known again whatever file it comes back from.
+The mark is `meta["synthetic"] = {"method", "of", "teacher"}`; `of` names the original by `origin_hash` (a list where
+there are several), so that a made record is known again whatever file it comes back from.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ Refusal = Literal[
 ]
 REASONS: dict[Refusal, str] = {
     "synthetic_in_held_out": "given for validation or test, where only collected records may stand",
-    "synthetic_without_original": "their originals are not here, so nothing says that they are not test records in other words",
+    "synthetic_without_original": (
+        "their originals are not here, so nothing says that they are not test records in other words"
+    ),
     "synthetic_of_held_out": "their originals do not train",
     "synthetic_near_held_out": "nearly equal to a validation or test record",
 }

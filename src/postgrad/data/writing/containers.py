@@ -1,4 +1,5 @@
-"""Files of rows, written row by row: JSON Lines (also packed), JSON, CSV, Parquet. A file is there whole or not at all."""
+"""Files of rows, written row by row: JSON Lines (also packed), JSON, CSV, Parquet. A file is there whole or not at
+all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Files of one shape → a file of another, chunk by chunk in constant memory; what cannot be told is refused or left out, and said."""
+"""Files of one shape → a file of another, chunk by chunk in constant memory; what cannot be told is refused or left
+out, and said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One function a shape: a record → the row that the shape's users expect. What a row cannot hold is refused, with the reason."""
+"""One function a shape: a record → the row that the shape's users expect. What a row cannot hold is refused, with the
+reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every shape that can be written, and the promise that nothing is lost in it: each row is read back before it counts."""
+"""Every shape that can be written, and the promise that nothing is lost in it: each row is read back before it
+counts."""
 
 from __future__ import annotations
 
@@ -139,7 +140,8 @@ def _difference(back: Record, record: Record, table: bool) -> str:
 
 
 def _without_ids(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Messages whose calls are numbered, with arguments in compact JSON, and whose tool answers belong to the call before."""
+    """Messages whose calls are numbered, with arguments in compact JSON, and whose tool answers belong to the call
+    before."""
     return tuple(_numbered(messages))
 
 

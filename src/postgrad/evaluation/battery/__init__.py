@@ -59,9 +59,19 @@ TESTS: dict[str, Ability] = {
 """Every test by the name that recipes use."""
 
 BATTERY: tuple[str, ...] = (
-    "arc_easy", "mmlu_continuation", "hellaswag", "piqa", "winogrande", "boolq", "arithmetic",
-    "instructions", "refuses_harmful", "answers_harmless", "languages", "style",
-)  # fmt: skip
+    "arc_easy",
+    "mmlu_continuation",
+    "hellaswag",
+    "piqa",
+    "winogrande",
+    "boolq",
+    "arithmetic",
+    "instructions",
+    "refuses_harmful",
+    "answers_harmless",
+    "languages",
+    "style",
+)
 """What is tested unless a recipe says otherwise."""
 
 ASKED: dict[str, Callable[[], Questions]] = {

@@ -1,7 +1,8 @@
 """Any task of the lm-evaluation-harness (extra `lm-eval`) as a benchmark: its prompts, its rules, our model.
 
-A task is named as the harness names it, or by a YAML file of its format. Its rows come from the hub, or from local files where
-the YAML says `dataset_path: json` with `data_files`. A YAML file may name Python functions; they run with your rights.
+A task is named as the harness names it, or by a YAML file of its format. Its rows come from the hub, or from local
+files where the YAML says `dataset_path: json` with `data_files`. A YAML file may name Python functions; they run with
+your rights.
 """
 
 from __future__ import annotations
@@ -75,8 +76,13 @@ def evaluate(
     wanted = ", ".join(str(t) for t in tasks)
     try:
         results = run(
-            HarnessModel(model, stopped), tasks=list(tasks), limit=count, bootstrap_iters=0, log_samples=True, task_manager=task_manager()
-        )  # fmt: skip
+            HarnessModel(model, stopped),
+            tasks=list(tasks),
+            limit=count,
+            bootstrap_iters=0,
+            log_samples=True,
+            task_manager=task_manager(),
+        )
     except KeyError as error:
         raise UsageError(
             f"lm-eval cannot load the task {wanted!r}: {error.args[0] if error.args else error}.",
@@ -84,7 +90,8 @@ def evaluate(
         ) from error
     except (DatasetsError, HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
         raise DataError(
-            f"The rows of the task {wanted!r} cannot be had: {str(error).splitlines()[0][:300] if str(error) else error!r}.",
+            f"The rows of the task {wanted!r} cannot be had:"
+            f" {str(error).splitlines()[0][:300] if str(error) else error!r}.",
             "Is the hub in reach? For local rows write a YAML file with dataset_path: json (docs/forgetting.md).",
         ) from error
     return results["samples"]

@@ -1,4 +1,5 @@
-"""Our language model, adapters and all, as the lm-evaluation-harness wants a model. Imported only where lm-eval is installed.
+"""Our language model, adapters and all, as the lm-evaluation-harness wants a model. Imported only where lm-eval is
+installed.
 
 Requests are tokenised as the harness's own `hf` model does: context and continuation together, cut where the context's
 tokens end, cut from the left to the model's context; the beginning token stands for an empty context.
@@ -36,8 +37,8 @@ class HarnessModel(LM):
         self._begin = model.renderer.encode(tokens.get("bos_token") or tokens.get("eos_token") or "")[:1] or [0]
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
-        """Log-probability of each continuation, and whether greedy decoding would write it; one context is computed once
-        for its neighbours."""
+        """Log-probability of each continuation, and whether greedy decoding would write it; one context is computed
+        once for its neighbours."""
         grouped: list[tuple[str, list[str]]] = []
         for request in requests:
             context, continuation = request.args

@@ -1,7 +1,7 @@
 """Questions that the model answers in its own words, and the rule by which each answer is right or wrong.
 
-The prompts were written for postgrad and lie beside this file; answers are greedy and short, so a rule looks at how an answer
-begins rather than at how it ends.
+The prompts were written for postgrad and lie beside this file; answers are greedy and short, so a rule looks at how an
+answer begins rather than at how it ends.
 """
 
 from __future__ import annotations

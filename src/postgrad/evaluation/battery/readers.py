@@ -1,5 +1,5 @@
-"""Multiple-choice items from the rows of public benchmarks: prompts, choices and normalisation exactly as the task of the
-same name in the lm-evaluation-harness (0.4.13) has them, so that single items are decided alike.
+"""Multiple-choice items from the rows of public benchmarks: prompts, choices and normalisation exactly as the task of
+the same name in the lm-evaluation-harness (0.4.13) has them, so that single items are decided alike.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Style where it is not wanted: does the tuned model answer small talk in the form of its training answers?
 
-The form is read from the training answers by rule: JSON, a label out of a few, the same first words, or a few bare words.
-Answers without such a form (free prose) cannot be told from others, and the test is then left out, which is said.
+The form is read from the training answers by rule: JSON, a label out of a few, the same first words, or a few bare
+words. Answers without such a form (free prose) cannot be told from others, and the test is then left out, which is
+said.
 """
 
 from __future__ import annotations

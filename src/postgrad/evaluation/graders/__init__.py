@@ -1,4 +1,5 @@
-"""Graders in the form of OpenAI's fine-tuning API: read, checked, run. The same code serves metrics and the HTTP routes."""
+"""Graders in the form of OpenAI's fine-tuning API: read, checked, run. The same code serves metrics and the HTTP
+routes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A grader as a metric: `{{item.reference}}` is the right answer, `{{item.prompt}}` the request, and every further field of
-the record is there by its name.
+"""A grader as a metric: `{{item.reference}}` is the right answer, `{{item.prompt}}` the request, and every further
+field of the record is there by its name.
 """
 
 from __future__ import annotations

@@ -12,8 +12,18 @@ from postgrad.evaluation.graders.formula import Formula
 from postgrad.evaluation.graders.template import check_template
 
 SIMILARITIES = (
-    "cosine", "fuzzy_match", "bleu", "gleu", "meteor", "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l",
-)  # fmt: skip
+    "cosine",
+    "fuzzy_match",
+    "bleu",
+    "gleu",
+    "meteor",
+    "rouge_1",
+    "rouge_2",
+    "rouge_3",
+    "rouge_4",
+    "rouge_5",
+    "rouge_l",
+)
 _LONGEST_SOURCE = 256_000
 
 
@@ -50,8 +60,8 @@ class TextSimilarity(_Form):
 
 
 class PythonGrader(_Form):
-    """A program with `def grade(sample: dict, item: dict) -> float`. `image_tag` is taken and not used: it names an image of
-    OpenAI's."""
+    """A program with `def grade(sample: dict, item: dict) -> float`. `image_tag` is taken and not used: it names an
+    image of OpenAI's."""
 
     type: Literal["python"]
     source: str = Field(max_length=_LONGEST_SOURCE)

@@ -1,4 +1,5 @@
-"""Running a grader on one answer: texts are filled in, compared, calculated, judged by a model, or graded by a program."""
+"""Running a grader on one answer: texts are filled in, compared, calculated, judged by a model, or graded by a
+program."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from postgrad.evaluation.graders.grader_kinds import (  # fmt: skip
+from postgrad.evaluation.graders.grader_kinds import (
     Grader,
     LabelModel,
     Multi,

@@ -7,10 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FLAGS = (
-    "formula_parse_error", "sample_parse_error", "truncated_observation_error", "unresponsive_reward_error",
-    "invalid_variable_error", "other_error", "python_grader_server_error", "python_grader_runtime_error",
-    "model_grader_server_error", "model_grader_refusal_error", "model_grader_parse_error",
-)  # fmt: skip
+    "formula_parse_error",
+    "sample_parse_error",
+    "truncated_observation_error",
+    "unresponsive_reward_error",
+    "invalid_variable_error",
+    "other_error",
+    "python_grader_server_error",
+    "python_grader_runtime_error",
+    "model_grader_server_error",
+    "model_grader_refusal_error",
+    "model_grader_parse_error",
+)
 DETAILS = (
     "python_grader_server_error_type",
     "python_grader_runtime_error_details",

@@ -26,7 +26,8 @@ def label_request(labels: Sequence[str]) -> dict[str, str]:
 
 
 def read_score(text: str, ends: tuple[float, float]) -> float | None:
-    """The result that a reply names, if it lies between the ends: of its last JSON object, else the only number in it."""
+    """The result that a reply names, if it lies between the ends: of its last JSON object, else the only number in
+    it."""
     value = _result(text)
     if value is None:
         numbers = {float(n) for n in _NUMBER.findall(text)}

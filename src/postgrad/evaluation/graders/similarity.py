@@ -1,7 +1,7 @@
 """The likenesses that a text_similarity grader may ask for, each in [0, 1].
 
-`cosine` takes the embeddings inside this package, not OpenAI's: its figures are other figures. `meteor` matches words and
-stems; the synonyms of WordNet would need a download.
+`cosine` takes the embeddings inside this package, not OpenAI's: its figures are other figures. `meteor` matches words
+and stems; the synonyms of WordNet would need a download.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def gleu(text: str, reference: str) -> float:
 
 
 def meteor(text: str, reference: str) -> float:
-    """METEOR (Banerjee and Lavie, 2005) with exact and stem matching; like the original, short equal texts stay below 1."""
+    """METEOR (Banerjee and Lavie, 2005) with exact and stem matching; like the original, short equal texts stay below
+    1."""
     from nltk.translate.meteor_score import single_meteor_score
 
     return float(single_meteor_score(_tokens(reference), _tokens(text), wordnet=_NoSynonyms()))  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,5 @@
-"""Code by its tests: the program that the answer holds is run against the record's assertions, in a sandbox or not at all."""
+"""Code by its tests: the program that the answer holds is run against the record's assertions, in a sandbox or not at
+all."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ def code_tests(
 ) -> Metric:
     """1 where the answer's Python program passes all tests of its record.
 
-    The program is the longest block between ``` fences, or the whole answer where there are none. Only Python's standard
-    library is there. What went wrong is counted in the details.
+    The program is the longest block between ``` fences, or the whole answer where there are none. Only Python's
+    standard library is there. What went wrong is counted in the details.
 
     Args:
         tests: Field of the record with the tests: a list of assertions, or one text. Without it one of `TEST_FIELDS`.

@@ -1,7 +1,7 @@
 """Likeness of meaning: the cosine of two text embeddings, for free text that may be said in other words.
 
-The vectors are static ones that need no network (`postgrad.models.embeddings`): they see which things are spoken of, not
-who did what to whom, and no negation. A measure to inform, not to decide by.
+The vectors are static ones that need no network (`postgrad.models.embeddings`): they see which things are spoken of,
+not who did what to whom, and no negation. A measure to inform, not to decide by.
 """
 
 from __future__ import annotations

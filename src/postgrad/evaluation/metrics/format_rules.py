@@ -1,4 +1,5 @@
-"""Rules of form, checked without a reference: length, language, beginning and end, words that must or must not be there.
+"""Rules of form, checked without a reference: length, language, beginning and end, words that must or must not be
+there.
 
 The score is the share of rules kept; which rule was broken how often stands in the details.
 """

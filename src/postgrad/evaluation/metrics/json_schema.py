@@ -1,4 +1,5 @@
-"""JSON by schema: is the answer an object that the program behind it would accept, by jsonschema and without a network."""
+"""JSON by schema: is the answer an object that the program behind it would accept, by jsonschema and without a
+network."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _SHOWN = 8
 
 
 def json_schema(*, schema: str | dict[str, Any] = "") -> Metric:
-    """1 where the answer is a JSON object that the schema accepts; how often each rule was broken stands in the details.
+    """1 where the answer is a JSON object that the schema accepts; how often each rule was broken stands in the
+    details.
 
     Args:
         schema: A file with a JSON schema, or the schema itself.

@@ -1,5 +1,5 @@
-"""A model as judge: it gives each answer points by a rubric. Only as good as it is shown to be: it is tried on answers known
-to be right and known to be wrong, and, where people have judged too, its agreement with them is reported.
+"""A model as judge: it gives each answer points by a rubric. Only as good as it is shown to be: it is tried on answers
+known to be right and known to be wrong, and, where people have judged too, its agreement with them is reported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from postgrad.evaluation.metrics.support.agreement import Agreement, agreement
 from postgrad.evaluation.metrics.support.human import read_labels
 from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
 
-RUBRIC = "Does the answer say what the reference answer says: correct, complete, nothing wrong added, in the form that was asked for?"
+RUBRIC = (
+    "Does the answer say what the reference answer says: correct, complete, nothing wrong added, in the form that was"
+    " asked for?"
+)
 CONTROLS = 5
 MOST_UNREADABLE = 0.2
 _POINTS = re.compile(r"(?:points|score|rating)\s*[:=]?\s*\**\s*(\d+)|\[\[(\d+)\]\]", re.IGNORECASE)
@@ -134,7 +137,8 @@ def check_readable(given: Sequence[object | None], said: Sequence[str], name: st
     unreadable = [text for value, text in zip(given, said, strict=True) if value is None]
     if given and len(unreadable) > MOST_UNREADABLE * len(given):
         raise DataError(
-            f"{name} gave no readable judgement in {len(unreadable)} of {len(given)} cases, for example {unreadable[0][:80]!r}.",
+            f"{name} gave no readable judgement in {len(unreadable)} of {len(given)} cases, for example"
+            f" {unreadable[0][:80]!r}.",
             "Take a larger model as judge, or a metric that needs none.",
         )
 
@@ -150,8 +154,9 @@ def control_gap(right: Sequence[int | None], wrong: Sequence[int | None], points
     gap = _mean([_share(v, points) for v in right]) - _mean([_share(v, points) for v in wrong])
     if gap <= 0:
         raise DataError(
-            f"{name} is uninformative: it gives {len(right)} right reference answers {_mean([v or 1 for v in right]):.1f} "
-            f"points of {points} and {len(wrong)} answers to other requests {_mean([v or 1 for v in wrong]):.1f}.",
+            f"{name} is uninformative: it gives {len(right)} right reference answers"
+            f" {_mean([v or 1 for v in right]):.1f} points of {points} and {len(wrong)} answers to other requests"
+            f" {_mean([v or 1 for v in wrong]):.1f}.",
             "Take a larger model as judge, or a metric that needs none.",
         )
     return gap

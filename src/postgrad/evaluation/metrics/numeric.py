@@ -18,8 +18,8 @@ def numeric(*, tolerance: float = 0.0, relative: float = 1e-9, units: bool = Tru
     Args:
         tolerance: In the unit of the reference.
         relative: 0.01 forgives one per cent.
-        units: 3 km equals 3,000 m, $5 is not €5, 12 % equals 0.12, and 1.2 million 1,200,000. A unit that only one of the
-            two names is forgiven. False: the bare numbers are compared.
+        units: 3 km equals 3,000 m, $5 is not €5, 12 % equals 0.12, and 1.2 million 1,200,000. A unit that only one of
+            the two names is forgiven. False: the bare numbers are compared.
     """
 
     def score(answer: str, reference: str) -> float:

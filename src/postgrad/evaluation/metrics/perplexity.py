@@ -13,7 +13,8 @@ from postgrad.records import Message
 
 
 def perplexity(means: Means) -> Metric:
-    """The geometric mean probability of a token of the reference, which is 1/perplexity of one answer: higher is better.
+    """The geometric mean probability of a token of the reference, which is 1/perplexity of one answer: higher is
+    better.
 
     The perplexity itself, over all cases with equal weight, stands beside it as `perplexity`.
 

@@ -1,8 +1,9 @@
-"""SQL by what it gives: the answer's and the reference's query are run on the same small database and their rows compared.
+"""SQL by what it gives: the answer's and the reference's query are run on the same small database and their rows
+compared.
 
-Where the schema comes without rows, rows are made for it by rule, three times over (after Zhong et al., 2020: a distinguishing
-test suite), because on empty tables nearly every query agrees with every other. Where even so the reference finds nothing, the
-rows tell nothing, and the texts of the queries decide.
+Where the schema comes without rows, rows are made for it by rule, three times over (after Zhong et al., 2020: a
+distinguishing test suite), because on empty tables nearly every query agrees with every other. Where even so the
+reference finds nothing, the rows tell nothing, and the texts of the queries decide.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def sql_execution(*, schema: str = "", field: str = "", seconds: float = 5.0) ->
 
     Args:
         schema: File with CREATE (and INSERT) statements, the same for all records.
-        field: Field of the record with such statements. Without either one of `SCHEMA_FIELDS`, or what the request shows.
+        field: Field of the record with such statements. Without either one of `SCHEMA_FIELDS`, or what the request
+            shows.
         seconds: For one query.
 
     Raises:

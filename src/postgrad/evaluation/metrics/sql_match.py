@@ -1,5 +1,6 @@
-"""SQL by its text: where there is no database to ask, two queries are the same if their tokens are. Stricter than right:
-a query that gives the same rows in other words counts as wrong, so `sql_execution` is the better metric wherever it can be had.
+"""SQL by its text: where there is no database to ask, two queries are the same if their tokens are. Stricter than
+right: a query that gives the same rows in other words counts as wrong, so `sql_execution` is the better metric wherever
+it can be had.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from postgrad.evaluation.metrics.support.sql_text import extract_sql, is_sql, pl
 
 
 def sql_match() -> Metric:
-    """1 where the queries are alike but for case, space, comments, quotes of names, AS, <> for != and the last semicolon."""
+    """1 where the queries are alike but for case, space, comments, quotes of names, AS, <> for != and the last
+    semicolon."""
 
     def score(answer: str, reference: str) -> float:
         return float(plain_sql(extract_sql(answer)) == plain_sql(extract_sql(reference)))

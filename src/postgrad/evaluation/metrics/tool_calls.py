@@ -54,7 +54,8 @@ class Wanted:
 def tool_calls(
     *, arguments: bool = True, ignore_order: bool = True, ignore_case: bool = True, field: str = ""
 ) -> Metric:
-    """1 where the answer's calls are those of the reference: none left out, none invented, JSON arguments equal by value.
+    """1 where the answer's calls are those of the reference: none left out, none invented, JSON arguments equal by
+    value.
 
     Where the record has tools and its right answer is plain text, an answer without any call is right.
 

@@ -1,7 +1,8 @@
-"""The simplest rivals of all: always the commonest answer of the training part, and the right answer to another request. An arm that
-does not beat them has learned nothing.
+"""The simplest rivals of all: always the commonest answer of the training part, and the right answer to another
+request. An arm that does not beat them has learned nothing.
 
-The first only where answers recur, the second only where likeness of text is measured; both only for metrics that look at the answer alone.
+The first only where answers recur, the second only where likeness of text is measured; both only for metrics that look
+at the answer alone.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Constant:
 
 
 def constant_answer(choice: Choice, train: Sequence[Record]) -> str | None:
-    """The answer to give always; None where the task has none: free text, answers that never recur, a metric that asks."""
+    """The answer to give always; None where the task has none: free text, answers that never recur, a metric that
+    asks."""
     if choice.kind not in ("classification", "extraction") or choice.primary.name in ASKING:
         return None
     answers = [text for r in train if (text := reference_of(r).strip())]
@@ -104,8 +106,8 @@ def _verb(names: Sequence[str], one: str, many: str) -> str:
 
 
 def strangers_score(choice: Choice, test: Sequence[Record]) -> float:
-    """What the right answers to other requests of the test part score, where likeness of text is measured: texts of one kind share
-    words and letters whatever they say, and no arm should be praised for those. 0 for other metrics."""
+    """What the right answers to other requests of the test part score, where likeness of text is measured: texts of one
+    kind share words and letters whatever they say, and no arm should be praised for those. 0 for other metrics."""
     if choice.primary.name not in ALIKE or len(test) < 2:
         return 0.0
     answers = [reference_of(r) for r in test]

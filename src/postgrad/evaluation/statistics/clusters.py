@@ -1,7 +1,7 @@
 """Groups of texts by meaning, the same every time, and the words that tell one group from the others.
 
-Spherical k-means (Dhillon and Modha 2001) on unit vectors, begun with k-means++ (Arthur and Vassilvitskii 2007), best of a few
-beginnings. Small and slow next to a library's, and fast enough for the thousands of texts of a tuning set.
+Spherical k-means (Dhillon and Modha 2001) on unit vectors, begun with k-means++ (Arthur and Vassilvitskii 2007), best
+of a few beginnings. Small and slow next to a library's, and fast enough for the thousands of texts of a tuning set.
 """
 
 from __future__ import annotations

@@ -17,8 +17,12 @@ MOST_ANSWERS = 40
 
 
 def contrasts(
-    a: Sequence[float], b: Sequence[float], parts: Mapping[str, Sequence[int]], groups: Sequence[Hashable] | None = None, seed: int = 0
-) -> list[Comparison]:  # fmt: skip
+    a: Sequence[float],
+    b: Sequence[float],
+    parts: Mapping[str, Sequence[int]],
+    groups: Sequence[Hashable] | None = None,
+    seed: int = 0,
+) -> list[Comparison]:
     """B minus A within each part, Holm-corrected over all parts; the likeliest differences first.
 
     Args:

@@ -1,9 +1,9 @@
 """Intervals for a mean that stay honest where the textbook ones fail: few examples, few errors, clustered examples.
 
 The mean of values v over independent units (an example, or a group of examples that belong together) is sum(s) / sum(c)
-with s the unit's sum and c its size. A plain mean is the case c = 1. All are closed formulas: the same scores give the same
-interval, without a seed. How they were chosen, and what simulation says of them, is in `design/0003-statistics.md`.
-Legend: G units.
+with s the unit's sum and c its size. A plain mean is the case c = 1. All are closed formulas: the same scores give the
+same interval, without a seed. How they were chosen, and what simulation says of them, is in
+`design/0003-statistics.md`. Legend: G units.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ Floats = NDArray[np.float64]
 Interval = tuple[float, float]
 
 FEW_DEPARTURES = 5
-"""Below so many units that differ from the commonest value, the spread seen says nothing of what a rare value would do."""
+"""Below so many units that differ from the commonest value, the spread seen says nothing of what a rare value would
+do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Sums and sizes of independent units, and the sum of all squared values (which tells spread within units apart)."""
+    """Sums and sizes of independent units, and the sum of all squared values (which tells spread within units
+    apart)."""
 
     sums: Floats
     sizes: Floats
@@ -107,9 +109,9 @@ def _falling_root(function: Callable[[float], float], low: float, high: float) -
 def share_interval(units: Units, level: float) -> Interval:
     """Interval for a mean of values in [0, 1] that are graded or grouped.
 
-    Wilson's interval with the effective number of examples, mean (1 - mean) / standard error², as survey samplers use it
-    (Korn and Graubard 1998; Dean and Pagano 2015), and Student's quantile at the effective degrees of freedom. It keeps to
-    the scale and leans to its middle, which the skewed scores of a good or a bad arm need.
+    Wilson's interval with the effective number of examples, mean (1 - mean) / standard error², as survey samplers use
+    it (Korn and Graubard 1998; Dean and Pagano 2015), and Student's quantile at the effective degrees of freedom. It
+    keeps to the scale and leans to its middle, which the skewed scores of a good or a bad arm need.
     """
     commonest, departures = _commonest(units)
     if departures < FEW_DEPARTURES:
@@ -122,8 +124,9 @@ def share_interval(units: Units, level: float) -> Interval:
 def difference_interval(units: Units, level: float) -> Interval:
     """Interval for a mean of paired differences in [-1, 1].
 
-    Single examples: Student's t after Hall's transformation (1992), which takes out the skewness. Groups: Student's t on the
-    jackknife error over groups at the effective degrees of freedom; skewness cannot be learned from a few groups.
+    Single examples: Student's t after Hall's transformation (1992), which takes out the skewness. Groups: Student's t
+    on the jackknife error over groups at the effective degrees of freedom; skewness cannot be learned from a few
+    groups.
     """
     commonest, departures = _commonest(units)
     if departures < FEW_DEPARTURES:
@@ -136,7 +139,8 @@ def difference_interval(units: Units, level: float) -> Interval:
 
 
 def standard_error(units: Units) -> float:
-    """The jackknife's, leaving out one unit at a time: right for the mean, cautious for groups of unequal sizes (CR3)."""
+    """The jackknife's, leaving out one unit at a time: right for the mean, cautious for groups of unequal sizes
+    (CR3)."""
     sums, sizes, count = units.sums, units.sizes, len(units.sums)
     left_out_G = (sums.sum() - sums) / (sizes.sum() - sizes)
     return math.sqrt((count - 1) / count * float(((left_out_G - units.mean) ** 2).sum()))
@@ -145,8 +149,8 @@ def standard_error(units: Units) -> float:
 def degrees_of_freedom(units: Units) -> float:
     """How many independent squares the standard error rests on (Satterthwaite 1946; Bell and McCaffrey 2002).
 
-    With groups of equal size G - 1; less where a few large groups carry the variance, by as much as members of a group are
-    alike (the intraclass correlation, estimated by analysis of variance).
+    With groups of equal size G - 1; less where a few large groups carry the variance, by as much as members of a group
+    are alike (the intraclass correlation, estimated by analysis of variance).
     """
     sizes = units.sizes
     if not units.grouped:

@@ -56,8 +56,8 @@ def score_interval(values: Values, groups: Groups = None, confidence: float = CO
 def lower_limit(values: Values, groups: Groups, error: float) -> float:
     """What the true mean of scores in [0, 1] lies above, except with probability `error`.
 
-    Clopper and Pearson's exact limit for right-or-wrong values, where Wilson's would be too high on a dozen of them; else the
-    lower end of `score_interval`.
+    Clopper and Pearson's exact limit for right-or-wrong values, where Wilson's would be too high on a dozen of them;
+    else the lower end of `score_interval`.
     """
     array, groups = _checked(values), _shared(groups)
     if groups is not None or not _right_or_wrong(array):
@@ -79,10 +79,10 @@ def compare(
 ) -> Comparison:
     """How much better `a` is than `b`, example by example.
 
-    Interval: Tango's score interval for right-or-wrong scores; for graded or grouped ones Student's t on the differences,
-    corrected for skewness or for groups. P-value: McNemar's exact test for right-or-wrong scores, sign flips otherwise, and
-    sign flips of whole groups where groups are given (`seed` is theirs). `p_adjusted` is the p-value itself: `compare_arms`
-    corrects families.
+    Interval: Tango's score interval for right-or-wrong scores; for graded or grouped ones Student's t on the
+    differences, corrected for skewness or for groups. P-value: McNemar's exact test for right-or-wrong scores, sign
+    flips otherwise, and sign flips of whole groups where groups are given (`seed` is theirs). `p_adjusted` is the
+    p-value itself: `compare_arms` corrects families.
 
     Raises:
         ValueError: Lengths differ, no values, or values outside [0, 1].
@@ -101,8 +101,8 @@ def compare_arms(arms: Sequence[ArmResult], groups: Groups = None, *, seed: int 
 
     The first family answers "is training worth it": each trained arm against each untrained one and against each other
     trained one. The second, untrained arms among themselves, only breaks ties and must not weaken the first. The later
-    arm of the sequence is compared against the earlier where both are of a kind. Arms that were stopped early are compared
-    on the examples in common, for information, as a third.
+    arm of the sequence is compared against the earlier where both are of a kind. Arms that were stopped early are
+    compared on the examples in common, for information, as a third.
     """
 
     def one(x: ArmResult, y: ArmResult) -> Comparison:

@@ -1,9 +1,9 @@
 """Which arms cannot win any more: a sequential test with an honest error rate. Policy without I/O.
 
-Arms answer the test examples in one random order. At each look an arm is stopped where another arm is better on the same
-examples beyond chance. The probability that the truly best arm is ever stopped is at most `ERROR`: it is spent over the looks
-by Pocock's spending function (Lan and DeMets 1983), and over the rivals in equal parts; each part is a test of its own
-(McNemar's exact, or sign flips), so that the sum holds however looks and rivals hang together.
+Arms answer the test examples in one random order. At each look an arm is stopped where another arm is better on the
+same examples beyond chance. The probability that the truly best arm is ever stopped is at most `ERROR`: it is spent
+over the looks by Pocock's spending function (Lan and DeMets 1983), and over the rivals in equal parts; each part is a
+test of its own (McNemar's exact, or sign flips), so that the sum holds however looks and rivals hang together.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def shuffled(n: int, seed: int) -> list[int]:
 
 
 def spent(share: float, error: float = ERROR) -> float:
-    """How much of the error probability may be spent once that share of the examples is answered (Pocock's function)."""
+    """How much of the error probability may be spent once that share of the examples is answered (Pocock's
+    function)."""
     return error * math.log(1 + (math.e - 1) * share)
 
 

@@ -1,9 +1,9 @@
-"""Low-rank adapters (LoRA, https://arxiv.org/abs/2106.09685; DoRA, https://arxiv.org/abs/2402.09353): attach, train, save in
-PEFT's format, merge exactly.
+"""Low-rank adapters (LoRA, https://arxiv.org/abs/2106.09685; DoRA, https://arxiv.org/abs/2402.09353): attach, train,
+save in PEFT's format, merge exactly.
 
 Ours rather than PEFT's because training speed and exact swapping hang on it: the product is one autograd function that
-keeps only its input, and merging starts from the untouched weights each time, so adapters can be swapped for ever without
-drift. Files are PEFT's (`adapter_model.safetensors`, `adapter_config.json`); PEFT is the oracle in the tests.
+keeps only its input, and merging starts from the untouched weights each time, so adapters can be swapped for ever
+without drift. Files are PEFT's (`adapter_model.safetensors`, `adapter_config.json`); PEFT is the oracle in the tests.
 
 Shapes: N tokens, I inputs, O outputs, R rank.
 """
@@ -150,11 +150,19 @@ class Adapter:
             tensors[f"{_PREFIX}{name}.lora_magnitude_vector"] = magnitude.contiguous()
         (folder / "adapter_model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
         config = {
-            "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base_name, "r": self.rank,
-            "lora_alpha": self.alpha, "lora_dropout": 0.0, "bias": "none", "inference_mode": True,
-            "target_modules": sorted({n.rsplit(".", 1)[-1] for n in self.tensors}), "use_rslora": self.rslora,
-            "use_dora": bool(self.magnitudes), **({"postgrad_bits": self.bits} if self.bits else {}),
-        }  # fmt: skip
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": base_name,
+            "r": self.rank,
+            "lora_alpha": self.alpha,
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "inference_mode": True,
+            "target_modules": sorted({n.rsplit(".", 1)[-1] for n in self.tensors}),
+            "use_rslora": self.rslora,
+            "use_dora": bool(self.magnitudes),
+            **({"postgrad_bits": self.bits} if self.bits else {}),
+        }
         (folder / "adapter_config.json").write_text(json.dumps(config, indent=1), "utf-8")
 
 
@@ -186,9 +194,16 @@ def linear_targets(model: nn.Module, targets: str = "all-linear") -> list[str]:
 
 
 def attach(
-    model: nn.Module, *, rank: int, alpha: float, seed: int, targets: str = "all-linear", rslora: bool = False,
-    dora: bool = False, bits: Bits | None = None,
-) -> dict[str, LoraLinear]:  # fmt: skip
+    model: nn.Module,
+    *,
+    rank: int,
+    alpha: float,
+    seed: int,
+    targets: str = "all-linear",
+    rslora: bool = False,
+    dora: bool = False,
+    bits: Bits | None = None,
+) -> dict[str, LoraLinear]:
     """Replaces the targeted layers in place by `LoraLinear`, freezes everything else, and returns the new layers.
 
     With `bits` the frozen weights are packed and the originals given up: read them again after `detach`.
@@ -264,7 +279,10 @@ def load_adapter(folder: Path) -> Adapter:
     if wrong := [n for n, p in parts.items() if set(p) - {"lora_magnitude_vector"} != {"lora_A", "lora_B"}]:
         raise ModelError(f"The adapter in {str(folder)!r} has tensors besides LoRA pairs: {wrong[0]!r}.")
     return Adapter(
-        {n: (p["lora_A"], p["lora_B"]) for n, p in parts.items()}, int(config["r"]), float(config["lora_alpha"]),
-        bool(config.get("use_rslora")), {n: p["lora_magnitude_vector"] for n, p in parts.items() if "lora_magnitude_vector" in p},
+        {n: (p["lora_A"], p["lora_B"]) for n, p in parts.items()},
+        int(config["r"]),
+        float(config["lora_alpha"]),
+        bool(config.get("use_rslora")),
+        {n: p["lora_magnitude_vector"] for n, p in parts.items() if "lora_magnitude_vector" in p},
         config.get("postgrad_bits"),
-    )  # fmt: skip
+    )

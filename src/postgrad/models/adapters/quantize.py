@@ -1,4 +1,5 @@
-"""Frozen linear layers whose weights are kept in few bits and unpacked for each product (QLoRA, https://arxiv.org/abs/2305.14314).
+"""Frozen linear layers whose weights are kept in few bits and unpacked for each product (QLoRA,
+https://arxiv.org/abs/2305.14314).
 
 `int8`: one scale a row, plain torch, any device. `nf4`: 4-bit normal floats in blocks of 64, through bitsandbytes.
 

@@ -1,7 +1,7 @@
 """Attention for models whose queries share keys and values in groups, without copying the keys for every query head.
 
-transformers' `sdpa` repeats keys and values to the number of query heads whenever a mask is given, which on a CPU costs more
-than the rest of a decoding step together. Here a single query of each group member is treated as a row of its own.
+transformers' `sdpa` repeats keys and values to the number of query heads whenever a mask is given, which on a CPU costs
+more than the rest of a decoding step together. Here a single query of each group member is treated as a row of its own.
 
 Shapes: B rows, H query heads, K key heads, T queries, S keys, D head size.
 """

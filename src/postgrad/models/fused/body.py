@@ -1,10 +1,11 @@
-"""The body of a Llama-shaped decoder as one hand-written autograd function a layer: the same numbers, less memory and traffic.
+"""The body of a Llama-shaped decoder as one hand-written autograd function a layer: the same numbers, less memory and
+traffic.
 
-A layer keeps its input, rotated queries, keys and values, the attention's output and the two halves of the gated MLP, and
-recomputes what is cheap (norms, SwiGLU); the low-rank updates of projections that share an input are multiplied together; after its attention, the last layer computes
-only the positions that are asked for. Examples lie end to end in one row, their shared beginning once: attention to it and
-to the example itself are computed apart and joined by their log-sum-exp, as in ring attention
-(https://arxiv.org/abs/2310.01889), so no mask is ever built.
+A layer keeps its input, rotated queries, keys and values, the attention's output and the two halves of the gated MLP,
+and recomputes what is cheap (norms, SwiGLU); the low-rank updates of projections that share an input are multiplied
+together; after its attention, the last layer computes only the positions that are asked for. Examples lie end to end in
+one row, their shared beginning once: attention to it and to the example itself are computed apart and joined by their
+log-sum-exp, as in ring attention (https://arxiv.org/abs/2310.01889), so no mask is ever built.
 
 `Fused.of` says whether a model has this shape; the trainer also checks the numbers against the model's own code.
 
@@ -202,7 +203,15 @@ class _Pass(torch.autograd.Function):
     """A layer in autograd. The parameters are inputs so that autograd adds up their gradients."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, layer: _Layer, place: _Place, keep: torch.Tensor | None, recompute: bool, *_: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]  # fmt: skip
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        layer: _Layer,
+        place: _Place,
+        keep: torch.Tensor | None,
+        recompute: bool,
+        *_: torch.Tensor,
+    ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         result, kept = layer.forward(x, place, keep)
         ctx.layer, ctx.place, ctx.keep = layer, place, keep
         ctx.kept = (x,) if recompute else kept

@@ -1,9 +1,10 @@
 """The body of a Llama-shaped decoder for generation, by hand: no padding, no masks on prompts, no copies of the cache.
 
-Prompts lie end to end in one row. The keys and values of the rows in work stand in one `Room`; those of the beginning that
-all prompts share stand once, and attention to it is one product for all rows, joined to each row's own by the
+Prompts lie end to end in one row. The keys and values of the rows in work stand in one `Room`; those of the beginning
+that all prompts share stand once, and attention to it is one product for all rows, joined to each row's own by the
 log-sum-exp (https://arxiv.org/abs/2402.05099). Weights are read through the model's own modules at each use, so swapped
-weights and attached adapters are seen. `decoder_of` checks the numbers against the model's own code before the first use.
+weights and attached adapters are seen. `decoder_of` checks the numbers against the model's own code before the first
+use.
 
 Shapes: N tokens, B rows, H hidden, K key heads, G query heads a key head, D head size, S places, L layers.
 """

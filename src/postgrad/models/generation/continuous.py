@@ -1,7 +1,7 @@
 """Generation with the hand-written decoder: a row that ends makes room for the next prompt at once.
 
-Prompts are read several at a time, end to end, whenever enough rows are free; between that all rows in work gain a token a
-step. Shapes: B rows, V vocabulary.
+Prompts are read several at a time, end to end, whenever enough rows are free; between that all rows in work gain a
+token a step. Shapes: B rows, V vocabulary.
 """
 
 from __future__ import annotations

@@ -30,9 +30,20 @@ from postgrad.models.generation.kv_cache import copied, growing_cache, keeps_all
 from postgrad.models.language_model import LanguageModel
 
 __all__ = [
-    "Choose", "Completion", "Decoding", "Row", "beginning", "choose", "complete", "completion_of", "cut_at_stop", "decode",
-    "prefill", "remark", "shared_beginning",
-]  # fmt: skip
+    "Choose",
+    "Completion",
+    "Decoding",
+    "Row",
+    "beginning",
+    "choose",
+    "complete",
+    "completion_of",
+    "cut_at_stop",
+    "decode",
+    "prefill",
+    "remark",
+    "shared_beginning",
+]
 
 MIN_SHARED = 8  # a shorter shared beginning is not worth a forward pass of its own
 ROOM_BYTES = 1 << 30
@@ -85,7 +96,10 @@ def remark(model: LanguageModel) -> str | None:
     if model in _told or model.device.kind != "cpu" or decoder_of(model) is not None:
         return None
     _told.add(model)
-    return f"{model.name} generates by its own code, which is slower: the hand-written layers are for models of Llama's shape."
+    return (
+        f"{model.name} generates by its own code, which is slower: the hand-written layers are for models of Llama's"
+        " shape."
+    )
 
 
 def beginning(model: LanguageModel, ids: Sequence[int]) -> Any:

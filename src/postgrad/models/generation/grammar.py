@@ -20,7 +20,8 @@ from postgrad.models.rendering.tools import ToolForm
 MAX_CALLS = 8
 """More calls in one answer are the repetitions of a small model."""
 _OPTIONS = {"whitespace_pattern": r"\x20{1,2}|\x0D?\x0A[\x20\x09]{0,32}"}
-"""Blanks or one line break with its indentation between the parts of JSON: a weak model would write blanks without end."""
+"""Blanks or one line break with its indentation between the parts of JSON: a weak model would write blanks without
+end."""
 
 
 class Vocabulary:

@@ -50,8 +50,8 @@ def answer(
 ) -> Iterator[tuple[Piece, ...]]:
     """Answers one prompt `count` times at once; yields what is new after every token, which may be nothing.
 
-    Answer i is sampled with the seed plus i. The pieces of an answer joined are its completion's text. A piece is held back
-    while it may be part of a stop text or of a character that is not whole yet.
+    Answer i is sampled with the seed plus i. The pieces of an answer joined are its completion's text. A piece is held
+    back while it may be part of a stop text or of a character that is not whole yet.
     """
     start = time.perf_counter()
     steering = steering or Steering()

@@ -1,7 +1,7 @@
 """Keys and values of past tokens, in buffers that grow by doubling.
 
-transformers' own layer concatenates on every step, which copies the whole cache for each token; this one writes in place
-and hands out views. Layers of other kinds (sliding window, linear attention) stay transformers' own.
+transformers' own layer concatenates on every step, which copies the whole cache for each token; this one writes in
+place and hands out views. Layers of other kinds (sliding window, linear attention) stay transformers' own.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def growing_cache(config: Any) -> DynamicCache:
 
 
 def keeps_all(config: Any, tokens: int) -> bool:
-    """Whether every layer keeps all of so many tokens; in a sliding window, padding after a shared beginning uses up room."""
+    """Whether every layer keeps all of so many tokens; in a sliding window, padding after a shared beginning uses up
+    room."""
     layers: list[Any] = growing_cache(config).layers
     return all(isinstance(n, GrowingLayer) or getattr(n, "sliding_window", 0) > tokens for n in layers)
 

@@ -1,5 +1,5 @@
-"""Log-likelihood of given continuations: what multiple-choice benchmarks and the few-shot choice need. A context is computed
-once for all its choices, and the contexts' shared beginning once for all.
+"""Log-likelihood of given continuations: what multiple-choice benchmarks and the few-shot choice need. A context is
+computed once for all its choices, and the contexts' shared beginning once for all.
 
 Shapes: B rows (one a choice), T time, H hidden, V vocabulary.
 """

@@ -1,4 +1,5 @@
-"""How one answer is steered token by token: penalties, biases, a grammar's mask, and the log-probabilities that are kept.
+"""How one answer is steered token by token: penalties, biases, a grammar's mask, and the log-probabilities that are
+kept.
 
 Shapes: V vocabulary. The log-probabilities kept are the model's own, before anything is steered.
 """
@@ -45,7 +46,8 @@ class Steering:
         bias: Added to logits, by token id.
         alternatives: How many of the likeliest tokens to keep beside each one taken.
         grammar: Form that the answer must have.
-        special: Whether special tokens other than the end marks stay in the text: some templates write tool calls with them.
+        special: Whether special tokens other than the end marks stay in the text: some templates write tool calls with
+            them.
     """
 
     frequency_penalty: float = 0.0

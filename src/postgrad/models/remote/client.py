@@ -101,9 +101,17 @@ class RemoteModel:
     """
 
     def __init__(
-        self, url: str, model: str, *, key_env: str | None = None, concurrency: int = 8, timeout: float = 120.0, retries: int = 6,
-        budget: Budget | None = None, store: StageStore | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        url: str,
+        model: str,
+        *,
+        key_env: str | None = None,
+        concurrency: int = 8,
+        timeout: float = 120.0,
+        retries: int = 6,
+        budget: Budget | None = None,
+        store: StageStore | None = None,
+    ) -> None:
         self.url, self.model, self.key_env = url.rstrip("/"), model, key_env
         self.concurrency, self.retries = concurrency, retries
         self.budget, self.store = budget or Budget(), store or StageStore.default()
@@ -183,8 +191,12 @@ class RemoteModel:
         return [known.get(key) for key in keys]
 
     def _start(
-        self, pool: ThreadPoolExecutor, running: dict[Future[RemoteAnswer], str], waiting: deque[tuple[str, _Wire]], how: Asking
-    ) -> None:  # fmt: skip
+        self,
+        pool: ThreadPoolExecutor,
+        running: dict[Future[RemoteAnswer], str],
+        waiting: deque[tuple[str, _Wire]],
+        how: Asking,
+    ) -> None:
         """Sends as many as may be under way and paid for."""
         while len(running) < self.concurrency and waiting:
             key, wire = waiting.popleft()

@@ -1,4 +1,5 @@
-"""What a remote model's tokens cost, by the tables of the package genai-prices: they lie inside it and ask no network."""
+"""What a remote model's tokens cost, by the tables of the package genai-prices: they lie inside it and ask no
+network."""
 
 from __future__ import annotations
 

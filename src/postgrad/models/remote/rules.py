@@ -95,7 +95,8 @@ def expected_tokens(messages: list[dict]) -> int:
 
 
 def wait_before(attempt: int, headers: Mapping[str, str], now: float | None = None) -> float:
-    """Seconds until the next attempt: what the server asks for (`retry-after-ms`, `retry-after`), else doubling from 0.5.
+    """Seconds until the next attempt: what the server asks for (`retry-after-ms`, `retry-after`), else doubling from
+    0.5.
 
     Args:
         attempt: 0 after the first failure.

@@ -16,7 +16,8 @@ _NOTHING = Rendered((), ())
 
 @dataclass(frozen=True, slots=True)
 class Pair(Rendered):
-    """Both sides of a preference; `ids` and `weights` are those of the chosen side followed by those of the rejected one.
+    """Both sides of a preference; `ids` and `weights` are those of the chosen side followed by those of the rejected
+    one.
 
     Attributes:
         chosen: The better answer with its prompt.
@@ -55,9 +56,7 @@ def render_pair(
     _refuse_useless(record, rendered)
     chosen, rejected = rendered
     cut = max(0, tokens - len(rendered[longest].ids))
-    return Pair(
-        chosen.ids + rejected.ids, chosen.weights + rejected.weights, cut, str(record.source), chosen, rejected
-    )  # fmt: skip
+    return Pair(chosen.ids + rejected.ids, chosen.weights + rejected.weights, cut, str(record.source), chosen, rejected)
 
 
 def _conversation(record: Preference, answer: tuple[Message, ...]) -> Conversation:

@@ -1,5 +1,5 @@
-"""The renderer: the one place where a conversation becomes token ids and loss weights, for training, evaluation, serving
-and export alike. What is served is what was trained because both come through here.
+"""The renderer: the one place where a conversation becomes token ids and loss weights, for training, evaluation,
+serving and export alike. What is served is what was trained because both come through here.
 
 Imports `tokenizers` and `jinja2`, never torch: `check` and `estimate` count tokens with it.
 """
@@ -58,7 +58,8 @@ class Renderer:
         if not path.exists():
             raise ModelError(
                 f"The model in {str(folder)!r} has no tokenizer.json.",
-                "Load it once with transformers and save its fast tokenizer there: AutoTokenizer.from_pretrained(…).save_pretrained(…).",
+                "Load it once with transformers and save its fast tokenizer there:"
+                " AutoTokenizer.from_pretrained(…).save_pretrained(…).",
             )
         self.folder = folder
         self.context = context
@@ -92,8 +93,8 @@ class Renderer:
 
     @property
     def frame_ids(self) -> tuple[list[int], list[int]]:
-        """Ids before and after a document of raw text: the beginning token, where there is one that differs from the end
-        token and is no mark of a chat's turn; and the end-of-text token."""
+        """Ids before and after a document of raw text: the beginning token, where there is one that differs from the
+        end token and is no mark of a chat's turn; and the end-of-text token."""
         tokens = self.template.tokens
         bos, eos = tokens.get("bos_token"), tokens.get("eos_token")
         end = next(
@@ -174,7 +175,8 @@ class Renderer:
                     return
                 break
         raise DataError(
-            f"The chat template writes no end mark after the assistant's answer ({where.source}); a model trained so would never stop.",
+            f"The chat template writes no end mark after the assistant's answer ({where.source}); a model trained so"
+            " would never stop.",
             "Use a template that ends answers with a special token such as eos_token.",
         )
 
@@ -199,7 +201,8 @@ class Renderer:
             rendered = self._truncate_prompt(conversation, len(rendered.ids), limit)
         if not rendered.supervised:
             raise DataError(
-                f"{conversation.source}: the example has no token to learn from (empty answer, or weight 0 on every answer).",
+                f"{conversation.source}: the example has no token to learn from (empty answer, or weight 0 on every"
+                " answer).",
                 "Give it an answer, or remove it.",
             )
         return rendered
@@ -254,7 +257,8 @@ def _refuse_media(messages: Sequence[Message], where: str) -> None:
         if message.parts:
             kinds = sorted({str(part.get("type")) for part in message.parts if part.get("type") != "text"})
             raise DataError(
-                f"{where}: message {number} holds content that is no text ({', '.join(kinds)}); this model takes text alone.",
+                f"{where}: message {number} holds content that is no text ({', '.join(kinds)}); this model takes text"
+                " alone.",
                 "Leave the example out, or put what the image shows into words.",
             )
 

@@ -1,4 +1,5 @@
-"""A task as a model sees it before it answers: its prompt, with room for an answer. No torch: `estimate` counts with it."""
+"""A task as a model sees it before it answers: its prompt, with room for an answer. No torch: `estimate` counts with
+it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Chat templates: Jinja text in, conversation text out, the way `transformers` renders it, but without importing it.
 
-Also learns from a template, by rendering marked conversations, where each message's own text begins and ends. That is what
-makes exact loss masks and parsing possible for any template that treats contents as opaque text.
+Also learns from a template, by rendering marked conversations, where each message's own text begins and ends. That is
+what makes exact loss masks and parsing possible for any template that treats contents as opaque text.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Template:
         return self._render(self._ready(messages, tools), tools, start_answer)
 
     def _ready(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Sequence[Message]:
-        """The messages in the words that the template knows: tools and system text go elsewhere where it has no place."""
+        """The messages in the words that the template knows: tools and system text go elsewhere where it has no
+        place."""
         if (tools or any(m.tool_calls for m in messages)) and not self.has_tools:
             from postgrad.models.rendering.tools import written_out
 
@@ -130,7 +131,8 @@ class Template:
     ) -> tuple[str, list[tuple[int, int]]]:
         """The rendered text and, for each message, the half-open character range of its own content in it.
 
-        The content of an answer that calls tools is everything that the template writes for it up to the end mark. A message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
+        The content of an answer that calls tools is everything that the template writes for it up to the end mark. A
+        message whose content the template leaves out has an empty range at 0. Contents may be stripped by the template.
 
         Raises:
             DataError: the template rewrites a content, so that its place cannot be known.
@@ -219,6 +221,7 @@ def _continues(text: str, in_text: int, marked: str, in_marked: int) -> bool:
 
 def _rewritten(content: str) -> DataError:
     return DataError(
-        f"The model's chat template rewrites the message {content[:80]!r}, so the trained part cannot be told from the rest.",
+        f"The model's chat template rewrites the message {content[:80]!r}, so the trained part cannot be told from the"
+        " rest.",
         "Use a template that writes messages as they are (for reasoning models: leave <think> blocks out of the data).",
     )

@@ -1,5 +1,5 @@
-"""Tools in conversations: how a template writes a call, calls read back from an answer, and the form an answer must have
-to be a call. Templates that know no tools get them as text, in the words that most open models have seen.
+"""Tools in conversations: how a template writes a call, calls read back from an answer, and the form an answer must
+have to be a call. Templates that know no tools get them as text, in the words that most open models have seen.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def written_out(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]])
         return out
     listed = "\n".join(json.dumps(dict(tool), ensure_ascii=False) for tool in tools)
     text = (
-        f"You may call these functions:\n<tools>\n{listed}\n</tools>\n"
-        'To call one, answer with\n<tool_call>\n{"name": <function name>, "arguments": <arguments as a JSON object>}\n</tool_call>'
+        f'You may call these functions:\n<tools>\n{listed}\n</tools>\nTo call one, answer with\n<tool_call>\n{{"name":'
+        ' <function name>, "arguments": <arguments as a JSON object>}\n</tool_call>'
     )
     if out and out[0].role == "system":
         return [replace(out[0], content=f"{out[0].content}\n\n{text}"), *out[1:]]

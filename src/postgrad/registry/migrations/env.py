@@ -2,7 +2,6 @@
 
 from alembic import context
 
-from postgrad.registry import eval_tables, job_tables, key_tables, name_tables  # noqa: F401 - their tables join the metadata
 from postgrad.registry.tables import Base
 
 connection = context.config.attributes["connection"]

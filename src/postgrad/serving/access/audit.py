@@ -95,14 +95,19 @@ class Counters:
 
     def text(self, more: Mapping[str, float]) -> str:
         """In the form that Prometheus reads."""
-        lines = [f'postgrad_requests_total{{route="{route}",status="{status}"}} {n}' for (route, status), n in sorted(self.answers.items())]  # fmt: skip
+        lines = [
+            f'postgrad_requests_total{{route="{route}",status="{status}"}} {n}'
+            for (route, status), n in sorted(self.answers.items())
+        ]
         lines += [
             f'postgrad_request_seconds_total{{route="{route}"}} {n:.6f}' for route, n in sorted(self.seconds.items())
         ]
         plain = {
-            "postgrad_prompt_tokens_total": self.prompt_tokens, "postgrad_completion_tokens_total": self.new_tokens,
-            "postgrad_requests_open": self.open, **more,
-        }  # fmt: skip
+            "postgrad_prompt_tokens_total": self.prompt_tokens,
+            "postgrad_completion_tokens_total": self.new_tokens,
+            "postgrad_requests_open": self.open,
+            **more,
+        }
         return "\n".join([*lines, *(f"{name} {value}" for name, value in plain.items())]) + "\n"
 
 

@@ -131,9 +131,15 @@ class Gate:
                 await run_in_threadpool(self.quotas.read, key)
             caller = Caller(key.organization, key.project, key.role, key.id)
         state.update(
-            caller=caller, organization=caller.organization, project=caller.project, role=caller.role, key_id=caller.key_id,
-            allowance=self.rates.of(key), quotas=self.quotas, key=key,
-        )  # fmt: skip
+            caller=caller,
+            organization=caller.organization,
+            project=caller.project,
+            role=caller.role,
+            key_id=caller.key_id,
+            allowance=self.rates.of(key),
+            quotas=self.quotas,
+            key=key,
+        )
         return key
 
     async def _any(self) -> bool:
@@ -157,8 +163,8 @@ class Gate:
 
 
 def _refuse_strangers(headers: dict[str, str]) -> None:
-    """A server without keys answers programs of its own machine; a page in a browser could reach it by a name of the page's
-    own that points here (which shows in `host`), or by sending blindly (which shows in `origin`).
+    """A server without keys answers programs of its own machine; a page in a browser could reach it by a name of the
+    page's own that points here (which shows in `host`), or by sending blindly (which shows in `origin`).
 
     Raises:
         ApiError: the request came so.
@@ -167,7 +173,8 @@ def _refuse_strangers(headers: dict[str, str]) -> None:
         if name and not _is_local(name):
             raise ApiError(
                 403,
-                f"This server has no keys and answers only its own machine; the request names {name!r}. Make a key with `postgrad keys create`.",
+                f"This server has no keys and answers only its own machine; the request names {name!r}. Make a key with"
+                " `postgrad keys create`.",
                 "not_local",
             )
     if headers.get("origin") == "null":

@@ -24,9 +24,12 @@ def sandbox_for(graders: Sequence[Mapping[str, Any]], param: str) -> Sandbox | N
         return None
     if os.environ.get(SWITCH) != "1":
         raise ApiError(
-            400, f"Graders of the type 'python' are switched off on this server. Its operator can let them run in a sandbox: {SWITCH}=1.",
-            "python_graders_off", param,
-        )  # fmt: skip
+            400,
+            "Graders of the type 'python' are switched off on this server. Its operator can let them run in a sandbox:"
+            f" {SWITCH}=1.",
+            "python_graders_off",
+            param,
+        )
     try:
         return find_sandbox()
     except UsageError as error:

@@ -110,7 +110,8 @@ def too_many(what: str, bucket: Bucket, amount: float, now: float) -> ApiError:
     wait = bucket.wait(min(amount, bucket.limit), now)
     return ApiError(
         429,
-        f"Rate limit reached for {what} per min. Limit: {bucket.limit}, requested: {math.ceil(amount)}. Please try again in {duration(wait)}.",
+        f"Rate limit reached for {what} per min. Limit: {bucket.limit}, requested: {math.ceil(amount)}. Please try"
+        f" again in {duration(wait)}.",
         "rate_limit_exceeded",
         kind=what,
         headers={"retry-after": str(max(1, math.ceil(wait))), "retry-after-ms": str(max(1, math.ceil(wait * 1000)))},

@@ -43,7 +43,8 @@ class Quotas:
         """Lets a request through that will use tokens.
 
         Raises:
-            ApiError: the key's quota is used up; 429 `insufficient_quota`, as OpenAI says it, and not to be tried again.
+            ApiError: the key's quota is used up; 429 `insufficient_quota`, as OpenAI says it, and not to be tried
+                again.
         """
         if key is None or key.tokens_per_month is None:
             return
@@ -53,9 +54,12 @@ class Quotas:
         if used >= key.tokens_per_month:
             raise ApiError(
                 429,
-                f"You exceeded your current quota: {used:,} of {key.tokens_per_month:,} tokens of this month are used. It begins anew with the next month (UTC).",
-                "insufficient_quota", kind="insufficient_quota", headers={"x-should-retry": "false"},
-            )  # fmt: skip
+                f"You exceeded your current quota: {used:,} of {key.tokens_per_month:,} tokens of this month are used."
+                " It begins anew with the next month (UTC).",
+                "insufficient_quota",
+                kind="insufficient_quota",
+                headers={"x-should-retry": "false"},
+            )
 
     def used(self, key_id: str, tokens: int) -> None:
         """Counts tokens of a key with a quota; never waits for the database."""

@@ -1,4 +1,5 @@
-"""`POST /v1/completions`: raw text in, raw text out, for base models and older programs. No template, no instruction."""
+"""`POST /v1/completions`: raw text in, raw text out, for base models and older programs. No template, no
+instruction."""
 
 from __future__ import annotations
 
@@ -53,9 +54,12 @@ def completions_router(answering: Answering) -> APIRouter:
         asked = await run_in_threadpool(_asked, answering.engine, body, caller_of(request))
         request.state.audit_object = body.model
         head = {
-            "id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time()), "model": body.model,
+            "id": f"cmpl-{uuid.uuid4().hex}",
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": body.model,
             "system_fingerprint": fingerprint(asked.prepared[0].served),
-        }  # fmt: skip
+        }
         with contextlib.ExitStack() as charged:
             meters = [charged.enter_context(reserved(request, one)) for one in asked.prepared]
             if body.stream:
@@ -129,8 +133,11 @@ def _asked(engine: Engine, body: CompletionRequest, caller: Caller) -> _Asked:
         engine.vocabulary(served)  # read here, in a thread
     prompts = _prompts(engine, served, body)
     steering = Steering(
-        float(body.frequency_penalty or 0), float(body.presence_penalty or 0), biases(body, renderer.vocabulary), body.logprobs or 0,
-    )  # fmt: skip
+        float(body.frequency_penalty or 0),
+        float(body.presence_penalty or 0),
+        biases(body, renderer.vocabulary),
+        body.logprobs or 0,
+    )
     prepared = []
     for ids in prompts:
         wanted = body.max_tokens if body.max_tokens is not None else USUAL_NEW_TOKENS
@@ -173,8 +180,11 @@ class _Choice:
         """A choice with this text; `done` is the completion, or the piece that may bring it."""
         completion = done.done if isinstance(done, Piece) else done
         out: dict[str, Any] = {
-            "index": self._index, "text": self._echo + text, "logprobs": None, "finish_reason": completion.finish if completion else None,
-        }  # fmt: skip
+            "index": self._index,
+            "text": self._echo + text,
+            "logprobs": None,
+            "finish_reason": completion.finish if completion else None,
+        }
         self._echo = ""
         if self._vocabulary is not None:
             out["logprobs"] = self._logprobs(self._vocabulary, tokens)

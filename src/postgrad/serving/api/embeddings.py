@@ -1,4 +1,5 @@
-"""`POST /v1/embeddings`: static word vectors that need no network; good for search and grouping, blind to word order."""
+"""`POST /v1/embeddings`: static word vectors that need no network; good for search and grouping, blind to word
+order."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def _embedded(body: EmbeddingRequest) -> dict[str, Any]:
     if len(texts) < len(given):
         raise ApiError(
             400,
-            "'input' holds token ids, which mean nothing without the tokenizer that made them. Send texts (LangChain: check_embedding_ctx_length=False).",
+            "'input' holds token ids, which mean nothing without the tokenizer that made them. Send texts (LangChain:"
+            " check_embedding_ctx_length=False).",
             "unsupported_value",
             "input",
         )
@@ -52,14 +54,20 @@ def _embedded(body: EmbeddingRequest) -> dict[str, Any]:
     for place, tokens in enumerate(counts):
         if tokens > MAX_TOKENS:
             raise ApiError(
-                400, f"This model's maximum context length is {MAX_TOKENS} tokens; input[{place}] has {tokens}.", "context_length_exceeded", "input",
-            )  # fmt: skip
+                400,
+                f"This model's maximum context length is {MAX_TOKENS} tokens; input[{place}] has {tokens}.",
+                "context_length_exceeded",
+                "input",
+            )
     vectors = _shortened(embed(texts), body.dimensions)
     data = [{"object": "embedding", "index": i, "embedding": _view(v, body)} for i, v in enumerate(vectors)]
     total = sum(counts)
     return {
-        "object": "list", "data": data, "model": EMBEDDER, "usage": {"prompt_tokens": total, "total_tokens": total},
-    }  # fmt: skip
+        "object": "list",
+        "data": data,
+        "model": EMBEDDER,
+        "usage": {"prompt_tokens": total, "total_tokens": total},
+    }
 
 
 def _shortened(vectors: np.ndarray, size: int | None) -> np.ndarray:

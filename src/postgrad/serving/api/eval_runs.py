@@ -1,4 +1,5 @@
-"""`/v1/evals/{eval}/runs`: start, follow, cancel and delete runs of an evaluation, and read what came out for each row."""
+"""`/v1/evals/{eval}/runs`: start, follow, cancel and delete runs of an evaluation, and read what came out for each
+row."""
 
 from __future__ import annotations
 
@@ -38,9 +39,14 @@ def create(eval_id: str, body: CreateRun, request: Request, owner: Writer) -> di
         find_served(state.engine, _asked_model(source), owner.project, owner.organization)
     queue: EvalQueue = state.evals
     row = new_run(
-        of, queue.host, name=body.name or "", model=source.model or "", data_source=plain, labels=body.metadata,
+        of,
+        queue.host,
+        name=body.name or "",
+        model=source.model or "",
+        data_source=plain,
+        labels=body.metadata,
         key_id=getattr(request.state, "key_id", None),
-    )  # fmt: skip
+    )
     _hold_rows(state.store, owner, source, row.id)
     queue.add(row)
     return view(row, request)
@@ -48,9 +54,14 @@ def create(eval_id: str, body: CreateRun, request: Request, owner: Writer) -> di
 
 @router.get("", operation_id="listEvalRuns")
 def list_runs(
-    eval_id: str, request: Request, owner: Reader, after: str | None = None, limit: Limit = 20, order: Order = "asc",
+    eval_id: str,
+    request: Request,
+    owner: Reader,
+    after: str | None = None,
+    limit: Limit = 20,
+    order: Order = "asc",
     status: State | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     store: Store = request.app.state.store
     query = select(EvalRunRow).where(EvalRunRow.eval_id == find_eval(store, owner, eval_id).id)
     if status is not None:
@@ -87,9 +98,15 @@ def remove(eval_id: str, run_id: str, request: Request, owner: Writer) -> dict[s
 
 @router.get("/{run_id}/output_items", operation_id="getEvalRunOutputItems")
 def items(
-    eval_id: str, run_id: str, request: Request, owner: Reader, after: str | None = None, limit: Limit = 20,
-    order: Order = "asc", status: Literal["fail", "pass", "error"] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    eval_id: str,
+    run_id: str,
+    request: Request,
+    owner: Reader,
+    after: str | None = None,
+    limit: Limit = 20,
+    order: Order = "asc",
+    status: Literal["fail", "pass", "error"] | None = None,
+) -> dict[str, Any]:
     """In the order of the rows."""
     run = _find(request, owner, eval_id, run_id)
     query = select(EvalItemRow).where(EvalItemRow.run_id == run.id)
@@ -114,20 +131,37 @@ def item(eval_id: str, run_id: str, item_id: str, request: Request, owner: Reade
 def view(row: EvalRunRow, request: Request) -> dict[str, Any]:
     """OpenAI's run object."""
     return {
-        "object": "eval.run", "id": row.id, "eval_id": row.eval_id, "created_at": row.created_at, "status": row.status,
-        "model": row.model, "name": row.name, "data_source": row.data_source, "metadata": row.labels, "error": row.error,
-        "result_counts": row.counts, "per_testing_criteria_results": row.by_criterion, "per_model_usage": row.usage,
+        "object": "eval.run",
+        "id": row.id,
+        "eval_id": row.eval_id,
+        "created_at": row.created_at,
+        "status": row.status,
+        "model": row.model,
+        "name": row.name,
+        "data_source": row.data_source,
+        "metadata": row.labels,
+        "error": row.error,
+        "result_counts": row.counts,
+        "per_testing_criteria_results": row.by_criterion,
+        "per_model_usage": row.usage,
         "report_url": link(request, "evals", row.id),
-    }  # fmt: skip
+    }
 
 
 def item_view(row: EvalItemRow, run: EvalRunRow) -> dict[str, Any]:
     """OpenAI's output item."""
     return {
-        "object": "eval.run.output_item", "id": row.id, "created_at": row.created_at, "run_id": run.id, "eval_id": run.eval_id,
-        "status": row.status, "datasource_item_id": row.place, "datasource_item": row.item, "results": row.results,
+        "object": "eval.run.output_item",
+        "id": row.id,
+        "created_at": row.created_at,
+        "run_id": run.id,
+        "eval_id": run.eval_id,
+        "status": row.status,
+        "datasource_item_id": row.place,
+        "datasource_item": row.item,
+        "results": row.results,
         "sample": row.sample,
-    }  # fmt: skip
+    }
 
 
 def _find(request: Request, owner: Owner, eval_id: str, run_id: str) -> EvalRunRow:

@@ -32,9 +32,16 @@ def create(body: CreateEval, request: Request, owner: Writer) -> dict[str, Any]:
     sandbox_for(body.testing_criteria, "testing_criteria")
     made = now()
     row = EvalRow(
-        id=new_id("eval_"), organization=owner.organization, project=owner.project, created_at=made, updated_at=made,
-        name=body.name or "", config=config, criteria=_named(body.testing_criteria), labels=body.metadata,
-    )  # fmt: skip
+        id=new_id("eval_"),
+        organization=owner.organization,
+        project=owner.project,
+        created_at=made,
+        updated_at=made,
+        name=body.name or "",
+        config=config,
+        criteria=_named(body.testing_criteria),
+        labels=body.metadata,
+    )
     with request.app.state.store.writing() as session:
         session.add(row)
     return view(row)
@@ -42,9 +49,13 @@ def create(body: CreateEval, request: Request, owner: Writer) -> dict[str, Any]:
 
 @router.get("", operation_id="listEvals")
 def list_evals(
-    request: Request, owner: Reader, after: str | None = None, limit: Limit = 20, order: Order = "asc",
+    request: Request,
+    owner: Reader,
+    after: str | None = None,
+    limit: Limit = 20,
+    order: Order = "asc",
     order_by: Literal["created_at", "updated_at"] = "created_at",
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """In the order in which they were made, or last changed."""
     with request.app.state.store.reading() as session:
         by = ("number",) if order_by == "created_at" else ("updated_at", "number")
@@ -103,9 +114,14 @@ def find_eval(store: Store, owner: Owner, eval_id: str) -> EvalRow:
 def view(row: EvalRow) -> dict[str, Any]:
     """OpenAI's eval object."""
     return {
-        "object": "eval", "id": row.id, "created_at": row.created_at, "name": row.name, "data_source_config": row.config,
-        "testing_criteria": row.criteria, "metadata": row.labels,
-    }  # fmt: skip
+        "object": "eval",
+        "id": row.id,
+        "created_at": row.created_at,
+        "name": row.name,
+        "data_source_config": row.config,
+        "testing_criteria": row.criteria,
+        "metadata": row.labels,
+    }
 
 
 def _mine(owner: Owner) -> Select[EvalRow]:

@@ -77,9 +77,16 @@ def remove(file_id: str, request: Request, owner: Annotated[Owner, Depends(write
 def view(row: FileRow) -> dict[str, Any]:
     """OpenAI's file object."""
     return {
-        "id": row.id, "object": "file", "bytes": row.bytes, "created_at": row.created_at, "expires_at": row.expires_at,
-        "filename": row.filename, "purpose": row.purpose, "status": "processed", "status_details": None,
-    }  # fmt: skip
+        "id": row.id,
+        "object": "file",
+        "bytes": row.bytes,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "filename": row.filename,
+        "purpose": row.purpose,
+        "status": "processed",
+        "status_details": None,
+    }
 
 
 def find_file(store: Store, owner: Owner, file_id: str, param: str = "id") -> FileRow:
@@ -101,10 +108,16 @@ def add_file(store: Store, owner: Owner, path: Any, form: Form, purpose: str, li
         file_contents.refuse_unless_json_lines(path)
     created = now()
     row = FileRow(
-        id=new_id("file-"), organization=owner.organization, project=owner.project, created_at=created,
-        expires_at=None if lifetime is None else created + lifetime, filename=(form.filename or "upload")[:512],
-        purpose=purpose, bytes=form.size, digest=form.digest,
-    )  # fmt: skip
+        id=new_id("file-"),
+        organization=owner.organization,
+        project=owner.project,
+        created_at=created,
+        expires_at=None if lifetime is None else created + lifetime,
+        filename=(form.filename or "upload")[:512],
+        purpose=purpose,
+        bytes=form.size,
+        digest=form.digest,
+    )
     file_contents.keep(path, row.id)
     with store.writing() as session:
         session.add(row)

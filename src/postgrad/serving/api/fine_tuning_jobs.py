@@ -152,7 +152,8 @@ def find_job(store: Store, owner: Owner, job_id: str) -> JobRow:
 
 
 def view(row: JobRow, request: Request) -> dict[str, Any]:
-    """OpenAI's job object; `report` besides, once the job has one, and in the metadata too where a report was asked for."""
+    """OpenAI's job object; `report` besides, once the job has one, and in the metadata too where a report was asked
+    for."""
     report = link(request, "jobs", row.id) if row.report else None
     told = {"report": report} if report and row.extra.get("report") else {}
     finish = row.estimated_finish
@@ -160,14 +161,28 @@ def view(row: JobRow, request: Request) -> dict[str, Any]:
         with request.app.state.store.reading() as session:
             finish = finish_of(session, row, lambda host: len(devices(host)))
     return {
-        "object": "fine_tuning.job", "id": row.id, "model": row.model, "created_at": row.created_at, "finished_at": row.finished_at,
-        "fine_tuned_model": row.fine_tuned_model, "organization_id": row.organization,
-        "result_files": [row.result_file] if row.result_file else [], "status": row.status,
-        "validation_file": row.validation_file, "training_file": row.training_file, "trained_tokens": row.trained_tokens,
-        "seed": row.seed, "error": row.error, "estimated_finish": finish, "integrations": row.integrations,
-        "metadata": {**told, **(row.labels or {})} if told else row.labels, "hyperparameters": row.hyperparameters, "method": row.method, "user_provided_suffix": row.suffix,
+        "object": "fine_tuning.job",
+        "id": row.id,
+        "model": row.model,
+        "created_at": row.created_at,
+        "finished_at": row.finished_at,
+        "fine_tuned_model": row.fine_tuned_model,
+        "organization_id": row.organization,
+        "result_files": [row.result_file] if row.result_file else [],
+        "status": row.status,
+        "validation_file": row.validation_file,
+        "training_file": row.training_file,
+        "trained_tokens": row.trained_tokens,
+        "seed": row.seed,
+        "error": row.error,
+        "estimated_finish": finish,
+        "integrations": row.integrations,
+        "metadata": {**told, **(row.labels or {})} if told else row.labels,
+        "hyperparameters": row.hyperparameters,
+        "method": row.method,
+        "user_provided_suffix": row.suffix,
         "report": report,
-    }  # fmt: skip
+    }
 
 
 def _mine(owner: Owner) -> Select[JobRow]:
@@ -184,13 +199,26 @@ def _row(body: CreateJob, owner: Owner, base: str, digest: str, host: str) -> Jo
     method = body.asked_method
     kind = method["type"]
     return JobRow(
-        id=new_id("ftjob-"), organization=owner.organization, project=owner.project, created_at=now(), model=body.model, base=base,
-        result_name=fine_tuned_name(body.model, owner.organization, body.suffix, new_id("", 8)), status="validating_files",
-        training_file=body.training_file, validation_file=body.validation_file, suffix=body.suffix,
-        seed=random.randrange(2**31) if body.seed is None else body.seed, method=method,
-        hyperparameters=method[kind]["hyperparameters"] if kind == "supervised" else {}, extra=body.knobs, labels=body.metadata,
-        integrations=[i.model_dump(exclude_none=True) for i in body.integrations or []], request_hash=digest, host=host,
-    )  # fmt: skip
+        id=new_id("ftjob-"),
+        organization=owner.organization,
+        project=owner.project,
+        created_at=now(),
+        model=body.model,
+        base=base,
+        result_name=fine_tuned_name(body.model, owner.organization, body.suffix, new_id("", 8)),
+        status="validating_files",
+        training_file=body.training_file,
+        validation_file=body.validation_file,
+        suffix=body.suffix,
+        seed=random.randrange(2**31) if body.seed is None else body.seed,
+        method=method,
+        hyperparameters=method[kind]["hyperparameters"] if kind == "supervised" else {},
+        extra=body.knobs,
+        labels=body.metadata,
+        integrations=[i.model_dump(exclude_none=True) for i in body.integrations or []],
+        request_hash=digest,
+        host=host,
+    )
 
 
 def _hold(store: Store, owner: Owner, body: CreateJob, row: JobRow) -> None:
@@ -244,6 +272,11 @@ def _news(store: Store, job_id: str, last: int) -> tuple[JobRow, list[EventRow]]
 
 def _checkpoint(row: CheckpointRow) -> dict[str, Any]:
     return {
-        "object": "fine_tuning.job.checkpoint", "id": row.id, "created_at": row.created_at, "fine_tuned_model_checkpoint": row.model,
-        "fine_tuning_job_id": row.job_id, "step_number": row.step, "metrics": row.metrics,
-    }  # fmt: skip
+        "object": "fine_tuning.job.checkpoint",
+        "id": row.id,
+        "created_at": row.created_at,
+        "fine_tuned_model_checkpoint": row.model,
+        "fine_tuning_job_id": row.job_id,
+        "step_number": row.step,
+        "metrics": row.metrics,
+    }

@@ -57,8 +57,12 @@ def permit(checkpoint: str, body: Projects, request: Request, owner: Writer) -> 
         for project in dict.fromkeys(body.project_ids):
             if project not in known:
                 known[project] = PermissionRow(
-                    id=new_id("cp_"), organization=owner.organization, checkpoint=model, project_id=project, created_at=now()
-                )  # fmt: skip
+                    id=new_id("cp_"),
+                    organization=owner.organization,
+                    checkpoint=model,
+                    project_id=project,
+                    created_at=now(),
+                )
                 session.add(known[project])
     return listed([_view(known[project]) for project in dict.fromkeys(body.project_ids)], False)
 

@@ -53,10 +53,18 @@ class CompleteUpload(Strict):
 def create(body: CreateUpload, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> dict[str, Any]:
     store: Store = request.app.state.store
     row = UploadRow(
-        id=new_id("upload_"), organization=owner.organization, project=owner.project, created_at=now(), expires_at=now() + LIFETIME,
-        filename=body.filename, purpose=files.checked_purpose(body.purpose), bytes=body.bytes,
-        lifetime=body.expires_after.seconds if body.expires_after else None, status="pending", file_id=None,
-    )  # fmt: skip
+        id=new_id("upload_"),
+        organization=owner.organization,
+        project=owner.project,
+        created_at=now(),
+        expires_at=now() + LIFETIME,
+        filename=body.filename,
+        purpose=files.checked_purpose(body.purpose),
+        bytes=body.bytes,
+        lifetime=body.expires_after.seconds if body.expires_after else None,
+        status="pending",
+        file_id=None,
+    )
     with store.writing() as session:
         session.add(row)
     return _view(row)
@@ -193,6 +201,13 @@ def _parts(store: Store, upload_id: str) -> list[str]:
 
 def _view(row: UploadRow, file: FileRow | None = None) -> dict[str, Any]:
     return {
-        "id": row.id, "object": "upload", "bytes": row.bytes, "created_at": row.created_at, "expires_at": row.expires_at,
-        "filename": row.filename, "purpose": row.purpose, "status": row.status, "file": files.view(file) if file else None,
-    }  # fmt: skip
+        "id": row.id,
+        "object": "upload",
+        "bytes": row.bytes,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "filename": row.filename,
+        "purpose": row.purpose,
+        "status": row.status,
+        "file": files.view(file) if file else None,
+    }

@@ -1,4 +1,5 @@
-"""A chat request as the engine answers it: messages, tools, form of the answer and decoding, or the error that says why not."""
+"""A chat request as the engine answers it: messages, tools, form of the answer and decoding, or the error that says why
+not."""
 
 from __future__ import annotations
 
@@ -79,8 +80,11 @@ def biases(body: Decoded, size: int) -> Mapping[int, float]:
     for key, value in (body.logit_bias or {}).items():
         if not (key.isascii() and key.isdigit() and len(key) < 10 and int(key) < size):
             raise ApiError(
-                400, f"Invalid key in 'logit_bias': {key!r} is no token of this model (0 to {size - 1}).", "invalid_value", "logit_bias",
-            )  # fmt: skip
+                400,
+                f"Invalid key in 'logit_bias': {key!r} is no token of this model (0 to {size - 1}).",
+                "invalid_value",
+                "logit_bias",
+            )
         out[int(key)] = float(value)
     return out
 
@@ -98,8 +102,11 @@ def bounded(prepared: Prepared) -> Prepared:
     """
     if prepared.tokens > MAX_TOKENS:
         raise ApiError(
-            400, f"'n' answers of this length need {prepared.tokens} tokens together; at most {MAX_TOKENS} are allowed.", "invalid_value", "n",
-        )  # fmt: skip
+            400,
+            f"'n' answers of this length need {prepared.tokens} tokens together; at most {MAX_TOKENS} are allowed.",
+            "invalid_value",
+            "n",
+        )
     return prepared
 
 
@@ -135,8 +142,11 @@ def _refuse(body: ChatRequest) -> None:
     for field, nothing in REFUSED.items():
         if getattr(body, field) not in nothing:
             raise ApiError(
-                400, f"Unsupported parameter: {field!r} is not supported by this server.", "unsupported_parameter", field,
-            )  # fmt: skip
+                400,
+                f"Unsupported parameter: {field!r} is not supported by this server.",
+                "unsupported_parameter",
+                field,
+            )
     if body.top_logprobs and not body.logprobs:
         raise ApiError(400, "'top_logprobs' needs 'logprobs' to be true.", "invalid_value", "top_logprobs")
     if body.tool_choice not in (None, "none") and not body.tools:

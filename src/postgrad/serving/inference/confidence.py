@@ -1,8 +1,9 @@
-"""How sure a model is of an answer, and whether a person should see it: what a run certified, applied to what is served.
+"""How sure a model is of an answer, and whether a person should see it: what a run certified, applied to what is
+served.
 
-The confidence is the same figure on which the run's threshold was chosen. The threshold holds for answers made as they were
-made then: greedily, without a form or a penalty, by the same arm (with or without passages). For every other answer there
-is no promise, and `escalate` is null.
+The confidence is the same figure on which the run's threshold was chosen. The threshold holds for answers made as they
+were made then: greedily, without a form or a penalty, by the same arm (with or without passages). For every other
+answer there is no promise, and `escalate` is null.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from postgrad.serving.wire.responses import confidence
 
 
 def certified(served: Served) -> Mapping[str, Any] | None:
-    """What the run of a registered model certified for the arm that is asked here: `threshold`, `target_accuracy`, `failure`."""
+    """What the run of a registered model certified for the arm that is asked here: `threshold`, `target_accuracy`,
+    `failure`."""
     found = served.entry.details.get("automation") if served.entry else None
     if not found or found.get("threshold") is None:
         return None
@@ -53,4 +55,7 @@ def in_words(prepared: Prepared, completion: Completion) -> str:
     if person and completion.finish != "stop":
         return f"{sure}, cut at the limit: {what}"
     side = "below" if person else "at or above"
-    return f"{sure}, {side} the threshold {found['threshold']:.2f} for {100 * found['target_accuracy']:.0f} % right: {what}"
+    return (
+        f"{sure}, {side} the threshold {found['threshold']:.2f} for {100 * found['target_accuracy']:.0f} % right:"
+        f" {what}"
+    )

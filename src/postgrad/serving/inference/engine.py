@@ -1,8 +1,9 @@
 """The engine under the server and under `postgrad chat`: names to models, messages to answers.
 
-A model is asked with the same renderer, instruction, passages and decoding with which it was evaluated. A request is prepared,
-which needs the renderer alone and may run in any thread, and then answered step by step in the one thread that computes: each
-step first makes sure that the right model is in place, so answers cannot mix however the steps are ordered.
+A model is asked with the same renderer, instruction, passages and decoding with which it was evaluated. A request is
+prepared, which needs the renderer alone and may run in any thread, and then answered step by step in the one thread
+that computes: each step first makes sure that the right model is in place, so answers cannot mix however the steps are
+ordered.
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ class Engine:
         renderer = load_renderer(base.folder, base.context)
         if served.entry is not None and served.entry.template != renderer.fingerprint:
             raise ModelError(
-                f"{served.entry.id} was trained with another tokenizer or chat template than {served.base!r} has now; its answers would differ.",
+                f"{served.entry.id} was trained with another tokenizer or chat template than {served.base!r} has now;"
+                " its answers would differ.",
                 "Restore the base model it was trained on, or train again.",
             )
         return renderer
@@ -183,7 +185,8 @@ class Engine:
         context = self.room(served)
         if len(ids) + max(1, decoding.max_new_tokens) > context:
             raise DataError(
-                f"This model's maximum context length is {context} tokens; the prompt has {len(ids)} and {max(1, decoding.max_new_tokens)} were asked for the answer.",
+                f"This model's maximum context length is {context} tokens; the prompt has {len(ids)} and"
+                f" {max(1, decoding.max_new_tokens)} were asked for the answer.",
                 "Shorten it or lower max_tokens.",
             )
         return Prepared(served, ids, decoding, steering or Steering(), count)
@@ -269,7 +272,8 @@ class Steps:
 
 
 def _visible(entry: ModelEntry, project: str | None, organization: str | None, permitted: Collection[str]) -> bool:
-    """Whether a model is a project's own, permitted to it, or everybody's: those made on the command line have no owner."""
+    """Whether a model is a project's own, permitted to it, or everybody's: those made on the command line have no
+    owner."""
     owner = entry.details.get("project")
     if project is None or owner is None:
         return True

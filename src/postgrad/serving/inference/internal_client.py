@@ -1,4 +1,5 @@
-"""Models of this server asked from its own threads, in the same turns as every client: for graders and evaluation runs."""
+"""Models of this server asked from its own threads, in the same turns as every client: for graders and evaluation
+runs."""
 
 from __future__ import annotations
 
@@ -51,9 +52,15 @@ class Asker:
     """
 
     def __init__(
-        self, answering: Answering, loop: asyncio.AbstractEventLoop, owner: Owner, quotas: Quotas, key: ApiKey | None = None,
-        stopped: Callable[[], bool] = lambda: False, patience: float = PATIENCE_S,
-    ) -> None:  # fmt: skip
+        self,
+        answering: Answering,
+        loop: asyncio.AbstractEventLoop,
+        owner: Owner,
+        quotas: Quotas,
+        key: ApiKey | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        patience: float = PATIENCE_S,
+    ) -> None:
         self._answering, self._loop, self._owner = answering, loop, owner
         self._quotas, self._key, self._stopped, self._patience = quotas, key, stopped, patience
 

@@ -1,4 +1,5 @@
-"""What is in memory: one base model at a time, what a few models have learned, and the proof that the right one is in place.
+"""What is in memory: one base model at a time, what a few models have learned, and the proof that the right one is in
+place.
 
 Everything here runs in the engine's one computing thread.
 """

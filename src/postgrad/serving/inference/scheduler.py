@@ -1,8 +1,8 @@
 """Whose turn it is: many answers grow at once, one token at a time each, and share one model in memory.
 
-Answers of the same adapter go in turn. Another adapter waits until the present one's time is over, because putting an adapter
-in place costs as much as some tokens; that time is short, so none starves. Another base model waits until the answers that
-have begun on the present one are done. The policy, `next_turn`, is a pure function.
+Answers of the same adapter go in turn. Another adapter waits until the present one's time is over, because putting an
+adapter in place costs as much as some tokens; that time is short, so none starves. Another base model waits until the
+answers that have begun on the present one are done. The policy, `next_turn`, is a pure function.
 """
 
 from __future__ import annotations

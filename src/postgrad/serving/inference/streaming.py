@@ -1,4 +1,5 @@
-"""Answers as they grow, for the routers: a place, turns, the computing thread, and a client that may leave at any time."""
+"""Answers as they grow, for the routers: a place, turns, the computing thread, and a client that may leave at any
+time."""
 
 from __future__ import annotations
 
@@ -59,9 +60,12 @@ class Answering:
                 ticket = stack.enter_context(self.turns.place(served.base, served.blob or "", request.tokens))
             except FullError as full:
                 raise ApiError(
-                    429, "The engine is currently overloaded, please try again later.", "engine_overloaded",
-                    kind="requests", headers={"retry-after": str(full.retry_after)},
-                ) from None  # fmt: skip
+                    429,
+                    "The engine is currently overloaded, please try again later.",
+                    "engine_overloaded",
+                    kind="requests",
+                    headers={"retry-after": str(full.retry_after)},
+                ) from None
             steps = self.engine.begin(request)
 
             async def grow() -> AsyncGenerator[Piece, None]:

@@ -55,7 +55,10 @@ def further_of(engine: Engine, body: CreateJob, owner: Owner) -> Further | None:
     if asked.get("method_type") == "full" and shape["method_type"] != "full":
         shape = {}  # an adapter can begin a training of all weights
     if odd := next((k for k in shape if k in asked and asked[k] != shape[k]), None):
-        message = f"`{body.model}` was trained with {odd} {shape[odd]!r} and can be trained further only so; {asked[odd]!r} was asked for."
+        message = (
+            f"`{body.model}` was trained with {odd} {shape[odd]!r} and can be trained further only so; {asked[odd]!r}"
+            " was asked for."
+        )
         raise ApiError(400, message, "invalid_value", odd)
     system = entry.details.get("system_prompt")
     own = {"system_prompt": system} if system else {}

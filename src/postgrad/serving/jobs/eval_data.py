@@ -42,8 +42,8 @@ def rows_of(source: Mapping[str, Any], run_id: str) -> Iterator[tuple[dict[str, 
 
 
 def read_row(text: bytes | str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """One line: `{"item": {…}, "sample"?: {…}}`; an item with no keys where it is none. What JSON has no form for (halves of
-    characters, infinite numbers) becomes `?` and null, because the rows go out again as JSON."""
+    """One line: `{"item": {…}, "sample"?: {…}}`; an item with no keys where it is none. What JSON has no form for
+    (halves of characters, infinite numbers) becomes `?` and null, because the rows go out again as JSON."""
     try:
         row = json.loads(text, parse_constant=lambda _: None)
         row = json.loads(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))

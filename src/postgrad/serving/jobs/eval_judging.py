@@ -34,9 +34,13 @@ class Judging:
     """
 
     def __init__(
-        self, source: Mapping[str, Any], schema: Mapping[str, Any], criteria: Sequence[Mapping[str, Any]], asker: Asker,
+        self,
+        source: Mapping[str, Any],
+        schema: Mapping[str, Any],
+        criteria: Sequence[Mapping[str, Any]],
+        asker: Asker,
         sandbox: Sandbox | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         import jsonschema
         from referencing import Registry
 
@@ -60,10 +64,19 @@ class Judging:
         sample, view, fault = self._answer(item, given, usages)
         results = [] if fault else [self._judge(n, sample, item, usages) for n in range(len(self._criteria))]
         status = "error" if fault else "pass" if all(r["passed"] for r in results) else "fail"
-        return EvalItemRow(
-            id=new_id("outputitem_"), run_id=run_id, created_at=now(), place=place, status=status, item=item, results=results,
-            sample=view,
-        ), usages  # fmt: skip
+        return (
+            EvalItemRow(
+                id=new_id("outputitem_"),
+                run_id=run_id,
+                created_at=now(),
+                place=place,
+                status=status,
+                item=item,
+                results=results,
+                sample=view,
+            ),
+            usages,
+        )
 
     def _answer(
         self, item: dict[str, Any], given: dict[str, Any] | None, usages: list[dict[str, Any]]
@@ -102,7 +115,10 @@ class Judging:
         if wrong is None:
             return ""
         where = ".".join(map(str, wrong.absolute_path))
-        return f"The item does not match the evaluation's item_schema{' at ' + where if where else ''}: {wrong.message[:300]}."
+        return (
+            f"The item does not match the evaluation's item_schema{' at ' + where if where else ''}:"
+            f" {wrong.message[:300]}."
+        )
 
     def _judge(
         self, n: int, sample: dict[str, Any], item: dict[str, Any], usages: list[dict[str, Any]]
@@ -112,7 +128,12 @@ class Judging:
         faults = {k: v for k, v in outcome.faults.items() if v}
         if threshold is None:
             threshold = sum(form.range) / 2 if isinstance(form, ScoreModel) else 0.5
-        result = {"name": form.name, "type": form.type, "score": outcome.reward, "passed": not faults and outcome.reward >= threshold}  # fmt: skip
+        result = {
+            "name": form.name,
+            "type": form.type,
+            "score": outcome.reward,
+            "passed": not faults and outcome.reward >= threshold,
+        }
         if outcome.replies:
             result["sample"] = {"model": outcome.replies[-1].model, "output_text": outcome.replies[-1].text}
         return {**result, "errors": faults} if faults else result
@@ -140,26 +161,41 @@ def _sample(model: str, said: Said) -> dict[str, Any]:
 def _asked_view(model: str, messages: list[dict[str, Any]], said: Said) -> dict[str, Any]:
     done, decoding = said.completion, said.decoding
     used = {
-        "prompt_tokens": done.prompt_tokens, "completion_tokens": done.completion_tokens,
-        "total_tokens": done.prompt_tokens + done.completion_tokens, "cached_tokens": 0,
-    }  # fmt: skip
+        "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.completion_tokens,
+        "total_tokens": done.prompt_tokens + done.completion_tokens,
+        "cached_tokens": 0,
+    }
     message: dict[str, Any] = {"role": "assistant", "content": said.text or (None if said.calls else "")}
     if said.calls:
         message["tool_calls"] = list(said.calls)
     view = _view(model, messages, [message], done.finish, used)
     return view | {
-        "max_completion_tokens": decoding.max_new_tokens, "temperature": decoding.temperature, "top_p": decoding.top_p,
+        "max_completion_tokens": decoding.max_new_tokens,
+        "temperature": decoding.temperature,
+        "top_p": decoding.top_p,
         "seed": decoding.seed,
-    }  # fmt: skip
+    }
 
 
 def _view(
-    model: str, messages: list[dict[str, Any]], output: Sequence[Mapping[str, Any]] = (), finish: str = "stop",
-    usage: Mapping[str, int] | None = None, error: tuple[str, str] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    model: str,
+    messages: list[dict[str, Any]],
+    output: Sequence[Mapping[str, Any]] = (),
+    finish: str = "stop",
+    usage: Mapping[str, int] | None = None,
+    error: tuple[str, str] | None = None,
+) -> dict[str, Any]:
     """OpenAI's sample of an output item."""
     return {
-        "error": {"code": error[0], "message": error[1]} if error else None, "finish_reason": "error" if error else finish,
-        "input": messages, "output": list(output), "model": model, "usage": dict(usage or _NO_USAGE),
-        "max_completion_tokens": 0, "temperature": 0.0, "top_p": 1.0, "seed": 0,
-    }  # fmt: skip
+        "error": {"code": error[0], "message": error[1]} if error else None,
+        "finish_reason": "error" if error else finish,
+        "input": messages,
+        "output": list(output),
+        "model": model,
+        "usage": dict(usage or _NO_USAGE),
+        "max_completion_tokens": 0,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "seed": 0,
+    }

@@ -1,4 +1,5 @@
-"""Evaluation runs and their states: every change in one transaction, every result bound to the lease of who works on the run.
+"""Evaluation runs and their states: every change in one transaction, every result bound to the lease of who works on
+the run.
 
 queued → in_progress → completed | failed; queued or in_progress → canceled
 """
@@ -126,19 +127,30 @@ class EvalQueue:
 def new_run(eval_row: EvalRow, host: str, **values: Any) -> EvalRunRow:
     """A run that waits, with nothing counted yet."""
     return EvalRunRow(
-        id=new_id("evalrun_"), organization=eval_row.organization, project=eval_row.project, created_at=now(),
-        eval_id=eval_row.id, status="queued", counts={"passed": 0, "failed": 0, "errored": 0, "total": 0},
-        by_criterion=[{"testing_criteria": c["name"], "passed": 0, "failed": 0} for c in eval_row.criteria], usage=[],
-        host=host, **values,
-    )  # fmt: skip
+        id=new_id("evalrun_"),
+        organization=eval_row.organization,
+        project=eval_row.project,
+        created_at=now(),
+        eval_id=eval_row.id,
+        status="queued",
+        counts={"passed": 0, "failed": 0, "errored": 0, "total": 0},
+        by_criterion=[{"testing_criteria": c["name"], "passed": 0, "failed": 0} for c in eval_row.criteria],
+        usage=[],
+        host=host,
+        **values,
+    )
 
 
 def _counted(before: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     passed = {r["name"]: bool(r["passed"]) for r in results}
     return [
-        {**c, "passed": c["passed"] + (passed.get(c["testing_criteria"]) is True), "failed": c["failed"] + (passed.get(c["testing_criteria"]) is False)}
+        {
+            **c,
+            "passed": c["passed"] + (passed.get(c["testing_criteria"]) is True),
+            "failed": c["failed"] + (passed.get(c["testing_criteria"]) is False),
+        }
         for c in before
-    ]  # fmt: skip
+    ]
 
 
 def _summed(before: Sequence[Mapping[str, Any]], usages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -147,8 +159,15 @@ def _summed(before: Sequence[Mapping[str, Any]], usages: Sequence[Mapping[str, A
     for usage in usages:
         known = out.setdefault(
             usage["model_name"],
-            {"model_name": usage["model_name"], "invocation_count": 0, "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cached_tokens": 0},
-        )  # fmt: skip
+            {
+                "model_name": usage["model_name"],
+                "invocation_count": 0,
+                "prompt_tokens": 0,
+                "completion_tokens": 0,
+                "total_tokens": 0,
+                "cached_tokens": 0,
+            },
+        )
         known["invocation_count"] += 1
         for key in ("prompt_tokens", "completion_tokens"):
             known[key] += usage[key]

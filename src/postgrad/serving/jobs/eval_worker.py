@@ -1,7 +1,7 @@
 """Works through evaluation runs, one after the other, in a thread of the server.
 
-Every finished row is in the store at once, so a server that was killed goes on with the rows that are missing: at once after
-an orderly end, else when the old worker has been silent for a while.
+Every finished row is in the store at once, so a server that was killed goes on with the rows that are missing: at once
+after an orderly end, else when the old worker has been silent for a while.
 """
 
 from __future__ import annotations

@@ -19,14 +19,25 @@ def say(
     kind = "message" if metrics is None else "metrics"
     session.add(
         EventRow(
-            id=new_id("ftevent-"), job_id=job_id, created_at=now(), level=level, message=message, type=kind, data=metrics or {}
+            id=new_id("ftevent-"),
+            job_id=job_id,
+            created_at=now(),
+            level=level,
+            message=message,
+            type=kind,
+            data=metrics or {},
         )
-    )  # fmt: skip
+    )
 
 
 def view(row: EventRow) -> dict[str, Any]:
     """OpenAI's event object."""
     return {
-        "object": "fine_tuning.job.event", "id": row.id, "created_at": row.created_at, "level": row.level,
-        "message": row.message, "type": row.type, "data": row.data,
-    }  # fmt: skip
+        "object": "fine_tuning.job.event",
+        "id": row.id,
+        "created_at": row.created_at,
+        "level": row.level,
+        "message": row.message,
+        "type": row.type,
+        "data": row.data,
+    }

@@ -48,7 +48,8 @@ def metrics(step: Step) -> Metrics:
 
 
 def result_csv(part: TrainingPart) -> bytes:
-    """OpenAI's result file; accuracies of tokens stay empty where the objective counts none. What it measures besides follows."""
+    """OpenAI's result file; accuracies of tokens stay empty where the objective counts none. What it measures besides
+    follows."""
     found = {key: dict(values) for key, values in part.metrics.items()}
     more = [
         (f"{begin}_{name}", found[prefix + key])

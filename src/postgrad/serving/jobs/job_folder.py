@@ -56,7 +56,8 @@ class JobFolder:
         return lines[-1][:300] if lines else ""
 
     def dtype(self, probed: str | None = None) -> str | None:
-        """The precision that the job began with, which a process that goes on with it must take; kept when first probed."""
+        """The precision that the job began with, which a process that goes on with it must take; kept when first
+        probed."""
         path = self.path / "dtype"
         if path.exists():
             return path.read_text("utf-8")

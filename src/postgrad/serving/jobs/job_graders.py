@@ -1,4 +1,5 @@
-"""What the methods of a job need, seen when it is created: settings that go together, a grader that can run on this server."""
+"""What the methods of a job need, seen when it is created: settings that go together, a grader that can run on this
+server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A training process's hold on its job: every write of the process is bound to the token, so no job is worked on twice."""
+"""A training process's hold on its job: every write of the process is bound to the token, so no job is worked on
+twice."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ class Lease:
                 say(session, self.job_id, step.message, metrics=step.data)
 
     def add_checkpoint(self, step: int, model: str, metrics: dict[str, Any], keep: int) -> list[str]:
-        """Tells of a checkpoint; returns the models of those that are older than the newest `keep` and are listed no more."""
+        """Tells of a checkpoint; returns the models of those that are older than the newest `keep` and are listed no
+        more."""
         with self._held("running", "pausing") as session:
             mine = select(CheckpointRow).where(CheckpointRow.job_id == self.job_id).order_by(CheckpointRow.step.desc())
             if any(row.step == step for row in session.scalars(mine)):
@@ -105,17 +107,21 @@ class Lease:
         with self._held("running", "pausing") as session:
             session.add(result)
             self._set(
-                session, status="succeeded", finished_at=now(), estimated_finish=None, fine_tuned_model=model,
-                trained_tokens=trained_tokens, result_file=result.id, report=report,
-            )  # fmt: skip
+                session,
+                status="succeeded",
+                finished_at=now(),
+                estimated_finish=None,
+                fine_tuned_model=model,
+                trained_tokens=trained_tokens,
+                result_file=result.id,
+                report=report,
+            )
             say(session, self.job_id, f"New fine-tuned model created: {model}")
             say(session, self.job_id, "The job has successfully completed")
 
     def fail(self, error: Error) -> None:
         with self._held("running", "pausing") as session:
-            self._set(
-                session, status="failed", finished_at=now(), estimated_finish=None, error=error.body()
-            )  # fmt: skip
+            self._set(session, status="failed", finished_at=now(), estimated_finish=None, error=error.body())
             say(session, self.job_id, f"The job failed: {error.message}", "error")
 
     def let_go(self) -> None:

@@ -73,16 +73,28 @@ class Publisher:
         """
         part, row = done.result.part, self.row
         self._register(
-            row.result_name, done.result.blob, done.data_hash, report, dtype=done.dtype, trace=done.trace,
+            row.result_name,
+            done.result.blob,
+            done.data_hash,
+            report,
+            dtype=done.dtype,
+            trace=done.trace,
             training=part.model_dump(exclude={"train_loss", "metrics"}),
-        )  # fmt: skip
+        )
         with file_contents.incoming() as path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(result_csv(part))
             result = FileRow(
-                id=new_id("file-"), organization=row.organization, project=row.project, created_at=now(), expires_at=None,
-                filename="step_metrics.csv", purpose="fine-tune-results", bytes=path.stat().st_size, digest=sha256_file(path),
-            )  # fmt: skip
+                id=new_id("file-"),
+                organization=row.organization,
+                project=row.project,
+                created_at=now(),
+                expires_at=None,
+                filename="step_metrics.csv",
+                purpose="fine-tune-results",
+                bytes=path.stat().st_size,
+                digest=sha256_file(path),
+            )
             file_contents.keep(path, result.id)
         try:
             self.lease.patiently(lambda: self.lease.succeed(row.result_name, part.tokens, result, report))
@@ -99,15 +111,27 @@ class Publisher:
             raise LeaseLostError(row.id)
         base = find_model(row.base)
         details = {
-            "system_prompt": self.recipe.data.system_prompt, "passages": 0, "organization": row.organization,
-            "project": row.project, "job": row.id, **({"trained_from": row.start} if row.start else {}), **more,
-        }  # fmt: skip
+            "system_prompt": self.recipe.data.system_prompt,
+            "passages": 0,
+            "organization": row.organization,
+            "project": row.project,
+            "job": row.id,
+            **({"trained_from": row.start} if row.start else {}),
+            **more,
+        }
         self.lease.patiently(
             lambda: self.lease.store.catalogue.add(
-                name=name, base=row.base, base_hash=base.hash, method=self.recipe.training.method, blob=blob,
-                template=load_renderer(base.folder, base.context).fingerprint, data_hash=data_hash, report=report, details=details,
+                name=name,
+                base=row.base,
+                base_hash=base.hash,
+                method=self.recipe.training.method,
+                blob=blob,
+                template=load_renderer(base.folder, base.context).fingerprint,
+                data_hash=data_hash,
+                report=report,
+                details=details,
             )
-        )  # fmt: skip
+        )
 
     def _data(self) -> str:
         return sha256_file(self.folder.training)

@@ -68,9 +68,11 @@ class Queue:
         """The job that the same body made a moment ago."""
         with self.store.reading() as session:
             query = select(JobRow).where(
-                JobRow.request_hash == request_hash, JobRow.organization == organization, JobRow.project == project,
+                JobRow.request_hash == request_hash,
+                JobRow.organization == organization,
+                JobRow.project == project,
                 JobRow.created_at >= now() - RETRY_SECONDS,
-            )  # fmt: skip
+            )
             return session.scalars(query.order_by(JobRow.number.desc())).first()
 
     def get(self, job_id: str) -> JobRow:
@@ -111,9 +113,18 @@ class Queue:
                     return None
                 begun = row.furthest_before >= 0
                 if not self._move(
-                    session, row.id, ("queued",), status="running", device=device, lease=token, heartbeat=time.time(),
-                    worker_pid=None, worker_started=None, furthest_before=row.furthest, begun_at=now(),
-                ):  # fmt: skip
+                    session,
+                    row.id,
+                    ("queued",),
+                    status="running",
+                    device=device,
+                    lease=token,
+                    heartbeat=time.time(),
+                    worker_pid=None,
+                    worker_started=None,
+                    furthest_before=row.furthest,
+                    begun_at=now(),
+                ):
                     return None
                 say(session, row.id, "Fine-tuning job resumed" if begun else "Fine-tuning job started")
         except IntegrityError:

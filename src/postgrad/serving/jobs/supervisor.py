@@ -152,7 +152,8 @@ class Supervisor:
         return "never began" if row.worker_pid is None else "is gone"
 
     def _silent(self, row: JobRow) -> float:
-        """Seconds for which this server has seen no new sign of life; the clock of a machine that slept does not count."""
+        """Seconds for which this server has seen no new sign of life; the clock of a machine that slept does not
+        count."""
         sign = row.heartbeat if row.status in ("running", "pausing") else -1.0
         before = self._seen.get(row.id)
         if before is None or before[0] != sign:
@@ -184,9 +185,13 @@ class Supervisor:
             environment["CUDA_VISIBLE_DEVICES"] = visible
         with folder.log.open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "postgrad.serving.jobs.worker", job_id], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, env=environment, start_new_session=True,
-            )  # fmt: skip
+                [sys.executable, "-m", "postgrad.serving.jobs.worker", job_id],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
         self._children[lease] = child
         with contextlib.suppress(psutil.Error):
             self.queue.started(job_id, lease, child.pid, psutil.Process(child.pid).create_time())

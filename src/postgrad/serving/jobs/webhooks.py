@@ -1,7 +1,8 @@
-"""Tells another program that a job has ended: `fine_tuning.job.succeeded|failed|cancelled`, signed as Standard Webhooks say.
+"""Tells another program that a job has ended: `fine_tuning.job.succeeded|failed|cancelled`, signed as Standard Webhooks
+say.
 
-Set by `POSTGRAD_WEBHOOK_URL` and `POSTGRAD_WEBHOOK_SECRET`. What is to be told is in the store, so nothing is forgotten when
-the server is killed; the receiver may hear of the same event twice (it has the same `webhook-id`).
+Set by `POSTGRAD_WEBHOOK_URL` and `POSTGRAD_WEBHOOK_SECRET`. What is to be told is in the store, so nothing is forgotten
+when the server is killed; the receiver may hear of the same event twice (it has the same `webhook-id`).
 https://www.standardwebhooks.com
 """
 
@@ -69,9 +70,11 @@ def signed(secret: bytes, event_id: str, timestamp: int, body: bytes) -> dict[st
     """The headers of an event."""
     digest = hmac.new(secret, f"{event_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return {
-        "webhook-id": event_id, "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}", "content-type": "application/json",
-    }  # fmt: skip
+        "webhook-id": event_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+        "content-type": "application/json",
+    }
 
 
 class Notifier:
@@ -110,9 +113,12 @@ class Notifier:
     def _sent(self, row: JobRow) -> bool:
         event_id = f"evt_{row.id.removeprefix('ftjob-')}"
         event = {
-            "id": event_id, "object": "event", "created_at": row.finished_at, "type": f"fine_tuning.job.{row.status}",
+            "id": event_id,
+            "object": "event",
+            "created_at": row.finished_at,
+            "type": f"fine_tuning.job.{row.status}",
             "data": {"id": row.id},
-        }  # fmt: skip
+        }
         body = json.dumps(event).encode()
         headers = signed(self.to.secret, event_id, int(time.time()), body)
         request = urllib.request.Request(self.to.url, body, headers)  # noqa: S310 - http(s) alone, checked above

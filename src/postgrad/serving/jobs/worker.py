@@ -119,7 +119,8 @@ def _wishes(row: JobRow) -> Wishes:
 
 
 def _reported(work: Working[Report], publisher: Publisher) -> str | None:
-    """The stored report's digest; where it cannot be made the job tells why and succeeds without, for the model is there."""
+    """The stored report's digest; where it cannot be made the job tells why and succeeds without, for the model is
+    there."""
     told = _already_told(publisher)
     try:
         while True:

@@ -1,4 +1,5 @@
-"""Where the content of files lies: in the home folder, under ids that the server made. No name of a client is a path."""
+"""Where the content of files lies: in the home folder, under ids that the server made. No name of a client is a
+path."""
 
 from __future__ import annotations
 

@@ -103,10 +103,15 @@ class _Reader:
 
     def callbacks(self) -> dict[str, Any]:
         return {
-            "on_part_begin": self._begin, "on_header_field": self._on_key, "on_header_value": self._on_value,
-            "on_header_end": self._on_header, "on_headers_finished": self._on_headers, "on_part_data": self._on_data,
-            "on_part_end": self._end, "on_end": self._finish,
-        }  # fmt: skip
+            "on_part_begin": self._begin,
+            "on_header_field": self._on_key,
+            "on_header_value": self._on_value,
+            "on_header_end": self._on_header,
+            "on_headers_finished": self._on_headers,
+            "on_part_data": self._on_data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
 
     def _begin(self) -> None:
         self._headers, self._text, self._is_file = {}, bytearray(), False

@@ -62,7 +62,8 @@ def foreseen(error: PostgradError) -> ApiError:
 
 
 def invalid(error: RequestValidationError) -> ApiError:
-    """The first fault of a request's body or query; where a field may be of several kinds, the fault of the kind meant."""
+    """The first fault of a request's body or query; where a field may be of several kinds, the fault of the kind
+    meant."""
     first = min(
         error.errors(), key=lambda e: (e["type"].endswith(("_type", "_parsing", "literal_error")), -len(e["loc"]))
     )

@@ -34,13 +34,18 @@ class DataSourceConfig(Strict):
         if self.type != "custom":
             raise ApiError(
                 400,
-                f"This server stores no chat completions, so the data source {self.type!r} has no rows. Use 'custom' with a file or file_content.",
-                "nothing_stored", "data_source_config.type",
-            )  # fmt: skip
+                f"This server stores no chat completions, so the data source {self.type!r} has no rows. Use 'custom'"
+                " with a file or file_content.",
+                "nothing_stored",
+                "data_source_config.type",
+            )
         if self.item_schema is None:
             raise ApiError(
-                400, "Missing required parameter: 'data_source_config.item_schema'.", "missing_required_parameter", "data_source_config.item_schema",
-            )  # fmt: skip
+                400,
+                "Missing required parameter: 'data_source_config.item_schema'.",
+                "missing_required_parameter",
+                "data_source_config.item_schema",
+            )
         _refuse_no_schema(self.item_schema)
         parts: dict[str, Any] = {"item": self.item_schema}
         if self.include_sample_schema:
@@ -100,7 +105,8 @@ class InputMessages(Strict):
 
 
 class DataSource(Strict):
-    """What a run judges: rows with answers in them (`jsonl`), or the answers of a model (`completions`, `responses`)."""
+    """What a run judges: rows with answers in them (`jsonl`), or the answers of a model (`completions`,
+    `responses`)."""
 
     type: Literal["jsonl", "completions", "responses"]
     source: Source

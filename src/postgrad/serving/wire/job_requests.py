@@ -1,7 +1,7 @@
 """The body of a job's creation: OpenAI's fields with their bounds, and postgrad's own settings beside them.
 
-The SDK puts `extra_body={…}` at the top level, so `lora_rank` and its like stand beside `model`. Anything that is neither
-OpenAI's nor ours is refused.
+The SDK puts `extra_body={…}` at the top level, so `lora_rank` and its like stand beside `model`. Anything that is
+neither OpenAI's nor ours is refused.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ class CreateJob(Knobs, Strict):
 
     @property
     def asked_method(self) -> dict[str, Any]:
-        """The method with all its hyperparameters, `auto` where none is given; the deprecated ones at the top count too."""
+        """The method with all its hyperparameters, `auto` where none is given; the deprecated ones at the top count
+        too."""
         kind = self.method.type if self.method else "supervised"
         own = getattr(self.method, kind) if self.method else None
         given = own.hyperparameters.model_dump(exclude_none=True) if own and own.hyperparameters else {}

@@ -1,4 +1,5 @@
-"""Links to pages of this server that a browser opens without a key: the link itself is the leave, signed by this server.
+"""Links to pages of this server that a browser opens without a key: the link itself is the leave, signed by this
+server.
 
 Whoever has the link may read that one page; links go out only in answers to those who may see the object.
 """

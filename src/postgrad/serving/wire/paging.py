@@ -12,9 +12,14 @@ from postgrad.serving.wire.api_errors import ApiError
 
 
 def page(
-    session: Session, query: Select[Any], table: Any, after: str | None, limit: int, newest_first: bool = True,
+    session: Session,
+    query: Select[Any],
+    table: Any,
+    after: str | None,
+    limit: int,
+    newest_first: bool = True,
     by: Sequence[str] = ("number",),
-) -> tuple[list[Any], bool]:  # fmt: skip
+) -> tuple[list[Any], bool]:
     """One page of a query's rows, and whether there is a next one.
 
     Args:

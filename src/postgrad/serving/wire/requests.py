@@ -167,7 +167,8 @@ MESSAGE: dict[str, Any] = {
     },
     "required": ["role", "content"],
 }
-"""What the page at /docs says of a message; `messages.py` reads them, and says better what is wrong than a schema would."""
+"""What the page at /docs says of a message; `messages.py` reads them, and says better what is wrong than a schema
+would."""
 
 
 class ChatRequest(Decoded):

@@ -31,9 +31,12 @@ def usage(completions: Sequence[Completion], prompts: int | None = None) -> dict
         "total_tokens": prompt + new,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
         },
-    }  # fmt: skip
+    }
 
 
 def confidence(completion: Completion) -> float:

@@ -13,8 +13,11 @@ _OPENAI = re.compile(r"(gpt-|chatgpt-|o[1-9]|davinci|babbage|curie|ada\b|codex|c
 SAMPLES = 8
 """Answers to each prompt where `compute_multiplier` is 1."""
 _SECTION = {
-    "method_type": "method", "lora_rank": "rank", "lora_alpha": "alpha", "quantization": "bits",
-}  # fmt: skip
+    "method_type": "method",
+    "lora_rank": "rank",
+    "lora_alpha": "alpha",
+    "quantization": "bits",
+}
 
 
 def is_openais(model: str) -> bool:
@@ -23,7 +26,8 @@ def is_openais(model: str) -> bool:
 
 
 def chosen_epochs(examples: int) -> int:
-    """OpenAI's cookbook: three passes, more for few examples and fewer for many; examples x passes from 100 to 25,000."""
+    """OpenAI's cookbook: three passes, more for few examples and fewer for many; examples x passes from 100 to
+    25,000."""
     if examples * 3 < 100:
         return min(25, -(-100 // max(1, examples)))
     if examples * 3 > 25_000:
@@ -54,9 +58,14 @@ def chosen(asked: dict[str, Any], examples: int) -> dict[str, Any]:
 
 
 def recipe_of(
-    base: str, name: str, seed: int, hyperparameters: dict[str, Any], extra: dict[str, Any], examples: int,
+    base: str,
+    name: str,
+    seed: int,
+    hyperparameters: dict[str, Any],
+    extra: dict[str, Any],
+    examples: int,
     method: dict[str, Any] | None = None,
-) -> Recipe:  # fmt: skip
+) -> Recipe:
     """The recipe that a job means.
 
     Args:
@@ -79,8 +88,11 @@ def recipe_of(
     training.setdefault("learning_rate", usual * hyperparameters["learning_rate_multiplier"])
     epochs, batch = hyperparameters["n_epochs"], hyperparameters["batch_size"]
     training |= {
-        "batch_size": batch, "epochs": epochs, "validations": epochs * _validations(examples, batch, epochs), "snapshots": 3,
-    }  # fmt: skip
+        "batch_size": batch,
+        "epochs": epochs,
+        "validations": epochs * _validations(examples, batch, epochs),
+        "snapshots": 3,
+    }
     data = {"system_prompt": extra.get("system_prompt"), "accept": extra.get("accept", [])}
     raw: dict[str, Any] = {"base": base, "name": name, "seed": seed, "training": training, "data": data}
     if judge := judge_of(training.get("grader") or {}):
@@ -99,9 +111,12 @@ def _dpo(numbers: dict[str, Any], _method: dict[str, Any]) -> dict[str, Any]:
 def _reinforcement(numbers: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:
     """`compute_multiplier` decides how many answers are tried for each prompt."""
     return {
-        "objective": "grpo", "grader": method["reinforcement"]["grader"], "validate_every": numbers["eval_interval"],
-        "eval_samples": numbers["eval_samples"], "samples": max(2, round(SAMPLES * numbers["compute_multiplier"])),
-    }  # fmt: skip
+        "objective": "grpo",
+        "grader": method["reinforcement"]["grader"],
+        "validate_every": numbers["eval_interval"],
+        "eval_samples": numbers["eval_samples"],
+        "samples": max(2, round(SAMPLES * numbers["compute_multiplier"])),
+    }
 
 
 _OBJECTIVES: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {

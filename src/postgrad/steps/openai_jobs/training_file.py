@@ -1,4 +1,5 @@
-"""OpenAI's rules for training files: one format a file, matching the method; every fault is named by example and message.
+"""OpenAI's rules for training files: one format a file, matching the method; every fault is named by example and
+message.
 
 The file is read line by line; the words are those of OpenAI's service.
 """
@@ -16,9 +17,11 @@ NAMED = 5
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 FORMATS = {"supervised": ("chat", "completions"), "dpo": ("preference",), "reinforcement": ("reinforcement", "chat")}
 _SPELLED = {
-    "chat": "fine-tune-chat", "completions": "fine-tune-completions", "preference": "fine-tune-preference",
+    "chat": "fine-tune-chat",
+    "completions": "fine-tune-completions",
+    "preference": "fine-tune-preference",
     "reinforcement": "fine-tune-chat",
-}  # fmt: skip
+}
 
 
 class FileFaultError(Exception):
@@ -48,9 +51,14 @@ class Fault:
 
 
 def count_examples(
-    path: Path, file_id: str, method: str, *, minimum: int = MINIMUM, what: str = "Training",
+    path: Path,
+    file_id: str,
+    method: str,
+    *,
+    minimum: int = MINIMUM,
+    what: str = "Training",
     lacks: Callable[[dict[str, Any]], str] | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Checks a file against the rules; returns its number of examples.
 
     Args:

@@ -21,7 +21,10 @@ def shape_of(folder: Path) -> dict[str, Any]:
     bits = config.get("postgrad_bits")
     method = "dora" if config.get("use_dora") else "qlora" if bits else "lora"
     return {
-        "method_type": method, "lora_rank": int(config["r"]), "lora_alpha": float(config["lora_alpha"]),
-        "rslora": bool(config.get("use_rslora")), "targets": ",".join(config["target_modules"]),
+        "method_type": method,
+        "lora_rank": int(config["r"]),
+        "lora_alpha": float(config["lora_alpha"]),
+        "rslora": bool(config.get("use_rslora")),
+        "targets": ",".join(config["target_modules"]),
         **({"quantization": bits} if bits else {}),
-    }  # fmt: skip
+    }

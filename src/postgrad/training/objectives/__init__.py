@@ -1,8 +1,8 @@
 """Objectives: what training minimises, one file each. The loop knows none of them.
 
-An objective turns records into examples and gives the loss of a microbatch. To add one: a file, a line in `OBJECTIVES` (and one
-in `OPTIONS` where it reads settings of the plan), a test. What few of them need (a reference, answers sampled on the way, a
-validation of their own) are the methods with a default.
+An objective turns records into examples and gives the loss of a microbatch. To add one: a file, a line in `OBJECTIVES`
+(and one in `OPTIONS` where it reads settings of the plan), a test. What few of them need (a reference, answers sampled
+on the way, a validation of their own) are the methods with a default.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Direct preference optimisation: the chosen answer is made likelier than the rejected one, measured from the starting model.
+"""Direct preference optimisation: the chosen answer is made likelier than the rejected one, measured from the starting
+model.
 
-Losses of the margin Δ = (log p − log p₀ of the chosen side) − (the same of the rejected side), with p₀ the starting model:
-`sigmoid` (DPO, https://arxiv.org/abs/2305.18290) −log σ(βΔ); `robust` (https://arxiv.org/abs/2403.00409) the same freed of the
-share of labels that are the wrong way round; `ipo` (https://arxiv.org/abs/2310.12036) (Δ − 1/2β)² with log-probabilities
-averaged over tokens, as its authors ask; `hinge` (SLiC, https://arxiv.org/abs/2305.10425) max(0, 1 − βΔ).
+Losses of the margin Δ = (log p − log p₀ of the chosen side) − (the same of the rejected side), with p₀ the starting
+model: `sigmoid` (DPO, https://arxiv.org/abs/2305.18290) −log σ(βΔ); `robust` (https://arxiv.org/abs/2403.00409) the
+same freed of the share of labels that are the wrong way round; `ipo` (https://arxiv.org/abs/2310.12036) (Δ − 1/2β)²
+with log-probabilities averaged over tokens, as its authors ask; `hinge` (SLiC, https://arxiv.org/abs/2305.10425) max(0,
+1 − βΔ).
 
 Shapes: B pairs of a microbatch.
 """
@@ -40,9 +42,14 @@ class Dpo(PairObjective):
     name = "dpo"
 
     def __init__(
-        self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error", loss: str | None = None,
-        beta: float | None = None, label_smoothing: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        renderer: Renderer,
+        max_length: int | None = None,
+        too_long: TooLong = "error",
+        loss: str | None = None,
+        beta: float | None = None,
+        label_smoothing: float | None = None,
+    ) -> None:
         super().__init__(renderer, max_length, too_long)
         self.kind, self.beta = loss or "sigmoid", BETA if beta is None else beta
         usual = SWAPPED if self.kind == "robust" else 0.0

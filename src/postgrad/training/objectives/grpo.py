@@ -1,10 +1,11 @@
-"""Reinforcement by groups (GRPO, https://arxiv.org/abs/2402.03300): answers are sampled, graded, and made likelier the better
-they are than the others to the same prompt.
+"""Reinforcement by groups (GRPO, https://arxiv.org/abs/2402.03300): answers are sampled, graded, and made likelier the
+better they are than the others to the same prompt.
 
-Loss of an answer with advantage A, its tokens' ratio ρ = p/p_sampled and its divergence k3 (http://joschu.net/blog/kl-approx.html)
-from the starting model: the mean over its tokens of −min(ρA, clip(ρ)A) + βk3, with A = (reward − mean of the group) / standard
-deviation of the group. `dr_grpo` (https://arxiv.org/abs/2503.20783) leaves out the division by the deviation, and divides by the
-longest possible answer instead of each answer's length: both favour some answers over others for no good reason.
+Loss of an answer with advantage A, its tokens' ratio ρ = p/p_sampled and its divergence k3
+(http://joschu.net/blog/kl-approx.html) from the starting model: the mean over its tokens of −min(ρA, clip(ρ)A) + βk3,
+with A = (reward − mean of the group) / standard deviation of the group. `dr_grpo` (https://arxiv.org/abs/2503.20783)
+leaves out the division by the deviation, and divides by the longest possible answer instead of each answer's length:
+both favour some answers over others for no good reason.
 """
 
 from __future__ import annotations
@@ -34,11 +35,18 @@ from postgrad.training.sequences import token_logprobs
 from postgrad.training.step_metrics import Tally
 
 FIGURES = (
-    "reward", "reward_std", "frac_reward_zero_std", "completions/mean_length", "completions/clipped_ratio",
-    "grader_faults", "kl", "clip_ratio",
-)  # fmt: skip
-"""As TRL calls them. `frac_reward_zero_std`: groups whose answers all got the same reward, from which nothing is learned;
-`completions/clipped_ratio`: answers that did not come to an end; `grader_faults`: answers whose grading failed."""
+    "reward",
+    "reward_std",
+    "frac_reward_zero_std",
+    "completions/mean_length",
+    "completions/clipped_ratio",
+    "grader_faults",
+    "kl",
+    "clip_ratio",
+)
+"""As TRL calls them. `frac_reward_zero_std`: groups whose answers all got the same reward, from which nothing is
+learned; `completions/clipped_ratio`: answers that did not come to an end; `grader_faults`: answers whose grading
+failed."""
 LOSSES = ("grpo", "dr_grpo")
 TINY = 1e-4
 
@@ -78,10 +86,20 @@ class Grpo(Objective):
     validates = True
 
     def __init__(
-        self, renderer: Renderer, reward: Reward | None = None, max_length: int | None = None, too_long: TooLong = "error",
-        loss: str | None = None, beta: float | None = None, samples: int = 8, answer_tokens: int = 256,
-        temperature: float = 1.0, ratio_clip: float = 0.2, repeats: int = 1, eval_samples: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        renderer: Renderer,
+        reward: Reward | None = None,
+        max_length: int | None = None,
+        too_long: TooLong = "error",
+        loss: str | None = None,
+        beta: float | None = None,
+        samples: int = 8,
+        answer_tokens: int = 256,
+        temperature: float = 1.0,
+        ratio_clip: float = 0.2,
+        repeats: int = 1,
+        eval_samples: int = 1,
+    ) -> None:
         if reward is None:
             raise TrainingError("The objective grpo needs a grader.", "Name one in training.grader.")
         self.renderer, self.reward, self.max_length = renderer, reward, max_length
@@ -99,9 +117,13 @@ class Grpo(Objective):
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Prompts of tasks, each with room for an answer; all faulty ones are named in one error."""
         return prepared(
-            records, Task, self._rendered, "prompts", "grpo trains on tasks",
+            records,
+            Task,
+            self._rendered,
+            "prompts",
+            "grpo trains on tasks",
             "Give prompts with what a grader needs to judge an answer.",
-        )  # fmt: skip
+        )
 
     def _rendered(self, task: Task) -> Prompt | None:
         return render_prompt(self.renderer, task, self.answer_tokens, self.max_length, self.too_long)
@@ -127,7 +149,8 @@ class Grpo(Objective):
         """Measures the starting model's reward on validation, once."""
         if self.beta and not start.attached.has_base:
             raise TrainingError(
-                "A divergence from the starting model needs it beside the trained one, which full fine-tuning has given up.",
+                "A divergence from the starting model needs it beside the trained one, which full fine-tuning has"
+                " given up.",
                 "Set training.beta to 0, or take method lora.",
             )
         self.start = start
@@ -150,8 +173,12 @@ class Grpo(Objective):
         own = start.world.share(numbered)
         seeds = [[_seed(start.seed, step, at, k) for k in range(self.samples)] for at, _ in own]
         answers = sample(
-            start.forward.model, [p.ids for _, p in own], seeds, Decoding(self.answer_tokens, self.temperature), start.stopped
-        )  # fmt: skip
+            start.forward.model,
+            [p.ids for _, p in own],
+            seeds,
+            Decoding(self.answer_tokens, self.temperature),
+            start.stopped,
+        )
         if start.world.any(answers is None) or answers is None:
             return None
         rewards = self._graded([p for _, p in own], answers)
@@ -169,8 +196,10 @@ class Grpo(Objective):
         """Rewards by group; counts what is worth knowing."""
         texts = [
             (p.task, self.renderer.answer_text(a.ids, special=bool(p.task.tools)))
-            for p, group in zip(prompts, answers, strict=True) if p.task for a in group
-        ]  # fmt: skip
+            for p, group in zip(prompts, answers, strict=True)
+            if p.task
+            for a in group
+        ]
         graded = list(self.reward(texts)) if texts else []
         if wrong := [t.source for (t, _), g in zip(texts, graded, strict=True) if not math.isfinite(g.reward)]:
             raise TrainingError(f"The grader gave no finite number to an answer to {wrong[0]}.", "Mend the grader.")
@@ -259,7 +288,8 @@ class Grpo(Objective):
         words = []
         if best_step in found and self.before is not None:
             words.append(
-                f"The mean reward on validation went from {self.before:.3f} to {found[best_step]:.3f} (best at step {best_step})."
+                f"The mean reward on validation went from {self.before:.3f} to {found[best_step]:.3f} (best at step"
+                f" {best_step})."
             )
         if equal := [value for _, value in metrics.get("frac_reward_zero_std", [])]:
             share = sum(equal) / len(equal)
@@ -278,7 +308,8 @@ class Grpo(Objective):
 
 
 def advantages(rewards: Sequence[float], *, divide: bool) -> list[float]:
-    """How much better each answer is than the mean of its group, in its standard deviations if `divide`; 0 where all are equal."""
+    """How much better each answer is than the mean of its group, in its standard deviations if `divide`; 0 where all
+    are equal."""
     if len(set(rewards)) < 2:
         return [0.0] * len(rewards)
     mean = sum(rewards) / len(rewards)

@@ -1,8 +1,8 @@
-"""Odds-ratio preference optimisation (ORPO, https://arxiv.org/abs/2403.07691): answers and preferences learned at once, without
-a reference.
+"""Odds-ratio preference optimisation (ORPO, https://arxiv.org/abs/2403.07691): answers and preferences learned at once,
+without a reference.
 
-Loss of a pair: the mean −log p of the chosen answer's tokens − β log σ(log odds of chosen − log odds of rejected), with odds
-p / (1 − p) of p, the geometric mean probability of a token of the answer.
+Loss of a pair: the mean −log p of the chosen answer's tokens − β log σ(log odds of chosen − log odds of rejected), with
+odds p / (1 − p) of p, the geometric mean probability of a token of the answer.
 
 Shapes: B pairs of a microbatch.
 """

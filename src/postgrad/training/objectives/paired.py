@@ -1,4 +1,5 @@
-"""What all objectives on preferences share: pairs, the likelihoods of both sides, and the figures that tell of progress.
+"""What all objectives on preferences share: pairs, the likelihoods of both sides, and the figures that tell of
+progress.
 
 Shapes: B pairs of a microbatch.
 """
@@ -20,9 +21,16 @@ from postgrad.training.objectives.preparing import prepared
 from postgrad.training.sequences import token_logprobs
 from postgrad.training.step_metrics import Tally
 
-FIGURES = ("rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins", "logps/chosen", "logps/rejected")  # fmt: skip
-"""As TRL calls them: the reward is what the objective makes of a side's likelihood; accuracies count pairs whose chosen side
-has the higher one."""
+FIGURES = (
+    "rewards/chosen",
+    "rewards/rejected",
+    "rewards/accuracies",
+    "rewards/margins",
+    "logps/chosen",
+    "logps/rejected",
+)
+"""As TRL calls them: the reward is what the objective makes of a side's likelihood; accuracies count pairs whose chosen
+side has the higher one."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,13 @@ class PairObjective(Objective):
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Renders pairs; all faulty ones are named in one error."""
         return prepared(
-            records, Preference, self._rendered, "pairs", f"{self.name} trains on preferences",
+            records,
+            Preference,
+            self._rendered,
+            "pairs",
+            f"{self.name} trains on preferences",
             "Give pairs of a chosen and a rejected answer; for single answers use --objective sft.",
-        )  # fmt: skip
+        )
 
     def _rendered(self, record: Preference) -> Pair | None:
         return render_pair(self.renderer, record, self.max_length, self.too_long)
@@ -94,9 +106,13 @@ class PairObjective(Objective):
     def _note(self, sums: torch.Tensor, chosen_B: torch.Tensor, rejected_B: torch.Tensor) -> None:
         count = len(chosen_B)
         measured = {
-            "rewards/chosen": chosen_B, "rewards/rejected": rejected_B, "rewards/accuracies": (chosen_B > rejected_B).double(),
-            "rewards/margins": chosen_B - rejected_B, "logps/chosen": sums[0::2], "logps/rejected": sums[1::2],
-        }  # fmt: skip
+            "rewards/chosen": chosen_B,
+            "rewards/rejected": rejected_B,
+            "rewards/accuracies": (chosen_B > rejected_B).double(),
+            "rewards/margins": chosen_B - rejected_B,
+            "logps/chosen": sums[0::2],
+            "logps/rejected": sums[1::2],
+        }
         for name, values in measured.items():
             self.tally.add(name, values.sum().item(), count)
 
@@ -106,8 +122,8 @@ class PairObjective(Objective):
             return ""
         margin = dict(metrics["eval_rewards/margins"])[best_step]
         return (
-            f"On validation the chosen answer gets the higher reward in {100 * accuracy[best_step]:.1f} % of the pairs, by "
-            f"{margin:.3f} in the mean (step {best_step})."
+            f"On validation the chosen answer gets the higher reward in {100 * accuracy[best_step]:.1f} % of the pairs,"
+            f" by {margin:.3f} in the mean (step {best_step})."
         )
 
 

@@ -1,4 +1,5 @@
-"""Records made into examples, the same way for every objective: all faulty ones are named in one error, none is lost unseen."""
+"""Records made into examples, the same way for every objective: all faulty ones are named in one error, none is lost
+unseen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Against forgetting: general examples mixed into another objective's, learned from their answers or held to the base model.
+"""Against forgetting: general examples mixed into another objective's, learned from their answers or held to the base
+model.
 
-With `divergence` above zero a replayed example costs divergence × KL(base ‖ model) at its supervised positions instead of
-the cross-entropy of its answer: the model may change where the task needs it, not there.
+With `divergence` above zero a replayed example costs divergence × KL(base ‖ model) at its supervised positions instead
+of the cross-entropy of its answer: the model may change where the task needs it, not there.
 """
 
 from __future__ import annotations

@@ -31,9 +31,13 @@ class Sft(Objective):
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Renders conversations; all faulty ones are named in one error."""
         return prepared(
-            records, Conversation, self._rendered, "examples", "sft trains on conversations",
+            records,
+            Conversation,
+            self._rendered,
+            "examples",
+            "sft trains on conversations",
             "Pairs of a better and a worse answer are for --objective dpo, raw text is for --objective pretrain.",
-        )  # fmt: skip
+        )
 
     def _rendered(self, record: Conversation) -> Rendered | None:
         return self.renderer.render_for_training(record, self.max_length, self.too_long)

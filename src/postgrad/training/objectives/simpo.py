@@ -1,5 +1,5 @@
-"""Simple preference optimisation (SimPO, https://arxiv.org/abs/2405.14734): the mean log-probability of a token is the reward,
-without a reference.
+"""Simple preference optimisation (SimPO, https://arxiv.org/abs/2405.14734): the mean log-probability of a token is the
+reward, without a reference.
 
 Loss of a pair: −log σ(β (mean log p of chosen − mean log p of rejected) − γ), γ being the margin that is asked for.
 
@@ -31,9 +31,13 @@ class Simpo(PairObjective):
     name = "simpo"
 
     def __init__(
-        self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error", beta: float | None = None,
+        self,
+        renderer: Renderer,
+        max_length: int | None = None,
+        too_long: TooLong = "error",
+        beta: float | None = None,
         margin: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(renderer, max_length, too_long)
         self.beta, self.margin = BETA if beta is None else beta, MARGIN if margin is None else margin
 

@@ -1,7 +1,7 @@
 """The retrained model beside the old one on examples that neither was trained on, with paired statistics.
 
-The old model's answers come from a file where they were recorded, else the old model is asked while it still exists; every
-answer is kept, so none is paid for twice.
+The old model's answers come from a file where they were recorded, else the old model is asked while it still exists;
+every answer is kept, so none is paid for twice.
 """
 
 from __future__ import annotations
@@ -74,11 +74,16 @@ def compare(
     yield Stage("compare", f"Comparing {new.model} with {one.model}")
     path = how.held_out or one.files.get("validation")
     if path is None:
-        yield Said(f"{one.id} has no validation file to compare on; name examples that it was not trained on: --held-out FILE", warning=True)  # fmt: skip
+        yield Said(
+            f"{one.id} has no validation file to compare on; name examples that it was not trained on: --held-out FILE",
+            warning=True,
+        )
         return None
     records = yield from _held_out(one, path, how.most)
     if len(records) < FEWEST:
-        yield Said(f"Only {len(records)} held-out examples are left for {one.id}; at least {FEWEST} are needed.", warning=True)  # fmt: skip
+        yield Said(
+            f"Only {len(records)} held-out examples are left for {one.id}; at least {FEWEST} are needed.", warning=True
+        )
         return None
     try:
         old = yield from _old_answers(one, records, how, stopped)
@@ -87,7 +92,9 @@ def compare(
         return None
     pairs = [(record, answer) for record, answer in zip(records, old, strict=True) if answer is not None]
     if len(pairs) < FEWEST:
-        yield Said(f"{one.model} answered {len(pairs)} of {len(records)} examples; at least {FEWEST} are needed.", warning=True)  # fmt: skip
+        yield Said(
+            f"{one.model} answered {len(pairs)} of {len(records)} examples; at least {FEWEST} are needed.", warning=True
+        )
         return None
     report = yield from _judged(one, new, base, [r for r, _ in pairs], [a for _, a in pairs], stopped)
     write_report(report, one.folder / "comparison")
@@ -101,8 +108,9 @@ def sentence(report: Report) -> str:
     found = next(c for c in report.comparisons if {c.arm, c.against} == {"fine_tuned", "remote"})
     low, high = found.interval
     return (
-        f"{report.task.metric} on {new.n} held-out examples: retrained {100 * new.score:.1f} %, old model {100 * old.score:.1f} %; "
-        f"difference {100 * found.difference:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})."
+        f"{report.task.metric} on {new.n} held-out examples: retrained {100 * new.score:.1f} %, old model"
+        f" {100 * old.score:.1f} %; difference {100 * found.difference:+.1f} points (95 % interval {100 * low:+.1f} to"
+        f" {100 * high:+.1f})."
     )
 
 
@@ -112,7 +120,10 @@ def _held_out(one: Fetched, path: Path, most: int) -> Working[list[Conversation]
     records = [r for r in _answered(load([path], minimum=1)) if r.answer is not None]
     fresh = [r for r in records if r.prompt_text.strip() not in trained]
     if len(fresh) < len(records):
-        yield Said(f"{len(records) - len(fresh)} of {len(records)} held-out examples were trained on too and are left out.", warning=True)  # fmt: skip
+        yield Said(
+            f"{len(records) - len(fresh)} of {len(records)} held-out examples were trained on too and are left out.",
+            warning=True,
+        )
     return sorted(fresh, key=content_hash)[:most]
 
 
@@ -151,8 +162,13 @@ def _room(records: Sequence[Conversation]) -> int:
 
 
 def _judged(
-    one: Fetched, new: Retrained, base: str, records: Sequence[Conversation], old: Sequence[str], stopped: Callable[[], bool]
-) -> Working[Report]:  # fmt: skip
+    one: Fetched,
+    new: Retrained,
+    base: str,
+    records: Sequence[Conversation],
+    old: Sequence[str],
+    stopped: Callable[[], bool],
+) -> Working[Report]:
     recipe = merged(Recipe(), {"base": base, "name": new.model, "evaluation.general": False})
     job = Job(recipe, stopped)
     model = yield from job.load()
@@ -172,11 +188,18 @@ def _remote(one: Fetched, choice: Choice, records: Sequence[Conversation], answe
     found = choice.measure(answers, records, [r.prompt for r in records])
     words = statistics.fmean(len(a.split()) for a in answers)
     return ArmResult(
-        name="remote", scores=found.scores, answers=tuple(answers), metrics={**found.figures, "words": words},
-        prompt_tokens_mean=0.0, completion_tokens_mean=0.0, latency_ms_p50=0.0, cost_per_1000=None,
-        score=score_interval(found.scores, None), note=f"{one.model}, asked where it was made or as recorded.",
+        name="remote",
+        scores=found.scores,
+        answers=tuple(answers),
+        metrics={**found.figures, "words": words},
+        prompt_tokens_mean=0.0,
+        completion_tokens_mean=0.0,
+        latency_ms_p50=0.0,
+        cost_per_1000=None,
+        score=score_interval(found.scores, None),
+        note=f"{one.model}, asked where it was made or as recorded.",
         details=dict(found.details),
-    )  # fmt: skip
+    )
 
 
 def _data(records: Sequence[Conversation], choice: Choice, one: Fetched) -> Data:
@@ -185,6 +208,16 @@ def _data(records: Sequence[Conversation], choice: Choice, one: Fetched) -> Data
     train = _answered(loaded)
     checked = Checked(len(train), tuple(loaded.records), (), ())
     return Data(
-        one.id, loaded, checked, tuple(train), (), tuple(records), choice, "", False, smallest_resolvable_difference(len(records)),
-        data_hash(records), (),
-    )  # fmt: skip
+        one.id,
+        loaded,
+        checked,
+        tuple(train),
+        (),
+        tuple(records),
+        choice,
+        "",
+        False,
+        smallest_resolvable_difference(len(records)),
+        data_hash(records),
+        (),
+    )

@@ -1,4 +1,5 @@
-"""Fetching jobs into a folder: what is there is not fetched again, and what cannot be had is said of the job that misses it.
+"""Fetching jobs into a folder: what is there is not fetched again, and what cannot be had is said of the job that
+misses it.
 
 OUT/jobs/JOB/job.json, events.jsonl, checkpoints.json      OUT/files/FILE.jsonl (results .csv), FILE.json
 """

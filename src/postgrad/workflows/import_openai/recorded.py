@@ -15,8 +15,8 @@ class Recorded:
     """Answers by the messages that they were given to.
 
     Args:
-        path: JSON Lines; each `{"messages": […], …}` with the answer as `output_text`, as `choices` (a chat completion, or one
-            under `response`), or as a last message of the assistant.
+        path: JSON Lines; each `{"messages": […], …}` with the answer as `output_text`, as `choices` (a chat completion,
+            or one under `response`), or as a last message of the assistant.
 
     Raises:
         DataError: the file cannot be read, or a line is none of these.

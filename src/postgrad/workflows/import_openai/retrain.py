@@ -1,4 +1,5 @@
-"""Training a fetched job again on an open base, with the equivalent recipe, and giving the result the old model's name."""
+"""Training a fetched job again on an open base, with the equivalent recipe, and giving the result the old model's
+name."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.registry.names import Names
-from postgrad.steps.openai_jobs.weights import shape_of
 from postgrad.steps.openai_jobs.hyperparameters import chosen, judge_of, recipe_of
 from postgrad.steps.openai_jobs.training_file import FileFaultError, count_examples
+from postgrad.steps.openai_jobs.weights import shape_of
 from postgrad.storage import Blobs, sha256_json, write_atomic
 from postgrad.training_run import RunFolder
 from postgrad.workflows.fine_tune import FineTuned, fine_tune
@@ -54,7 +55,10 @@ def why_not(one: Fetched) -> str:
         if not grader:
             return "its grader is not told"
         if (model := judge_of(grader)) is not None:
-            return f"its grader asks the model {model!r}, which would then judge from this machine; start a job on your server with a grader whose model it has"  # fmt: skip
+            return (
+                f"its grader asks the model {model!r}, which would then judge from this machine; start a job on your"
+                " server with a grader whose model it has"
+            )
     return ""
 
 
@@ -79,8 +83,14 @@ def recipe_for(one: Fetched, base: str) -> Recipe:
     numbers = chosen({name: given.get(name) or "auto" for name in (*_BASICS, *_MORE[kind])}, examples)
     method = {"type": kind, kind: section}
     return recipe_of(
-        base, name_for(job), int(job.get("seed") or 0), numbers, _beginning(str(job.get("model")), base), examples, method
-    )  # fmt: skip
+        base,
+        name_for(job),
+        int(job.get("seed") or 0),
+        numbers,
+        _beginning(str(job.get("model")), base),
+        examples,
+        method,
+    )
 
 
 def _beginning(model: str, base: str) -> dict[str, Any]:
@@ -111,7 +121,8 @@ def name_for(job: dict[str, Any]) -> str:
 def retrain(one: Fetched, base: str, stopped: Callable[[], bool]) -> Working[Retrained | None]:
     """Trains a job again, or takes what an earlier command trained alike; None, and said why, where it cannot be.
 
-    All examples are trained on, as at OpenAI; the validation file chooses nothing, so that it can judge both models alike.
+    All examples are trained on, as at OpenAI; the validation file chooses nothing, so that it can judge both models
+    alike.
 
     Raises:
         PostgradError: the training cannot be done.
@@ -158,11 +169,20 @@ def _kept(one: Fetched, key: str) -> tuple[str, str] | None:
 
 def _register(one: Fetched, recipe: Recipe, done: FineTuned) -> tuple[str, str]:
     entry = Catalogue().add(
-        name=recipe.name or "openai", base=recipe.base, base_hash=done.base_hash, method=recipe.training.method,
-        blob=done.result.blob, template=done.template, data_hash=done.data_hash, report=None,
+        name=recipe.name or "openai",
+        base=recipe.base,
+        base_hash=done.base_hash,
+        method=recipe.training.method,
+        blob=done.result.blob,
+        template=done.template,
+        data_hash=done.data_hash,
+        report=None,
         details={
-            "system_prompt": None, "passages": 0, "dtype": done.dtype, "imported_from": {"job": one.id, "model": one.model},
+            "system_prompt": None,
+            "passages": 0,
+            "dtype": done.dtype,
+            "imported_from": {"job": one.id, "model": one.model},
             "training": done.result.part.model_dump(exclude={"train_loss"}),
         },
-    )  # fmt: skip
+    )
     return entry.id, entry.blob

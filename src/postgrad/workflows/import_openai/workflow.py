@@ -1,4 +1,5 @@
-"""The whole move in one function: fetch, train again, compare; each job by itself, so that one that fails holds up no other."""
+"""The whole move in one function: fetch, train again, compare; each job by itself, so that one that fails holds up no
+other."""
 
 from __future__ import annotations
 
@@ -35,17 +36,27 @@ class Moved:
         """JSON-safe."""
         job = self.fetched.job
         return {
-            "id": self.fetched.id, "status": job.get("status"), "base": job.get("model"), "fine_tuned_model": self.fetched.model,
-            "folder": str(self.fetched.folder), "files": {k: str(v) for k, v in self.fetched.files.items()},
-            "missing": self.fetched.missing, "retrained": asdict(self.retrained) if self.retrained else None,
-            "compared": self.compared, "failed": self.failed,
-        }  # fmt: skip
+            "id": self.fetched.id,
+            "status": job.get("status"),
+            "base": job.get("model"),
+            "fine_tuned_model": self.fetched.model,
+            "folder": str(self.fetched.folder),
+            "files": {k: str(v) for k, v in self.fetched.files.items()},
+            "missing": self.fetched.missing,
+            "retrained": asdict(self.retrained) if self.retrained else None,
+            "compared": self.compared,
+            "failed": self.failed,
+        }
 
 
 def move(
-    account: Account, out: Path, base: str | None, how: Comparing | None, only: Sequence[str],
+    account: Account,
+    out: Path,
+    base: str | None,
+    how: Comparing | None,
+    only: Sequence[str],
     stopped: Callable[[], bool] = lambda: False,
-) -> Working[list[Moved]]:  # fmt: skip
+) -> Working[list[Moved]]:
     """Moves an account's fine-tuning jobs.
 
     Args:

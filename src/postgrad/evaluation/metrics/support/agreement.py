@@ -29,8 +29,8 @@ class Agreement:
         """For the reader of the scores."""
         word = next((w for most, w in _WORDS if self.kappa <= most), "almost perfect")
         return (
-            f"{name} agrees with people on {self.n} judgements: kappa {self.kappa:.2f} (95 % interval {self.low:.2f} to "
-            f"{self.high:.2f}, {word}), {100 * self.equal:.0f} % equal."
+            f"{name} agrees with people on {self.n} judgements: kappa {self.kappa:.2f} (95 % interval {self.low:.2f} to"
+            f" {self.high:.2f}, {word}), {100 * self.equal:.0f} % equal."
             + (" That it does better than chance is not shown." if self.low <= 0 else "")
         )
 

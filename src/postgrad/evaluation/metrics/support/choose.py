@@ -72,13 +72,17 @@ class Choice:
         return Measured(found[0].scores, figures, details, remarks)
 
     def cautions(self, records: Sequence[Record]) -> tuple[str, ...]:
-        """What a reader must know of these test records before any score: a class alone, a majority that wins by itself."""
+        """What a reader must know of these test records before any score: a class alone, a majority that wins by
+        itself."""
         answers = [reference_of(r) for r in records]
         distinct = {plain(a) for a in answers}
         if len(answers) > 1 and len(distinct) == 1:
             return (
-                f"All {len(answers)} test examples have the same answer ({answers[0].strip()[:60]!r}): an arm that always says "
-                "that scores 100 %, so the test cannot tell whether anything was learned. Give examples of other answers.",
+                (
+                    f"All {len(answers)} test examples have the same answer ({answers[0].strip()[:60]!r}): an arm that"
+                    " always says that scores 100 %, so the test cannot tell whether anything was learned. Give"
+                    " examples of other answers."
+                ),
             )
         if self.kind != "classification":
             return ()
@@ -87,8 +91,10 @@ class Choice:
         if share < 0.8:
             return ()
         return (
-            f"{100 * share:.0f} % of the test examples are {often!r}: always answering that would score as much; look at "
-            "macro_f1.",
+            (
+                f"{100 * share:.0f} % of the test examples are {often!r}: always answering that would score as much;"
+                " look at macro_f1."
+            ),
         )
 
 
@@ -179,8 +185,8 @@ def _code(cases: Sequence[Case]) -> Choice | None:
         why = "The answers are Python programs with tests, so an answer is right when its program passes them."
         return Choice(code_tests(), (chrf(),), "generation", why)
     why = (
-        "The answers are Python programs with tests, but this machine has no sandbox to run them in, so likeness to the "
-        "reference is measured on characters (chrF). Install bubblewrap to run the tests."
+        "The answers are Python programs with tests, but this machine has no sandbox to run them in, so likeness to the"
+        " reference is measured on characters (chrF). Install bubblewrap to run the tests."
     )
     return Choice(chrf(), (token_f1(),), "generation", why)
 
@@ -193,8 +199,8 @@ def _sql(cases: Sequence[Case]) -> Choice | None:
         why = "The answers are SQL and come with a schema, so an answer is right when it gives the right rows."
         return Choice(sql_execution(), (sql_match(),), "generation", why)
     why = (
-        f"The answers are SQL that cannot be executed here ({fault.split(' (')[0]}), so an answer is right when its text is, spelling aside. "
-        "With a schema rows are compared: --metric 'sql_execution(schema=schema.sql)'."
+        f"The answers are SQL that cannot be executed here ({fault.split(' (')[0]}), so an answer is right when its"
+        " text is, spelling aside. With a schema rows are compared: --metric 'sql_execution(schema=schema.sql)'."
     )
     return Choice(sql_match(), (chrf(),), "generation", why)
 

@@ -1,4 +1,5 @@
-"""From the spelling of a metric to the metric: its factory is looked up, its options are checked against the signature."""
+"""From the spelling of a metric to the metric: its factory is looked up, its options are checked against the
+signature."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ def metric_named(text: str, means: Means | None = None) -> Metric:
     """The metric spelled as `name`, `name(option=value, …)`, `name:option=value`, `file.py:function` or `grader.json`.
 
     Raises:
-        UsageError: There is none, an option is unknown or of the wrong kind, or it needs what `means` does not have. The
-            message lists what there is and the nearest.
+        UsageError: There is none, an option is unknown or of the wrong kind, or it needs what `means` does not have.
+            The message lists what there is and the nearest.
     """
     means = means or Means()
     spec = read_spec(text)

@@ -50,8 +50,8 @@ def read_spec(text: str) -> Spec:
     if not found:
         raise UsageError(
             f"The metric {text!r} cannot be read.",
-            "Write a name (chrf), a name with options (numeric(tolerance=0.01)), a function of yours (mine.py:score), or "
-            "a file with a grader (grader.json).",
+            "Write a name (chrf), a name with options (numeric(tolerance=0.01)), a function of yours (mine.py:score),"
+            " or a file with a grader (grader.json).",
         )
     return Spec(found.group(1), dict(_option(part, text) for part in _parts(found.group(2) or "")))
 

@@ -1,4 +1,5 @@
-"""A small database in memory that can be asked and not changed: built from a user's script, bounded in time and size."""
+"""A small database in memory that can be asked and not changed: built from a user's script, bounded in time and
+size."""
 
 from __future__ import annotations
 
@@ -63,8 +64,8 @@ class Database:
         return not any(self.connection.execute(f"SELECT 1 FROM {q} LIMIT 1").fetchone() for q in quoted)  # noqa: S608
 
     def fill(self, queries: str, seed: int) -> None:
-        """Puts made rows into the tables that `queries` name; see `sql_rows`. The same script, queries and seed give the
-        same rows; rows that break a constraint of the schema are left out.
+        """Puts made rows into the tables that `queries` name; see `sql_rows`. The same script, queries and seed give
+        the same rows; rows that break a constraint of the schema are left out.
         """
         named = set(plain_sql(queries))
         makers = Makers.of(queries, seed)

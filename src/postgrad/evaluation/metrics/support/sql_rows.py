@@ -1,7 +1,7 @@
 """Rows made for a schema that comes without any: such that the queries in question find something, and near misses too.
 
-The values that a query compares a column with go into that column. The first rows of each table satisfy all such comparisons
-and share small keys, so that joins meet; in the others single values are off.
+The values that a query compares a column with go into that column. The first rows of each table satisfy all such
+comparisons and share small keys, so that joins meet; in the others single values are off.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ def _closing(text: str, place: int) -> int | None:
 
 
 def literals(query: str) -> tuple[list[float], list[str]]:
-    """The first numbers and texts that a query names, 50 of each; names in double quotes count as texts too, as SQLite reads them."""
+    """The first numbers and texts that a query names, 50 of each; names in double quotes count as texts too, as SQLite
+    reads them."""
     numbers, texts = [], []
     for found in _TOKEN.finditer(query):
         if found.lastgroup == "number":
