@@ -94,8 +94,8 @@ def _said(message: Message) -> str:
     return "\n".join([*parts, calls_text(message.tool_calls)]) if message.tool_calls else message.content
 
 
-def _asked(messages: tuple[Message, ...]) -> str:
-    """The text of a prompt without its instruction."""
+def asked_text(messages: Sequence[Message]) -> str:
+    """The text of a prompt without its instruction: what the checks, the splitter and retrieval look at."""
     return "\n".join(m.content for m in messages if m.role != "system")
 
 
@@ -135,7 +135,7 @@ class Conversation(Record):
 
     @property
     def prompt_text(self) -> str:
-        return _asked(self.prompt)
+        return asked_text(self.prompt)
 
     @property
     def answer_text(self) -> str:
@@ -153,7 +153,7 @@ class Preference(Record):
 
     @property
     def prompt_text(self) -> str:
-        return _asked(self.prompt)
+        return asked_text(self.prompt)
 
     @property
     def answer_text(self) -> str:
@@ -171,7 +171,7 @@ class Rating(Record):
 
     @property
     def prompt_text(self) -> str:
-        return _asked(self.prompt)
+        return asked_text(self.prompt)
 
     @property
     def answer_text(self) -> str:
@@ -189,7 +189,7 @@ class Task(Record):
 
     @property
     def prompt_text(self) -> str:
-        return _asked(self.prompt)
+        return asked_text(self.prompt)
 
     @property
     def answer_text(self) -> str:

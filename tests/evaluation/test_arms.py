@@ -8,8 +8,10 @@ from postgrad.errors import DataError
 from postgrad.evaluation import arms
 from postgrad.evaluation.few_shot import candidate_sets, choose_examples
 from postgrad.evaluation.forgetting import Benchmark, Item, load_benchmarks, right_answers
+from postgrad.evaluation.prompting import PromptBuilder, with_passages
 from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.evaluation.written_prompt import write_system_prompt
+from postgrad.models.rendering.render import load_renderer
 from postgrad.records import Conversation, Message, pair
 
 TRAIN = [
@@ -20,11 +22,18 @@ TRAIN = [
 TEST = pair("where is my lamp", "late")
 
 
+@pytest.fixture
+def asked_with(tiny_folder):
+    """A builder of prompts by instruction and passages."""
+    renderer = load_renderer(tiny_folder, 512)
+    return lambda instruction, retrieve=None: PromptBuilder(renderer, instruction, retrieve)
+
+
 def roles(messages):
     return [m.role for m in messages]
 
 
-def test_what_each_arm_asks():
+def test_what_each_arm_asks(asked_with):
     assert roles(arms.base().ask(TEST)) == ["user"]
     assert arms.prompted("Sort.").ask(TEST)[0] == Message("system", "Sort.")
     shots = arms.few_shot("Sort.", TRAIN[:2]).ask(TEST)
@@ -34,18 +43,18 @@ def test_what_each_arm_asks():
     )
     near = arms.rag_examples("Sort.", TRAIN, Index([r.prompt_text for r in TRAIN]), 2).ask(TEST)
     assert "lamp" in near[-3].content, "the nearest example stands last"
-    assert roles(arms.fine_tuned(None).ask(TEST)) == ["user"]
-    assert roles(arms.fine_tuned("Mine.").ask(TEST)) == ["system", "user"]
+    assert roles(arms.fine_tuned(asked_with(None)).ask(TEST)) == ["user"]
+    assert roles(arms.fine_tuned(asked_with("Mine.")).ask(TEST)) == ["system", "user"]
 
 
-def test_no_arm_shows_the_answer():
+def test_no_arm_shows_the_answer(asked_with):
     record = pair("where is my lamp", "SECRET")
     for arm in (
         arms.base(),
         arms.prompted("s"),
         arms.few_shot("s", TRAIN[:2]),
-        arms.fine_tuned("s"),
-        arms.rag_documents("s", lambda q: [Passage("p", "o")]),
+        arms.fine_tuned(asked_with("s")),
+        arms.with_documents("rag", False, asked_with("s", lambda q: [Passage("p", "o")])),
     ):
         assert not any("SECRET" in m.content for m in arm.ask(record)), arm.name
 
@@ -59,7 +68,7 @@ def test_a_records_own_instruction_stands_in_place_of_the_written_one():
 
 def test_passages_are_put_before_the_last_question():
     messages = (Message("user", "first"), Message("assistant", "a"), Message("user", "second"))
-    out = arms.with_passages(messages, [Passage("The lamp weighs 2 kg.", "a.md")])
+    out = with_passages(messages, [Passage("The lamp weighs 2 kg.", "a.md")])
     assert out[0] == messages[0] and "2 kg" in out[2].content and out[2].content.endswith("second")
 
 

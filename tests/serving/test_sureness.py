@@ -1,6 +1,7 @@
 """The served confidence is the figure that was calibrated, and `escalate` keeps to what was certified."""
 
 import math
+from dataclasses import replace
 
 import openai
 import pytest
@@ -9,6 +10,7 @@ from postgrad.costs import Price
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.measure import Answers, measure
 from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.generation.generate import Completion, Decoding
 from postgrad.models.generation.logits import Steering
@@ -41,7 +43,7 @@ def test_the_served_confidence_is_the_calibrated_one(tiny, tiny_folder, register
     monkeypatch.setenv("POSTGRAD_DTYPE", "float32")
     entry = Catalogue().get("sure")
     tiny.use(load_trained(Blobs().get_folder(entry.blob)), entry.blob)
-    arm, decoding = ways.fine_tuned(None), Decoding(ROOM)
+    arm, decoding = ways.fine_tuned(PromptBuilder(tiny.renderer)), Decoding(ROOM)
     prompts = [tiny.renderer.prompt_ids(arm.ask(r)) for r in RECORDS]
     answers = Answers.open(StageStore.default(), "m", entry.blob, decoding, "float32")
     choice = choose_metric(RECORDS, "exact_match")
@@ -79,13 +81,17 @@ def done(probability: float, finish: str = "stop") -> Completion:
 
 
 def test_above_the_threshold_goes_out_and_below_or_cut_goes_to_a_person(registered):
-    sure = Prepared(Served("sure", "tiny", Catalogue().get("sure")), [1], Decoding(ROOM))
+    sure = Prepared(Served("sure", "tiny", Catalogue().get("sure")), [1], Decoding(ROOM), as_evaluated=True)
     assert escalate(sure, done(0.51)) is False and escalate(sure, done(0.49)) is True
     assert escalate(sure, done(0.99, "length")) is True
     assert "may go out unseen" in in_words(sure, done(0.9)) and "a person should look" in in_words(sure, done(0.1))
-    grounded = Prepared(Served("sure+rag", "tiny", Catalogue().get("sure"), True), [1], Decoding(ROOM))
+    grounded = Prepared(
+        Served("sure+rag", "tiny", Catalogue().get("sure"), True), [1], Decoding(ROOM), as_evaluated=True
+    )
     assert escalate(grounded, done(0.99)) is None, "certified without passages"
-    formed = Prepared(sure.served, [1], Decoding(ROOM), Steering(bias={1: 2.0}))
+    otherwise = replace(sure, as_evaluated=False)
+    assert escalate(otherwise, done(0.99)) is None, "another instruction than was certified"
+    formed = Prepared(sure.served, [1], Decoding(ROOM), Steering(bias={1: 2.0}), as_evaluated=True)
     assert escalate(formed, done(0.99)) is None and in_words(formed, done(0.9)) == "confidence 0.90"
 
 

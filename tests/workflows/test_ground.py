@@ -6,11 +6,12 @@ import pytest
 
 from postgrad.errors import DataError
 from postgrad.evaluation import arms
+from postgrad.evaluation.prompting import PromptBuilder, with_instruction, with_passages
 from postgrad.evaluation.retrieval import Passage
 from postgrad.models.rendering.render import load_renderer
 from postgrad.progress import Progress, Said
 from postgrad.records import Message, pair
-from postgrad.steps.passages import Grounding, quality_of_documents, read_passages, retriever
+from postgrad.steps.passages import quality_of_documents, read_passages, retriever
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +30,33 @@ def finish(work):
 
 @pytest.mark.parametrize("letters", [10, 200, 900, 5000])
 def test_passages_never_fill_the_context(renderer, letters):
-    ground = Grounding(renderer, 300)
     passages = [Passage("first " + "größe " * (letters // 6), "a"), Passage("second " + "x" * letters, "b")]
-    arm = arms.rag_documents("Answer shortly.", lambda question: passages, ground=ground)
+    builder = PromptBuilder(renderer, "Answer shortly.", lambda question: passages, 212)
+    arm = arms.with_documents("rag", False, builder)
     record = pair("how heavy is the lamp", "2 kg")
-    ids = renderer.prompt_ids(arm.ask(record))
-    whole = arms.rag_documents("Answer shortly.", lambda question: passages).ask(record)
-    assert len(ids) <= 300 and arm.ask(record)[-1].content.endswith("how heavy is the lamp")
-    assert bool(ground.cut) == (len(renderer.prompt_ids(whole)) > 300) == bool(ground.remark())
-    if not ground.cut:
-        assert arm.ask(record) == whole
+    asked = arm.ask(record)
+    whole = with_passages(with_instruction(record.prompt, "Answer shortly."), passages)
+    assert len(renderer.prompt_ids(asked)) <= 300 and asked[-1].content.endswith("how heavy is the lamp")
+    assert bool(arm.remark()) == (len(renderer.prompt_ids(whole)) > 300)
+    if not arm.remark():
+        assert asked == whole
     else:
-        assert "first" in arm.ask(record)[-1].content, "the best passage is the last to go"
+        assert "first" in asked[-1].content, "the best passage is the last to go"
 
 
 def test_a_request_that_fills_the_context_by_itself_gets_no_passages(renderer):
-    ground = Grounding(renderer, 20)
+    builder = PromptBuilder(renderer, None, lambda question: [Passage("p", "o")], 492)
     messages = (Message("user", "a long question " * 20),)
-    assert ground(pair("q", "a"), messages, [Passage("p", "o")]) == messages and ground.cut == 1
+    prompt = builder.build(messages)
+    assert prompt.messages == messages and prompt.shortened
+
+
+def test_retrieval_looks_at_the_whole_request_of_several_turns(renderer):
+    looked = []
+    builder = PromptBuilder(renderer, "Be short.", lambda question: looked.append(question) or [Passage("p", "o")])
+    turns = (Message("user", "The sofa's warranty?"), Message("assistant", "Yes?"), Message("user", "How long?"))
+    asked = builder.build(turns).messages
+    assert looked == ["The sofa's warranty?\nYes?\nHow long?"] and asked[-1].content.endswith("Question: How long?")
 
 
 def test_long_passages_are_cut_into_parts_and_nothing_is_lost(renderer, tmp_path):

@@ -1,7 +1,6 @@
 """Arms: the ways to do the task. Each is a factory that returns a function from a record to the messages it asks with.
 
-An arm sees training and validation records only when it is made, and a test record's prompt only when it is asked. To
-add one: a factory here, a line in `ARMS`.
+An arm sees training and validation records only when it is made, and a test record's prompt only when it is asked.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from postgrad.evaluation.prompt_search import NearestLast, Prompt
-from postgrad.evaluation.retrieval import Index, Passage
-from postgrad.records import Conversation, Message, Record, Task
+from postgrad.evaluation.prompting import PromptBuilder, with_instruction, without_system
+from postgrad.evaluation.retrieval import Index
+from postgrad.records import Conversation, Message, Record, Task, tools_of
 
 Ask = Callable[[Record], tuple[Message, ...]]
 
@@ -45,10 +45,6 @@ def own_prompt(record: Record) -> tuple[Message, ...]:
     return (Message("user", record.prompt_text),)
 
 
-def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    return tuple(m for m in messages if m.role != "system")
-
-
 def base() -> Arm:
     """The base model with the request alone."""
     return Arm("base", False, lambda record: without_system(own_prompt(record)), "The request alone, no instruction.")
@@ -59,7 +55,7 @@ def prompted(system: str) -> Arm:
     return Arm(
         "prompted",
         False,
-        lambda record: _with_system(own_prompt(record), system),
+        lambda record: with_instruction(own_prompt(record), system),
         "The instruction below, no examples.",
     )
 
@@ -70,7 +66,7 @@ def few_shot(system: str, examples: Sequence[Record]) -> Arm:
     return Arm(
         "few_shot",
         False,
-        lambda record: _with_system(turns + without_system(own_prompt(record)), system, own_prompt(record)),
+        lambda record: with_instruction(turns + without_system(own_prompt(record)), system, own_prompt(record)),
         f"The instruction and {len(examples)} examples chosen on the validation part.",
     )
 
@@ -91,7 +87,7 @@ def optimised_prompt(prompt: Prompt, train: Sequence[Record], note: str = "") ->
         if asking and instruction.after:
             last = messages[asking[-1]]
             messages[asking[-1]] = replace(last, content=f"{last.content}\n\n{instruction.after}")
-        return _with_system(messages, system, own)
+        return with_instruction(messages, system, own)
 
     return Arm("optimised_prompt", False, ask, note)
 
@@ -101,50 +97,39 @@ def rag_examples(system: str, train: Sequence[Record], index: Index, count: int 
 
     def ask(record: Record) -> tuple[Message, ...]:
         near = [train[i] for i in reversed(index.search(record.prompt_text, count))]
-        return _with_system(_turns(near) + without_system(own_prompt(record)), system, own_prompt(record))
+        return with_instruction(_turns(near) + without_system(own_prompt(record)), system, own_prompt(record))
 
     return Arm("rag", False, ask, f"The instruction and the {count} nearest training examples for each request.")
 
 
-def rag_documents(
-    system: str,
-    retrieve: Callable[[str], list[Passage]],
-    name: str = "rag",
-    trained: bool = False,
-    ground: Callable[[Record, Sequence[Message], Sequence[Passage]], tuple[Message, ...]] | None = None,
-) -> Arm:
+def fine_tuned(builder: PromptBuilder) -> Arm:
+    """The fine-tuned model, asked exactly as it was trained."""
+    how = "with the instruction it was trained with" if builder.instruction else "as trained, without instruction"
+    return built("fine_tuned", True, builder, f"Asked {how}.")
+
+
+def with_documents(name: str, trained: bool, builder: PromptBuilder) -> Arm:
     """A model with passages of the user's documents put before the request.
 
-    The fine-tuned model gets no instruction: it has learned it. `ground` puts the passages there; it may shorten them.
+    The fine-tuned model gets no instruction that was written by rule: it has learned it.
     """
+    return built(name, trained, builder, "Passages of the documents are put before each request.")
+
+
+def built(name: str, trained: bool, builder: PromptBuilder, note: str) -> Arm:
+    """An arm whose prompts come from a builder; its remark says for how many requests passages were cut."""
+    shortened = 0
 
     def ask(record: Record) -> tuple[Message, ...]:
-        own = own_prompt(record)
-        messages, found = own if trained else _with_system(own, system), retrieve(record.prompt_text)
-        return ground(record, messages, found) if ground else with_passages(messages, found)
+        nonlocal shortened
+        prompt = builder.build(own_prompt(record), tools_of(record))
+        shortened += prompt.shortened
+        return prompt.messages
 
-    return Arm(name, trained, ask, "Passages of the documents are put before each request.")
+    def remark() -> str:
+        return f"Passages were cut to the model's context for {shortened} requests." if shortened else ""
 
-
-def fine_tuned(system: str | None) -> Arm:
-    """The fine-tuned model, asked exactly as it was trained."""
-    note = (
-        "Asked as trained, without instruction."
-        if system is None
-        else "Asked with the instruction it was trained with."
-    )
-    return Arm("fine_tuned", True, lambda record: _with_system(own_prompt(record), system), note)
-
-
-def with_passages(messages: Sequence[Message], passages: Sequence[Passage]) -> tuple[Message, ...]:
-    """Puts passages before the last user message: one wording for training, evaluation and serving."""
-    text = "\n\n".join(p.text for p in passages)
-    out = list(messages)
-    for i in range(len(out) - 1, -1, -1):
-        if out[i].role == "user":
-            out[i] = replace(out[i], content=f"Documents:\n{text}\n\nQuestion: {out[i].content}")
-            break
-    return tuple(out)
+    return Arm(name, trained, ask, note, remark=remark)
 
 
 def _turns(examples: Sequence[Record]) -> tuple[Message, ...]:
@@ -156,13 +141,3 @@ def _answer(record: Record) -> Message:
     if isinstance(record, Conversation) and record.answer is not None:
         return record.answer
     return Message("assistant", record.answer_text)
-
-
-def _with_system(
-    messages: Sequence[Message], system: str | None, origin: Sequence[Message] = ()
-) -> tuple[Message, ...]:
-    """Puts a system message first, unless the messages (or the record they come from) bring their own."""
-    own = next((m for m in (*messages, *origin) if m.role == "system"), None)
-    if own is not None:
-        return (own, *without_system(messages))
-    return (Message("system", system), *messages) if system else tuple(messages)

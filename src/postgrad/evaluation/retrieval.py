@@ -5,14 +5,19 @@ Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009, with their co
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from postgrad.errors import ModelError
 from postgrad.models.embeddings import embed
 
+PASSAGES_FILE = "passages.jsonl"
+"""Beside the trained weights of a model that was made with documents."""
 _WORD = re.compile(r"\w+")
 _FUSION = 60.0
 
@@ -74,12 +79,33 @@ class Retriever:
     def __init__(self, passages: Sequence[Passage], index: Index, count: int) -> None:
         self.passages, self.count, self._index = passages, count, index
 
+    @classmethod
+    def of_folder(cls, folder: Path, count: int) -> Retriever:
+        """Over the passages that were stored beside trained weights.
+
+        Raises:
+            ModelError: they are not there, or cannot be read.
+        """
+        try:
+            lines = (folder / PASSAGES_FILE).read_text("utf-8").split("\n")
+            passages = [Passage(**json.loads(line)) for line in lines if line]
+        except (OSError, ValueError, TypeError) as error:
+            where = str(folder / PASSAGES_FILE)
+            raise ModelError(f"The model's passages in {where!r} cannot be read: {error}.") from error
+        return cls(passages, Index([p.text for p in passages]), count)
+
     def __call__(self, question: str) -> list[Passage]:
         return [self.passages[i] for i in self.ranked(question, self.count)]
 
     def ranked(self, question: str, count: int) -> list[int]:
         """Places of the best passages, best first."""
         return self._index.search(question, count)
+
+
+def store_passages(passages: Sequence[Passage], folder: Path) -> None:
+    """Puts passages beside trained weights, for `Retriever.of_folder`."""
+    lines = [json.dumps({"text": p.text, "origin": p.origin}, ensure_ascii=False) for p in passages]
+    (folder / PASSAGES_FILE).write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:

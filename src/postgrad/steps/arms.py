@@ -10,6 +10,7 @@ from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.few_shot import candidate_sets, choose_examples
 from postgrad.evaluation.measure import Answers, check_room, measure, room_for_answers
+from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.evaluation.retrieval import Index, Retriever
 from postgrad.measures import ArmResult
 from postgrad.models.generation.generate import Decoding
@@ -19,7 +20,7 @@ from postgrad.records import Message, Record, tools_of
 from postgrad.report.run_report import LeftOutPart
 from postgrad.steps.context import Job
 from postgrad.steps.metric_resources import mean_logprobs
-from postgrad.steps.passages import Grounding, quality_of_documents, quality_of_examples
+from postgrad.steps.passages import quality_of_documents, quality_of_examples
 from postgrad.steps.prompt_search import searched_prompt
 from postgrad.steps.read import Data
 
@@ -47,7 +48,7 @@ def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[A
         if "optimised_prompt" in wanted:
             out.append((yield from searched_prompt(job, model, data, *block)))
     if "rag" in wanted and data.retrieve is not None:
-        out.append(_documents_arm(model, data, data.retrieve, "rag"))
+        out.append(_documents_arm(model, data, data.system_prompt, data.retrieve, "rag"))
     elif "rag" in wanted:
         index = Index([r.prompt_text for r in data.train])
         count = max(1, min(3, int(NEAR_TOKENS / usual)))
@@ -78,18 +79,20 @@ def _no_room(job: Job, model: LanguageModel, names: Sequence[str]) -> Working[No
 
 def fine_tuned_arms(job: Job, data: Data) -> list[Arm]:
     """The wanted arms that answer with the trained model."""
-    out = [ways.fine_tuned(data.system_prompt if data.own_system else None)]
-    if "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None and job.model is not None:
-        out.append(_documents_arm(job.model, data, data.retrieve, "fine_tuned+rag"))
+    if job.model is None:
+        raise ValueError("the model is loaded before its arms are made")
+    own = data.system_prompt if data.own_system else None
+    out = [ways.fine_tuned(PromptBuilder(job.model.renderer, own))]
+    if "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None:
+        out.append(_documents_arm(job.model, data, own, data.retrieve, "fine_tuned+rag"))
     return out
 
 
-def _documents_arm(model: LanguageModel, data: Data, retrieve: Retriever, name: str) -> Arm:
+def _documents_arm(model: LanguageModel, data: Data, instruction: str | None, retrieve: Retriever, name: str) -> Arm:
     """An arm that gets passages, as much of them as the model has room for."""
     room, _ = room_for_answers(model, [*data.train, *data.validation])
-    ground = Grounding(model.renderer, model.base.context - room)
-    arm = ways.rag_documents(data.system_prompt, retrieve, name, name != "rag", ground)
-    return replace(arm, quality=quality_of_documents(retrieve), remark=ground.remark)
+    arm = ways.with_documents(name, name != "rag", PromptBuilder(model.renderer, instruction, retrieve, room))
+    return replace(arm, quality=quality_of_documents(retrieve))
 
 
 def measure_arms(

@@ -13,6 +13,8 @@ from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
+from postgrad.evaluation.arms import own_prompt
+from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.slices import worst_slices
 from postgrad.evaluation.statistics.baselines import strangers_score
 from postgrad.evaluation.statistics.scores import compare_arms
@@ -132,6 +134,8 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
             "score": tuned["fine_tuned"].score,
             "recommendation": report.verdict.recommendation,
             "passages": PASSAGES if data.passages else 0,
+            "answer_room": room_for_answers(model, [*data.train, *data.validation])[0],
+            "own_systems": any(m.role == "system" for r in data.test for m in own_prompt(r)),
             "dtype": model.device.dtype,
             "automation": certified(report),
             "trace": keep_trace(job, [*data.train, *data.validation]),

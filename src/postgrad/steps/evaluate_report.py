@@ -86,7 +86,7 @@ def evaluation_report(
     )
     warnings = [one.sentence for one in seen.found.values() if one.sentence]
     for result in results:
-        entry = next((c.entry for c in asked if c.arm.name == result.name), None)
+        entry = next((c.entry for c in asked if c.name == result.name), None)
         if entry is not None and (said := unseen_sentence(result, seen.found[entry.id].known)):
             warnings.append(said)
     return Report(
@@ -131,7 +131,7 @@ def _forgetting(job: Job, request: Request, measured: Measured, asked: Sequence[
         return ForgettingPart(margin=margin, note="Not measured: --general measures it.")
     parts: list[BenchmarkPart] = []
     for c in asked:
-        after, before = measured.general.get(c.arm.name), measured.general.get(c.base)
+        after, before = measured.general.get(c.name), measured.general.get(c.base)
         if c.entry is None or after is None or before is None:
             continue
         parts += [benchmark_part(t, of=c.entry.id) for t in judge(before.scores, after.scores, margin)]

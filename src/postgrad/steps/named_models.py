@@ -5,24 +5,30 @@ A trained model is asked as it was trained: its own instruction, and its own pas
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation import arms as ways
-from postgrad.evaluation.arms import Arm, with_passages
-from postgrad.evaluation.retrieval import Index, Passage
+from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.prompting import PromptBuilder, Retrieve
 from postgrad.models.base_models import known_models
 from postgrad.models.rendering.render import Renderer
-from postgrad.records import Message, Record
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.report.run_report import Report
 from postgrad.steps.context import Job
+from postgrad.steps.registered import (
+    RAG,
+    own_retriever,
+    passages_of,
+    prompt_builder,
+    refuse_without_documents,
+    split_name,
+)
 
-RAG = "+rag"
+Make = Callable[[Renderer, int], Arm]
 UNTRAINED = ("base", "prompted", "rag")
 """Ways that need no training examples; the others are made from them, and `evaluate` is given test examples alone."""
 
@@ -44,9 +50,17 @@ class Named:
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to do the task: an arm, and what must be loaded for it."""
+    """One way to do the task, and what must be loaded for it.
 
-    arm: Arm
+    Attributes:
+        name: Of its arm.
+        make: Its arm, once the base's renderer and the tokens that an answer may take are known.
+        base: What is loaded.
+        entry: The registered model, or None for a base.
+    """
+
+    name: str
+    make: Make
     base: str
     entry: ModelEntry | None = None
 
@@ -66,17 +80,17 @@ def named_models(names: Sequence[str], catalogue: Catalogue) -> list[Named]:
         if _is_base(name):
             out.append(Named(name))
             continue
-        grounded = name.endswith(RAG)
+        plain, grounded = split_name(name)
         try:
-            entry = catalogue.get(name.removesuffix(RAG))
+            entry = catalogue.get(plain)
         except ModelError as error:
             raise ModelError(
                 error.message,
                 f"{error.mend} A base model is a known name ({', '.join(known_models())}), a folder, a GGUF file, or a"
                 " hub id.",
             ) from error
-        if grounded and not entry.details.get("passages"):
-            raise ModelError(f"{entry.id} was made without documents; it has no {name!r}.", f"Ask for {entry.id}.")
+        if grounded:
+            refuse_without_documents(entry, name)
         out.append(Named(entry.base, entry, grounded))
     return out
 
@@ -97,7 +111,7 @@ def contestants(
     models: Sequence[Named],
     wanted: Sequence[str] | None,
     system: str | None,
-    retrieve: Callable[[str], list[Passage]] | None,
+    retrieve: Retrieve | None,
     job: Job,
 ) -> list[Contestant]:
     """All arms to measure.
@@ -122,32 +136,29 @@ def contestants(
             out += _trained(model, model.entry, job)
             continue
         label = base_label(model.base)
-        made = {"base": lambda: ways.base(), "prompted": lambda: ways.prompted(system or "")}
-        if retrieve is not None:
-            made["rag"] = lambda: ways.rag_documents(system or "", retrieve)
-        for kind in kinds:
-            out.append(Contestant(replace(made[kind](), name=f"{kind} @ {label}"), model.base))
-    return out
+        out += [Contestant(f"{kind} @ {label}", _untrained(kind, system, retrieve), model.base) for kind in kinds]
+    return [replace(c, make=_named(c)) for c in out]
+
+
+def _untrained(kind: str, system: str | None, retrieve: Retrieve | None) -> Make:
+    def make(renderer: Renderer, room: int) -> Arm:
+        if kind == "rag":
+            return ways.with_documents(kind, False, PromptBuilder(renderer, system, retrieve, room))
+        return ways.base() if kind == "base" else ways.prompted(system or "")
+
+    return make
+
+
+def _named(contestant: Contestant) -> Make:
+    """Its arm under its own name."""
+    make, name = contestant.make, contestant.name
+    return lambda renderer, room: replace(make(renderer, room), name=name)
 
 
 def base_label(base: str) -> str:
     """A short name of a base model, for arms and folders."""
     path = Path(base).expanduser()
     return (path.stem if path.suffix == ".gguf" else path.name) if path.exists() else base.replace("/", "--")
-
-
-def check_template(entry: ModelEntry, renderer: Renderer) -> None:
-    """Refuses a model whose base has another tokenizer or chat template than when it was trained.
-
-    Raises:
-        ModelError: it has.
-    """
-    if entry.template != renderer.fingerprint:
-        raise ModelError(
-            f"{entry.id} was trained with another tokenizer or chat template than {entry.base!r} has now; its answers"
-            " would differ.",
-            "Restore the base model it was trained on, or train again.",
-        )
 
 
 def _is_base(name: str) -> bool:
@@ -173,18 +184,15 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
 def _trained(model: Named, entry: ModelEntry, job: Job) -> list[Contestant]:
     """The registered model without passages and, where it was made with documents, with them; one of the two if so
     named."""
-    own = entry.details.get("system_prompt")
-    plain = replace(ways.fine_tuned(own), name=entry.id)
-    count = int(entry.details.get("passages") or 0)
-    if not count:
-        return [Contestant(plain, entry.base, entry)]
-    lines = (job.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")
-    passages = [Passage(**json.loads(line)) for line in lines if line]
-    index = Index([p.text for p in passages])
 
-    def ask(record: Record) -> tuple[Message, ...]:
-        return with_passages(plain.ask(record), [passages[i] for i in index.search(record.prompt_text, count)])
+    def plain(renderer: Renderer, room: int) -> Arm:
+        return replace(ways.fine_tuned(prompt_builder(entry, renderer)), name=entry.id)
 
-    grounded = Arm(entry.id + RAG, True, ask, f"Asked as trained, with {count} passages of its own documents.")
-    both = (grounded,) if model.grounded else (plain, grounded)
-    return [Contestant(arm, entry.base, entry) for arm in both]
+    def grounded(renderer: Renderer, room: int) -> Arm:
+        builder = prompt_builder(entry, renderer, own_retriever(entry, job.blobs))
+        note = f"Asked as trained, with {passages_of(entry)} passages of its own documents."
+        return ways.built(entry.id + RAG, True, builder, note)
+
+    with_plain = not (model.grounded and passages_of(entry))
+    out = [Contestant(entry.id, plain, entry.base, entry)] if with_plain else []
+    return [*out, *([Contestant(entry.id + RAG, grounded, entry.base, entry)] if passages_of(entry) else [])]

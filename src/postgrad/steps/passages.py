@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from postgrad.data.documents.documents import chunk_documents, read_documents
-from postgrad.evaluation.arms import with_passages
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.retrieval import Index, Passage, Retriever
 from postgrad.evaluation.retrieval_quality import DEPTHS, Holdings, documents_quality, examples_quality
 from postgrad.models.embeddings import embed
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
-from postgrad.records import Message, Record, tools_of
+from postgrad.records import Record
 
 PASSAGES = 2
 """Passages put before a request: more cost every request and distract a small model."""
@@ -75,42 +74,6 @@ def retriever(passages: Sequence[Passage]) -> Working[Retriever | None]:
     if len(texts) >= _SLOW:
         yield Said(f"{len(texts):,} passages indexed in {time.monotonic() - start:.0f} s.")
     return found
-
-
-class Grounding:
-    """Puts passages before a request, as much of them as leaves room for the answer.
-
-    Args:
-        renderer: Counts the tokens.
-        limit: Tokens that the whole request may have.
-
-    Attributes:
-        cut: For how many requests passages had to be shortened or left out.
-    """
-
-    def __init__(self, renderer: Renderer, limit: int) -> None:
-        self._renderer, self._limit, self.cut = renderer, limit, 0
-
-    def __call__(self, record: Record, messages: Sequence[Message], passages: Sequence[Passage]) -> tuple[Message, ...]:
-        """The messages with passages before the last user message."""
-        kept = list(passages)
-        over = self._over(record, messages, kept)
-        self.cut += over > 0
-        while kept and over > 0:
-            ids = self._renderer.encode(kept[-1].text)
-            rest = len(ids) - over - 4
-            text = self._renderer.decode(ids[:rest]).strip() if rest > 8 else ""
-            kept = [*kept[:-1], *([replace(kept[-1], text=text)] if text else [])]
-            over = self._over(record, messages, kept)
-        return with_passages(messages, kept) if kept else tuple(messages)
-
-    def _over(self, record: Record, messages: Sequence[Message], passages: Sequence[Passage]) -> int:
-        whole = with_passages(messages, passages) if passages else messages
-        return len(self._renderer.prompt_ids(whole, tools_of(record))) - self._limit
-
-    def remark(self) -> str:
-        """What a reader should know once all was asked; empty where nothing was cut."""
-        return f"Passages were cut to the model's context for {self.cut} requests." if self.cut else ""
 
 
 Quality = Callable[[Sequence[Record], Sequence[float]], dict[str, Any]]

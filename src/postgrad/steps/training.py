@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from postgrad.data.load import conversations, is_usable, load
 from postgrad.errors import UsageError
-from postgrad.evaluation.retrieval import Passage
+from postgrad.evaluation.prompting import PromptBuilder
+from postgrad.evaluation.retrieval import Passage, store_passages
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.language_model import LanguageModel
@@ -21,7 +21,6 @@ from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import TrainingPart
 from postgrad.steps.context import Job
 from postgrad.steps.forgetting import General
-from postgrad.steps.passages import Grounding
 from postgrad.steps.read import Data
 from postgrad.steps.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
@@ -149,10 +148,11 @@ def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> l
     plain = [r for r in records if isinstance(r, Conversation)]
     if data.retrieve is None:
         return plain
-    count, grounded = model.renderer.count, []
+    builder, grounded = PromptBuilder(model.renderer, None, data.retrieve), []
     for r in plain:
-        ground = Grounding(model.renderer, model.base.context - count(r.answer_text) - END_TOKENS)
-        grounded.append(replace(r, messages=(*ground(r, r.prompt, data.retrieve(r.prompt_text)), r.messages[-1])))
+        room = model.renderer.count(r.answer_text) + END_TOKENS
+        prompt = replace(builder, room=room).build(r.prompt, r.tools)
+        grounded.append(replace(r, messages=(*prompt.messages, r.messages[-1])))
     return [form for both in zip(plain, grounded, strict=True) for form in both]
 
 
@@ -172,8 +172,7 @@ def _stored(job: Job, trained: Trained, passages: Sequence[Passage], base_name: 
         folder = Path(scratch)
         trained.save(folder, base_name)
         if passages:
-            lines = [json.dumps({"text": p.text, "origin": p.origin}, ensure_ascii=False) for p in passages]
-            (folder / "passages.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+            store_passages(passages, folder)
         return job.blobs.put_folder(folder)
 
 

@@ -35,7 +35,7 @@ from postgrad.steps.context import Job
 from postgrad.steps.evaluate_report import Measured, Request, evaluation_report, remote_part
 from postgrad.steps.forgetting import benchmark_scores
 from postgrad.steps.metric_resources import means_of
-from postgrad.steps.named_models import Contestant, Named, check_template, contestants, instruction, named_models
+from postgrad.steps.named_models import Contestant, Named, contestants, instruction, named_models
 from postgrad.steps.passages import read_passages, retriever
 from postgrad.steps.read import Data, checked_records, token_histogram
 from postgrad.steps.result_lines import result_lines
@@ -85,7 +85,7 @@ def evaluate(request: Request, out: Path, stopped: Callable[[], bool] = lambda: 
         raise UsageError("Nothing was measured: every model was left out.", "See the reasons above.")
 
     yield Stage("verdict", "Judging")
-    order = [*(c.arm.name for c in asked), *(n for n in measured.results if n.startswith("remote: "))]
+    order = [*(c.name for c in asked), *(n for n in measured.results if n.startswith("remote: "))]
     results = [measured.results[name] for name in order]
     report = evaluation_report(job, request, data, results, measured, asked, seen)
     write_report(report, out)
@@ -151,26 +151,27 @@ def _measure_all(job: Job, request: Request, data: Data, asked: Sequence[Contest
         job.base, job.recipe = None, job.recipe.model_copy(update={"base": base})
         model = yield from job.load()
         out.machine = {"device": model.device.name, "dtype": model.device.dtype, "python": platform.python_version()}
-        prompts = {c.arm.name: [c.arm.ask(r) for r in data.test] for c in own}
+        room, _ = room_for_answers(model, data.test)
+        decoding, out.room = Decoding(room), room
+        arms = {c.name: c.make(model.renderer, room) for c in own}
+        prompts = {name: [arm.ask(r) for r in data.test] for name, arm in arms.items()}
         ids = {
             name: [model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(messages, data.test, strict=True)]
             for name, messages in prompts.items()
         }
-        room, _ = room_for_answers(model, data.test)
-        decoding, out.room = Decoding(room), room
-        for c in own:  # all refusals before the first answer is computed
-            if c.entry is not None:
-                check_template(c.entry, model.renderer)
-            check_room(model, c.arm.name, ids[c.arm.name], decoding, data.test)
+        for name in arms:  # all refusals before the first answer is computed
+            check_room(model, name, ids[name], decoding, data.test)
         for c in own:
-            yield Said(f"{c.arm.name}: {c.arm.note}")
+            yield Said(f"{c.name}: {arms[c.name].note}")
+            if remark := arms[c.name].remark():
+                yield Said(remark, warning=True)
             _place(job, model, c)
             start = time.monotonic()
             answers = Answers.open(job.store, model.base.hash, c.blob, decoding, model.device.dtype)
             result = yield from measure(
                 model,
-                c.arm,
-                ids[c.arm.name],
+                arms[c.name],
+                ids[c.name],
                 data.test,
                 data.choice,
                 decoding,
@@ -178,11 +179,11 @@ def _measure_all(job: Job, request: Request, data: Data, asked: Sequence[Contest
                 job.price,
                 data.groups,
                 job.stopped,
-                prompts[c.arm.name],
+                prompts[c.name],
             )
-            job.seconds[f"arm {c.arm.name}"] = time.monotonic() - start
-            out.results[c.arm.name] = result
-            out.parts[c.arm.name] = arm_part(model, result)
+            job.seconds[f"arm {c.name}"] = time.monotonic() - start
+            out.results[c.name] = result
+            out.parts[c.name] = arm_part(model, result)
             yield _told(data, result)
         if request.general:
             yield from _general(job, model, own, out)
@@ -223,7 +224,7 @@ def _general(job: Job, model: LanguageModel, own: Sequence[Contestant], out: Mea
     for c in {c.blob: c for c in own if c.entry is not None}.values():
         yield Said(f"General ability of {c.entry.id if c.entry else ''}")
         _place(job, model, c)
-        out.general[c.arm.name] = yield from benchmark_scores(job, model, c.blob)
+        out.general[c.name] = yield from benchmark_scores(job, model, c.blob)
 
 
 def _told(data: Data, result: ArmResult) -> Said:

@@ -17,6 +17,7 @@ from postgrad.data.load import data_hash
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, merged
@@ -75,7 +76,7 @@ def _measured(job: Job, done: FineTuned, comparable: Sequence[Conversation], wis
     results: list[ArmResult] = []
     before: General | None = None
     after: General | None = None
-    tuned = ways.fine_tuned(job.recipe.data.system_prompt)
+    tuned = ways.fine_tuned(PromptBuilder(model.renderer, job.recipe.data.system_prompt))
     base = replace(tuned, name="base", trained=False, note="The base model, asked exactly as the fine-tuned one.")
     for arm in (base, tuned):
         blob = done.result.blob if arm.trained else None

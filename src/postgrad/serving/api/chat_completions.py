@@ -50,6 +50,14 @@ def chat_router(answering: Answering) -> APIRouter:
     return router
 
 
+def _prompt_ids(asked: Asked, body: ChatRequest) -> dict[str, Any]:
+    """What the model was asked with, where the request wants to know."""
+    if not (body.postgrad and body.postgrad.prompt_ids):
+        return {}
+    prepared = asked.prepared
+    return {"postgrad": {"prompt_token_ids": list(prepared.prompt), "as_evaluated": prepared.as_evaluated}}
+
+
 def _head(answering: Answering, asked: Asked, kind: str, name: str) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -80,7 +88,8 @@ def _whole(answering: Answering, asked: Asked, body: ChatRequest, answers: list[
             choice["postgrad"] = sureness(asked.prepared, answer.completion)
         choices.append(choice)
     head = _head(answering, asked, "chat.completion", body.model)
-    return {**head, "choices": choices, "usage": usage([a.completion for a in answers])}
+    used = usage([a.completion for a in answers])
+    return {**head, "choices": choices, "usage": used, **_prompt_ids(asked, body)}
 
 
 def _read(text: str, tools: Tools | None) -> tuple[str, list[Call]]:
@@ -139,10 +148,9 @@ async def _lines(
     head = _head(answering, asked, "chat.completion.chunk", body.model)
     rest: dict[str, Any] = {"usage": None} if body.wants_usage else {}
     choices = [_Choice(answering, asked, body, index) for index in range(asked.prepared.count)]
+    beginning = {"role": "assistant", "content": "", "refusal": None}
     for choice in choices:
-        yield json.dumps(
-            {**head, "choices": [choice.delta({"role": "assistant", "content": "", "refusal": None})], **rest}
-        )
+        yield json.dumps({**head, "choices": [choice.delta(beginning)], **rest, **_prompt_ids(asked, body)})
     piece = first
     while piece is not None:
         meter.grew(piece)

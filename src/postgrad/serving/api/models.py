@@ -10,9 +10,10 @@ from fastapi.concurrency import run_in_threadpool
 from postgrad.errors import ModelError, UsageError
 from postgrad.serving.access.auth import Caller, caller_of
 from postgrad.serving.api.embeddings import EMBEDDER
-from postgrad.serving.inference.engine import RAG, Engine
+from postgrad.serving.inference.engine import Engine
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.response_schemas import Deleted, Model, ModelList
+from postgrad.steps.registered import RAG
 
 
 def models_router(engine: Engine) -> APIRouter:

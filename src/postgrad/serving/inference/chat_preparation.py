@@ -120,9 +120,9 @@ def chat_asked(engine: Engine, body: ChatRequest, project: str | None, organizat
     _refuse(body)
     served = find_served(engine, body.model, project, organization)
     tools, offered = _tools(engine, served, body)
-    ids = engine.prompt(served, messages_from(body.messages), offered)
     wanted = body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens
-    decoding = decoding_of(body, room_for_answer(engine.room(served), len(ids), wanted))
+    prompt = engine.prompt(served, messages_from(body.messages), offered, wanted)
+    decoding = decoding_of(body, room_for_answer(engine.room(served), len(prompt.ids), wanted))
     renderer = engine.renderer(served)
     if body.logprobs:
         engine.vocabulary(served)  # read here, in a thread, and not while the answer is written down
@@ -135,7 +135,8 @@ def chat_asked(engine: Engine, body: ChatRequest, project: str | None, organizat
         _form(engine, served, body, tools, offered),
         special,
     )
-    return Asked(bounded(engine.fitted(served, ids, decoding, steering, body.n or 1)), tools)
+    prepared = engine.fitted(served, prompt.ids, decoding, steering, body.n or 1, prompt.as_evaluated)
+    return Asked(bounded(prepared), tools)
 
 
 def _refuse(body: ChatRequest) -> None:

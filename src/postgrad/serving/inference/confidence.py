@@ -2,8 +2,8 @@
 served.
 
 The confidence is the same figure on which the run's threshold was chosen. The threshold holds for answers made as they
-were made then: greedily, without a form or a penalty, by the same arm (with or without passages). For every other
-answer there is no promise, and `escalate` is null.
+were made then: greedily, without a form or a penalty, by the same arm (with or without passages), with the same
+instruction and the same passages. For every other answer there is no promise, and `escalate` is null.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def escalate(prepared: Prepared, completion: Completion) -> bool | None:
     """
     found = certified(prepared.served)
     plain = replace(prepared.steering, alternatives=0) == Steering()
-    if found is None or not plain or prepared.decoding.temperature > 0 or prepared.decoding.stop:
+    asked = prepared.as_evaluated and prepared.decoding.temperature == 0 and not prepared.decoding.stop
+    if found is None or not plain or not asked:
         return None
     return completion.finish != "stop" or confidence(completion) < found["threshold"]
 

@@ -8,7 +8,6 @@ ordered.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
@@ -17,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postgrad.errors import DataError, ModelError
-from postgrad.evaluation.arms import with_passages
-from postgrad.evaluation.retrieval import Index, Passage
+from postgrad.evaluation.prompting import BuiltPrompt, PromptBuilder
+from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.base_models import BaseModel, find_model, known_models
 from postgrad.models.generation.generate import Decoding
 from postgrad.models.generation.grammar import Vocabulary, load_vocabulary
@@ -30,10 +29,17 @@ from postgrad.records import Message
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.registry.names import Names, Permissions
 from postgrad.serving.inference.model_cache import Loaded
+from postgrad.steps.registered import (
+    RAG,
+    check_template,
+    own_retriever,
+    passages_of,
+    prompt_builder,
+    refuse_without_documents,
+    split_name,
+)
 from postgrad.storage import Blobs
 
-RAG = "+rag"
-"""Suffix of a model's name that puts passages of its documents before each request."""
 _KEPT = 8
 
 
@@ -61,13 +67,15 @@ class Served:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request that was accepted: whom to ask, the ids of the prompt, and how to decode."""
+    """A request that was accepted: whom to ask, the ids of the prompt, how to decode, and whether the prompt is the one
+    that the model is evaluated with."""
 
     served: Served
     prompt: Sequence[int]
     decoding: Decoding
     steering: Steering = field(default_factory=Steering)
     count: int = 1
+    as_evaluated: bool = False
 
     @property
     def tokens(self) -> int:
@@ -95,7 +103,7 @@ class Engine:
         self.compute = ThreadPoolExecutor(1, "model")
         self._reading = threading.Lock()
         self._found: dict[str, BaseModel] = {}
-        self._indexes: OrderedDict[str, tuple[Index, list[Passage]]] = OrderedDict()
+        self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
 
     def names(self, project: str | None = None, organization: str | None = None) -> list[tuple[str, int, str]]:
         """(name, unix time of creation, owner) of everything that can be asked from a project (None: from any)."""
@@ -110,7 +118,7 @@ class Engine:
             for name in ids:
                 owner = str(entry.details.get("organization") or "user")
                 out.append((name, int(entry.created.timestamp()), owner))
-                if entry.details.get("passages"):
+                if passages_of(entry):
                     out.append((name + RAG, int(entry.created.timestamp()), owner))
         known = {name: (at, owner) for name, at, owner in out}
         return out + [(n, *known[m]) for n, m in self.further.all().items() if m in known and n not in known]
@@ -124,15 +132,12 @@ class Engine:
         meant = self.aliases.get(name, name)
         if meant in self.bases:
             return Served(name, meant, None)
-        plain = meant.removesuffix(RAG)
+        plain, grounded = split_name(meant)
         entry = self.further.entry(plain)
         if not _visible(entry, project, organization, self.permissions.of(project, organization, entry.name)):
             raise ModelError(f"There is no registered model {plain!r}.")
-        grounded = meant.endswith(RAG)
-        if grounded and not entry.details.get("passages"):
-            raise ModelError(
-                f"The model {plain!r} was made without documents; it has no {meant!r}.", f"Ask for {plain!r}."
-            )
+        if grounded:
+            refuse_without_documents(entry, meant)
         return Served(name, entry.base, entry, grounded)
 
     def renderer(self, served: Served) -> Renderer:
@@ -143,12 +148,8 @@ class Engine:
         """
         base = self._base(served.base)
         renderer = load_renderer(base.folder, base.context)
-        if served.entry is not None and served.entry.template != renderer.fingerprint:
-            raise ModelError(
-                f"{served.entry.id} was trained with another tokenizer or chat template than {served.base!r} has now;"
-                " its answers would differ.",
-                "Restore the base model it was trained on, or train again.",
-            )
+        if served.entry is not None:
+            check_template(served.entry, renderer)
         return renderer
 
     def vocabulary(self, served: Served) -> Vocabulary:
@@ -159,23 +160,40 @@ class Engine:
         with self._reading:
             return load_vocabulary(base.folder, size, tuple(sorted(renderer.end_ids)))
 
-    def prompt(self, served: Served, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
-        """The ids that the model is asked with: its own instruction and passages put in.
+    def prompt(
+        self,
+        served: Served,
+        messages: Sequence[Message],
+        tools: Sequence[Mapping[str, Any]] = (),
+        wanted: int | None = None,
+    ) -> BuiltPrompt:
+        """What the model is asked: as in the evaluation, its own instruction and passages put in.
+
+        Args:
+            served: The model.
+            messages: Of the request.
+            tools: That it offers.
+            wanted: Tokens that it wants for the answer, where it says so.
 
         Raises:
             DataError: the messages do not fit the template.
+            ModelError: the base cannot be had, or has changed since the training.
         """
-        asked = list(messages)
-        if (entry := served.entry) is not None:
-            system = entry.details.get("system_prompt")
-            if system and not any(m.role == "system" for m in asked):
-                asked.insert(0, Message("system", system))
-            if served.grounded:
-                asked = list(with_passages(asked, self._passages(entry, asked)))
-        return self.renderer(served).prompt_ids(asked, tools)
+        renderer, retrieve = self.renderer(served), None
+        if served.entry is None:
+            return PromptBuilder(renderer).build(messages, tools)
+        if served.grounded:
+            retrieve = self._retriever(served.entry)
+        return prompt_builder(served.entry, renderer, retrieve).build(messages, tools, wanted)
 
     def fitted(
-        self, served: Served, ids: Sequence[int], decoding: Decoding, steering: Steering | None = None, count: int = 1
+        self,
+        served: Served,
+        ids: Sequence[int],
+        decoding: Decoding,
+        steering: Steering | None = None,
+        count: int = 1,
+        as_evaluated: bool = False,
     ) -> Prepared:
         """A prompt of ids as it will be asked.
 
@@ -189,7 +207,7 @@ class Engine:
                 f" {max(1, decoding.max_new_tokens)} were asked for the answer.",
                 "Shorten it or lower max_tokens.",
             )
-        return Prepared(served, ids, decoding, steering or Steering(), count)
+        return Prepared(served, ids, decoding, steering or Steering(), count, as_evaluated)
 
     def room(self, served: Served) -> int:
         """Context length in tokens."""
@@ -202,7 +220,8 @@ class Engine:
             DataError: the messages do not fit the template or the context.
             ModelError: the base cannot be had, or has changed since the training.
         """
-        return self.fitted(served, self.prompt(served, messages), decoding)
+        prompt = self.prompt(served, messages, (), decoding.max_new_tokens)
+        return self.fitted(served, prompt.ids, decoding, as_evaluated=prompt.as_evaluated)
 
     def begin(self, request: Prepared) -> Steps:
         """The request's answers, not begun yet."""
@@ -227,20 +246,13 @@ class Engine:
                 self._found[name] = find_model(name)
             return self._found[name]
 
-    def _passages(self, entry: ModelEntry, messages: Sequence[Message]) -> list[Passage]:
+    def _retriever(self, entry: ModelEntry) -> Retriever:
         with self._reading:
-            if entry.blob not in self._indexes:
-                self._indexes[entry.blob] = self._index(entry)
-                if len(self._indexes) > _KEPT:
-                    self._indexes.popitem(last=False)
-            index, passages = self._indexes[entry.blob]
-        question = next((m.content for m in reversed(messages) if m.role == "user"), "")
-        return [passages[i] for i in index.search(question, int(entry.details["passages"]))]
-
-    def _index(self, entry: ModelEntry) -> tuple[Index, list[Passage]]:
-        lines = (self.blobs.get_folder(entry.blob) / "passages.jsonl").read_text("utf-8").split("\n")
-        passages = [Passage(**json.loads(line)) for line in lines if line]
-        return Index([p.text for p in passages]), passages
+            if entry.blob not in self._retrievers:
+                self._retrievers[entry.blob] = own_retriever(entry, self.blobs)
+                if len(self._retrievers) > _KEPT:
+                    self._retrievers.popitem(last=False)
+            return self._retrievers[entry.blob]
 
 
 class Steps:

@@ -51,6 +51,14 @@ class Ours(Strict):
     """Adds to every choice the geometric mean of its tokens' probabilities, from 0 to 1, and whether to escalate."""
 
 
+class OursOfChat(Ours):
+    """postgrad's own wishes for a conversation."""
+
+    prompt_ids: StrictBool = False
+    """Adds to the response the token ids that the model was asked with, its instruction and passages included, and
+    whether that is how it was evaluated."""
+
+
 class StreamOptions(Strict):
     """OpenAI's `stream_options`."""
 
@@ -184,6 +192,7 @@ class ChatRequest(Decoded):
     parallel_tool_calls: StrictBool | None = None
     response_format: ResponseFormat | None = None
     functions: Annotated[list[FunctionDefinition], Field(min_length=1, max_length=128)] | None = None
+    postgrad: OursOfChat | None = None
     """OpenAI's older spelling of tools, answered with `function_call`."""
     function_call: Literal["none", "auto"] | NamedFunction | None = None
     # accepted and ignored: they change no answer

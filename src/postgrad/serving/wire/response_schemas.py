@@ -59,6 +59,13 @@ class ChatChoice(Open):
     postgrad: dict[str, float | bool | None] | None = None
 
 
+class PromptIds(Open):
+    """What the model was asked with, where the request wanted to know."""
+
+    prompt_token_ids: list[int]
+    as_evaluated: bool
+
+
 class ChatCompletion(Open):
     """The answer of `/v1/chat/completions`; a stream sends its pieces as `chat.completion.chunk`."""
 
@@ -68,6 +75,7 @@ class ChatCompletion(Open):
     model: str
     choices: list[ChatChoice]
     usage: Usage
+    postgrad: PromptIds | None = None
 
 
 class TextChoice(Open):

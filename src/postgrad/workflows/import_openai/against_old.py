@@ -16,6 +16,7 @@ from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.metrics.support.choose import Choice, choose_metric
+from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.evaluation.statistics.scores import score_interval
 from postgrad.findings import Checked
 from postgrad.measures import ArmResult
@@ -175,7 +176,7 @@ def _judged(
     choice = choose_metric(records, None, means_of(job))
     data = _data(records, choice, one)
     model.use(load_trained(Blobs().get_folder(new.blob)), new.blob)
-    arm = replace(ways.fine_tuned(None), note=f"{new.model}, trained again from {one.id}.")
+    arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, trained again from {one.id}.")
     tuned = yield from answered(job, model, data, arm, records, new.blob)
     results = [_remote(one, choice, records, old), tuned]
     report = conclude(job, model, data, results, forgetting(job, None, None), None)
