@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from postgrad import arm_kinds
+from postgrad.arm_kinds import ARM_KINDS, BASE, ON_A_BASE, PROMPTED
 from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm, with_passages
@@ -23,7 +25,7 @@ from postgrad.report.run_report import Report
 from postgrad.steps.context import Job
 
 RAG = "+rag"
-UNTRAINED = ("base", "prompted", "rag")
+UNTRAINED = tuple(name for name, kind in ARM_KINDS.items() if not (kind.trained or kind.remote or kind.needs_examples))
 """Ways that need no training examples; the others are made from them, and `evaluate` is given test examples alone."""
 
 
@@ -112,7 +114,9 @@ def contestants(
     Raises:
         UsageError: an arm cannot be made from test examples alone.
     """
-    usual = [n for n, able in (("base", True), ("prompted", system is not None), ("rag", retrieve is not None)) if able]
+    usual = [
+        n for n, able in ((BASE, True), (PROMPTED, system is not None), (arm_kinds.RAG, retrieve is not None)) if able
+    ]
     kinds = list(wanted) if wanted is not None else usual
     for kind in kinds:
         _refuse(kind, system, retrieve)
@@ -122,11 +126,11 @@ def contestants(
             out += _trained(model, model.entry, job)
             continue
         label = base_label(model.base)
-        made = {"base": lambda: ways.base(), "prompted": lambda: ways.prompted(system or "")}
+        made = {BASE: lambda: ways.base(), PROMPTED: lambda: ways.prompted(system or "")}
         if retrieve is not None:
-            made["rag"] = lambda: ways.rag_documents(system or "", retrieve)
+            made[arm_kinds.RAG] = lambda: ways.rag_documents(system or "", retrieve)
         for kind in kinds:
-            out.append(Contestant(replace(made[kind](), name=f"{kind} @ {label}"), model.base))
+            out.append(Contestant(replace(made[kind](), name=f"{kind}{ON_A_BASE}{label}"), model.base))
     return out
 
 
@@ -161,12 +165,12 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
             f"Arms of base models here: {', '.join(UNTRAINED)}. Name trained models with --model; `postgrad run`"
             " measures every arm.",
         )
-    if kind == "prompted" and system is None:
+    if kind == PROMPTED and system is None:
         raise UsageError(
             "The arm 'prompted' needs an instruction, and none may be written from test examples.",
             "Give it: --system-prompt TEXT, or @file.",
         )
-    if kind == "rag" and retrieve is None:
+    if kind == arm_kinds.RAG and retrieve is None:
         raise UsageError("The arm 'rag' needs documents.", "Give their folder: --docs FOLDER.")
 
 
