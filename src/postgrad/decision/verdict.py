@@ -204,8 +204,9 @@ def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
     reasons = (comparison_reason(c), f"Not recommended all the same: {why}.")
     choice, tie = _cheapest_tied(case)
     opening = f"Do not take {plain_name(arm.name)}, though it gains {points(c.difference)} points: {why}"
-    if is_useless(choice):
-        return Verdict("cannot_tell", f"{opening}; and no other arm works.", reasons)
+    if is_useless(choice) or case.budget.too_dear(choice.name):
+        fits = "works" if is_useless(choice) else "fits the budget"
+        return Verdict("cannot_tell", f"{opening}; and no other arm {fits}.", reasons)
     sentence = f"{opening}. Use {plain_name(choice.name)} meanwhile, which {achieved(choice, case.metric)}."
     return Verdict(choice.name, sentence, (*reasons, *tie))
 
