@@ -37,6 +37,11 @@ class Score:
     high: float
     n: int
 
+    @property
+    def in_words(self) -> str:
+        """The mean in per cent with its interval, to a tenth."""
+        return f"{100 * self.value:.1f} % (95 % interval {100 * self.low:.1f} to {100 * self.high:.1f})"
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -46,6 +51,7 @@ class Comparison:
         p_value: Two-sided, of this comparison alone.
         p_adjusted: After Holm's correction over the family that it belongs to.
         n: Number of paired examples.
+        family: Over how many comparisons the correction went; 1 for one that stands alone.
     """
 
     arm: str
@@ -56,6 +62,7 @@ class Comparison:
     p_value: float
     p_adjusted: float
     n: int
+    family: int = 1
 
 
 @dataclass(frozen=True, slots=True)

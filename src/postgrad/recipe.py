@@ -11,15 +11,13 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from postgrad.arm_kinds import ARM_KINDS, known_arm
 from postgrad.errors import UsageError
 
 ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
 """Peak rates when none is given, for adapters and for whole weights; see design/0004-training.md."""
-ARMS = ("base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag")
-
-
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 RATES = {"dpo": (1e-4, 1e-5), "orpo": (1e-4, 1e-5), "simpo": (1e-4, 1e-5), "grpo": (3e-4, 1e-5)}
 """The same for objectives that move a model that can do its task already."""
@@ -219,9 +217,7 @@ class EvaluationSection(_Section):
     URL#MODEL."""
     own_code: bool = False
     """Whether a metric that is a function in a file of yours may run; it runs with your rights."""
-    arms: list[
-        Literal["base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag"]
-    ] = list(ARMS)  # pyright: ignore[reportAssignmentType]
+    arms: list[Annotated[str, AfterValidator(known_arm)]] = [name for name, kind in ARM_KINDS.items() if kind.default]
     """Which arms to measure. fine_tuned+rag is measured only where documents are given, remote where `remote` names a
     model."""
     proposer: str | None = None
@@ -298,6 +294,8 @@ class DecisionSection(_Section):
     languages, style) speaks against it as lost knowledge always does."""
     monthly_queries: int | None = Field(default=None, ge=0)
     """Expected traffic, for cost and break-even."""
+    monthly_budget: float | None = Field(default=None, ge=0)
+    """What a month's answers may cost in USD: no arm that costs more is recommended. Needs monthly_queries."""
     price_per_hour: float | None = Field(default=None, ge=0)
     """What an hour of this machine costs in USD. None: from the dated facts."""
     data_hours: float = Field(default=0.0, ge=0)
@@ -308,6 +306,13 @@ class DecisionSection(_Section):
     """What one wrong answer costs in USD: a person's time, a refund. 0: only the answers' own prices count."""
     target_accuracy: float = Field(default=0.95, gt=0, lt=1)
     """Accuracy wanted among answers that no person sees, for the automation rate."""
+
+    @model_validator(mode="after")
+    def _can_be_checked(self) -> DecisionSection:
+        """Refuses a budget that could not be held against anything."""
+        if self.monthly_budget is not None and self.monthly_queries is None:
+            raise ValueError("monthly_budget needs the traffic that it is for: monthly_queries (--monthly-queries)")
+        return self
 
 
 class Recipe(_Section):

@@ -86,7 +86,8 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
     data, _ = finish(read_and_check(job, [data_file]))
     model, _ = finish(job.load())
     untrained, _ = finish(untrained_arms(job, model, data))
-    trained, shown = fine_tuned_arms(job, data), few_shot(data.system_prompt, data.train[:1])
+    trained, _ = finish(fine_tuned_arms(job, model, data))
+    shown = few_shot(data.system_prompt, data.train[:1])
     kept, shapes, cut = asked_by_run(own_home), set(), 0
     with running(make_app(Engine(Catalogue(), [str(base)]))) as address:
         client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)

@@ -56,7 +56,8 @@ def test_an_interrupted_curve_keeps_what_is_done(mails, small):  # noqa: F811
     model.use(trained.trained, trained.blob)
     from postgrad.steps.arms import fine_tuned_arms, measure_arms
 
-    results, _ = finish(measure_arms(job, model, data, fine_tuned_arms(job, data), trained.blob))
+    arms, _ = finish(fine_tuned_arms(job, model, data))
+    results, _ = finish(measure_arms(job, model, data, arms, trained.blob))
     steps = 0
     with pytest.raises(Interrupted):
         for event in learning_curve(job, model, data, results, trained):

@@ -154,7 +154,8 @@ def test_nothing_before_evaluation_reads_the_test_part(mails, recipe):
     assert len(arms) == 5
     trained, _ = finish(train_model(job, model, sealed, [], None))
     assert trained.part.steps > 0
-    assert len(arms_chapter.fine_tuned_arms(job, sealed)) == 1
+    tuned, _ = finish(arms_chapter.fine_tuned_arms(job, model, sealed))
+    assert len(tuned) == 1
     with pytest.raises(AssertionError, match="test part was read"):
         finish(arms_chapter.measure_arms(job, model, sealed, arms))
 

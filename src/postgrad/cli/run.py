@@ -54,6 +54,9 @@ def command(
         float | None, typer.Option(help="Wish for the whole run; training is planned to fit.")
     ] = None,
     monthly_queries: Annotated[int | None, typer.Option(help="Expected traffic, for break-even.")] = None,
+    monthly_budget: Annotated[
+        float | None, typer.Option(help="What a month's answers may cost in USD; dearer arms are not recommended.")
+    ] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
     arms: Annotated[str | None, typer.Option(help="Arms to measure, separated by commas.")] = None,
     remote: Annotated[
@@ -123,6 +126,7 @@ def command(
         "evaluation.curve": None if curve is None else list(SHARES) if curve else [],
         "evaluation.production": strings(against),
         "decision.monthly_queries": monthly_queries,
+        "decision.monthly_budget": monthly_budget,
         "decision.price_per_hour": price_per_hour,
         **settings(set or []),
     }

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from postgrad.decision.contest import between
-from postgrad.decision.power import ALPHA
+from postgrad.decision.rules import between, by_pair, clear
 from postgrad.decision.wording import interval, points
 from postgrad.measures import ArmResult, Comparison
 
@@ -23,11 +22,11 @@ def still_in(best: Mapping[str, ArmResult], comparisons: Sequence[Comparison]) -
         comparisons: Of all pairs of these, Holm-corrected.
     """
     order = sorted(best, key=lambda name: -best[name].score.value)
-    table = {(c.arm, c.against): c for c in comparisons}
+    table = by_pair(comparisons)
     leader, kept, out = order[0], [order[0]], {}
     for name in order[1:]:
         c = between(table, best[leader].name, best[name].name)
-        if c.low > 0 and c.p_adjusted < ALPHA:
+        if clear(c):
             out[name] = (
                 f"Not trained, because time is limited and its best untrained way is {points(c.difference)} points"
                 f" behind that of {leader} ({interval(c.low, c.high)}). Without --max-minutes it is trained too."

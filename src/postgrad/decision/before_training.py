@@ -11,7 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from postgrad.decision.power import FEWEST_PAIRS, examples_needed
+from postgrad.arm_kinds import recommended_arm
+from postgrad.decision.power import FEWEST_PAIRS
+from postgrad.decision.rules import examples_to_show
 from postgrad.decision.verdict import decide
 from postgrad.decision.wording import about, achieved, plain_name, points
 from postgrad.measures import ArmResult, Comparison, Verdict
@@ -98,7 +100,7 @@ def _perfect_wins(known: Prospects) -> bool:
     verdict = decide(
         [*known.arms, known.perfect], known.imagined, smallest_worth=known.worth, needs_documents=known.needs_documents
     )
-    return verdict.recommendation == "fine_tune" or verdict.recommendation == known.perfect.name
+    return recommended_arm(verdict.recommendation) == known.perfect.name
 
 
 def _use_untrained(known: Prospects, evidence: tuple[str, ...]) -> Verdict:
@@ -148,7 +150,7 @@ def _unshowable(known: Prospects, test: int) -> tuple[str, ...]:
 def _enough_for_perfect(known: Prospects, test: int) -> int | None:
     """Test examples that would show what a perfect model gains."""
     left = 1 - max(a.score.value for a in known.arms)
-    return max(test + 1, examples_needed(left, math.sqrt(left))) if left else known.examples_for_worth
+    return max(test + 1, examples_to_show(left, math.sqrt(left), len(known.arms))) if left else known.examples_for_worth
 
 
 def _limit(known: Prospects) -> str:

@@ -6,11 +6,10 @@ excluded. A B that is worse on no example at all passes however few the examples
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from postgrad.decision.power import ALPHA, examples_needed
+from postgrad.decision.rules import clear, clearly_worse, examples_to_exclude
 from postgrad.decision.wording import about, interval, points
 from postgrad.measures import Comparison
 
@@ -45,9 +44,9 @@ def judge_change(c: Comparison, worsened: int, margin: float = MARGIN) -> Change
     passed = c.low > -margin or worsened == 0
     figures = f"{interval(c.low, c.high)}; {_chance(c.p_value)}; {c.n} common examples"
     by = points(abs(c.difference))
-    if c.low > 0 and c.p_value < ALPHA:
+    if clear(c):
         return Change("better", True, f"{c.arm} is better than {c.against} by {by} points ({figures}).")
-    if c.high < 0 and c.p_value < ALPHA:
+    if clearly_worse(c):
         sure = c.high < -margin
         tail = f"; more than the {points(margin)} points allowed are lost" if sure else ""
         return Change("worse", passed, f"{c.arm} is worse than {c.against} by {by} points ({figures}){tail}.")
@@ -57,19 +56,12 @@ def judge_change(c: Comparison, worsened: int, margin: float = MARGIN) -> Change
     if passed:
         why = f"a loss of {points(margin)} points is excluded" if c.low > -margin else "it is worse on no example"
         return Change("no_worse", True, f"{c.arm} is no worse than {c.against}: {seen} ({figures}); {why}.")
-    count = _would_settle(c, margin)
+    count = examples_to_exclude(c, margin)
     sentence = (
         f"Cannot tell {c.arm} from {c.against}: {seen} ({figures}), and a loss of {points(margin)} points is not"
         f" excluded; about {about(count)} common examples would settle it."
     )
     return Change("cannot_tell", False, sentence, count)
-
-
-def _would_settle(c: Comparison, margin: float) -> int:
-    """Examples that would exclude a loss of the margin if the difference seen is the true one, or show a true loss."""
-    sd = (c.high - c.low) / (2 * 1.959964) * math.sqrt(c.n)
-    distance = max(abs(c.difference + margin), 0.005)
-    return max(c.n + 1, examples_needed(distance, sd))
 
 
 def _chance(p: float) -> str:

@@ -11,7 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from postgrad.decision.power import ALPHA, examples_needed
+from postgrad.decision.budget import Budget
+from postgrad.decision.rules import beats, between, by_pair, examples_to_settle
 from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON, is_useless
 from postgrad.decision.wording import (
     about,
@@ -32,6 +33,7 @@ def contest(
     *,
     smallest_worth: float = SMALLEST_WORTH,
     metric: str = "",
+    budget: Budget | None = None,
 ) -> Verdict:
     """What to use among these.
 
@@ -40,12 +42,22 @@ def contest(
         comparisons: Of every pair, in either direction, Holm-corrected.
         smallest_worth: The smallest difference worth having.
         metric: How a person calls the primary metric.
+        budget: What may be spent a month beside what each arm costs; without a limit where none is given.
 
     Raises:
         ValueError: no arms, or a comparison that is needed is missing.
     """
     if not arms:
         raise ValueError("no arms to decide between")
+    budget = budget or Budget()
+    verdict = _best_of(budget.affordable(arms) or arms, comparisons, smallest_worth, metric)
+    verdict = budget.kept_by(verdict, verdict.recommendation)
+    return replace(verdict, reasons=(*verdict.reasons, *budget.reasons(arms)))
+
+
+def _best_of(
+    arms: Sequence[ArmResult], comparisons: Sequence[Comparison], smallest_worth: float, metric: str
+) -> Verdict:
     ranked = sorted(arms, key=lambda a: (-a.score.value, _price(a)))
     best, others = ranked[0], ranked[1:]
     if is_useless(best):
@@ -54,9 +66,9 @@ def contest(
     if not others:
         sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured beside it."
         return Verdict(best.name, sentence, (), tuple(comparisons))
-    table = {(c.arm, c.against): c for c in comparisons}
+    table = by_pair(comparisons)
     pairs = {a.name: between(table, best.name, a.name) for a in others}
-    open_ones = [a for a in others if not _beats(pairs[a.name], smallest_worth)]
+    open_ones = [a for a in others if not beats(pairs[a.name], smallest_worth)]
     reasons = tuple(comparison_reason(pairs[a.name]) for a in others)
     if not open_ones:
         rival = others[0]
@@ -69,20 +81,6 @@ def contest(
     if all(pairs[a.name].high < smallest_worth for a in open_ones):
         return _alike(best, open_ones, pairs, reasons, comparisons, smallest_worth, metric)
     return _cannot_tell(best, open_ones, pairs, reasons, comparisons, smallest_worth, metric)
-
-
-def between(table: Mapping[tuple[str, str], Comparison], arm: str, against: str) -> Comparison:
-    """The comparison in that direction.
-
-    Raises:
-        ValueError: the two were not compared.
-    """
-    if found := table.get((arm, against)):
-        return found
-    back = table.get((against, arm))
-    if back is None:
-        raise ValueError(f"no comparison of {arm!r} and {against!r}")
-    return replace(back, arm=arm, against=against, difference=-back.difference, low=-back.high, high=-back.low)
 
 
 def _alike(
@@ -116,7 +114,7 @@ def _cannot_tell(
 ) -> Verdict:
     rival = tied[0]
     c = pairs[rival.name]
-    count = would_settle(c, worth)
+    count = examples_to_settle(c, worth)
     sentence = (
         f"Cannot tell {plain_name(best.name)} from {plain_name(rival.name)}: the first {achieved(best, metric)}, the"
         f" second {achieved_too(rival)}, and the difference of {points(c.difference)} points"
@@ -124,16 +122,6 @@ def _cannot_tell(
         f" {c.n}."
     )
     return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count)
-
-
-def would_settle(c: Comparison, worth: float) -> int:
-    """About how many test examples would show the difference seen, or the smallest worth having where less was seen."""
-    sd = (c.high - c.low) / (2 * 1.959964) * math.sqrt(c.n)
-    return max(c.n + 1, examples_needed(max(abs(c.difference), worth, 0.01), sd))
-
-
-def _beats(c: Comparison, worth: float) -> bool:
-    return c.difference > worth and c.low > 0 and c.p_adjusted < ALPHA
 
 
 def _price(arm: ArmResult) -> float:

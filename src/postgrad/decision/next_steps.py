@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from postgrad.arm_kinds import is_trained, retrieves
 from postgrad.decision.missing import clearly_worse, wrong
 from postgrad.decision.wording import about, points
 from postgrad.measures import CONDUCT
 from postgrad.report.advice import NextStepPart
+from postgrad.report.made_from import answers_trained
 from postgrad.report.run_report import ArmPart, ComparisonPart, Report
 
 MOST = 6
@@ -77,7 +79,7 @@ def _forgotten(report: Report, worth: float) -> list[_Step]:
     lost = [b for b in report.forgetting.benchmarks if b.verdict == "lost"]
     if lost:
         lead = _lead(report)
-        taken = report.verdict.recommendation.startswith("fine_tune") and all(b.kind in CONDUCT for b in lost)
+        taken = is_trained(report.verdict.recommendation) and all(b.kind in CONDUCT for b in lost)
         expected = _SETTLES if taken else max(worth, lead.difference if lead else 0.0)
         why = ", ".join(f"{b.name} fell by {points(-b.difference)} points ({_span(b.interval)})" for b in lost)
         if taken:
@@ -115,7 +117,7 @@ def _more_examples(report: Report, worth: float) -> list[_Step]:
             _Step(_SETTLES, "Make the learning curve (--curve)", "tells what more examples would bring", curve.sentence)
         ]
     (size, score), ahead = curve.points[-1], curve.forecast
-    rival = max((a.score for a in report.arms if not _trained(a.name)), default=0.0)
+    rival = max((a.score for a in report.arms if not answers_trained(a)), default=0.0)
     if max(ahead.interval[1], ahead.score) <= rival:
         return []  # even with more examples the untrained arm stays ahead
     why = f"scores by examples: {', '.join(f'{n:,}: {points(s)}' for n, s in curve.points)}."
@@ -150,7 +152,7 @@ def _missing_kinds(report: Report, worth: float) -> list[_Step]:
             f"{kind.train} training examples, {wrong(kind)} of {kind.test} wrong in the test where the rest reaches"
             f" {points(kind.rest)} points (p = {kind.p_worse:.2g}){share}."
         )
-        learns = _trained(report.kinds.arm) or "rag" in report.kinds.arm
+        learns = is_trained(report.kinds.arm) or retrieves(report.kinds.arm)
         step = (
             f"Collect about {about(kind.missing)} more examples like '{kind.words}'"
             if learns
@@ -190,7 +192,7 @@ def _fragile(report: Report, worth: float) -> list[_Step]:
     )
     step = (
         f"Train on disturbed copies too (postgrad augment --method noise): {kinds}"
-        if _trained(arm)
+        if is_trained(arm)
         else f"Clean requests before they are asked: {kinds}"
     )
     return [
@@ -270,8 +272,8 @@ RULES: tuple[Rule, ...] = (
 def _lead(report: Report) -> ComparisonPart | None:
     """The best trained arm against the best untrained one."""
     pairs = {(c.arm, c.against): c for c in report.comparisons}
-    trained = [a for a in report.arms if _trained(a.name)]
-    untrained = [a for a in report.arms if not _trained(a.name)]
+    trained = [a for a in report.arms if answers_trained(a)]
+    untrained = [a for a in report.arms if not answers_trained(a)]
     if not trained or not untrained:
         return None
 
@@ -279,10 +281,6 @@ def _lead(report: Report) -> ComparisonPart | None:
         return arm.score
 
     return pairs.get((max(trained, key=score).name, max(untrained, key=score).name))
-
-
-def _trained(arm: str) -> bool:
-    return arm.startswith("fine_tuned")
 
 
 def _span(interval: tuple[float, float]) -> str:

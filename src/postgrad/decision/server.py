@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from postgrad.arm_kinds import is_remote
 from postgrad.decision.money import Costs, Sensitivity, break_even
 
 HOURS_A_MONTH = 730
@@ -25,7 +26,7 @@ def busy_hours(per_1000: Mapping[str, float], usd_per_hour: float, monthly_queri
     """
     if not monthly_queries or usd_per_hour <= 0:
         return {}
-    here = {arm: price for arm, price in per_1000.items() if not arm.startswith("remote")}
+    here = {arm: price for arm, price in per_1000.items() if not is_remote(arm)}
     return {arm: price / usd_per_hour * monthly_queries / 1000 for arm, price in here.items()}
 
 

@@ -5,11 +5,12 @@ The rules are DESIGN section 6; why they are fair to both sides is in `design/00
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from postgrad.decision.power import ALPHA, examples_needed
+from postgrad.arm_kinds import cost_rank, recommendation, recommended_arm, retrieves
+from postgrad.decision import rules
+from postgrad.decision.budget import Budget
 from postgrad.decision.wording import (
     about,
     achieved,
@@ -28,11 +29,9 @@ from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting, Verdic
 SMALLEST_WORTH = 0.02
 USELESS = 0.05
 """An arm that scores less, its whole interval below twice that, is of no use to anybody, however it compares."""
-CHEAPEST_FIRST = ("base", "prompted", "few_shot", "optimised_prompt", "rag", "remote", "fine_tuned", "fine_tuned+rag")
 USELESS_REASON = f"All arms score below {points(USELESS)} points, and their intervals lie below {points(2 * USELESS)}."
 HARDLY = 0.1
 """So much of the way from the score of a stranger's answer to a full score the best arm must have come."""
-_TWO_SIDED_95 = 1.959964
 
 
 def decide(
@@ -42,8 +41,7 @@ def decide(
     *,
     smallest_worth: float = SMALLEST_WORTH,
     needs_documents: bool = False,
-    monthly_costs: Mapping[str, float] | None = None,
-    monthly_budget: float | None = None,
+    budget: Budget | None = None,
     metric: str = "",
     general_use: bool = False,
     unfinished: str = "",
@@ -58,8 +56,7 @@ def decide(
         smallest_worth: The smallest gain worth having.
         needs_documents: Answers rest on facts that change or that training did not show: a trained arm without
             retrieval is then not offered, whatever it scored.
-        monthly_costs: Money a month by arm, where known.
-        monthly_budget: What may be spent a month; None for no limit.
+        budget: What may be spent a month beside what each arm costs; without a limit where none is given.
         metric: How a person calls the primary metric, for graded scores.
         general_use: The model is to be asked anything, not this task alone: lost conduct is then a veto too.
         unfinished: What is to be said of a training that ended before it had learned what it could (half a sentence):
@@ -73,12 +70,11 @@ def decide(
         raise ValueError("no arms to decide between")
     case = _Case(
         {a.name: a for a in arms},
-        {(c.arm, c.against): c for c in comparisons},
+        rules.by_pair(comparisons),
         tuple(forgetting),
         smallest_worth,
         needs_documents,
-        dict(monthly_costs or {}),
-        monthly_budget,
+        budget or Budget(),
         metric,
         general_use,
         unfinished,
@@ -93,6 +89,7 @@ def decide(
         verdict = _untrained_only(case)
     else:
         verdict = _weigh(case)
+    verdict = case.budget.kept_by(verdict, recommended_arm(verdict.recommendation))
     return replace(verdict, reasons=(*verdict.reasons, *case.further_reasons()), comparisons=tuple(comparisons))
 
 
@@ -101,12 +98,11 @@ class _Case:
     """Everything the rules look at, with the questions that they ask of it."""
 
     arms: Mapping[str, ArmResult]
-    table: Mapping[tuple[str, str], Comparison]
+    table: rules.Table
     forgetting: tuple[Forgetting, ...]
     smallest_worth: float
     needs_documents: bool
-    costs: Mapping[str, float]
-    budget: float | None
+    budget: Budget
     metric: str
     general_use: bool
     unfinished: str = ""
@@ -120,58 +116,48 @@ class _Case:
 
     @property
     def untrained(self) -> list[ArmResult]:
-        """Those measured on the whole test part; an arm stopped early has lost to one of them already."""
+        """Those to hold trained arms against; what is too dear counts only where nothing else is left."""
+        return self.budget.affordable(self.whole) or self.whole
+
+    @property
+    def whole(self) -> list[ArmResult]:
+        """The untrained arms measured on the whole test part; one stopped early has lost to one of them already."""
         return [a for a in self.arms.values() if not a.requires_training and not a.stopped]
 
     @property
     def offered(self) -> list[ArmResult]:
         """The trained arms that may be recommended, best score first, of equal ones the cheaper."""
         trained = [a for a in self.arms.values() if a.requires_training]
-        fit = [a for a in trained if not self.needs_documents or _retrieves(a)]
-        return sorted(fit, key=lambda a: (-a.score.value, _rank(a)))
+        fit = [a for a in trained if not self.needs_documents or retrieves(a.name)]
+        return sorted(fit, key=_best_first)
 
     @property
     def best_untrained(self) -> ArmResult:
-        return min(self.untrained, key=lambda a: (-a.score.value, _rank(a)))
+        return min(self.untrained, key=_best_first)
 
     def between(self, arm: ArmResult, against: ArmResult) -> Comparison:
         """The comparison in that direction."""
-        found = self.table.get((arm.name, against.name))
-        if found:
-            return found
-        back = self.table.get((against.name, arm.name))
-        if back is None:
-            raise ValueError(f"no comparison of {arm.name!r} and {against.name!r}")
-        return replace(
-            back, arm=arm.name, against=against.name, difference=-back.difference, low=-back.high, high=-back.low
-        )
+        return rules.between(self.table, arm.name, against.name)
 
     def beats(self, arm: ArmResult, against: ArmResult) -> bool:
         """By more than the smallest gain worth having, interval above zero, significant after Holm."""
-        c = self.between(arm, against)
-        return c.difference > self.smallest_worth and _clear(c)
+        return rules.beats(self.between(arm, against), self.smallest_worth)
 
     def vetoes(self, arm: ArmResult) -> list[str]:
         """Why an arm that wins may still not be recommended."""
         binding = [f for f in self.forgetting if self.general_use or f.kind not in CONDUCT]
         lost = [plain_benchmark(f) for f in binding if f.verdict == "lost"]
         out = [f"tuning lost general ability ({', '.join(lost)})"] if lost else []
-        cost = self.costs.get(arm.name)
-        if self.budget is not None and cost is not None and cost > self.budget:
-            out.append(f"it costs {cost:,.2f} a month where {self.budget:,.2f} may be spent")
-        return out
+        return [*out, self.budget.clause(arm.name)] if self.budget.too_dear(arm.name) else out
 
     def further_reasons(self) -> list[str]:
         """What a reader wants to know whatever the verdict is."""
         out = forgetting_reasons(self.forgetting)
         if self.unfinished:
             out.append(f"Of the tuned model: {self.unfinished}.")
-        if self.needs_documents and any(a.requires_training and not _retrieves(a) for a in self.arms.values()):
+        if self.needs_documents and any(a.requires_training and not retrieves(a.name) for a in self.arms.values()):
             out.append("The answers rest on documents, so a tuned model without retrieval is not offered.")
-        unpriced = [a.name for a in self.offered if a.name not in self.costs]
-        if self.budget is not None and unpriced:
-            out.append(f"No price is known for {', '.join(unpriced)}: the budget could not be checked.")
-        return out
+        return [*out, *self.budget.reasons([*self.whole, *self.offered])]
 
 
 def _weigh(case: _Case) -> Verdict:
@@ -190,8 +176,8 @@ def _weigh(case: _Case) -> Verdict:
 
 def _simplest(case: _Case, winners: Sequence[ArmResult]) -> ArmResult:
     """The cheapest winner, unless a dearer one beats it as clearly as a winner must."""
-    choice = min(winners, key=_rank)
-    for arm in sorted(winners, key=_rank):
+    choice = min(winners, key=_dearness)
+    for arm in sorted(winners, key=_dearness):
         if arm is not choice and case.beats(arm, choice):
             choice = arm
     return choice
@@ -200,14 +186,15 @@ def _simplest(case: _Case, winners: Sequence[ArmResult]) -> ArmResult:
 def _fine_tune(case: _Case, arm: ArmResult) -> Verdict:
     rival = case.best_untrained
     c = case.between(arm, rival)
-    with_retrieval = " and keep retrieval" if _retrieves(arm) else ""
+    with_retrieval = " and keep retrieval" if retrieves(arm.name) else ""
     sentence = (
         f"Fine-tune{with_retrieval}: {plain_name(arm.name)} {achieved(arm, case.metric)} where the best alternative, "
         f"{plain_name(rival.name)}, {achieved_too(rival)}; the gain is {points(c.difference)} points "
         f"({interval(c.low, c.high)}), and {forgetting_clause(case.forgetting)}."
     )
-    recommendation = "fine_tune" if arm.name == "fine_tuned" else arm.name
-    return Verdict(recommendation, sentence, tuple(comparison_reason(case.between(arm, u)) for u in case.untrained))
+    return Verdict(
+        recommendation(arm.name), sentence, tuple(comparison_reason(case.between(arm, u)) for u in case.untrained)
+    )
 
 
 def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
@@ -217,8 +204,9 @@ def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
     reasons = (comparison_reason(c), f"Not recommended all the same: {why}.")
     choice, tie = _cheapest_tied(case)
     opening = f"Do not take {plain_name(arm.name)}, though it gains {points(c.difference)} points: {why}"
-    if is_useless(choice):
-        return Verdict("cannot_tell", f"{opening}; and no other arm works.", reasons)
+    if is_useless(choice) or case.budget.too_dear(choice.name):
+        fits = "works" if is_useless(choice) else "fits the budget"
+        return Verdict("cannot_tell", f"{opening}; and no other arm {fits}.", reasons)
     sentence = f"{opening}. Use {plain_name(choice.name)} meanwhile, which {achieved(choice, case.metric)}."
     return Verdict(choice.name, sentence, (*reasons, *tie))
 
@@ -251,14 +239,14 @@ def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
     reasons = tuple(comparison_reason(c) for c in blocking)
     c = min(blocking, key=lambda c: c.difference)
     rival = case.arms[c.against]
-    count = _would_settle(case, c)
-    if _clear(c):
+    count = rules.examples_to_settle(c, case.smallest_worth)
+    if rules.clear(c):
         open_question = f"a gain below the {points(case.smallest_worth)} points worth having"
     elif c.low > 0:
         open_question = "chance, once all the comparisons made are allowed for"
     else:
         open_question = "no gain at all" if c.difference > 0 else "a gain worth having"
-    verb = "does not exclude" if c.low <= 0 or _clear(c) else "could still be"
+    verb = "does not exclude" if c.low <= 0 or rules.clear(c) else "could still be"
     sentence = (
         f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)} and {plain_name(rival.name)} "
         f"{achieved_too(rival)}, but a difference of {points(c.difference)} points ({interval(c.low, c.high)}) {verb} "
@@ -294,8 +282,8 @@ def _none_works(case: _Case) -> Verdict:
 def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
     """The cheapest untrained arm that the best one does not clearly beat, and the sentence on the tie."""
     best = case.best_untrained
-    tied = [u for u in case.untrained if u is best or (not _clear(case.between(best, u)) and not is_useless(u))]
-    choice = min(tied, key=lambda a: (case.needs_documents and not _retrieves(a), _rank(a)))
+    tied = [u for u in case.untrained if u is best or (not rules.clear(case.between(best, u)) and not is_useless(u))]
+    choice = min(tied, key=lambda a: (case.needs_documents and not retrieves(a.name), cost_rank(a.name)))
     if choice is best:
         return best, ()
     c = case.between(best, choice)
@@ -307,30 +295,15 @@ def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
     )
 
 
-def _would_settle(case: _Case, c: Comparison) -> int:
-    """Test examples that would show the difference seen, or the smallest worth having where less was seen."""
-    sd = (c.high - c.low) / (2 * _TWO_SIDED_95) * math.sqrt(c.n)
-    worth = max(case.smallest_worth, 0.01)
-    beyond = max(abs(c.difference - case.smallest_worth), worth / 2)
-    target = beyond if _clear(c) else max(c.difference, worth)
-    measured = {name for name, arm in case.arms.items() if not arm.stopped}
-    family = sum(case.arms[x].requires_training for x, y in case.table if {x, y} <= measured)
-    return max(c.n + 1, examples_needed(target, sd, alpha=ALPHA / max(1, family)))
-
-
 def is_useless(arm: ArmResult) -> bool:
     """Whether nobody could do the task with it."""
     return arm.score.value < USELESS and arm.score.high < 2 * USELESS
 
 
-def _clear(c: Comparison) -> bool:
-    return c.low > 0 and c.p_adjusted < ALPHA
+def _dearness(arm: ArmResult) -> int:
+    return cost_rank(arm.name)
 
 
-def _retrieves(arm: ArmResult) -> bool:
-    return "rag" in arm.name.split("+")
-
-
-def _rank(arm: ArmResult) -> int:
-    name = arm.name.partition(":")[0]  # remote:MODEL
-    return CHEAPEST_FIRST.index(name) if name in CHEAPEST_FIRST else len(CHEAPEST_FIRST)
+def _best_first(arm: ArmResult) -> tuple[float, int]:
+    """The best score; of equal ones the cheaper."""
+    return -arm.score.value, cost_rank(arm.name)

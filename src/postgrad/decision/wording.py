@@ -4,31 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from postgrad.arm_kinds import plain_name
 from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting
-
-_NAMES = {
-    "base": "the untouched base model",
-    "prompted": "a written prompt",
-    "few_shot": "few-shot prompting",
-    "optimised_prompt": "an optimised prompt",
-    "rag": "retrieval (RAG)",
-    "remote": "the remote model",
-    "fine_tuned": "the tuned model",
-    "fine_tuned+rag": "the tuned model with retrieval",
-}
 
 A_FEW = 3
 """So many benchmarks are each worth a sentence."""
-
-
-def plain_name(name: str) -> str:
-    """The arm as a manager would call it; `ARM @ BASE` is that arm on one of several bases."""
-    if name.startswith("remote:"):
-        return f"the remote model {name.removeprefix('remote:')}"
-    arm, at, base = name.partition(" @ ")
-    if at and arm in _NAMES:
-        return f"the untouched {base}" if arm == "base" else f"{_NAMES[arm]} on {base}"
-    return _NAMES.get(name, name)
 
 
 def opening_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """Arms: the ways to do the task. Each is a factory that returns a function from a record to the messages it asks with.
 
-An arm sees training and validation records only when it is made, and a test record's prompt only when it is asked.
+An arm sees training and validation records only when it is made, and a test record's prompt only when it is asked. What
+each is called and which there are says `arm_kinds`.
 """
 
 from __future__ import annotations

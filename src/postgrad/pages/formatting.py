@@ -11,44 +11,19 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from postgrad.report.run_report import ArmPart
+from postgrad.arm_kinds import recommended_arm
 
 NOTHING = "–"
 PER_CENT = "\N{NO-BREAK SPACE}%"
-ARM_MEANINGS = {
-    "base": "the model as it came",
-    "prompted": "told what to do in a system prompt",
-    "few_shot": "shown worked examples in the prompt",
-    "optimised_prompt": "with a prompt improved by search",
-    "rag": "given retrieved passages",
-    "fine_tuned": "trained on your examples",
-    "remote": "another model, over the network",
-}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-
-
-def is_trained(arm: str) -> bool:
-    """Say whether the arm (or recommendation) named `arm` uses a model trained in this run."""
-    return arm.startswith("fine_tune")
-
-
-def answers_trained(arm: ArmPart) -> bool:
-    """Say whether a trained model answers in this arm; told by its name in reports that do not say."""
-    return is_trained(arm.name) if arm.trained is None else arm.trained
-
-
-def arm_meaning(arm: str) -> str:
-    """Describe an arm in a few words; combinations such as `fine_tuned+rag` part by part; empty when unknown."""
-    parts = ["remote"] if arm.startswith("remote:") else arm.partition(" @ ")[0].split("+")
-    return ", ".join(ARM_MEANINGS[part] for part in parts if part in ARM_MEANINGS)
 
 
 def recommendation_words(recommendation: str) -> str:
     """Word the badge of the first screen."""
     if recommendation == "cannot_tell":
         return "Cannot tell"
-    if recommendation == "fine_tune":
-        return "Fine-tune"
+    if recommendation != recommended_arm(recommendation):
+        return spaced(recommendation).capitalize().replace(" ", "-")
     return f"Use {recommendation}"
 
 

@@ -10,9 +10,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from postgrad.arm_kinds import meaning
 from postgrad.pages import formatting
 from postgrad.pages.svg import INKS, blank, inline
 from postgrad.report.advice import CurvePart
+from postgrad.report.made_from import answers_trained
 from postgrad.report.run_report import ArmPart
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool =
         return ""
     width, row = (350.0, 54.0) if narrow else (640.0, 46.0)
     names = [formatting.shorten(formatting.plain(arm.name), 38 if narrow else 34) for arm in arms]
-    meanings = [formatting.arm_meaning(arm.name) for arm in arms]
+    meanings = [meaning(arm.name) for arm in arms]
     widest = max(8.2 * max(map(len, names)), 5.9 * max(map(len, meanings)))
     left = 14.0 if narrow else min(270.0, 30 + widest)
     height = row * len(arms) + 34
@@ -144,7 +146,7 @@ def automation_picture(curve: Sequence[tuple[float, float]], target: float, cove
 
 
 def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: bool, narrow: bool) -> None:
-    colour = INKS["trained" if formatting.answers_trained(arm) else "accent"]
+    colour = INKS["trained" if answers_trained(arm) else "accent"]
     weight = "bold" if best else "normal"
     low, high = arm.interval
     y = place + (0.16 if narrow else 0)
@@ -160,7 +162,7 @@ def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: boo
             clip_on=False,
         )
     axes.plot([low, high], [y, y], color=colour, linewidth=7, alpha=0.32, solid_capstyle="round", clip_on=False)
-    marker = "D" if formatting.answers_trained(arm) else "o"
+    marker = "D" if answers_trained(arm) else "o"
     size = (11 if best else 9) - (marker == "D") * 1.5
     axes.plot([arm.score], [y], marker, markersize=size, color=colour, clip_on=False, zorder=4)
     style: dict[str, Any] = {"parse_math": False, "weight": weight, "color": INKS["ink"], "va": "center"}
@@ -168,7 +170,7 @@ def _arm(axes: Axes, place: int, arm: ArmPart, name: str, best: bool, share: boo
     if narrow:
         axes.text(0, place - 0.2, name, ha="left", transform=beside, fontsize=TEXT + 1, **style)
     else:
-        above = 0.15 if formatting.arm_meaning(arm.name) else 0.0
+        above = 0.15 if meaning(arm.name) else 0.0
         axes.text(-20 / axes.bbox.width, y - above, name, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)
     said = formatting.score(arm.score, share)
     axes.text(edge, y, said, ha="right", transform=beside, fontsize=TEXT + 1.5, **style)

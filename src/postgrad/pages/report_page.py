@@ -13,9 +13,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postgrad.arm_kinds import is_trained, meaning, recommended_arm
 from postgrad.measures import KINDS
 from postgrad.pages import formatting, pictures
 from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
+from postgrad.report.made_from import answers_trained
 from postgrad.report.run_report import ArmPart, ComparisonPart, FindingPart, Report
 from postgrad.storage import write_atomic
 
@@ -36,7 +38,7 @@ FILTERS = {
     "moment": formatting.moment,
     "spaced": formatting.spaced,
     "p_value": formatting.p_value,
-    "meaning": formatting.arm_meaning,
+    "meaning": meaning,
     "facts": formatting.facts,
     "shorten": formatting.shorten,
 }
@@ -123,7 +125,7 @@ def tone(recommendation: str) -> str:
     """Give the badge's colour: train, use another arm, or cannot tell."""
     if recommendation == "cannot_tell":
         return "unsure"
-    return "train" if formatting.is_trained(recommendation) else "other"
+    return "train" if is_trained(recommendation) else "other"
 
 
 def chosen_arm(report: Report) -> ArmPart | None:
@@ -131,9 +133,9 @@ def chosen_arm(report: Report) -> ArmPart | None:
     wanted = report.verdict.recommendation
     arms = ranked(report)
     for arm in arms:
-        if arm.name == wanted:
+        if arm.name in (wanted, recommended_arm(wanted)):
             return arm
-    alike = [arm for arm in arms if wanted == "fine_tune" and formatting.is_trained(arm.name)]
+    alike = [arm for arm in arms if is_trained(wanted) and answers_trained(arm)]
     return (alike or arms or [None])[0]
 
 
@@ -229,5 +231,6 @@ def environment() -> Environment:
         autoescape=True, loader=FunctionLoader(source), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(FILTERS)
+    environment.tests.update(trained=answers_trained, trained_arm=is_trained)
     environment.globals.update(wording=formatting, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
     return environment

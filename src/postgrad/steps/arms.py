@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from postgrad.arm_kinds import ARM_KINDS, FINE_TUNED_RAG, RAG, ArmKind
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.few_shot import candidate_sets, choose_examples
@@ -28,33 +31,127 @@ SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by 
 NEAR_TOKENS = 240  # retrieved examples of about this size; every request pays for its own
 
 
+@dataclass
+class Making:
+    """What the makers of a run's arms are given.
+
+    A maker, the `maker` of an `ArmKind`, makes one arm of it: it reads training and validation, never the test part,
+    may take its time and say what it does, and returns the arm or why there is none.
+    """
+
+    job: Job
+    model: LanguageModel
+    data: Data
+    _shown: tuple[list[Record], list[list[Record]]] | str | None = None
+
+    @functools.cached_property
+    def usual(self) -> float:
+        """Tokens of a training example, request and answer, in the mean."""
+        count, train = self.model.renderer.count, self.data.train
+        return sum(count(f"{r.prompt_text}\n{r.answer_text}") + 12 for r in train) / len(train)
+
+    @property
+    def own_instruction(self) -> str | None:
+        """The instruction that the model is trained with; one that was written by rule is left for it to learn."""
+        return self.data.system_prompt if self.data.own_system else None
+
+    def shots(self) -> Working[tuple[list[Record], list[list[Record]]] | str]:
+        """The block of worked examples and the sets it was chosen among, once for all arms; or why there are none."""
+        if self._shown is None:
+            count = _shot_count(self.model, self.data, self.usual)
+            self._shown = (yield from shots(self.job, self.model, self.data, count)) if count else _no_room(self.model)
+        return self._shown
+
+
+Maker = Callable[[Making], Working[Arm | str]]
+"""Makes an arm, or says in half a sentence why it cannot be made."""
+
+
 def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[Arm]]:
-    """The wanted arms among base, prompted, few_shot and rag."""
-    wanted = job.recipe.evaluation.arms
+    """The wanted arms that need no training, but for the remote ones."""
+    return (yield from _made(Making(job, model, data), trained=False))
+
+
+def fine_tuned_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[Arm]]:
+    """The wanted arms that answer with the trained model."""
+    return (yield from _made(Making(job, model, data), trained=True))
+
+
+def _made(making: Making, *, trained: bool) -> Working[list[Arm]]:
+    """The wanted arms of one sort in the order of the table; those that cannot be made are named in `job.left_out`."""
     out: list[Arm] = []
-    usual = sum(model.renderer.count(f"{r.prompt_text}\n{r.answer_text}") + 12 for r in data.train) / len(data.train)
-    if "base" in wanted:
-        out.append(ways.base())
-    if "prompted" in wanted:
-        out.append(ways.prompted(data.system_prompt))
-    shown = [name for name in ("few_shot", "optimised_prompt") if name in wanted]
-    count = _shot_count(model, data, usual) if shown else 0
-    if shown and not count:
-        yield from _no_room(job, model, shown)
-    elif shown:
-        block = yield from shots(job, model, data, count)
-        if "few_shot" in wanted:
-            out.append(ways.few_shot(data.system_prompt, block[0]))
-        if "optimised_prompt" in wanted:
-            out.append((yield from searched_prompt(job, model, data, *block)))
-    if "rag" in wanted and data.retrieve is not None:
-        out.append(_documents_arm(model, data, data.system_prompt, data.retrieve, "rag"))
-    elif "rag" in wanted:
-        index = Index([r.prompt_text for r in data.train])
-        count = max(1, min(3, int(NEAR_TOKENS / usual)))
-        arm = ways.rag_examples(data.system_prompt, data.train, index, count)
-        out.append(replace(arm, quality=quality_of_examples(data.train, index, count)))
+    missing: dict[str, list[str]] = {}
+    for name, kind in ARM_KINDS.items():
+        unwanted = name not in making.job.recipe.evaluation.arms or kind.trained != trained or not kind.maker
+        if unwanted or (kind.needs_documents and making.data.retrieve is None):
+            continue
+        arm = yield from _maker(kind)(making)
+        if isinstance(arm, str):
+            missing.setdefault(arm, []).append(name)
+        else:
+            out.append(replace(arm, name=name, trained=kind.trained))
+    for reason, names in missing.items():
+        making.job.left_out += [LeftOutPart(name=name, reason=reason) for name in names]
+        yield Said(f"Left out: {', '.join(names)}: {reason}.", warning=True)
     return out
+
+
+def _maker(kind: ArmKind) -> Maker:
+    """The function that `kind.maker` names."""
+    module, _, function = kind.maker.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def base(making: Making) -> Working[Arm | str]:
+    """The base model with the request alone."""
+    yield from ()
+    return ways.base()
+
+
+def prompted(making: Making) -> Working[Arm | str]:
+    """The base model with the instruction."""
+    yield from ()
+    return ways.prompted(making.data.system_prompt)
+
+
+def few_shot(making: Making) -> Working[Arm | str]:
+    """The base model with the instruction and the chosen examples."""
+    shown = yield from making.shots()
+    return shown if isinstance(shown, str) else ways.few_shot(making.data.system_prompt, shown[0])
+
+
+def optimised_prompt(making: Making) -> Working[Arm | str]:
+    """The base model with what a search found."""
+    shown = yield from making.shots()
+    if isinstance(shown, str):
+        return shown
+    return (yield from searched_prompt(making.job, making.model, making.data, *shown))
+
+
+def rag(making: Making) -> Working[Arm | str]:
+    """The base model with passages of the user's documents; without documents with the nearest training examples."""
+    yield from ()
+    data = making.data
+    if data.retrieve is not None:
+        return _documents_arm(making.model, data, data.system_prompt, data.retrieve, RAG)
+    index = Index([r.prompt_text for r in data.train])
+    count = max(1, min(3, int(NEAR_TOKENS / making.usual)))
+    arm = ways.rag_examples(data.system_prompt, data.train, index, count)
+    return replace(arm, quality=quality_of_examples(data.train, index, count))
+
+
+def fine_tuned(making: Making) -> Working[Arm | str]:
+    """The trained model as it was trained."""
+    yield from ()
+    return ways.fine_tuned(PromptBuilder(making.model.renderer, making.own_instruction))
+
+
+def fine_tuned_rag(making: Making) -> Working[Arm | str]:
+    """The trained model with passages of the user's documents."""
+    yield from ()
+    if making.data.retrieve is None:
+        return "there are no documents"
+    return _documents_arm(making.model, making.data, making.own_instruction, making.data.retrieve, FINE_TUNED_RAG)
 
 
 def _shot_count(model: LanguageModel, data: Data, usual: float) -> int:
@@ -67,31 +164,17 @@ def _shot_count(model: LanguageModel, data: Data, usual: float) -> int:
     return min(int(left / usual), max(2, min(5, int(SHOT_TOKENS / usual)))) if left > usual else 0
 
 
-def _no_room(job: Job, model: LanguageModel, names: Sequence[str]) -> Working[None]:
-    reason = (
+def _no_room(model: LanguageModel) -> str:
+    return (
         f"the context of {model.name} ({model.base.context} tokens) has no room for a worked example beside the longest"
         " requests"
     )
-    for name in names:
-        job.left_out.append(LeftOutPart(name=name, reason=reason))
-    yield Said(f"Left out: {', '.join(names)}: {reason}.", warning=True)
-
-
-def fine_tuned_arms(job: Job, data: Data) -> list[Arm]:
-    """The wanted arms that answer with the trained model."""
-    if job.model is None:
-        raise ValueError("the model is loaded before its arms are made")
-    own = data.system_prompt if data.own_system else None
-    out = [ways.fine_tuned(PromptBuilder(job.model.renderer, own))]
-    if "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None:
-        out.append(_documents_arm(job.model, data, own, data.retrieve, "fine_tuned+rag"))
-    return out
 
 
 def _documents_arm(model: LanguageModel, data: Data, instruction: str | None, retrieve: Retriever, name: str) -> Arm:
     """An arm that gets passages, as much of them as the model has room for."""
     room, _ = room_for_answers(model, [*data.train, *data.validation])
-    arm = ways.with_documents(name, name != "rag", PromptBuilder(model.renderer, instruction, retrieve, room))
+    arm = ways.with_documents(name, ARM_KINDS[name].trained, PromptBuilder(model.renderer, instruction, retrieve, room))
     return replace(arm, quality=quality_of_documents(retrieve))
 
 
@@ -136,11 +219,7 @@ def measure_arms(
             found = arm.quality(data.test, result.scores)
             result = replace(result, details={**result.details, "retrieval": found})
             yield Said(f"{arm.name}: {found['sentence']}.")
-        score = result.score
-        yield Said(
-            f"{arm.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to"
-            f" {100 * score.high:.1f})"
-        )
+        yield Said(f"{arm.name}: {data.choice.primary.title} {result.score.in_words}")
         out.append(result)
     return out
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations
 
+from postgrad.arm_kinds import ON_A_BASE, recommended_arm
+from postgrad.decision.budget import Budget
 from postgrad.decision.contest import contest
-from postgrad.evaluation.statistics.scores import compare, compare_arms, score_interval
-from postgrad.evaluation.statistics.significance import holm
+from postgrad.evaluation.statistics.scores import compare, compare_arms, corrected, score_interval
 from postgrad.measures import ArmResult, Comparison
 from postgrad.recipe import Recipe
+from postgrad.report.made_from import answers_trained, comparison_part
 from postgrad.report.results import ResultLine
 from postgrad.report.run_report import ArmPart, BasePart, CostPart, ForgettingPart, Report, SamplePart, VerdictPart
-from postgrad.steps.conclude import comparison_part
 
 SAMPLES = 8
 
@@ -35,12 +36,11 @@ class BaseRun:
     @property
     def recommended(self) -> str:
         """The arm that its own verdict recommends; its best untrained one (else its best) where that cannot tell."""
-        said = self.report.verdict.recommendation
-        name = "fine_tuned" if said == "fine_tune" else said
+        name = recommended_arm(self.report.verdict.recommendation)
         names = {a.name for a in self.report.arms}
         if name in names:
             return name
-        untrained = [a for a in self.report.arms if not _trained(a.name)]
+        untrained = [a for a in self.report.arms if not answers_trained(a)]
         return max(untrained or self.report.arms, key=lambda a: a.score).name
 
 
@@ -68,7 +68,7 @@ def common_results(runs: Sequence[BaseRun]) -> tuple[list[ArmResult], str]:
 
 def best_untrained(label: str, results: Sequence[ArmResult]) -> ArmResult:
     """The best untrained arm of a base."""
-    mine = [r for r in results if r.name.endswith(f" @ {label}") and not r.requires_training]
+    mine = [r for r in results if r.name.endswith(f"{ON_A_BASE}{label}") and not r.requires_training]
     return max(mine, key=lambda r: r.score.value)
 
 
@@ -76,7 +76,7 @@ def merged_lines(runs: Sequence[BaseRun]) -> Iterator[ResultLine]:
     """The answers of all bases, example by example."""
     for hash in dict.fromkeys(h for run in runs for h in run.lines):
         own = [run for run in runs if hash in run.lines]
-        arms = {f"{name} @ {run.label}": answer for run in own for name, answer in run.lines[hash].arms.items()}
+        arms = {f"{name}{ON_A_BASE}{run.label}": answer for run in own for name, answer in run.lines[hash].arms.items()}
         yield own[0].lines[hash].model_copy(update={"arms": arms})
 
 
@@ -99,11 +99,15 @@ def bases_report(
         seconds: Of this command.
     """
     by_name = {r.name: r for r in results}
-    own = {run.label: by_name[f"{run.recommended} @ {run.label}"] for run in runs}
+    own = {run.label: by_name[f"{run.recommended}{ON_A_BASE}{run.label}"] for run in runs}
     groups = _groups(runs)
     finals = compare_arms(list(own.values()), groups)
     verdict = contest(
-        list(own.values()), finals, smallest_worth=recipe.decision.smallest_worth, metric=runs[0].report.task.metric
+        list(own.values()),
+        finals,
+        smallest_worth=recipe.decision.smallest_worth,
+        metric=runs[0].report.task.metric,
+        budget=Budget.of(list(own.values()), recipe.decision.monthly_queries, recipe.decision.monthly_budget),
     )
     ahead = max(own, key=lambda label: (own[label].name == verdict.recommendation, own[label].score.value))
     first = next(run for run in runs if run.label == ahead)
@@ -119,12 +123,12 @@ def bases_report(
                 _part(run, arm, by_name)
                 for run in runs
                 for arm in run.report.arms
-                if f"{arm.name} @ {run.label}" in by_name
+                if f"{arm.name}{ON_A_BASE}{run.label}" in by_name
             ],
             "comparisons": [comparison_part(c) for c in (*finals, *others)],
             "forgetting": _forgetting(runs, first),
             "edge_cases": [],
-            "automation": rate.model_copy(update={"arm": f"{rate.arm} @ {first.label}"}) if rate else None,
+            "automation": rate.model_copy(update={"arm": f"{rate.arm}{ON_A_BASE}{first.label}"}) if rate else None,
             "samples": _samples(runs, list(own.values())),
             "cost": _cost(runs, results, first),
             "verdict": VerdictPart(recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=reasons),
@@ -142,7 +146,7 @@ def _result(
     run: BaseRun, arm: ArmPart, scores: Sequence[float], answers: Sequence[str], groups: Sequence[str | None] | None
 ) -> ArmResult:
     return ArmResult(
-        name=f"{arm.name} @ {run.label}",
+        name=f"{arm.name}{ON_A_BASE}{run.label}",
         scores=tuple(scores),
         answers=tuple(answers),
         metrics=arm.metrics,
@@ -151,7 +155,7 @@ def _result(
         latency_ms_p50=arm.latency_ms_p50,
         cost_per_1000=arm.cost_per_1000,
         score=score_interval(scores, groups),
-        requires_training=_trained(arm.name),
+        requires_training=answers_trained(arm),
     )
 
 
@@ -166,14 +170,13 @@ def _same_arm(results: Sequence[ArmResult], groups: Sequence[str | None] | None)
     found = [
         compare(y.scores, x.scores, groups, arm=y.name, against=x.name)
         for x, y in combinations(results, 2)
-        if x.name.partition(" @ ")[0] == y.name.partition(" @ ")[0]
+        if x.name.partition(ON_A_BASE)[0] == y.name.partition(ON_A_BASE)[0]
     ]
-    adjusted = holm([c.p_value for c in found]) if found else ()
-    return [replace(c, p_adjusted=p) for c, p in zip(found, adjusted, strict=True)]
+    return corrected(found)
 
 
 def _part(run: BaseRun, arm: ArmPart, results: Mapping[str, ArmResult]) -> ArmPart:
-    name = f"{arm.name} @ {run.label}"
+    name = f"{arm.name}{ON_A_BASE}{run.label}"
     score = results[name].score
     return arm.model_copy(
         update={"name": name, "score": score.value, "interval": (score.low, score.high), "n": score.n}
@@ -224,9 +227,9 @@ def _cost(runs: Sequence[BaseRun], results: Sequence[ArmResult], first: BaseRun)
 
 def _base_part(run: BaseRun, results: Sequence[ArmResult], note: str) -> BasePart:
     report = run.report
-    untrained = [a for a in report.arms if not _trained(a.name)]
+    untrained = [a for a in report.arms if not answers_trained(a)]
     best = max(untrained, key=lambda a: a.score) if untrained else None
-    tuned = [a for a in report.arms if _trained(a.name)]
+    tuned = [a for a in report.arms if answers_trained(a)]
     return BasePart(
         name=run.label,
         base=run.base,
@@ -243,7 +246,3 @@ def _base_part(run: BaseRun, results: Sequence[ArmResult], note: str) -> BasePar
         lost=[b.name for b in report.forgetting.benchmarks if b.verdict == "lost"] if report.forgetting else [],
         note=note,
     )
-
-
-def _trained(arm: str) -> bool:
-    return arm.startswith("fine_tuned")

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 
+from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG
 from postgrad.costs import cost_of
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
+from postgrad.decision.budget import Budget
 from postgrad.decision.resolution import Resolution, assumed_resolution, measured_resolution
 from postgrad.evaluation.statistics.baselines import constant_answer, constant_baseline
 from postgrad.evaluation.statistics.scores import compare_arms, lower_limit, score_interval
@@ -64,14 +66,15 @@ class Before:
 
 def before_training(job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult]) -> Working[Before]:
     """What the untrained arms tell before anything is trained."""
-    worth = job.recipe.decision.smallest_worth
+    wishes, worth = job.recipe.decision, job.recipe.decision.smallest_worth
     whole = [r for r in results if not r.stopped and not r.requires_training]
+    choices = Budget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
     assumed, measured = assumed_resolution(len(data.test), worth), measured_resolution(whole, worth)
     if measured:
         yield Said(measured.sentence)
     stop = None
-    if job.trains and job.recipe.decision.stop_early and whole:
-        stop = stop_before_training(_prospects(job, model, data, whole, measured or assumed, assumed.resolvable))
+    if job.trains and wishes.stop_early and choices:
+        stop = stop_before_training(_prospects(job, model, data, choices, measured or assumed, assumed.resolvable))
         if stop:
             yield Said("; ".join([stop.sentence, *stop.reasons[-1:]]).replace(".; ", ". "), warning=True)
     return Before(tuple(_part(r) for r in (assumed, measured) if r), stop)
@@ -94,8 +97,8 @@ def _part(found: Resolution) -> ResolutionPart:
 def _prospects(
     job: Job, model: LanguageModel, data: Data, whole: Sequence[ArmResult], known: Resolution, resolvable: float
 ) -> Prospects:
-    retrieves = "fine_tuned+rag" in job.recipe.evaluation.arms and data.retrieve is not None
-    perfect = _perfect("fine_tuned+rag" if retrieves else "fine_tuned", data)
+    retrieves = FINE_TUNED_RAG in job.recipe.evaluation.arms and data.retrieve is not None
+    perfect = _perfect(FINE_TUNED_RAG if retrieves else FINE_TUNED, data)
     best = max(whole, key=lambda r: r.score.value)
     # One-sided, and the best of several: the limit must hold for all of them together.
     low = lower_limit(best.scores, data.groups, ERROR / len(whole))

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from postgrad.arm_kinds import FINE_TUNED, recommended_arm
 from postgrad.errors import DataError, UsageError
 from postgrad.report.comparison import ChangedPart
 from postgrad.report.results import ArmAnswer, ResultLine, read_results
@@ -147,8 +148,7 @@ def _arm(report: Report, wanted: str | None, folder: Path) -> ArmPart:
         if wanted not in arms:
             raise UsageError(f"The report in {str(folder)!r} has no arm {wanted!r}.", f"Its arms: {', '.join(arms)}.")
         return arms[wanted]
-    said = report.verdict.recommendation
-    for name in ("fine_tuned" if said == "fine_tune" else said, "fine_tuned"):
+    for name in (recommended_arm(report.verdict.recommendation), FINE_TUNED):
         if name in arms:
             return arms[name]
     return max(arms.values(), key=lambda arm: arm.score)

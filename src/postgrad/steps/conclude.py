@@ -9,27 +9,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import postgrad
+from postgrad.arm_kinds import FINE_TUNED
 from postgrad.costs import cost_of
+from postgrad.decision.budget import Budget
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.arms import own_prompt
 from postgrad.evaluation.measure import room_for_answers
-from postgrad.evaluation.slices import worst_slices
+from postgrad.evaluation.slices import SliceResult, worst_slices
 from postgrad.evaluation.statistics.baselines import strangers_score
 from postgrad.evaluation.statistics.scores import compare_arms
-from postgrad.measures import ArmResult, Comparison, Forgetting
+from postgrad.measures import ArmResult, Forgetting
 from postgrad.models.language_model import LanguageModel
 from postgrad.recipe import DecisionSection
 from postgrad.registry import Catalogue
+from postgrad.report.made_from import arm_part, comparison_part, finding_part
 from postgrad.report.run_report import (
-    ArmPart,
     AutomationPart,
     BreakEvenPart,
-    ComparisonPart,
     CostPart,
     DataPart,
-    FindingPart,
     ForgettingPart,
     ModelPart,
     Report,
@@ -46,6 +46,8 @@ from postgrad.steps.result_lines import keep_trace
 from postgrad.steps.training import Result
 
 SAMPLES = 8
+SHOWN = 5
+"""Records named for each finding."""
 
 
 def conclude(
@@ -71,6 +73,7 @@ def conclude(
         general_use=job.recipe.decision.general_use,
         unfinished=trained.part.cut_short if trained else "",
         strangers=strangers_score(data.choice, data.test),
+        budget=Budget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
     )
     cost = _cost(job, results, trained)
     return Report(
@@ -84,7 +87,7 @@ def conclude(
         resolvable_difference=before.resolution[-1].resolvable if before else data.resolvable,
         resolution=list(before.resolution) if before else [],
         constant=before.constant_part(data, results) if before else None,
-        arms=[arm_part(model, r) for r in results],
+        arms=[arm_part(r, _answering(model, r)) for r in results],
         left_out=job.left_out,
         comparisons=[comparison_part(c) for c in comparisons],
         forgetting=forgetting_part,
@@ -131,7 +134,7 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
         details={
             "system_prompt": data.system_prompt if data.own_system else None,
             "metric": report.task.metric,
-            "score": tuned["fine_tuned"].score,
+            "score": tuned[FINE_TUNED].score,
             "recommendation": report.verdict.recommendation,
             "passages": PASSAGES if data.passages else 0,
             "answer_room": room_for_answers(model, [*data.train, *data.validation])[0],
@@ -159,17 +162,6 @@ def data_part(data: Data) -> DataPart:
     dropped: dict[str, int] = {}
     for item in checked.dropped:
         dropped[item.check] = dropped.get(item.check, 0) + 1
-    findings = [
-        FindingPart(
-            check=f.check,
-            severity=f.severity,
-            count=f.count,
-            sentence=f.sentence,
-            examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in f.indices[:5]],
-            evidence=list(f.evidence[:5]),
-        )
-        for f in checked.findings
-    ]
     return DataPart(
         read=checked.read,
         kept=len(checked.kept),
@@ -181,43 +173,14 @@ def data_part(data: Data) -> DataPart:
         explanation=data.loaded.explanation,
         notes=list(data.loaded.notes),
         dropped=dropped,
-        findings=findings,
+        findings=[finding_part(f, checked.records, SHOWN) for f in checked.findings],
         token_histogram=list(data.token_histogram),
     )
 
 
-def arm_part(model: LanguageModel, result: ArmResult) -> ArmPart:
-    """An arm as the report keeps it."""
-    name = result.model or model.name + (" + adapter" if result.requires_training else "")
-    return ArmPart(
-        name=result.name,
-        model=name,
-        score=result.score.value,
-        interval=(result.score.low, result.score.high),
-        n=result.score.n,
-        metrics=result.metrics,
-        prompt_tokens_mean=result.prompt_tokens_mean,
-        completion_tokens_mean=result.completion_tokens_mean,
-        latency_ms_p50=result.latency_ms_p50,
-        cost_per_1000=result.cost_per_1000,
-        stopped_after=len(result.places) or None,
-        note=result.note,
-        details=result.details,
-        trained=result.requires_training,
-    )
-
-
-def comparison_part(c: Comparison) -> ComparisonPart:
-    """A comparison as the report keeps it."""
-    return ComparisonPart(
-        arm=c.arm,
-        against=c.against,
-        difference=c.difference,
-        interval=(c.low, c.high),
-        p_value=c.p_value,
-        p_adjusted=c.p_adjusted,
-        n=c.n,
-    )
+def _answering(model: LanguageModel, result: ArmResult) -> str:
+    """Which model answered, in words."""
+    return result.model or model.name + (" + adapter" if result.requires_training else "")
 
 
 def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
@@ -233,18 +196,20 @@ def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[Slic
         default=ranked[1],
     )
     found = worst_slices(data.test, data.train, ranked[0].scores, other.scores, job.recipe.seed)
-    return [
-        SlicePart(
-            slice=s.name,
-            n=len(s.places),
-            fine_tuned=s.score.value,
-            against=s.against,
-            interval=(s.score.low, s.score.high),
-            rest=s.rest,
-            p_worse=s.p_worse,
-        )
-        for s in found
-    ]
+    return [slice_part(s) for s in found]
+
+
+def slice_part(found: SliceResult) -> SlicePart:
+    """A slice as the report keeps it."""
+    return SlicePart(
+        slice=found.name,
+        n=len(found.places),
+        fine_tuned=found.score.value,
+        against=found.against,
+        interval=(found.score.low, found.score.high),
+        rest=found.rest,
+        p_worse=found.p_worse,
+    )
 
 
 def sample_parts(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
@@ -283,12 +248,12 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
         frozenset(r.name for r in results if r.model),
     )
     untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
-    found = break_even(costs, "fine_tuned", [r.name for r in untrained]) if trained else []
+    found = break_even(costs, FINE_TUNED, [r.name for r in untrained]) if trained else []
     hours = busy_hours(per_1000, price.usd_per_hour, settings.monthly_queries)
     rows = (
         [
-            *sensitivity(costs, "fine_tuned", found[0].against),
-            *rented_sensitivity(costs, hours, "fine_tuned", found[0].against),
+            *sensitivity(costs, FINE_TUNED, found[0].against),
+            *rented_sensitivity(costs, hours, FINE_TUNED, found[0].against),
         ]
         if found
         else []

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from postgrad.arm_kinds import FINE_TUNED, is_trained
 from postgrad.costs import Price, machine_price
 from postgrad.errors import UsageError
 from postgrad.evaluation.battery import check_names
@@ -38,12 +39,13 @@ class Job:
         self.purse = Purse(recipe.evaluation.remote_budget_usd)
         self.left_out: list[LeftOutPart] = []
         check_names(recipe.evaluation.benchmarks)
-        if "fine_tuned+rag" in recipe.evaluation.arms and "fine_tuned" not in recipe.evaluation.arms:
-            raise UsageError("The arm fine_tuned+rag needs the arm fine_tuned.", "Name both in --arms.")
+        trained = [arm for arm in recipe.evaluation.arms if is_trained(arm)]
+        if trained and FINE_TUNED not in trained:
+            raise UsageError(f"The arm {trained[0]} needs the arm {FINE_TUNED}.", "Name both in --arms.")
 
     @property
     def trains(self) -> bool:
-        return "fine_tuned" in self.recipe.evaluation.arms
+        return FINE_TUNED in self.recipe.evaluation.arms
 
     @functools.cached_property
     def price(self) -> Price:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import postgrad
+from postgrad.decision.budget import Budget
 from postgrad.decision.contest import contest
 from postgrad.evaluation.battery.judging import judge
 from postgrad.evaluation.slices import worst_slices
@@ -16,6 +17,7 @@ from postgrad.evaluation.statistics.scores import compare_arms
 from postgrad.measures import ArmResult
 from postgrad.models.remote.client import RemoteModel
 from postgrad.recipe import Recipe
+from postgrad.report.made_from import comparison_part
 from postgrad.report.run_report import (
     ArmPart,
     BenchmarkPart,
@@ -26,7 +28,7 @@ from postgrad.report.run_report import (
     TaskPart,
     VerdictPart,
 )
-from postgrad.steps.conclude import comparison_part, data_part, sample_parts
+from postgrad.steps.conclude import data_part, sample_parts, slice_part
 from postgrad.steps.context import Job
 from postgrad.steps.forgetting import General, benchmark_part
 from postgrad.steps.named_models import Contestant
@@ -82,7 +84,11 @@ def evaluation_report(
     """Everything measured, compared and judged."""
     comparisons = compare_arms(results, data.groups)
     verdict = contest(
-        results, comparisons, smallest_worth=job.recipe.decision.smallest_worth, metric=data.choice.primary.title
+        results,
+        comparisons,
+        smallest_worth=job.recipe.decision.smallest_worth,
+        metric=data.choice.primary.title,
+        budget=Budget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
     )
     warnings = [one.sentence for one in seen.found.values() if one.sentence]
     for result in results:
@@ -145,34 +151,5 @@ def _slices(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePar
     ranked = sorted(results, key=lambda r: -r.score.value)
     if len(ranked) < 2:
         return []
-    return [
-        SlicePart(
-            slice=s.name,
-            n=len(s.places),
-            fine_tuned=s.score.value,
-            against=s.against,
-            interval=(s.score.low, s.score.high),
-            rest=s.rest,
-            p_worse=s.p_worse,
-        )
-        for s in worst_slices(data.test, (), ranked[0].scores, ranked[1].scores, job.recipe.seed)
-    ]
-
-
-def remote_part(result: ArmResult) -> ArmPart:
-    """A remote model as the report keeps it."""
-    return ArmPart(
-        name=result.name,
-        model=result.name.removeprefix("remote: "),
-        score=result.score.value,
-        interval=(result.score.low, result.score.high),
-        n=result.score.n,
-        metrics=result.metrics,
-        prompt_tokens_mean=result.prompt_tokens_mean,
-        completion_tokens_mean=result.completion_tokens_mean,
-        latency_ms_p50=result.latency_ms_p50,
-        cost_per_1000=result.cost_per_1000,
-        note=result.note,
-        details=result.details,
-        trained=False,
-    )
+    found = worst_slices(data.test, (), ranked[0].scores, ranked[1].scores, job.recipe.seed)
+    return [slice_part(s) for s in found]

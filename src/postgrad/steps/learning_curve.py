@@ -84,13 +84,9 @@ def _trained_on_share(
         job, model, records, trained_on(data, data.validation, model), plan, data.passages
     )
     model.use(result.trained, result.blob)
-    arm = next(a for a in fine_tuned_arms(job, data) if a.name == arm_name)
+    arm = next(a for a in (yield from fine_tuned_arms(job, model, data)) if a.name == arm_name)
     measured = yield from answered(job, model, data, arm, data.test, result.blob)
-    score = measured.score
-    yield Said(
-        f"Trained on {len(subset)}: {data.choice.primary.title} {100 * score.value:.1f} % "
-        f"(95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"
-    )
+    yield Said(f"Trained on {len(subset)}: {data.choice.primary.title} {measured.score.in_words}")
     return len(subset), measured.scores
 
 

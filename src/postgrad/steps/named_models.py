@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from postgrad import arm_kinds
+from postgrad.arm_kinds import ARM_KINDS, BASE, ON_A_BASE, PROMPTED
 from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
@@ -29,7 +31,7 @@ from postgrad.steps.registered import (
 )
 
 Make = Callable[[Renderer, int], Arm]
-UNTRAINED = ("base", "prompted", "rag")
+UNTRAINED = tuple(name for name, kind in ARM_KINDS.items() if not (kind.trained or kind.remote or kind.needs_examples))
 """Ways that need no training examples; the others are made from them, and `evaluate` is given test examples alone."""
 
 
@@ -126,7 +128,9 @@ def contestants(
     Raises:
         UsageError: an arm cannot be made from test examples alone.
     """
-    usual = [n for n, able in (("base", True), ("prompted", system is not None), ("rag", retrieve is not None)) if able]
+    usual = [
+        n for n, able in ((BASE, True), (PROMPTED, system is not None), (arm_kinds.RAG, retrieve is not None)) if able
+    ]
     kinds = list(wanted) if wanted is not None else usual
     for kind in kinds:
         _refuse(kind, system, retrieve)
@@ -136,15 +140,17 @@ def contestants(
             out += _trained(model, model.entry, job)
             continue
         label = base_label(model.base)
-        out += [Contestant(f"{kind} @ {label}", _untrained(kind, system, retrieve), model.base) for kind in kinds]
+        out += [
+            Contestant(f"{kind}{ON_A_BASE}{label}", _untrained(kind, system, retrieve), model.base) for kind in kinds
+        ]
     return [replace(c, make=_named(c)) for c in out]
 
 
 def _untrained(kind: str, system: str | None, retrieve: Retrieve | None) -> Make:
     def make(renderer: Renderer, room: int) -> Arm:
-        if kind == "rag":
+        if kind == arm_kinds.RAG:
             return ways.with_documents(kind, False, PromptBuilder(renderer, system, retrieve, room))
-        return ways.base() if kind == "base" else ways.prompted(system or "")
+        return ways.base() if kind == BASE else ways.prompted(system or "")
 
     return make
 
@@ -172,12 +178,12 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
             f"Arms of base models here: {', '.join(UNTRAINED)}. Name trained models with --model; `postgrad run`"
             " measures every arm.",
         )
-    if kind == "prompted" and system is None:
+    if kind == PROMPTED and system is None:
         raise UsageError(
             "The arm 'prompted' needs an instruction, and none may be written from test examples.",
             "Give it: --system-prompt TEXT, or @file.",
         )
-    if kind == "rag" and retrieve is None:
+    if kind == arm_kinds.RAG and retrieve is None:
         raise UsageError("The arm 'rag' needs documents.", "Give their folder: --docs FOLDER.")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from postgrad.arm_kinds import OPTIMISED_PROMPT
 from postgrad.errors import DataError, ModelError, PostgradError, UsageError
 from postgrad.evaluation.candidate_instructions import Instruction
 from postgrad.evaluation.metrics.support.fields import reference_of
@@ -51,8 +52,8 @@ def check_proposer(job: Job) -> None:
     settings = job.recipe.evaluation
     if settings.proposer is None:
         return
-    if "optimised_prompt" not in settings.arms:
-        raise UsageError("A proposer is named, but not the arm optimised_prompt.", "Add it to --arms.")
+    if OPTIMISED_PROMPT not in settings.arms:
+        raise UsageError(f"A proposer is named, but not the arm {OPTIMISED_PROMPT}.", "Add it to --arms.")
     if importlib.util.find_spec("gepa") is None:
         raise UsageError("A proposer needs the package gepa.", "pip install 'postgrad[prompts]'")
     asking(job, settings.proposer, PROPOSAL_TOKENS)  # an address, a key or a price that is wrong is told now

@@ -85,11 +85,7 @@ def _measured(job: Job, model: LanguageModel, data: Data, remote: Remote) -> Wor
         remote.price,
         f"{job.purse.max_usd:g} USD" if job.purse.max_usd is not None else "this command",
     )
-    score = result.score
-    yield Said(
-        f"{remote.arm}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to"
-        f" {100 * score.high:.1f})"
-    )
+    yield Said(f"{remote.arm}: {data.choice.primary.title} {result.score.in_words}")
     return replace(result, model=remote.model.name)
 
 

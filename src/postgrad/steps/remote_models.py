@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from postgrad.arm_kinds import REMOTE
 from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation.metrics.support.metric import Ask
 from postgrad.models.remote.client import RemoteAnswer, RemoteModel
@@ -40,9 +41,9 @@ def remote_arms(job: Job) -> list[Remote]:
         UsageError: no remote model by that name, no key, no price where a budget needs one.
     """
     settings = job.recipe.evaluation
-    if settings.remote and "remote" not in settings.arms:
+    if settings.remote and REMOTE not in settings.arms:
         raise UsageError("Remote models are named, but not the arm remote.", "Add it: --arms …,remote")
-    if not settings.remote and settings.arms == ["remote"]:
+    if not settings.remote and settings.arms == [REMOTE]:
         raise UsageError("The arm remote needs a model.", "Name it: --remote URL#MODEL")
     places = [parse_remote(text) for text in settings.remote]
     if len(set(places)) < len(places):
@@ -59,9 +60,9 @@ def remote_arms(job: Job) -> list[Remote]:
 def _names(places: Sequence[tuple[str, str]]) -> list[str]:
     """`remote`; of several `remote:MODEL`, with the host where two hosts have a model of that name."""
     if len(places) == 1:
-        return ["remote"]
+        return [REMOTE]
     models = [model for _, model in places]
-    return [f"remote:{m}" + (f"@{urlsplit(u).netloc}" if models.count(m) > 1 else "") for u, m in places]
+    return [f"{REMOTE}:{m}" + (f"@{urlsplit(u).netloc}" if models.count(m) > 1 else "") for u, m in places]
 
 
 def _remote(job: Job, arm: str, url: str, name: str, given: Price | None) -> Remote:

@@ -20,6 +20,7 @@ from postgrad.data.load import Loaded, load
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Stage, Working
 from postgrad.records import Record
+from postgrad.report import made_from
 from postgrad.report.run_report import CheckReport, FindingPart, LookPart
 
 HIDDEN = (*SECRET_KINDS, *PERSONAL)
@@ -171,16 +172,8 @@ def report_on(
 
 def finding_part(checked: Checked, finding: Finding, shown: int = SHOWN) -> FindingPart:
     """A finding as reports keep it."""
-    return FindingPart(
-        check=finding.check,
-        severity=finding.severity,
-        count=finding.count,
-        sentence=finding.sentence,
-        examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in finding.indices[:shown]],
-        evidence=list(finding.evidence[:shown]),
-        advice=ADVICE.get(finding.check, ""),
-        details={k: _bounded(v) for k, v in finding.details.items()},
-    )
+    details = {k: _bounded(v) for k, v in finding.details.items()}
+    return made_from.finding_part(finding, checked.records, shown, ADVICE.get(finding.check, ""), details)
 
 
 def _bounded(value: object) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from postgrad.arm_kinds import ON_A_BASE
 from postgrad.decision.change import MARGIN
 from postgrad.errors import UsageError
 from postgrad.progress import Stage, Working
@@ -53,7 +54,7 @@ def _arm_of(report: Report, model: Named) -> str:
     """The arm that stands for a model: of a base the one with the best score."""
     if model.entry is not None:
         return f"{model.entry.id}+rag" if model.grounded else model.entry.id
-    mine = [arm for arm in report.arms if arm.name.endswith(f" @ {base_label(model.base)}")]
+    mine = [arm for arm in report.arms if arm.name.endswith(f"{ON_A_BASE}{base_label(model.base)}")]
     return max(mine, key=lambda arm: arm.score).name
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from postgrad.arm_kinds import REMOTE, is_remote
 from postgrad.data.load import data_hash
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import UsageError
@@ -27,12 +28,12 @@ from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.records import tools_of
 from postgrad.registry import Catalogue
+from postgrad.report.made_from import arm_part
 from postgrad.report.results import write_results
 from postgrad.report.run_report import Report
 from postgrad.steps.ask_remote import IncompleteError, measure_remote
-from postgrad.steps.conclude import arm_part
 from postgrad.steps.context import Job
-from postgrad.steps.evaluate_report import Measured, Request, evaluation_report, remote_part
+from postgrad.steps.evaluate_report import Measured, Request, evaluation_report
 from postgrad.steps.forgetting import benchmark_scores
 from postgrad.steps.metric_resources import means_of
 from postgrad.steps.named_models import Contestant, Named, contestants, instruction, named_models
@@ -79,13 +80,13 @@ def evaluate(request: Request, out: Path, stopped: Callable[[], bool] = lambda: 
             )
             continue
         measured.results[result.name] = result
-        measured.parts[result.name] = remote_part(result)
+        measured.parts[result.name] = arm_part(result, remote.model)
         yield _told(data, result)
     if not measured.results:
         raise UsageError("Nothing was measured: every model was left out.", "See the reasons above.")
 
     yield Stage("verdict", "Judging")
-    order = [*(c.name for c in asked), *(n for n in measured.results if n.startswith("remote: "))]
+    order = [*(c.name for c in asked), *(n for n in measured.results if is_remote(n))]
     results = [measured.results[name] for name in order]
     report = evaluation_report(job, request, data, results, measured, asked, seen)
     write_report(report, out)
@@ -183,7 +184,7 @@ def _measure_all(job: Job, request: Request, data: Data, asked: Sequence[Contest
             )
             job.seconds[f"arm {c.name}"] = time.monotonic() - start
             out.results[c.name] = result
-            out.parts[c.name] = arm_part(model, result)
+            out.parts[c.name] = arm_part(result, model.name + (" + adapter" if result.requires_training else ""))
             yield _told(data, result)
         if request.general:
             yield from _general(job, model, own, out)
@@ -193,7 +194,7 @@ def _measure_all(job: Job, request: Request, data: Data, asked: Sequence[Contest
 
 def _remote(job: Job, remote: RemoteModel, data: Data, room: int) -> Working[ArmResult]:
     way = ways.prompted(data.system_prompt) if data.system_prompt else ways.base()
-    arm = replace(way, name=f"remote: {remote.model}", note=f"{way.note} Asked at {remote.url}.")
+    arm = replace(way, name=f"{REMOTE}: {remote.model}", note=f"{way.note} Asked at {remote.url}.")
     budget = remote.budget
     limits = [
         f"{budget.max_usd:g} USD" if budget.max_usd is not None else "",
@@ -228,8 +229,4 @@ def _general(job: Job, model: LanguageModel, own: Sequence[Contestant], out: Mea
 
 
 def _told(data: Data, result: ArmResult) -> Said:
-    score = result.score
-    return Said(
-        f"{result.name}: {data.choice.primary.title} {100 * score.value:.1f} % (95 % interval {100 * score.low:.1f} to"
-        f" {100 * score.high:.1f})"
-    )
+    return Said(f"{result.name}: {data.choice.primary.title} {result.score.in_words}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import postgrad
+from postgrad.arm_kinds import BASE
 from postgrad.data.load import data_hash
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.evaluation import arms as ways
@@ -77,7 +78,7 @@ def _measured(job: Job, done: FineTuned, comparable: Sequence[Conversation], wis
     before: General | None = None
     after: General | None = None
     tuned = ways.fine_tuned(PromptBuilder(model.renderer, job.recipe.data.system_prompt))
-    base = replace(tuned, name="base", trained=False, note="The base model, asked exactly as the fine-tuned one.")
+    base = replace(tuned, name=BASE, trained=False, note="The base model, asked exactly as the fine-tuned one.")
     for arm in (base, tuned):
         blob = done.result.blob if arm.trained else None
         model.use(done.result.trained if arm.trained else None, blob)

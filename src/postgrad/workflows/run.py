@@ -85,7 +85,7 @@ def run(
 
         yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
         model.use(trained.trained, trained.blob)
-        arms = fine_tuned_arms(job, data)
+        arms = yield from fine_tuned_arms(job, model, data)
         ways = [*ways, *arms]
         results += yield from measure_arms(job, model, data, arms, trained.blob)
         if before is not None:

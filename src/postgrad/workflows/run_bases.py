@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from postgrad.arm_kinds import is_trained
 from postgrad.decision.base_race import still_in
 from postgrad.errors import UsageError
 from postgrad.evaluation.statistics.scores import compare_arms
@@ -55,7 +56,7 @@ def run_bases(
     for base in labels.values():
         find_model(base)  # all refusals before the first base is measured
     began = time.monotonic()
-    trains = "fine_tuned" in recipe.evaluation.arms
+    trains = any(map(is_trained, recipe.evaluation.arms))
     plan: Mapping[str, float | None] = dict.fromkeys(labels)
     out_of_it: dict[str, str] = {}
     runs: dict[str, BaseRun] = {}
@@ -98,7 +99,7 @@ def _one(
 
 
 def _untrained(recipe: Recipe) -> Recipe:
-    arms = [arm for arm in recipe.evaluation.arms if not arm.startswith("fine_tuned")]
+    arms = [arm for arm in recipe.evaluation.arms if not is_trained(arm)]
     if not arms:
         raise UsageError(
             "With --max-minutes the bases are chosen by their untrained arms, and none is wanted.",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 
 from postgrad.evaluation.slices import FEWEST, SLICES
-from postgrad.evaluation.statistics.scores import compare
-from postgrad.evaluation.statistics.significance import holm
+from postgrad.evaluation.statistics.scores import compare, corrected
 from postgrad.measures import Comparison
 from postgrad.records import Record
 
@@ -36,9 +34,7 @@ def contrasts(
     for name, places in parts.items():
         own = [groups[i] for i in places] if groups else None
         found.append(compare([b[i] for i in places], [a[i] for i in places], own, arm=name, against="A", seed=seed))
-    adjusted = holm([c.p_value for c in found]) if found else ()
-    corrected = [replace(c, p_adjusted=p) for c, p in zip(found, adjusted, strict=True)]
-    return sorted(corrected, key=lambda c: (c.p_value, -abs(c.difference), c.arm))
+    return sorted(corrected(found), key=lambda c: (c.p_value, -abs(c.difference), c.arm))
 
 
 def parts_of(records: Sequence[Record], groups: Sequence[str | None] | None = None) -> dict[str, list[int]]:

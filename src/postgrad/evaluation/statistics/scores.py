@@ -116,7 +116,13 @@ def compare_arms(arms: Sequence[ArmResult], groups: Groups = None, *, seed: int 
     first = [one(x, y) for x in trained for y in untrained] + [one(y, x) for x, y in combinations(trained, 2)]
     second = [one(y, x) for x, y in combinations(untrained, 2)]
     third = [one(x, y) for x in (*trained, *untrained) for y in stopped]
-    return (*_corrected(first), *_corrected(second), *_corrected(third))
+    return (*corrected(first), *corrected(second), *corrected(third))
+
+
+def corrected(family: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons with Holm's correction over all of them."""
+    adjusted = holm([c.p_value for c in family]) if family else ()
+    return [replace(c, p_adjusted=p, family=len(family)) for c, p in zip(family, adjusted, strict=True)]
 
 
 def _in_common(x: ArmResult, y: ArmResult) -> tuple[Values, Values, list[int] | None]:
@@ -157,11 +163,6 @@ def _difference_interval(left: Floats, right: Floats, groups: Groups) -> Interva
 
 def _discordant(left: Floats, right: Floats) -> tuple[int, int]:
     return int(np.count_nonzero(left > right)), int(np.count_nonzero(left < right))
-
-
-def _corrected(family: Sequence[Comparison]) -> list[Comparison]:
-    adjusted = holm([c.p_value for c in family])
-    return [replace(c, p_adjusted=p) for c, p in zip(family, adjusted, strict=True)]
 
 
 def _paired(a: Values, b: Values) -> tuple[Floats, Floats]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from postgrad.arm_kinds import retrieves
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.logits import Steering
 from postgrad.serving.inference.engine import Prepared, Served
@@ -24,8 +25,7 @@ def certified(served: Served) -> Mapping[str, Any] | None:
     found = served.entry.details.get("automation") if served.entry else None
     if not found or found.get("threshold") is None:
         return None
-    retrieves = "rag" in str(found["arm"]).split("+")
-    return found if retrieves == served.grounded else None
+    return found if retrieves(str(found["arm"])) == served.grounded else None
 
 
 def escalate(prepared: Prepared, completion: Completion) -> bool | None:

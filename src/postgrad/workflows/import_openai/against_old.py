@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from postgrad.arm_kinds import FINE_TUNED, REMOTE
 from postgrad.data.load import Loaded, conversations, data_hash, load
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.errors import ModelError
@@ -105,8 +106,8 @@ def compare(
 
 def sentence(report: Report) -> str:
     """What came out, in one sentence with its numbers."""
-    new, old = (next(a for a in report.arms if a.name == name) for name in ("fine_tuned", "remote"))
-    found = next(c for c in report.comparisons if {c.arm, c.against} == {"fine_tuned", "remote"})
+    new, old = (next(a for a in report.arms if a.name == name) for name in (FINE_TUNED, REMOTE))
+    found = next(c for c in report.comparisons if {c.arm, c.against} == {FINE_TUNED, REMOTE})
     low, high = found.interval
     return (
         f"{report.task.metric} on {new.n} held-out examples: retrained {100 * new.score:.1f} %, old model"
@@ -180,7 +181,7 @@ def _judged(
     tuned = yield from answered(job, model, data, arm, records, new.blob)
     results = [_remote(one, choice, records, old), tuned]
     report = conclude(job, model, data, results, forgetting(job, None, None), None)
-    arms = [a.model_copy(update={"model": one.model}) if a.name == "remote" else a for a in report.arms]
+    arms = [a.model_copy(update={"model": one.model}) if a.name == REMOTE else a for a in report.arms]
     return report.model_copy(update={"arms": arms})
 
 
@@ -189,7 +190,7 @@ def _remote(one: Fetched, choice: Choice, records: Sequence[Conversation], answe
     found = choice.measure(answers, records, [r.prompt for r in records])
     words = statistics.fmean(len(a.split()) for a in answers)
     return ArmResult(
-        name="remote",
+        name=REMOTE,
         scores=found.scores,
         answers=tuple(answers),
         metrics={**found.figures, "words": words},

@@ -1,0 +1,80 @@
+"""Parts of a report made from what was found and measured: each part is made here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from postgrad.arm_kinds import is_trained
+from postgrad.findings import Finding
+from postgrad.measures import ArmResult, Comparison
+from postgrad.records import Record
+from postgrad.report.run_report import ArmPart, ComparisonPart, FindingPart
+
+
+def arm_part(result: ArmResult, model: str) -> ArmPart:
+    """An arm as the report keeps it.
+
+    Args:
+        result: As measured.
+        model: Which model answered.
+    """
+    return ArmPart(
+        name=result.name,
+        model=model,
+        score=result.score.value,
+        interval=(result.score.low, result.score.high),
+        n=result.score.n,
+        metrics=result.metrics,
+        prompt_tokens_mean=result.prompt_tokens_mean,
+        completion_tokens_mean=result.completion_tokens_mean,
+        latency_ms_p50=result.latency_ms_p50,
+        cost_per_1000=result.cost_per_1000,
+        stopped_after=len(result.places) or None,
+        note=result.note,
+        details=result.details,
+        trained=result.requires_training,
+    )
+
+
+def answers_trained(arm: ArmPart) -> bool:
+    """Whether a trained model answers in this arm; told by its kind in reports that do not say."""
+    return is_trained(arm.name) if arm.trained is None else arm.trained
+
+
+def finding_part(
+    finding: Finding, records: Sequence[Record], shown: int, advice: str = "", details: Mapping[str, Any] | None = None
+) -> FindingPart:
+    """A finding as the report keeps it.
+
+    Args:
+        finding: What a check said.
+        records: The records that it was given.
+        shown: At most so many of them are named.
+        advice: What to do about it.
+        details: Figures behind it.
+    """
+    places = [records[i].source for i in finding.indices[:shown]]
+    return FindingPart(
+        check=finding.check,
+        severity=finding.severity,
+        count=finding.count,
+        sentence=finding.sentence,
+        examples=[(place.file, place.line) for place in places],
+        evidence=list(finding.evidence[:shown]),
+        advice=advice,
+        details=dict(details or {}),
+    )
+
+
+def comparison_part(c: Comparison) -> ComparisonPart:
+    """A comparison as the report keeps it."""
+    return ComparisonPart(
+        arm=c.arm,
+        against=c.against,
+        difference=c.difference,
+        interval=(c.low, c.high),
+        p_value=c.p_value,
+        p_adjusted=c.p_adjusted,
+        n=c.n,
+    )
