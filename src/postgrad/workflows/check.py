@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from postgrad import __version__
-from postgrad.checks import CHECKS, checking, refuse_unknown
-from postgrad.checks.support.advice import ADVICE
+from postgrad.checks import CHECKS, checking, refuse_unknown, repaired
 from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
-from postgrad.checks.support.prepare import repaired
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.data.load import Loaded, load
@@ -178,7 +176,7 @@ def finding_part(checked: Checked, finding: Finding, shown: int = SHOWN) -> Find
         sentence=finding.sentence,
         examples=[(checked.records[i].source.file, checked.records[i].source.line) for i in finding.indices[:shown]],
         evidence=list(finding.evidence[:shown]),
-        advice=ADVICE.get(finding.check, ""),
+        advice=CHECKS[finding.check].advice if finding.check in CHECKS else "",
         details={k: _bounded(v) for k, v in finding.details.items()},
     )
 
