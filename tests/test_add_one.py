@@ -110,10 +110,10 @@ def bananas(*, fruit: str = "banana"):
 
 def test_a_check_with_its_advice_and_its_place(house):
     house.add("checks/bananas.py", CHECK, "CHECKS", '"bananas": bananas,', "checks/__init__.py")
-    pairs = [*PAIRS, PAIRS[0], ("What is yellow?", "A banana."), ("What is bent?", "Any banana is.")]
+    pairs = [*PAIRS, *PAIRS[:5], ("What is yellow?", "A banana."), ("What is bent?", "Any banana is.")]
     out = house.postgrad("check", csv(house.folder / "data.csv", pairs), "--json")
     warnings = [f for f in json.loads(out)["findings"] if f["severity"] == "warning"]
-    assert len(warnings) > 1, "others, before which it stands by its harm"
+    assert max(f["count"] for f in warnings) > 2, "larger ones, before which it stands by its harm"
     assert warnings[0]["check"] == "bananas" and warnings[0]["count"] == 2
     assert warnings[0]["advice"] == "Leave the fruit at home."
     assert "Leave the fruit at home." in (house.folder / "data-check" / "check.html").read_text("utf-8")
@@ -124,19 +124,17 @@ METRIC = """
 from postgrad.evaluation.metrics.support.metric import Metric, each
 
 
-def vowels(*, least: int = 1) -> Metric:
-    return Metric("vowels", each(lambda answer, reference: float(sum(c in "aeiou" for c in answer) >= least)), "vowels")
+def always(*, score: float = 1.0) -> Metric:
+    return Metric("always", each(lambda answer, reference: score), title="the same for all")
 """
 
 
 def test_a_metric_by_its_name_and_options(house, tiny_folder):
-    house.add("evaluation/metrics/vowels.py", METRIC, "METRICS", '"vowels": vowels,', "evaluation/metrics/__init__.py")
+    house.add("evaluation/metrics/always.py", METRIC, "METRICS", '"always": always,', "evaluation/metrics/__init__.py")
     csv(house.folder / "data.csv", PAIRS)
     common = ("run", "data.csv", "--base", tiny_folder, "--arms", "base", "--no-general", "--json", "--metric")
-    report = json.loads(house.postgrad(*common, "vowels(least=0)"))
-    assert report["task"]["metric"] == "vowels" and report["arms"][0]["score"] == 1.0
-    report = json.loads(house.postgrad(*common, "vowels(least=100000)"))
-    assert report["arms"][0]["score"] == 0.0
+    report = json.loads(house.postgrad(*common, "always(score=0.25)"))
+    assert report["task"]["metric"] == "always" and report["arms"][0]["score"] == 0.25
 
 
 SHAPE_IN = """
