@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, ParamSpec
 
 from postgrad.records import Record
 
@@ -73,6 +73,30 @@ class Context:
 
 
 Check = Callable[[Sequence[Record], Context], Iterable[Finding]]
+Options = ParamSpec("Options")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFactory(Generic[Options]):
+    """A check with all that the rest of the house wants to know of it. Called with options it makes the check.
+
+    Attributes:
+        make: The function behind it.
+        harm: From 0 to 100: among findings of one severity, those of the check that harms most stand first.
+        advice: What to do about its findings, in one sentence for the summary and the page; the docs say more.
+    """
+
+    make: Callable[Options, Check]
+    harm: int
+    advice: str
+
+    def __call__(self, *args: Options.args, **options: Options.kwargs) -> Check:
+        return self.make(*args, **options)
+
+
+def check_factory(*, harm: int, advice: str) -> Callable[[Callable[Options, Check]], CheckFactory[Options]]:
+    """Decorates a function that makes a check; see `CheckFactory`."""
+    return lambda make: CheckFactory(make, harm, advice)
 
 
 @dataclass(frozen=True, slots=True)

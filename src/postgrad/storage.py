@@ -11,13 +11,14 @@ import functools
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from postgrad.errors import StorageError
 
@@ -65,30 +66,52 @@ def check_writable(folder: Path) -> None:
         raise StorageError(f"No permission to write to {str(existing)!r}.", mend)
 
 
-def write_atomic(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
-    """Writes a file that is there whole or not at all, even if the power goes.
+@contextlib.contextmanager
+def file_atomic(path: Path, mode: int | None = 0o600) -> Iterator[BinaryIO]:
+    """Yields a fresh file that takes its place when the block ends well, and vanishes otherwise: it is there whole or
+    not at all, even if the power goes.
 
     Args:
         path: Where it goes; folders are made.
-        content: Text (as UTF-8) or bytes.
-        mode: Permissions; what is there to be passed on, such as a report, takes 0o644.
+        mode: Permissions; what is there to be passed on, such as a report, takes 0o644. None for those that the user's
+            own new files have.
+
+    Raises:
+        StorageError: the disk is full or may not be written to.
     """
-    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     with storing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as out:
-                out.write(data)
+                yield out
                 out.flush()
                 os.fsync(out.fileno())
-            os.chmod(name, mode)
+            os.chmod(name, 0o666 & ~_umask() if mode is None else mode)
             os.replace(name, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
             raise
+
+
+def _umask() -> int:
+    """What the user's settings take from a new file's permissions; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def write_atomic(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
+    """Writes text (as UTF-8) or bytes by `file_atomic`."""
+    with file_atomic(path, mode) as out:
+        out.write(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
     return path
+
+
+def name_from(text: str, default: str) -> str:
+    """A model's or folder's name out of any text: letters, digits, `_` and `-`; the default where nothing is left."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-") or default
 
 
 def made_once(path: Path, content: str) -> str:

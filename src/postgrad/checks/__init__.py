@@ -1,12 +1,12 @@
 """Checks: what is wrong with the data, before anything is spent on it.
 
-One check a file: a factory with options that returns a function from records to findings. `CHECKS` is the list; a new
-check is a new file and a new line here.
+One check a file: a factory with options that returns a function from records to findings, decorated with its advice and
+how much it harms. `CHECKS` is the list; a new check is a new file and a new line here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from postgrad.checks.balance import balance
 from postgrad.checks.boilerplate import boilerplate
@@ -30,14 +30,14 @@ from postgrad.checks.semantic_duplicates import semantic_duplicates
 from postgrad.checks.skew import skew
 from postgrad.checks.structure import structure
 from postgrad.checks.support.prepare import checking as _checking
-from postgrad.checks.support.prepare import run
+from postgrad.checks.support.prepare import repaired as _repaired
 from postgrad.checks.too_little import too_little
 from postgrad.checks.toxicity import toxicity
 from postgrad.errors import UsageError
-from postgrad.findings import Check, Checked, Context, Finding
+from postgrad.findings import Checked, CheckFactory, Context, Finding
 from postgrad.records import Record
 
-CHECKS: dict[str, Callable[[], Check]] = {
+CHECKS: dict[str, CheckFactory[...]] = {
     "structure": structure,
     "too_little": too_little,
     "encoding": encoding,
@@ -77,7 +77,7 @@ def run_checks(records: Sequence[Record], context: Context | None = None, *, acc
     """
     accepted = set(accept)
     refuse_unknown(accepted)
-    return run(records, context or Context(), {name: make() for name, make in CHECKS.items()}, accepted)
+    return repaired(records, [f for _, found, _ in checking(records, context) for f in found], accept=accepted)
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
@@ -96,4 +96,11 @@ def checking(records: Sequence[Record], context: Context | None = None) -> Itera
     return _checking(records, context or Context(), {name: make() for name, make in CHECKS.items()})
 
 
-__all__ = ["CHECKS", "checking", "refuse_unknown", "run_checks"]
+def repaired(
+    records: Sequence[Record], findings: Sequence[Finding], *, accept: Iterable[str] = (), also: Iterable[str] = ()
+) -> Checked:
+    """Makes the safe repairs, and those of the checks named in `also`; see `support.prepare.repaired`."""
+    return _repaired(records, findings, accept=accept, also=also, harm={name: c.harm for name, c in CHECKS.items()})
+
+
+__all__ = ["CHECKS", "checking", "refuse_unknown", "repaired", "run_checks"]

@@ -9,13 +9,17 @@ from collections.abc import Iterator, Sequence
 
 from postgrad.answers import label_counts, parse_json
 from postgrad.checks.support.phrases import count_of, percent, verb
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, Task, Text
 
 _NAMED = 5
 _MAX_FIELDS = 40
 
 
+@check_factory(
+    harm=52,
+    advice="Add examples of the rare answers, or measure by macro-F1, which counts every class alike.",
+)
 def balance(*, rare_below: int = 5, dominant_above: float = 0.8) -> Check:
     """Judges the spread of label answers, and finds sets in which every answer is the same (an error).
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from postgrad.answers import answer_kind
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 
 _HINTS = (
@@ -104,6 +104,10 @@ _SENTENCES = {
 }
 
 
+@check_factory(
+    harm=40,
+    advice="Replace refusals and stock phrases by real answers; the model learns to give them.",
+)
 def boilerplate(*, style_share: float = 0.2) -> Check:
     """Finds phrases of other models, refusals, unfilled placeholders, empty words, and requests repeated in the answer.
 

@@ -10,7 +10,7 @@ from itertools import combinations
 from postgrad.answers import AnswerKind, answer_kind, parse_json
 from postgrad.checks.support.conflict import GRAVE, conflict
 from postgrad.checks.support.phrases import count_of, place, quote, verb
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, tools_of
 from postgrad.similarity.near_duplicates import exact_key, exact_keys, find_similar
 from postgrad.similarity.templates import template_pairs
@@ -20,6 +20,10 @@ _COMPARED = 6
 _LONG_FROM = 30
 
 
+@check_factory(
+    harm=80,
+    advice="Decide which answer is right and mend the others: the model can learn only one.",
+)
 def contradictions(*, near_threshold: float = 0.85) -> Check:
     """Finds equal prompts with different answers, and nearly equal prompts with conflicting ones; the gravest conflicts
     first.

@@ -10,7 +10,7 @@ from postgrad.answers import answer_kind, parse_json
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.length_wall import Wall, find_wall
 from postgrad.checks.support.phrases import count_of, percent, quote_end, verb
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
 _OPEN_MARKS = frozenset(",([{–—-/&+=<\\‚„«¿¡")
@@ -185,6 +185,10 @@ _AROUND_WORDS = ".,;:!?'\"’“”()-–"
 _RARE_SHARE = 0.05
 
 
+@check_factory(
+    harm=64,
+    advice="Export the answers again without a length limit; drop those that cannot be had whole.",
+)
 def cut_off(
     *,
     usual_share: float = 0.8,

@@ -12,7 +12,7 @@ import numpy as np
 
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 from postgrad.similarity.templates import names
 
@@ -21,6 +21,10 @@ _QUOTED = re.compile(r"[\"“][^\"”]{1,60}[\"”]")
 _OPENING = 6
 
 
+@check_factory(
+    harm=12,
+    advice="Collect examples for the thin regions, where the model will have little to go by.",
+)
 def diversity(*, thin_below: int = 5, template_share: float = 0.2, min_records: int = 50, most: int = 20_000) -> Check:
     """Says how many different requests there effectively are, which kinds are thin, and which template dominates.
 

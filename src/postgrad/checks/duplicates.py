@@ -9,11 +9,15 @@ from collections.abc import Iterator, Sequence
 from postgrad.checks.structure import messages_of
 from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.checks.support.record_texts import texts_of
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Rating, Record
 from postgrad.similarity.near_duplicates import exact_key, exact_keys
 
 
+@check_factory(
+    harm=24,
+    advice="Keep one of each; exact repeats are taken out unless you --accept duplicates.",
+)
 def duplicates() -> Check:
     """Finds records whose prompt and answer repeat an earlier record (but for spacing, and the prompt's case); the
     first is kept."""

@@ -12,7 +12,7 @@ from postgrad.answers import parse_json
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, verb
 from postgrad.checks.support.record_texts import map_texts, texts_of
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
 # Lead bytes of UTF-8 read as Latin-1 or Windows-1252, followed by what a continuation byte then looks like.
@@ -51,6 +51,10 @@ _SENTENCES = {
 }
 
 
+@check_factory(
+    harm=56,
+    advice="Read the file again in its true encoding, or let --fix mend what can be mended without loss.",
+)
 def encoding(*, task_share: float = _TASK_SHARE) -> Check:
     """Finds wrongly decoded text, lost letters, invisible characters, HTML, literal `\\n` and chat-template tokens.
 

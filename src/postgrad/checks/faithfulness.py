@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from postgrad.checks.support.embedding_space import sample
 from postgrad.checks.support.phrases import count_of, quote, verb
 from postgrad.checks.support.slots import Slot, Wording, grams_of, learn, plain, slots_of, unasked
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 
 _LEARN_FROM = 20_000
@@ -17,6 +17,10 @@ _TRY_FIRST = 300
 """Most sets are not structured: these few records tell, and the others need not be read."""
 
 
+@check_factory(
+    harm=72,
+    advice="Correct the answers that say what the request does not, or leave out what it says.",
+)
 def faithfulness(*, min_records: int = 50, said_from: float = 0.6, structured_share: float = 0.6) -> Check:
     """Finds texts written from data (`name[The Eagle], food[Thai]`, JSON, `key: value` lines) that do not fit the data.
 

@@ -11,7 +11,7 @@ from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, quote, verb
 from postgrad.checks.support.record_texts import texts_of
 from postgrad.checks.support.triggers import find_triggers, iter_evidence
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
 _HINTS = (
@@ -57,6 +57,10 @@ _SENTENCES = {
 }
 
 
+@check_factory(
+    harm=84,
+    advice="Find out where these records come from before training on them.",
+)
 def injection(*, least: int = 5, sure: float = 1e-9) -> Check:
     """Finds orders to the model in data, invisible letters, data-carrying image links, and phrases that trigger one
     answer.

@@ -11,7 +11,7 @@ from postgrad.answers import label_counts
 from postgrad.checks.support.classifier import out_of_fold
 from postgrad.checks.support.embedding_space import vectors
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, Task, Text
 
 _FEWEST_PER_LABEL = 5
@@ -21,6 +21,10 @@ _TRUSTED_FROM = 0.8
 _USEFUL_ABOVE_GUESSING = 0.2
 
 
+@check_factory(
+    harm=76,
+    advice="Look at these labels first and correct those that are wrong; do not drop them unseen.",
+)
 def label_noise(*, margin: float = 0.3, folds: int = 5, min_records: int = 50) -> Check:
     """Finds suspicious labels by confident learning (Northcutt, Jiang and Chuang 2021) on embeddings, out of fold.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 
 _MIN_LETTERS = 40
@@ -58,6 +58,10 @@ _ALIKE = frozenset(
 )
 
 
+@check_factory(
+    harm=32,
+    advice="Check that this mixture is wanted; otherwise separate the languages or remove the strays.",
+)
 def language(*, sample: int = 2_000, sure: float = 0.7, switch_share: float = 0.1) -> Check:
     """Reports the languages of longer requests, answers in another language than their request, and stray scripts.
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.checks.support.record_texts import texts_of
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import exact_key, exact_keys, find_similar
 from postgrad.similarity.templates import template_pairs
@@ -27,6 +27,10 @@ _SHORTEST = 8
 _COMMON = 10
 
 
+@check_factory(
+    harm=88,
+    advice="Take these records out of training: a test that was learned by heart proves nothing.",
+)
 def leakage(*, near_threshold: float = 0.8, gram: int = _GRAM) -> Check:
     """Finds records of a training part that also stand in a validation or test part, and questions of general
     benchmarks.

@@ -8,13 +8,17 @@ from statistics import median
 from postgrad.checks.structure import messages_of
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, quote, verb
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
 _BUCKETS = 20
 _MAX_BYTES_A_LETTER = 4
 
 
+@check_factory(
+    harm=60,
+    advice="Choose a model with a longer context, or shorten these records; nothing is cut silently.",
+)
 def length(*, sample: int = 10_000) -> Check:
     """Reports the lengths, and finds answers and whole examples that are longer than the model's context.
 

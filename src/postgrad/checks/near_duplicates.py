@@ -6,12 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from postgrad.checks.duplicates import record_key
 from postgrad.checks.support.phrases import count_of, place, quote
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_keys, find_similar
 from postgrad.similarity.templates import template_pairs
 
 
+@check_factory(
+    harm=20,
+    advice=(
+        "Keep one of each cluster unless the repetition is how often users ask; the split keeps clusters together."
+    ),
+)
 def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: float = 0.8) -> Check:
     """Finds records whose prompt is nearly an earlier one's and whose answer is the same. The split keeps them
     together.

@@ -12,7 +12,7 @@ from typing import Any
 
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, place, quote, verb
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record, Text
 
 _HINTS = (
@@ -57,6 +57,10 @@ _OLD_AFTER = 1
 """Years after which a statement bound to a year counts as old."""
 
 
+@check_factory(
+    harm=36,
+    advice="Bring these answers up to date, or drop the older of two that disagree.",
+)
 def outdated(*, today: int | None = None) -> Check:
     """Finds answers bound to a past date or a “latest version”, changed names, and answers that a later record
     contradicts.

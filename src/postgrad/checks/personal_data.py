@@ -10,10 +10,16 @@ from collections.abc import Iterator, Sequence
 from postgrad.checks.support.personal_kinds import KINDS
 from postgrad.checks.support.redaction import Kind, report
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 
 
+@check_factory(
+    harm=68,
+    advice=(
+        "Redact it (--repair personal_data keeps a consistent placeholder): a model can repeat what it was trained on."
+    ),
+)
 def personal_data(*, kinds: Sequence[Kind] = KINDS) -> Check:
     """Finds e-mail and IP addresses, phone, card, bank account and national identity numbers, addresses and the like.
 

@@ -12,7 +12,7 @@ import numpy as np
 from postgrad.answers import answer_kind
 from postgrad.checks.support.embedding_space import clusters, vectors
 from postgrad.checks.support.phrases import count_of, quote, verb
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -23,6 +23,10 @@ _LONG_WORD = 4
 _MAD = 1.4826
 
 
+@check_factory(
+    harm=28,
+    advice="Read these: unusually long, short, repetitive or surprising answers are often mistakes of an export.",
+)
 def quality(
     *, spread: float = 6.0, factor: float = 8.0, gibberish_share: float = 0.6, surprise_spread: float = 5.0
 ) -> Check:

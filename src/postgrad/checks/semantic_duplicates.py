@@ -8,13 +8,17 @@ from collections.abc import Iterator, Sequence
 from postgrad.answers import answer_kind
 from postgrad.checks.support.embedding_space import close_pairs, vectors
 from postgrad.checks.support.phrases import count_of, place, quote, verb
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.models.embeddings import embed
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_keys, similarity
 from postgrad.similarity.templates import differ_in_facts
 
 
+@check_factory(
+    harm=16,
+    advice="Look whether these say the same in other words; then keep the better one.",
+)
 def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9, min_words: int = 4) -> Check:
     """Finds pairs of requests whose embeddings nearly agree, whose numbers, names and answers agree, and whose words do
     not.

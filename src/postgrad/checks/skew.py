@@ -13,7 +13,7 @@ from postgrad.answers import label_counts
 from postgrad.checks.support.classifier import fit, out_of_fold
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
 from postgrad.checks.support.phrases import quote
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import exact_keys
 
@@ -23,6 +23,10 @@ _SHOWN = 20
 _VOCABULARY = 10
 
 
+@check_factory(
+    harm=48,
+    advice="Add examples like the requests listed, which production has and the training data lacks.",
+)
 def skew(*, most: int = 4000, fewest: int = 30, p_below: float = 0.01, auc_from: float = 0.6) -> Check:
     """Compares the requests with `Context.production` by a classifier two-sample test (Lopez-Paz and Oquab 2017).
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, quote, verb
 from postgrad.checks.support.tool_faults import tool_faults
-from postgrad.findings import Check, Context, Finding, Repair, Severity
+from postgrad.findings import Check, Context, Finding, Repair, Severity, check_factory
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 
 # fault → (severity, sentence, how it is mended: dropped unasked, dropped when asked for, or not)
@@ -38,6 +38,10 @@ _COMMON_SHARE = 0.5
 """A key in at least this share of the records is a column of its own, not a slip."""
 
 
+@check_factory(
+    harm=96,
+    advice="Mend or remove these records: nothing, or the wrong thing, would be learned from them.",
+)
 def structure() -> Check:
     """Finds records without an answer or prompt, turns out of order, misspelt keys and broken tool calls.
 

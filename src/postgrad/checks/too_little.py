@@ -8,7 +8,7 @@ from statistics import median
 from postgrad.answers import AnswerKind, answer_kind, label_counts
 from postgrad.checks.structure import fault_of
 from postgrad.checks.support.phrases import count_of, verb
-from postgrad.findings import Check, Context, Finding
+from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, Text
 
 USUAL = "50 to 100 examples are usual to begin with; a few hundred let the result be judged well"
@@ -20,6 +20,12 @@ KINDS: dict[AnswerKind, str] = {
 """Sources: docs/checks/too_little.md."""
 
 
+@check_factory(
+    harm=100,
+    advice=(
+        "Collect more examples before judging by the result, or let `postgrad run` tell whether prompting is enough."
+    ),
+)
 def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int = 8, few_words: int = 10_000) -> Check:
     """Counts usable records, and those of a typical label.
 

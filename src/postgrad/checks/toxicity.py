@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, verb
 from postgrad.checks.support.record_texts import texts_of
-from postgrad.findings import Check, Context, Finding, Repair
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record, Text
 
 _SLURS = (
@@ -166,6 +166,10 @@ _STARRED = re.compile(
 )
 
 
+@check_factory(
+    harm=44,
+    advice="Read these and remove what your model should not say.",
+)
 def toxicity() -> Check:
     """Finds insults, slurs, threats and explicit words; leetspeak (`f4ggot`) and starred forms too. Evidence is masked.
 

@@ -10,24 +10,20 @@ import typer
 
 from postgrad.cli.door import errors, out
 from postgrad.cli.options import listed, read_text
+from postgrad.data.writing.containers import ENDINGS
+from postgrad.data.writing.writers import WRITERS
 from postgrad.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from postgrad.data.writing.convert import Converted
 
 _NAMED = 5
-_SHAPES = (
-    "openai-chat, openai-preference, openai-reinforcement, completions, together, alpaca, sharegpt, bedrock,"
-    " trl-messages, trl-prompt-completion, trl-prompt-completion-chat, trl-prompt-only, trl-preference,"
-    " trl-preference-chat, trl-unpaired, trl-unpaired-chat, trl-text, kto, text, csv or postgrad-jsonl."
-)
+_SHAPES = f"{', '.join(list(WRITERS)[:-1])} or {list(WRITERS)[-1]}."
 
 
 def command(
     data: Annotated[list[Path], typer.Argument(help="Files of any shape that `check` reads.")],
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="File to write: .jsonl, .jsonl.gz, .json, .csv, .parquet; - prints.")
-    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help=f"File to write: {', '.join(ENDINGS)}; - prints.")],
     to: Annotated[str, typer.Option("--to", metavar="SHAPE", help=f"What to write: {_SHAPES}")],
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,

@@ -8,8 +8,6 @@ report-schema results`.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Message, Source
-from postgrad.storage import storing
+from postgrad.storage import file_atomic
 
 RESULTS_VERSION = 1
 RESULTS_FILE = "results.jsonl"
@@ -78,21 +76,11 @@ class ResultLine(_Part):
 def write_results(lines: Iterable[ResultLine], folder: Path) -> Path:
     """Writes `results.jsonl` into `folder`, whole or not at all."""
     path = folder / RESULTS_FILE
-    with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass", newline="\n") as out:
-                for line in lines:
-                    raw = line.model_dump(mode="python", exclude_defaults=True)
-                    out.write(json.dumps({"schema_version": RESULTS_VERSION, **raw}, ensure_ascii=False) + "\n")
-                out.flush()
-                os.fsync(out.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    with file_atomic(path, 0o644) as out:
+        for line in lines:
+            raw = line.model_dump(mode="python", exclude_defaults=True)
+            text = json.dumps({"schema_version": RESULTS_VERSION, **raw}, ensure_ascii=False)
+            out.write(text.encode("utf-8", "surrogatepass") + b"\n")
     return path
 
 

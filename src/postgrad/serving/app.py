@@ -15,18 +15,14 @@ from starlette.types import ASGIApp
 import postgrad
 from postgrad.pages.docs_page import render_docs
 from postgrad.registry.keys import Audit, Keys, Usage
-from postgrad.serving import evaluations, fine_tuning
 from postgrad.serving.access.audit import Counters, Trail, Watched
 from postgrad.serving.access.auth import Gate
 from postgrad.serving.access.limits import BodyLimit
 from postgrad.serving.access.quotas import Quotas
-from postgrad.serving.api.chat_completions import chat_router
-from postgrad.serving.api.completions import completions_router
-from postgrad.serving.api.embeddings import embeddings_router
-from postgrad.serving.api.models import models_router
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.scheduler import MAX_PLACES, Turns
 from postgrad.serving.inference.streaming import Answering
+from postgrad.serving.install import Parts, install
 from postgrad.serving.wire import api_errors
 from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
 
@@ -110,15 +106,7 @@ def make_app(
         """Every path and field."""
         return render_docs(app.openapi())
 
-    for router in (
-        chat_router(answering),
-        completions_router(answering),
-        embeddings_router(),
-        models_router(engine),
-    ):
-        app.include_router(router)
-    fine_tuning.install(app, engine)
-    evaluations.install(app, answering, quotas)
+    install(app, Parts(engine, answering, quotas))
     return app
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from postgrad.models.rendering.render import Renderer, load_renderer
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
 from postgrad.report.run_report import LeftOutPart
-from postgrad.storage import Blobs, StageStore, stage_key
+from postgrad.storage import Blobs, StageStore, name_from, stage_key
 
 USUAL_MINUTES = 14.0
 """A run of 500 short examples is planned for so many minutes, where no limit is given."""
@@ -55,7 +54,7 @@ class Job:
 
     def model_name(self, data_name: str) -> str:
         """The resulting model's name: as wished, or from the first file's name."""
-        return self.recipe.name or re.sub(r"[^A-Za-z0-9_-]+", "-", data_name).strip("-").lower() or "model"
+        return self.recipe.name or name_from(data_name, "model").lower()
 
     def find_base(self) -> Working[BaseModel]:
         """The base model's files, fetched if need be."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from postgrad.checks import CHECKS, checking, refuse_unknown
-from postgrad.checks.support.prepare import repaired
+from postgrad.checks import CHECKS, checking, refuse_unknown, repaired
 from postgrad.data.load import Loaded, data_hash, load
 from postgrad.data.split.split import Part
 from postgrad.decision.resolution import assumed_resolution

@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from postgrad import __version__
-from postgrad.checks import CHECKS, checking, refuse_unknown
-from postgrad.checks.support.advice import ADVICE
+from postgrad.checks import CHECKS, checking, refuse_unknown, repaired
 from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
-from postgrad.checks.support.prepare import repaired
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.data.load import Loaded, load
@@ -173,7 +171,8 @@ def report_on(
 def finding_part(checked: Checked, finding: Finding, shown: int = SHOWN) -> FindingPart:
     """A finding as reports keep it."""
     details = {k: _bounded(v) for k, v in finding.details.items()}
-    return made_from.finding_part(finding, checked.records, shown, ADVICE.get(finding.check, ""), details)
+    advice = CHECKS[finding.check].advice if finding.check in CHECKS else ""
+    return made_from.finding_part(finding, checked.records, shown, advice, details)
 
 
 def _bounded(value: object) -> object:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from postgrad.checks import checking
-from postgrad.checks.support.prepare import repaired
+from postgrad.checks import checking, repaired
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
 from postgrad.data.writing.containers import TABLES, ending_of, writing
 from postgrad.data.writing.writers import WRITERS, row_of

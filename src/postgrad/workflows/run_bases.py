@@ -6,7 +6,6 @@ untrained arms of all bases come first, and only the bases that can still win ar
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from postgrad.report.run_report import Report
 from postgrad.steps.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
 from postgrad.steps.compared_runs import read_report
 from postgrad.steps.named_models import base_label
-from postgrad.storage import StageStore, check_writable, stage_key
+from postgrad.storage import StageStore, check_writable, name_from, stage_key
 from postgrad.workflows.run import run
 
 LEAST_MINUTES = 1.0
@@ -91,7 +90,7 @@ def _one(
     recipe: Recipe, label: str, base: str, paths: Sequence[Path], out: Path, stopped: Callable[[], bool]
 ) -> Working[BaseRun]:
     """One base's job, with a model's name of its own."""
-    name = recipe.name or re.sub(r"[^A-Za-z0-9_-]+", "-", paths[0].stem).strip("-").lower() or "model"
+    name = recipe.name or name_from(paths[0].stem, "model").lower()
     folder = out / label
     own = merged(recipe, {"base": base, "name": f"{name}-{label}"})
     yield from run(own, paths, folder, stopped)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from postgrad.checks.support.advice import ADVICE
 from postgrad.findings import Changed, Check, Checked, Context, Dropped, Finding, Repair
 from postgrad.records import Record
 
@@ -31,7 +30,12 @@ def run(
 
 
 def repaired(
-    records: Sequence[Record], findings: Sequence[Finding], *, accept: Iterable[str] = (), also: Iterable[str] = ()
+    records: Sequence[Record],
+    findings: Sequence[Finding],
+    *,
+    accept: Iterable[str] = (),
+    also: Iterable[str] = (),
+    harm: Mapping[str, int] | None = None,
 ) -> Checked:
     """Makes the safe repairs, and those of the checks named in `also`.
 
@@ -44,6 +48,7 @@ def repaired(
         findings: What the checks found in them.
         accept: Names of checks whose findings are accepted.
         also: Names of checks whose repairs are made although they are not safe unasked.
+        harm: How much each check's findings harm: within a severity the worst stand first; those not named last.
     """
     accepted = set(accept)
     repairs = _chosen([f for f in findings if f.check not in accepted], set(also))
@@ -63,14 +68,9 @@ def repaired(
         elif repair.record is not None:
             kept.append(repair.record)
             changed.append(Changed(record, repair.record, finding.check))
-    ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], _gravity(f.check), -f.count))
+    harms = harm or {}
+    ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], -harms.get(f.check, -1), -f.count))
     return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed))
-
-
-def _gravity(check: str) -> int:
-    """What harms most comes first: the order of `ADVICE`; a check that is not in it comes last."""
-    names = list(ADVICE)
-    return names.index(check) if check in names else len(names)
 
 
 def _chosen(findings: Sequence[Finding], also: set[str]) -> dict[int, tuple[Finding, Repair]]:

@@ -43,6 +43,11 @@ def chat_form(text: str) -> str | None:
     return None
 
 
+def is_chat(head: bytes) -> bool:
+    """Whether a file's first bytes look like a chat log."""
+    return chat_form(head.decode("utf-8", "replace")) is not None
+
+
 def read_chat(text: str, file: str, form: str, notes: Iterable[str] = ()) -> Rows:
     """Rows of `time`, `speaker`, `text`.
 

@@ -21,7 +21,7 @@ def read_mail_folder(folder: Path, files: Sequence[Path]) -> Rows:
     mails = []
     notes = []
     for number, path in enumerate(files, start=1):
-        with open_bytes(Place("file", str(path), path)) as stream:
+        with open_bytes(Place("file", str(path), path), (".eml",)) as stream:
             raw = stream.peek(MESSAGE_LIMIT + 1)
         if len(raw) > MESSAGE_LIMIT or not raw.strip():
             notes.append(f"{path} is {'empty' if not raw.strip() else 'too long'} and was left out")

@@ -8,7 +8,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from postgrad.data.formats.api_logs import ApiLogs
 from postgrad.data.formats.chat_logs import chat_form, read_chat
@@ -32,12 +31,15 @@ from postgrad.data.sources.lines import HEAD, Lines, whole
 from postgrad.data.sources.rows import Row, Rows, columns_of
 from postgrad.errors import DataError
 
-EXTENSIONS = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _KEYS_NAMED = 5
 
 
-def read_text(stream: ByteStream) -> Rows:
+def read_text(stream: ByteStream, named: str = "") -> Rows:
     """Reads a text of examples as a whole.
+
+    Args:
+        stream: The file.
+        named: What its name claims: `csv`, `tsv`, `json`, `jsonl` or nothing.
 
     Raises:
         DataError: Empty, binary, broken, or without examples.
@@ -57,7 +59,6 @@ def read_text(stream: ByteStream) -> Rows:
     chat = chat_form(text)
     if chat is not None:
         return read_chat(text, file, chat, notes)
-    named = named_format(stream.name)
     form = format_of(text, named)
     if named and form != named and {form, named} != {"csv", "tsv"}:
         notes.append(f"the name says {named}, but the content is {form} and was read as such")
@@ -78,7 +79,7 @@ def read_text(stream: ByteStream) -> Rows:
     return Rows(file, form, tuple(rows), columns_of(rows), (*notes, *more, *logs.notes(), *keys.notes()))
 
 
-def stream_text(stream: ByteStream, chunk: int) -> Iterator[Rows]:
+def stream_text(stream: ByteStream, chunk: int, named: str = "") -> Iterator[Rows]:
     """Reads a text chunk by chunk; short ones, and those that cannot be cut, are read as a whole first.
 
     Raises:
@@ -87,12 +88,11 @@ def stream_text(stream: ByteStream, chunk: int) -> Iterator[Rows]:
     refuse_binary(stream)
     head = stream.peek(HEAD)
     if len(head) < HEAD:
-        yield from Chunker.cut(read_text(stream), chunk)
+        yield from Chunker.cut(read_text(stream, named), chunk)
         return
     sample = decode(head[: head.rfind(b"\n") + 1] or head).text
-    named = named_format(stream.name)
     if chat_form(sample) is not None or (form := format_of(sample, named)) == "json":
-        yield from Chunker.cut(read_text(stream), chunk)
+        yield from Chunker.cut(read_text(stream, named), chunk)
         return
     lines = Lines(stream)
     notes = [*stream.notes, *lines.notes]
@@ -207,12 +207,7 @@ def _no_examples(file: str) -> DataError:
     return DataError(f"{file} holds no examples: its list is empty.", "Give one object for each example.")
 
 
-def named_format(name: str) -> str | None:
-    """The format that a name claims."""
-    return EXTENSIONS.get(Path(name).suffix)
-
-
-def format_of(text: str, named: str | None) -> str:
+def format_of(text: str, named: str) -> str:
     """The format by content: what begins and goes on like JSON is JSON, whatever its name; else the name decides."""
     start = text.lstrip()
     first, _, rest = start.partition("\n")

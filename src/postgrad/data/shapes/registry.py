@@ -1,7 +1,8 @@
 """The shapes of training files that are known by their keys and values; what none of them knows is left to `guess`.
 
-Each shape is one reading function (in `read_chats`, `read_pairs`, `read_tasks`) and one entry in the list beside it.
-The first entry that fits a row is the row's shape, so what says more stands before what says less.
+A new shape is a file with its `Shape` and one line here, unless it belongs to one of the families (`known_chats`,
+`known_pairs`, `known_tasks`; their reading functions stand in `read_chats`, `read_pairs`, `read_tasks`). The first one
+that fits a row is the row's shape, so what says more stands before what says less.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from postgrad.data.shapes.known_tasks import OWN, TASKS
 from postgrad.data.shapes.read_chats import Values
 from postgrad.data.shapes.shape import KINDS, Shape
 
-SHAPES: tuple[Shape, ...] = (*OWN, *PAIRS, *CHATS, *TASKS)
+SHAPES: tuple[Shape, ...] = (
+    *OWN,
+    *PAIRS,
+    *CHATS,
+    *TASKS,
+)
 
 
 def shape_of(values: Values) -> Shape | None:

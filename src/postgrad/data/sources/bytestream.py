@@ -11,13 +11,13 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from postgrad.data.sources.address import Place
-from postgrad.data.sources.file_types import binary_format, packing
+from postgrad.data.sources.file_types import ZIP, packing
 from postgrad.data.sources.zips import open_member
 from postgrad.errors import DataError
 
@@ -146,14 +146,18 @@ class ByteStream:
 
 
 @contextmanager
-def open_bytes(place: Place) -> Iterator[ByteStream]:
+def open_bytes(place: Place, endings: Collection[str]) -> Iterator[ByteStream]:
     """Opens a file or standard input and unpacks one layer of gzip, zstd, bzip2, xz, or a zip archive with one file.
+
+    Args:
+        place: What to open.
+        endings: Of files that count as data in an archive.
 
     Raises:
         DataError: Missing, a folder, no permission, empty, or an archive that cannot be read.
     """
     if place.path is None:
-        with _layers(_Peekable(sys.stdin.buffer), place, 0) as stream:
+        with _layers(_Peekable(sys.stdin.buffer), place, 0, endings) as stream:
             yield stream
         return
     try:
@@ -161,12 +165,12 @@ def open_bytes(place: Place) -> Iterator[ByteStream]:
         size = place.path.stat().st_size
     except OSError as error:
         raise _cannot_open(place.path, error) from error
-    with handle, _layers(_Peekable(handle), place, size) as stream:
+    with handle, _layers(_Peekable(handle), place, size, endings) as stream:
         yield stream
 
 
 @contextmanager
-def _layers(raw: _Peekable, place: Place, size: int) -> Iterator[ByteStream]:
+def _layers(raw: _Peekable, place: Place, size: int, endings: Collection[str]) -> Iterator[ByteStream]:
     file = place.name
     name = (place.path.name if place.path else "").lower()
     try:
@@ -178,9 +182,9 @@ def _layers(raw: _Peekable, place: Place, size: int) -> Iterator[ByteStream]:
         for ending in PACKED_ENDINGS:
             name = name.removesuffix(ending)
         yield ByteStream(_unpacker(kind, raw), file, name, path=place.path, packed=kind, raw=raw, size=size)
-    elif binary_format(head) == "zip":
+    elif head.startswith(ZIP):
         plain = ByteStream(raw, file, name, path=place.path)
-        with plain.as_file() as archive, open_member(archive, file, place.part) as member:
+        with plain.as_file() as archive, open_member(archive, file, endings, place.part) as member:
             if member is None:
                 archive.seek(0)
                 yield plain if place.path else ByteStream(archive, file, name)

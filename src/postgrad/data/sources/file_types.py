@@ -11,14 +11,8 @@ PACKINGS: dict[bytes, str] = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
 }
-_FORMATS: tuple[tuple[bytes, str], ...] = (
-    (b"PAR1", "parquet"),
-    (b"ARROW1", "arrow"),
-    (b"\xff\xff\xff\xff", "arrow"),
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
-    (b"\xd0\xcf\x11\xe0", "office"),
-)
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+"""How a zip archive begins; so do .xlsx and .ods."""
 _TABLE = "Give a table of examples (CSV, JSONL, Parquet, Excel …)."
 _UNPACK = "Unpack it and give the file inside, or the folder."
 _MODEL = "A model is given with --base, not as data."
@@ -70,11 +64,6 @@ _SAMPLE = 16_384
 def packing(head: bytes) -> str | None:
     """`gzip`, `zstd`, `bzip2` or `xz` where the bytes begin so."""
     return next((name for magic, name in PACKINGS.items() if head.startswith(magic)), None)
-
-
-def binary_format(head: bytes) -> str | None:
-    """`parquet`, `arrow`, `zip` or `office` (the container of .xls) where the bytes begin so."""
-    return next((name for magic, name in _FORMATS if head.startswith(magic)), None)
 
 
 def zipped_kind(names: list[str]) -> tuple[str, str] | None:

@@ -5,28 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path, PurePath
 
-from postgrad.data.formats.chat_logs import chat_form
+from postgrad.data.formats.registry import HEAD, KINDS, format_named
 from postgrad.data.sources.bytestream import PACKED_ENDINGS
 from postgrad.errors import DataError
 
-KINDS: dict[str, str] = {
-    ".csv": "CSV or TSV",
-    ".tsv": "CSV or TSV",
-    ".tab": "CSV or TSV",
-    ".json": "JSON",
-    ".jsonl": "JSON",
-    ".ndjson": "JSON",
-    ".parquet": "Parquet or Arrow",
-    ".arrow": "Parquet or Arrow",
-    ".feather": "Parquet or Arrow",
-    ".xlsx": "spreadsheet",
-    ".xls": "spreadsheet",
-    ".ods": "spreadsheet",
-    ".eml": "mail",
-    ".mbox": "mail",
-}
-_CHAT_ENDINGS = (".txt", ".log")
-_HEAD = 16_384
 CHOSEN = "of the folder was taken:"
 """How the note on what was taken begins."""
 _NAMED = 5
@@ -51,8 +33,8 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
         what = f"only {', '.join(endings)} files" if endings else "nothing"
         raise DataError(
             f"{str(folder)!r} is a folder without files of examples ({what}).",
-            "Name a file, or a folder of CSV, JSONL, Parquet, Excel, mail or chat files; a folder of documents belongs"
-            " to --docs, or to --objective pretrain.",
+            f"Name a file, or a folder of one kind of files ({', '.join(KINDS)}); a folder of documents belongs to"
+            " --docs, or to --objective pretrain.",
         )
     kind = max(found, key=lambda k: len(found[k]))
     left = [p for k, paths in found.items() if k != kind for p in paths] + others
@@ -67,15 +49,15 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _kind(path: Path) -> str | None:
     """By its ending; a .txt or .log file counts where its content is a chat log."""
-    suffix = _suffix(path)
-    if suffix not in _CHAT_ENDINGS:
-        return KINDS.get(suffix)
+    form = format_named(_suffix(path))
+    if form is None or not form.needs_both or form.begins is None:
+        return form and form.kind
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
     except OSError:
         return None
-    return "chat log" if chat_form(head.decode("utf-8", "replace")) else None
+    return form.kind if form.begins(head) else None
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from postgrad.data.formats.mail_folder import read_mail_folder
+from postgrad.data.formats.registry import format_named
 from postgrad.data.formats.slack import is_slack, read_slack
 from postgrad.data.sources.address import Place, place_of
 from postgrad.data.sources.chunks import Chunker
@@ -86,10 +86,11 @@ def _special_folder(place: Place) -> Rows | None:
     if is_slack(place.path):
         return read_slack(place.path)
     files, notes = files_in(place.path)
-    if files[0].suffix.lower() == ".eml":
-        rows = read_mail_folder(place.path, [f for f in files if f.suffix.lower() == ".eml"])
-        return replace(rows, notes=(*notes, *rows.notes))
-    return None
+    form = format_named(files[0].suffix.lower())
+    if form is None or form.whole_folder is None:
+        return None
+    rows = form.whole_folder(place.path, [f for f in files if f.suffix.lower() in form.endings])
+    return replace(rows, notes=(*notes, *rows.notes))
 
 
 def _files(place: Place) -> tuple[list[Place], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO
@@ -11,33 +11,13 @@ from typing import IO
 from postgrad.data.sources.file_types import zipped_kind
 from postgrad.errors import DataError
 
-DATA_ENDINGS = frozenset(
-    [
-        ".csv",
-        ".tsv",
-        ".tab",
-        ".json",
-        ".jsonl",
-        ".ndjson",
-        ".parquet",
-        ".arrow",
-        ".feather",
-        ".xlsx",
-        ".xls",
-        ".ods",
-        ".mbox",
-        ".eml",
-        ".txt",
-        ".log",
-    ]
-)
 _LISTED = 10
 Member = tuple[IO[bytes], str, int, tuple[str, ...]]
 """(opened file, its name, its packed size in bytes, notes)"""
 
 
 @contextmanager
-def open_member(archive: IO[bytes], file: str, wanted: str = "") -> Iterator[Member | None]:
+def open_member(archive: IO[bytes], file: str, endings: Collection[str], wanted: str = "") -> Iterator[Member | None]:
     """Opens the one data file of an archive, or the one that is wanted; None for a workbook, which is a zip by nature.
 
     Raises:
@@ -54,7 +34,7 @@ def open_member(archive: IO[bytes], file: str, wanted: str = "") -> Iterator[Mem
             return
         if (kind := zipped_kind(names)) is not None:
             raise DataError(f"{file} is {kind[0]}, not a text table.", kind[1])
-        name, notes = choose_member(names, file, wanted)
+        name, notes = choose_member(names, file, endings, wanted)
         info = packed.getinfo(name)
         if info.flag_bits & 1:
             raise DataError(f"{file}: {name!r} in it is locked with a password.", "Unpack it and give the file inside.")
@@ -76,7 +56,9 @@ def is_workbook(packed: zipfile.ZipFile) -> bool:
     return b"opendocument.spreadsheet" in packed.read("mimetype")
 
 
-def choose_member(names: list[str], file: str, wanted: str = "") -> tuple[str, tuple[str, ...]]:
+def choose_member(
+    names: list[str], file: str, endings: Collection[str], wanted: str = ""
+) -> tuple[str, tuple[str, ...]]:
     """(name of the data file, notes).
 
     Raises:
@@ -85,7 +67,7 @@ def choose_member(names: list[str], file: str, wanted: str = "") -> tuple[str, t
     files = [n for n in names if not n.endswith("/") and not _is_litter(n)]
     if not files:
         raise DataError(f"{file} is a zip archive without a file in it.", "Pack one file of examples.")
-    data = [n for n in files if PurePosixPath(n).suffix.lower() in DATA_ENDINGS]
+    data = [n for n in files if PurePosixPath(n).suffix.lower() in endings]
     listed = ", ".join((data or files)[:_LISTED]) + (", …" if len(data or files) > _LISTED else "")
     if wanted:
         if wanted not in files:

@@ -8,9 +8,7 @@ import csv
 import gzip
 import io
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,11 +16,9 @@ from typing import Any, BinaryIO
 from postgrad.data.shapes.cells import to_json
 from postgrad.data.shapes.row_errors import Inexpressible
 from postgrad.errors import UsageError
-from postgrad.storage import storing
+from postgrad.storage import file_atomic
 
 Write = Callable[[Mapping[str, Any]], None]
-ENDINGS = (".jsonl.gz", ".jsonl", ".ndjson", ".json", ".csv", ".parquet")
-TABLES = frozenset([".csv", ".parquet"])
 _PARQUET_ROWS = 10_000
 
 
@@ -57,28 +53,8 @@ def writing(out: Path) -> Iterator[Write]:
             yield write
         sys.stdout.buffer.flush()
         return
-    with storing(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                with form(stream) as write:
-                    yield write
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, out)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
-
-
-def _umask() -> int:
-    """What the user's settings take from a new file's permissions; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    with file_atomic(out, mode=None) as stream, form(stream) as write:
+        yield write
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
@@ -194,10 +170,14 @@ def _refuse_new(cells: Mapping[str, Any], columns: list[str]) -> None:
 
 
 _FORMS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Write]]] = {
+    ".jsonl.gz": _packed,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
-    ".jsonl.gz": _packed,
     ".json": _json,
     ".csv": _csv,
     ".parquet": _parquet,
 }
+"""Ending → the container. A new one is a function and a line here."""
+ENDINGS = tuple(_FORMS)
+TABLES = frozenset(ending for ending, form in _FORMS.items() if form in (_csv, _parquet))
+"""Endings of containers whose rows are cells of text."""

@@ -4,37 +4,16 @@ counts."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from postgrad.data.shapes.cells import to_json, to_text
 from postgrad.data.shapes.registry import KINDS, shape_of
 from postgrad.data.shapes.row_errors import Inexpressible, LeftOut, TurnError
 from postgrad.data.writing import write_rows
+from postgrad.data.writing.writer import Writer
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """A shape to write.
-
-    Attributes:
-        kinds: The classes of records that it holds; others are turned into the first of them where that makes sense.
-        row: A record → its row; raises Inexpressible.
-        keeps_meta: Whether metadata may stand beside the shape's own keys.
-        own: Whether metadata stands in the row already.
-        calls_anew: Whether the ids of tool calls and the blanks in their arguments are not kept.
-        said: What it is, for `--help` and the documentation.
-    """
-
-    kinds: tuple[type[Record], ...]
-    row: Callable[[Any], dict[str, Any]]
-    said: str
-    keeps_meta: bool = True
-    own: bool = False
-    calls_anew: bool = False
-
 
 _CHAT, _PAIR, _RATED, _TASK = (Conversation,), (Preference,), (Rating,), (Task,)
 WRITERS: dict[str, Writer] = {
@@ -64,7 +43,8 @@ WRITERS: dict[str, Writer] = {
         (Conversation, Preference, Rating, Task, Text), write_rows.own, "postgrad's own form: everything", own=True
     ),
 }
-"""Name → writer. A new shape is one function in `write_rows` and one entry here."""
+"""Name → writer. A new shape is one file (or a function in `write_rows`) and one line here; the help of the
+command is made of this table."""
 
 
 def row_of(record: Record, writer: Writer, *, table: bool = False, meta: bool = True) -> dict[str, Any]:

@@ -4,7 +4,6 @@ name."""
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from postgrad.registry.names import Names
 from postgrad.steps.openai_jobs.hyperparameters import chosen, judge_of, recipe_of
 from postgrad.steps.openai_jobs.training_file import FileFaultError, count_examples
 from postgrad.steps.openai_jobs.weights import shape_of
-from postgrad.storage import Blobs, sha256_json, write_atomic
+from postgrad.storage import Blobs, name_from, sha256_json, write_atomic
 from postgrad.training_run import RunFolder
 from postgrad.workflows.fine_tune import FineTuned, fine_tune
 from postgrad.workflows.import_openai.fetch import Fetched
@@ -115,7 +114,7 @@ def name_for(job: dict[str, Any]) -> str:
     parts = (job.get("fine_tuned_model") or "").split(":")
     suffix = job.get("user_provided_suffix") or (parts[3] if len(parts) > 4 else "")
     name = suffix or f"openai-{parts[-1] or job['id'][-8:]}"
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:64] or "openai"
+    return name_from(name, "openai")[:64]
 
 
 def retrain(one: Fetched, base: str, stopped: Callable[[], bool]) -> Working[Retrained | None]:

@@ -1,0 +1,104 @@
+"""The formats that can be read. A new one is a file with its reading function and one line in `FORMATS`, from where
+files, folders, zip archives and the hub know it.
+
+What the first bytes say goes before what the name says: a spreadsheet named .csv is read as a spreadsheet. A file that
+no line claims is text, and `text_files` looks what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from postgrad.data.formats.chat_logs import is_chat
+from postgrad.data.formats.columnar import stream_columnar
+from postgrad.data.formats.format import Format, magic
+from postgrad.data.formats.mail import mail_form, read_mail
+from postgrad.data.formats.mail_folder import read_mail_folder
+from postgrad.data.formats.text_files import read_text, stream_text
+from postgrad.data.formats.workbooks import read_workbook
+from postgrad.data.sources.chunks import WHOLE, Chunker
+from postgrad.data.sources.file_types import ZIP
+from postgrad.data.sources.rows import Rows
+
+HEAD = 16_384
+"""How many of a file's first bytes are looked at."""
+
+
+def _text(kind: str, endings: tuple[str, ...], claim: str = "", *, on_hub: bool = False) -> Format:
+    """Text: its name is what it claims to be, its content decides."""
+    return Format(
+        kind,
+        endings,
+        lambda stream, _part: read_text(stream, claim),
+        lambda stream, chunk: stream_text(stream, chunk, claim),
+        on_hub=on_hub,
+    )
+
+
+def _columns(form: str, endings: tuple[str, ...], *beginnings: bytes) -> Format:
+    return Format(
+        "Parquet or Arrow",
+        endings,
+        lambda stream, _part: Chunker.join(list(stream_columnar(stream, form, WHOLE))),
+        lambda stream, chunk: stream_columnar(stream, form, chunk),
+        begins=magic(*beginnings),
+        on_hub=True,
+    )
+
+
+def _workbook(form: str, endings: tuple[str, ...], *beginnings: bytes) -> Format:
+    return Format(
+        "spreadsheet",
+        endings,
+        lambda stream, part: read_workbook(stream, form, part),
+        begins=magic(*beginnings),
+        has_parts=True,
+    )
+
+
+def _mail(form: str, whole_folder: Callable[[Path, Sequence[Path]], Rows] | None = None) -> Format:
+    return Format(
+        "mail",
+        (f".{form}",),
+        lambda stream, _part: read_mail(stream, form),
+        begins=lambda head: mail_form(head) == form,
+        whole_folder=whole_folder,
+    )
+
+
+TEXT = _text("text", ())
+"""What no line claims."""
+FORMATS: tuple[Format, ...] = (
+    _columns("parquet", (".parquet",), b"PAR1"),
+    _text("JSON", (".jsonl", ".ndjson"), "jsonl", on_hub=True),
+    _text("JSON", (".json",), "json", on_hub=True),
+    _text("CSV or TSV", (".csv",), "csv", on_hub=True),
+    _text("CSV or TSV", (".tsv", ".tab"), "tsv", on_hub=True),
+    _columns("arrow", (".arrow", ".feather"), b"ARROW1", b"\xff\xff\xff\xff"),
+    _workbook("zip", (".xlsx", ".ods"), *ZIP),
+    _workbook("office", (".xls",), b"\xd0\xcf\x11\xe0"),
+    _mail("mbox"),
+    _mail("eml", read_mail_folder),
+    Format("chat log", (".txt", ".log"), TEXT.read, TEXT.stream, begins=is_chat, needs_both=True),
+)
+DATA_ENDINGS = frozenset(ending for form in FORMATS for ending in form.endings)
+HUB_ENDINGS = tuple(ending for form in FORMATS if form.on_hub for ending in form.endings)
+"""The one preferred first, where a data set has files of several."""
+KINDS = tuple(dict.fromkeys(form.kind for form in FORMATS))
+
+
+def format_of(head: bytes, ending: str) -> Format:
+    """The format of a file, by its first bytes and the ending of its name (lower case, without that of a packing)."""
+    for form in FORMATS:
+        if form.begins is not None and not form.needs_both and form.begins(head):
+            return form
+    for form in FORMATS:
+        if ending in form.endings and (form.begins is None or (form.needs_both and form.begins(head))):
+            return form
+    return TEXT
+
+
+def format_named(ending: str) -> Format | None:
+    """The format that an ending claims; None for an ending that is none of data."""
+    return next((form for form in FORMATS if ending in form.endings), None)

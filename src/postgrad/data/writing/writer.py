@@ -1,0 +1,30 @@
+"""What a shape to write is: which records it holds, and how one of them becomes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from postgrad.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A shape to write.
+
+    Attributes:
+        kinds: The classes of records that it holds; others are turned into the first of them where that makes sense.
+        row: A record → its row; raises Inexpressible.
+        keeps_meta: Whether metadata may stand beside the shape's own keys.
+        own: Whether metadata stands in the row already.
+        calls_anew: Whether the ids of tool calls and the blanks in their arguments are not kept.
+        said: What it is, for `--help` and the documentation.
+    """
+
+    kinds: tuple[type[Record], ...]
+    row: Callable[[Any], dict[str, Any]]
+    said: str
+    keeps_meta: bool = True
+    own: bool = False
+    calls_anew: bool = False

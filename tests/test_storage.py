@@ -1,0 +1,46 @@
+"""Files are there whole or not at all, with the permissions that they should have; names come out of any text."""
+
+import os
+import stat
+
+import pytest
+
+from postgrad.errors import StorageError
+from postgrad.storage import file_atomic, name_from, write_atomic
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_breaks_off_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    path = write_atomic(tmp_path / "a" / "x.txt", "old")
+    with pytest.raises(KeyboardInterrupt), file_atomic(path) as out:
+        out.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old" and [p.name for p in path.parent.iterdir()] == ["x.txt"]
+
+
+def test_permissions_are_private_given_or_the_users_own(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        assert mode(write_atomic(tmp_path / "private", "x")) == 0o600
+        assert mode(write_atomic(tmp_path / "given", "x", 0o644)) == 0o644
+        with file_atomic(tmp_path / "own", mode=None) as out:
+            out.write(b"x")
+        assert mode(tmp_path / "own") == 0o640 and os.umask(0o027) == 0o027
+    finally:
+        os.umask(mask)
+
+
+def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
+    (tmp_path / "x").write_text("a file")
+    with pytest.raises(StorageError, match="needed as a folder"):
+        write_atomic(tmp_path / "x" / "y", "text")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("Tickets 2026 (new)", "Tickets-2026-new"), ("…", "model"), ("a_b-c", "a_b-c"), ("é.x", "x")]
+)
+def test_a_name_out_of_any_text(text, name):
+    assert name_from(text, "model") == name
