@@ -15,7 +15,7 @@ from postgrad.errors import DataError
 from postgrad.facts import load_facts
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expression
+    from sqlglot.expressions.core import Expr
 
 _DIALECTS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql", "awsathena": "athena"}
 """Names of SQLAlchemy that sqlglot spells otherwise."""
@@ -49,7 +49,7 @@ def refuse_writing(query: str, file: str, database: str = "") -> None:
         raise DataError(f"{file}: the query is no plain SELECT ({fault}); only reading is allowed.", _MEND)
 
 
-def _parse(query: str, file: str, database: str) -> list[Expression]:
+def _parse(query: str, file: str, database: str) -> list[Expr]:
     import sqlglot  # only where a database is read
     from sqlglot.errors import SqlglotError
 
@@ -66,7 +66,7 @@ def _parse(query: str, file: str, database: str) -> list[Expression]:
         ) from error
 
 
-def _more_than_reading(tree: Expression) -> str:
+def _more_than_reading(tree: Expr) -> str:
     """What a query does besides reading, in a word or two; empty where it only reads."""
     from sqlglot import exp
 
@@ -81,7 +81,7 @@ def _more_than_reading(tree: Expression) -> str:
     return ""
 
 
-def _named(node: Expression) -> str:
+def _named(node: Expr) -> str:
     """`DELETE`, `PRAGMA`, `EXPLAIN`: the word by which people know a statement."""
     from sqlglot import exp
 
@@ -94,7 +94,7 @@ def _named(node: Expression) -> str:
     )
 
 
-def _functions(node: Expression) -> list[str]:
+def _functions(node: Expr) -> list[str]:
     """The name of the function that a node calls, and the package that it is in (`utl_http.request`)."""
     from sqlglot import exp
 

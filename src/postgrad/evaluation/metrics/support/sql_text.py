@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlglot.expressions import Expression
+    from sqlglot.expressions.core import Expr
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -72,7 +72,7 @@ def same_query(left: str, right: str) -> bool:
     return None not in trees and trees[0] == trees[1]
 
 
-def _tree(query: str) -> Expression | None:
+def _tree(query: str) -> Expr | None:
     """The parsed query with names in small letters and without their quotes; None where it is not one statement."""
     import sqlglot  # only where tokens differ
     from sqlglot import exp
