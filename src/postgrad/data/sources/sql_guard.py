@@ -72,7 +72,20 @@ def _more_than_reading(tree: Expr) -> str:
 
     if not isinstance(tree, exp.Query | exp.Values):
         return _named(tree) if not isinstance(tree, exp.Condition | exp.Alias) else "no SELECT"
-    writing = (exp.DML, exp.Into, exp.Lock, exp.Command, exp.Create, exp.Drop, exp.Alter, exp.Copy, exp.PropertyEQ)
+    writing = (
+        exp.Insert,
+        exp.Update,
+        exp.Delete,
+        exp.Merge,
+        exp.Into,
+        exp.Lock,
+        exp.Command,
+        exp.Create,
+        exp.Drop,
+        exp.Alter,
+        exp.Copy,
+        exp.PropertyEQ,
+    )
     for node in tree.walk():
         if isinstance(node, writing):
             return _named(node)
