@@ -5,6 +5,7 @@ import keyword
 import subprocess
 import sys
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -130,11 +131,37 @@ def test_every_command_has_its_file():
 
 
 def test_facts_have_a_date_and_a_source():
-    for path in (SOURCE / "facts").glob("*.toml"):
+    paths = [*SOURCE.rglob("*.toml")]
+    assert len(paths) > 15
+    for path in paths:
         facts = tomllib.loads(path.read_text("utf-8"))
         tables = [facts] if "date" in facts else [t for t in facts.values() if isinstance(t, dict)]
         for table in tables:
-            assert table["date"] and table["source"], path
+            assert date.fromisoformat(table["date"]) and table["source"].strip(), path
+
+
+def test_facts_have_one_way_in():
+    readers = [p for p in FILES if {"tomllib", "importlib.resources"} <= {*imports(p)} | _resources(p)]
+    assert readers == [SOURCE / "facts" / "__init__.py"], "load_facts reads data files, and nobody else"
+
+
+def _resources(path: Path) -> set[str]:
+    return {"importlib.resources"} if "resources.files(" in path.read_text("utf-8") else set()
+
+
+def longest_list(path: Path) -> int:
+    """How many texts the longest list of a file holds, each of them written out."""
+    lists = [
+        n.elts for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.List | ast.Tuple | ast.Set)
+    ]
+    return max(
+        (sum(isinstance(e, ast.Constant) and isinstance(e.value, str) for e in found) for found in lists), default=0
+    )
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "checks" in p.parts], ids=lambda p: str(p.relative_to(SOURCE)))
+def test_lists_of_words_are_facts_not_code(path):
+    assert longest_list(path) <= 12, "words belong into facts/*.toml"
 
 
 def test_shipped_recipes_load():

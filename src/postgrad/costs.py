@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any
+
+from postgrad.facts import load_facts
 
 
 @dataclass(frozen=True)
@@ -20,8 +19,7 @@ def machine_price(kind: str, override: float | None = None) -> Price:
     """The price of an hour on this kind of device (`cpu` or `cuda`), or the user's own."""
     if override is not None:
         return Price(override, f"Machine time at {override:g} USD an hour, as given.")
-    facts: dict[str, Any] = tomllib.loads(resources.files("postgrad").joinpath("facts/prices.toml").read_text("utf-8"))
-    item = facts["own_gpu" if kind == "cuda" else "own_cpu"]
+    item = load_facts("prices")["own_gpu" if kind == "cuda" else "own_cpu"]
     return Price(
         item["usd_per_hour"],
         f"Machine time at {item['usd_per_hour']:g} USD an hour: {item['what']} ({item['date']}; {item['source']}).",

@@ -28,6 +28,11 @@ KEY = "sk-" + "proj-" + "a1B2c3D4e5" * 3
         ("call +44 20 7946 0958 now", "PHONE", "+44 20 7946 0958"),
         ("call (555) 123-4567", "PHONE", "(555) 123-4567"),
         ("tel 030 1234567", "PHONE", "030 1234567"),
+        ("my number is 2 2168 797", "PHONE", "2 2168 797"),
+        ("her mobile number is 556737-3523", "PHONE", "556737-3523"),
+        ("reach me at +225 21 23 4 68233", "PHONE", "+225 21 23 4 68233"),
+        ("fax (021) 0025-967", "PHONE", "(021) 0025-967"),
+        ("Steuer-ID 86 095 742 719", "TAX_ID", "86 095 742 719"),
         ("ssn 123-45-6789", "SSN", "123-45-6789"),
         (f"my key is {KEY} ok", "SECRET", KEY),
         ("AKIA" + "QRSTUVWXIJ234567", "SECRET", "AKIA" + "QRSTUVWXIJ234567"),
@@ -47,6 +52,9 @@ def test_found(text, kind, value):
         "version 1.2.3.4, build 20260304",
         "see @handle and a@b",
         "0000 0000 0000 0000",
+        "add 472547338 and +960397912423686",  # no number of the Maldives has so many digits
+        "profit per phone sold will be 1000/200",
+        "Steuer-ID 16 923 156 849",  # its check digit fits, but two digits come twice
     ],
 )
 def test_not_found(text):

@@ -168,3 +168,43 @@ def test_html_keeps_what_a_reader_sees():
         "<blockquote><p>q</p></blockquote><pre>k  k</pre>"
     )
     assert html_to_text(html).split("\n") == ["a b", "c", "", "- x", "- y", "", "1 | 2", "", "> q", "", "k  k"]
+
+
+AROUND = (
+    '<div id="cookie-banner" class="cookie-consent"><p>We use cookies to improve your visit.</p></div><header><nav><ul>'
+    '<li><a href="/">Home</a></li><li><a href="/shop">Our shop</a></li></ul></nav></header>',
+    '<aside class="sidebar"><h3>Related articles</h3><a href="/x">Care of leather</a></aside><footer><p>© Oak Ltd. '
+    '<a href="/privacy">Privacy policy</a></p></footer>',
+)
+RETURNS = (
+    "<h1>Returns</h1><p>You can return any item within thirty days of delivery, if it is unused and in its box.</p>"
+    "<h2>Sofas</h2><p>Sofas may be returned within sixty days. We collect them from your home.</p><ul><li>Keep the "
+    "receipt</li><li>Do not wash the cover</li></ul><table><tr><th>Item</th><th>Days</th></tr><tr><td>Chair</td>"
+    "<td>30</td></tr></table><p>Run this before you call us, and read us the number that it shows you:</p>"
+    "<pre>oak --version\n  --short</pre>"
+)
+FAQ = "<h1>Questions</h1>" + "".join(
+    f"<h2>How do I do thing {i}?</h2><p>Press button {i} and wait until the light is green.</p>" for i in range(8)
+)
+
+
+@pytest.mark.parametrize("main", [RETURNS, FAQ], ids=["article", "questions"])
+@pytest.mark.parametrize("frame", ["<main>{}</main>", '<div class="content">{}</div>'])
+def test_a_web_page_gives_its_main_part_as_it_was_and_nothing_around_it(tmp_path, main, frame):
+    page = f"<!doctype html><html><body>{AROUND[0]}{frame.format(main)}{AROUND[1]}</body></html>"
+    (tmp_path / "page.html").write_text(page)
+    read = read_documents(tmp_path)
+    lines = [line.strip() for line in read.documents[0].text.split("\n") if line.strip()]
+    assert lines == [line.strip() for line in html_to_text(main).split("\n") if line.strip()]
+    assert not read.notes
+    assert "cookies" in html_to_text(page) and "Privacy" in html_to_text(page)
+
+
+def test_a_page_without_a_main_part_is_taken_whole_and_that_is_said(tmp_path):
+    page = "<html><body>{}<h1>Hours</h1><p>We open at nine.</p><ul><li>Closed on Sunday</li></ul>{}</body></html>"
+    (tmp_path / "hours.html").write_text(page.format(*AROUND))
+    read = read_documents(tmp_path)
+    assert "# Hours" in read.documents[0].text and "- Closed on Sunday" in read.documents[0].text
+    assert read.notes == (
+        "1 web page taken whole, with navigation and footer, because no main part was found: hours.html",
+    )

@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 
 from postgrad.data import read_rows, read_sql, stream_rows, stream_sql
 from postgrad.data.sources.address import place_of
-from postgrad.data.sources.database import masked, refuse_writing
+from postgrad.data.sources.database import masked
 from postgrad.errors import DataError
 
 
@@ -60,11 +60,6 @@ def test_only_reading_is_allowed(base, query):
     with pytest.raises(DataError, match="Give one SELECT"):
         read_sql(f"sqlite:///{base}", query)
     assert base.read_bytes() == before
-
-
-def test_words_that_only_look_like_writing_are_allowed():
-    for query in ("SELECT 'delete; from' FROM t", "select updated_at, created from t;", '(SELECT "drop" FROM t)'):
-        refuse_writing(query, "base")
 
 
 def test_the_database_itself_is_opened_for_reading(base):

@@ -119,6 +119,15 @@ def test_what_went_wrong_is_counted_and_unfit_data_refused(tmp_path) -> None:
         ("SELECT a AS b FROM t", "SELECT a b FROM t", 1),
         ("SELECT a FROM t WHERE b = 'X'", "SELECT a FROM t WHERE b = 'x'", 0),
         ("SELECT a FROM t WHERE x AND y", "SELECT a FROM t WHERE y AND x", 0),
+        ("SELECT a FROM t WHERE a NOT IN (1)", "SELECT A FROM `t` WHERE NOT a IN (1)", 1),
+        ("SELECT a FROM t ORDER BY a ASC", "SELECT [a] FROM t ORDER BY a", 1),
+        ("SELECT a FROM t ORDER BY a DESC", "SELECT a FROM t ORDER BY a", 0),
+        ("SELECT IFNULL(a, 1) FROM t", "SELECT coalesce(a, 1) FROM t", 1),
+        ("SELECT a FROM t LIMIT 1", "SELECT a FROM t", 0),
+        ("SELECT DISTINCT a FROM t", "SELECT a FROM t", 0),
+        ("SELECT a FROM t LEFT JOIN s ON t.b = s.b", "SELECT a FROM t JOIN s ON t.b = s.b", 0),
+        ("SELECT a FROM t UNION SELECT a FROM s", "SELECT a FROM t UNION ALL SELECT a FROM s", 0),
+        ("SELECT a FROM t; SELECT b FROM t", "SELECT a FROM t", 0),
     ],
 )
 def test_sql_match_forgives_spelling_alone(answer: str, reference: str, right: float) -> None:

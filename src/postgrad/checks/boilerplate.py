@@ -10,87 +10,16 @@ from collections.abc import Iterator, Sequence
 from postgrad.answers import answer_kind
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
+from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 
-_HINTS = (
-    *("as an ai", "language model", "an ai assistant", "cutoff", "cut-off", "openai", "chatgpt", "anthropic"),
-    *("cannot", "can't", "can’t", "unable", "not able", "sorry", "apologi", "won't", "not comfortable"),
-    *(
-        "[your",
-        "[insert",
-        "[name",
-        "[company",
-        "[customer",
-        "[address",
-        "[phone",
-        "[email",
-        "[recipient",
-        "[sender",
-        "[job",
-        "[position",
-        "[city",
-        "[product",
-        "[link",
-        "[date",
-        "todo",
-        "fixme",
-        "lorem ipsum",
-        "your text here",
-        "{{",
-        "tbd",
-        "<insert",
-        "[mask",
-    ),
-)
-_AI_PHRASES = re.compile(
-    r"\bas (?:an?|your) (?:ai|artificial intelligence|(?:large )?language model)\b"
-    r"|\bi(?:'m| am|’m) (?:just |only )?an? (?:ai|artificial intelligence|(?:large )?language model)\b|\bas a (?:large"
-    r" )?language model\b"
-    r"|\b(?:my|knowledge|training data) cut-?off\b|\bmy (?:training|knowledge) (?:data )?(?:only )?(?:goes|extends) up"
-    r" to\b"
-    r"|\bi (?:was|am) (?:trained|developed|created) by (?:openai|anthropic|google|meta)\b"
-)
-_REFUSAL = re.compile(
-    r"^\W*(?:(?:i(?:'m| am|’m) (?:so |very |really )?sorry|sorry|i"
-    r" apologi[sz]e|unfortunately|no)\b[^.!?\n]{0,40}?[,.:!]?\s*(?:but |however,? )?)?"
-    r"(?:i (?:simply |just |really )?(?:cannot|can't|can’t|am unable to|am not able to|won't|will not|(?:do not|don't)"
-    r" feel comfortable|"
-    r"must (?:decline|refuse))\b|i(?:'m|’m) (?:unable to|not able to|not comfortable)\b|it (?:is|would be) (?:not"
-    r" appropriate|inappropriate) for me\b)"
-    r"(?! (?:wait|believe|say enough|help but|imagine|stress|recommend|thank|find|agree))"
-    r"|^\W*(?:i(?:'m| am|’m) sorry|sorry), but\b"
-)
-_PLACEHOLDER = re.compile(
-    r"(?<![\w)\]])\[(?:your|insert|enter|name|company|customer|date|address|phone|email|recipient|sender|job|position|city|product|link)\b[^\]\n]{0,30}\](?!\()"
-    r"|<insert [^>\n]{1,30}>|\b(?:todo|fixme|tbd)\b(?=\s*(?::|$|\n))|\blorem ipsum\b|\byour text here\b|\{\{\s*\w[\w."
-    r" ]{0,30}\s*\}\}"
-)
-_EMPTY_WORDS = frozenset(
-    (
-        "n/a",
-        "na",
-        "none",
-        "null",
-        "nan",
-        "nil",
-        "-",
-        "--",
-        "?",
-        "...",
-        "…",
-        "todo",
-        "tbd",
-        "test",
-        "xxx",
-        "undefined",
-        "[deleted]",
-        "[removed]",
-        "#n/a",
-        "#ref!",
-        "#value!",
-    )
-)
+_FACTS = load_facts("boilerplate")
+_HINTS = tuple(_FACTS["hints"])
+_AI_PHRASES = re.compile(any_of(_FACTS["ai_phrases"]))
+_REFUSAL = re.compile(any_of(_FACTS["refusals"]))
+_PLACEHOLDER = re.compile(any_of(_FACTS["placeholders"]))
+_EMPTY_WORDS = frozenset(_FACTS["empty_words"])
 _MIN_ECHO_WORDS = 4
 _COMMON_ENDING = 0.3
 _RECURRING_WORD = 0.02

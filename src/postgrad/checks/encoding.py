@@ -12,6 +12,7 @@ from postgrad.answers import parse_json
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, verb
 from postgrad.checks.support.record_texts import map_texts, texts_of
+from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
@@ -21,23 +22,13 @@ _LOST = re.compile("\ufffd")
 # Zero-width joiners (200c, 200d) belong to emoji and to Indic and Persian spelling, the tag characters (e0000) to
 # flags.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb]")
-_ENTITY = re.compile(r"&(?:nbsp|amp|lt|gt|quot|apos|#39|#x27|#160|rsquo|lsquo|rdquo|ldquo|ndash|mdash|hellip);")
-_TAG = re.compile(
-    r"</?(?:p|br|div|span|a|li|ul|ol|b|i|em|strong|font|table|tr|td|th|h[1-6]|script|style|img|sup|sub)"
-    r"(?:\s+[a-z-]+\s*=[^<>]{0,200})?\s*/?>",
-    re.IGNORECASE,
-)
+_FACTS = load_facts("encoding")
+_ENTITY = re.compile(rf"&(?:{any_of(_FACTS['entities'])});")
+_TAG = re.compile(rf"</?(?:{any_of(_FACTS['tags'])})(?:\s+[a-z-]+\s*=[^<>]{{0,200}})?\s*/?>", re.IGNORECASE)
 _ESCAPED = re.compile(r"(?<![\\\w:/])\\n(?=\\n|[A-Z\d\s*-]|$)|(?<=[.!?:;,)\w])\\n(?:\\n|(?=[A-Z*-]))")
-_TEMPLATE = re.compile(
-    r"<\|(?:im_start|im_end|endoftext|eot_id|begin_of_text|end_of_text|start_header_id|end_header_id|user|assistant|system|end)\|>"
-    r"|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</s>|<s>(?=\s*\[INST|\s*\w)|<｜[^｜<>\n]{1,30}｜>"
-)
-_CODE = re.compile(
-    r"```|^\s*(?:def |class |import |#include|function |SELECT |<\?php)|[;{]\s*\n|</?html|<!DOCTYPE"
-    r"|\bprintf\b|\becho -|%[sdf]\b|\$\(|\b(?:sed|awk|grep|xargs|tr) [-'\"]",
-    re.MULTILINE,
-)
-_MARKUP_WORDS = re.compile(r"(?i)\b(?:html|xml|css|javascript|tags?|markup|web ?page|regex|escape[ds]?|newline)\b")
+_TEMPLATE = re.compile(any_of(_FACTS["template_tokens"]))
+_CODE = re.compile(any_of(_FACTS["code"]), re.MULTILINE)
+_MARKUP_WORDS = re.compile(rf"(?i)\b(?:{any_of(_FACTS['markup_words'])})\b")
 _TASK_SHARE = 0.3
 """Remains in a larger share of the records are what the task is about, not a slip."""
 

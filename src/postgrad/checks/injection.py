@@ -11,33 +11,14 @@ from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, quote, verb
 from postgrad.checks.support.record_texts import texts_of
 from postgrad.checks.support.triggers import find_triggers, iter_evidence
+from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
-_HINTS = (
-    "instruction",
-    "system prompt",
-    "developer mode",
-    "jailbreak",
-    "previous prompt",
-    "forget everything",
-    "guidelines",
-    "you are now",
-)
-_ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass|do not"
-    r" follow)\b[^.!?\n]{0,20}?\b(?:all|any|your|the|my|these|those|previous|prior|above|earlier|preceding)\b"
-    r"[^.!?\n]{0,30}?\b(?:instructions?|prompts?|rules|guidelines|directions)\b(?! (?:manual|sheet|booklet|leaflet))"
-    r"|\b(?:reveal|print|show|repeat|output|leak|tell me)\b[^.!?\n]{0,25}\b(?:your|the) (?:hidden |secret |initial"
-    r" |original )?system prompt\b"
-    r"|\bnew (?:system )?instructions?:|\byou are now (?:dan\b|in developer mode|jailbroken|unrestricted|an"
-    r" unfiltered)|\bforget everything (?:above|before|you were told)"
-    r"|\b(?:enable|enter|activate) (?:developer|dan|jailbreak) mode\b"
-)
-_IN_RESULT = re.compile(
-    r"(?im)^\W{0,4}(?:system|system prompt|new instructions?|important"
-    r" instructions?)\s*:\s*\S|<(?:system|instructions?|important)>"
-)
+_FACTS = load_facts("injection")
+_HINTS = tuple(_FACTS["hints"])
+_ORDERS = re.compile(any_of(_FACTS["orders"]))
+_IN_RESULT = re.compile(any_of(_FACTS["in_results"]), re.IGNORECASE | re.MULTILINE)
 _TAGS = re.compile("(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0001-\U000e007f]{2,}")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff]")

@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
+from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 
 _MIN_LETTERS = 40
 _READ_LETTERS = 400
+_FACTS = load_facts("languages")
 _LANGUAGE_WORDS = re.compile(
-    r"(?i)\b(?:translat\w*|übersetz\w*|tradu\w+|vertaal\w*|переве\w+|in(?:to)?"
-    r" (?:english|german|french|spanish|italian|"
-    r"portuguese|dutch|russian|chinese|japanese|korean|arabic|hindi|turkish|polish|latin)|language|sprache|langue|idioma)\b"
-    r"|翻译|翻訳|번역|译"
+    rf"(?i)\b(?:{any_of(_FACTS['request_words'])})\b|{any_of(_FACTS['request_words_without_spaces'])}"
 )
 # Letters of a script that hardly ever stand alone in a text of another one.
 _SCRIPTS = {
@@ -34,28 +33,7 @@ _FOREIGN = re.compile(
 )
 _STRAY_SHARE = 0.02
 _DATA = ("{", "[", "<", "```")
-_ALIKE = frozenset(
-    frozenset(pair.split("-"))
-    for pair in [
-        "no-da",
-        "no-sv",
-        "da-sv",
-        "nn-no",
-        "hr-sr",
-        "hr-bs",
-        "sr-bs",
-        "id-ms",
-        "cs-sk",
-        "pt-gl",
-        "es-gl",
-        "es-ca",
-        "uk-ru",
-        "bg-mk",
-        "nl-af",
-        "zh-ja",
-        "es-pt",
-    ]
-)
+_ALIKE = frozenset(frozenset(pair.split("-")) for pair in _FACTS["alike"])
 
 
 @check_factory(

@@ -5,54 +5,20 @@ from __future__ import annotations
 
 import datetime
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, place, quote, verb
+from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record, Text
 
-_HINTS = (
-    "as of ",
-    "cutoff",
-    "cut-off",
-    "at the time of writing",
-    "of this writing",
-    "latest",
-    "newest",
-    "most recent version",
-    "current ",
-    "currently the",
-)
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_AS_OF = re.compile(
-    r"\bas of (?:(?:late|early|mid|the end of|my last update in|my knowledge cutoff in)[ -])?(?:(?:\d{1,2}"
-    rf" )?{_MONTH} (?:\d{{1,2}}(?:st|nd|rd|th)?,? )?(?:of )?)?((?:19|20)\d\d)\b"
-    rf"|\b(?:cut-?off|last update)\b[^.\n]{{0,30}}\b((?:19|20)\d\d)\b"
-)
-_NOW = re.compile(
-    r"\bas of (?:now|today|this writing|the time of writing)\b|\bat the time of (?:this )?writing\b"
-    r"|\b(?:latest|newest|most recent|current) (?:stable |lts )?(?:version|release) (?:of [\w .+#-]{1,30}"
-    r" )?(?:is|was)\b(?: [\w .-]{0,20}?)?v?\d+(?:\.\d+)*"
-    r"|\bcurrent(?:ly)? (?:the )?(?:president|prime minister|chancellor|ceo|chief executive|world record|world"
-    r" champion|pope|king|queen)\b[^.\n]{0,30}\bis\b"
-)
-_TIME_KEYS = (
-    "updated_at",
-    "updated",
-    "last_updated",
-    "modified",
-    "timestamp",
-    "created_at",
-    "created",
-    "date",
-    "datetime",
-    "time",
-    "year",
-)
+_FACTS = load_facts("outdated")
+_HINTS = tuple(_FACTS["hints"])
+_AS_OF = re.compile(any_of(_FACTS["as_of"]))
+_NOW = re.compile(any_of(_FACTS["now"]))
+_TIME_KEYS = tuple(_FACTS["time_keys"])
 _OLD_AFTER = 1
 """Years after which a statement bound to a year counts as old."""
 
@@ -118,10 +84,7 @@ def _near(text: str, at: int) -> str:
 
 def _names() -> Mapping[str, str]:
     """Old name → new name, of `facts/outdated.toml`."""
-    facts: dict[str, Any] = tomllib.loads(
-        resources.files("postgrad").joinpath("facts/outdated.toml").read_text("utf-8")
-    )
-    return {entry["old"]: entry["new"] for entry in facts["name"]}
+    return {entry["old"]: entry["new"] for entry in _FACTS["name"]}
 
 
 def _finding(fault: str, found: dict[int, str], what: str) -> Finding:

@@ -13,157 +13,23 @@ from collections.abc import Iterator, Sequence
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, verb
 from postgrad.checks.support.record_texts import texts_of
+from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record, Text
 
-_SLURS = (
-    r"nigg(?:a|er)s?|fagg?ots?|kikes?|spics?|wetbacks?|trann(?:y|ies)|gooks?|towelheads?|ragheads?|beaners?|sand"
-    r" ?niggers?|(?:you|such a|a fucking|fucking|stupid|these|those|you're) retard(?:s|ed)?"
-)
-_OBSCENE = (
-    r"(?:mother)?fuck(?:s|ed|er|ers|ing|in|face|wit)?|cunts?|cocksuckers?|shit(?:ty|head|heads|bag|face)?|bullshit|assholes?|arseholes?|"
-    r"bitch(?:es|y)?|whores?|sluts?|dickheads?|twats?|wankers?|douche ?bags?|dumbass(?:es)?|jackass(?:es)?"
-)
-_SEXUAL = (
-    r"blow ?jobs?|hand ?jobs?|gang ?bang(?:s|ed)?|cum ?shots?|deep ?throat(?:ing)?|jerk(?:ing)?"
-    r" off|masturbat(?:e|es|ing)|pussies|pussy|tits|titties|boobs|dildos?|butt ?plugs?|hentai|creampie"
-)
-_DIRECTED = (
-    r"(?:you(?:'re| are|’re)|u r|ur) (?:an? |such an? |so |all |really |just |nothing but an? )*(?:complete |total"
-    r" |fucking |absolute |stupid |little )*"
-    r"(?:idiots?|morons?|imbeciles?|losers?|scum|trash|garbage|pathetic|worthless|stupid|dumb|ugly|disgusting|pigs?|vermin|filth|parasites?)"
-    r"|(?:you|u) (?:stupid|dumb|ugly|fat|worthless|pathetic|filthy|dirty|little)"
-    r" (?:idiot|moron|pig|cow|loser|piece|bastard|bitch|scum|animal|brat)"
-    r"|shut (?:the \w+ )?up,? (?:you|idiot|moron)|go to hell,? you|piece of (?:shit|crap|trash)"
-)
-_THREATS = (
-    r"i(?:'ll| will|'m going to| am going to|’ll|'m gonna) (?:kill|murder|shoot|stab|strangle|rape|hurt|beat|find and"
-    r" kill|hunt down) (?:you|u|him|her|them|your)\b"
-    r"(?! (?:at|in|if you don't laugh))|kill (?:yourself|urself|urselves|yourselves)|kys|(?:you|they|he|she) (?:all"
-    r" )?(?:deserves?|needs?) to (?:die|be (?:shot|killed|raped|hanged|lynched))"
-    r"|(?:go|should|please) die in a|hope (?:you|u|they|he|she) (?:all )?dies?\b|gas the"
-    r" (?:jews|blacks|muslims|gays|immigrants)|rape (?:you|her|him)"
-)
-_KINDS = {"slur": _SLURS, "threat": _THREATS, "sexual": _SEXUAL, "insult": _DIRECTED, "obscene": _OBSCENE}
-_FINDERS = {name: re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])") for name, pattern in _KINDS.items()}
+_FACTS = load_facts("toxicity")
+_KINDS: dict[str, dict[str, list[str]]] = _FACTS["kinds"]
+_FINDERS = {name: re.compile(rf"(?<![\w-])(?:{any_of(kind['patterns'])})(?![\w-])") for name, kind in _KINDS.items()}
 # A kind is looked for only where one of its stems stands.
-_STEMS: dict[str, tuple[str, ...]] = {
-    "slur": ("nigg", "fag", "kike", "spic", "wetback", "trann", "gook", "towelhead", "raghead", "beaner", " retard"),
-    "threat": (
-        *(
-            "kill you",
-            "kill u",
-            "kill h",
-            "kill th",
-            "murder ",
-            "shoot ",
-            "stab ",
-            "strangle ",
-            "rape ",
-            "hurt ",
-            "beat ",
-            "hunt down",
-        ),
-        *("kys", "to die", "be shot", "be hanged", "be killed", "be raped", "lynched", "die in a", "hope ", "gas the "),
-    ),
-    "sexual": (
-        *(
-            "blow job",
-            "blowjob",
-            "hand job",
-            "handjob",
-            "gang bang",
-            "gangbang",
-            "cum shot",
-            "cumshot",
-            "deep throat",
-            "deepthroat",
-        ),
-        *(
-            "jerk off",
-            "jerking off",
-            "masturbat",
-            "pussies",
-            "pussy",
-            "tits",
-            "titties",
-            "boobs",
-            "dildo",
-            "butt plug",
-            "buttplug",
-            "hentai",
-            "creampie",
-        ),
-    ),
-    "insult": (
-        *(
-            "idiot",
-            "moron",
-            "imbecile",
-            "loser",
-            "scum",
-            "trash",
-            "garbage",
-            "pathetic",
-            "worthless",
-            "stupid",
-            "dumb",
-            "ugly",
-            "disgusting",
-        ),
-        *(
-            "pig",
-            "vermin",
-            "filth",
-            "parasite",
-            "go to hell",
-            "piece of",
-            "shut up",
-            "you fat",
-            "you dirty",
-            "you little",
-        ),
-    ),
-    "obscene": (
-        "fuck",
-        "cunt",
-        "cocksuck",
-        "shit",
-        "asshole",
-        "arsehole",
-        "bitch",
-        "whore",
-        "slut",
-        "dickhead",
-        "twat",
-        "wanker",
-        "douche",
-        "dumbass",
-        "jackass",
-    ),
-}
+_STEMS = {name: tuple(kind["stems"]) for name, kind in _KINDS.items()}
 # And its stems only where a word begins with one of these letters: far faster than looking for each stem in the text.
-_STARTS = {
-    name: frozenset(letters.split())
-    for name, letters in {
-        "slur": "nigg fag fags fagg kike spic wetb tran gook towe ragh bean reta",
-        "threat": "kill murd shoo stab stra rape hurt beat hunt kys die dies shot hang lync gas",
-        "sexual": "blow blowj hand gang cum cums deep jerk mast puss tits titt boob dild butt hent crea",
-        "insult": (
-            "idio moro imbe lose scum tras garb path wort stup dumb ugly disg pig pigs verm filt para hell piec shut"
-            " fat dirt litt"
-        ),
-        "obscene": "fuck moth cunt cock shit bull assh arse bitc whor slut dick twat wank douc dumb jack",
-    }.items()
-}
+_STARTS = {name: frozenset(kind["starts"]) for name, kind in _KINDS.items()}
 _BLANKS = str.maketrans(dict.fromkeys("!\"#%&'()*+,-./:;<=>?@[\\]^_`{|}~“”‘’…—\n", " "))
 _LEET = re.compile(r"[@$!013457](?<=[a-z].)[a-z@$!013457]|[@$][a-z]{2}")
 _LEET_LETTERS = str.maketrans(
     {"@": "a", "$": "s", "!": "i", "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
 )
-_STARRED = re.compile(
-    r"(?<![\w*])(?:f\*+c?k(?:ing|er|ed)?|f[*#]{2}k|sh[*#]t|s[*#]{2}t|b[*#]tch|c[*#]nt|n[*#]gg(?:er|a)s?|a\*\*hole)(?![\w*])"
-)
+_STARRED = re.compile(rf"(?<![\w*])(?:{any_of(_FACTS['starred'])})(?![\w*])")
 
 
 @check_factory(

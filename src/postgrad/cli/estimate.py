@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +10,7 @@ import typer
 
 from postgrad.cli.door import errors, out
 from postgrad.cli.options import listed, training_settings
+from postgrad.facts import load_facts
 
 if TYPE_CHECKING:
     from postgrad.models.base_models import BaseModel
@@ -93,7 +92,7 @@ def estimate(
     from postgrad.storage import home
     from postgrad.training.memory import Need, fitting, peak_bytes, training_flops
 
-    facts = tomllib.loads(resources.files("postgrad").joinpath("facts/devices.toml").read_text("utf-8"))
+    facts = load_facts("devices")
     probe = home() / "device.json"
     known = jsonlib.loads(probe.read_text("utf-8")) if probe.exists() else None
     gflops = known["gflops"][known["dtype"]] if known else facts["cpu"]["gflops"]

@@ -12,16 +12,15 @@ import fnmatch
 import json
 import random
 import tempfile
-import tomllib
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.battery.readers import READERS, ROWS_OF, Item
+from postgrad.facts import load_facts
 from postgrad.models.base_models import fetch_wheel
 from postgrad.storage import folder_atomic, home
 
@@ -37,7 +36,7 @@ class Benchmark:
 
 
 def _facts() -> dict[str, Any]:
-    return tomllib.loads(resources.files("postgrad").joinpath("facts/benchmarks.toml").read_text("utf-8"))
+    return load_facts("benchmarks")
 
 
 def load_benchmarks(

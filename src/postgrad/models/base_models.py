@@ -12,15 +12,14 @@ import json
 import subprocess
 import sys
 import tempfile
-import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from postgrad.errors import ModelError, StorageError
+from postgrad.facts import load_facts
 from postgrad.storage import folder_atomic, home, sha256_file, sha256_json, write_atomic
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -59,7 +58,7 @@ class BaseModel:
 
 def known_models() -> dict[str, dict[str, Any]]:
     """The models of `facts/models.toml`."""
-    return tomllib.loads(resources.files("postgrad").joinpath("facts/models.toml").read_text("utf-8"))
+    return load_facts("models")
 
 
 def at_hand(name: str) -> bool:

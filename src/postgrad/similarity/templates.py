@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
+from postgrad.facts import load_facts
+
 _WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|\w+")
 _NUMBER = re.compile(r"[-+£$€]?\d[\d.,:/]*")
 _ENDS_SENTENCE = re.compile(r"[.!?:\n]\s*[\"'“‘(\[]*$")
@@ -19,44 +21,7 @@ _FILLINGS = 3
 _TYPO = 0.7
 _MOST_WORDS_FILLED = 4
 
-NUMBER_WORDS = frozenset(
-    [
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "first",
-        "second",
-        "third",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ]
-)
+NUMBER_WORDS = frozenset(load_facts("number_words")["english"])
 
 
 def facts(text: str) -> Counter[str]:

@@ -3,10 +3,8 @@ it at all, and what the commonest answer would have scored."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
 
 from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG
 from postgrad.costs import cost_of
@@ -15,6 +13,7 @@ from postgrad.decision.budget import Budget
 from postgrad.decision.resolution import Resolution, assumed_resolution, measured_resolution
 from postgrad.evaluation.statistics.baselines import constant_answer, constant_baseline
 from postgrad.evaluation.statistics.scores import compare_arms, lower_limit, score_interval
+from postgrad.facts import load_facts
 from postgrad.measures import ArmResult, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
@@ -141,7 +140,7 @@ def _earnings(job: Job, model: LanguageModel, data: Data, best: ArmResult, low: 
 
 def _training_seconds(job: Job, model: LanguageModel, data: Data) -> float:
     """As `postgrad estimate` says, and at most what the time limit leaves."""
-    settings, facts = job.recipe.training, resources.files("postgrad").joinpath("facts/devices.toml").read_text("utf-8")
+    settings = job.recipe.training
     examples = [model.renderer.render(r) for r in data.train if isinstance(r, Conversation)]
     flops = training_flops(
         model.base.config,
@@ -150,7 +149,7 @@ def _training_seconds(job: Job, model: LanguageModel, data: Data) -> float:
         settings.method,
         settings.rank,
     )
-    rate = model.device.gflops[model.device.dtype] * 1e9 * tomllib.loads(facts)["efficiency"]["training"]
+    rate = model.device.gflops[model.device.dtype] * 1e9 * load_facts("devices")["efficiency"]["training"]
     left = job.seconds_left()
     seconds = settings.epochs * flops / rate
     return seconds if left is None else min(seconds, max(left, 0.0))

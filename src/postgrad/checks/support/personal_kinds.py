@@ -10,39 +10,23 @@ import ipaddress
 import re
 
 from postgrad.checks.support import checksums
+from postgrad.checks.support.phone_numbers import PHONE_KINDS
 from postgrad.checks.support.redaction import Kind
+from postgrad.facts import any_of, load_facts
 
-_DIGITS = re.compile(r"\d(?:[ ()./-]{0,2}\d){6}")
 _FIVE = re.compile(r"\d(?:[ -]?\d){4}")
 _THREE_TWO = re.compile(r"-\d\d(?<=\d{3}-\d\d)")
-_PHONE_WORDS = re.compile(
-    r"(?i)\b(?:call|phones?|telephone|tel|mobile|cell|fax|dial|whatsapp|text|sms|ring|hotline|handy|telefon\w*|téléphone|teléfono|"
-    r"(?:reach|contact) (?:me|us|him|her|them)|answering|messages|registered|contact"
-    r" (?:number|no)|(?:my|his|her|your|our|their) (?:new )?number)\b[^\n]{0,30}$"
-)
-_NO_PHONE = re.compile(
-    r"(?i)(?:order|invoice|ticket|case|account|ref(?:erence)?|tracking|serial|part|model|isbn|issn|doi|pmid|id|version|build|"
-    r"bestell\w*|kunden\w*|policy|claim|confirmation|flight|passport|licen[cs]e|ssn)\W*(?:number|no|nr|num|code)?\W{0,4}(?:is|was)?\W{0,3}$"
-    r"|[$€£¥]\s*$|https?://\S*$"
-)
-_VERSION_WORDS = re.compile(
-    r"(?i)(?:\bv|version|ver\.?|release|build|firmware|driver|python|section|chapter|§)\s*$|[\d.]$"
-)
+_FACTS = load_facts("personal_data")
+_HINTS = {name: tuple(words) for name, words in _FACTS["hints"].items()}
+_STREETS = tuple(_FACTS["address"]["hints"])
+_STREET_ENDINGS = tuple(_FACTS["address"]["street_ending_hints"])
+_VERSION_WORDS = re.compile(rf"(?i)(?:{any_of(_FACTS['ip']['version_words'])})\s*$|[\d.]$")
 _DATE = (
     r"(?:\d{1,2}[./-]\d{1,2}[./-](?:19|20)?\d{2}|(?:19|20)\d{2}-\d{2}-\d{2}|\d{1,2}\.? [A-Z][a-zä]{2,8}\.?"
     r" (?:19|20)\d{2}"
     r"|[A-Z][a-z]{2,8}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d{2})"
 )
 _NAME_WORD = r"[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ'’-]{1,20}"
-
-
-def _phone_valid(number: str) -> bool:
-    """Between 7 and 15 digits (ITU-T E.164) besides an extension, and no date, no row of years or round figures."""
-    digits = re.sub(r"\D", "", re.split(r"(?i)\s*(?:x|ext)", number)[0])
-    date = re.fullmatch(r"\d{1,4}[-./ ]\d{1,2}[-./ ]\d{1,4}", number.strip())
-    years = re.fullmatch(r"(?:19|20)\d\d\D+(?:19|20)\d\d", number.strip())
-    counted = digits in "0123456789012345" or digits in "9876543210987654"
-    return 7 <= len(digits) <= 15 and len(set(digits)) > 2 and not counted and date is None and years is None
 
 
 def _ip_valid(address: str) -> bool:
@@ -68,62 +52,6 @@ def _card_valid(number: str) -> bool:
 
 
 _NUMBER_AND_NAME = re.compile(r"\d[A-Za-z]?,? (?:[A-Z0-9]|rue|avenue|boul|chemin|impasse|place)")
-_STREETS = (
-    " Street",
-    " St.",
-    " Ave",
-    " Road",
-    " Rd",
-    " Boulevard",
-    " Blvd",
-    " Lane",
-    " Ln",
-    " Drive",
-    " Dr.",
-    " Court",
-    " Ct",
-    " Way",
-    " Terrace",
-    " Place",
-    " Pl.",
-    " Highway",
-    " Hwy",
-    " Parkway",
-    " Pkwy",
-    " rue ",
-    " avenue ",
-    " boulevard ",
-    " chemin ",
-    " impasse ",
-    " place ",
-)
-_PHONE_STEMS = tuple(
-    spelled
-    for stem in [
-        "call",
-        "phone",
-        "tel",
-        "mobile",
-        "cell",
-        "fax",
-        "dial",
-        "whatsapp",
-        "text",
-        "sms",
-        "ring",
-        "hotline",
-        "handy",
-        "téléphone",
-        "teléfono",
-        "reach",
-        "contact",
-        "answering",
-        "messages",
-        "registered",
-        "number",
-    ]
-    for spelled in (stem, stem.capitalize(), stem.upper())
-)
 KINDS: tuple[Kind, ...] = (
     Kind(
         "EMAIL",
@@ -160,7 +88,7 @@ KINDS: tuple[Kind, ...] = (
         _FIVE,
     ),
     Kind("CPF", re.compile(r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b"), checksums.cpf_valid, _THREE_TWO),
-    Kind("CPF", re.compile(r"(?i:\bcpf\b\D{0,12})(\d{11})\b"), checksums.cpf_valid, ("cpf", "CPF")),
+    Kind("CPF", re.compile(r"(?i:\bcpf\b\D{0,12})(\d{11})\b"), checksums.cpf_valid, _HINTS["cpf"]),
     Kind(
         "AADHAAR",
         re.compile(r"(?<![\w-])[2-9]\d{3} \d{4} \d{4}(?![\w-]| \d)|(?i:\baadhaa?r\b\D{0,20})([2-9]\d{11})\b"),
@@ -173,7 +101,7 @@ KINDS: tuple[Kind, ...] = (
             r"(?i:\b(?:steuer-?(?:id|identifikations?)\w*|tax id\w*|tin|idnr)\b\D{0,15})(\d{2} ?\d{3} ?\d{3} ?\d{3})\b"
         ),
         checksums.german_tax_id_valid,
-        ("teuer", "ax id", "ax ID", "TIN", "IdNr", "IDNR"),
+        _HINTS["tax_id"],
     ),
     Kind(
         "BSN",
@@ -182,7 +110,7 @@ KINDS: tuple[Kind, ...] = (
             r" .]\d{3}|\d{4}\.\d{2}\.\d{3})\b"
         ),
         checksums.bsn_valid,
-        ("bsn", "BSN", "urgerservice", "ofinummer", "ofi-nummer"),
+        _HINTS["bsn"],
     ),
     Kind(
         "DNI",
@@ -203,7 +131,7 @@ KINDS: tuple[Kind, ...] = (
             r"(?:\s*(?:number|no\.?|nr\.?|num\w*|#))?\s*(?:is|:|=|#)?\s*)"
             r"((?=[A-Z0-9]*\d{4})[A-Z0-9]{7,9})\b"
         ),
-        hint=("asspor", "ASSPOR", "eisepass", "asseport", "asaporte"),
+        hint=_HINTS["passport"],
     ),
     Kind(
         "LICENCE",
@@ -211,7 +139,7 @@ KINDS: tuple[Kind, ...] = (
             r"(?i:\bdriv(?:er'?s?|ing)[ -]licen[cs]e(?:'s)?(?:\s*(?:number|no\.?|#))?\s*(?:is|:|=|#)?\s*)"
             r"((?=[A-Za-z0-9-]*\d{4})[A-Za-z0-9-]{6,15})\b"
         ),
-        hint=("icen",),
+        hint=_HINTS["licence"],
     ),
     Kind(
         "BIRTH_DATE",
@@ -219,19 +147,7 @@ KINDS: tuple[Kind, ...] = (
             r"(?i:\b(?:date of birth|d\.?o\.?b\.?|birth ?date|geburtsdatum|date de"
             r" naissance)\b)\W{0,3}(?:is|:|was)?\s{0,2}(" + _DATE + r")"
         ),
-        hint=(
-            "irthd",
-            "of birth",
-            "of Birth",
-            "BIRTH",
-            "dob",
-            "DOB",
-            "D.O.B",
-            "d.o.b",
-            "irth date",
-            "eburtsd",
-            "naissance",
-        ),
+        hint=_HINTS["birth_date"],
     ),
     Kind(
         "IP",
@@ -246,52 +162,13 @@ KINDS: tuple[Kind, ...] = (
         _ip_valid,
         re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]"),
     ),
-    Kind(
-        "PHONE",
-        re.compile(
-            r"(?<![\w.+/-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,5}\)[ ./-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){1,5}"
-            r"|00[1-9]\d?[ ./-]?\d{1,5}(?:[ ./-]?\d{2,5}){1,5}"
-            r"|(?:1[ .-])?\(\d{2,5}\)[ ./-]?\d{3,4}[ .-]?\d{3,5}"
-            r"|(?:1[.-])?\d{3}(?:\.\d{3}\.|-\d{3}-)\d{4}|\d{3} \d{3} \d{4}"
-            r"|0\d{1,5}[ /-]\d{3,4}(?:[ -]?\d{2,4}){1,3}|0\d{2,3} \d{7,8}|0\d(?: \d\d){4})(?:\s?(?:x|ext\.?"
-            r" ?)\d{1,6})?(?![\w-]|[.,]\d)"
-        ),
-        _phone_valid,
-        _DIGITS,
-        unless=_NO_PHONE,
-    ),
-    Kind(
-        "PHONE",
-        re.compile(
-            r"(?<![\w.+/-])(?:\(\d{2,5}\) ?)?\d{2,5}(?:[ .-]\d{2,8}){1,5}(?:\s?(?:x|ext\.?"
-            r" ?)\d{1,6})?(?![\w-]|[.,]\d)|(?<![\w.+/-])\d{7,12}(?![\w-]|[.,]\d)"
-        ),
-        _phone_valid,
-        _DIGITS,
-        also=_PHONE_STEMS,
-        after=_PHONE_WORDS,
-        unless=_NO_PHONE,
-    ),
-    Kind(  # the line after an address that ends with its postal code, and numbers that say what they are behind them
-        "PHONE",
-        re.compile(
-            r"(?<=\n)((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?= *(?:\n|$|-))"
-            r"|(?<![\w.+/-])((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?=[-"
-            r" ]?\(?(?:[Oo]ffice|[Ff]ax|[Mm]obile|[Cc]ell)\b)"
-        ),
-        _phone_valid,
-        _DIGITS,
-        after=re.compile(
-            r"[^\W\d_]{2}[^\n]*\d{3,6}\s*\n$|(?:[Oo]ffice|[Ff]ax)\W{0,4}$|\d[- ](?:[Oo]ffice|[Ff]ax|[Mm]obile)"
-        ),
-        unless=_NO_PHONE,
-    ),
+    *PHONE_KINDS,
     Kind(
         "ADDRESS",
         re.compile(
             r"\b\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z0-9][\w'’.-]*"
-            r" ){1,3}(?:Street|St\.|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr\.|Court|Ct|Way|"
-            r"Terrace|Place|Pl\.|Highway|Hwy|Parkway|Pkwy)\b\.?(?:,? (?:Apt|Suite|Unit|Ste)\.? ?#?\w{1,5})?"
+            rf" ){{1,3}}(?:{any_of(_FACTS['address']['streets'])})"
+            r"\b\.?(?:,? (?:Apt|Suite|Unit|Ste)\.? ?#?\w{1,5})?"
             r"|\b\d{1,4}(?: ?bis)?,? (?:rue|avenue|boulevard|chemin|impasse|place) (?:de |du |des |de la"
             r" |d['’])?[A-ZÉÈ][\wéèêàç'’-]+(?: [A-ZÉÈ][\wéèêàç'’-]+)*"
         ),
@@ -300,8 +177,10 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "ADDRESS",
-        re.compile(r"\b[A-ZÄÖÜ][a-zäöüß-]{2,20}(?:straße|strasse|str\.|allee|gasse|weg|platz) \d{1,4} ?[a-z]?\b"),
-        hint=("straße ", "strasse ", "str. ", "allee ", "gasse ", "weg ", "platz "),
+        re.compile(
+            r"\b[A-ZÄÖÜ][a-zäöüß-]{2,20}" rf"(?:{any_of(_FACTS['address']['street_endings'])})" r" \d{1,4} ?[a-z]?\b"
+        ),
+        hint=_STREET_ENDINGS,
     ),
     Kind(
         "NAME",
@@ -312,6 +191,6 @@ KINDS: tuple[Kind, ...] = (
             + _NAME_WORD
             + r")\b"
         ),
-        hint=("ame is", "heiße", "appelle", "llamo"),
+        hint=_HINTS["name"],
     ),
 )

@@ -8,15 +8,12 @@ import re
 from collections import Counter
 
 from postgrad.checks.support.redaction import Kind
+from postgrad.facts import any_of, load_facts
 
 _MIN_BITS = 3.2
 _HEX_BITS = 2.9
-_PLACEHOLDER = re.compile(
-    r"(?i)x{4,}|\*{3,}|\.{3}"
-    r"|(?:your|my|the|some|insert|example|sample|dummy|fake|test|changeme|placeholder|redacted|secret|password)[-_ ]?"
-    r"(?:api|key|token|secret|password|here|value)|^(?:env|process|os|config|settings|self|getenv|request|none|null|true|false)\b"
-    r"|[<>{}()\[\]$]|(?:0123|1234){2}|abcdefgh"
-)
+_FACTS = load_facts("secrets")
+_PLACEHOLDER = re.compile(any_of(_FACTS["placeholders"]), re.IGNORECASE)
 
 
 def entropy(value: str) -> float:
@@ -44,58 +41,8 @@ def _not_placeholder(value: str) -> bool:
     return _PLACEHOLDER.search(value) is None
 
 
-_KNOWN = re.compile(
-    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bsk-(?:[a-z0-9]+-){0,3}[A-Za-z0-9_-]{20,200}|\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_\w{40,}\b"
-    r"|\bxox[abeprs]-[A-Za-z0-9-]{10,}|\bAIza[0-9A-Za-z_-]{35}|\bhf_[A-Za-z0-9]{30,}\b|\bglpat-[\w-]{20,}|\bnpm_[A-Za-z0-9]{36}\b"
-    r"|\bpypi-AgE[\w-]{50,}|\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}\b|\bwhsec_[A-Za-z0-9]{24,}\b|\bSG\.[\w-]{16,}\.[\w-]{16,}"
-    r"|\b\d{8,10}:AA[\w-]{33}\b|\bdop_v1_[0-9a-f]{64}\b|\bdapi[0-9a-f]{32}\b|\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b|\bsq0(?:atp|csp)-[\w-]{22,}"
-    r"|\bkey-[0-9a-f]{32}\b|\bya29\.[\w-]{30,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|\bnvapi-[\w-]{40,}|\bgsk_[A-Za-z0-9]{40,}\b"
-    r"|https://hooks\.slack\.com/services/[\w/]{20,}|https://discord(?:app)?\.com/api/webhooks/\d+/[\w-]{20,}|\bAccountKey=[\w+/=]{40,}"
-)
-_PREFIXES = (
-    "AKIA",
-    "ASIA",
-    "sk-",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "xoxa-",
-    "xoxb-",
-    "xoxe-",
-    "xoxp-",
-    "xoxr-",
-    "xoxs-",
-    "AIza",
-    "hf_",
-    "glpat-",
-    "npm_",
-    "pypi-AgE",
-    "sk_live",
-    "sk_test",
-    "rk_live",
-    "rk_test",
-    "whsec_",
-    "SG.",
-    ":AA",
-    "dop_v1_",
-    "dapi",
-    "shpat_",
-    "shpca_",
-    "shppa_",
-    "shpss_",
-    "sq0",
-    "key-",
-    "ya29.",
-    "eyJ",
-    "nvapi-",
-    "gsk_",
-    "hooks.slack",
-    "webhooks",
-    "AccountKey=",
-)
+_KNOWN = re.compile(any_of(_FACTS["known"]))
+_PREFIXES = tuple(_FACTS["prefixes"])
 
 
 def _spellings(*words: str) -> tuple[str, ...]:
@@ -135,24 +82,7 @@ SECRET_KINDS: tuple[Kind, ...] = (
         is_random,
         hint=(
             *_spellings("secret", "token", "bearer", "credential", "apikey"),
-            *(
-                "apiKey",
-                "ApiKey",
-                "_key",
-                "_KEY",
-                "-key",
-                "-Key",
-                "key:",
-                "key=",
-                "Key:",
-                "Key=",
-                'key"',
-                'Key"',
-                "pi key",
-                "PI key",
-                "PI Key",
-                "ess key",
-            ),
+            *_FACTS["announcing_hints"],
         ),
         run=16,
     ),

@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,12 @@ SIZE_LIMIT = 2**28
 _MEND = "Save it as .txt, .md, .html, .docx or .pdf, or take it out of the folder."
 
 
-def read_document(path: Path) -> str:
+def read_document(path: Path, page_text: Callable[[str], str] = html_to_text) -> str:
     """The text of a document; empty for a PDF that holds pictures of pages alone.
+
+    Args:
+        path: The file.
+        page_text: What is taken from a web page: all that a reader sees, unless said.
 
     Raises:
         DataError: Unreadable, damaged, locked, too large, or no document.
@@ -45,7 +49,7 @@ def read_document(path: Path) -> str:
         raise DataError(f"{str(path)!r} is {kind[0]}, not text.", _MEND)
     text = decode(raw).text.replace("\r\n", "\n").replace("\x00", "")
     if looks_like_html(text) or path.suffix.lower() in (".html", ".htm"):
-        return html_to_text(text)
+        return page_text(text)
     return text
 
 

@@ -6,9 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from postgrad.data.documents.document_files import SUFFIXES, is_pdf, read_document
+from postgrad.data.documents.html_text import html_to_text
+from postgrad.data.documents.web_page import main_text
 from postgrad.errors import DataError
 
 _NAMED = 5
@@ -81,7 +84,7 @@ def read_documents(folder: Path | str) -> Documents:
         raise DataError(
             f"{str(folder)!r} holds no documents ({found}).", "Put .txt, .md, .html, .docx or .pdf files there."
         )
-    texts = _read_all(paths)
+    texts, whole = _read_all(paths)
     filled = tuple(Document(p.relative_to(folder).as_posix(), texts[p]) for p in paths if texts[p].strip())
     empty = [p for p in paths if not texts[p].strip()]
     scanned = [p for p in empty if is_pdf(p)]
@@ -89,6 +92,7 @@ def read_documents(folder: Path | str) -> Documents:
         _left_out("scanned, pictures of pages without text (recognise it first, as ocrmypdf does)", scanned, folder),
         _left_out("empty", [p for p in empty if p not in scanned], folder),
         _left_out("no documents that can be read", [p for p in files if p not in texts], folder),
+        _taken_whole(whole, folder),
     ]
     if not filled:
         why = "scanned: pictures of pages without text" if scanned else "empty"
@@ -99,28 +103,48 @@ def read_documents(folder: Path | str) -> Documents:
     return Documents(filled, tuple(note for note in notes if note))
 
 
-def _read_all(paths: Sequence[Path]) -> dict[Path, str]:
-    """The texts; all files that cannot be read are named in one message."""
+def _read_all(paths: Sequence[Path]) -> tuple[dict[Path, str], list[Path]]:
+    """The texts, and the web pages that were taken whole; all files that cannot be read are named in one message."""
     texts: dict[Path, str] = {}
+    whole: list[Path] = []
     faults: list[DataError] = []
     for path in paths:
         try:
-            texts[path] = read_document(path)
+            texts[path] = read_document(path, partial(_page_text, path, whole))
         except DataError as error:
             faults.append(error)
     if faults:
         named = "\n".join(fault.message for fault in faults[:_NAMED])
         more = f"\nand {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
         raise DataError(named + more, faults[0].mend)
-    return texts
+    return texts, whole
+
+
+def _page_text(path: Path, whole: list[Path], html: str) -> str:
+    """The main part of a web page; where none is found, all of it, and the path goes to `whole`."""
+    text = main_text(html)
+    if text is None:
+        whole.append(path)
+        return html_to_text(html)
+    return text
+
+
+def _taken_whole(paths: Sequence[Path], folder: Path) -> str:
+    if not paths:
+        return ""
+    many = f"{len(paths)} web page{'' if len(paths) == 1 else 's'}"
+    return f"{many} taken whole, with navigation and footer, because no main part was found: {_named(paths, folder)}"
+
+
+def _named(paths: Sequence[Path], folder: Path) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(p.relative_to(folder).as_posix() for p in paths[:_NAMED]) + more
 
 
 def _left_out(why: str, paths: Sequence[Path], folder: Path) -> str:
     if not paths:
         return ""
-    named = ", ".join(p.relative_to(folder).as_posix() for p in paths[:_NAMED])
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return f"{len(paths)} {'file' if len(paths) == 1 else 'files'} left out, {why}: {named}{more}"
+    return f"{len(paths)} {'file' if len(paths) == 1 else 'files'} left out, {why}: {_named(paths, folder)}"
 
 
 def _hidden(path: Path, folder: Path) -> bool:

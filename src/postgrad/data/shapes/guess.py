@@ -14,117 +14,14 @@ from postgrad.data.shapes.cells import shorten
 from postgrad.data.shapes.profile import Column, name_words, profile
 from postgrad.data.sources.rows import Row
 from postgrad.errors import DataError
+from postgrad.facts import load_facts
 
-INPUT_NAMES = [
-    "input",
-    "prompt",
-    "question",
-    "query",
-    "instruction",
-    "request",
-    "utterance",
-    "dialogue",
-    "dialog",
-    "conversation",
-    "message",
-    "text",
-    "email",
-    "mail",
-    "body",
-    "nl",
-    "narrative",
-    "ticket",
-    "document",
-    "article",
-    "complaint",
-    "content",
-    "source",
-    "src",
-    "sentence",
-    "description",
-    "review",
-    "comment",
-    "problem",
-    "mr",
-    "context",
-    "passage",
-    "post",
-    "transcript",
-    "report",
-    "abstract",
-    "title",
-    "subject",
-    "goal",
-    "original",
-    "user",
-    "customer",
-    "english",
-]
-OUTPUT_NAMES = [
-    "output",
-    "completion",
-    "response",
-    "answer",
-    "reply",
-    "target",
-    "label",
-    "intent",
-    "category",
-    "class",
-    "sentiment",
-    "summary",
-    "topic",
-    "cmd",
-    "command",
-    "code",
-    "sql",
-    "reference",
-    "ref",
-    "translation",
-    "continuation",
-    "result",
-    "solution",
-    "expected",
-    "gold",
-    "assistant",
-    "tag",
-    "labels",
-    "slots",
-    "entities",
-    "note",
-    "headline",
-]
-_LABEL_NAMES = frozenset(["label", "intent", "category", "class", "sentiment", "topic", "tag"])
-_ASIDE = frozenset(
-    [
-        "prediction",
-        "predicted",
-        "score",
-        "confidence",
-        "time",
-        "timestamp",
-        "date",
-        "split",
-        "fold",
-        "annotator",
-        "rating",
-        "model",
-        "comment",
-    ]
-)
-_COMPANIONS: tuple[tuple[str, ...], ...] = (
-    ("question", "context"),
-    ("question", "passage"),
-    ("question", "choices"),
-    ("question", "options"),
-    ("instruction", "context"),
-    ("instruction", "input"),
-    ("subject", "body"),
-    ("title", "body"),
-    ("title", "text"),
-    ("subject", "text"),
-    ("subject", "message"),
-)
+_FACTS = load_facts("columns")
+INPUT_NAMES: list[str] = _FACTS["inputs"]
+OUTPUT_NAMES: list[str] = _FACTS["outputs"]
+_LABEL_NAMES = frozenset(_FACTS["labels"])
+_ASIDE = frozenset(_FACTS["aside"])
+_COMPANIONS: list[list[str]] = _FACTS["companions"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ answer begins rather than at how it ends.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
+
+from postgrad.facts import load_facts
 
 Rule = Callable[[str], bool]
 
@@ -33,7 +32,6 @@ class Questions:
     tokens: int
 
 
-@cache
 def prompts_of(name: str) -> dict[str, Any]:
     """One of the data files beside this file."""
-    return tomllib.loads(resources.files("postgrad.evaluation.battery").joinpath(f"{name}.toml").read_text("utf-8"))
+    return load_facts(name, "postgrad.evaluation.battery")

@@ -18,7 +18,7 @@ from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.support.fields import field
 from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, lacking
 from postgrad.evaluation.metrics.support.sql_database import Database, QueryError, Row
-from postgrad.evaluation.metrics.support.sql_text import asks_for_order, extract_sql, is_sql, plain_sql, script_in
+from postgrad.evaluation.metrics.support.sql_text import asks_for_order, extract_sql, is_sql, same_query, script_in
 from postgrad.records import Record
 
 SCHEMA_FIELDS = (
@@ -132,7 +132,7 @@ def _judge(case: Case, script: str, seconds: float) -> str:
             told = told or bool(wanted) or not database.made
     except QueryError as error:
         return _kind(str(error)) if is_sql(answer) else "no SQL"
-    if told or plain_sql(answer) == plain_sql(reference):
+    if told or same_query(answer, reference):
         return ""
     return "no made row fits the reference"
 

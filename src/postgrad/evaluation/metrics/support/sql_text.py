@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlglot.expressions.core import Expr
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -56,6 +60,33 @@ def plain_sql(query: str) -> list[str]:
     while tokens and tokens[-1] == ";":
         tokens.pop()
     return [t for i, t in enumerate(tokens) if not (t == "as" and i + 1 < len(tokens))]
+
+
+def same_query(left: str, right: str) -> bool:
+    """Whether two queries are the same but for spelling: by their tokens, or, where they can be parsed, as trees."""
+    if plain_sql(left) == plain_sql(right):
+        return True
+    if not (is_sql(left) and is_sql(right)):
+        return False
+    trees = [_tree(query) for query in (left, right)]
+    return None not in trees and trees[0] == trees[1]
+
+
+def _tree(query: str) -> Expr | None:
+    """The parsed query with names in small letters and without their quotes; None where it is not one statement."""
+    import sqlglot  # only where tokens differ
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        statements = sqlglot.parse(query, dialect="sqlite")
+        if len(statements) != 1 or statements[0] is None or isinstance(statements[0], exp.Command):
+            return None
+        for name in statements[0].find_all(exp.Identifier):
+            name.replace(exp.Identifier(this=name.name.lower(), quoted=False))
+    except (SqlglotError, RecursionError):
+        return None
+    return statements[0]
 
 
 def asks_for_order(query: str) -> bool:
