@@ -6,7 +6,8 @@ import pytest
 
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import EventRow, FileRow, JobRow
-from postgrad.serving.jobs.lease import Lease, LeaseLostError, Metrics
+from postgrad.serving.jobs.lease import Lease, Metrics
+from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.jobs.queue import MOST_DEATHS, Error, Queue
 from postgrad.serving.storage.store import Store, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
