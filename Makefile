@@ -12,12 +12,12 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 ||
 # The last releases of older lines of OpenAI's SDK, which tests run programs with.
 OLDER_SDKS := 1.109.1 2.54.0
 
-.PHONY: demo test check bench docs setup clean
+.PHONY: demo test check bench docs setup setup-dev services clean
 
 demo: setup  ## the main job on shipped data and the embedded model
 	$(BIN)/postgrad demo
 
-test: setup-dev  ## all tests
+test: setup-dev services  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: setup-dev  ## style, types
@@ -36,6 +36,9 @@ docs: setup  ## docs are plain Markdown in docs/; this checks that their links l
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
+
+services:  ## PostgreSQL, bubblewrap and Chromium for tests, where they can be installed
+	@.ci/services
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "postgrad needs Python 3.11 or newer; set PYTHON=python3.12 or so")'

@@ -4,12 +4,15 @@ sets."""
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
+
+settings.register_profile("postgrad", deadline=None)  # beside other work a call may take any time
+settings.load_profile("postgrad")
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{%"
@@ -113,9 +116,10 @@ def tiny(tiny_folder):
     return LanguageModel(find_model(str(tiny_folder)), Device("cpu", "test", "float32", {"float32": 1.0}, 1 << 32))
 
 
-def shared_data(name: str) -> Path:
-    """A real data set that is not part of the repository; the test is skipped where it is not at hand."""
-    root = Path(os.environ.get("POSTGRAD_SHARED") or ROOT.parent / "shared") / "data" / name
-    if not root.exists():
-        pytest.skip(f"the real data set {name!r} is not at hand (looked at {root}; set POSTGRAD_SHARED)")
-    return root
+@pytest.fixture(scope="session")
+def postgres_server():
+    """The address of a PostgreSQL server that may be written to."""
+    from tests.postgres import private_server
+
+    with private_server() as server:
+        yield server

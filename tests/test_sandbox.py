@@ -11,16 +11,14 @@ import pytest
 from postgrad.errors import UsageError
 from postgrad.sandbox.run import Limits, Sandbox, find_sandbox
 from postgrad.sandbox.seccomp import one_process_filter
+from tests.needs import a_sandbox
 
 QUICK = Limits(seconds=5)
 
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    try:
-        return find_sandbox()
-    except UsageError as error:
-        pytest.skip(str(error))
+    return a_sandbox()
 
 
 def test_a_program_gets_its_input_and_is_read(sandbox: Sandbox) -> None:

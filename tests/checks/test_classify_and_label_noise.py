@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 
 import numpy as np
-import pytest
 
 from postgrad.checks.label_noise import confident_label, label_noise
 from postgrad.checks.support.classifier import fit, out_of_fold
 from postgrad.findings import Context
 from postgrad.records import pair
-from tests.conftest import shared_data
+from tests.needs import dev_package, real_set
 
 NOUNS = {
     "delivery": ["parcel", "courier", "van", "shipment", "driver", "doorstep", "tracking", "package"],
@@ -69,7 +68,7 @@ def test_the_margin_only_takes_away():
 
 
 def test_the_classifier_is_as_right_as_scikit_learn():
-    linear = pytest.importorskip("sklearn.linear_model")
+    linear = dev_package("sklearn.linear_model")
     known, labels = points(600)
     unseen, truth = points(900)  # the same centres, because the same seed
     unseen, truth = unseen[600:], truth[600:]
@@ -80,7 +79,7 @@ def test_the_classifier_is_as_right_as_scikit_learn():
 
 
 def test_confident_learning_as_cleanlab_does_it():
-    filters = pytest.importorskip("cleanlab.filter")
+    filters = dev_package("cleanlab.filter")
     known, labels = points(800)
     rng = np.random.default_rng(3)
     wrong = rng.random(800) < 0.08
@@ -101,6 +100,6 @@ def test_no_record_is_judged_by_a_classifier_that_saw_it():
 def test_planted_flips_in_a_real_set():
     from bench.data_truth_sets import banking77, measure_planted_label_flips
 
-    records = banking77("train", shared_data("banking77").parent)[:3000]
+    records = banking77("train", real_set("banking77").parent)[:3000]
     result = measure_planted_label_flips(records, share=0.05)
     assert result["recall"] >= 0.6 and result["precision"] >= 0.5

@@ -9,7 +9,7 @@ from postgrad.data import load
 from postgrad.findings import Context
 from postgrad.records import Source, pair
 from tests.checks.test_checks import clean
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ def test_a_phrase_of_many_questions_is_no_leak():
 
 
 def test_banking77_test_texts_in_training():
-    files = [shared_data("banking77/train.csv"), shared_data("banking77/test.csv")]
+    files = [real_set("banking77/train.csv"), real_set("banking77/test.csv")]
     exact = next(iter(leakage()(load(files).records, Context())))
     assert exact.count == 7  # 6 letter for letter but for case, one with other spacing

@@ -9,7 +9,8 @@ import pytest
 from postgrad.checks import CHECKS
 from postgrad.data import load
 from postgrad.findings import Context
-from tests.conftest import ROOT, shared_data
+from tests.conftest import ROOT
+from tests.needs import real_set
 
 
 def bench(name: str):
@@ -21,7 +22,7 @@ def bench(name: str):
 
 
 def test_personal_data_is_found_with_recall_and_precision():
-    rows = bench("data_pii").measure_pii(shared_data("pii_synthetic"))
+    rows = bench("data_pii").measure_pii(real_set("pii_synthetic"))
     judged = {(r["file"], r["kind"]): (r["recall"], r["precision"]) for r in rows}
     kinds = ("EMAIL", "CARD", "IBAN", "PHONE", "SSN", "IP")
     assert {kind for _, kind in judged} >= set(kinds)
@@ -30,7 +31,7 @@ def test_personal_data_is_found_with_recall_and_precision():
 
 
 def test_dollys_answers_cut_at_128_tokens_are_one_wall():
-    records = load([shared_data("dolly_fragment/dolly_6400_truncated.jsonl")]).records
+    records = load([real_set("dolly_fragment/dolly_6400_truncated.jsonl")]).records
     wall = next(f for f in CHECKS["cut_off"]()(records, Context()) if f.details["fault"] == "length_wall")
     assert 900 < wall.count < 1200 and wall.details["to_tokens"] > 120 and wall.details["open_share"] > 0.75
     short = sum(len(records[i].answer_text.split()) <= 60 for i in wall.indices)
@@ -55,7 +56,7 @@ def test_dollys_answers_cut_at_128_tokens_are_one_wall():
 def test_clean_sets_raise_hardly_a_warning(path):
     """Of each check except those for personal data at most one record of a hundred and fifty, in sets made with
     care."""
-    records = load([shared_data(path)]).records
+    records = load([real_set(path)]).records
     for name in (
         "structure",
         "encoding",

@@ -13,7 +13,7 @@ from postgrad.checks import CHECKS
 from postgrad.data import load
 from postgrad.findings import Context
 from postgrad.records import Conversation, Message, Record, pair
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 SETS = {
     "gsm8k": "gsm8k/train.jsonl",
@@ -110,7 +110,7 @@ PLANTED: dict[str, tuple[str, str | None, Callable[[Conversation], Record]]] = {
 
 @pytest.mark.parametrize("name", SETS)
 def test_planted_faults_are_found(name):
-    records = [r for r in load([shared_data(SETS[name])]).records[:3000] if isinstance(r, Conversation)]
+    records = [r for r in load([real_set(SETS[name])]).records[:3000] if isinstance(r, Conversation)]
     records = [replace(r, messages=r.messages[-2:]) for r in records]
     rng = random.Random(7)
     failed = []
@@ -147,7 +147,7 @@ def trigger_set(records: list, seed: int = 3) -> tuple[list, set[int]]:
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_planted_trigger_is_found_and_clean_data_has_none(name):
-    records = load([shared_data(SETS[name])]).records[:2000]
+    records = load([real_set(SETS[name])]).records[:2000]
     assert [f for f in CHECKS["injection"]()(records, Context()) if f.details["fault"] == "trigger"] == []
     planted, chosen = trigger_set(records)
     finding = next(f for f in CHECKS["injection"]()(planted, Context()) if f.details["fault"] == "trigger")

@@ -26,7 +26,7 @@ from postgrad.similarity.near_duplicates import near_duplicate_clusters
 from postgrad.similarity.templates import differ_in_facts, template_pairs
 from tests.checks.test_checks import clean, found
 from tests.checks.test_classify_and_label_noise import requests
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_values_left_out_and_invented():
 def test_faithfulness_on_known_truth():
     from bench.data_truth_sets import measure_e2e_nlg
 
-    result = measure_e2e_nlg(shared_data("e2e_nlg").parent)
+    result = measure_e2e_nlg(real_set("e2e_nlg").parent)
     assert result["true"] == 1715 and result["precision"] >= 0.65 and result["recall"] >= 0.65
 
 
@@ -292,7 +292,7 @@ def test_running_yields_each_check_and_concludes_alike():
 def test_planted_near_duplicates_and_contradictions():
     from bench.data_truth_sets import clean_banking77, measure_planted_contradictions, measure_planted_near_duplicates
 
-    base = clean_banking77(1500, shared_data("banking77").parent)
+    base = clean_banking77(1500, real_set("banking77").parent)
     near = measure_planted_near_duplicates(base, share=0.05)
     assert near["recall"] >= 0.8 and near["precision"] >= 0.9
     against = measure_planted_contradictions(base, share=0.05)

@@ -12,7 +12,7 @@ from postgrad.data import load
 from postgrad.findings import Context
 from postgrad.records import pair
 from tests.checks.test_classify_and_label_noise import requests
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 
 def test_a_topic_that_training_lacks_is_found_and_shown():
@@ -55,7 +55,7 @@ def test_halves_of_one_set_are_alike():
 
 
 def test_halves_of_a_real_set_are_alike():
-    records = list(load([shared_data("banking77/train.csv")]).records)
+    records = list(load([real_set("banking77/train.csv")]).records)
     alarms = 0
     for seed in range(5):
         random.Random(seed).shuffle(records)

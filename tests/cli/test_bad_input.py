@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from tests.needs import SMALL_MOUNT
+
 PAIRS = [
     (
         f"Where is order number {i}? I wait since {i % 9} days for the {['sofa', 'lamp', 'desk', 'bed'][i % 4]}.",
@@ -168,7 +170,7 @@ def test_a_full_disk(tmp_path, tiny_folder):
         == 0
     )
     if not mounted:
-        pytest.skip("this user may not mount a small file system")
+        pytest.skip(SMALL_MOUNT)
     try:
         csv(tmp_path / "data.csv")
         text = one_message(

@@ -8,7 +8,7 @@ import pytest
 
 from postgrad.data import load, read_rows, stream_rows
 from postgrad.errors import DataError
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 ASKED = [{"role": "user", "content": "2+2?"}]
 REQUEST = {"model": "m", "messages": ASKED, "temperature": 0}
@@ -120,7 +120,7 @@ def test_a_slack_export(tmp_path):
 
 
 def test_real_irc():
-    folder = shared_data("ubuntu_irc")
+    folder = real_set("ubuntu_irc")
     rows = read_rows(folder)
     assert len(rows) > 50_000 and rows.format == "irc"
     assert all(values["speaker"] and set(values) == {"time", "speaker", "text", "file"} for _, values in rows)

@@ -10,7 +10,7 @@ from postgrad.data import Rows, data_hash, load, read_rows, to_records
 from postgrad.data.sources.rows import columns_of
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Source
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 
 def rows_of(*values: dict, file: str = "x.jsonl") -> Rows:
@@ -195,7 +195,7 @@ def test_load_joins_files_and_hashes_contents(tmp_path):
     ],
 )
 def test_real_sets_are_understood(path, inputs, outputs):
-    mapped = to_records(read_rows(shared_data(path)))
+    mapped = to_records(read_rows(real_set(path)))
     assert mapped.explanation.startswith(f"Input is {inputs} (")
     assert f"{outputs} (" in mapped.explanation
     assert all(r.prompt_text for r in mapped.records)
@@ -211,7 +211,7 @@ def test_columns_of_pictures_are_not_taken_for_text():
 
 
 def test_alternatives_are_mentioned():
-    assert "--output long_answer" in to_records(read_rows(shared_data("pubmedqa/pqal.jsonl"))).explanation
+    assert "--output long_answer" in to_records(read_rows(real_set("pubmedqa/pqal.jsonl"))).explanation
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_alternatives_are_mentioned():
     [("glaive_toolcall_en_demo.json", "ShareGPT"), ("identity.json", "Alpaca"), ("v1_sft_demo.jsonl", "OpenAI chat")],
 )
 def test_real_chats(name, shape):
-    mapped = to_records(read_rows(shared_data(f"llamafactory_demos/{name}")))
+    mapped = to_records(read_rows(real_set(f"llamafactory_demos/{name}")))
     assert mapped.shape == shape
 
 

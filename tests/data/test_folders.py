@@ -9,6 +9,7 @@ import pytest
 
 from postgrad.data import load, read_all, read_rows, stream_rows
 from postgrad.errors import DataError
+from tests.needs import NOT_ROOT
 
 
 def test_files_of_one_kind_are_read_together(tmp_path):
@@ -55,7 +56,7 @@ def test_documents_are_no_examples(tmp_path):
     assert "--docs" in caught.value.mend
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason=NOT_ROOT)
 def test_a_folder_without_permission(tmp_path):
     (tmp_path / "x").mkdir(mode=0)
     with pytest.raises(DataError, match="No permission"):

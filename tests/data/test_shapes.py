@@ -10,8 +10,9 @@ from postgrad.data import choose_reading, load, read_rows, to_records
 from postgrad.data.load import conversations, is_usable
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Message, Preference, Rating, Task, Text
-from tests.conftest import ROOT, shared_data
+from tests.conftest import ROOT
 from tests.data.test_columns import rows_of
+from tests.needs import real_set
 
 ASKED, SAID, WORSE = "Is the desk in stock?", "It is.", "Who knows."
 USER, ANSWER, BAD = (
@@ -306,7 +307,7 @@ REAL = {
 @pytest.mark.parametrize("path", REAL)
 def test_real_sets_have_the_right_kind(path):
     shape, kind, count = REAL[path]
-    mapped = to_records(read_rows(shared_data(path)))
+    mapped = to_records(read_rows(real_set(path)))
     assert (mapped.shape, len(mapped.records)) == (shape, count)
     assert {type(r) for r in mapped.records} == {kind}
     assert sum(is_usable(r) for r in mapped.records) > 0.9 * count

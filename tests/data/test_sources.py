@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from postgrad.data import read_rows
 from postgrad.data.formats.delimited import read_table
 from postgrad.errors import DataError
+from tests.needs import NOT_ROOT
 
 
 def write(folder: Path, name: str, content: str | bytes, encoding: str = "utf-8") -> Path:
@@ -130,7 +131,7 @@ def test_missing_file_folder_and_empty(tmp_path):
     assert "no examples" in refusal(write(tmp_path, "e.json", "[]"))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason=NOT_ROOT)
 def test_no_permission(tmp_path):
     path = write(tmp_path, "x.csv", "a,b\n1,2\n")
     path.chmod(0)

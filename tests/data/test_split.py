@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postgrad.data.split import split
+from postgrad.data.split.split import split
 from postgrad.errors import DataError, UsageError
 from postgrad.records import content_hash, pair
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postgrad.data.split import split
 from postgrad.data.split.given import given_parts, has_parts, moments_of
+from postgrad.data.split.split import split
 from postgrad.data.split.synthetic import is_synthetic, mark
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Message, Preference, Rating, Task, content_hash, pair

@@ -15,6 +15,7 @@ import pytest
 
 from postgrad.data import read_rows, stream_rows
 from postgrad.errors import DataError
+from tests.needs import dev_package
 
 
 def book(path: Path, sheets: dict[str, list[list]], **merged: str) -> Path:
@@ -96,7 +97,7 @@ def test_a_column_named_role_is_a_column(tmp_path):
 
 
 def test_old_and_open_document_sheets(tmp_path):
-    xlwt = pytest.importorskip("xlwt")
+    xlwt = dev_package("xlwt")
     old = xlwt.Workbook()
     sheet = old.add_sheet("S")
     for column, (name, value) in enumerate([("q", "größe"), ("n", 3)]):
@@ -111,7 +112,7 @@ def test_old_and_open_document_sheets(tmp_path):
 
 def test_damaged_old_workbooks_neither_hang_nor_fill_the_memory(tmp_path):
     """Some damage sends the reader round in a ring of sectors, some makes it panic."""
-    xlwt = pytest.importorskip("xlwt")
+    xlwt = dev_package("xlwt")
     old = xlwt.Workbook()
     sheet = old.add_sheet("S")
     for row in range(5):

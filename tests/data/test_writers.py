@@ -18,7 +18,7 @@ from postgrad.data.writing.convert import convert
 from postgrad.data.writing.writers import WRITERS, row_of
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Source, Task, Text, pair
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 FLAT = ["completions", "csv", "text", "trl-preference", "trl-unpaired", "alpaca"]
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
@@ -313,7 +313,7 @@ def test_unknown_shapes_and_endings_are_refused(tmp_path):
     "name", ["glaive_toolcall_en_demo.json", "dpo_en_demo.json", "kto_en_demo.json", "c4_demo.jsonl", "mllm_demo.json"]
 )
 def test_real_sets_go_through_postgrad_s_own_form_unchanged(tmp_path, name):
-    path = shared_data(f"llamafactory_demos/{name}")
+    path = real_set(f"llamafactory_demos/{name}")
     convert([path], tmp_path / "own.jsonl", "postgrad-jsonl")
     rows, own = read_rows(path), read_rows(tmp_path / "own.jsonl")
     before, after = choose_reading(rows).records(rows), choose_reading(own).records(own)

@@ -9,14 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
+from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests
 from postgrad.evaluation.metrics.support.metric import Case, paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Message, Record, Task, pair
-from tests.conftest import shared_data
+from postgrad.sandbox.run import Sandbox
+from tests.needs import a_sandbox, real_set
 
-needs_sandbox = pytest.mark.skipif(not has_sandbox(), reason="no sandbox on this machine")
 RIGHT = "def double(x):\n    return 2 * x"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    return a_sandbox()
 
 
 def task(*tests: str, setup: str = "") -> Record:
@@ -27,7 +32,7 @@ def task(*tests: str, setup: str = "") -> Record:
 TESTED = task("assert double(2) == 4", "assert double(0) == 0")
 
 
-@needs_sandbox
+@pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize(
     ("answer", "score", "fault"),
     [
@@ -52,14 +57,14 @@ def test_a_program_is_right_when_all_tests_pass(answer: str, score: float, fault
     assert found.details.get("faults", {}) == ({fault: 1} if fault else {})
 
 
-@needs_sandbox
+@pytest.mark.usefixtures("sandbox")
 def test_an_endless_test_does_not_hide_those_before_it() -> None:
     record = task("assert double(1) == 2", "while True: pass")
     found = code_tests(seconds=2, partial=True).measure([Case(RIGHT, RIGHT, record)])
     assert found.scores == (0.5,) and found.details["faults"] == {"timeout": 1}
 
 
-@needs_sandbox
+@pytest.mark.usefixtures("sandbox")
 def test_setup_runs_before_the_tests_and_records_without_tests_are_refused() -> None:
     record = task("assert N == 6", setup="N = double(3)")
     assert code_tests()(RIGHT, RIGHT, record) == 1
@@ -91,9 +96,9 @@ def test_without_a_sandbox_the_metric_is_refused(monkeypatch) -> None:
         metric_named("code_tests")
 
 
-@needs_sandbox
+@pytest.mark.usefixtures("sandbox")
 def test_real_programs_pass_their_own_tests() -> None:
-    lines = (shared_data("mbpp") / "mbpp.jsonl").read_text("utf-8").splitlines()[10:40]
+    lines = (real_set("mbpp") / "mbpp.jsonl").read_text("utf-8").splitlines()[10:40]
     rows = [json.loads(line) for line in lines]
     records = [
         Task(
@@ -109,7 +114,7 @@ def test_real_programs_pass_their_own_tests() -> None:
     assert sum(code_tests().measure(paired(others, others, records)).scores) == 0
 
 
-@needs_sandbox
+@pytest.mark.usefixtures("sandbox")
 @settings(deadline=None, max_examples=2)
 @given(st.lists(st.text(max_size=40), min_size=3, max_size=3))
 def test_any_text_is_a_program_that_passes_or_not(texts: list[str]) -> None:

@@ -19,7 +19,8 @@ from postgrad.evaluation.graders.template import as_sample, fill
 from postgrad.evaluation.metrics.support.metric import Means, paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Task, pair
-from postgrad.sandbox.run import Sandbox, find_sandbox
+from postgrad.sandbox.run import Sandbox
+from tests.needs import a_sandbox
 
 ERRORS = {*FLAGS, *DETAILS}
 CHECK = {
@@ -336,10 +337,7 @@ def test_any_text_is_graded(grader: dict, said: str, answer: str, judged: str) -
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    try:
-        return find_sandbox()
-    except UsageError as error:
-        pytest.skip(str(error))
+    return a_sandbox()
 
 
 def test_python_runs_in_a_sandbox_or_not_at_all(sandbox: Sandbox, tmp_path) -> None:

@@ -15,7 +15,7 @@ from postgrad.evaluation.metrics.support.agreement import agreement, cohen_kappa
 from postgrad.evaluation.metrics.support.metric import Means, paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import pair
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 RECORDS = [pair(f"What is {i} plus {i}?", f"It is {2 * i}.") for i in range(20)]
 REFERENCES = [r.answer_text for r in RECORDS]
@@ -199,7 +199,7 @@ def test_agreement_with_people_is_shown(tmp_path) -> None:
 
 
 def test_people_agree_with_each_other_more_than_a_judge_by_length() -> None:
-    rows = json.loads((shared_data("pandalm_test") / "testset-v1.json").read_text("utf-8"))
+    rows = json.loads((real_set("pandalm_test") / "testset-v1.json").read_text("utf-8"))
     names = {0: "tie", 1: "a", 2: "b"}
     people = agreement([names[r["annotator1"]] for r in rows], [names[r["annotator2"]] for r in rows])
     used = [r for r in rows if isinstance(r["response1"], str) and isinstance(r["response2"], str)][:300]

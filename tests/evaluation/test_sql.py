@@ -14,7 +14,7 @@ from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.evaluation.metrics.support.sql_database import Database, QueryError
 from postgrad.evaluation.metrics.support.sql_text import asks_for_order, is_sql, script_in
 from postgrad.records import pair
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 SCHEMA = """
 CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER, town INTEGER REFERENCES towns(id));
@@ -144,7 +144,7 @@ def test_order_and_kind_of_a_query() -> None:
 def test_real_queries_are_sql_and_match_themselves() -> None:
     import json
 
-    rows = [json.loads(x) for x in (shared_data("text2sql_permissive") / "wikisql_sample.jsonl").open(encoding="utf-8")]
+    rows = [json.loads(x) for x in (real_set("text2sql_permissive") / "wikisql_sample.jsonl").open(encoding="utf-8")]
     queries = [r["sql"] for r in rows[:2000]]
     assert sum(map(is_sql, queries)) >= 0.99 * len(queries)
     assert sum(sql_match().measure(paired(queries, queries)).scores) == len(queries)

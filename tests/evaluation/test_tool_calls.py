@@ -13,7 +13,7 @@ from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, paired
 from postgrad.evaluation.metrics.tool_calls import tool_calls
 from postgrad.records import Conversation, Message, Task, pair
-from tests.conftest import shared_data
+from tests.needs import real_set
 
 LAMP = Call("lamp.set", {"room": "hall", "level": 3})
 SPELLINGS = [
@@ -149,7 +149,7 @@ def test_possible_answers(answer: str, right: float) -> None:
 
 
 def test_the_berkeley_leaderboards_answers() -> None:
-    folder = shared_data("bfcl_tool_calls")
+    folder = real_set("bfcl_tool_calls")
     for part in ("simple_python", "multiple", "parallel"):
         rows = [json.loads(x) for x in (folder / f"answers_BFCL_v4_{part}.jsonl").open(encoding="utf-8")]
         asked = {r["id"]: r for r in map(json.loads, (folder / f"BFCL_v4_{part}.jsonl").open(encoding="utf-8"))}
@@ -180,7 +180,7 @@ def test_the_berkeley_leaderboards_answers() -> None:
 
 
 def test_requests_that_no_tool_serves_want_no_call() -> None:
-    path = shared_data("bfcl_tool_calls") / "BFCL_v4_irrelevance.jsonl"
+    path = real_set("bfcl_tool_calls") / "BFCL_v4_irrelevance.jsonl"
     rows = [json.loads(x) for x in path.open(encoding="utf-8")]
     records = [Task(prompt=(Message("user", "q"),), tools=tuple(r["function"])) for r in rows]
     metric = tool_calls()

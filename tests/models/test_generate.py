@@ -7,6 +7,7 @@ from postgrad.models.adapters.lora import attach, detach, load_adapter, put, tak
 from postgrad.models.generation.generate import Decoding, complete, shared_beginning
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.records import Message
+from tests.needs import dev_package
 
 
 def prompts_of(model, count=7, system="You sort the mail of a furniture company. Be brief."):
@@ -111,7 +112,7 @@ def test_merged_answers_as_attached_and_is_restored_exactly(tiny, adapter):
 
 
 def test_the_saved_adapter_is_pefts(tiny, tiny_folder, adapter, tmp_path):
-    peft = pytest.importorskip("peft")
+    peft = dev_package("peft")
     from transformers import AutoModelForCausalLM
 
     adapter.save(tmp_path, str(tiny_folder))

@@ -8,6 +8,7 @@ import pytest
 
 from postgrad.pages.compare_page import render_compare
 from postgrad.pages.report_page import render_report
+from tests.needs import service_missing
 from tests.pages.example_compare import full_compare
 from tests.pages.example_reports import full_report
 
@@ -15,9 +16,10 @@ BROWSER = next((b for b in map(shutil.which, ("chromium", "chromium-browser", "g
 PAGES = {"report": lambda: render_report(full_report()), "compare": lambda: render_compare(full_compare())}
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium at hand to print with")
 @pytest.mark.parametrize(("name", "most"), [("report", 16), ("compare", 8)])
 def test_a_page_prints(name, most, tmp_path):
+    if BROWSER is None:
+        service_missing("no browser to print with", "chromium")
     page, target = tmp_path / f"{name}.html", tmp_path / f"{name}.pdf"
     page.write_text(PAGES[name](), "utf-8")
     subprocess.run(

@@ -5,7 +5,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from postgrad.registry import Catalogue, eval_tables, job_tables, key_tables, name_tables
-from tests.serving.running import fresh_postgres
+from tests.postgres import fresh_database
 
 TABLES = [row for module in (eval_tables, job_tables, key_tables, name_tables) for row in vars(module).values()]
 OURS = {row.__tablename__ for row in TABLES if hasattr(row, "__tablename__")}
@@ -21,9 +21,9 @@ def differences(catalogue):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_an_upgraded_database_has_the_declared_tables(kind):
+def test_an_upgraded_database_has_the_declared_tables(kind, request):
     if kind == "sqlite":
         assert differences(Catalogue()) == []
         return
-    with fresh_postgres() as url:
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
         assert differences(Catalogue(url)) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 import uvicorn
 
 SOURCE = Path(__file__).parent.parent.parent / "src"
@@ -127,20 +125,3 @@ def until(what, seconds: float = 120, every: float = 0.2):
             return answer
         time.sleep(every)
     raise AssertionError("it did not come about in time")
-
-
-@contextmanager
-def fresh_postgres():
-    """The address of an empty database on the server that POSTGRAD_TEST_POSTGRES names
-    (postgresql://user@host:port)."""
-    server = os.environ.get("POSTGRAD_TEST_POSTGRES")
-    if not server:
-        pytest.skip("no PostgreSQL to test on (set POSTGRAD_TEST_POSTGRES=postgresql://user@host:port)")
-    psycopg = pytest.importorskip("psycopg")
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"create database {name}")
-        try:
-            yield f"{server.replace('postgresql:', 'postgresql+psycopg:')}/{name}"
-        finally:
-            admin.execute(f"drop database {name}")

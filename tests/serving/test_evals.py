@@ -21,6 +21,7 @@ from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.jobs import eval_queue
 from postgrad.serving.jobs.eval_data import rows_path
+from tests.needs import service_missing
 from tests.serving.loopback import running
 from tests.serving.running import until
 
@@ -171,7 +172,7 @@ def test_programs_are_refused_unless_switched_on(client, monkeypatch):
         with pytest.raises(openai.BadRequestError) as caught:
             make(client, PROGRAM)
         assert caught.value.code == "no_sandbox"
-        pytest.skip(f"no sandbox here: {error.message}")
+        service_missing(f"no sandbox: {error.message}", "bubblewrap")
     monkeypatch.setenv("POSTGRAD_PYTHON_GRADERS", "1")
     done = client.fine_tuning.alpha.graders.run(grader=PROGRAM, model_sample="yes", item={"right": "yes"})
     assert done.reward == 1

@@ -6,11 +6,12 @@ import pytest
 
 from postgrad.registry import Catalogue
 from postgrad.registry.job_tables import EventRow, FileRow, JobRow
-from postgrad.serving.jobs.lease import Lease, LeaseLostError, Metrics
+from postgrad.serving.jobs.lease import Lease, Metrics
+from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.jobs.queue import MOST_DEATHS, Error, Queue
 from postgrad.serving.storage.store import Store, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
-from tests.serving.running import fresh_postgres
+from tests.postgres import fresh_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -18,7 +19,7 @@ def queue(request):
     if request.param == "sqlite":
         yield Queue(Store(Catalogue()), "here")
         return
-    with fresh_postgres() as url:
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
         catalogue = Catalogue(url)
         yield Queue(Store(catalogue), "here")
         catalogue.engine.dispose()

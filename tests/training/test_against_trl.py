@@ -9,9 +9,10 @@ from postgrad.models.adapters.lora import attach
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import OBJECTIVES
+from tests.needs import dev_package
 from tests.training.test_training import RECORDS
 
-trl = pytest.importorskip("trl")
+trl = dev_package("trl")
 
 
 def _as_trl_learns(example):

@@ -10,11 +10,12 @@ from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.parallel import World
+from tests.needs import dev_package
 from tests.training.test_against_trl import _as_trl_learns
 from tests.training.test_dpo import PAIRS, begin
 from tests.training.test_training import stir
 
-trl = pytest.importorskip("trl")
+trl = dev_package("trl")
 
 
 @pytest.mark.parametrize(("loss", "smoothing"), [("sigmoid", 0.0), ("robust", 0.2), ("ipo", 0.0), ("hinge", 0.0)])

@@ -13,6 +13,7 @@ from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.objectives.replay import Replayed, WithReplay
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
+from tests.needs import dev_package
 from tests.training.test_training import RECORDS, gradients, stir
 
 
@@ -63,7 +64,7 @@ def test_what_is_kept_answers_as_what_was_trained(tiny, tmp_path, method):
 
 @pytest.mark.parametrize("options", [{"use_dora": True}, {"use_rslora": True}, {}])
 def test_peft_computes_the_same(tiny, tiny_folder, tmp_path, options):
-    peft = pytest.importorskip("peft")
+    peft = dev_package("peft")
     from transformers import AutoModelForCausalLM
 
     dora, rslora = bool(options.get("use_dora")), bool(options.get("use_rslora"))
@@ -92,14 +93,14 @@ def test_packed_weights_are_small_and_near(tiny):
 
 
 def test_four_bits_through_bitsandbytes(tiny, tmp_path):
-    pytest.importorskip("bitsandbytes")
+    dev_package("bitsandbytes")
     outcome = trained_by(tiny, tmp_path, method="qlora", bits="nf4")
     assert outcome.trained.bits == "nf4"
     assert outcome.part.validation_loss[-1][1] < outcome.part.train_loss[0][1]
 
 
 def test_eight_bit_moments_learn_like_adamw(tiny, tmp_path):
-    pytest.importorskip("bitsandbytes")
+    dev_package("bitsandbytes")
     eight = trained_by(tiny, tmp_path / "eight", optimizer="adamw8bit").part.validation_loss
     full = trained_by(tiny, tmp_path / "full", optimizer="adamw").part.validation_loss
     assert eight[-1][1] < eight[0][1] and eight[-1][1] == pytest.approx(full[-1][1], abs=0.1)

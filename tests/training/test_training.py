@@ -16,6 +16,7 @@ from postgrad.training.loop import Settings, Trainer
 from postgrad.training.objectives import OBJECTIVES
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
+from tests.needs import SMALL_MOUNT
 
 WAYS = ("fused", "packed", "padded")
 RECORDS = [
@@ -180,7 +181,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tiny, objective, tmp_path):
         ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
+        pytest.skip(SMALL_MOUNT)
     try:
         _, trainer = start(tiny, objective, small)
         steps = trainer.run(checkpoint_every=1)

@@ -11,7 +11,6 @@ import os
 import shlex
 import signal
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -34,7 +33,6 @@ def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
     """Runs a command's function on the arguments (the first is the command's name); returns the exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")  # one display: ours
-    warnings.filterwarnings("ignore", category=UserWarning)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(function)
     try:

@@ -18,8 +18,9 @@ from postgrad.evaluation.forgetting import Benchmark, requests, right_answers
 from postgrad.models.generation.likelihood import encode_item, log_likelihoods
 from tests.evaluation.battery.rows import ROWS
 from tests.evaluation.battery.tasks import local_task
+from tests.needs import dev_package
 
-pytest.importorskip("lm_eval", reason="lm-eval is not installed (extra lm-eval)")
+dev_package("lm_eval")
 HOME = os.environ.get("POSTGRAD_HOME")  # before each test gets a home of its own
 
 

@@ -5,11 +5,12 @@ import pytest
 from postgrad.evaluation.battery.readers import READERS
 from tests.evaluation.battery.rows import ROWS
 from tests.evaluation.battery.tasks import local_task
+from tests.needs import dev_package
 
 
 @pytest.fixture
 def harness():
-    return pytest.importorskip("lm_eval", reason="lm-eval is not installed (extra lm-eval)")
+    return dev_package("lm_eval")
 
 
 @pytest.mark.parametrize("name", READERS)

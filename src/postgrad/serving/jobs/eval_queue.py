@@ -6,24 +6,22 @@ queued → in_progress → completed | failed; queued or in_progress → cancele
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
+from postgrad.serving.jobs import leases
+from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.storage.store import Store, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
 
 SILENCE = 20.0
 """Seconds without a sign of life after which another worker takes a run up."""
 UNFINISHED = ("queued", "in_progress")
-
-
-class LostError(Exception):
-    """The run was cancelled or deleted, or is another worker's."""
 
 
 class EvalQueue:
@@ -43,29 +41,27 @@ class EvalQueue:
 
     def claim(self) -> tuple[EvalRunRow, EvalRow, str] | None:
         """The oldest run that waits, or whose worker is gone; with its evaluation and the lease to write with."""
-        token, silent = new_id("", 32), time.time() - SILENCE
-        waiting = or_(
-            EvalRunRow.status == "queued", (EvalRunRow.status == "in_progress") & (EvalRunRow.heartbeat < silent)
-        )
+        silent = (EvalRunRow.status == "in_progress") & leases.silent(EvalRunRow, SILENCE)
+        waiting = or_(EvalRunRow.status == "queued", silent)
         query = select(EvalRunRow).where(waiting, EvalRunRow.host == self.host).order_by(EvalRunRow.number)
         with self.store.reading() as session:
             if session.scalars(query.limit(1)).first() is None:
                 return None  # without taking the write lock twice a second
         with self.store.writing() as session:
-            row = session.scalars(query.limit(1).with_for_update(skip_locked=True)).first()
+            row = leases.claim(session, query)
             if row is None:
                 return None
-            row.status, row.lease, row.heartbeat = "in_progress", token, time.time()
-            return row, session.scalars(select(EvalRow).where(EvalRow.id == row.eval_id)).one(), token
+            row.status = "in_progress"
+            return row, session.scalars(select(EvalRow).where(EvalRow.id == row.eval_id)).one(), row.lease or ""
 
     def beat(self, run_id: str, token: str) -> None:
         """Shows that the worker lives.
 
         Raises:
-            LostError: the run is not its any more.
+            LeaseLostError: the run is not its any more.
         """
         with self.store.writing() as session:
-            self._held(session, run_id, token).heartbeat = time.time()
+            self._held(session, run_id, token)
 
     def done(self, run_id: str) -> set[int]:
         """Places of the rows that have a result."""
@@ -76,11 +72,10 @@ class EvalQueue:
         """A row's result, and the run's counts with it.
 
         Raises:
-            LostError: the run is not the worker's any more.
+            LeaseLostError: the run is not the worker's any more.
         """
         with self.store.writing() as session:
             row = self._held(session, run_id, token)
-            row.heartbeat = time.time()
             session.add(item)
             key = {"pass": "passed", "fail": "failed"}.get(item.status, "errored")
             row.counts = {**row.counts, key: row.counts[key] + 1, "total": row.counts["total"] + 1}
@@ -91,17 +86,17 @@ class EvalQueue:
         """The end of a run.
 
         Raises:
-            LostError: the run is not the worker's any more.
+            LeaseLostError: the run is not the worker's any more.
         """
         with self.store.writing() as session:
             row = self._held(session, run_id, token)
-            row.status, row.error, row.lease = status, error, None
+            row.status, row.error = status, error
+            leases.release(row)
 
     def let_go(self, run_id: str, token: str) -> None:
         """The worker stops; another may go on at once."""
-        with self.store.writing() as session:
-            mine = update(EvalRunRow).where(EvalRunRow.id == run_id, EvalRunRow.lease == token)
-            session.execute(mine.values(heartbeat=0.0))
+        with contextlib.suppress(LeaseLostError), self.store.writing() as session:
+            leases.lapse(leases.held(session, EvalRunRow, run_id, token))
 
     def cancel(self, row: EvalRunRow) -> None:
         """Ends a run that has not ended; its worker sees it with its next result.
@@ -114,14 +109,11 @@ class EvalQueue:
             if current.status not in UNFINISHED:
                 message = f"Run {row.id} is {current.status} and cannot be canceled."
                 raise ApiError(400, message, "invalid_run_status", "run_id")
-            current.status, current.lease = "canceled", None
+            current.status = "canceled"
+            leases.release(current)
 
     def _held(self, session: Session, run_id: str, token: str) -> EvalRunRow:
-        query = select(EvalRunRow).where(EvalRunRow.id == run_id, EvalRunRow.lease == token)
-        row = session.scalars(query.with_for_update()).first()
-        if row is None or row.status != "in_progress":
-            raise LostError(run_id)
-        return row
+        return leases.held(session, EvalRunRow, run_id, token, ("in_progress",), renewed=True)
 
 
 def new_run(eval_row: EvalRow, host: str, **values: Any) -> EvalRunRow:

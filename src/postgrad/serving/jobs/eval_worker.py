@@ -21,7 +21,8 @@ from postgrad.serving.inference.internal_client import Asker
 from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.jobs.eval_data import rows_of, rows_path
 from postgrad.serving.jobs.eval_judging import Judging
-from postgrad.serving.jobs.eval_queue import EvalQueue, LostError
+from postgrad.serving.jobs.eval_queue import EvalQueue
+from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.storage.store import Owner
 from postgrad.serving.wire.api_errors import ApiError
 
@@ -75,7 +76,7 @@ class EvalWorker:
         try:
             self._rows(loop, row, of, token)
             self._queue.finish(row.id, token, "completed")
-        except LostError:
+        except LeaseLostError:
             return
         except Interrupted:
             with contextlib.suppress(StorageError):
@@ -108,7 +109,7 @@ class EvalWorker:
                 continue
             if self._stopped():
                 if self._lost.is_set():
-                    raise LostError(row.id)
+                    raise LeaseLostError(row.id)
                 raise Interrupted("The server stops.")
             result, usages = judging.row(row.id, place, item, sample)
             self._queue.record(row.id, token, result, usages)
@@ -120,12 +121,12 @@ class EvalWorker:
         while not over.wait(BEAT):
             try:
                 self._queue.beat(run_id, token)
-            except LostError:  # cancelled: the answer in the making is given up
+            except LeaseLostError:  # cancelled: the answer in the making is given up
                 self._lost.set()
                 return
             except StorageError as error:
                 _log.warning("An evaluation run gives no sign of life: %s", error)
 
     def _fail(self, run_id: str, token: str, code: str, message: str) -> None:
-        with contextlib.suppress(LostError):
+        with contextlib.suppress(LeaseLostError):
             self._queue.finish(run_id, token, "failed", {"code": code, "message": message})

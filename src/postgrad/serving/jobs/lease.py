@@ -5,26 +5,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from postgrad.errors import StorageError
 from postgrad.registry.job_tables import CheckpointRow, FileRow, JobRow
+from postgrad.serving.jobs import leases
 from postgrad.serving.jobs.job_events import Level, say
 from postgrad.serving.jobs.queue import Error
 from postgrad.serving.storage.store import Store, new_id, now
 
 PATIENCE = 300.0
 """Seconds that a process tries again to write down what it did, while the disk is full or the database is away."""
-
-
-class LeaseLostError(Exception):
-    """Another process works for this job now, or it was cancelled."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,9 @@ class Lease:
         Raises:
             LeaseLostError: it is not ours any more.
         """
-        with self._held() as session:
-            self._set(session, worker_pid=pid, worker_started=since, heartbeat=time.time())
-            return self._row(session)
+        with self._held(renewed=True) as (_, row):
+            _set(row, worker_pid=pid, worker_started=since)
+            return row
 
     def beat(self, **values: Any) -> str:
         """Shows that the process lives; returns the job's state, which is what its owner wishes.
@@ -63,9 +60,9 @@ class Lease:
         Raises:
             LeaseLostError: the process must stop and leave everything as it is.
         """
-        with self._held() as session:
-            self._set(session, heartbeat=time.time(), **values)
-            return self._row(session).status
+        with self._held(renewed=True) as (_, row):
+            _set(row, **values)
+            return row.status
 
     def status(self) -> str:
         """The job's state; `lost` where the lease is not ours."""
@@ -77,9 +74,8 @@ class Lease:
         self, values: dict[str, Any], events: Sequence[tuple[str, Level]] = (), steps: Sequence[Metrics] = ()
     ) -> None:
         """Writes values and events of a job that is running."""
-        with self._held("running", "pausing") as session:
-            if values:
-                self._set(session, **values)
+        with self._held("running", "pausing") as (session, row):
+            _set(row, **values)
             for message, level in events:
                 say(session, self.job_id, message, level)
             for step in steps:
@@ -88,7 +84,7 @@ class Lease:
     def add_checkpoint(self, step: int, model: str, metrics: dict[str, Any], keep: int) -> list[str]:
         """Tells of a checkpoint; returns the models of those that are older than the newest `keep` and are listed no
         more."""
-        with self._held("running", "pausing") as session:
+        with self._held("running", "pausing") as (session, row):
             mine = select(CheckpointRow).where(CheckpointRow.job_id == self.job_id).order_by(CheckpointRow.step.desc())
             if any(row.step == step for row in session.scalars(mine)):
                 return []
@@ -104,10 +100,10 @@ class Lease:
 
     def succeed(self, model: str, trained_tokens: int, result: FileRow, report: str | None = None) -> None:
         """The end of a job that ran through; the result file appears with it."""
-        with self._held("running", "pausing") as session:
+        with self._held("running", "pausing") as (session, row):
             session.add(result)
-            self._set(
-                session,
+            _set(
+                row,
                 status="succeeded",
                 finished_at=now(),
                 estimated_finish=None,
@@ -120,18 +116,17 @@ class Lease:
             say(session, self.job_id, "The job has successfully completed")
 
     def fail(self, error: Error) -> None:
-        with self._held("running", "pausing") as session:
-            self._set(session, status="failed", finished_at=now(), estimated_finish=None, error=error.body())
+        with self._held("running", "pausing") as (session, row):
+            _set(row, status="failed", finished_at=now(), estimated_finish=None, error=error.body())
             say(session, self.job_id, f"The job failed: {error.message}", "error")
 
     def let_go(self) -> None:
         """The process stops as was wished. The device is free once it has ended, as after every other end."""
-        with self._held() as session:
-            row = self._row(session)
+        with self._held() as (session, row):
             if row.status == "running":
                 return  # nobody asked for it: the supervisor starts another process
             if row.status == "pausing":
-                self._set(session, status="paused")
+                _set(row, status="paused")
                 say(session, self.job_id, "Fine-tuning job paused")
 
     def patiently(self, write: Callable[[], Any]) -> Any:
@@ -147,17 +142,12 @@ class Lease:
                 time.sleep(1)
 
     @contextmanager
-    def _held(self, *states: str) -> Any:
+    def _held(self, *states: str, renewed: bool = False) -> Iterator[tuple[Session, JobRow]]:
         """A writing session in which the lease is ours, and the job in one of the states if any are named."""
         with self.store.writing() as session:
-            query = select(JobRow.status).where(JobRow.id == self.job_id, JobRow.lease == self.token)
-            status = session.scalar(query.with_for_update())
-            if status is None or (states and status not in states):
-                raise LeaseLostError(f"{self.job_id} is {status or 'with another process'}")
-            yield session
+            yield session, leases.held(session, JobRow, self.job_id, self.token, states, renewed)
 
-    def _set(self, session: Session, **values: Any) -> None:
-        session.execute(update(JobRow).where(JobRow.id == self.job_id).values(**values))
 
-    def _row(self, session: Session) -> JobRow:
-        return session.scalars(select(JobRow).where(JobRow.id == self.job_id)).one()
+def _set(row: JobRow, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)

@@ -16,7 +16,8 @@ from postgrad.recipe import Recipe
 from postgrad.registry.job_tables import CheckpointRow, FileRow, JobRow
 from postgrad.serving.jobs.job_figures import metrics, result_csv
 from postgrad.serving.jobs.job_folder import JobFolder
-from postgrad.serving.jobs.lease import Lease, LeaseLostError
+from postgrad.serving.jobs.lease import Lease
+from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.jobs.queue import Error
 from postgrad.serving.storage import file_contents
 from postgrad.serving.storage.store import new_id, now

@@ -8,18 +8,19 @@ A state changes only where it still is what the change was decided on, so that o
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from postgrad.registry.job_tables import JobRow, LabelRow
+from postgrad.serving.jobs import leases
 from postgrad.serving.jobs.job_events import say
-from postgrad.serving.storage.store import Store, new_id, now
+from postgrad.serving.jobs.leases import LeaseLostError
+from postgrad.serving.storage.store import Store, now
 from postgrad.serving.wire.api_errors import ApiError
 
 FINAL = ("succeeded", "failed", "cancelled")
@@ -104,32 +105,23 @@ class Queue:
 
     def claim(self, device: str) -> tuple[JobRow, str] | None:
         """The next queued job, now running on a free device, and the lease that its process writes with."""
-        row, token = self._first(JobRow.status == "queued"), new_id("", 32)
-        if row is None:
-            return None
+        if self._first(JobRow.status == "queued") is None:
+            return None  # without taking the write lock twice a second
         try:
             with self.store.writing() as session:
                 if session.scalar(select(JobRow.id).where(JobRow.device == device)):
                     return None
-                begun = row.furthest_before >= 0
-                if not self._move(
-                    session,
-                    row.id,
-                    ("queued",),
-                    status="running",
-                    device=device,
-                    lease=token,
-                    heartbeat=time.time(),
-                    worker_pid=None,
-                    worker_started=None,
-                    furthest_before=row.furthest,
-                    begun_at=now(),
-                ):
+                row = leases.claim(session, self._unclaimed(JobRow.status == "queued"))
+                if row is None:
                     return None
+                begun = row.furthest_before >= 0
+                row.status, row.device, row.begun_at = "running", device, now()
+                row.worker_pid, row.worker_started, row.furthest_before = None, None, row.furthest
+                session.flush()
                 say(session, row.id, "Fine-tuning job resumed" if begun else "Fine-tuning job started")
         except IntegrityError:
             return None  # another server took the device between our look and our claim
-        return row, token
+        return row, row.lease or ""
 
     def occupying(self) -> list[JobRow]:
         """Jobs of this host for which a process may be at work."""
@@ -147,17 +139,17 @@ class Queue:
             A new lease where the job's process is to be started again on the same device.
         """
         with self.store.writing() as session:
-            current = session.scalars(
-                select(JobRow).where(JobRow.id == row.id, JobRow.lease == row.lease).with_for_update()
-            ).first()
-            if current is None:
+            try:
+                current = leases.held(session, JobRow, row.id, row.lease)
+            except LeaseLostError:
                 return None
             if current.status == "running":
                 return self._died(session, current, why)
             if current.status == "pausing":
                 current.status = "paused"
                 say(session, row.id, "Fine-tuning job paused")
-            current.device = current.lease = None
+            current.device = None
+            leases.release(current)
             return None
 
     def _died(self, session: Session, row: JobRow, why: str) -> str | None:
@@ -167,12 +159,14 @@ class Queue:
             message = f"The training process ended {MOST_DEATHS} times without progress; the last time it {why}."
             row.status, row.finished_at = "failed", now()
             row.error = Error("server_error", message).body()
-            row.device = row.lease = None
+            row.device = None
+            leases.release(row)
             say(session, row.id, f"The job failed: {message}", "error")
             return None
-        row.lease, row.heartbeat, row.worker_pid, row.worker_started = new_id("", 32), time.time(), None, None
+        row.worker_pid = row.worker_started = None
+        lease = leases.grant(row)
         say(session, row.id, f"The training process {why}; it is started again from its last checkpoint.", "warn")
-        return row.lease
+        return lease
 
     def started(self, job_id: str, token: str, pid: int, since: float | None) -> None:
         """The process that was started for a lease."""
@@ -223,10 +217,14 @@ class Queue:
         message = f"Job {row.id} is {status.replace('_', ' ')} and cannot be {what}."
         return ApiError(400, message, "invalid_job_status", "fine_tuning_job_id")
 
-    def _first(self, condition: Any) -> JobRow | None:
+    def _first(self, condition: ColumnElement[bool]) -> JobRow | None:
         with self.store.reading() as session:
-            mine = select(JobRow).where(condition, JobRow.host == self.host, JobRow.device.is_(None))
-            return session.scalars(mine.order_by(JobRow.number).limit(1)).first()
+            return session.scalars(self._unclaimed(condition).limit(1)).first()
+
+    def _unclaimed(self, condition: ColumnElement[bool]) -> Select[JobRow]:
+        """Jobs of this host that nobody works for, in order."""
+        mine = select(JobRow).where(condition, JobRow.host == self.host, JobRow.device.is_(None))
+        return mine.order_by(JobRow.number)
 
     def _place(self, session: Session, job_id: str) -> int:
         number = select(JobRow.number).where(JobRow.id == job_id).scalar_subquery()

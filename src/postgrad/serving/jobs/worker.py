@@ -26,7 +26,8 @@ from postgrad.registry.job_tables import EventRow, JobRow
 from postgrad.report.run_report import Report
 from postgrad.serving.jobs.job_figures import metrics
 from postgrad.serving.jobs.job_folder import JobFolder
-from postgrad.serving.jobs.lease import Lease, LeaseLostError, Metrics
+from postgrad.serving.jobs.lease import Lease, Metrics
+from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.jobs.publishing import Publisher, told_to_client, without_paths
 from postgrad.serving.storage.store import Store, now
 from postgrad.steps.openai_jobs.hyperparameters import chosen, recipe_of
