@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from postgrad.errors import DataError, ModelError
+from postgrad.models.rendering.tool_text import written_out
 from postgrad.records import Message
 
 FALLBACK = (
@@ -82,8 +83,6 @@ class Template:
         """The messages in the words that the template knows: tools and system text go elsewhere where it has no
         place."""
         if (tools or any(m.tool_calls for m in messages)) and not self.has_tools:
-            from postgrad.models.rendering.tools import written_out
-
             messages = written_out(messages, tools)
         if messages and messages[0].role == "system" and not self.has_system_role:
             messages = merge_system(messages)
