@@ -7,6 +7,7 @@ here. One that lives in another package is named by that package's entry point, 
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import importlib.metadata
@@ -108,7 +109,12 @@ class ObjectiveSpec:
     @property
     def fields(self) -> dict[str, FieldInfo]:
         """Its options by name, with type, bounds, default and description."""
-        return dict(self.options.__pydantic_fields__)  # pyright: ignore[reportAttributeAccessIssue]
+        found: dict[str, FieldInfo] = {}
+        for kind in reversed(self.options.__mro__):  # a field that is inherited has its description above alone
+            for name, info in vars(kind).get("__pydantic_fields__", {}).items():
+                above, found[name] = found.get(name), copy.copy(info)
+                found[name].description = info.description or (above.description if above else None)
+        return found
 
 
 OBJECTIVES: dict[str, str | ObjectiveSpec] = {
@@ -123,14 +129,14 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
 
 
 @functools.cache
-def _brought() -> dict[str, importlib.metadata.EntryPoint]:
+def brought() -> dict[str, importlib.metadata.EntryPoint]:
     """Objectives of other packages."""
     return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
 
 
 def names() -> list[str]:
     """Of all objectives; those of other packages last."""
-    return [*OBJECTIVES, *(name for name in _brought() if name not in OBJECTIVES)]
+    return [*OBJECTIVES, *(name for name in brought() if name not in OBJECTIVES)]
 
 
 def spec_of(name: str) -> ObjectiveSpec:
@@ -140,7 +146,7 @@ def spec_of(name: str) -> ObjectiveSpec:
         KeyError: there is none.
     """
     if name not in OBJECTIVES:
-        return _brought()[name].load()
+        return brought()[name].load()
     found = OBJECTIVES[name]
     return found if isinstance(found, ObjectiveSpec) else importlib.import_module(found).SPEC
 

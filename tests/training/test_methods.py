@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from postgrad.errors import TrainingError, UsageError
 from postgrad.models.adapters.lora import attach, detach, taken
@@ -135,6 +136,8 @@ def test_unknown_targets_are_named(tiny, tmp_path, targets):
 
 def test_rank_zero_is_refused(tiny, tmp_path):
     with pytest.raises(UsageError, match="rank 0"):
+        attach(tiny.module, rank=0, alpha=8, seed=0)
+    with pytest.raises(ValidationError, match="rank"):
         trained_by(tiny, tmp_path, rank=0)
 
 

@@ -171,7 +171,7 @@ class CreateJob(OwnSettings, Strict):
     hyperparameters: Hyperparameters | None = None
 
     @property
-    def knobs(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         """postgrad's own settings that were given."""
         return self.model_dump(include=set(OwnSettings.model_fields), exclude_none=True)
 
