@@ -69,7 +69,6 @@ def test_memory_that_runs_out_halves_the_microbatch_and_changes_nothing(tmp_path
         from postgrad.records import pair
         from postgrad.training_run import RunFolder
         from postgrad.training.trainer import Plan, train
-        from postgrad.training import train as module
         torch.set_num_threads(1)
         folder, limit, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
         model = LanguageModel(find_model(folder), Device("cpu", "t", "float32", {"float32": 1.0}, 1 << 40))
