@@ -23,7 +23,7 @@ def measure(method: str, length: int, batch: int) -> None:
     from postgrad.records import pair
     from postgrad.training.batching import microbatches
     from postgrad.training.memory import Need, peak_bytes
-    from postgrad.training.objectives import OBJECTIVES
+    from postgrad.training.objectives import make_objective
     from postgrad.training.trainer import Plan, train
     from postgrad.training_run import RunFolder
 
@@ -33,7 +33,7 @@ def measure(method: str, length: int, batch: int) -> None:
     ]
     model = load_model(BASE)
     plan = Plan(method=method, batch_size=batch, max_steps=2, learning_rate=1e-4)
-    examples = OBJECTIVES["sft"](renderer=model.renderer).prepare(records).examples
+    examples = make_objective("sft", model.renderer).prepare(records).examples
     widest = max(sum(len(e.ids) for e in m) for m in microbatches(examples, plan.token_budget))
     need = Need(model.base.config, method, plan.rank, max(len(e.ids) for e in examples), widest, model.device.dtype)
     with tempfile.TemporaryDirectory() as folder:

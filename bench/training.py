@@ -28,7 +28,7 @@ from postgrad.records import Conversation, Text, pair, to_dict
 from postgrad.training.batching import global_batch
 from postgrad.training.forward import Forward
 from postgrad.training.memory import training_flops
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 
 HERE = Path(__file__).parent
 ROOT = Path(os.environ.get("POSTGRAD_SHARED") or HERE.parent.parent / "shared") / "data"
@@ -154,7 +154,7 @@ def compare(name, count, repeats, contestants, model):
     """Trains all contestants on one set; prints rows of the table."""
     records = SETS[name]()
     random.Random(0).shuffle(records)
-    objective = OBJECTIVES["pretrain" if isinstance(records[0], Text) else "sft"](renderer=model.renderer)
+    objective = make_objective("pretrain" if isinstance(records[0], Text) else "sft", model.renderer)
     held, records = records[:24], records[24 : 24 + count]
     job, lengths, learned = job_of(records, model, objective, count)
     flops = training_flops(model.base.config, [n for step in lengths[1:] for n in step], sum(learned[1:]))

@@ -15,13 +15,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from postgrad.arm_kinds import ARM_KINDS, known_arm
 from postgrad.errors import UsageError
+from postgrad.objectives import option_names, spec_of
+from postgrad.records import Conversation
+from postgrad.training_settings import TrainingSettings
 
-ADAPTER_RATE, FULL_RATE = 1e-3, 1e-4
-"""Peak rates when none is given, for adapters and for whole weights; see design/0004-training.md."""
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-RATES = {"dpo": (1e-4, 1e-5), "orpo": (1e-4, 1e-5), "simpo": (1e-4, 1e-5), "grpo": (3e-4, 1e-5)}
-"""The same for objectives that move a model that can do its task already."""
-LOSSES = {"dpo": ("sigmoid", "robust", "ipo", "hinge"), "grpo": ("grpo", "dr_grpo")}
 
 
 class _Section(BaseModel):
@@ -71,96 +69,11 @@ class DataSection(_Section):
     """Checks whose errors do not stop the run."""
 
 
-class TrainingSection(_Section):
+class TrainingSection(TrainingSettings):
     """How the model is trained."""
 
-    objective: Literal["sft", "pretrain", "dpo", "orpo", "simpo", "grpo"] = "sft"
-    """What training learns from: the answers of conversations (sft), all of raw text (pretrain), preferences (dpo,
-    orpo, simpo), or graded answers (grpo)."""
-    loss: Literal["sigmoid", "robust", "ipo", "hinge", "grpo", "dr_grpo"] | None = None
-    """Form of the loss: sigmoid, robust, ipo or hinge for dpo; grpo or dr_grpo for grpo. None: the first of these."""
-    beta: float | None = Field(default=None, ge=0)
-    """How strongly the model is held to the starting one (dpo 0.1, grpo 0); weight of the preference (orpo 0.1); scale
-    of the reward (simpo 2). None: these."""
-    margin: float | None = Field(default=None, ge=0)
-    """For simpo: by how much the chosen answer's reward should be higher. None: 1."""
-    label_smoothing: float | None = Field(default=None, ge=0, lt=0.5)
-    """For dpo's losses sigmoid and robust: the share of pairs reckoned to be swapped. None: 0.1 for robust, else 0."""
-    grader: str | dict[str, Any] | None = None
-    """What grades answers for grpo: a file with a grader in OpenAI's form, the grader itself, or the name of a
-    metric."""
-    samples: int = Field(default=8, ge=2, le=256)
-    """Answers sampled to each prompt for grpo."""
-    answer_tokens: int = Field(default=256, ge=1)
-    """Longest answer sampled for grpo."""
-    temperature: float = Field(default=1.0, gt=0, le=2)
-    """Of the sampling for grpo."""
-    ratio_clip: float = Field(default=0.2, gt=0, lt=1)
-    """How far grpo follows a token whose probability moves from what it was when sampled: 1 plus or minus this."""
-    repeats: int = Field(default=1, ge=1, le=16)
-    """Optimiser steps that grpo makes with one batch of answers."""
-    eval_samples: int = Field(default=1, ge=1)
-    """Answers to each validation prompt for grpo: one is greedy, several are sampled."""
-    method: Literal["lora", "qlora", "dora", "full"] = "lora"
-    """What is trained: low-rank adapters, the same over packed base weights, with separate lengths, or all weights."""
-    rank: int = Field(default=16, ge=1, le=1024)
-    """Rank of the adapters."""
-    alpha: float = Field(default=32.0, gt=0)
-    """Scale of the adapters: updates are multiplied by alpha/rank."""
-    targets: str = "all-linear"
-    """Which linear layers get adapters: all, or names separated by commas (q_proj,v_proj)."""
-    rslora: bool = False
-    """Scale by alpha/√rank instead: for high ranks."""
-    bits: Literal["int8", "nf4"] | None = None
-    """Format of the base weights under qlora. None: nf4 on a GPU, int8 on a CPU."""
-    start: str | None = None
-    """Digest (sha256:…) of a registered model's weights that are trained further; `postgrad models show` tells it.
-    None: the base alone."""
-    embeddings: bool = False
-    """Whether method full trains the embeddings (and a head that is the same matrix) too."""
-    neftune: float = Field(default=0.0, ge=0)
-    """Alpha of the noise on embeddings while training (NEFTune); 5 is usual; 0 for none."""
-    learning_rate: float | None = Field(default=None, gt=0)
-    """Peak rate. None: 1e-3 for adapters, 1e-4 for method full; 1e-4 and 1e-5 for dpo; 3e-4 and 1e-5 for grpo."""
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """What the rate does after the warm-up."""
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the steps in which the rate rises."""
-    optimizer: Literal["adamw", "adamw8bit", "muon"] = "adamw"
-    """adamw8bit needs bitsandbytes; muon is for the matrices of method full."""
-    weight_decay: float = Field(default=0.0, ge=0, lt=1)
-    """Decoupled decay of the trained matrices."""
-    batch_size: int = Field(default=4, ge=1)
-    """Examples in one optimiser step, over all processes."""
-    epochs: float = Field(default=3.0, gt=0)
-    """Passes over the training data, unless stopped early."""
-    max_steps: int | None = Field(default=None, ge=1)
-    """At most so many optimiser steps."""
-    max_length: int | None = Field(default=None, ge=8)
-    """Longest example in tokens. None: the model's context. For pretrain the window, 1,024 when None."""
-    too_long: Literal["error", "truncate_prompt", "drop"] = "error"
-    """What happens to longer ones; counted either way; the answer is never cut."""
-    validations: int = Field(default=5, ge=1)
-    """How often validation is measured in a whole training."""
-    validate_every: int | None = Field(default=None, ge=1)
-    """Steps between validations, instead of validations."""
-    patience: int = Field(default=3, ge=1)
-    """Stop after so many validations without improvement."""
-    token_budget: int = Field(default=2048, ge=64)
-    """Tokens in one microbatch; changes memory and speed, never the result beyond rounding."""
-    recompute: bool = False
-    """Compute layers again in the backward pass instead of keeping what they need: a third slower, far less memory."""
-    replay: list[str] = []
+    replay: list[str] = Field(default_factory=list)
     """Files of general examples to mix in against forgetting."""
-    replay_share: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the mixed examples that is general."""
-    replay_divergence: float = Field(default=0.0, ge=0)
-    """Above 0: general examples hold the model to the base's answers (this times the KL divergence) instead of to their
-    own."""
-    snapshots: int = Field(default=0, ge=0)
-    """Keep the trained weights as they are after each of the last so many passes, beside the run's checkpoints."""
-    blend: bool = False
-    """Average the trained weights with the base's, as far as validation does not suffer."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingSection:
@@ -170,39 +83,15 @@ class TrainingSection(_Section):
         return self
 
 
-def usual_rate(objective: str, method: str) -> float:
-    """The peak rate when none is given."""
-    adapters, full = RATES.get(objective, (ADAPTER_RATE, FULL_RATE))
-    return full if method == "full" else adapters
-
-
 def refusal(t: TrainingSection) -> str:
     """Why these settings do not go together, as a sentence; empty where they do."""
-    given = t.model_fields_set
-    if t.loss is not None and t.loss not in LOSSES.get(t.objective, ()):
-        fitting = LOSSES.get(t.objective)
-        return f"the loss {t.loss!r} is not one of {t.objective}" + (
-            f": {', '.join(fitting)}" if fitting else ", which has no choice of losses"
-        )
-    if t.beta is not None and t.objective not in RATES:
-        return f"beta is read by {', '.join(RATES)}, not by {t.objective}"
-    if t.beta == 0 and t.objective != "grpo":
-        return f"beta must be above 0 for {t.objective}: with 0 no preference changes anything"
-    if t.margin is not None and t.objective != "simpo":
-        return f"margin is for the objective simpo, not for {t.objective}"
-    if t.label_smoothing is not None and (t.objective != "dpo" or t.loss not in (None, "sigmoid", "robust")):
-        return "label_smoothing is for dpo with the loss sigmoid or robust"
-    of_grpo = {"grader", "samples", "answer_tokens", "temperature", "ratio_clip", "repeats", "eval_samples"}
-    defaults = type(t).model_fields
-    odd = [name for name in sorted(given & of_grpo) if getattr(t, name) != defaults[name].default]
-    if odd and t.objective != "grpo":
-        return f"{odd[0]} is for the objective grpo, not for {t.objective}"
-    if t.objective == "grpo" and t.grader is None:
-        return "the objective grpo needs a grader: --set grader=grader.json (OpenAI's form), or the name of a metric"
-    if t.objective in RATES and t.replay:
+    spec = spec_of(t.objective)
+    if fault := t.options.fault(t.objective):
+        return fault
+    if t.replay and spec.records is not Conversation:
         return f"replay mixes conversations into sft; {t.objective} does not learn from them"
-    if t.objective == "grpo" and t.blend:
-        return "a blend is chosen by validation loss, which grpo does not have"
+    if t.blend and spec.validates_itself:
+        return f"a blend is chosen by validation loss, which {t.objective} does not have"
     return ""
 
 
@@ -330,7 +219,7 @@ class Recipe(_Section):
     texts: bool = True
     """Whether the report may quote the data. false: figures alone, for a report that leaves the house."""
     data: DataSection = DataSection()
-    training: TrainingSection = TrainingSection()
+    training: TrainingSection = Field(default_factory=TrainingSection)
     evaluation: EvaluationSection = EvaluationSection()
     decision: DecisionSection = DecisionSection()
 
@@ -379,7 +268,8 @@ def _explain(location: tuple[int | str, ...], message: str, kind: str, given: An
     model: Any = Recipe
     for part in location[:-1]:
         model = model.model_fields[part].annotation
-    near = difflib.get_close_matches(str(location[-1]), list(model.model_fields), n=1)
+    known = [*model.model_fields, *(option_names() if model is TrainingSection else ())]
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"{name}: no such setting" + (f"; did you mean {near[0]!r}?" if near else "")
 
 

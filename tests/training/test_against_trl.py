@@ -8,7 +8,7 @@ import torch
 from postgrad.models.adapters.lora import attach
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 from tests.needs import dev_package
 from tests.training.test_training import RECORDS
 
@@ -71,7 +71,7 @@ def test_one_step_has_trls_loss_and_gradient(tiny, tiny_folder, tmp_path, rows, 
                 module.lora_A["default"].weight.copy_(layers[key].lora_A)
     trainer.train()
 
-    objective = OBJECTIVES["sft"](renderer=tiny.renderer)
+    objective = make_objective("sft", tiny.renderer)
     examples = [_as_trl_learns(e) for e in objective.prepare(records).examples]
     forward = Forward(tiny)
     forward.choose(examples)

@@ -13,7 +13,7 @@ from postgrad.models.rendering.windows import windows
 from postgrad.records import Source, Text
 from postgrad.training import checkpoints
 from postgrad.training.memory import Need, fitting, peak_bytes, refuse_what_cannot_fit
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 from postgrad.training.optimizers import Optimizer, rate_at
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
@@ -23,7 +23,7 @@ from tests.training.test_training import RECORDS, start
 
 @pytest.fixture
 def objective(tiny):
-    return OBJECTIVES["sft"](renderer=tiny.renderer)
+    return make_objective("sft", tiny.renderer)
 
 
 def test_a_rate_of_ten_is_called_divergence_and_a_good_state_is_kept(tiny, objective, tmp_path):
@@ -69,7 +69,6 @@ def test_memory_that_runs_out_halves_the_microbatch_and_changes_nothing(tmp_path
         from postgrad.records import pair
         from postgrad.training_run import RunFolder
         from postgrad.training.trainer import Plan, train
-        from postgrad.training import train as module
         torch.set_num_threads(1)
         folder, limit, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
         model = LanguageModel(find_model(folder), Device("cpu", "t", "float32", {"float32": 1.0}, 1 << 40))
@@ -151,7 +150,7 @@ def test_pretraining_learns_raw_text(tiny, tmp_path):
 
 def test_each_objective_refuses_the_other_kind_of_record(tiny, objective):
     with pytest.raises(DataError, match="raw text"):
-        OBJECTIVES["pretrain"](renderer=tiny.renderer).prepare(RECORDS[:1])
+        make_objective("pretrain", tiny.renderer).prepare(RECORDS[:1])
     with pytest.raises(DataError, match="conversations"):
         objective.prepare([Text(text="words")])
 

@@ -14,7 +14,8 @@ from postgrad.records import Message, Preference, Source
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward, learned
 from postgrad.training.methods import Attached
-from postgrad.training.objectives import OBJECTIVES, Start
+from postgrad.training.objectives import make_objective
+from postgrad.training.objectives.base import Start
 from postgrad.training.parallel import World
 from postgrad.training.sequences import rows, token_logprobs
 from postgrad.training.trainer import Plan, train
@@ -52,7 +53,7 @@ def begin(objective, forward, layers, pairs, folder, stopped=lambda: False):
 
 @pytest.fixture
 def pairs(tiny):
-    return OBJECTIVES["dpo"](renderer=tiny.renderer).prepare(PAIRS).examples
+    return make_objective("dpo", tiny.renderer).prepare(PAIRS).examples
 
 
 def plain_logprobs(model, example):
@@ -81,7 +82,7 @@ def test_log_probabilities_are_the_models_however_prompts_are_shared(tiny, pairs
     ],
 )
 def test_the_loss_is_the_papers(tiny, pairs, tmp_path, loss, formula):
-    objective = OBJECTIVES["dpo"](renderer=tiny.renderer, loss=loss, beta=0.3)
+    objective = make_objective("dpo", tiny.renderer, loss=loss, beta=0.3)
     before = [[sum(plain_logprobs(tiny, s)) for s in (p.chosen, p.rejected)] for p in pairs[:3]]
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     forward = Forward(tiny)
@@ -99,7 +100,7 @@ def test_the_loss_is_the_papers(tiny, pairs, tmp_path, loss, formula):
 
 @pytest.mark.parametrize("loss", ["sigmoid", "ipo", "hinge"])
 def test_the_gradient_does_not_depend_on_microbatches(tiny, pairs, tmp_path, loss):
-    objective = OBJECTIVES["dpo"](renderer=tiny.renderer, loss=loss)
+    objective = make_objective("dpo", tiny.renderer, loss=loss)
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     forward = Forward(tiny)
     forward.choose([s for p in pairs for s in objective.sequences(p)])
@@ -146,7 +147,7 @@ def test_a_prompt_too_long_is_cut_alike_on_both_sides_and_answers_never(tiny):
 def test_useless_pairs_are_all_named(tiny):
     bad = [preference(2, rejected=preference(2).chosen), preference(7, chosen=(Message("assistant", "x", 0.0),))]
     with pytest.raises(DataError) as caught:
-        OBJECTIVES["dpo"](renderer=tiny.renderer).prepare([*PAIRS[:2], *bad])
+        make_objective("dpo", tiny.renderer).prepare([*PAIRS[:2], *bad])
     assert "p.jsonl:3" in str(caught.value) and "p.jsonl:8" in str(caught.value)
 
 
@@ -190,7 +191,7 @@ def test_killed_before_and_in_the_training_it_ends_with_the_same_weights(tiny, t
 
 
 def test_what_was_kept_of_another_training_is_not_taken(tiny, tmp_path):
-    objective = OBJECTIVES["dpo"](renderer=tiny.renderer)
+    objective = make_objective("dpo", tiny.renderer)
     pairs = objective.prepare(PAIRS[:4]).examples
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     (tmp_path / "reference.jsonl").write_text('{"of": "sha256:other"}\n[0, 1.0, 2.0]\n')
@@ -213,7 +214,7 @@ def test_what_was_kept_of_another_training_is_not_taken(tiny, tmp_path):
     ],
 )
 def test_objectives_without_reference_are_their_papers_and_learn(tiny, pairs, tmp_path, name, options, formula):
-    objective = OBJECTIVES[name](renderer=tiny.renderer, **options)
+    objective = make_objective(name, tiny.renderer, **options)
     expected = 0.0
     for pair in pairs[:3]:
         means = [plain_logprobs(tiny, side) for side in (pair.chosen, pair.rejected)]

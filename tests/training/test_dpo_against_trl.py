@@ -8,7 +8,7 @@ import torch
 from postgrad.models.adapters.lora import attach
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 from postgrad.training.parallel import World
 from tests.needs import dev_package
 from tests.training.test_against_trl import _as_trl_learns
@@ -70,7 +70,7 @@ def test_one_step_has_trls_loss_gradient_and_figures(tiny, tiny_folder, tmp_path
                 module.lora_B["default"].weight.copy_(layers[key].lora_B)
     trainer.train()
 
-    objective = OBJECTIVES["dpo"](renderer=tiny.renderer, loss=loss, beta=0.5, label_smoothing=smoothing)
+    objective = make_objective("dpo", tiny.renderer, loss=loss, beta=0.5, label_smoothing=smoothing)
     pairs = [
         replace(p, chosen=_as_trl_learns(p.chosen), rejected=_as_trl_learns(p.rejected))
         for p in objective.prepare(PAIRS[:8]).examples

@@ -10,7 +10,7 @@ from postgrad.models.fused.body import Fused
 from postgrad.models.language_model import LanguageModel
 from postgrad.records import Conversation, Message
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 from tests.conftest import write_model
 from tests.training.test_training import RECORDS, gradients, stir
 
@@ -21,7 +21,7 @@ def rendered(model, system="", count=7):
     records = [
         Conversation(messages=((Message("system", system),) if system else ()) + r.messages) for r in RECORDS[:count]
     ]
-    return OBJECTIVES["sft"](renderer=model.renderer).prepare(records).examples
+    return make_objective("sft", model.renderer).prepare(records).examples
 
 
 def measured(model, examples, way, recompute=False, noise=0.0, step=None):

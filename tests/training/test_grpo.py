@@ -13,7 +13,8 @@ from postgrad.records import Message, Source, Task
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward, learned
 from postgrad.training.methods import Attached
-from postgrad.training.objectives import OBJECTIVES, Start
+from postgrad.training.objectives import make_objective
+from postgrad.training.objectives.base import Start
 from postgrad.training.objectives.grpo import advantages
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Graded
@@ -38,8 +39,8 @@ def letters(answers):
 
 
 def started(tiny, folder, stopped=lambda: False, **options):
-    objective = OBJECTIVES["grpo"](
-        renderer=tiny.renderer, **{"reward": letters, "samples": 4, "answer_tokens": 6, **options}
+    objective = make_objective(
+        "grpo", tiny.renderer, **{"reward": letters, "samples": 4, "answer_tokens": 6, **options}
     )
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     stir(layers)
@@ -164,15 +165,15 @@ def test_stopped_anywhere_it_ends_with_the_same_weights(tiny, tmp_path, repeats)
 
 def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
     with pytest.raises(TrainingError, match="needs a grader"):
-        OBJECTIVES["grpo"](renderer=tiny.renderer)
+        make_objective("grpo", tiny.renderer)
     with pytest.raises(TrainingError, match="full fine-tuning has given up"):
         go(tiny, tmp_path / "a", method="full", beta=0.1)
     with pytest.raises(TrainingError, match="no finite number"):
         go(tiny, tmp_path / "b", reward=lambda answers: [Graded(math.nan)] * len(answers))
     with pytest.raises(DataError, match=r"2 of 2 prompts(.|\n)*t\.jsonl:2"):
-        OBJECTIVES["grpo"](renderer=tiny.renderer, reward=letters, max_length=20, answer_tokens=19).prepare(TASKS[:2])
-    cut = OBJECTIVES["grpo"](
-        renderer=tiny.renderer, reward=letters, max_length=30, answer_tokens=5, too_long="truncate_prompt"
+        make_objective("grpo", tiny.renderer, reward=letters, max_length=20, answer_tokens=19).prepare(TASKS[:2])
+    cut = make_objective(
+        "grpo", tiny.renderer, reward=letters, max_length=30, answer_tokens=5, too_long="truncate_prompt"
     )
     long = Task(prompt=(Message("user", "word " * 60),), source=Source("t.jsonl", 1))
     (prompt,) = cut.prepare([long]).examples

@@ -20,13 +20,13 @@ SCRIPT = textwrap.dedent("""
     from postgrad.training_run import RunFolder
     from postgrad.training.batching import microbatches
     from postgrad.training.memory import Need, peak_bytes
-    from postgrad.training.objectives import OBJECTIVES
+    from postgrad.training.objectives import make_objective
     from postgrad.training.trainer import Plan, train
     folder, method, batch, recompute = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "True"
     model = LanguageModel(find_model(folder), Device("cpu", "t", "float32", {"float32": 1.0}, 1 << 40))
     records = [pair(f"Where is order {i}? " + "and the green sofa " * 14, "It is late. " * 12) for i in range(batch)]
     plan = Plan(method=method, batch_size=batch, max_steps=2, learning_rate=1e-4, recompute=recompute)
-    examples = OBJECTIVES["sft"](renderer=model.renderer).prepare(records).examples
+    examples = make_objective("sft", model.renderer).prepare(records).examples
     widest = max(sum(len(e.ids) for e in m) for m in microbatches(examples, plan.token_budget))
     need = Need(model.base.config, method, plan.rank, max(len(e.ids) for e in examples), widest, "float32", recompute)
     with tempfile.TemporaryDirectory() as out:

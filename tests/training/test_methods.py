@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from postgrad.errors import TrainingError, UsageError
 from postgrad.models.adapters.lora import attach, detach, taken
@@ -9,7 +10,7 @@ from postgrad.models.adapters.quantize import QuantizedLinear
 from postgrad.models.adapters.trained_weights import WholeWeights, load_trained
 from postgrad.training.forward import Forward
 from postgrad.training.methods import METHODS, MethodSettings, attached
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 from postgrad.training.objectives.replay import Replayed, WithReplay
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
@@ -18,7 +19,7 @@ from tests.training.test_training import RECORDS, gradients, stir
 
 
 def examples_of(model, count=6):
-    return OBJECTIVES["sft"](renderer=model.renderer).prepare(RECORDS[:count]).examples
+    return make_objective("sft", model.renderer).prepare(RECORDS[:count]).examples
 
 
 def loss_of(model, examples):
@@ -136,6 +137,8 @@ def test_unknown_targets_are_named(tiny, tmp_path, targets):
 
 def test_rank_zero_is_refused(tiny, tmp_path):
     with pytest.raises(UsageError, match="rank 0"):
+        attach(tiny.module, rank=0, alpha=8, seed=0)
+    with pytest.raises(ValidationError, match="rank"):
         trained_by(tiny, tmp_path, rank=0)
 
 
@@ -211,7 +214,7 @@ def test_the_divergence_is_autograds(tiny):
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     stir(layers)
     examples = [Replayed(e.ids, e.weights) for e in examples_of(tiny, 4)]
-    with_replay = WithReplay(OBJECTIVES["sft"](renderer=tiny.renderer), _Attached(layers), 0.7)
+    with_replay = WithReplay(make_objective("sft", tiny.renderer), _Attached(layers), 0.7)
     forward = Forward(tiny)
     forward.choose(examples)
     loss = with_replay.loss(forward, examples)

@@ -9,7 +9,7 @@ from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.records import Source, pair
 from postgrad.storage import Blobs
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 from postgrad.training.parallel import World
 from postgrad.training.token_accuracy import Hits
 from postgrad.training.trainer import Plan, train
@@ -38,7 +38,7 @@ def run(tiny, folder, **plan):
 
 
 def loss_of(tiny, weights):
-    objective = OBJECTIVES["sft"](renderer=tiny.renderer)
+    objective = make_objective("sft", tiny.renderer)
     held = objective.prepare(RECORDS[:12]).examples
     tiny.use(weights, None)
     with torch.no_grad():
@@ -89,7 +89,7 @@ def test_another_shape_is_refused_with_the_setting_that_fits(tiny, tmp_path, fir
 
 
 def test_right_tokens_are_counted_as_the_model_itself_says(tiny, tmp_path):
-    objective = OBJECTIVES["sft"](renderer=tiny.renderer)
+    objective = make_objective("sft", tiny.renderer)
     examples = objective.prepare(RECORDS).examples
     right = seen = 0
     for e in examples:

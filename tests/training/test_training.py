@@ -13,7 +13,7 @@ from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer
-from postgrad.training.objectives import OBJECTIVES
+from postgrad.training.objectives import make_objective
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
 from tests.needs import SMALL_MOUNT
@@ -31,7 +31,7 @@ RECORDS = [
 
 @pytest.fixture
 def objective(tiny):
-    return OBJECTIVES["sft"](renderer=tiny.renderer)
+    return make_objective("sft", tiny.renderer)
 
 
 def start(tiny, objective, folder, **changes):

@@ -9,7 +9,7 @@ from postgrad.recipe import make_recipe
 from postgrad.records import Conversation, Message, Source, Task, pair
 from postgrad.steps.context import Job
 from postgrad.steps.reward import reward_of
-from postgrad.steps.trainable_records import WANTED
+from postgrad.steps.trainable_records import wanted_by
 
 CHECK = {
     "type": "string_check",
@@ -88,6 +88,6 @@ def test_what_cannot_grade_is_refused(grader, words):
 
 def test_conversations_are_tasks_whose_answer_is_the_reference():
     asked = Conversation(messages=(Message("user", "Say e."),), meta={"letter": "e"})
-    with_answer, without = WANTED["grpo"].read([pair("1 + 1?", "2", meta={"k": 1}), asked])
+    with_answer, without = wanted_by("grpo").read([pair("1 + 1?", "2", meta={"k": 1}), asked])
     assert (with_answer.reference, with_answer.fields) == ("2", {"k": 1})
     assert (without.reference, without.fields) == ("", {"letter": "e"})

@@ -11,17 +11,18 @@ import typer
 from postgrad.cli.door import errors, out
 from postgrad.cli.options import listed, training_settings
 from postgrad.facts import load_facts
+from postgrad.objectives import Cost, choices, spec_of
+from postgrad.records import Text
 
 if TYPE_CHECKING:
     from postgrad.models.base_models import BaseModel
     from postgrad.recipe import TrainingSection
-    from postgrad.training.compute_plan import Planned
 
 
 def command(
     data: Annotated[list[Path], typer.Argument(help="Files of examples, or of text with --objective pretrain.")],
     base: Annotated[str | None, typer.Option(help="Base model.")] = None,
-    objective: Annotated[str | None, typer.Option(help="sft, pretrain, dpo, orpo, simpo or grpo.")] = None,
+    objective: Annotated[str | None, typer.Option(help=f"What training learns from: {choices()}.")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file; options win over it.")] = None,
@@ -34,14 +35,14 @@ def command(
     from postgrad.models.base_models import find_model
     from postgrad.models.rendering.render import load_renderer
     from postgrad.recipe import Recipe, load_recipe, merged
-    from postgrad.training.compute_plan import planned
 
     changes = {"base": base, "training.objective": objective, "training.epochs": epochs, **training_settings(set or [])}
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     model = find_model(chosen.base, lambda text: errors.print(text, markup=False))
     renderer = load_renderer(model.folder, model.context)
     explanation, records = _records(chosen.training, data, listed(input), listed(output))
-    plan = planned(renderer, records, chosen.training)
+    settings = chosen.training
+    plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
     lengths = sorted(plan.sequences)
     figures = estimate(model, plan, chosen.training, price_per_hour)
     if json:
@@ -69,22 +70,20 @@ def _records(
     settings: TrainingSection, data: list[Path], input: list[str] | None, output: list[str] | None
 ) -> tuple[str, list[Any]]:
     """How the data was read, and what of it would be trained on."""
-    if settings.objective == "pretrain":
+    if spec_of(settings.objective).records is Text:
         from postgrad.data.documents.raw_texts import load_texts
 
         texts = load_texts(data)
         return f"{len(texts)} documents of raw text.", list(texts)
     from postgrad.data.load import load
-    from postgrad.steps.trainable_records import WANTED
+    from postgrad.steps.trainable_records import wanted_by
 
-    loaded, wanted = load(data, input_column=input, output_column=output), WANTED[settings.objective]
+    loaded, wanted = load(data, input_column=input, output_column=output), wanted_by(settings.objective)
     wanted.refuse(loaded)
     return loaded.explanation, wanted.answered(wanted.read(loaded.records))
 
 
-def estimate(
-    model: BaseModel, plan: Planned, settings: TrainingSection, price_per_hour: float | None
-) -> dict[str, Any]:
+def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_hour: float | None) -> dict[str, Any]:
     """The figures of the command, as JSON."""
     import psutil
 
@@ -102,7 +101,7 @@ def estimate(
     flops = training_flops(model.config, lengths, supervised, settings.method, settings.rank)
     forward = flops / (3 if settings.method == "full" else 2)
     training, sampling = (gflops * 1e9 * facts["efficiency"][what] for what in ("training", "generation"))
-    seconds = settings.epochs * settings.repeats * flops / training + plan.once * forward / training
+    seconds = settings.epochs * plan.repeats * flops / training + plan.once * forward / training
     seconds += settings.epochs * plan.forward * forward / sampling
     need = Need(
         model.config,

@@ -13,24 +13,18 @@ import typer
 from postgrad.cli.door import StopSign, out, show
 from postgrad.cli.options import listed, read_text, strings, training_settings
 from postgrad.errors import UsageError
+from postgrad.objectives import choices
 from postgrad.training_run import Step
 
 
 def command(
     data: Annotated[
         list[Path],
-        typer.Argument(
-            help="Files of examples, of preferences, or of tasks for grpo; for pretrain text files or folders."
-        ),
+        typer.Argument(help="Files of what the objective learns from; for pretrain text files or folders."),
     ],
     objective: Annotated[
         str | None,
-        typer.Option(
-            help=(
-                "sft (answers), pretrain (raw text), dpo, orpo, simpo (preferences) or grpo (answers graded by --set"
-                " grader=…)."
-            )
-        ),
+        typer.Option(help=f"What training learns from: {choices()}."),
     ] = None,
     method: Annotated[str | None, typer.Option(help="lora, qlora, dora or full.")] = None,
     base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,

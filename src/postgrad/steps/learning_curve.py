@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from postgrad.data.split.subsets import nested_subset
 from postgrad.decision.learning_curve import FEWEST_EXAMPLES, SHARES, affordable, curve_sentence, fit, steps_for
@@ -78,7 +77,7 @@ def _trained_on_share(
     steps = steps_for(share, settings["total_steps"])
     plan = plan_of(job.recipe.training, job.recipe.seed)
     passes = max(settings["epochs"], (steps + 1) * plan.batch_size / len(records))
-    plan = replace(plan, epochs=passes, max_steps=steps)
+    plan = plan.model_copy(update={"epochs": passes, "max_steps": steps})
     yield Said(f"{len(subset)} of {len(data.train)} training examples, {steps} steps")
     result = yield from trained_model(
         job, model, records, trained_on(data, data.validation, model), plan, data.passages

@@ -23,7 +23,7 @@ from postgrad.steps.context import Job
 from postgrad.steps.divide import divide, split_findings
 from postgrad.steps.metric_resources import means_of
 from postgrad.steps.passages import read_passages, retriever
-from postgrad.steps.trainable_records import WANTED
+from postgrad.steps.trainable_records import wanted_by
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)
-    wanted = WANTED[recipe.training.objective]
+    wanted = wanted_by(recipe.training.objective)
     wanted.refuse(loaded)
     renderer = yield from job.renderer()
     records = _limited(wanted.read(loaded.records), recipe.data.max_records)

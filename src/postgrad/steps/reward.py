@@ -21,6 +21,7 @@ from postgrad.steps.context import Job
 from postgrad.steps.metric_resources import means_of
 from postgrad.storage import sha256_json
 from postgrad.training.rewards import Graded, Reward
+from postgrad.training.rollouts import RolloutOptions
 
 
 def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
@@ -33,7 +34,8 @@ def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
         UsageError: it is not valid, or what it needs (a judge, a sandbox) is not there.
         DataError: it names fields that records do not have.
     """
-    named = job.recipe.training.grader
+    options = job.recipe.training.options
+    named = options.grader if isinstance(options, RolloutOptions) else None
     raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
     identity = sha256_json([raw, job.recipe.evaluation.judge])
     tasks = [r for r in records if isinstance(r, Task)]

@@ -1,4 +1,4 @@
-"""Which records an objective trains on: what it refuses, and what of the checked records it takes."""
+"""Records of the kind that an objective trains on: what is refused, and what of the checked records is taken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from postgrad.data.shapes.conversions import cast
 from postgrad.data.shapes.registry import KINDS
 from postgrad.data.shapes.row_errors import Inexpressible
 from postgrad.errors import DataError
-from postgrad.records import Conversation, Preference, Record, Task
+from postgrad.objectives import spec_of
+from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ def _refuse_no_preferences(loaded: Loaded) -> None:
     _refuse_others(loaded, (Preference,), "preferences: a prompt with a better and a worse answer each")
 
 
+def _refuse_no_ratings(loaded: Loaded) -> None:
+    _refuse_others(loaded, (Rating,), "ratings: a prompt with an answer that is good or bad")
+
+
+def _refuse_no_texts(loaded: Loaded) -> None:
+    _refuse_others(loaded, (Text,), "raw text: .txt or .md files, or JSON Lines with the one key 'text'")
+
+
 def _refuse_no_tasks(loaded: Loaded) -> None:
     wanted = "prompts, with what a grader needs to judge an answer; pairs of request and right answer will do too"
     _refuse_others(loaded, (Task, Conversation), wanted)
@@ -84,6 +93,14 @@ def _refuse_others(loaded: Loaded, kinds: tuple[type[Record], ...], wanted: str)
 
 def _preferences(records: Sequence[Record]) -> list[Any]:
     return [r for r in records if isinstance(r, Preference) and is_usable(r)]
+
+
+def _ratings(records: Sequence[Record]) -> list[Any]:
+    return [r for r in records if isinstance(r, Rating) and is_usable(r)]
+
+
+def _texts(records: Sequence[Record]) -> list[Any]:
+    return [r for r in records if isinstance(r, Text) and r.text.strip()]
 
 
 def _as_tasks(records: Sequence[Record]) -> list[Record]:
@@ -105,15 +122,18 @@ def _tasks(records: Sequence[Record]) -> list[Any]:
     return [r for r in records if isinstance(r, Task) and is_usable(r)]
 
 
-_CONVERSATIONS = Wanted(
-    _refuse_no_conversations, list, _conversations, _answered, "conversations with an answer", counts=False
-)
-_PREFERENCES = Wanted(_refuse_no_preferences, list, _preferences, _preferences, "preferences with two answers")
-WANTED: dict[str, Wanted] = {
-    "sft": _CONVERSATIONS,
-    "pretrain": _CONVERSATIONS,
-    "dpo": _PREFERENCES,
-    "orpo": _PREFERENCES,
-    "simpo": _PREFERENCES,
-    "grpo": Wanted(_refuse_no_tasks, _as_tasks, _tasks, _tasks, "tasks with a prompt"),
+WANTED: dict[type[Record], Wanted] = {
+    Conversation: Wanted(
+        _refuse_no_conversations, list, _conversations, _answered, "conversations with an answer", counts=False
+    ),
+    Preference: Wanted(_refuse_no_preferences, list, _preferences, _preferences, "preferences with two answers"),
+    Rating: Wanted(_refuse_no_ratings, list, _ratings, _ratings, "ratings with an answer"),
+    Task: Wanted(_refuse_no_tasks, _as_tasks, _tasks, _tasks, "tasks with a prompt"),
+    Text: Wanted(_refuse_no_texts, list, _texts, _texts, "texts"),
 }
+"""By kind of record, one entry each."""
+
+
+def wanted_by(objective: str) -> Wanted:
+    """What an objective wants."""
+    return WANTED[spec_of(objective).records]

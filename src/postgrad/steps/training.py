@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from postgrad.data.load import conversations, is_usable, load
@@ -15,8 +15,9 @@ from postgrad.evaluation.retrieval import Passage, store_passages
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.language_model import LanguageModel
+from postgrad.objectives import spec_of
 from postgrad.progress import Said, Working
-from postgrad.recipe import TrainingSection, usual_rate
+from postgrad.recipe import TrainingSection
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import TrainingPart
 from postgrad.steps.context import Job
@@ -50,7 +51,7 @@ def train_model(
     plan = plan_of(settings, job.recipe.seed)
     records, validation = trained_on(data, data.train, model), trained_on(data, data.validation, model)
     if data.retrieve is not None:
-        plan = replace(plan, epochs=plan.epochs / 2)
+        plan = plan.model_copy(update={"epochs": plan.epochs / 2})
         yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
     result = yield from trained_model(
         job, model, records, validation, plan, data.passages, _seconds_for_training(job, results, before)
@@ -86,10 +87,10 @@ def trained_model(
     if replay:
         identity["replay data"] = _hash(replay)
     reward, packages = None, ("training", "models")
-    if plan.objective == "grpo":
+    if "reward" in spec_of(plan.objective).needs:
         packages = (*packages, "evaluation")
         reward, identity["grader"] = reward_of(job, [*records, *validation])
-    inputs = {**identity, "plan": asdict(plan), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
+    inputs = {**identity, "plan": plan.values(), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
     key, kept = job.kept("training", inputs, packages)
     folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
     world = World.of_environment()
@@ -108,7 +109,7 @@ def trained_model(
         with storing(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        timed = replace(plan, seconds=seconds)
+        timed = plan.model_copy(update={"seconds": seconds})
         outcome = yield from train(model, records, validation, timed, folder, identity, job.stopped, replay, reward)
         blob = _stored(job, outcome.trained, passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
@@ -134,8 +135,7 @@ def load_replay(paths: Sequence[str]) -> list[Record]:
 def plan_of(settings: TrainingSection, seed: int) -> Plan:
     """The plan that a recipe's section means, with the rate that is usual for the method."""
     fields = settings.model_dump(exclude={"replay", "learning_rate", "grader"})
-    rate = settings.learning_rate or usual_rate(settings.objective, settings.method)
-    return Plan(**fields, learning_rate=rate, seed=seed)
+    return Plan(**fields, learning_rate=settings.peak_rate, seed=seed)
 
 
 def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:

@@ -22,44 +22,32 @@ from postgrad.storage import sha256_json
 from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import Objective
-from postgrad.training.optimizers import Optimizer, Schedule, rate_at
+from postgrad.training.objectives.base import Objective
+from postgrad.training.optimizers import Optimizer, rate_at
 from postgrad.training.parallel import World
 from postgrad.training.token_accuracy import Hits
 from postgrad.training_run import RunFolder, Step
+from postgrad.training_settings import LoopSettings
 
 HOPELESS = 5
 """So many steps in a row whose loss is above that of guessing evenly, after it was below, are called divergence."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the loop needs to know. Same settings, data and machine: same weights.
-
-    Attributes:
-        total_steps: Optimiser steps if nothing stops it early.
-        learning_rate: Peak.
-        warmup: Share of steps in which the rate rises linearly; then the schedule.
-        clip: Largest norm of the gradient; longer ones are shortened to it.
-        validate_every: Steps between validations (the last step is always validated).
-        patience: Validations without improvement after which it stops.
-        token_budget: Tokens in a microbatch; memory and speed, not the result.
-        guess: Loss of guessing evenly: log of the vocabulary's size.
-    """
+class Settings(LoopSettings):
+    """What the loop needs to know. Same settings, data and machine: same weights."""
 
     total_steps: int
-    batch_size: int = 4
+    """Optimiser steps if nothing stops it early."""
     learning_rate: float = 1e-3
-    schedule: Schedule = "cosine"
-    warmup: float = 0.1
-    optimizer: str = "adamw"
-    weight_decay: float = 0.0
+    """Peak."""
     clip: float = 1.0
+    """Largest norm of the gradient; longer ones are shortened to it."""
     validate_every: int = 10
-    patience: int = 3
-    token_budget: int = 2048
+    """Steps between validations (the last step is always validated)."""
     seed: int = 0
+    """Of the order of the data."""
     guess: float = math.inf
+    """Loss of guessing evenly: log of the vocabulary's size."""
 
 
 class _TooLargeError(Exception):
@@ -111,7 +99,7 @@ class Trainer:
     ) -> None:
         self.forward, self.objective, self.settings, self.folder = forward, objective, settings, folder
         self.train, self.validation, self.world = train, validation, world or World()
-        self.identity = {**identity, "schedule": sha256_json(asdict(settings))}
+        self.identity = {**identity, "schedule": sha256_json(settings.model_dump())}
         parameters = {n: p for n, p in forward.model.module.named_parameters() if p.requires_grad}
         if not parameters:
             raise TrainingError("Nothing is set to be trained.")

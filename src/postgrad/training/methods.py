@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from postgrad.models.adapters.lora import LoraLinear, attach, detach, taken
@@ -15,21 +14,7 @@ from postgrad.models.adapters.quantize import Bits, usual_bits
 from postgrad.models.adapters.trained_weights import Trained, WholeWeights
 from postgrad.models.language_model import LanguageModel
 from postgrad.training.warm_start import apply_start, put_start
-
-
-@dataclass(frozen=True)
-class MethodSettings:
-    """What methods need to know; see the recipe's section `training`."""
-
-    method: str = "lora"
-    rank: int = 16
-    alpha: float = 32.0
-    targets: str = "all-linear"
-    rslora: bool = False
-    bits: Bits | None = None
-    embeddings: bool = False
-    seed: int = 0
-    start: str | None = None
+from postgrad.training_settings import MethodSettings
 
 
 class Attached:
@@ -61,24 +46,27 @@ class Attached:
 
 
 @contextmanager
-def attached(model: LanguageModel, settings: MethodSettings) -> Iterator[Attached]:
+def attached(model: LanguageModel, settings: MethodSettings, seed: int = 0) -> Iterator[Attached]:
     """Makes a model trainable inside the block; afterwards it is the base again.
+
+    Args:
+        seed: Of new adapters.
 
     Raises:
         UsageError: unknown targets, or what the method needs is not installed.
     """
     model.use(None)
-    with METHODS[settings.method](model, settings) as out:
+    with METHODS[settings.method](model, settings, seed) as out:
         yield out
 
 
 @contextmanager
 def _adapter(
-    model: LanguageModel, s: MethodSettings, dora: bool = False, bits: Bits | None = None
+    model: LanguageModel, s: MethodSettings, seed: int, dora: bool = False, bits: Bits | None = None
 ) -> Iterator[Attached]:
     module: Any = model.module
     layers = attach(
-        module, rank=s.rank, alpha=s.alpha, seed=s.seed, targets=s.targets, rslora=s.rslora, dora=dora, bits=bits
+        module, rank=s.rank, alpha=s.alpha, seed=seed, targets=s.targets, rslora=s.rslora, dora=dora, bits=bits
     )
     try:
         if s.start:
@@ -90,20 +78,20 @@ def _adapter(
             model.read_again()
 
 
-def _lora(model: LanguageModel, s: MethodSettings) -> Any:
-    return _adapter(model, s)
+def _lora(model: LanguageModel, s: MethodSettings, seed: int) -> Any:
+    return _adapter(model, s, seed)
 
 
-def _dora(model: LanguageModel, s: MethodSettings) -> Any:
-    return _adapter(model, s, dora=True)
+def _dora(model: LanguageModel, s: MethodSettings, seed: int) -> Any:
+    return _adapter(model, s, seed, dora=True)
 
 
-def _qlora(model: LanguageModel, s: MethodSettings) -> Any:
-    return _adapter(model, s, bits=s.bits or usual_bits(model.device.kind))
+def _qlora(model: LanguageModel, s: MethodSettings, seed: int) -> Any:
+    return _adapter(model, s, seed, bits=s.bits or usual_bits(model.device.kind))
 
 
 @contextmanager
-def _full(model: LanguageModel, s: MethodSettings) -> Iterator[Attached]:
+def _full(model: LanguageModel, s: MethodSettings, seed: int) -> Iterator[Attached]:
     """All weights but the embeddings (and the head, where it is the same matrix), unless those are wanted too."""
     module: Any = model.module
     outer = {id(m.weight) for m in (module.get_input_embeddings(), module.get_output_embeddings()) if m is not None}
@@ -126,7 +114,7 @@ def _full(model: LanguageModel, s: MethodSettings) -> Iterator[Attached]:
         model.read_again()
 
 
-METHODS: dict[str, Callable[[LanguageModel, MethodSettings], Any]] = {
+METHODS: dict[str, Callable[[LanguageModel, MethodSettings, int], Any]] = {
     "lora": _lora,
     "qlora": _qlora,
     "dora": _dora,

@@ -15,7 +15,7 @@ from postgrad.models.rendering.render import Rendered
 from postgrad.progress import Progress, Working
 from postgrad.storage import sha256_json, write_atomic
 from postgrad.training.batching import microbatches
-from postgrad.training.objectives import Start
+from postgrad.training.objectives.base import Start
 from postgrad.training.sequences import token_logprobs
 
 

@@ -4,8 +4,10 @@ into."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from postgrad.training.parallel import World
+if TYPE_CHECKING:
+    from postgrad.training.parallel import World
 
 
 class Tally:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from postgrad.errors import Interrupted, TrainingError
-from postgrad.models.adapters.quantize import Bits
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.device import memory_kept, peak_memory, room_for
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.rendering.render import Rendered, TooLong
+from postgrad.models.rendering.render import Rendered
+from postgrad.objectives import spec_of
 from postgrad.progress import Said, Working
 from postgrad.records import Record
 from postgrad.report.run_report import TrainingPart
@@ -22,80 +22,31 @@ from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
-from postgrad.training.methods import Attached, MethodSettings, attached
-from postgrad.training.objectives import OBJECTIVES, OPTIONS, Objective, Start
+from postgrad.training.methods import Attached, attached
+from postgrad.training.objectives.base import Objective, Setup, Start
 from postgrad.training.objectives.replay import WithReplay
-from postgrad.training.optimizers import Schedule
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
 from postgrad.training.snapshots import with_snapshots
 from postgrad.training.weight_averaging import best_blend
 from postgrad.training_run import RunFolder
+from postgrad.training_settings import LoopSettings, TrainingSettings
 
 FEWEST_STEPS = 100
 """A training under time pressure still makes so many steps (if the data has them)."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to train: the fields of the recipe's section `training` (see there), as plain values."""
+class Plan(TrainingSettings):
+    """What to train, how, and for how long."""
 
-    objective: str = "sft"
-    loss: str | None = None
-    beta: float | None = None
-    label_smoothing: float | None = None
-    margin: float | None = None
-    samples: int = 8
-    answer_tokens: int = 256
-    temperature: float = 1.0
-    ratio_clip: float = 0.2
-    repeats: int = 1
-    eval_samples: int = 1
-    method: str = "lora"
-    rank: int = 16
-    alpha: float = 32.0
-    targets: str = "all-linear"
-    rslora: bool = False
-    start: str | None = None
-    bits: Bits | None = None
-    embeddings: bool = False
-    neftune: float = 0.0
-    learning_rate: float = 1e-3
-    schedule: Schedule = "cosine"
-    warmup: float = 0.1
-    optimizer: str = "adamw"
-    weight_decay: float = 0.0
-    batch_size: int = 4
-    epochs: float = 3.0
-    max_steps: int | None = None
-    max_length: int | None = None
-    too_long: TooLong = "error"
-    validations: int = 5
-    validate_every: int | None = None
-    patience: int = 3
-    token_budget: int = 2048
-    recompute: bool = False
-    replay_share: float = 0.1
-    replay_divergence: float = 0.0
-    snapshots: int = 0
-    blend: bool = False
     seed: int = 0
+    """Of everything random."""
     seconds: float | None = None
     """Train at most about so long; None: as many epochs as planned."""
 
-    @property
-    def method_settings(self) -> MethodSettings:
-        return MethodSettings(
-            self.method,
-            self.rank,
-            self.alpha,
-            self.targets,
-            self.rslora,
-            self.bits,
-            self.embeddings,
-            self.seed,
-            self.start,
-        )
+    def identity(self) -> dict[str, Any]:
+        """What decides the weights; not the time, by which the steps are planned once and kept."""
+        return {name: value for name, value in self.values().items() if name != "seconds"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +81,7 @@ def train(
         Interrupted: `stopped()` turned true or the control file said so; checkpointed.
     """
     world = World.of_environment()
-    identity = {**identity, "settings": sha256_json(asdict(replace(plan, seconds=None)))}
+    identity = {**identity, "settings": sha256_json(plan.identity())}
     objective = _objective(model, plan, reward)
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
@@ -148,7 +99,7 @@ def train(
         yield Said("The memory that this base model needs cannot be predicted; it is tried.", warning=True)
     else:
         refuse_what_cannot_fit(_need(model, plan, objective, prepared.examples), room_for(model.device.kind))
-    with attached(model, plan.method_settings) as method, memory_kept():
+    with attached(model, plan, plan.seed) as method, memory_kept():
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
         shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
         yield Said(forward.choose(shown), warning=forward.way == "padded")
@@ -198,13 +149,9 @@ def train(
 
 
 def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:
-    """The plan's objective with the settings that it reads."""
-    options = {name: getattr(plan, name) for name in OPTIONS.get(plan.objective, ())}
-    if reward is not None:
-        options["reward"] = reward
-    return OBJECTIVES[plan.objective](
-        renderer=model.renderer, max_length=plan.max_length, too_long=plan.too_long, **options
-    )
+    """The plan's objective with the options that it reads."""
+    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward)
+    return spec_of(plan.objective).make(setup, plan.options)
 
 
 def _asked(folder: RunFolder, stopped: Callable[[], bool]) -> Callable[[], bool]:
@@ -292,22 +239,16 @@ def _settings(
             yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
     total = int(world.sum([total if world.leads else 0.0])[0])
     settings = Settings(
-        total,
-        plan.batch_size,
-        plan.learning_rate,
-        plan.schedule,
-        plan.warmup,
-        plan.optimizer,
-        plan.weight_decay,
+        **plan.model_dump(include=set(LoopSettings.model_fields)),
+        total_steps=total,
+        learning_rate=plan.peak_rate,
         validate_every=plan.validate_every or max(1, math.ceil(total / plan.validations)),
-        patience=plan.patience,
-        token_budget=plan.token_budget,
         seed=plan.seed,
         guess=objective.guess(model.renderer.vocabulary),
     )
     if world.leads:
         folder.path.mkdir(parents=True, exist_ok=True)
-        folder.write_state("queued", settings=asdict(settings), identity=identity)
+        folder.write_state("queued", settings=settings.model_dump(), identity=identity)
     return settings
 
 
@@ -378,7 +319,7 @@ def _part(
         stopped_because=p.ending,
         in_words=" ".join(filter(None, words)),
         settings={
-            **asdict(replace(plan, seconds=None)),
+            **plan.identity(),
             "total_steps": settings.total_steps,
             "full_steps": _full_steps(plan, trainer.objective, examples),
             "computed": way,

@@ -19,7 +19,7 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.batching import microbatches
 from postgrad.training.forward import Forward
-from postgrad.training.objectives import Objective
+from postgrad.training.objectives.base import Objective
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 

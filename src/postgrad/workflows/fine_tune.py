@@ -20,7 +20,7 @@ from postgrad.records import Record
 from postgrad.steps.context import Job
 from postgrad.steps.read import checked_records
 from postgrad.steps.result_lines import keep_trace
-from postgrad.steps.trainable_records import WANTED, Wanted
+from postgrad.steps.trainable_records import Wanted, wanted_by
 from postgrad.steps.training import Result, plan_of, trained_model
 from postgrad.training_run import RunFolder
 
@@ -65,7 +65,7 @@ def fine_tune(
     """
     job = Job(recipe, stopped)
     yield Stage("data", "Reading and checking the examples")
-    wanted = WANTED[recipe.training.objective]
+    wanted = wanted_by(recipe.training.objective)
     loaded, checked, _ = yield from checked_records(job, [training])
     train = wanted.trainable(checked.kept)
     if left_out := len(checked.kept) - len(train):

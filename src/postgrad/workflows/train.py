@@ -9,9 +9,10 @@ from pathlib import Path
 from postgrad.data.documents.raw_texts import hold_out, load_texts
 from postgrad.data.load import data_hash
 from postgrad.errors import UsageError
+from postgrad.objectives import spec_of
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
-from postgrad.records import Record
+from postgrad.records import Record, Text
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.steps.context import Job
@@ -54,7 +55,8 @@ def train_only(
     world = World.of_environment()  # before the model is loaded: each process has a device of its own
     job = Job(recipe, stopped)
     yield Stage("data", "Reading and checking the examples")
-    train, held = yield from (_texts if recipe.training.objective == "pretrain" else _conversations)(job, paths)
+    raw_text = spec_of(recipe.training.objective).records is Text
+    train, held = yield from (_texts if raw_text else _conversations)(job, paths)
     yield Said(f"{len(train)} to train on, {len(held)} to validate on.")
     run = RunFolder(folder) if folder else None
 
@@ -81,7 +83,7 @@ def train_only(
             "system_prompt": recipe.data.system_prompt,
             "passages": 0,
             "dtype": model.device.dtype,
-            "trace": None if recipe.training.objective == "pretrain" else keep_trace(job, [*train, *held]),
+            "trace": None if raw_text else keep_trace(job, [*train, *held]),
             "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
         },
     )

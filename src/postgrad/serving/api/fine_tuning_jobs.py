@@ -213,7 +213,7 @@ def _row(body: CreateJob, owner: Owner, base: str, digest: str, host: str) -> Jo
         seed=random.randrange(2**31) if body.seed is None else body.seed,
         method=method,
         hyperparameters=method[kind]["hyperparameters"] if kind == "supervised" else {},
-        extra=body.knobs,
+        extra=body.own,
         labels=body.metadata,
         integrations=[i.model_dump(exclude_none=True) for i in body.integrations or []],
         request_hash=digest,

@@ -51,7 +51,7 @@ def further_of(engine: Engine, body: CreateJob, owner: Owner) -> Further | None:
         engine.renderer(served)
     except ModelError as error:
         raise ApiError(400, str(error), "model_not_available", "model") from error
-    shape, asked = shape_of(engine.blobs.get_folder(entry.blob)), body.knobs
+    shape, asked = shape_of(engine.blobs.get_folder(entry.blob)), body.own
     if asked.get("method_type") == "full" and shape["method_type"] != "full":
         shape = {}  # an adapter can begin a training of all weights
     if odd := next((k for k in shape if k in asked and asked[k] != shape[k]), None):

@@ -6,11 +6,27 @@ neither OpenAI's nor ours is refused.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    create_model,
+    model_validator,
+)
+from pydantic import Strict as StrictValue
+from pydantic.fields import FieldInfo
 
+from postgrad.objectives import spec_of
 from postgrad.serving.wire.strict import Strict
+from postgrad.steps.openai_jobs.methods import BASICS, CLIENT_NAMES, METHODS
+from postgrad.training_settings import TrainingSettings
 
 Auto = Literal["auto"]
 Number = StrictFloat | StrictInt
@@ -80,41 +96,13 @@ class Integration(Strict):
     wandb: Wandb
 
 
-class Knobs(BaseModel):
-    """postgrad's own settings; each is the recipe's setting of the same meaning (`recipes/main.yaml`)."""
+class _Beside(BaseModel):
+    """What is not of the training itself."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     base: StrictStr | None = None
     """Base model of this server to train, where `model` names one of OpenAI's."""
-    method_type: Literal["lora", "qlora", "dora", "full"] | None = None
-    lora_rank: Annotated[StrictInt, Field(ge=1, le=1024)] | None = None
-    lora_alpha: Positive | None = None
-    quantization: Literal["int8", "nf4"] | None = None
-    """Format of the base's weights while training; implies `qlora`."""
-    learning_rate: Positive | None = None
-    """Peak rate itself; wins over `learning_rate_multiplier`."""
-    schedule: Literal["cosine", "linear", "constant"] | None = None
-    warmup: Annotated[Number, Field(ge=0, lt=1)] | None = None
-    weight_decay: Annotated[Number, Field(ge=0, lt=1)] | None = None
-    optimizer: Literal["adamw", "adamw8bit", "muon"] | None = None
-    neftune: Annotated[Number, Field(ge=0)] | None = None
-    max_steps: Annotated[StrictInt, Field(ge=1)] | None = None
-    max_length: Annotated[StrictInt, Field(ge=8)] | None = None
-    too_long: Literal["error", "truncate_prompt", "drop"] | None = None
-    patience: Annotated[StrictInt, Field(ge=1)] | None = None
-    token_budget: Annotated[StrictInt, Field(ge=64)] | None = None
-    recompute: StrictBool | None = None
-    loss: Literal["sigmoid", "robust", "ipo", "hinge", "grpo", "dr_grpo"] | None = None
-    """Form of the loss of the methods dpo and reinforcement."""
-    label_smoothing: Annotated[Number, Field(ge=0, lt=0.5)] | None = None
-    """For dpo: the share of pairs reckoned to be swapped."""
-    answer_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
-    """For reinforcement: the longest answer that is sampled."""
-    temperature: Annotated[Number, Field(gt=0, le=2)] | None = None
-    """For reinforcement: of the sampling."""
-    repeats: Annotated[StrictInt, Field(ge=1, le=16)] | None = None
-    """For reinforcement: optimiser steps with one batch of answers."""
     system_prompt: StrictStr | None = None
     """Put before every example without one, and before every request to the model."""
     accept: list[StrictStr] | None = None
@@ -125,7 +113,45 @@ class Knobs(BaseModel):
     """Measure general ability before and after for the report."""
 
 
-class CreateJob(Knobs, Strict):
+_SHARED = (
+    *("method", "rank", "alpha", "bits", "learning_rate", "schedule", "warmup", "weight_decay", "optimizer", "neftune"),
+    *("max_steps", "max_length", "too_long", "patience", "token_budget", "recompute"),
+)
+"""Settings of every training that a client may give."""
+
+
+def _wire_fields() -> dict[str, Any]:
+    """The recipe's settings as fields of the body: as strict as the others, and of no value unless given."""
+    found: dict[str, list[tuple[str, FieldInfo]]] = {}
+    given = {name for method in METHODS.values() for name in method.gives}
+    for way, method in METHODS.items():
+        for name, info in spec_of(method.objective).fields.items():
+            if name not in given:
+                found.setdefault(name, []).append((way, info))
+    fields = {CLIENT_NAMES.get(name, name): _field([TrainingSettings.model_fields[name]]) for name in _SHARED}
+    for name, read in found.items():
+        fields[name] = _field([info for _, info in read], f"For {' and '.join(way for way, _ in read)}: ")
+    return fields
+
+
+def _field(infos: list[FieldInfo], said_before: str = "") -> Any:
+    """A field for a client's setting; where several objectives read one, it takes the choices of all."""
+    inner = [kind for info in infos for kind in _without_none(info.annotation)]
+    choices = tuple(choice for kind in inner if get_origin(kind) is Literal for choice in get_args(kind))
+    kind: Any = Literal[choices] if choices else Annotated[(inner[0], *infos[0].metadata, StrictValue())]
+    return (kind | None, Field(default=None, description=said_before + (infos[0].description or "")))
+
+
+def _without_none(annotation: Any) -> list[Any]:
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return [part for part in parts if part is not NoneType]
+
+
+OwnSettings: type[_Beside] = create_model("OwnSettings", __base__=_Beside, **_wire_fields())
+"""postgrad's own settings, which stand beside OpenAI's: each is the recipe's setting of the same meaning."""
+
+
+class CreateJob(OwnSettings, Strict):
     """A fine-tuning job to be."""
 
     model: Annotated[StrictStr, Field(min_length=1, max_length=512)]
@@ -145,9 +171,9 @@ class CreateJob(Knobs, Strict):
     hyperparameters: Hyperparameters | None = None
 
     @property
-    def knobs(self) -> dict[str, Any]:
+    def own(self) -> dict[str, Any]:
         """postgrad's own settings that were given."""
-        return self.model_dump(include=set(Knobs.model_fields), exclude_none=True)
+        return self.model_dump(include=set(OwnSettings.model_fields), exclude_none=True)
 
     @property
     def asked_method(self) -> dict[str, Any]:
@@ -158,16 +184,9 @@ class CreateJob(Knobs, Strict):
         given = own.hyperparameters.model_dump(exclude_none=True) if own and own.hyperparameters else {}
         if kind == "supervised" and self.hyperparameters:
             given = {**self.hyperparameters.model_dump(exclude_none=True), **given}
-        names = ["batch_size", "learning_rate_multiplier", "n_epochs", *_MORE[kind]]
+        names = [*BASICS, *METHODS[kind].more]
         section: dict[str, Any] = {"hyperparameters": {**dict.fromkeys(names, "auto"), **given}}
         if isinstance(own, Reinforcement):
             section["grader"] = own.grader
             section["hyperparameters"].setdefault("reasoning_effort", "default")
         return {"type": kind, kind: section}
-
-
-_MORE = {
-    "supervised": [],
-    "dpo": ["beta"],
-    "reinforcement": ["compute_multiplier", "eval_interval", "eval_samples"],
-}

@@ -7,17 +7,12 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
-from postgrad.recipe import Recipe, make_recipe, usual_rate
+from postgrad.objectives import spec_of
+from postgrad.recipe import Recipe, make_recipe
+from postgrad.steps.openai_jobs.methods import CLIENT_NAMES, METHODS
 
 _OPENAI = re.compile(r"(gpt-|chatgpt-|o[1-9]|davinci|babbage|curie|ada\b|codex|computer-use)")
-SAMPLES = 8
-"""Answers to each prompt where `compute_multiplier` is 1."""
-_SECTION = {
-    "method_type": "method",
-    "lora_rank": "rank",
-    "lora_alpha": "alpha",
-    "quantization": "bits",
-}
+_OURS = {client: name for name, client in CLIENT_NAMES.items()}
 
 
 def is_openais(model: str) -> bool:
@@ -46,7 +41,7 @@ def chosen(asked: dict[str, Any], examples: int) -> dict[str, Any]:
         "batch_size": chosen_batch(examples),
         "learning_rate_multiplier": 1.0,
         "n_epochs": chosen_epochs(examples),
-        "beta": 0.1,
+        "beta": spec_of("dpo").fields["beta"].default,
         "compute_multiplier": 1.0,
         "eval_samples": 1,
     }
@@ -79,12 +74,13 @@ def recipe_of(
     """
     apart = ("base", "system_prompt", "accept", "report", "forgetting")
     own = {k: v for k, v in extra.items() if k not in apart}
-    training = {_SECTION.get(k, k): v for k, v in own.items()}
+    training = {_OURS.get(k, k): v for k, v in own.items()}
     if "bits" in training:
         training.setdefault("method", "qlora")
     kind = method["type"] if method else "supervised"
-    training |= _OBJECTIVES[kind](hyperparameters, method or {})
-    usual = usual_rate(training.get("objective", "sft"), training.get("method", "lora"))
+    own_way = METHODS[kind]
+    training |= {"objective": own_way.objective, **own_way.settings(hyperparameters, (method or {}).get(kind) or {})}
+    usual = spec_of(own_way.objective).rates.of(training.get("method", "lora"))
     training.setdefault("learning_rate", usual * hyperparameters["learning_rate_multiplier"])
     epochs, batch = hyperparameters["n_epochs"], hyperparameters["batch_size"]
     training |= {
@@ -98,32 +94,6 @@ def recipe_of(
     if judge := judge_of(training.get("grader") or {}):
         raw["evaluation"] = {"judge": judge}
     return make_recipe(raw)
-
-
-def _supervised(_numbers: dict[str, Any], _method: dict[str, Any]) -> dict[str, Any]:
-    return {}
-
-
-def _dpo(numbers: dict[str, Any], _method: dict[str, Any]) -> dict[str, Any]:
-    return {"objective": "dpo", "beta": numbers["beta"]}
-
-
-def _reinforcement(numbers: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:
-    """`compute_multiplier` decides how many answers are tried for each prompt."""
-    return {
-        "objective": "grpo",
-        "grader": method["reinforcement"]["grader"],
-        "validate_every": numbers["eval_interval"],
-        "eval_samples": numbers["eval_samples"],
-        "samples": max(2, round(SAMPLES * numbers["compute_multiplier"])),
-    }
-
-
-_OBJECTIVES: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
-    "supervised": _supervised,
-    "dpo": _dpo,
-    "reinforcement": _reinforcement,
-}
 
 
 def judge_of(grader: dict[str, Any]) -> str | None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postgrad.steps.openai_jobs.methods import METHODS
+
 MINIMUM = 10
 NAMED = 5
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-FORMATS = {"supervised": ("chat", "completions"), "dpo": ("preference",), "reinforcement": ("reinforcement", "chat")}
 _SPELLED = {
     "chat": "fine-tune-chat",
     "completions": "fine-tune-completions",
@@ -121,9 +122,9 @@ def _format_of(example: dict[str, Any]) -> str:
 
 
 def _refuse_other_format(kind: str, file_id: str, method: str) -> None:
-    if kind in FORMATS[method]:
+    if kind in METHODS[method].formats:
         return
-    fitting = next(name for name, kinds in FORMATS.items() if kind in kinds)
+    fitting = next(name for name, other in METHODS.items() if kind in other.formats)
     raise FileFaultError(
         f"Input file {file_id} is in the {_SPELLED[kind]} format, but the specified fine-tuning job is not using "
         f"{fitting!r} (its method is {method!r})."

@@ -13,51 +13,60 @@ Shapes: B pairs of a microbatch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
-from torch.nn.functional import logsigmoid
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from postgrad.models.rendering.pairs import Pair
 from postgrad.models.rendering.render import Rendered, Renderer, TooLong
+from postgrad.objectives import OPTIONS, Cost, ObjectiveSpec, Options, Rates
 from postgrad.progress import Working
-from postgrad.training.objectives import Start
-from postgrad.training.objectives.paired import PairObjective, Sides, tensor_of
-from postgrad.training.reference import reference_sums
+from postgrad.records import Preference, Record
+from postgrad.training.compute_plan import cost_of_pairs
+from postgrad.training.objectives.base import Setup, Start
+from postgrad.training.objectives.paired import PairObjective, PairOptions, Sides, tensor_of
 
-BETA = 0.1
+if TYPE_CHECKING:
+    import torch
+
 SWAPPED = 0.1
 """Share of wrong labels that `robust` reckons with unless told."""
 
 
+@dataclass(frozen=True, config=OPTIONS)
+class DpoOptions(PairOptions):
+    """What `dpo` reads."""
+
+    loss: Literal["sigmoid", "robust", "ipo", "hinge"] = "sigmoid"
+    """Form of the loss."""
+    beta: Annotated[float, Field(ge=0)] = 0.1
+    """How strongly the model is held to the starting one."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] | None = None
+    """For the losses sigmoid (which it makes robust) and robust: the share of pairs reckoned to be swapped. None: 0.1
+    for robust, else 0."""
+
+    def fault(self, objective: str) -> str:
+        if self.label_smoothing is not None and self.loss not in ("sigmoid", "robust"):
+            return "label_smoothing is for dpo with the loss sigmoid or robust"
+        return super().fault(objective)
+
+
 class Dpo(PairObjective):
-    """The objective `dpo`.
+    """The objective `dpo`."""
 
-    Args:
-        loss: A key of `LOSSES`; `sigmoid` when None.
-        beta: How strongly the model is held to the starting one; 0.1 when None.
-        label_smoothing: Share of pairs whose sides are expected to be swapped, below 0.5; for `sigmoid` (which it makes
-            `robust`) and `robust`. None: 0.1 for `robust`, else 0.
-    """
-
-    name = "dpo"
-
-    def __init__(
-        self,
-        renderer: Renderer,
-        max_length: int | None = None,
-        too_long: TooLong = "error",
-        loss: str | None = None,
-        beta: float | None = None,
-        label_smoothing: float | None = None,
-    ) -> None:
-        super().__init__(renderer, max_length, too_long)
-        self.kind, self.beta = loss or "sigmoid", BETA if beta is None else beta
-        usual = SWAPPED if self.kind == "robust" else 0.0
-        self.swapped = usual if label_smoothing is None else label_smoothing
+    def __init__(self, setup: Setup, options: DpoOptions) -> None:
+        super().__init__("dpo", setup)
+        self.judge, self.beta, self.by_token = LOSSES[options.loss], options.beta, options.loss == "ipo"
+        usual = SWAPPED if options.loss == "robust" else 0.0
+        self.swapped = usual if options.label_smoothing is None else options.label_smoothing
         self.reference: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[float, ...]] = {}
 
     def begin(self, start: Start, examples: Sequence[Rendered], held: Sequence[Rendered]) -> Working[None]:
         """Computes the starting model's likelihoods of both sides of every pair, once."""
+        from postgrad.training.reference import reference_sums  # here, because the spec is read without torch
+
         both = [*examples, *held]
         sums = yield from reference_sums(start, both, [self.sequences(e) for e in both])
         for example, values in zip(both, sums, strict=True):
@@ -67,11 +76,9 @@ class Dpo(PairObjective):
         before = [self.reference[_key((pair.chosen, pair.rejected))] for pair in pairs]
         chosen = sides.chosen - tensor_of([b[0] for b in before], sides.chosen)
         rejected = sides.rejected - tensor_of([b[1] for b in before], sides.chosen)
-        if self.kind == "ipo":
-            margin = chosen / sides.chosen_tokens - rejected / sides.rejected_tokens
-        else:
-            margin = chosen - rejected
-        return LOSSES[self.kind](margin, self.beta, self.swapped), self.beta * chosen, self.beta * rejected
+        lengths = (sides.chosen_tokens, sides.rejected_tokens) if self.by_token else (1, 1)
+        margin = chosen / lengths[0] - rejected / lengths[1]
+        return self.judge(margin, self.beta, self.swapped), self.beta * chosen, self.beta * rejected
 
 
 def _key(sides: Sequence[Rendered]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -79,6 +86,8 @@ def _key(sides: Sequence[Rendered]) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _sigmoid(margin_B: torch.Tensor, beta: float, swapped: float) -> torch.Tensor:
+    from torch.nn.functional import logsigmoid  # as above
+
     right, wrong = -logsigmoid(beta * margin_B), -logsigmoid(-beta * margin_B)
     return ((1 - swapped) * right - swapped * wrong) / (1 - 2 * swapped)
 
@@ -88,7 +97,7 @@ def _ipo(margin_B: torch.Tensor, beta: float, swapped: float) -> torch.Tensor:
 
 
 def _hinge(margin_B: torch.Tensor, beta: float, swapped: float) -> torch.Tensor:
-    return torch.relu(1 - beta * margin_B)
+    return (1 - beta * margin_B).relu()
 
 
 LOSSES: dict[str, Callable[[torch.Tensor, float, float], torch.Tensor]] = {
@@ -97,3 +106,13 @@ LOSSES: dict[str, Callable[[torch.Tensor, float, float], torch.Tensor]] = {
     "ipo": _ipo,
     "hinge": _hinge,
 }
+
+
+def _cost(
+    renderer: Renderer, records: Sequence[Record], max_length: int | None, too_long: TooLong, options: Options
+) -> Cost:
+    pairs = cost_of_pairs(renderer, records, max_length, too_long, options)
+    return replace(pairs, once=1.0, note="The starting model is asked for both sides once before.")
+
+
+SPEC = ObjectiveSpec("dpo", "preferences", Preference, Dpo, _cost, DpoOptions, Rates(1e-4, 1e-5))

@@ -7,19 +7,25 @@ Shapes: B pairs of a microbatch.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass as plain_dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from postgrad.models.rendering.pairs import Pair, render_pair
-from postgrad.models.rendering.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.render import Rendered
+from postgrad.objectives import OPTIONS, Options
 from postgrad.records import Preference, Record
-from postgrad.training.forward import Forward
-from postgrad.training.objectives import Objective, Prepared
+from postgrad.training.objectives.base import Objective, Prepared, Setup
 from postgrad.training.objectives.preparing import prepared
-from postgrad.training.sequences import token_logprobs
-from postgrad.training.step_metrics import Tally
+
+if TYPE_CHECKING:
+    import torch
+
+    from postgrad.training.forward import Forward
 
 FIGURES = (
     "rewards/chosen",
@@ -33,7 +39,20 @@ FIGURES = (
 side has the higher one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=OPTIONS)
+class PairOptions(Options):
+    """What objectives on preferences read."""
+
+    beta: Annotated[float, Field(ge=0)] = 0.1
+    """How strongly the model is held to the starting one."""
+
+    def fault(self, objective: str) -> str:
+        if self.beta == 0:
+            return f"beta must be above 0 for {objective}: with 0 no preference changes anything"
+        return ""
+
+
+@plain_dataclass(frozen=True)
 class Sides:
     """Both sides of the pairs of a microbatch.
 
@@ -54,19 +73,17 @@ class PairObjective(Objective):
     """An objective on preferences; to make one, say in `judged` what the likelihoods are worth.
 
     Args:
-        renderer: Decides ids, and which tokens are an answer's.
-        max_length: Longest side in tokens; the model's context when None.
-        too_long: What happens to pairs with a longer one.
+        name: As in `OBJECTIVES`.
+        setup: Decides ids, which tokens are an answer's, and what happens to pairs with a side that is too long.
     """
 
-    def __init__(self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error") -> None:
-        self.renderer, self.max_length = renderer, max_length
-        self.too_long: TooLong = too_long
-        self.tally = Tally(FIGURES)
+    def __init__(self, name: str, setup: Setup) -> None:
+        super().__init__(FIGURES)
+        self.name, self.setup = name, setup
 
+    @abstractmethod
     def judged(self, sides: Sides, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B,) losses, rewards of the chosen sides, rewards of the rejected ones."""
-        raise NotImplementedError(type(self).__name__)
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Renders pairs; all faulty ones are named in one error."""
@@ -80,7 +97,7 @@ class PairObjective(Objective):
         )
 
     def _rendered(self, record: Preference) -> Pair | None:
-        return render_pair(self.renderer, record, self.max_length, self.too_long)
+        return render_pair(self.setup.renderer, record, self.setup.max_length, self.setup.too_long)
 
     def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
         (pair,) = _pairs([example])
@@ -95,6 +112,10 @@ class PairObjective(Objective):
 
     def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum over the pairs of the microbatch."""
+        import torch  # here, because `estimate` reads the specs of this folder without it
+
+        from postgrad.training.sequences import token_logprobs
+
         pairs = _pairs(batch)
         found = token_logprobs(forward, [side for pair in pairs for side in (pair.chosen, pair.rejected)], step)
         sums = torch.stack([logps.double().sum() for logps in found])
@@ -134,4 +155,6 @@ def _pairs(batch: Sequence[Rendered]) -> list[Pair]:
 
 def tensor_of(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:
     """(B,) float64 on the device of another tensor."""
+    import torch  # as above
+
     return torch.tensor(list(values), dtype=torch.float64, device=like.device)

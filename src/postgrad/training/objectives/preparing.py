@@ -9,7 +9,7 @@ from typing import TypeVar
 from postgrad.errors import DataError
 from postgrad.models.rendering.render import Rendered
 from postgrad.records import Record
-from postgrad.training.objectives import Prepared
+from postgrad.training.objectives.base import Prepared
 
 R = TypeVar("R", bound=Record)
 SHOWN = 10

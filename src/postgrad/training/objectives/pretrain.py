@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import torch
+from typing import TYPE_CHECKING
 
 from postgrad.errors import DataError
-from postgrad.models.rendering.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.render import Rendered
 from postgrad.models.rendering.windows import windows
+from postgrad.objectives import ObjectiveSpec, Options
 from postgrad.records import Record, Text
-from postgrad.training.forward import Forward
-from postgrad.training.objectives import Objective, Prepared
+from postgrad.training.compute_plan import cost_of_texts
+from postgrad.training.objectives.base import Objective, Prepared, Setup
+
+if TYPE_CHECKING:
+    import torch
+
+    from postgrad.training.forward import Forward
 
 
 class Pretrain(Objective):
-    """The objective `pretrain`.
+    """The objective `pretrain`; `max_length` is the window, 1,024 (or the model's context, if smaller) when None.
+    `too_long` is not asked: long documents are cut into windows and nothing is lost."""
 
-    Args:
-        renderer: Gives the tokenizer.
-        max_length: Tokens in a window; 1,024 (or the model's context, if smaller) when None.
-        too_long: Not asked: long documents are cut into windows and nothing is lost.
-    """
-
-    name = "pretrain"
-
-    def __init__(self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error") -> None:
-        self.renderer, self.max_length = renderer, max_length
+    def __init__(self, setup: Setup, options: Options) -> None:
+        super().__init__()
+        self.setup = setup
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Windows of all documents.
@@ -43,7 +42,7 @@ class Pretrain(Objective):
                 )
             if not record.text.strip():
                 raise DataError(f"{record.source}: the document is empty.", "Remove it.")
-            examples += windows(self.renderer, record, self.max_length)
+            examples += windows(self.setup.renderer, record, self.setup.max_length)
         return Prepared(tuple(examples), 0, 0)
 
     def weight(self, example: Rendered) -> float:
@@ -52,3 +51,6 @@ class Pretrain(Objective):
     def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum of nats over all tokens but each window's first."""
         return forward.loss(batch, step)
+
+
+SPEC = ObjectiveSpec("pretrain", "raw text", Text, Pretrain, cost_of_texts)

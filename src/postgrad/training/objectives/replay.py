@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from postgrad.models.rendering.render import Rendered
+from postgrad.progress import Working
 from postgrad.records import Record
 from postgrad.training.forward import Forward
 from postgrad.training.loss import head_divergence
 from postgrad.training.methods import Attached
-from postgrad.training.objectives import Objective, Prepared
+from postgrad.training.objectives.base import Objective, Prepared, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Replayed(Rendered):
 
 
 class WithReplay(Objective):
-    """An objective whose examples are mixed with general ones.
+    """An objective whose examples are mixed with general ones; whatever it does not change is the inner one's.
 
     Args:
         inner: The task's objective.
@@ -35,8 +37,9 @@ class WithReplay(Objective):
     """
 
     def __init__(self, inner: Objective, attached: Attached, divergence: float) -> None:
+        super().__init__()
         self.inner, self.attached, self.divergence = inner, attached, divergence
-        self.name = inner.name
+        self.tally, self.repeats, self.units, self.validates = inner.tally, inner.repeats, inner.units, inner.validates
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         return self.inner.prepare(records)
@@ -63,3 +66,33 @@ class WithReplay(Objective):
             kl = head_divergence(forward.model, now.states, base.states, now.weights)
             total = total.to(kl.device) + self.divergence * kl
         return total
+
+    def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
+        return self.inner.sequences(example)
+
+    def room(self, example: Rendered) -> int:
+        return self.inner.room(example)
+
+    def sampled(self, example: Rendered) -> int:
+        return self.inner.sampled(example)
+
+    def guess(self, vocabulary: int) -> float:
+        return self.inner.guess(vocabulary)
+
+    def begin(self, start: Start, examples: Sequence[Rendered], held: Sequence[Rendered]) -> Working[None]:
+        yield from self.inner.begin(start, examples, held)
+
+    def batch(self, drawn: Sequence[Rendered], step: int) -> list[Rendered] | None:
+        return self.inner.batch(drawn, step)
+
+    def state(self) -> dict[str, Any]:
+        return self.inner.state()
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.inner.load(state)
+
+    def validate(self, held: Sequence[Rendered]) -> float:
+        return self.inner.validate(held)
+
+    def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
+        return self.inner.in_words(metrics, best_step)

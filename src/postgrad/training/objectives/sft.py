@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
-
-from postgrad.models.rendering.render import Rendered, Renderer, TooLong
+from postgrad.models.rendering.render import Rendered
+from postgrad.objectives import ObjectiveSpec, Options
 from postgrad.records import Conversation, Record
-from postgrad.training.forward import Forward
-from postgrad.training.objectives import Objective, Prepared
+from postgrad.training.compute_plan import cost_of_conversations
+from postgrad.training.objectives.base import Objective, Prepared, Setup
 from postgrad.training.objectives.preparing import prepared
+
+if TYPE_CHECKING:
+    import torch
+
+    from postgrad.training.forward import Forward
 
 
 class Sft(Objective):
-    """The objective `sft`.
+    """The objective `sft`."""
 
-    Args:
-        renderer: Decides ids and loss weights.
-        max_length: Longest example in tokens; the model's context when None.
-        too_long: What happens to longer ones.
-    """
-
-    name = "sft"
-
-    def __init__(self, renderer: Renderer, max_length: int | None = None, too_long: TooLong = "error") -> None:
-        self.renderer, self.max_length = renderer, max_length
-        self.too_long: TooLong = too_long
+    def __init__(self, setup: Setup, options: Options) -> None:
+        super().__init__()
+        self.setup = setup
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Renders conversations; all faulty ones are named in one error."""
@@ -40,7 +37,7 @@ class Sft(Objective):
         )
 
     def _rendered(self, record: Conversation) -> Rendered | None:
-        return self.renderer.render_for_training(record, self.max_length, self.too_long)
+        return self.setup.renderer.render_for_training(record, self.setup.max_length, self.setup.too_long)
 
     def weight(self, example: Rendered) -> float:
         return sum(example.weights)
@@ -48,3 +45,6 @@ class Sft(Objective):
     def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum of weight × nats over the supervised tokens."""
         return forward.loss(batch, step)
+
+
+SPEC = ObjectiveSpec("sft", "answers", Conversation, Sft, cost_of_conversations)

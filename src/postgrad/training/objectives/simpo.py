@@ -9,39 +9,45 @@ Shapes: B pairs of a microbatch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch.nn.functional import logsigmoid
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from postgrad.models.rendering.pairs import Pair
-from postgrad.models.rendering.render import Renderer, TooLong
-from postgrad.training.objectives.paired import PairObjective, Sides
+from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
+from postgrad.records import Preference
+from postgrad.training.compute_plan import cost_of_pairs
+from postgrad.training.objectives.base import Setup
+from postgrad.training.objectives.paired import PairObjective, PairOptions, Sides
 
-BETA, MARGIN = 2.0, 1.0
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, config=OPTIONS)
+class SimpoOptions(PairOptions):
+    """What `simpo` reads."""
+
+    beta: Annotated[float, Field(ge=0)] = 2.0
+    """Scale of the reward."""
+    margin: Annotated[float, Field(ge=0)] = 1.0
+    """γ: by how much the chosen answer's reward should be higher."""
 
 
 class Simpo(PairObjective):
-    """The objective `simpo`.
+    """The objective `simpo`."""
 
-    Args:
-        beta: Scale of the reward; 2 when None.
-        margin: γ, by how much the chosen reward should be higher; 1 when None.
-    """
-
-    name = "simpo"
-
-    def __init__(
-        self,
-        renderer: Renderer,
-        max_length: int | None = None,
-        too_long: TooLong = "error",
-        beta: float | None = None,
-        margin: float | None = None,
-    ) -> None:
-        super().__init__(renderer, max_length, too_long)
-        self.beta, self.margin = BETA if beta is None else beta, MARGIN if margin is None else margin
+    def __init__(self, setup: Setup, options: SimpoOptions) -> None:
+        super().__init__("simpo", setup)
+        self.beta, self.margin = options.beta, options.margin
 
     def judged(self, sides: Sides, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        from torch.nn.functional import logsigmoid  # here, because the spec is read without torch
+
         chosen = self.beta * sides.chosen / sides.chosen_tokens
         rejected = self.beta * sides.rejected / sides.rejected_tokens
         return -logsigmoid(chosen - rejected - self.margin), chosen, rejected
+
+
+SPEC = ObjectiveSpec("simpo", "preferences", Preference, Simpo, cost_of_pairs, SimpoOptions, Rates(1e-4, 1e-5))

@@ -14,15 +14,13 @@ from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.registry.names import Names
 from postgrad.steps.openai_jobs.hyperparameters import chosen, judge_of, recipe_of
+from postgrad.steps.openai_jobs.methods import BASICS, METHODS
 from postgrad.steps.openai_jobs.training_file import FileFaultError, count_examples
 from postgrad.steps.openai_jobs.weights import shape_of
 from postgrad.storage import Blobs, name_from, sha256_json, write_atomic
 from postgrad.training_run import RunFolder
 from postgrad.workflows.fine_tune import FineTuned, fine_tune
 from postgrad.workflows.import_openai.fetch import Fetched
-
-_BASICS = ("batch_size", "learning_rate_multiplier", "n_epochs")
-_MORE = {"supervised": (), "dpo": ("beta",), "reinforcement": ("compute_multiplier", "eval_interval", "eval_samples")}
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def why_not(one: Fetched) -> str:
     if one.job.get("status") != "succeeded":
         return f"it ended as {one.job.get('status')}"
     kind = kind_of(one.job)
-    if kind not in _MORE:
+    if kind not in METHODS:
         return f"its method is {kind}, which postgrad does not know"
     if "training" not in one.files:
         return "its training file cannot be had"
@@ -79,7 +77,7 @@ def recipe_for(one: Fetched, base: str) -> Recipe:
     examples = count_examples(one.files["training"], str(job.get("training_file")), kind)
     section = (job.get("method") or {}).get(kind) or {}
     given = {**(section.get("hyperparameters") or {}), **(job.get("hyperparameters") or {})}
-    numbers = chosen({name: given.get(name) or "auto" for name in (*_BASICS, *_MORE[kind])}, examples)
+    numbers = chosen({name: given.get(name) or "auto" for name in (*BASICS, *METHODS[kind].more)}, examples)
     method = {"type": kind, kind: section}
     return recipe_of(
         base,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postgrad.serving.wire.job_requests import CreateJob, Knobs
+from postgrad.serving.wire.job_requests import CreateJob, OwnSettings
 from postgrad.steps.openai_jobs.hyperparameters import (
     base_for,
     chosen,
@@ -39,6 +39,7 @@ ASKED = {
     "answer_tokens": 9,
     "temperature": 0.5,
     "repeats": 2,
+    "ratio_clip": 0.3,
 }
 GRADER = {
     "type": "string_check",
@@ -57,6 +58,7 @@ OF_METHOD = {
     "answer_tokens": "reinforcement",
     "temperature": "reinforcement",
     "repeats": "reinforcement",
+    "ratio_clip": "reinforcement",
 }
 
 
@@ -77,13 +79,15 @@ BESIDE = {"base", "report", "forgetting"}
 """Settings that are no part of the recipe: which model, and what is measured afterwards (`test_job_results`)."""
 
 
-@pytest.mark.parametrize("knob", sorted(set(Knobs.model_fields) - BESIDE))
-def test_every_own_setting_changes_the_recipe(knob):
-    body = CreateJob(model="b", training_file="file-a", method=METHODS.get(OF_METHOD.get(knob)), **{knob: ASKED[knob]})
+@pytest.mark.parametrize("setting", sorted(set(OwnSettings.model_fields) - BESIDE))
+def test_every_own_setting_changes_the_recipe(setting):
+    body = CreateJob(
+        model="b", training_file="file-a", method=METHODS.get(OF_METHOD.get(setting)), **{setting: ASKED[setting]}
+    )
     method = body.asked_method
     numbers = chosen(method[method["type"]]["hyperparameters"], 100)
     plain = recipe_of("b", "n", 0, numbers, {}, 100, method)
-    assert recipe_of("b", "n", 0, numbers, body.knobs, 100, method) != plain
+    assert recipe_of("b", "n", 0, numbers, body.own, 100, method) != plain
 
 
 def test_methods_become_objectives_with_their_own_numbers():

@@ -1,0 +1,167 @@
+"""What an objective is, told without computing it: its options, rates, records and cost. Imports no torch.
+
+`OBJECTIVES` is the only list. The recipe, the plan of a training, a job's hyperparameters, `estimate`, the commands'
+help and the docs are derived from it. To add an objective: a file like those in `training/objectives/`, and a line
+here. One that lives in another package is named by that package's entry point, in the group `postgrad.objectives`.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import importlib.metadata
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked_dataclass
+from pydantic.fields import FieldInfo
+
+from postgrad.records import Record
+
+GROUP = "postgrad.objectives"
+"""Of the entry points by which other packages bring objectives."""
+OPTIONS = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+"""How the options of an objective are declared."""
+
+
+@checked_dataclass(frozen=True, config=OPTIONS)
+class Options:
+    """Settings that one objective reads; each field has a docstring, and a default that was tested."""
+
+    def fault(self, objective: str) -> str:
+        """Why these do not go together, as a sentence; empty where they do."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Peak rates when none is given; see design/0004-training.md.
+
+    Attributes:
+        adapters: For low-rank adapters.
+        full: For whole weights.
+    """
+
+    adapters: float = 1e-3
+    full: float = 1e-4
+
+    def of(self, method: str) -> float:
+        """The one for a method of training."""
+        return self.full if method == "full" else self.adapters
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one pass over the data computes.
+
+    Attributes:
+        sequences: Tokens of each sequence that is computed forward and backward; a prompt that several share counts
+            once.
+        supervised: Tokens that are learned.
+        units: Sequences that come of one record.
+        repeats: Optimiser steps made with what was drawn once.
+        forward: Forward passes of the same tokens besides, in every pass.
+        once: Forward passes of the same tokens before the first step.
+        sampled: Tokens in the cache while answers are sampled.
+        note: What was assumed.
+    """
+
+    sequences: list[int]
+    supervised: int
+    units: int = 1
+    repeats: int = 1
+    forward: float = 0.0
+    once: float = 0.0
+    sampled: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectiveSpec:
+    """An objective.
+
+    Attributes:
+        name: As in `OBJECTIVES`.
+        learns: What it learns from, in one or two words for the help.
+        records: The kind of record that it learns from.
+        make: (`Setup`, options) → the objective at work, see training/objectives/base.py; torch is imported no earlier.
+        cost: (renderer, records, max_length, too_long, options) → what a pass computes; without torch.
+        options: What it reads besides the settings of all objectives.
+        rates: Its usual ones.
+        needs: What must be handed in besides records, by the name of its field in `Setup`: `reward`.
+        validates_itself: Whether validation is a measure of its own instead of the mean loss.
+    """
+
+    name: str
+    learns: str
+    records: type[Record]
+    make: Callable[..., Any]
+    cost: Callable[..., Cost]
+    options: type[Options] = Options
+    rates: Rates = field(default_factory=Rates)
+    needs: tuple[str, ...] = ()
+    validates_itself: bool = False
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        """Its options by name, with type, bounds, default and description."""
+        found: dict[str, FieldInfo] = {}
+        for kind in reversed(self.options.__mro__):  # a field that is inherited has its description above alone
+            for name, info in vars(kind).get("__pydantic_fields__", {}).items():
+                above, found[name] = found.get(name), copy.copy(info)
+                found[name].description = info.description or (above.description if above else None)
+        return found
+
+
+OBJECTIVES: dict[str, str | ObjectiveSpec] = {
+    "sft": "postgrad.training.objectives.sft",
+    "pretrain": "postgrad.training.objectives.pretrain",
+    "dpo": "postgrad.training.objectives.dpo",
+    "orpo": "postgrad.training.objectives.orpo",
+    "simpo": "postgrad.training.objectives.simpo",
+    "grpo": "postgrad.training.objectives.grpo",
+}
+"""By name: the file whose `SPEC` it is, read when it is asked for; or a spec."""
+
+
+@functools.cache
+def brought() -> dict[str, importlib.metadata.EntryPoint]:
+    """Objectives of other packages."""
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
+def names() -> list[str]:
+    """Of all objectives; those of other packages last."""
+    return [*OBJECTIVES, *(name for name in brought() if name not in OBJECTIVES)]
+
+
+def spec_of(name: str) -> ObjectiveSpec:
+    """The objective of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    if name not in OBJECTIVES:
+        return brought()[name].load()
+    found = OBJECTIVES[name]
+    return found if isinstance(found, ObjectiveSpec) else importlib.import_module(found).SPEC
+
+
+def owners(option: str) -> list[str]:
+    """The objectives that read an option."""
+    return [name for name in names() if option in spec_of(name).fields]
+
+
+def option_names() -> list[str]:
+    """Of all objectives."""
+    return list(dict.fromkeys(option for name in names() for option in spec_of(name).fields))
+
+
+def choices() -> str:
+    """All objectives and what they learn from, for a command's help: `sft (answers), dpo, orpo (preferences)`."""
+    groups = itertools.groupby(map(spec_of, names()), key=lambda spec: spec.learns)
+    return ", ".join(f"{', '.join(spec.name for spec in specs)} ({learns})" for learns, specs in groups)

@@ -1,0 +1,362 @@
+"""Answers sampled from the model as it is being trained, graded and put into groups: what all objectives do that learn
+from rewards. What one of them makes of a group (advantages) and of an answer (a loss) is its own.
+
+Sampled answers are a function of seed, step and place; what later steps need of them is in the checkpoint. Imports no
+torch at its top, because specs are read without it; torch is imported where it computes.
+
+Shapes: N tokens of one answer.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from postgrad.errors import TrainingError
+from postgrad.models.rendering.render import Rendered
+from postgrad.models.rendering.task_prompts import Prompt, render_prompt
+from postgrad.objectives import OPTIONS, Options
+from postgrad.progress import Said, Working
+from postgrad.records import Record, Task
+from postgrad.training.batching import microbatches
+from postgrad.training.objectives.base import Objective, Prepared, Setup, Start
+from postgrad.training.objectives.preparing import prepared
+
+if TYPE_CHECKING:
+    import torch
+
+    from postgrad.training.forward import Forward
+    from postgrad.training.sampling import Sampled
+
+FIGURES = (
+    "reward",
+    "reward_std",
+    "frac_reward_zero_std",
+    "completions/mean_length",
+    "completions/clipped_ratio",
+    "grader_faults",
+)
+"""As TRL calls them. `frac_reward_zero_std`: groups whose answers all got the same reward, from which nothing is
+learned; `completions/clipped_ratio`: answers that did not come to an end; `grader_faults`: answers whose grading
+failed."""
+
+
+@dataclass(frozen=True, config=OPTIONS)
+class RolloutOptions(Options):
+    """What objectives on sampled answers read."""
+
+    grader: str | dict[str, Any] | None = None
+    """What grades answers: a file with a grader in OpenAI's form, the grader itself, or the name of a metric."""
+    samples: Annotated[int, Field(ge=2, le=256)] = 8
+    """Answers sampled to each prompt."""
+    answer_tokens: Annotated[int, Field(ge=1)] = 256
+    """Longest answer sampled."""
+    temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
+    """Of the sampling, and of the likelihoods that are trained."""
+    repeats: Annotated[int, Field(ge=1, le=16)] = 1
+    """Optimiser steps made with one batch of answers."""
+    eval_samples: Annotated[int, Field(ge=1)] = 1
+    """Answers to each validation prompt: one is greedy, several are sampled."""
+
+    def fault(self, objective: str) -> str:
+        if self.grader is None:
+            return (
+                f"the objective {objective} needs a grader: --set grader=grader.json (OpenAI's form), or the name of a"
+                " metric"
+            )
+        return ""
+
+
+@plain_dataclass(frozen=True, slots=True)
+class Attempt(Rendered):
+    """A sampled answer after its prompt; the answer's tokens have weight 1.
+
+    Attributes:
+        number: In the batch.
+        advantage: How much better than its group.
+    """
+
+    number: int = 0
+    advantage: float = 0.0
+
+
+@plain_dataclass(frozen=True, slots=True)
+class Likelihoods:
+    """Log-probabilities of an answer's tokens, (N,) float64.
+
+    Attributes:
+        now: Under the weights as they are, with gradient.
+        sampled: Under those that it was sampled from.
+        reference: Under the starting model; None where the objective does not refer to it.
+    """
+
+    now: torch.Tensor
+    sampled: torch.Tensor
+    reference: torch.Tensor | None
+
+
+class RolloutObjective(Objective):
+    """An objective on graded answers; to make one, say what a group is worth and what an answer's loss is.
+
+    Args:
+        name: As in `OBJECTIVES`.
+        setup: Renders prompts, reads and grades answers.
+        options: How answers are sampled.
+        refers: Whether the starting model is asked for its likelihoods of every batch.
+        figures: What is measured besides `FIGURES`.
+    """
+
+    def __init__(
+        self, name: str, setup: Setup, options: RolloutOptions, *, refers: bool = False, figures: Sequence[str] = ()
+    ) -> None:
+        super().__init__((*FIGURES, *figures))
+        if setup.reward is None:
+            raise TrainingError(f"The objective {name} needs a grader.", "Name one in training.grader.")
+        self.name, self.setup, self.options, self.refers, self.reward = name, setup, options, refers, setup.reward
+        self.repeats, self.units, self.validates = options.repeats, options.samples, True
+        self.start: Start | None = None
+        self.before: float | None = None
+        self.attempts: list[Attempt] = []
+        self.old: dict[int, list[float]] = {}
+        self.reference: dict[int, list[float]] = {}
+
+    @abstractmethod
+    def advantages(self, rewards: Sequence[float]) -> list[float]:
+        """How much better each answer of a group is than what was to be expected."""
+
+    @abstractmethod
+    def loss_of(self, attempt: Attempt, found: Likelihoods) -> torch.Tensor:
+        """The loss of an answer; float64 scalar with gradient."""
+
+    def teaches(self, attempt: Attempt) -> bool:
+        """Whether anything can be learned from an answer; others are not computed."""
+        return bool(attempt.advantage)
+
+    def prepare(self, records: Sequence[Record]) -> Prepared:
+        """Prompts of tasks, each with room for an answer; all faulty ones are named in one error."""
+        return prepared(
+            records,
+            Task,
+            self._rendered,
+            "prompts",
+            f"{self.name} trains on tasks",
+            "Give prompts with what a grader needs to judge an answer.",
+        )
+
+    def _rendered(self, task: Task) -> Prompt | None:
+        setup = self.setup
+        return render_prompt(setup.renderer, task, self.options.answer_tokens, setup.max_length, setup.too_long)
+
+    def weight(self, example: Rendered) -> float:
+        """Every answer counts alike."""
+        return 1.0
+
+    def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
+        half = len(example.ids) // 2
+        return (replace(example, weights=(0.0,) * half + (1.0,) * (len(example.ids) - half)),)
+
+    def room(self, example: Rendered) -> int:
+        return len(example.ids) + self.options.answer_tokens
+
+    def sampled(self, example: Rendered) -> int:
+        from postgrad.training.sampling import cache_tokens  # here, as every import of torch in this file
+
+        return cache_tokens(len(example.ids), self.options.answer_tokens, 10 * self.options.samples)
+
+    def guess(self, vocabulary: int) -> float:
+        return math.inf
+
+    def begin(self, start: Start, examples: Sequence[Rendered], held: Sequence[Rendered]) -> Working[None]:
+        """Measures the starting model's reward on validation, once."""
+        if self.refers and not start.attached.has_base:
+            raise TrainingError(
+                "A divergence from the starting model needs it beside the trained one, which full fine-tuning has"
+                " given up.",
+                "Set training.beta to 0, or take method lora.",
+            )
+        self.start = start
+        state = start.folder.read_state()
+        self.before = state.get("reward_before")
+        if self.before is None and held:
+            self.before = -self.validate(held)
+            self.tally.restore({})
+            if start.world.leads:
+                start.folder.path.mkdir(parents=True, exist_ok=True)
+                start.folder.write_state(state.get("state", "queued"), reward_before=self.before)
+            yield Said(f"Mean reward of the starting model on {len(held)} validation prompts: {self.before:.3f}.")
+
+    def batch(self, drawn: Sequence[Rendered], step: int) -> list[Rendered] | None:
+        """Sampled and graded answers to the prompts drawn; the same ones for `repeats` steps."""
+        if step and (step - 1) % self.repeats and self.attempts:
+            return list(self.attempts)
+        start = self._started()
+        own = start.world.share(list(enumerate(_prompts(drawn))))
+        prompts = [prompt for _, prompt in own]
+        seeds = [[_seed(start.seed, step, at, k) for k in range(self.options.samples)] for at, _ in own]
+        answers = self._sampled(start, prompts, seeds, self.options.temperature, stoppable=True)
+        if start.world.any(answers is None) or answers is None:
+            return None
+        rewards = self._graded(prompts, answers)
+        made = [self._group(p, a, r) for p, a, r in zip(prompts, answers, rewards, strict=True)]
+        groups = sorted(
+            start.world.gathered([(at, g) for (at, _), g in zip(own, made, strict=True)]), key=lambda g: g[0]
+        )
+        self.attempts = [replace(a, number=n) for n, a in enumerate(a for _, group in groups for a in group)]
+        self.old = self._likelihoods() if self.repeats > 1 else {}
+        with start.attached.as_base():
+            self.reference = self._likelihoods() if self.refers else {}
+        return list(self.attempts)
+
+    def _sampled(
+        self,
+        start: Start,
+        prompts: Sequence[Prompt],
+        seeds: Sequence[Sequence[int]],
+        temperature: float,
+        stoppable: bool = False,
+    ) -> list[list[Sampled]] | None:
+        """Answers to each prompt, one a seed; None when asked to stop."""
+        from postgrad.models.generation.generate import Decoding
+        from postgrad.training.sampling import sample
+
+        decoding = Decoding(self.options.answer_tokens, temperature)
+        stopped = start.stopped if stoppable else lambda: False
+        return sample(start.forward.model, [p.ids for p in prompts], seeds, decoding, stopped)
+
+    def _graded(self, prompts: Sequence[Prompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
+        """Rewards by group; counts what is worth knowing."""
+        texts = [
+            (p.task, self.setup.renderer.answer_text(a.ids, special=bool(p.task.tools)))
+            for p, group in zip(prompts, answers, strict=True)
+            if p.task
+            for a in group
+        ]
+        graded = list(self.reward(texts)) if texts else []
+        if wrong := [t.source for (t, _), g in zip(texts, graded, strict=True) if not math.isfinite(g.reward)]:
+            raise TrainingError(f"The grader gave no finite number to an answer to {wrong[0]}.", "Mend the grader.")
+        flat = iter(graded)
+        rewards = [[next(flat).reward for _ in group] for group in answers]
+        every = [a for group in answers for a in group]
+        self.tally.add("reward", sum(g.reward for g in graded), len(graded))
+        self.tally.add("completions/mean_length", sum(len(a.ids) for a in every), len(every))
+        self.tally.add("completions/clipped_ratio", sum(not a.finished for a in every), len(every))
+        self.tally.add("grader_faults", sum(bool(g.fault) for g in graded), len(graded))
+        return rewards
+
+    def _group(self, prompt: Prompt, answers: Sequence[Sampled], rewards: Sequence[float]) -> list[Attempt]:
+        spread = statistics.stdev(rewards) if len(rewards) > 1 else 0.0
+        self.tally.add("reward_std", spread)
+        self.tally.add("frac_reward_zero_std", float(spread == 0))
+        return [
+            Attempt(prompt.ids + a.ids, prompt.weights + (1.0,) * len(a.ids), origin=prompt.origin, advantage=advantage)
+            for a, advantage in zip(answers, self.advantages(rewards), strict=True)
+        ]
+
+    def _likelihoods(self) -> dict[int, list[float]]:
+        """What the model as it is makes of the answers, token by token."""
+        import torch
+
+        from postgrad.training.sequences import token_logprobs
+
+        start, found = self._started(), {}
+        for part in start.world.share(list(microbatches(self.attempts, start.token_budget))):
+            together = _together(part)
+            with torch.no_grad():
+                logps = token_logprobs(start.forward, together, temperature=self.options.temperature)
+            found |= {a.number: values.tolist() for a, values in zip(together, logps, strict=True)}
+        return dict(start.world.gathered(list(found.items())))
+
+    def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+        """Sum over the answers of the microbatch; those from which nothing can be learned are not computed."""
+        import torch
+
+        from postgrad.training.sequences import token_logprobs
+
+        live = [a for a in _together(batch) if self.teaches(a)]
+        total = torch.zeros((), dtype=torch.float64, device=forward.model.device.kind)
+        if not live:
+            return total
+        for attempt, logps in zip(live, token_logprobs(forward, live, step, self.options.temperature), strict=True):
+            total = total + self.loss_of(attempt, self._beside(attempt, logps))
+        return total
+
+    def _beside(self, attempt: Attempt, logps: torch.Tensor) -> Likelihoods:
+        """An answer's likelihoods beside those that were kept of it."""
+        import torch
+
+        kept, reference = self.old.get(attempt.number), self.reference.get(attempt.number)
+        old = logps.detach() if kept is None else torch.tensor(kept, device=logps.device)
+        referred = None if reference is None else torch.tensor(reference, dtype=torch.float64, device=logps.device)
+        return Likelihoods(logps.double(), old.double(), referred)
+
+    def validate(self, held: Sequence[Rendered]) -> float:
+        """Minus the mean reward of answers to the validation prompts; runs to its end."""
+        start, answers = self._started(), self.options.eval_samples
+        numbered = start.world.share(list(enumerate(_prompts(held))))
+        seeds = [[_seed(start.seed, "eval", at, k) for k in range(answers)] for at, _ in numbered]
+        own = [prompt for _, prompt in numbered]
+        found = self._sampled(start, own, seeds, 0.0 if answers == 1 else self.options.temperature)
+        rewards = self._graded(own, found or [])
+        total, count = start.world.sum([sum(map(sum, rewards)), float(sum(map(len, rewards)))])
+        return -total / count
+
+    def state(self) -> dict[str, Any]:
+        """The answers that the next steps repeat, with their likelihoods when they were sampled."""
+        if self.repeats == 1:
+            return {}
+        made = [[list(a.ids), a.supervised, a.origin, a.number, a.advantage] for a in self.attempts]
+        return {"attempts": made, "old": list(self.old.items()), "reference": list(self.reference.items())}
+
+    def load(self, state: dict[str, Any]) -> None:
+        if not state:
+            return
+        self.attempts = [
+            Attempt(tuple(ids), (0.0,) * (len(ids) - n) + (1.0,) * n, origin=origin, number=number, advantage=advantage)
+            for ids, n, origin, number, advantage in state["attempts"]
+        ]
+        self.old, self.reference = dict(state["old"]), dict(state["reference"])
+
+    def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
+        found = dict(metrics.get("eval_reward", []))
+        words = []
+        if best_step in found and self.before is not None:
+            words.append(
+                f"The mean reward on validation went from {self.before:.3f} to {found[best_step]:.3f} (best at step"
+                f" {best_step})."
+            )
+        if equal := [value for _, value in metrics.get("frac_reward_zero_std", [])]:
+            share = sum(equal) / len(equal)
+            words.append(
+                f"In {100 * share:.0f} % of the groups all answers got the same reward, so they taught nothing."
+            )
+        if faults := sum(value for _, value in metrics.get("grader_faults", [])):
+            share = faults / len(metrics["grader_faults"])
+            words.append(f"The grading of {100 * share:.1f} % of the answers failed; they got the reward 0.")
+        return " ".join(words)
+
+    def _started(self) -> Start:
+        if self.start is None:
+            raise RuntimeError("answers are sampled before the training has begun")
+        return self.start
+
+
+def _seed(seed: int, step: int | str, prompt: int, answer: int) -> int:
+    return random.Random(f"{seed}/{step}/{prompt}/{answer}").getrandbits(62)
+
+
+def _prompts(examples: Sequence[Rendered]) -> list[Prompt]:
+    return [e for e in examples if isinstance(e, Prompt)]
+
+
+def _together(batch: Sequence[Rendered]) -> list[Attempt]:
+    """The attempts of a microbatch, those with one prompt beside each other."""
+    return sorted((e for e in batch if isinstance(e, Attempt)), key=lambda a: a.number)
