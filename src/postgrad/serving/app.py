@@ -12,7 +12,6 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
-import postgrad
 from postgrad.pages.docs_page import render_docs
 from postgrad.registry.keys import Audit, Keys, Usage
 from postgrad.serving import evaluations, fine_tuning
@@ -29,6 +28,7 @@ from postgrad.serving.inference.scheduler import MAX_PLACES, Turns
 from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.wire import api_errors
 from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
+from postgrad.version import __version__
 
 _QUANTA = 5
 """An adapter keeps the model for so many times what putting it in place took …"""
@@ -84,7 +84,7 @@ def make_app(
 
     app = Server(
         title="postgrad",
-        version=postgrad.__version__,
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages take their scripts from a public address
         redoc_url=None,
@@ -97,7 +97,7 @@ def make_app(
     @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
     async def health() -> Any:
         """Whether the server lives; needs no key."""
-        return {"status": "ok", "version": postgrad.__version__, "model": engine.loaded.name, "inside": turns.inside}
+        return {"status": "ok", "version": __version__, "model": engine.loaded.name, "inside": turns.inside}
 
     @app.get("/metrics", response_class=PlainTextResponse, tags=["Server"], operation_id="metrics")
     async def metrics() -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import postgrad
 from postgrad.costs import cost_of
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
@@ -42,6 +41,7 @@ from postgrad.steps.passages import PASSAGES
 from postgrad.steps.read import Data
 from postgrad.steps.result_lines import keep_trace
 from postgrad.steps.training import Result
+from postgrad.version import __version__
 
 SAMPLES = 8
 
@@ -74,7 +74,7 @@ def conclude(
     return Report(
         name=job.model_name(data.name),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        postgrad_version=postgrad.__version__,
+        postgrad_version=__version__,
         seed=job.recipe.seed,
         task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
         data=data_part(data),

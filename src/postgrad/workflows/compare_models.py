@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.change import MARGIN
 from postgrad.errors import UsageError
 from postgrad.progress import Stage, Working
@@ -25,7 +26,7 @@ def compare_models(
     recipe: Recipe,
     a: str,
     b: str,
-    data: Sequence[Path],
+    data: Sequence[Path | InMemory],
     out: Path,
     *,
     margin: float = MARGIN,

@@ -27,11 +27,16 @@ def run(
 ) -> Checked:
     """Runs the checks on the records as read and applies their safe repairs; see `repaired`."""
     findings = [finding for _, found, _ in checking(records, context, checks) for finding in found]
-    return repaired(records, findings, accept=accept)
+    return repaired(records, findings, accept=accept, ran=checks)
 
 
 def repaired(
-    records: Sequence[Record], findings: Sequence[Finding], *, accept: Iterable[str] = (), also: Iterable[str] = ()
+    records: Sequence[Record],
+    findings: Sequence[Finding],
+    *,
+    accept: Iterable[str] = (),
+    also: Iterable[str] = (),
+    ran: Iterable[str] = (),
 ) -> Checked:
     """Makes the safe repairs, and those of the checks named in `also`.
 
@@ -44,6 +49,7 @@ def repaired(
         findings: What the checks found in them.
         accept: Names of checks whose findings are accepted.
         also: Names of checks whose repairs are made although they are not safe unasked.
+        ran: Names of the checks that ran.
     """
     accepted = set(accept)
     repairs = _chosen([f for f in findings if f.check not in accepted], set(also))
@@ -64,7 +70,7 @@ def repaired(
             kept.append(repair.record)
             changed.append(Changed(record, repair.record, finding.check))
     ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], _gravity(f.check), -f.count))
-    return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed))
+    return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed), tuple(ran))
 
 
 def _gravity(check: str) -> int:
