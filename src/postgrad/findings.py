@@ -134,7 +134,7 @@ class Checked:
     records: tuple[Record, ...] = ()
     """The records as read, so that a finding's indices can be looked up."""
     changed: tuple[Changed, ...] = ()
-    ran: tuple[str, ...] = ()
+    ran: tuple[str, ...] = field(default=(), compare=False)
     """The checks that ran, by name."""
 
     def __repr__(self) -> str:
