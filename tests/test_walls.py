@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "postgrad"
 STAGES = {"data", "checks", "training", "evaluation", "decision", "registry", "pages"}
 FLOORS = ("words", "models", "stages", "steps", "workflows", "serving", "cli")
 """From below: a floor imports itself and what lies beneath it; stages never import each other."""
-OTHERS = {"__init__": "cli", "__main__": "cli"}
+OTHERS = {"__init__": "cli", "__main__": "cli", "python": "cli"}
 FILES = sorted(p for p in SOURCE.rglob("*.py") if "migrations" not in p.parts)
 MODULES = {
     ".".join(("postgrad", *p.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__"): p for p in FILES

@@ -6,10 +6,11 @@ counts them and keeps aside what it took.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, ParamSpec
 
+from postgrad.errors import UsageError
 from postgrad.records import Record
 
 Severity = Literal["info", "warning", "error"]
@@ -38,6 +39,8 @@ class Finding:
         evidence: A short reason beside each of `indices` (same length) or empty.
         repairs: What would mend it.
         details: JSON-safe figures behind the sentence.
+        above: Of a check with a threshold of similarity: the same finding at a higher one, made from the pairs that are
+            known; None where nothing is left. See `Checked.rethreshold`.
     """
 
     check: str
@@ -47,6 +50,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    above: Callable[[float], Finding | None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def count(self) -> int:
@@ -118,6 +122,32 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What one check found: its findings, and the records concerned with the evidence beside each, worst first."""
+
+    check: str
+    findings: tuple[Finding, ...]
+    records: tuple[Record, ...]
+    evidence: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[tuple[Record, str]]:
+        return iter(zip(self.records, self.evidence, strict=True))
+
+    def __repr__(self) -> str:
+        if not self.findings:
+            return f"{self.check}: nothing found."
+        shown = [f"  {record.source}  {why}".rstrip() for record, why in list(self)[:_SHOWN]]
+        more = [f"  and {len(self) - _SHOWN:,} more"] if len(self) > _SHOWN else []
+        return "\n".join([*(f"{self.check} ({f.severity}): {f.sentence}" for f in self.findings), *shown, *more])
+
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Checked:
     """The result of running checks: what was kept, what was taken out or mended and why, and all findings."""
 
@@ -128,6 +158,47 @@ class Checked:
     records: tuple[Record, ...] = ()
     """The records as read, so that a finding's indices can be looked up."""
     changed: tuple[Changed, ...] = ()
+    ran: tuple[str, ...] = field(default=(), compare=False)
+    """The checks that ran, by name."""
+
+    def __repr__(self) -> str:
+        gone = f"{len(self.dropped):,} taken out, {len(self.changed):,} mended"
+        told = [f"  {f.severity:<7}  {f.check}: {f.sentence}" for f in self.findings]
+        return "\n".join([f"{self.read:,} records read, {len(self.kept):,} kept ({gone}).", *told])
+
+    def of(self, check: str) -> Found:
+        """What one check found; empty where it found nothing.
+
+        Raises:
+            UsageError: no such check ran.
+        """
+        findings = tuple(f for f in self.findings if f.check == check)
+        known = tuple(dict.fromkeys([*self.ran, *(f.check for f in self.findings)]))
+        if check not in known:
+            raise UsageError(f"No check {check!r} ran.", f"These did: {', '.join(known) or 'none'}.")
+        evidence = {i: e for f in findings for i, e in zip(f.indices, f.evidence or [""] * f.count, strict=True)}
+        return Found(check, findings, tuple(self.records[i] for i in evidence), tuple(evidence.values()))
+
+    def rethreshold(self, **thresholds: float) -> Checked:
+        """The same result with higher thresholds of similarity, by check: `rethreshold(near_duplicates=0.9)`.
+
+        Nothing is searched again: the pairs that were found are asked anew.
+
+        Raises:
+            UsageError: a check ran without such a threshold, or looked for nothing as low as this.
+        """
+        left: list[Finding] = []
+        for finding in self.findings:
+            if (threshold := thresholds.get(finding.check)) is None:
+                left.append(finding)
+                continue
+            if finding.above is None:
+                raise UsageError(f"The check {finding.check!r} has no threshold of similarity.")
+            if (again := finding.above(threshold)) is not None:
+                left.append(again)
+        for check in thresholds:
+            self.of(check)  # refuses what did not run
+        return replace(self, findings=tuple(left))
 
     def errors(self, accepted: Iterable[str] = ()) -> list[Finding]:
         """The findings that stop a run."""

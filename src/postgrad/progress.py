@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -40,3 +40,18 @@ class Progress:
 Event = Stage | Said | Progress | Step
 Working = Generator[Event, None, T]
 """Yields events and returns a T: `result = yield from work(…)`."""
+
+
+def finished(work: Working[T], heard: Callable[[Event], object] = lambda _: None) -> T:
+    """Goes through all events of long work and returns its result.
+
+    Args:
+        work: Begun or not.
+        heard: Called with every event.
+    """
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as done:
+            return done.value
+        heard(event)

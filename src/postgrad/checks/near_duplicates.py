@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from postgrad.checks.duplicates import record_key
+from postgrad.checks.support.own_checks import refuse_lower
 from postgrad.checks.support.phrases import count_of, place, quote
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
@@ -38,21 +39,37 @@ def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: f
             for pair in find_similar(prompts, threshold).pairs
             if answers[pair[0]] and _same_answer(answers[pair[0]], answers[pair[1]], answer_threshold)
         ]
-        templates = template_pairs(prompts, pairs)
-        found: dict[int, tuple[int, float]] = {}
-        for first, second, score in pairs:
-            if (first, second) in templates or record_key(records[first]) == record_key(records[second]):
-                continue
-            if second not in found or score > found[second][1]:
-                found[second] = (first, score)
-        if found:
-            yield _finding(records, found, threshold, len(templates))
+        if finding := _told(records, prompts, pairs, threshold):
+            yield finding
 
     return check
 
 
+def _told(
+    records: Sequence[Record], prompts: Sequence[str], pairs: Sequence[tuple[int, int, float]], threshold: float
+) -> Finding | None:
+    """The finding at a threshold, of the pairs with the same answer."""
+    templates = template_pairs(prompts, pairs)
+    found: dict[int, tuple[int, float]] = {}
+    for first, second, score in pairs:
+        if (first, second) in templates or record_key(records[first]) == record_key(records[second]):
+            continue
+        if second not in found or score > found[second][1]:
+            found[second] = (first, score)
+
+    def above(higher: float) -> Finding | None:
+        refuse_lower("near_duplicates", higher, threshold)
+        return _told(records, prompts, [pair for pair in pairs if pair[2] >= higher], higher)
+
+    return _finding(records, found, threshold, len(templates), above) if found else None
+
+
 def _finding(
-    records: Sequence[Record], found: dict[int, tuple[int, float]], threshold: float, templates: int
+    records: Sequence[Record],
+    found: dict[int, tuple[int, float]],
+    threshold: float,
+    templates: int,
+    above: Callable[[float], Finding | None],
 ) -> Finding:
     ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
     return Finding(
@@ -69,6 +86,7 @@ def _finding(
             for i, (o, score) in ranked
         ),
         details={"count": len(found), "threshold": threshold, "template_pairs": templates},
+        above=above,
     )
 
 

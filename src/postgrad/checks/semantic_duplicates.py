@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from postgrad.answers import answer_kind
 from postgrad.checks.support.embedding_space import close_pairs, vectors
+from postgrad.checks.support.own_checks import refuse_lower
 from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.models.embeddings import embed
@@ -43,29 +44,43 @@ def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9
             and min(len(texts[first].split()), len(texts[second].split())) >= min_words
             and _other_words(texts[first], texts[second])
         ]
-        found: dict[int, tuple[int, float]] = {}
-        for first, second, score in pairs if strict else _alike(records, pairs, answer_threshold):
-            if score > found.get(second, (0, 0.0))[1]:
-                found[second] = (first, score)
-        if not found:
-            return
-        ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
-        yield Finding(
-            check="semantic_duplicates",
-            severity="info",
-            sentence=(
-                f"{count_of(len(found), 'record')} {verb(len(found), 'seems', 'seem')} to ask the same as another one "
-                "in other words, with the same answer."
-            ),
-            indices=tuple(index for index, _ in ranked),
-            evidence=tuple(
-                f"{score:.2f} like {place(records[o].source)}: {quote(texts[i], 50)} / {quote(texts[o], 50)}"
-                for i, (o, score) in ranked
-            ),
-            details={"count": len(found), "threshold": threshold},
-        )
+        if finding := _told(records, texts, pairs if strict else _alike(records, pairs, answer_threshold), threshold):
+            yield finding
 
     return check
+
+
+def _told(
+    records: Sequence[Record], texts: Sequence[str], pairs: Sequence[tuple[int, int, float]], threshold: float
+) -> Finding | None:
+    """The finding at a threshold; None without pairs."""
+    found: dict[int, tuple[int, float]] = {}
+    for first, second, score in pairs:
+        if score > found.get(second, (0, 0.0))[1]:
+            found[second] = (first, score)
+    if not found:
+        return None
+    ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
+
+    def above(higher: float) -> Finding | None:
+        refuse_lower("semantic_duplicates", higher, threshold)
+        return _told(records, texts, [pair for pair in pairs if pair[2] >= higher], higher)
+
+    return Finding(
+        check="semantic_duplicates",
+        severity="info",
+        sentence=(
+            f"{count_of(len(found), 'record')} {verb(len(found), 'seems', 'seem')} to ask the same as another one "
+            "in other words, with the same answer."
+        ),
+        indices=tuple(index for index, _ in ranked),
+        evidence=tuple(
+            f"{score:.2f} like {place(records[o].source)}: {quote(texts[i], 50)} / {quote(texts[o], 50)}"
+            for i, (o, score) in ranked
+        ),
+        details={"count": len(found), "threshold": threshold},
+        above=above,
+    )
 
 
 def _alike(

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n`postgrad COMMAND --help` tells more. Start with `postgrad demo`.")
         return 0
     if given[0] in ("-V", "--version", "version"):
-        from postgrad import __version__
+        from postgrad.version import __version__
 
         print(f"postgrad {__version__}")
         return 0

@@ -51,8 +51,8 @@ def look() -> dict[str, Any]:
     """The facts, JSON-safe."""
     import psutil
 
-    from postgrad import __version__
     from postgrad.storage import home
+    from postgrad.version import __version__
 
     folder = home()
     existing = next(p for p in (folder, *folder.parents) if p.exists())

@@ -1,30 +1,24 @@
-"""The door of every command: exit codes, one clear message for foreseen errors, Ctrl-C, and the live progress display.
+"""The door of every command: exit codes, one clear message for foreseen errors, and Ctrl-C.
 
 Progress goes to stderr, results to stdout.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
+from postgrad.cli.display import StopSign, errors, show
 from postgrad.errors import Interrupted, PostgradError
-from postgrad.progress import Event, Progress, Said, Stage, Working
-from postgrad.training_run import Step
 
-T = TypeVar("T")
-errors = Console(stderr=True, highlight=False)
+__all__ = ["StopSign", "enter", "errors", "out", "show"]
+
 # typer carries a click of its own; its base of all usage errors is reached through what typer exports
 _BAD_USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -67,121 +61,6 @@ def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
         )
         return 2
     return 0
-
-
-class StopSign:
-    """Turns Ctrl-C into a flag that long work asks for, so that it can stop at a safe place; a second one stops at
-    once."""
-
-    def __init__(self) -> None:
-        self.set = False
-
-    def __call__(self) -> bool:
-        return self.set
-
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[StopSign]:
-        """Installs the handler for SIGINT and SIGTERM while the block runs."""
-
-        def handle(number: int, frame: Any) -> None:
-            if self.set:
-                raise KeyboardInterrupt
-            self.set = True
-            errors.print("\nStopping at the next safe place… (once more to stop at once)")
-
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def show(
-    work: Working[T], stop: StopSign | None = None, quiet: bool = False, heard: Callable[[Event], None] = lambda _: None
-) -> T:
-    """Runs a generator of events to its end, drawing them; returns its result.
-
-    Args:
-        work: The generator.
-        stop: Ends it between two stages.
-        quiet: Draw nothing.
-        heard: Called with every event.
-
-    Raises:
-        Interrupted: the stop sign was set between two events.
-    """
-    columns = [
-        TextColumn("  {task.description}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    ]
-    with Bar(*columns, console=errors, transient=True, disable=quiet) as bar:
-        task: Any = None
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as done:
-                return done.value
-            heard(event)
-            if not quiet:
-                task = _draw(bar, task, event)
-            if stop is not None and stop.set and not isinstance(event, Progress | Step):
-                work.close()
-                raise Interrupted("Interrupted; finished stages are kept.")
-
-
-def _draw(bar: Bar, task: Any, event: Event) -> Any:
-    """Draws one event; returns the running bar's task, if any."""
-    if isinstance(event, Stage | Said):
-        if task is not None:
-            bar.remove_task(task)
-        if isinstance(event, Stage):
-            errors.print(f"\n[bold]{event.title}[/bold]")
-        else:
-            errors.print(
-                f"  {'! ' if event.warning else ''}{event.text}",
-                style="yellow" if event.warning else "",
-                markup=False,
-                soft_wrap=True,
-            )
-        return None
-    if isinstance(event, Progress):
-        done, total, note, what = event.done, event.total, event.note, event.unit
-    else:
-        speed = event.tokens / max(event.seconds, 1e-9)
-        done, total, what = event.step, event.total, "steps"
-        note = f"loss {event.loss:.3f}, {_figures(event, '')}{speed:.0f} tokens/s"
-        validated = _figures(event, "eval_")
-        if event.validation_loss is not None or validated:
-            loss = "" if event.validation_loss is None else f"validation loss {event.validation_loss:.3f}, "
-            best = " (best)" if event.best else ""
-            errors.print(
-                f"  step {event.step}: training loss {event.loss:.3f}, {(loss + validated).removesuffix(', ')}{best}",
-                markup=False,
-                soft_wrap=True,
-            )
-    if task is None or bar.tasks[-1].total != total:
-        if task is not None:
-            bar.remove_task(task)
-        task = bar.add_task(what, total=total, note=note)
-    bar.update(task, completed=done, note=note)
-    if not bar.console.is_terminal and (done == total or done % max(1, total // 10) == 0):
-        errors.print(f"  {what} {done}/{total} {note}", markup=False, soft_wrap=True)
-    return task
-
-
-_SHOWN = {"reward": "reward", "rewards/accuracies": "reward accuracy", "rewards/margins": "margin"}
-
-
-def _figures(step: Step, prefix: str) -> str:
-    """What an objective measures besides its loss, as far as it is worth a glance."""
-    found = [(name, step.metrics[prefix + key]) for key, name in _SHOWN.items() if prefix + key in step.metrics]
-    return "".join(f"{'validation ' if prefix else ''}{name} {value:.3f}, " for name, value in found)
 
 
 def out(text: str) -> None:

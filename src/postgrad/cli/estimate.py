@@ -15,6 +15,9 @@ from postgrad.objectives import Cost, choices, spec_of
 from postgrad.records import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from postgrad.data.sources.in_memory import InMemory
     from postgrad.models.base_models import BaseModel
     from postgrad.recipe import TrainingSection
 
@@ -40,7 +43,7 @@ def command(
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     model = find_model(chosen.base, lambda text: errors.print(text, markup=False))
     renderer = load_renderer(model.folder, model.context)
-    explanation, records = _records(chosen.training, data, listed(input), listed(output))
+    explanation, records = examples_of(chosen.training, data, listed(input), listed(output))
     settings = chosen.training
     plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
     lengths = sorted(plan.sequences)
@@ -66,8 +69,8 @@ def command(
         out(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free. This fits: {ways}.")
 
 
-def _records(
-    settings: TrainingSection, data: list[Path], input: list[str] | None, output: list[str] | None
+def examples_of(
+    settings: TrainingSection, data: Sequence[Path | InMemory], input: list[str] | None, output: list[str] | None
 ) -> tuple[str, list[Any]]:
     """How the data was read, and what of it would be trained on."""
     if spec_of(settings.objective).records is Text:

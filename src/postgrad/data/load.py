@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from postgrad.data.formats.delimited import NoTableError
 from postgrad.data.shapes.columns import Mapped, to_records
 from postgrad.data.shapes.registry import KINDS
 from postgrad.data.sources.address import place_of
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.sources.open_source import read_all
 from postgrad.data.sources.rows import Rows
 from postgrad.errors import DataError
@@ -31,9 +32,9 @@ _WAYS: dict[type[Record], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Loaded:
-    """All records of all files.
+    """All records of all files; goes like a tuple of them.
 
     Attributes:
         records: In the order of files and rows.
@@ -47,9 +48,23 @@ class Loaded:
     explanation: str
     notes: tuple[str, ...]
 
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __getitem__(self, place: int) -> Record:
+        return self.records[place]
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            [f"{len(self.records):,} records ({self.shape}). {self.explanation}", *map("! {}".format, self.notes)]
+        )
+
 
 def load(
-    paths: Sequence[Path | str],
+    paths: Sequence[Path | str | InMemory],
     *,
     input_column: str | Sequence[str] | None = None,
     output_column: str | Sequence[str] | None = None,
@@ -72,6 +87,7 @@ def load(
         raise DataError("No data file was named.", "Name a CSV, TSV, JSON or JSONL file of examples.")
     kinds: dict[frozenset[str], list[Rows]] = {}
     texts: list[Text] = []
+    ready = tuple(record for path in paths if isinstance(path, InMemory) for record in path.records)
     for rows in (rows for path in paths for rows in _rows_or_texts(path, texts)):
         if input_column is None and output_column is None:
             refuse_raw_chat(rows)
@@ -80,21 +96,27 @@ def load(
         to_records(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)
         for files in kinds.values()
     ]
-    records = (*(record for one in mapped for record in one.records), *texts)
+    records = (*(record for one in mapped for record in one.records), *texts, *ready)
     _refuse_mixture(records)
     usable = sum(is_usable(record) for record in records)
     if usable < (min(minimum, 1) if records and isinstance(records[0], Text) else minimum):
         raise _too_few(len(records), usable, minimum, mapped)
     return Loaded(
         records,
-        " + ".join(dict.fromkeys([*(one.shape for one in mapped), *(["raw text"] if texts else [])])),
-        " ".join(dict.fromkeys([*(one.explanation for one in mapped), *_told(texts)])),
+        " + ".join(
+            dict.fromkeys(
+                [*(one.shape for one in mapped), *(["raw text"] if texts else []), *(["records"] if ready else [])]
+            )
+        ),
+        " ".join(dict.fromkeys([*(one.explanation for one in mapped), *_told(texts), *_taken(ready)])),
         tuple(note for one in mapped for note in one.notes),
     )
 
 
-def _rows_or_texts(path: Path | str, texts: list[Text]) -> Sequence[Rows]:
+def _rows_or_texts(path: Path | str | InMemory, texts: list[Text]) -> Sequence[Rows]:
     """The rows of a source; a document that is no table goes into `texts` instead."""
+    if isinstance(path, InMemory):
+        return path.rows
     try:
         return read_all(path)
     except NoTableError:
@@ -108,6 +130,10 @@ def _rows_or_texts(path: Path | str, texts: list[Text]) -> Sequence[Rows]:
 def _told(texts: Sequence[Text]) -> list[str]:
     many = f"{len(texts)} documents" if len(texts) > 1 else "one document"
     return [f"Read as raw text: {many}, for continued pretraining (--objective pretrain)."] if texts else []
+
+
+def _taken(ready: Sequence[Record]) -> list[str]:
+    return [f"Taken as they are: {len(ready)} records that hold {KINDS[type(ready[0])]}."] if ready else []
 
 
 def is_usable(record: Record) -> bool:

@@ -115,3 +115,8 @@ class CompareReport(_Part):
     worsened: list[ExamplePart] = []
     changes: list[ChangedPart] = []
     notes: list[str] = []
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        points = f"{100 * self.difference:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}, n = {self.common.n})"
+        return f"{self.b.name} against {self.a.name}: {points}. {self.sentence}"

@@ -12,7 +12,6 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
-import postgrad
 from postgrad.pages.docs_page import render_docs
 from postgrad.registry.keys import Audit, Keys, Usage
 from postgrad.serving.access.audit import Counters, Trail, Watched
@@ -25,6 +24,7 @@ from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.install import Parts, install
 from postgrad.serving.wire import api_errors
 from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
+from postgrad.version import __version__
 
 _QUANTA = 5
 """An adapter keeps the model for so many times what putting it in place took …"""
@@ -80,7 +80,7 @@ def make_app(
 
     app = Server(
         title="postgrad",
-        version=postgrad.__version__,
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages take their scripts from a public address
         redoc_url=None,
@@ -93,7 +93,7 @@ def make_app(
     @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
     async def health() -> Any:
         """Whether the server lives; needs no key."""
-        return {"status": "ok", "version": postgrad.__version__, "model": engine.loaded.name, "inside": turns.inside}
+        return {"status": "ok", "version": __version__, "model": engine.loaded.name, "inside": turns.inside}
 
     @app.get("/metrics", response_class=PlainTextResponse, tags=["Server"], operation_id="metrics")
     async def metrics() -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import postgrad
 from postgrad.arm_kinds import FINE_TUNED
 from postgrad.costs import cost_of
 from postgrad.decision.budget import Budget
@@ -44,6 +43,7 @@ from postgrad.steps.passages import PASSAGES
 from postgrad.steps.read import Data
 from postgrad.steps.result_lines import keep_trace
 from postgrad.steps.training import Result
+from postgrad.version import __version__
 
 SAMPLES = 8
 SHOWN = 5
@@ -79,7 +79,7 @@ def conclude(
     return Report(
         name=job.model_name(data.name),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        postgrad_version=postgrad.__version__,
+        postgrad_version=__version__,
         seed=job.recipe.seed,
         task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
         data=data_part(data),

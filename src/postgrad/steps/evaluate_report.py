@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import postgrad
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.budget import Budget
 from postgrad.decision.contest import contest
 from postgrad.evaluation.battery.judging import judge
@@ -34,6 +34,7 @@ from postgrad.steps.forgetting import General, benchmark_part
 from postgrad.steps.named_models import Contestant
 from postgrad.steps.read import Data
 from postgrad.steps.train_test_overlap import Overlaps, unseen_sentence
+from postgrad.version import __version__
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Request:
     """
 
     recipe: Recipe
-    paths: Sequence[Path]
+    paths: Sequence[Path | InMemory]
     models: Sequence[str] = ()
     arms: Sequence[str] | None = None
     remotes: Sequence[RemoteModel] = ()
@@ -98,7 +99,7 @@ def evaluation_report(
     return Report(
         name=request.recipe.name or data.name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        postgrad_version=postgrad.__version__,
+        postgrad_version=__version__,
         seed=job.recipe.seed,
         task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
         data=data_part(data),

@@ -19,7 +19,7 @@ from postgrad.evaluation.candidate_instructions import Instruction
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Ask
 from postgrad.evaluation.prompt_search import Prompt, spread
-from postgrad.progress import Event, Said, Working
+from postgrad.progress import Event, Said, Working, finished
 from postgrad.records import Record
 from postgrad.steps.context import Job
 from postgrad.steps.metric_resources import asking
@@ -167,12 +167,7 @@ class _Adapter:
 
         instruction = Instruction("", candidate["instruction"], self._start.place)
         work = self._scores(Prompt(instruction), batch)
-        while True:
-            try:
-                self._tell(next(work))
-            except StopIteration as done:
-                texts, values = done.value
-                break
+        texts, values = finished(work, self._tell)
         traces = [(r, t, v) for r, t, v in zip(batch, texts, values, strict=True)] if capture_traces else None
         return EvaluationBatch(outputs=texts, scores=values, trajectories=traces)
 

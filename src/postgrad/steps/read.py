@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from postgrad.checks import CHECKS, checking, refuse_unknown, repaired
+from postgrad.checks import checking, names_of_checks, refuse_unknown, repaired
 from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import Part
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import GateError, UsageError
@@ -61,7 +62,7 @@ class Data:
         return [r.meta.get(self.group) for r in self.test] if self.group else None
 
 
-def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Checked, list[Any]]]:
+def checked_records(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[Loaded, Checked, list[Any]]]:
     """Reads and checks: what was read, what the checks say, and the records that can be used.
 
     Raises:
@@ -88,10 +89,11 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
         )
     refuse_unknown(recipe.data.accept)
     findings: list[Finding] = []
+    names = names_of_checks()
     for done, (name, found, _) in enumerate(checking(records, Context(renderer.count, renderer.context)), 1):
         findings += found
-        yield Progress(done, len(CHECKS), "checks", name)
-    checked = repaired(records, findings, accept=recipe.data.accept)
+        yield Progress(done, len(names), "checks", name)
+    checked = repaired(records, findings, accept=recipe.data.accept, ran=names)
     for finding in checked.findings:
         yield Said(f"{finding.check}: {finding.sentence}", warning=finding.severity != "info")
     if errors := checked.errors(recipe.data.accept):
@@ -108,7 +110,7 @@ def checked_records(job: Job, paths: Sequence[Path]) -> Working[tuple[Loaded, Ch
     return loaded, checked, usable
 
 
-def read_and_check(job: Job, paths: Sequence[Path]) -> Working[Data]:
+def read_and_check(job: Job, paths: Sequence[Path | InMemory]) -> Working[Data]:
     """Reads, checks, repairs, splits.
 
     Raises:

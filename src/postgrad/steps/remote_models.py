@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from postgrad.arm_kinds import REMOTE
 from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation.metrics.support.metric import Ask
-from postgrad.models.remote.client import RemoteAnswer, RemoteModel
+from postgrad.models.remote.client import RemoteModel
 from postgrad.models.remote.prices import known_price
 from postgrad.models.remote.rules import Asking, Price, parse_remote
-from postgrad.progress import Working
+from postgrad.progress import finished
 from postgrad.records import Message
 from postgrad.steps.context import Job
 
@@ -122,7 +122,7 @@ def remote_ask(job: Job, name: str, tokens: int) -> Ask:
     def ask(chats: Sequence[Sequence[Mapping[str, str]]]) -> Sequence[str]:
         asked = [[Message.from_dict(m) for m in chat] for chat in chats]
         try:
-            answers = _finished(lent(job, remote).answer(asked, Asking(tokens), job.stopped))
+            answers = finished(lent(job, remote).answer(asked, Asking(tokens), job.stopped))
         finally:
             settle(job, remote)
         missing = sum(a is None for a in answers)
@@ -135,11 +135,3 @@ def remote_ask(job: Job, name: str, tokens: int) -> Ask:
         return [a.text for a in answers if a is not None]
 
     return ask
-
-
-def _finished(work: Working[list[RemoteAnswer | None]]) -> list[RemoteAnswer | None]:
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            return done.value

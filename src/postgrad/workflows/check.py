@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from postgrad import __version__
-from postgrad.checks import CHECKS, checking, refuse_unknown, repaired
+from postgrad.checks import CHECKS, checking, names_of_checks, refuse_unknown, repaired
 from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.data.load import Loaded, load
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Stage, Working
 from postgrad.records import Record
 from postgrad.report import made_from
 from postgrad.report.run_report import CheckReport, FindingPart, LookPart
+from postgrad.version import __version__
 
 HIDDEN = (*SECRET_KINDS, *PERSONAL)
 """What is masked in everything that is shown."""
@@ -43,10 +44,10 @@ class Request:
         repair: Checks whose repairs are made although they are not safe unasked.
     """
 
-    paths: tuple[Path | str, ...]
+    paths: tuple[Path | str | InMemory, ...]
     input: Sequence[str] | None = None
     output: Sequence[str] | None = None
-    production: tuple[Path | str, ...] = ()
+    production: tuple[Path | str | InMemory, ...] = ()
     base: str | None = None
     surprise: bool = False
     benchmarks: str | None = None
@@ -81,12 +82,13 @@ def check(request: Request, stopped: Callable[[], bool] = lambda: False) -> Work
     context = yield from _context(request)
     yield Stage("checks", f"Checking {len(loaded.records):,} records")
     findings: list[Finding] = []
+    names = names_of_checks()
     running = checking(loaded.records, context)
     for done, (name, found, took) in enumerate(running, 1):
         findings += found
         seconds[name] = took
-        yield Progress(done, len(CHECKS), "checks", name)
-    checked = repaired(loaded.records, findings, accept=request.accept, also=request.repair)
+        yield Progress(done, len(names), "checks", name)
+    checked = repaired(loaded.records, findings, accept=request.accept, also=request.repair, ran=names)
     report = report_on(request, loaded, checked, seconds, context)
     return CheckOutcome(loaded, checked, report)
 

@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-import postgrad
 from postgrad.decision.change import MARGIN, judge_change
 from postgrad.errors import UsageError
 from postgrad.evaluation.statistics.contrast import contrasts, parts_of
@@ -24,6 +23,7 @@ from postgrad.steps.compare_parts import (
     side_part,
 )
 from postgrad.steps.compared_runs import Side, apart, changes_between, is_report, read_side
+from postgrad.version import __version__
 
 SLICES_SHOWN = 12
 
@@ -89,7 +89,7 @@ def compared(left: Side, right: Side, out: Path, metric: str | None, margin: flo
     differing = contrasts(pair.a, pair.b, parts, pair.groups)[:SLICES_SHOWN]
     report = CompareReport(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        postgrad_version=postgrad.__version__,
+        postgrad_version=__version__,
         a=side_part(left, pair.a, pair.groups),
         b=side_part(right, pair.b, pair.groups),
         metric=judged,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from postgrad.arm_kinds import ON_A_BASE
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.change import MARGIN
 from postgrad.errors import UsageError
 from postgrad.progress import Stage, Working
@@ -26,7 +27,7 @@ def compare_models(
     recipe: Recipe,
     a: str,
     b: str,
-    data: Sequence[Path],
+    data: Sequence[Path | InMemory],
     out: Path,
     *,
     margin: float = MARGIN,

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import postgrad
 from postgrad.arm_kinds import BASE
 from postgrad.data.load import data_hash
 from postgrad.decision.power import smallest_resolvable_difference
@@ -30,6 +29,7 @@ from postgrad.steps.context import Job
 from postgrad.steps.forgetting import General, benchmark_scores, forgetting
 from postgrad.steps.metric_resources import means_of
 from postgrad.steps.read import Data
+from postgrad.version import __version__
 from postgrad.workflows.fine_tune import FineTuned, Material
 
 MOST = 60
@@ -104,7 +104,7 @@ def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
     return Report(
         name=job.recipe.name or "job",
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        postgrad_version=postgrad.__version__,
+        postgrad_version=__version__,
         seed=job.recipe.seed,
         task=TaskPart(
             kind=_kind(done.material.train),

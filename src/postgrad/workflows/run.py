@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
@@ -39,13 +40,13 @@ from postgrad.storage import check_writable, home
 
 
 def run(
-    recipe: Recipe, paths: Sequence[Path], out: Path, stopped: Callable[[], bool] = lambda: False
+    recipe: Recipe, paths: Sequence[Path | InMemory], out: Path, stopped: Callable[[], bool] = lambda: False
 ) -> Working[Report]:
     """The main job.
 
     Args:
         recipe: All settings.
-        paths: The user's files.
+        paths: The user's files, or what is in memory.
         out: Folder for `report.json`, `report.html` and `results.jsonl`.
         stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
 

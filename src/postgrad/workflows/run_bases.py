@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from postgrad.arm_kinds import is_trained
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.base_race import still_in
 from postgrad.errors import UsageError
 from postgrad.evaluation.statistics.scores import compare_arms
@@ -37,7 +38,7 @@ def bases_of(base: str) -> list[str]:
 
 
 def run_bases(
-    recipe: Recipe, paths: Sequence[Path], out: Path, stopped: Callable[[], bool] = lambda: False
+    recipe: Recipe, paths: Sequence[Path | InMemory], out: Path, stopped: Callable[[], bool] = lambda: False
 ) -> Working[Report]:
     """The main job for every base in `recipe.base`.
 
@@ -87,10 +88,10 @@ def run_bases(
 
 
 def _one(
-    recipe: Recipe, label: str, base: str, paths: Sequence[Path], out: Path, stopped: Callable[[], bool]
+    recipe: Recipe, label: str, base: str, paths: Sequence[Path | InMemory], out: Path, stopped: Callable[[], bool]
 ) -> Working[BaseRun]:
     """One base's job, with a model's name of its own."""
-    name = recipe.name or name_from(paths[0].stem, "model").lower()
+    name = recipe.name or name_from(Path(paths[0]).stem, "model").lower()
     folder = out / label
     own = merged(recipe, {"base": base, "name": f"{name}-{label}"})
     yield from run(own, paths, folder, stopped)

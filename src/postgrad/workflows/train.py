@@ -8,6 +8,7 @@ from pathlib import Path
 
 from postgrad.data.documents.raw_texts import hold_out, load_texts
 from postgrad.data.load import data_hash
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.errors import UsageError
 from postgrad.objectives import spec_of
 from postgrad.progress import Said, Stage, Working
@@ -25,17 +26,25 @@ from postgrad.training.parallel import World
 from postgrad.training_run import RunFolder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedModel:
     """What `postgrad train` made; only the first of several processes registers it."""
 
     entry: ModelEntry | None
     result: Result
 
+    @property
+    def name(self) -> str:
+        """The registered model's name and version, for `pg.load`; empty where another process registers it."""
+        return self.entry.id if self.entry else ""
+
+    def __repr__(self) -> str:
+        return f"{self.name or 'trained'}: {self.result.part.in_words}"
+
 
 def train_only(
     recipe: Recipe,
-    paths: Sequence[Path],
+    paths: Sequence[Path | InMemory],
     folder: Path | None = None,
     begin: str = "",
     stopped: Callable[[], bool] = lambda: False,
@@ -90,7 +99,7 @@ def train_only(
     return TrainedModel(entry, result)
 
 
-def _conversations(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+def _conversations(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[list[Record], list[Record]]]:
     """A part of the training data validates where no file is given for it; a test part is only kept away from
     training."""
     _, _, kept = yield from checked_records(job, paths)
@@ -99,7 +108,7 @@ def _conversations(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record
     return list(parts.train), list(parts.validation)
 
 
-def _texts(job: Job, paths: Sequence[Path]) -> Working[tuple[list[Record], list[Record]]]:
+def _texts(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[list[Record], list[Record]]]:
     data = job.recipe.data
     if data.test_files:
         raise UsageError("Raw text has no test part.", "Leave --test out.")

@@ -21,14 +21,6 @@ def checking(
         yield name, found, time.monotonic() - started
 
 
-def run(
-    records: Sequence[Record], context: Context, checks: Mapping[str, Check], accept: Iterable[str] = ()
-) -> Checked:
-    """Runs the checks on the records as read and applies their safe repairs; see `repaired`."""
-    findings = [finding for _, found, _ in checking(records, context, checks) for finding in found]
-    return repaired(records, findings, accept=accept)
-
-
 def repaired(
     records: Sequence[Record],
     findings: Sequence[Finding],
@@ -36,6 +28,7 @@ def repaired(
     accept: Iterable[str] = (),
     also: Iterable[str] = (),
     harm: Mapping[str, int] | None = None,
+    ran: Iterable[str] = (),
 ) -> Checked:
     """Makes the safe repairs, and those of the checks named in `also`.
 
@@ -49,6 +42,7 @@ def repaired(
         accept: Names of checks whose findings are accepted.
         also: Names of checks whose repairs are made although they are not safe unasked.
         harm: How much each check's findings harm: within a severity the worst stand first; those not named last.
+        ran: Names of the checks that ran.
     """
     accepted = set(accept)
     repairs = _chosen([f for f in findings if f.check not in accepted], set(also))
@@ -70,7 +64,7 @@ def repaired(
             changed.append(Changed(record, repair.record, finding.check))
     harms = harm or {}
     ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], -harms.get(f.check, -1), -f.count))
-    return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed))
+    return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed), tuple(ran))
 
 
 def _chosen(findings: Sequence[Finding], also: set[str]) -> dict[int, tuple[Finding, Repair]]:

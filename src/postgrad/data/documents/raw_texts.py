@@ -9,7 +9,9 @@ from pathlib import Path
 
 from postgrad.data.documents.document_files import SUFFIXES, is_pdf, read_document
 from postgrad.data.sources.address import place_of
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.sources.open_source import read_all
+from postgrad.data.sources.rows import Rows
 from postgrad.errors import DataError
 from postgrad.records import Source, Text
 
@@ -17,7 +19,7 @@ _MOST_HELD = 24_000
 """Characters kept for validation at most: enough to judge by, and quick to measure."""
 
 
-def load_texts(paths: Sequence[Path | str]) -> list[Text]:
+def load_texts(paths: Sequence[Path | str | InMemory]) -> list[Text]:
     """Every document of the files: a document is one, each row of a table with a column `text` is one.
 
     A folder gives its documents; one without documents is read as a folder of tables.
@@ -27,6 +29,9 @@ def load_texts(paths: Sequence[Path | str]) -> list[Text]:
     """
     found: list[Text] = []
     for path in paths:
+        if isinstance(path, InMemory):
+            found += _in_memory(path)
+            continue
         folder = place_of(path).path
         if folder is None or not folder.is_dir():
             found += _texts(path)
@@ -51,9 +56,23 @@ def _texts(file: Path | str) -> list[Text]:
     return [Text(text=text, source=Source(str(path), 1))]
 
 
+def _in_memory(given: InMemory) -> list[Text]:
+    other = next((record for record in given.records if not isinstance(record, Text)), None)
+    if other is not None:
+        raise DataError(
+            f"{other.source} is a {type(other).__name__}; continued pretraining takes raw text.", "Give Text records."
+        )
+    ready = [record for record in given.records if isinstance(record, Text)]
+    return ready or _rows_of(given.rows, str(given))
+
+
 def _rows(source: Path | str) -> list[Text]:
+    return _rows_of(read_all(source), str(source))
+
+
+def _rows_of(found: Sequence[Rows], source: str) -> list[Text]:
     texts: list[Text] = []
-    for rows in read_all(source):
+    for rows in found:
         if "text" not in rows.columns:
             raise DataError(
                 f"{rows.file!r} has no column 'text' (it has {', '.join(rows.columns)}).",
@@ -66,7 +85,7 @@ def _rows(source: Path | str) -> list[Text]:
             if values.get("text")
         ]
     if not texts:
-        raise DataError(f"The column 'text' of {str(source)!r} is empty.", "Give text to learn from.")
+        raise DataError(f"The column 'text' of {source!r} is empty.", "Give text to learn from.")
     return texts
 
 

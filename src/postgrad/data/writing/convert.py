@@ -11,6 +11,7 @@ from pathlib import Path
 from postgrad.data.shapes.columns import choose_reading
 from postgrad.data.shapes.conversions import SAID, NotMeant, cast
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.sources.open_source import stream_rows
 from postgrad.data.sources.rows import NAMED
 from postgrad.data.writing.containers import TABLES, Write, ending_of, writing
@@ -19,7 +20,7 @@ from postgrad.errors import DataError, UsageError
 from postgrad.records import Record, Source
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Converted:
     """What a conversion did.
 
@@ -39,9 +40,13 @@ class Converted:
     left_out: list[tuple[Source, str]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        counts = f"{self.read:,} records read, {self.written:,} rows written, {len(self.left_out):,} left out."
+        return "\n".join([counts, *self.said])
+
 
 def convert(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str | InMemory],
     out: Path,
     to: str,
     *,
@@ -54,7 +59,7 @@ def convert(
     """Reads files, whatever their shape, and writes one file of the shape `to`.
 
     Args:
-        paths: The files, in order.
+        paths: The files, or what is in memory, in order.
         out: Where to; its ending decides the container, `-` is standard output.
         to: A name of `WRITERS`.
         input_column: See `to_records`.
@@ -74,7 +79,7 @@ def convert(
         job = _Job(to, ending_of(out) in TABLES, meta, done)
         for path in paths:
             reading = None
-            for rows in stream_rows(path):
+            for rows in path.rows if isinstance(path, InMemory) else stream_rows(path):
                 if reading is None:
                     reading = choose_reading(
                         rows, input_column=input_column, output_column=output_column, system_prompt=system_prompt
@@ -84,6 +89,8 @@ def convert(
                 for record in reading.records(rows):
                     job.take(record, write)
             done.notes += reading.notes() if reading else []
+            for record in path.records if isinstance(path, InMemory) else ():
+                job.take(record, write)
         job.finish(skip)
     return done
 

@@ -1,8 +1,12 @@
-"""A metric of the user's: a Python function in a file of theirs. It runs in this process, so it must be switched on."""
+"""A metric of the user's: a Python function, given as an object, by an installed package, or named in a file.
+
+It runs in this process; what a file names must be switched on for that.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,12 +35,44 @@ def own(means: Means, file: str, function: str) -> Metric:
             f"The metric {file}:{function} is a program that would run on this machine with your rights.",
             f"If you trust it, switch it on: {SWITCH}.",
         )
-    work = _load(Path(file), function)
+    return as_metric(function, _load(Path(file), function), f"{file}:{function}")
+
+
+def as_metric(name: str, given: object, where: str = "") -> Metric:
+    """A metric, or a function `(answer, reference, record) -> number` (or without `record`), as a metric.
+
+    Args:
+        name: In reports.
+        given: What a user, or a factory of an installed package, gave.
+        where: For messages.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(given, Metric):
+        return given
+    if not callable(given):
+        raise UsageError(
+            f"The metric {where or name!r} is {given!r}, which cannot be called.",
+            "Give a function of (answer, reference), or of (answer, reference, record), that returns 0 to 1.",
+        )
+    work = given if _takes_record(given) else lambda answer, reference, _: given(answer, reference)
 
     def measure(cases: Sequence[Case]) -> Measured:
-        return Measured(tuple(_checked(work, case, f"{file}:{function}") for case in cases))
+        return Measured(tuple(_checked(work, case, where or f"The metric {name}") for case in cases))
 
-    return Metric(function, measure, title=f"your function {function}")
+    return Metric(name, measure, title=f"your function {name}")
+
+
+def _takes_record(work: Callable[..., Any]) -> bool:
+    """Whether a function takes three arguments by place; where that cannot be seen, it does."""
+    try:
+        parameters = inspect.signature(work).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return True
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) >= 3
 
 
 def _load(path: Path, function: str) -> Callable[[str, str, dict[str, Any]], Any]:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import select
 
-import postgrad
 from postgrad.pages.eval_page import render_eval
 from postgrad.pages.report_page import render_report
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
@@ -19,6 +18,7 @@ from postgrad.serving.storage.store import Store
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.links import check_link
 from postgrad.storage import Blobs
+from postgrad.version import __version__
 
 router = APIRouter(prefix="/pages", tags=["pages"])
 SHOWN = 200
@@ -38,7 +38,7 @@ def eval_run(run_id: str, signature: str, request: Request) -> HTMLResponse:
         mine = select(EvalItemRow).where(EvalItemRow.run_id == run_id)
         first = mine.order_by(EvalItemRow.status == "pass", EvalItemRow.place)
         rows = [item_view(row, run) for row in session.scalars(first.limit(SHOWN))]
-    return HTMLResponse(render_eval(of.name, view(run, request), rows, postgrad.__version__))
+    return HTMLResponse(render_eval(of.name, view(run, request), rows, __version__))
 
 
 @router.get("/jobs/{job_id}/{signature}.{ending}", operation_id="jobReport")

@@ -4,13 +4,17 @@ signature."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics import ASKING, METRICS
+from postgrad.evaluation.metrics.own import as_metric
 from postgrad.evaluation.metrics.support.metric import Means, Metric
 from postgrad.evaluation.metrics.support.spec import read_spec
+from postgrad.extensions import Extended, calling
+
+M = TypeVar("M")
 
 
 def metric_named(text: str, means: Means | None = None) -> Metric:
@@ -21,6 +25,8 @@ def metric_named(text: str, means: Means | None = None) -> Metric:
             The message lists what there is and the nearest.
     """
     means = means or Means()
+    if text in (given := calling.get().metrics):
+        return as_metric(text.partition("@")[0], given[text])
     spec = read_spec(text)
     if spec.function:
         from postgrad.evaluation.metrics.own import own
@@ -34,19 +40,20 @@ def metric_named(text: str, means: Means | None = None) -> Metric:
         return _made(METRICS[spec.name], spec.name, spec.options)
     if spec.name in ASKING:
         return _made(lambda **options: ASKING[spec.name](means, **options), spec.name, spec.options, ASKING[spec.name])
-    raise UsageError(f"There is no metric {text!r}{_near(spec.name)}", f"Metrics: {', '.join([*METRICS, *ASKING])}.")
+    others: Extended[Callable[..., object]] = Extended("postgrad.metrics", {**METRICS, **ASKING}, "metric")
+    if spec.name in others:
+        return as_metric(spec.name, _made(others[spec.name], spec.name, spec.options))
+    raise UsageError(f"There is no metric {text!r}{_near(spec.name, others)}", f"Metrics: {', '.join(others)}.")
 
 
-def _near(name: str) -> str:
+def _near(name: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name.lower().replace("-", "_"), [*METRICS, *ASKING], n=1, cutoff=0.5)
+    near = get_close_matches(name.lower().replace("-", "_"), list(names), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else "."
 
 
-def _made(
-    make: Callable[..., Metric], name: str, options: dict[str, Any], signature: Callable[..., Metric] | None = None
-) -> Metric:
+def _made(make: Callable[..., M], name: str, options: dict[str, Any], signature: Callable[..., M] | None = None) -> M:
     """Calls the factory with options that are of the kinds it names; every wrong one is said."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 

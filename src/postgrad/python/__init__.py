@@ -1,0 +1,1 @@
+"""The Python door: what `import postgrad as pg` gives. The names are in `postgrad/__init__.py`, loaded when used."""

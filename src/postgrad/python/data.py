@@ -1,0 +1,126 @@
+"""The functions of the door that look at data alone: `read`, `check`, `convert`. They import no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from postgrad.data.load import Loaded, load
+from postgrad.data.sources.in_memory import sources
+from postgrad.data.writing.convert import Converted
+from postgrad.data.writing.convert import convert as convert_files
+from postgrad.errors import UsageError
+from postgrad.findings import Checked
+from postgrad.pages.check_page import write_check
+from postgrad.progress import Working
+from postgrad.python.arguments import Data, Place, listed
+from postgrad.python.own import OwnChecks, given_of
+from postgrad.python.running import Call, Running
+from postgrad.workflows import check as checking
+
+
+def read(
+    data: Data,
+    *,
+    input: str | Sequence[str] | None = None,
+    output: str | Sequence[str] | None = None,
+    system_prompt: str | None = None,
+) -> Loaded:
+    """Reads data into records, and says how it was understood.
+
+    Args:
+        data: See `Data`.
+        input: Column(s) of the request; found in the data when None.
+        output: Column(s) of the answer.
+        system_prompt: Put in front of every prompt that has no system message.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return load(sources(data), input_column=input, output_column=output, system_prompt=system_prompt, minimum=1)
+
+
+@Call
+def check(
+    data: Data,
+    *,
+    input: str | Sequence[str] | None = None,
+    output: str | Sequence[str] | None = None,
+    against: Data = None,
+    base: str | None = None,
+    accept: Sequence[str] = (),
+    repair: Sequence[str] = (),
+    checks: OwnChecks = (),
+    out: Place | None = None,
+) -> Running[Checked]:
+    """Finds every fault in the data; makes the safe repairs. Imports no torch.
+
+    Args:
+        data: See `Data`.
+        input: Column(s) of the request.
+        output: Column(s) of the answer.
+        against: Requests seen in production, to compare with.
+        base: Count tokens as this model does.
+        accept: Checks whose errors are accepted and whose repairs are not made.
+        repair: Checks whose repairs are made although they are not safe unasked.
+        checks: Checks of your own, beside postgrad's.
+        out: Folder for `check.html` and `check.json`.
+
+    Raises:
+        DataError: the data cannot be read.
+        UsageError: a name that is no check's.
+    """
+    _, given = given_of(None, checks)
+
+    def begin(stopped: Callable[[], bool]) -> Working[Checked]:
+        request = checking.Request(
+            paths=tuple(sources(data)),
+            input=listed(input),
+            output=listed(output),
+            production=() if against is None else tuple(sources(against)),
+            base=base,
+            accept=tuple(accept),
+            repair=tuple(repair),
+        )
+        outcome = yield from checking.check(request, stopped)
+        if out is not None:
+            write_check(outcome.report, Path(out))
+        return outcome.checked
+
+    return Running(begin, given)
+
+
+def convert(
+    data: Data,
+    out: Place,
+    to: str,
+    *,
+    input: str | Sequence[str] | None = None,
+    output: str | Sequence[str] | None = None,
+    system_prompt: str | None = None,
+    skip: bool = False,
+    meta: bool = True,
+    force: bool = False,
+) -> Converted:
+    """Writes data in another shape; what cannot be told is refused.
+
+    Args:
+        data: See `Data`.
+        out: File to write; its ending decides the container.
+        to: Shape: openai-chat, trl-messages, csv, postgrad-jsonl … (docs/data.md).
+        input: Column(s) of the request.
+        output: Column(s) of the answer.
+        system_prompt: Instruction for every record that has none.
+        skip: Leave out records that the shape cannot hold.
+        meta: Write metadata where the shape can hold it.
+        force: Replace `out` if it is there.
+
+    Raises:
+        UsageError: no such shape or container, or the file is there.
+        DataError: records cannot be read or held.
+    """
+    target = Path(out)
+    if target.exists() and not force:
+        raise UsageError(f"{str(target)!r} is there already.", "Choose another name, or replace it: force=True")
+    columns = {"input_column": input, "output_column": output, "system_prompt": system_prompt}
+    return convert_files(sources(data), target, to, **columns, skip=skip, meta=meta)

@@ -1,0 +1,83 @@
+"""What a training would take, from Python: the figures of `postgrad estimate`, without importing torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postgrad.cli.estimate import estimate as figures_of
+from postgrad.cli.estimate import examples_of
+from postgrad.data.sources.in_memory import sources
+from postgrad.models.base_models import find_model
+from postgrad.models.rendering.render import load_renderer
+from postgrad.objectives import spec_of
+from postgrad.python.arguments import Data, Place, Settings, listed, recipe_of
+from postgrad.recipe import Recipe
+
+
+@dataclass(frozen=True, repr=False)
+class Estimate:
+    """Tokens, memory, time and money of a training on this machine.
+
+    Attributes:
+        longest: Tokens of the longest example.
+        too_long: Examples longer than the model's context.
+        fitting: Ways that fit into the memory that is free, in words.
+        usd: By the price of an hour of this machine; `assumption` says where that price is from.
+        rate: The speed that the minutes rest on, and whether it was measured.
+    """
+
+    examples: int
+    tokens: int
+    supervised_tokens: int
+    longest: int
+    epochs: float
+    too_long: int
+    minutes: float
+    memory_bytes: float
+    memory_available: int
+    fitting: list[str]
+    usd: float
+    assumption: str
+    rate: str
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.examples:,} examples, {self.tokens:,} tokens; {self.epochs:g} passes: about {self.minutes:.0f}"
+            f" minutes ({self.rate}), {self.memory_bytes / 1e9:.1f} GB of memory, {self.usd:.2f} USD."
+        )
+
+
+def estimate(
+    data: Data,
+    recipe: Recipe | Place | None = None,
+    *,
+    base: str | None = None,
+    objective: str | None = None,
+    input: str | Sequence[str] | None = None,
+    output: str | Sequence[str] | None = None,
+    price_per_hour: float | None = None,
+    settings: Settings | None = None,
+) -> Estimate:
+    """What training on this data would take on this machine, before anything is spent.
+
+    Args:
+        data: As for `run`.
+        recipe: All settings, or a file of them; the arguments win over it.
+        base: Base model.
+        objective: What training learns from.
+        input: Column(s) of the request.
+        output: Column(s) of the answer.
+        price_per_hour: What an hour of this machine costs, in USD.
+        settings: Any settings by their dotted names, for example `{"training.epochs": 2}`.
+
+    Raises:
+        PostgradError: the data or the model cannot be had.
+    """
+    chosen = recipe_of(recipe, settings, {"base": base, "training.objective": objective})
+    model = find_model(chosen.base)
+    renderer = load_renderer(model.folder, model.context)
+    _, records = examples_of(chosen.training, sources(data), listed(input), listed(output))
+    settings = chosen.training
+    plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
+    return Estimate(**figures_of(model, plan, chosen.training, price_per_hour))

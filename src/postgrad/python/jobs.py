@@ -1,0 +1,239 @@
+"""The functions of the door that ask or train models: `run`, `train`, `evaluate`, `compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from postgrad.cli.options import remote_models
+from postgrad.data.sources.in_memory import sources
+from postgrad.errors import UsageError
+from postgrad.progress import Working
+from postgrad.python.arguments import Data, Place, Settings, data_changes, folder_of, recipe_of
+from postgrad.python.own import OwnChecks, OwnMetric, given_of
+from postgrad.python.report import Report
+from postgrad.python.running import Call, Running
+from postgrad.recipe import Recipe
+from postgrad.report import run_report
+from postgrad.report.comparison import CompareReport
+from postgrad.steps.evaluate_report import Request
+from postgrad.workflows import evaluate as evaluating
+from postgrad.workflows import train as training
+from postgrad.workflows.compare import compare_runs, kind_of
+from postgrad.workflows.compare_models import compare_models
+from postgrad.workflows.run import run as main_job
+from postgrad.workflows.run_bases import bases_of, run_bases
+from postgrad.workflows.train import TrainedModel
+
+
+@Call
+def run(
+    data: Data,
+    recipe: Recipe | Place | None = None,
+    *,
+    base: str | None = None,
+    name: str | None = None,
+    input: str | Sequence[str] | None = None,
+    output: str | Sequence[str] | None = None,
+    system_prompt: str | None = None,
+    docs: Place | None = None,
+    arms: Sequence[str] | None = None,
+    metric: OwnMetric | None = None,
+    checks: OwnChecks = (),
+    accept: Sequence[str] = (),
+    max_minutes: float | None = None,
+    settings: Settings | None = None,
+    out: Place | None = None,
+) -> Running[Report]:
+    """The main job: check, split, measure every arm, train, compare, register, report.
+
+    The same call again redoes only what changed; after an interruption it goes on where it stopped.
+
+    Args:
+        data: See `Data`.
+        recipe: All settings, or a file of them; the arguments win over it.
+        base: Base model; several, separated by commas, are held against each other.
+        name: Of the resulting model.
+        input: Column(s) of the request.
+        output: Column(s) of the answer.
+        system_prompt: Instruction for the prompted arms.
+        docs: Folder of documents to retrieve from.
+        arms: Arms to measure.
+        metric: Primary metric: a name with options, or a function of your own.
+        checks: Checks of your own, beside postgrad's.
+        accept: Checks whose errors do not stop the run.
+        max_minutes: Wish for the whole run.
+        settings: See `Settings`.
+        out: Folder for `report.json`, `report.html` and `results.jsonl`; named after the data when None.
+
+    Raises:
+        PostgradError: with one clear message.
+    """
+    spelled, given = given_of(metric, checks)
+    chosen = recipe_of(
+        recipe,
+        settings,
+        {
+            "base": base,
+            "name": name,
+            "max_minutes": max_minutes,
+            "evaluation.docs": None if docs is None else str(docs),
+            "evaluation.arms": None if arms is None else list(arms),
+            "evaluation.metric": spelled,
+            **data_changes(input, output, system_prompt, accept),
+        },
+    )
+    paths = sources(data)
+    folder = folder_of(out, paths, "report")
+    work = run_bases if len(bases_of(chosen.base)) > 1 else main_job
+    return Running(lambda stopped: _report(work(chosen, paths, folder, stopped), folder), given)
+
+
+@Call
+def train(
+    data: Data,
+    recipe: Recipe | Place | None = None,
+    *,
+    base: str | None = None,
+    name: str | None = None,
+    objective: str | None = None,
+    input: str | Sequence[str] | None = None,
+    output: str | Sequence[str] | None = None,
+    system_prompt: str | None = None,
+    checks: OwnChecks = (),
+    accept: Sequence[str] = (),
+    max_minutes: float | None = None,
+    settings: Settings | None = None,
+    folder: Place | None = None,
+    begin: str = "",
+) -> Running[TrainedModel]:
+    """Trains a model on examples or raw text, and registers it; nothing is compared.
+
+    Args:
+        data: See `Data`.
+        recipe: As for `run`.
+        base: Base model.
+        name: Of the resulting model.
+        objective: What training learns from: sft, pretrain, dpo …
+        input: Column(s) of the request.
+        output: Column(s) of the answer.
+        system_prompt: Instruction that is trained with.
+        checks: Checks of your own, beside postgrad's.
+        accept: Checks whose errors do not stop it.
+        max_minutes: About how long the whole may take.
+        settings: See `Settings`.
+        folder: Of this run: checkpoints, steps, control file.
+        begin: `resume` refuses to begin anew, `fresh` throws away what an earlier run kept; "" goes on if it can.
+
+    Raises:
+        PostgradError: with one clear message; the same call goes on where it stopped.
+    """
+    if begin not in ("", "resume", "fresh"):
+        raise UsageError(f"begin={begin!r} is not known.", 'Give "resume", "fresh", or nothing.')
+    _, given = given_of(None, checks)
+    changes = {"base": base, "name": name, "training.objective": objective, "max_minutes": max_minutes}
+    chosen = recipe_of(recipe, settings, {**changes, **data_changes(input, output, system_prompt, accept)})
+    paths, place = sources(data), None if folder is None else Path(folder)
+    return Running(lambda stopped: training.train_only(chosen, paths, place, begin, stopped), given)
+
+
+@Call
+def evaluate(
+    data: Data,
+    models: str | Sequence[str] = (),
+    *,
+    arms: Sequence[str] | None = None,
+    remotes: Sequence[str] = (),
+    remote_key_env: str | None = None,
+    input: str | Sequence[str] | None = None,
+    output: str | Sequence[str] | None = None,
+    system_prompt: str | None = None,
+    docs: Place | None = None,
+    metric: OwnMetric | None = None,
+    checks: OwnChecks = (),
+    accept: Sequence[str] = (),
+    general: bool = False,
+    settings: Settings | None = None,
+    out: Place | None = None,
+) -> Running[Report]:
+    """Measures registered, base and remote models on the same examples, and compares them. Nothing is trained.
+
+    Args:
+        data: Examples with their right answers; all of them are test.
+        models: Registered models (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or base models.
+        arms: Arms of base models: base, prompted, rag.
+        remotes: URL#MODEL of OpenAI-compatible servers.
+        remote_key_env: Environment variable with their key.
+        input: Column(s) of the request.
+        output: Column(s) of the answer.
+        system_prompt: Instruction of prompted base and remote models.
+        docs: Folder of documents for the base models' arm rag.
+        metric: Primary metric: a name with options, or a function of your own.
+        checks: Checks of your own, beside postgrad's.
+        accept: Checks whose errors do not stop it.
+        general: Measure general benchmarks too.
+        settings: See `Settings`.
+        out: Folder for `report.json`, `report.html` and `results.jsonl`; named after the data when None.
+
+    Raises:
+        PostgradError: with one clear message.
+    """
+    spelled, given = given_of(metric, checks)
+    changes = {"evaluation.metric": spelled, "evaluation.docs": None if docs is None else str(docs)}
+    chosen = recipe_of(None, settings, {**changes, **data_changes(input, output, system_prompt, accept)})
+    names = [models] if isinstance(models, str) else list(models)
+    far = remote_models(remotes, remote_key_env, None, None)
+    paths = sources(data)
+    folder = folder_of(out, paths, "evaluation")
+    request = Request(chosen, paths, names, arms, far, general)
+    return Running(lambda stopped: _report(evaluating.evaluate(request, folder, stopped), folder), given)
+
+
+@Call
+def compare(
+    a: Place,
+    b: Place,
+    data: Data = None,
+    *,
+    arms: Sequence[str] = (),
+    metric: OwnMetric | None = None,
+    margin: float = 0.02,
+    settings: Settings | None = None,
+    out: Place = "comparison",
+) -> Running[CompareReport]:
+    """Two reports' folders, or two models on the same examples: whether B is better than A, and where they differ.
+
+    Args:
+        a: What is held against: a report's folder, or a model.
+        b: What is judged.
+        data: For two models: examples to ask both.
+        arms: For two reports: the arm to compare, or that of A and of B.
+        metric: Judge both sides' answers by this one.
+        margin: Loss that is tolerated, as a share.
+        settings: For two models; see `Settings`.
+        out: Folder for `compare.json` and `compare.html`.
+
+    Raises:
+        PostgradError: with one clear message.
+    """
+    spelled, given = given_of(metric, ())
+    left, right = str(a), str(b)
+    if kind_of(left, right) == "runs":
+        if data is not None or settings:
+            raise UsageError("data and settings are for two models; these are two reports.", "Leave them out.")
+        return Running(lambda _: compare_runs(left, right, Path(out), arms=arms, metric=spelled, margin=margin), given)
+    if data is None or arms:
+        raise UsageError(
+            f"{left!r} and {right!r} are no report folders, so they are taken for models: those need data and no arms.",
+            "Give data=…, or name two folders with report.json and results.jsonl.",
+        )
+    chosen = recipe_of(None, settings, {"evaluation.metric": spelled})
+    paths = sources(data)
+    return Running(
+        lambda stopped: compare_models(chosen, left, right, paths, Path(out), margin=margin, stopped=stopped), given
+    )
+
+
+def _report(work: Working[run_report.Report], folder: Path) -> Working[Report]:
+    report = yield from work
+    return Report.of(report, folder)
