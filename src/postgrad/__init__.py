@@ -28,14 +28,13 @@ if TYPE_CHECKING:
     from postgrad.python.data import check, convert, read
     from postgrad.python.estimate import estimate
     from postgrad.python.jobs import compare, evaluate, run, train
-    from postgrad.python.model import Answer, Model, load
+    from postgrad.python.model import Model, ModelAnswer, load
     from postgrad.python.report import Report
     from postgrad.python.running import Running
     from postgrad.recipe import Recipe
     from postgrad.records import Conversation, Message, Preference, Rating, Record, Source, Task, Text, pair
 
 __all__ = [
-    "Answer",
     "Check",
     "Checked",
     "Context",
@@ -47,6 +46,7 @@ __all__ = [
     "Message",
     "Metric",
     "Model",
+    "ModelAnswer",
     "ModelError",
     "PostgradError",
     "Preference",

@@ -77,11 +77,11 @@ class Context:
 
 
 Check = Callable[[Sequence[Record], Context], Iterable[Finding]]
-Options = ParamSpec("Options")
+CheckOptions = ParamSpec("Options")
 
 
 @dataclass(frozen=True, slots=True)
-class CheckFactory(Generic[Options]):
+class CheckFactory(Generic[CheckOptions]):
     """A check with all that the rest of the house wants to know of it. Called with options it makes the check.
 
     Attributes:
@@ -90,15 +90,15 @@ class CheckFactory(Generic[Options]):
         advice: What to do about its findings, in one sentence for the summary and the page; the docs say more.
     """
 
-    make: Callable[Options, Check]
+    make: Callable[CheckOptions, Check]
     harm: int
     advice: str
 
-    def __call__(self, *args: Options.args, **options: Options.kwargs) -> Check:
+    def __call__(self, *args: CheckOptions.args, **options: CheckOptions.kwargs) -> Check:
         return self.make(*args, **options)
 
 
-def check_factory(*, harm: int, advice: str) -> Callable[[Callable[Options, Check]], CheckFactory[Options]]:
+def check_factory(*, harm: int, advice: str) -> Callable[[Callable[CheckOptions, Check]], CheckFactory[CheckOptions]]:
     """Decorates a function that makes a check; see `CheckFactory`."""
     return lambda make: CheckFactory(make, harm, advice)
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from postgrad.storage import write_atomic
 
-State = Literal["queued", "running", "paused", "interrupted", "cancelled", "failed", "succeeded"]
-FINAL_STATES: frozenset[State] = frozenset({"cancelled", "failed", "succeeded"})
+RunState = Literal["queued", "running", "paused", "interrupted", "cancelled", "failed", "succeeded"]
+FINAL_STATES: frozenset[RunState] = frozenset({"cancelled", "failed", "succeeded"})
 Command = Literal["pause", "cancel"]
 
 
@@ -65,7 +65,7 @@ class RunFolder:
         """Trained weights after passes over the data, one folder `step-000120` each."""
         return self.path / "snapshots"
 
-    def write_state(self, state: State, **extra: Any) -> None:
+    def write_state(self, state: RunState, **extra: Any) -> None:
         current = self.read_state()
         current.update({"state": state, **extra})
         write_atomic(self.path / "run.json", json.dumps(current, indent=1, default=str))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postgrad.data import load, read_rows
-from postgrad.data.formats.mail_text import Parts, plain_subject, split_mail
+from postgrad.data.formats.mail_text import MailParts, plain_subject, split_mail
 from postgrad.errors import DataError
 
 ASKED = b"""From: =?utf-8?q?Zo=C3=AB?= <zoe@example.org>
@@ -133,17 +133,17 @@ def test_pairs_are_what_is_learned(tmp_path):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("Yes.\n\n-- \nAnn", Parts("Yes.", "", "Ann")),
-        ("Yes.\n\nAm 1. Januar 2024 um 10:00 schrieb Bo <b@x.de>:\n> Kommt es?", Parts("Yes.", "Kommt es?", "")),
-        ("> One?\nYes.\n> Two?\nNo.", Parts("Yes.\nNo.", "One?\nTwo?", "")),
+        ("Yes.\n\n-- \nAnn", MailParts("Yes.", "", "Ann")),
+        ("Yes.\n\nAm 1. Januar 2024 um 10:00 schrieb Bo <b@x.de>:\n> Kommt es?", MailParts("Yes.", "Kommt es?", "")),
+        ("> One?\nYes.\n> Two?\nNo.", MailParts("Yes.\nNo.", "One?\nTwo?", "")),
         (
             "Yes.\n\n-----Original Message-----\nFrom: Bo\nSent: Monday\nTo: Ann\nSubject: It\n\nIs it?",
-            Parts("Yes.", "Is it?", ""),
+            MailParts("Yes.", "Is it?", ""),
         ),
-        ("Yes.\n\nVon: Bo\nGesendet: Montag\nAn: Ann\nBetreff: Es\n\nIst es?", Parts("Yes.", "Ist es?", "")),
-        ("Yes.\n\nSent from my phone", Parts("Yes.", "", "Sent from my phone")),
-        ("From: the top\nit is fine", Parts("From: the top\nit is fine", "", "")),
-        ("On Monday I wrote to you.", Parts("On Monday I wrote to you.", "", "")),
+        ("Yes.\n\nVon: Bo\nGesendet: Montag\nAn: Ann\nBetreff: Es\n\nIst es?", MailParts("Yes.", "Ist es?", "")),
+        ("Yes.\n\nSent from my phone", MailParts("Yes.", "", "Sent from my phone")),
+        ("From: the top\nit is fine", MailParts("From: the top\nit is fine", "", "")),
+        ("On Monday I wrote to you.", MailParts("On Monday I wrote to you.", "", "")),
     ],
 )
 def test_the_parts_of_a_mail(text, parts):

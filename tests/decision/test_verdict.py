@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from postgrad.decision.budget import Budget
+from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.verdict import decide
 from postgrad.measures import ArmResult, Comparison, Forgetting, Score
 from postgrad.report.run_report import TrainingPart
@@ -71,10 +71,10 @@ def test_a_lost_benchmark_is_a_veto_and_an_open_one_is_said() -> None:
 
 def test_costs_must_fit() -> None:
     pairs = all_pairs(BASE, FEW, TUNED)
-    dear = decide([BASE, FEW, TUNED], pairs, budget=Budget({"fine_tuned": 50}, 20))
+    dear = decide([BASE, FEW, TUNED], pairs, budget=MonthlyBudget({"fine_tuned": 50}, 20))
     assert dear.recommendation == "few_shot" and "50.00 USD a month" in dear.sentence
-    assert decide([BASE, FEW, TUNED], pairs, budget=Budget({"fine_tuned": 19}, 20)).recommendation == "fine_tune"
-    unknown = decide([BASE, FEW, TUNED], pairs, budget=Budget({}, 20))
+    assert decide([BASE, FEW, TUNED], pairs, budget=MonthlyBudget({"fine_tuned": 19}, 20)).recommendation == "fine_tune"
+    unknown = decide([BASE, FEW, TUNED], pairs, budget=MonthlyBudget({}, 20))
     assert unknown.recommendation == "fine_tune" and any("No price" in r for r in unknown.reasons)
 
 
@@ -82,15 +82,17 @@ def test_an_untrained_arm_that_is_too_dear_is_no_choice_and_not_in_the_way() -> 
     remote, tuned = arm("remote", 74), arm("fine_tuned", 71)
     pairs = all_pairs(BASE, FEW, remote, tuned)
     assert decide([BASE, FEW, remote, tuned], pairs).recommendation != "fine_tune"
-    found = decide([BASE, FEW, remote, tuned], pairs, budget=Budget({"remote": 900.0, "fine_tuned": 5.0}, 20))
+    found = decide([BASE, FEW, remote, tuned], pairs, budget=MonthlyBudget({"remote": 900.0, "fine_tuned": 5.0}, 20))
     assert found.recommendation == "fine_tune"
     assert any(r.startswith("The remote model is not offered: it costs 900.00 USD") for r in found.reasons)
 
 
 def test_where_only_a_dear_arm_works_nothing_is_recommended() -> None:
-    found = decide([BASE, arm("remote", 74)], all_pairs(BASE, arm("remote", 74)), budget=Budget({"remote": 900.0}, 20))
+    found = decide(
+        [BASE, arm("remote", 74)], all_pairs(BASE, arm("remote", 74)), budget=MonthlyBudget({"remote": 900.0}, 20)
+    )
     assert found.recommendation != "remote"
-    alone = decide([arm("remote", 74)], (), budget=Budget({"remote": 900.0}, 20))
+    alone = decide([arm("remote", 74)], (), budget=MonthlyBudget({"remote": 900.0}, 20))
     assert alone.recommendation == "cannot_tell" and "within the budget" in alone.sentence
 
 

@@ -7,7 +7,7 @@ import pytest
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.code_tests import has_sandbox
 from postgrad.evaluation.metrics.support.choose import choose_metric
-from postgrad.evaluation.metrics.support.metric import Measured
+from postgrad.evaluation.metrics.support.metric import MetricResult
 from postgrad.records import Conversation, Message, Task, Text, pair
 
 
@@ -70,7 +70,7 @@ def test_measure_gives_scores_and_every_figure() -> None:
     assert found.scores == (1.0, 0.0)
     assert found.figures == {"label": 0.5, "macro_f1": 0.5, "unknown_answers": 0.5}
     assert found.details["label"]["confusion"] == {"delivery": {"": 1}, "refund": {"refund": 1}}
-    assert choice.measure([], []) == Measured(())
+    assert choice.measure([], []) == MetricResult(())
 
 
 def test_tool_calls_code_and_sql_are_seen() -> None:

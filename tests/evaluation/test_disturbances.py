@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from postgrad.evaluation.robustness import Asked, judged
+from postgrad.evaluation.robustness import DisturbedAnswers, judged
 
 
 def asked(kind, clean, disturbed, arm="fine_tuned"):
     answers = tuple("right" if s else "wrong" for s in clean), tuple("right" if s else "wrong" for s in disturbed)
-    return Asked(arm, kind, tuple(clean), tuple(disturbed), *answers)
+    return DisturbedAnswers(arm, kind, tuple(clean), tuple(disturbed), *answers)
 
 
 def test_a_loss_is_found_and_comes_first():

@@ -16,7 +16,7 @@ from postgrad.evaluation.graders.grader_kinds import SIMILARITIES
 from postgrad.evaluation.graders.outcome import DETAILS, FLAGS
 from postgrad.evaluation.graders.similarity import fuzzy_match, similarity
 from postgrad.evaluation.graders.template import as_sample, fill
-from postgrad.evaluation.metrics.support.metric import Means, paired
+from postgrad.evaluation.metrics.support.metric import MetricResources, paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Task, pair
 from postgrad.sandbox.run import Sandbox
@@ -379,7 +379,7 @@ def test_a_grader_as_metric(tmp_path) -> None:
     path.write_text(json.dumps({**SCORE, "range": [1, 5]}))
     with pytest.raises(UsageError, match="needs a model that judges"):
         metric_named(str(path))
-    metric = metric_named(str(path), Means(lambda chats: ['{"result": 4}' for _ in chats], "j"))
+    metric = metric_named(str(path), MetricResources(lambda chats: ['{"result": 4}' for _ in chats], "j"))
     assert metric("x", "y") == 0.75
     path.write_text(json.dumps(check(input="{{sample.output_json.k}}", reference="1")))
     found = metric_named(str(path)).measure(paired(['{"k": "1"}', "no"], ["", ""], [Task(prompt=()), Task(prompt=())]))

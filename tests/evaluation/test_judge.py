@@ -12,7 +12,7 @@ from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.metrics.judge import read_points
 from postgrad.evaluation.metrics.pairwise import duels, read_verdict
 from postgrad.evaluation.metrics.support.agreement import agreement, cohen_kappa
-from postgrad.evaluation.metrics.support.metric import Means, paired
+from postgrad.evaluation.metrics.support.metric import MetricResources, paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import pair
 from tests.needs import real_set
@@ -35,7 +35,7 @@ def knowing(chats):
 
 
 def rubric(ask, options: str = ""):
-    return metric_named(f"judge({options})", Means(ask, "test-judge"))
+    return metric_named(f"judge({options})", MetricResources(ask, "test-judge"))
 
 
 def test_points_become_shares_and_controls_are_not_among_them() -> None:
@@ -129,7 +129,7 @@ def test_orders_that_disagree_are_a_tie_and_the_bias_is_reported() -> None:
 
 @pytest.mark.parametrize(("said", "why"), [("[[A]]", "shown first"), ("[[B]]", "shown second"), ("[[TIE]]", "ties")])
 def test_a_judge_that_always_says_a_is_refused(said: str, why: str) -> None:
-    metric = metric_named("pairwise", Means(lambda chats: [said] * len(chats), "test-judge"))
+    metric = metric_named("pairwise", MetricResources(lambda chats: [said] * len(chats), "test-judge"))
     with pytest.raises(DataError, match=f"test-judge is uninformative.*{why}"):
         metric.measure(paired(["other"] * 20, REFERENCES, RECORDS))
 
@@ -140,7 +140,7 @@ def test_a_judge_that_prefers_wrong_answers_is_refused() -> None:
         return ["[[B]]" if part(c, "answer_A") == r else "[[A]]" for c, r in zip(chats, right, strict=True)]
 
     with pytest.raises(DataError, match="preferred 0 to the answer of another request"):
-        metric_named("pairwise", Means(contrary)).measure(paired(["?"] * 20, REFERENCES, RECORDS))
+        metric_named("pairwise", MetricResources(contrary)).measure(paired(["?"] * 20, REFERENCES, RECORDS))
 
 
 def test_preferred_answers_score() -> None:
@@ -152,7 +152,7 @@ def test_preferred_answers_score() -> None:
         ]
 
     answers = ["?", *REFERENCES[1:]]
-    found = metric_named("pairwise", Means(right)).measure(paired(answers, REFERENCES, RECORDS))
+    found = metric_named("pairwise", MetricResources(right)).measure(paired(answers, REFERENCES, RECORDS))
     assert found.scores == (0.0, *[0.5] * 19) and found.figures["decided_by_place"] == 0
 
 

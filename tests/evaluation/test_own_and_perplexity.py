@@ -7,7 +7,7 @@ import math
 import pytest
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.metrics.support.metric import Case, Means, paired
+from postgrad.evaluation.metrics.support.metric import Case, MetricResources, paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Message, pair
 
@@ -39,12 +39,12 @@ def test_code_of_the_users_runs_only_when_switched_on(file, tmp_path) -> None:
     with pytest.raises(UsageError, match=r"run on this machine with your rights\.\n.*own_code"):
         metric_named(f"{file}:length")
     assert not marker.exists()
-    metric = metric_named(f"{file}:length", Means(own_code=True))
+    metric = metric_named(f"{file}:length", MetricResources(own_code=True))
     assert marker.exists() and metric.name == "length" and metric("12345", "x") == 0.5
 
 
 def test_the_function_sees_the_record_and_its_faults_are_named(file) -> None:
-    means = Means(own_code=True)
+    means = MetricResources(own_code=True)
     record = pair("q", "a", meta={"code": "K7"})
     assert metric_named(f"{file}:by_meta", means)("K7", "a", record) == 1
     with pytest.raises(DataError, match=r"mine\.py:bad gave 7"):
@@ -68,7 +68,7 @@ def test_perplexity_is_of_the_right_answer_as_the_arm_asked() -> None:
         return [-math.log(4.0), -math.log(2.0)]
 
     asked = (Message("system", "s"), Message("user", "q"))
-    metric = metric_named("perplexity", Means(likelihoods=likelihoods))
+    metric = metric_named("perplexity", MetricResources(likelihoods=likelihoods))
     found = metric.measure([Case("ignored", "right", pair("q", "right"), asked), Case("", "other", pair("r", "other"))])
     assert found.scores == pytest.approx((0.25, 0.5)) and found.figures["perplexity"] == pytest.approx(math.sqrt(8))
     assert seen[0] == (asked, "right") and seen[1] == ((Message("user", "r"),), "other")

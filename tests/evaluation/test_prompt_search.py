@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from postgrad.evaluation import arms
 from postgrad.evaluation.candidate_instructions import instructions
-from postgrad.evaluation.prompt_search import Prompt, finalists, going_on, named, rounds, winner, with_examples
+from postgrad.evaluation.prompt_search import CandidatePrompt, finalists, going_on, named, rounds, winner, with_examples
 from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.records import Conversation, Message, pair
 
@@ -38,7 +38,7 @@ def test_instructions_differ_and_the_given_one_is_first():
 
 def test_every_prompt_asks_for_the_request_and_never_shows_its_answer():
     record = pair("where is my lamp", "SECRET")
-    prompts = [Prompt(i) for i in instructions(TRAIN, "classification", SYSTEM, own=False)]
+    prompts = [CandidatePrompt(i) for i in instructions(TRAIN, "classification", SYSTEM, own=False)]
     prompts += with_examples([prompts[0].instruction, prompts[-1].instruction], [[0, 4, 8], [1, 5, 9]], [0, 4, 8], 0)
     for prompt in prompts:
         messages = arms.optimised_prompt(prompt, TRAIN).ask(record)
@@ -51,22 +51,22 @@ def test_every_prompt_asks_for_the_request_and_never_shows_its_answer():
 def test_the_first_prompts_are_what_the_other_arms_ask():
     first = instructions(TRAIN, "classification", SYSTEM, own=False)[0]
     record = pair("where is my lamp", "late")
-    assert arms.optimised_prompt(Prompt(first), TRAIN).ask(record) == arms.prompted(SYSTEM).ask(record)
-    shown = arms.optimised_prompt(Prompt(first, (0, 4)), TRAIN).ask(record)
+    assert arms.optimised_prompt(CandidatePrompt(first), TRAIN).ask(record) == arms.prompted(SYSTEM).ask(record)
+    shown = arms.optimised_prompt(CandidatePrompt(first, (0, 4)), TRAIN).ask(record)
     assert shown == arms.few_shot(SYSTEM, [TRAIN[0], TRAIN[4]]).ask(record)
 
 
 def test_a_records_own_instruction_stays():
     own = Conversation(messages=(Message("system", "Mine."), Message("user", "u"), Message("assistant", "a")))
     for instruction in instructions(TRAIN, "classification", SYSTEM, own=False):
-        messages = arms.optimised_prompt(Prompt(instruction), TRAIN).ask(own)
+        messages = arms.optimised_prompt(CandidatePrompt(instruction), TRAIN).ask(own)
         assert messages[0].content == "Mine." and not any(SYSTEM in m.content for m in messages)
 
 
 def test_the_most_similar_example_can_stand_last():
     first = instructions(TRAIN, "classification", SYSTEM, own=False)[0]
     places = tuple(range(0, 15, 3))
-    arm = arms.optimised_prompt(Prompt(first, places, nearest_last=True), TRAIN)
+    arm = arms.optimised_prompt(CandidatePrompt(first, places, nearest_last=True), TRAIN)
     for thing in ("sofa", "lamp", "desk"):
         assert thing in arm.ask(pair(f"where is my {thing}", "?"))[-3].content
 
@@ -83,7 +83,11 @@ def test_the_rounds_spend_what_they_may(candidates, examples, answers):
 
 def test_what_other_arms_ask_is_always_compared_to_the_end():
     first = instructions(TRAIN, "classification", SYSTEM, own=False)
-    prompts = [named(Prompt(first[0]), "prompted"), named(Prompt(first[0], (1,)), "few_shot"), *map(Prompt, first[1:6])]
+    prompts = [
+        named(CandidatePrompt(first[0]), "prompted"),
+        named(CandidatePrompt(first[0], (1,)), "few_shot"),
+        *map(CandidatePrompt, first[1:6]),
+    ]
     through = finalists(prompts, [0.0, 0.0, -1.0, -5.0, -2.0, -3.0, -4.0])
     assert through == [0, 1, 2, 4, 5]
     scores = [[0.0, 0.0], [0.0, 0.5], [1.0, 1.0], [1.0, 1.0], [1.0, 0.0]]

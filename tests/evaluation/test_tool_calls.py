@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postgrad.evaluation.metrics.support.call_text import Call, read_calls
+from postgrad.evaluation.metrics.support.call_text import NamedCall, read_calls
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, paired
 from postgrad.evaluation.metrics.tool_calls import tool_calls
 from postgrad.records import Conversation, Message, Task, pair
 from tests.needs import real_set
 
-LAMP = Call("lamp.set", {"room": "hall", "level": 3})
+LAMP = NamedCall("lamp.set", {"room": "hall", "level": 3})
 SPELLINGS = [
     '{"name": "lamp.set", "arguments": {"room": "hall", "level": 3}}',
     '[{"name": "lamp.set", "parameters": {"level": 3, "room": "hall"}}]',

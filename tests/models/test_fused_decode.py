@@ -15,7 +15,7 @@ from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.models.base_models import find_model
 from postgrad.models.device import Device
 from postgrad.models.fused.decoder import decoder_of
-from postgrad.models.generation.decoding import Decoding, Row
+from postgrad.models.generation.decoding import Decoding, DecodingRow
 from postgrad.models.generation.generate import complete, decode, remark, shared_beginning
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.models.language_model import LanguageModel
@@ -127,7 +127,7 @@ def test_an_answer_left_standing_goes_on_with_its_own_weights(tiny):
             layer.lora_B.normal_(0, 0.2)
     adapter = taken(layers, 8)
     detach(tiny.module, layers)
-    row = Row(0, prompt)
+    row = DecodingRow(0, prompt)
     for _ in decode(tiny, [row], None, 0, Decoding(12)):
         tiny.use(adapter, "other")
         assert answers(tiny, [prompt])[0] != alone

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from postgrad.errors import Interrupted, ModelError, UsageError
-from postgrad.models.remote.client import Asking, Budget, Price, RemoteModel, parse_remote
+from postgrad.models.remote.client import Asking, Budget, RemoteModel, TokenPrice, parse_remote
 from postgrad.models.remote.rules import clean, wait_before
 from postgrad.records import Message
 
@@ -175,7 +175,7 @@ def test_parameters_that_a_server_does_not_take(server):
 
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_the_budget_holds(server, concurrency):
-    price = Price(1000.0, 2000.0)
+    price = TokenPrice(1000.0, 2000.0)
     budget = Budget(max_usd=0.2, price=price)
     model = RemoteModel(server.url, "m", budget=budget, concurrency=concurrency)
     answers, _ = ask(model, texts(30), Asking(max_new_tokens=20))

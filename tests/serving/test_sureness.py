@@ -6,7 +6,7 @@ from dataclasses import replace
 import openai
 import pytest
 
-from postgrad.costs import Price
+from postgrad.costs import MachinePrice
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.measure import Answers, measure
 from postgrad.evaluation.metrics.support.choose import choose_metric
@@ -18,7 +18,7 @@ from postgrad.records import pair
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.confidence import escalate, in_words
-from postgrad.serving.inference.engine import Engine, Prepared, Served
+from postgrad.serving.inference.engine import Engine, PreparedRequest, Served
 from postgrad.steps.conclude import certified as kept
 from postgrad.storage import Blobs, StageStore
 from tests.pages.example_reports import full_report, minimal_report
@@ -47,7 +47,7 @@ def test_the_served_confidence_is_the_calibrated_one(tiny, tiny_folder, register
     prompts = [tiny.renderer.prompt_ids(arm.ask(r)) for r in RECORDS]
     answers = Answers.open(StageStore.default(), "m", entry.blob, decoding, "float32")
     choice = choose_metric(RECORDS, "exact_match")
-    work = measure(tiny, arm, prompts, RECORDS, choice, decoding, answers, Price(0.1, ""), None, lambda: False)
+    work = measure(tiny, arm, prompts, RECORDS, choice, decoding, answers, MachinePrice(0.1, ""), None, lambda: False)
     measured, _ = finish(work)
     with running(make_app(Engine(Catalogue(), [str(tiny_folder)]))) as address:
         client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)
@@ -81,17 +81,17 @@ def done(probability: float, finish: str = "stop") -> Completion:
 
 
 def test_above_the_threshold_goes_out_and_below_or_cut_goes_to_a_person(registered):
-    sure = Prepared(Served("sure", "tiny", Catalogue().get("sure")), [1], Decoding(ROOM), as_evaluated=True)
+    sure = PreparedRequest(Served("sure", "tiny", Catalogue().get("sure")), [1], Decoding(ROOM), as_evaluated=True)
     assert escalate(sure, done(0.51)) is False and escalate(sure, done(0.49)) is True
     assert escalate(sure, done(0.99, "length")) is True
     assert "may go out unseen" in in_words(sure, done(0.9)) and "a person should look" in in_words(sure, done(0.1))
-    grounded = Prepared(
+    grounded = PreparedRequest(
         Served("sure+rag", "tiny", Catalogue().get("sure"), True), [1], Decoding(ROOM), as_evaluated=True
     )
     assert escalate(grounded, done(0.99)) is None, "certified without passages"
     otherwise = replace(sure, as_evaluated=False)
     assert escalate(otherwise, done(0.99)) is None, "another instruction than was certified"
-    formed = Prepared(sure.served, [1], Decoding(ROOM), Steering(bias={1: 2.0}), as_evaluated=True)
+    formed = PreparedRequest(sure.served, [1], Decoding(ROOM), Steering(bias={1: 2.0}), as_evaluated=True)
     assert escalate(formed, done(0.99)) is None and in_words(formed, done(0.9)) == "confidence 0.90"
 
 

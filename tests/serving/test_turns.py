@@ -18,7 +18,7 @@ from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
-from postgrad.serving.inference.scheduler import MAX_TOKENS, FullError, Ticket, Turns, next_turn
+from postgrad.serving.inference.scheduler import MAX_TOKENS, FullError, Scheduler, Ticket, next_turn
 from tests.serving.loopback import ASK, register, running
 
 
@@ -60,7 +60,7 @@ def test_answers_that_grow_at_once_fit_into_memory():
 
 def test_under_any_load_all_get_done_in_time_with_few_changes():
     async def work():
-        turns, order = Turns(lambda: 0.05, places=40), []
+        turns, order = Scheduler(lambda: 0.05, places=40), []
 
         async def answer(adapter, steps):
             with turns.place("b", adapter, 10) as place:
@@ -83,7 +83,7 @@ def test_under_any_load_all_get_done_in_time_with_few_changes():
 
 def test_one_who_leaves_while_waiting_or_computing_holds_nobody_up():
     async def work():
-        turns = Turns(lambda: 0.05)
+        turns = Scheduler(lambda: 0.05)
 
         async def endless(adapter):
             with turns.place("b", adapter, 10) as place:
@@ -104,7 +104,7 @@ def test_one_who_leaves_while_waiting_or_computing_holds_nobody_up():
 
 
 def test_a_full_house_says_when_to_come_back():
-    turns = Turns(places=1)
+    turns = Scheduler(places=1)
 
     async def work():
         with turns.place("b", "", 1), pytest.raises(FullError) as caught, turns.place("b", "", 1):

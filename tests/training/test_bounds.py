@@ -175,9 +175,9 @@ def test_small_steps_are_not_lost_in_few_bits():
 
 
 def test_overfitting_is_said_in_words():
-    from postgrad.training.loop import Progress, in_words
+    from postgrad.training.loop import LoopState, in_words
 
-    p = Progress(
+    p = LoopState(
         step=40,
         best_loss=1.0,
         best_step=20,

@@ -6,13 +6,13 @@ import json
 import pytest
 
 from postgrad.errors import DataError, ModelError, UsageError
-from postgrad.models.remote.client import Budget, Price, RemoteModel
+from postgrad.models.remote.client import Budget, RemoteModel, TokenPrice
 from postgrad.progress import Progress, Said
 from postgrad.recipe import merged
 from postgrad.registry import Catalogue
 from postgrad.report.results import read_results
 from postgrad.report.run_report import Report
-from postgrad.steps.evaluate_report import Request
+from postgrad.steps.evaluate_report import EvaluateRequest
 from postgrad.training_run import Step
 from postgrad.workflows.compare import compare_runs
 from postgrad.workflows.compare_models import compare_models
@@ -40,7 +40,7 @@ def test_from_run_to_evaluate_to_compare(tiny_folder, tmp_path, own_home):
     assert json.loads(lines[0].reference) and lines[0].prompt[0]["role"] == "user"
 
     # all of the file is test: what was trained on is counted, and the answers to the run's own test are the run's
-    report, events = finish(evaluate(Request(recipe, [data], ["mails", str(tiny_folder)]), tmp_path / "all"))
+    report, events = finish(evaluate(EvaluateRequest(recipe, [data], ["mails", str(tiny_folder)]), tmp_path / "all"))
     assert not [e for e in events if isinstance(e, Step)] and report.data.test == 60 and report.training is None
     known = first.data.train + first.data.validation
     assert f"{known} of the 60 test examples stand in its training data" in warnings(events)
@@ -56,7 +56,7 @@ def test_from_run_to_evaluate_to_compare(tiny_folder, tmp_path, own_home):
     assert Report.model_validate_json((tmp_path / "all" / "report.json").read_text()) == report
     assert (tmp_path / "all" / "report.html").exists()
 
-    _, events = finish(evaluate(Request(recipe, [data], ["mails", str(tiny_folder)]), tmp_path / "all"))
+    _, events = finish(evaluate(EvaluateRequest(recipe, [data], ["mails", str(tiny_folder)]), tmp_path / "all"))
     starts = [e for e in events if isinstance(e, Progress) and e.unit == "answers"]
     assert all(e.done == e.total for e in starts), "nothing is asked twice"
 
@@ -81,7 +81,7 @@ def test_from_run_to_evaluate_to_compare(tiny_folder, tmp_path, own_home):
     finish(run(merged(recipe, {"evaluation.metric": "chrf", "evaluation.arms": ["base"]}), [data], tmp_path / "chrf"))
     with pytest.raises(DataError, match="json_match and chrf by chrf"):
         finish(compare_runs(str(tmp_path / "one"), str(tmp_path / "chrf"), tmp_path / "cmp"))
-    finish(evaluate(Request(recipe, [mails(tmp_path / "far.jsonl", 300, 20)], ["mails"]), tmp_path / "far"))
+    finish(evaluate(EvaluateRequest(recipe, [mails(tmp_path / "far.jsonl", 300, 20)], ["mails"]), tmp_path / "far"))
     with pytest.raises(DataError, match=r"no example in common.*json_match"):
         finish(compare_runs(str(tmp_path / "one"), str(tmp_path / "far"), tmp_path / "cmp"))
 
@@ -99,7 +99,7 @@ def test_a_model_without_a_trace_says_so(tiny_folder, tmp_path, tiny):
 
     register(tiny, tmp_path / "adapter", tiny_folder, "old", 3)
     data = mails(tmp_path / "mails.jsonl", count=12)
-    _, events = finish(evaluate(Request(small(tiny_folder), [data], ["old"]), tmp_path / "out"))
+    _, events = finish(evaluate(EvaluateRequest(small(tiny_folder), [data], ["old"]), tmp_path / "out"))
     assert "cannot be told whether old@1 was trained on any" in warnings(events)
 
 
@@ -112,7 +112,7 @@ def test_general_benchmarks_of_several_models_are_judged_as_in_a_run(tiny_folder
         tiny_folder, **{"evaluation.benchmarks": ["arithmetic", "languages"], "evaluation.general_items": 60}
     )
     data = mails(tmp_path / "mails.jsonl", count=12)
-    report, _ = finish(evaluate(Request(recipe, [data], ["m1", "m2"], general=True), tmp_path / "out"))
+    report, _ = finish(evaluate(EvaluateRequest(recipe, [data], ["m1", "m2"], general=True), tmp_path / "out"))
     tests = report.forgetting.benchmarks
     assert [(t.name, t.title.split(", ")[-1]) for t in tests] == [
         (f"{name}, {model}", model) for model in ("m1@1", "m2@1") for name in ("arithmetic", "languages")
@@ -128,8 +128,8 @@ def test_a_remote_model_beside_a_base(tiny_folder, tmp_path, server):
     data = mails(tmp_path / "mails.jsonl", count=12)
     answers = {json.loads(t)["mail"]: json.dumps(json.loads(t)["answer"]) for t in data.read_text().splitlines()}
     server.plan = [lambda _, body: answered(answers[body["messages"][-1]["content"]])] * len(answers)
-    remote = RemoteModel(server.url, "oracle", budget=Budget(price=Price(1.0, 2.0)))
-    request = Request(small(tiny_folder), [data], [str(tiny_folder)], ["base"], [remote])
+    remote = RemoteModel(server.url, "oracle", budget=Budget(price=TokenPrice(1.0, 2.0)))
+    request = EvaluateRequest(small(tiny_folder), [data], [str(tiny_folder)], ["base"], [remote])
     report, _ = finish(evaluate(request, tmp_path / "out"))
     arm = report.arms[-1]
     assert arm.name == "remote: oracle" and arm.score == 1 and arm.cost_per_1000 > 0
@@ -151,6 +151,9 @@ def test_what_cannot_be_measured_is_refused(tiny_folder, tmp_path, change, error
     settings = {"models": [str(tiny_folder)], **change}
     with pytest.raises(error, match=match):
         finish(
-            evaluate(Request(small(tiny_folder), [mails(tmp_path / "m.jsonl", count=12)], **settings), tmp_path / "out")
+            evaluate(
+                EvaluateRequest(small(tiny_folder), [mails(tmp_path / "m.jsonl", count=12)], **settings),
+                tmp_path / "out",
+            )
         )
     assert not Catalogue().list()

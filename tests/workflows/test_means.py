@@ -10,7 +10,7 @@ from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.recipe import make_recipe
 from postgrad.records import Message, pair
 from postgrad.steps.context import Job
-from postgrad.steps.metric_resources import local_judge, mean_logprobs, means_of
+from postgrad.steps.metric_resources import local_judge, mean_logprobs, metric_resources
 
 
 def test_a_local_judge_answers_every_chat_and_equal_ones_alike(tiny_folder) -> None:
@@ -25,7 +25,7 @@ def test_a_local_judge_answers_every_chat_and_equal_ones_alike(tiny_folder) -> N
 
 def test_the_recipe_decides_what_metrics_may_use(tiny_folder) -> None:
     job = Job(make_recipe({"base": str(tiny_folder), "evaluation": {"judge": str(tiny_folder)}}), lambda: False)
-    means = means_of(job)
+    means = metric_resources(job)
     assert means.ask is not None and means.judge == str(tiny_folder) and not means.own_code
     with pytest.raises(PostgradError, match=r"no readable judgement|uninformative"):  # random weights judge nothing
         records = [pair(f"q{i}", f"a{i}") for i in range(8)]
@@ -38,7 +38,7 @@ def test_perplexity_is_the_measured_models_own(tiny, tiny_folder) -> None:
     job = Job(make_recipe({"base": str(tiny_folder)}), lambda: False)
     job.model = tiny
     records = [pair("where is my sofa", "FH-12345"), pair("yes or no", "maybe")]
-    found = metric_named("perplexity", means_of(job)).measure(
+    found = metric_named("perplexity", metric_resources(job)).measure(
         paired(["", ""], [r.answer_text for r in records], records)
     )
     expected = mean_logprobs(tiny, [((Message("user", r.prompt_text),), r.answer_text) for r in records])

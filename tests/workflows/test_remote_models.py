@@ -14,7 +14,7 @@ from postgrad.models.remote.prices import known_price
 from postgrad.recipe import Recipe, make_recipe, merged
 from postgrad.records import pair
 from postgrad.steps.context import Job
-from postgrad.steps.metric_resources import means_of
+from postgrad.steps.metric_resources import metric_resources
 from postgrad.steps.remote_models import remote_ask
 from postgrad.workflows.run import run
 from tests.workflows.remote_server import Server
@@ -84,7 +84,7 @@ REFERENCES = [r.answer_text for r in RECORDS]
 
 def judged(server, metric: str, answers):
     job = Job(recipe_of(judge=f"{server.url}#judge"), lambda: False)
-    return metric_named(metric, means_of(job)).measure(paired(answers, REFERENCES, RECORDS))
+    return metric_named(metric, metric_resources(job)).measure(paired(answers, REFERENCES, RECORDS))
 
 
 @pytest.mark.parametrize("said", ["[[A]]", "[[B]]", "[[TIE]]"])
@@ -99,7 +99,7 @@ def test_a_remote_judge_that_always_says_the_same_never_makes_a_winner(server, s
 def test_a_remote_judge_that_always_says_a_gives_ties_where_too_few_pairs_convict_it(server):
     server.say = lambda messages: "[[A]]"
     job = Job(recipe_of(judge=f"{server.url}#judge"), lambda: False)
-    found = metric_named("pairwise", means_of(job)).measure(paired(["x", "y"], ["one", "one"]))
+    found = metric_named("pairwise", metric_resources(job)).measure(paired(["x", "y"], ["one", "one"]))
     assert found.scores == (0.5, 0.5) and found.figures["decided_by_place"] == 1.0
 
 
@@ -118,6 +118,6 @@ def test_a_remote_judge_that_reads_is_believed_and_paid_once(server):
 
 def test_a_judge_whose_budget_ends_says_so(server):
     recipe = recipe_of(judge=f"{server.url}#judge", remote_price="10,10", remote_budget_usd=0.02)
-    metric = metric_named("judge", means_of(Job(recipe, lambda: False)))
+    metric = metric_named("judge", metric_resources(Job(recipe, lambda: False)))
     with pytest.raises(ModelError, match=r"budget of 0\.02 USD ended with \d+ of 30 questions"):
         metric.measure(paired(REFERENCES, REFERENCES, RECORDS))

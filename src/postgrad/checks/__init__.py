@@ -8,7 +8,7 @@ touching it: as an entry point of an installed package in the group `postgrad.ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from postgrad.checks.balance import balance
 from postgrad.checks.boilerplate import boilerplate

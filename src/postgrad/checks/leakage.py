@@ -14,9 +14,9 @@ from postgrad.records import Record
 from postgrad.similarity.near_duplicates import exact_key, exact_keys, find_similar
 from postgrad.similarity.templates import template_pairs
 
-Part = Literal["train", "validation", "test", ""]
+RecordPart = Literal["train", "validation", "test", ""]
 
-_PARTS: dict[str, Part] = {
+_PARTS: dict[str, RecordPart] = {
     **dict.fromkeys(("train", "training", "trainset", "tr"), "train"),
     **dict.fromkeys(("valid", "validation", "val", "dev", "devel", "devset", "development", "tune"), "validation"),
     **dict.fromkeys(("test", "tests", "testset", "testing", "eval", "evaluation", "heldout", "holdout"), "test"),
@@ -46,7 +46,7 @@ def leakage(*, near_threshold: float = 0.8, gram: int = _GRAM) -> Check:
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        parts: list[Part] = [part_of(r) for r in records]
+        parts: list[RecordPart] = [part_of(r) for r in records]
         if "train" in parts and ("test" in parts or "validation" in parts):
             yield from _between_parts(records, parts, near_threshold)
         if context.benchmarks is not None:
@@ -55,17 +55,17 @@ def leakage(*, near_threshold: float = 0.8, gram: int = _GRAM) -> Check:
     return check
 
 
-def part_of_name(name: str) -> Part:
+def part_of_name(name: str) -> RecordPart:
     """The part that a file's name or its folder speaks of; empty where none does, or two do."""
     path = PurePath(name)
     for word in (path.name.split(".")[0], path.parent.name):
-        found: set[Part] = {_PARTS[w] for w in re.split(r"[^a-z]+", word.lower()) if w in _PARTS}
+        found: set[RecordPart] = {_PARTS[w] for w in re.split(r"[^a-z]+", word.lower()) if w in _PARTS}
         if found:
             return found.pop() if len(found) == 1 else ""
     return ""
 
 
-def part_of(record: Record) -> Part:
+def part_of(record: Record) -> RecordPart:
     """The part of a record: by its column `split`, or else by its file."""
     named = record.meta.get("split")
     if isinstance(named, str) and named.strip().lower() in _PARTS:
@@ -73,7 +73,7 @@ def part_of(record: Record) -> Part:
     return part_of_name(record.source.file)
 
 
-def _between_parts(records: Sequence[Record], parts: Sequence[Part], threshold: float) -> Iterator[Finding]:
+def _between_parts(records: Sequence[Record], parts: Sequence[RecordPart], threshold: float) -> Iterator[Finding]:
     texts = [r.prompt_text for r in records]
     keys = exact_keys(texts)
     trained: dict[str, list[int]] = {}
@@ -104,7 +104,7 @@ def _between_parts(records: Sequence[Record], parts: Sequence[Part], threshold: 
 
 def _parts_finding(
     records: Sequence[Record],
-    parts: Sequence[Part],
+    parts: Sequence[RecordPart],
     found: dict[int, tuple[list[int], float]],
     fault: str,
     many: str,

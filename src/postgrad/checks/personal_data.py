@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from postgrad.checks.support.personal_kinds import KINDS
-from postgrad.checks.support.redaction import Kind, report
+from postgrad.checks.support.redaction import ValueKind, report
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
@@ -20,7 +20,7 @@ from postgrad.records import Record
         "Redact it (--repair personal_data keeps a consistent placeholder): a model can repeat what it was trained on."
     ),
 )
-def personal_data(*, kinds: Sequence[Kind] = KINDS) -> Check:
+def personal_data(*, kinds: Sequence[ValueKind] = KINDS) -> Check:
     """Finds e-mail and IP addresses, phone, card, bank account and national identity numbers, addresses and the like.
 
     The repair replaces each value by a placeholder that is the same wherever the value recurs (`[EMAIL_1]`), and

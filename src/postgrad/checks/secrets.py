@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from postgrad.checks.support.personal_kinds import KINDS
-from postgrad.checks.support.redaction import Kind, report
+from postgrad.checks.support.redaction import ValueKind, report
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
@@ -20,7 +20,7 @@ from postgrad.records import Record
     harm=92,
     advice="Revoke these keys and redact them (--repair secrets): a model can repeat what it was trained on.",
 )
-def secrets(*, kinds: Sequence[Kind] = SECRET_KINDS) -> Check:
+def secrets(*, kinds: Sequence[ValueKind] = SECRET_KINDS) -> Check:
     """Finds keys and tokens of known services, private keys, passwords in connection strings, and random strings called
     secret.
 

@@ -57,10 +57,10 @@ def command(
 ) -> None:
     """Reads the data, says how it was understood, and lists the findings; exit code 1 if one is an error."""
     from postgrad.pages.check_page import write_check
-    from postgrad.workflows.check import Request, check
+    from postgrad.workflows.check import CheckRequest, check
 
     base = base or ("smollm2-135m-instruct" if surprise else None)
-    request = Request(
+    request = CheckRequest(
         paths=tuple(data),
         input=listed(input),
         output=listed(output),

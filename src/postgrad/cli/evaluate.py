@@ -65,7 +65,7 @@ def command(
     A trained model is asked as it was trained: its own instruction, its own documents.
     """
     from postgrad.recipe import Recipe, merged
-    from postgrad.steps.evaluate_report import Request
+    from postgrad.steps.evaluate_report import EvaluateRequest
     from postgrad.workflows.evaluate import evaluate
 
     if not model and not remote:
@@ -90,7 +90,7 @@ def command(
     )
     remotes = remote_models(remote or [], key_env, price_given(price), max_usd)
     folder = out_folder or Path(f"{data[0].stem}-evaluation")
-    request = Request(recipe, data, model or [], listed(arms), remotes, general)
+    request = EvaluateRequest(recipe, data, model or [], listed(arms), remotes, general)
     with StopSign().watching() as stop:
         report = show(evaluate(request, folder, stop), stop, quiet=json)
     if json:

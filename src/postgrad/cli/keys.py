@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Makes, lists and revokes API keys; shows who did what (audit). A server sees changes within two seconds."""
     from postgrad.registry import Catalogue
-    from postgrad.registry.keys import Audit, Keys, Usage, this_month
+    from postgrad.registry.keys import Audit, Keys, KeyUsage, this_month
 
     catalogue = Catalogue()
     keys = Keys(catalogue)
@@ -64,9 +64,8 @@ def command(
                 if n
             ]
             if key.tokens_per_month:
-                limits.append(
-                    f"{Usage(catalogue).of(key.id, this_month()):,} of {key.tokens_per_month:,} tokens this month used"
-                )
+                used = KeyUsage(catalogue).of(key.id, this_month())
+                limits.append(f"{used:,} of {key.tokens_per_month:,} tokens this month used")
             state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else ", ".join(limits) or "no limits"
             out(
                 f"{key.id}  {key.hint:<9}  {key.role:<9}  {key.organization}/{key.project:<12}  {key.created:%Y-%m-%d} "
@@ -102,10 +101,10 @@ def command(
 
 def _note(catalogue: Any, action: str, key_id: str) -> None:
     """What is done to keys on the command line is in the trail too, with the user's name on this machine."""
-    from postgrad.registry.keys import Audit, Deed
+    from postgrad.registry.keys import Audit, AuditEvent
 
     now = datetime.datetime.now(datetime.UTC)
-    Audit(catalogue).add([Deed(now, None, None, None, f"cli:{getpass.getuser()}"[:64], action, key_id, 0, "")])
+    Audit(catalogue).add([AuditEvent(now, None, None, None, f"cli:{getpass.getuser()}"[:64], action, key_id, 0, "")])
 
 
 def _plain(item: Any) -> dict[str, Any]:

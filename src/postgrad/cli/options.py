@@ -66,7 +66,7 @@ def price_given(text: str | None) -> Any:
     Raises:
         UsageError: it is no two numbers.
     """
-    from postgrad.models.remote.rules import Price
+    from postgrad.models.remote.rules import TokenPrice
 
     if text is None:
         return None
@@ -76,7 +76,7 @@ def price_given(text: str | None) -> Any:
         raise UsageError(
             f"--price {text!r} is not two numbers.", "Write USD for a million tokens in,out: 0.15,0.60"
         ) from error
-    return Price(prompt, completion)
+    return TokenPrice(prompt, completion)
 
 
 def remote_models(names: Sequence[str], key_env: str | None, price: Any, max_usd: float | None) -> list[Any]:

@@ -11,7 +11,7 @@ from postgrad.data.documents.documents import (
     load_documents,
     read_documents,
 )
-from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.load import LoadedRecords, data_hash, load
 from postgrad.data.shapes.columns import Mapped, choose_reading, to_records
 from postgrad.data.shapes.reading import Reading
 from postgrad.data.sources.database import read_sql, stream_sql
@@ -23,7 +23,7 @@ __all__ = [
     "Chunk",
     "Document",
     "Documents",
-    "Loaded",
+    "LoadedRecords",
     "Mapped",
     "Reading",
     "Row",

@@ -33,7 +33,7 @@ _WAYS: dict[type[Record], str] = {
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Loaded:
+class LoadedRecords:
     """All records of all files; goes like a tuple of them.
 
     Attributes:
@@ -70,7 +70,7 @@ def load(
     output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
     minimum: int = MINIMUM,
-) -> Loaded:
+) -> LoadedRecords:
     """Reads files into records. Files with the same columns are judged together.
 
     Args:
@@ -101,7 +101,7 @@ def load(
     usable = sum(is_usable(record) for record in records)
     if usable < (min(minimum, 1) if records and isinstance(records[0], Text) else minimum):
         raise _too_few(len(records), usable, minimum, mapped)
-    return Loaded(
+    return LoadedRecords(
         records,
         " + ".join(
             dict.fromkeys(
@@ -152,7 +152,7 @@ def is_usable(record: Record) -> bool:
     return isinstance(record, Task) and _asks(record.prompt)
 
 
-def conversations(loaded: Loaded) -> list[Conversation]:
+def conversations(loaded: LoadedRecords) -> list[Conversation]:
     """The records of data that must be conversations with a right answer each.
 
     Raises:

@@ -14,7 +14,7 @@ from postgrad.measures import ArmResult, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class MonthlyBudget:
     """The limit beside the costs.
 
     Attributes:
@@ -26,7 +26,7 @@ class Budget:
     limit: float | None = None
 
     @classmethod
-    def of(cls, arms: Sequence[ArmResult], monthly_queries: int | None, limit: float | None) -> Budget:
+    def of(cls, arms: Sequence[ArmResult], monthly_queries: int | None, limit: float | None) -> MonthlyBudget:
         """With what the measured price of an answer comes to at the expected traffic."""
         queries = monthly_queries or 0
         return cls({a.name: a.cost_per_1000 * queries / 1000 for a in arms if a.cost_per_1000 is not None}, limit)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from postgrad.decision.budget import Budget
+from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.rules import beats, between, by_pair, examples_to_settle
 from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON, is_useless
 from postgrad.decision.wording import (
@@ -33,7 +33,7 @@ def contest(
     *,
     smallest_worth: float = SMALLEST_WORTH,
     metric: str = "",
-    budget: Budget | None = None,
+    budget: MonthlyBudget | None = None,
 ) -> Verdict:
     """What to use among these.
 
@@ -49,7 +49,7 @@ def contest(
     """
     if not arms:
         raise ValueError("no arms to decide between")
-    budget = budget or Budget()
+    budget = budget or MonthlyBudget()
     verdict = _best_of(budget.affordable(arms) or arms, comparisons, smallest_worth, metric)
     verdict = budget.kept_by(verdict, verdict.recommendation)
     return replace(verdict, reasons=(*verdict.reasons, *budget.reasons(arms)))

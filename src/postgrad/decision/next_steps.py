@@ -254,8 +254,8 @@ def _uncertified(report: Report, worth: float) -> list[_Step]:
     return [_Step(_SETTLES, step, "tells what can be answered without a person", why)]
 
 
-Rule = Callable[[Report, float], list[_Step]]
-RULES: tuple[Rule, ...] = (
+NextStepRule = Callable[[Report, float], list[_Step]]
+RULES: tuple[NextStepRule, ...] = (
     _settle,
     _forgotten,
     _more_examples,

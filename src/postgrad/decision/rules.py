@@ -19,7 +19,7 @@ from statistics import NormalDist
 from postgrad.decision.power import ALPHA, examples_needed
 from postgrad.measures import Comparison
 
-Table = Mapping[tuple[str, str], Comparison]
+Comparisons = Mapping[tuple[str, str], Comparison]
 """Comparisons by (arm, against)."""
 _LEAST_WORTH = 0.01
 """Smaller differences are worth nothing: no number of examples is said for them."""
@@ -27,12 +27,12 @@ _LEAST_DISTANCE = 0.005
 """From a margin; a difference seen right on it would ask for infinitely many examples."""
 
 
-def by_pair(comparisons: Sequence[Comparison]) -> Table:
+def by_pair(comparisons: Sequence[Comparison]) -> Comparisons:
     """The comparisons where `between` finds them."""
     return {(c.arm, c.against): c for c in comparisons}
 
 
-def between(table: Table, arm: str, against: str) -> Comparison:
+def between(table: Comparisons, arm: str, against: str) -> Comparison:
     """The comparison in that direction.
 
     Raises:

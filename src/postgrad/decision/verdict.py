@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from postgrad.arm_kinds import cost_rank, recommendation, recommended_arm, retrieves
 from postgrad.decision import rules
-from postgrad.decision.budget import Budget
+from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.wording import (
     about,
     achieved,
@@ -41,7 +41,7 @@ def decide(
     *,
     smallest_worth: float = SMALLEST_WORTH,
     needs_documents: bool = False,
-    budget: Budget | None = None,
+    budget: MonthlyBudget | None = None,
     metric: str = "",
     general_use: bool = False,
     unfinished: str = "",
@@ -74,7 +74,7 @@ def decide(
         tuple(forgetting),
         smallest_worth,
         needs_documents,
-        budget or Budget(),
+        budget or MonthlyBudget(),
         metric,
         general_use,
         unfinished,
@@ -98,11 +98,11 @@ class _Case:
     """Everything the rules look at, with the questions that they ask of it."""
 
     arms: Mapping[str, ArmResult]
-    table: rules.Table
+    table: rules.Comparisons
     forgetting: tuple[Forgetting, ...]
     smallest_worth: float
     needs_documents: bool
-    budget: Budget
+    budget: MonthlyBudget
     metric: str
     general_use: bool
     unfinished: str = ""

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from postgrad.evaluation.prompt_search import NearestLast, Prompt
+from postgrad.evaluation.prompt_search import CandidatePrompt, NearestLast
 from postgrad.evaluation.prompting import PromptBuilder, with_instruction, without_system
 from postgrad.evaluation.retrieval import Index
 from postgrad.records import Conversation, Message, Record, Task, tools_of
 
-Ask = Callable[[Record], tuple[Message, ...]]
+PromptFunction = Callable[[Record], tuple[Message, ...]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Arm:
 
     name: str
     trained: bool
-    ask: Ask
+    ask: PromptFunction
     note: str = ""
     quality: Callable[[Sequence[Record], Sequence[float]], dict[str, Any]] | None = None
     remark: Callable[[], str] = str
@@ -72,7 +72,7 @@ def few_shot(system: str, examples: Sequence[Record]) -> Arm:
     )
 
 
-def optimised_prompt(prompt: Prompt, train: Sequence[Record], note: str = "") -> Arm:
+def optimised_prompt(prompt: CandidatePrompt, train: Sequence[Record], note: str = "") -> Arm:
     """The base model asked as a search on the validation part found best; a record's own system message stays."""
     instruction, shown = prompt.instruction, [train[i] for i in prompt.shots]
     order = NearestLast(shown) if prompt.nearest_last else lambda record: shown

@@ -15,7 +15,7 @@ from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.models.embeddings import embed
 from postgrad.records import Record, tools_of
 
-Place = Literal["system", "request"]
+InstructionPlace = Literal["system", "request"]
 _LABELS = 30
 _LETTERS = 160
 _LISTED = 400
@@ -34,7 +34,7 @@ class Instruction:
 
     name: str
     text: str
-    place: Place = "system"
+    place: InstructionPlace = "system"
     after: str = ""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from postgrad.models.embeddings import embed
 from postgrad.records import Message, Record
 
-Likelihoods = Callable[[Sequence[tuple[tuple[Message, ...], str]]], list[float]]
+PairLikelihoods = Callable[[Sequence[tuple[tuple[Message, ...], str]]], list[float]]
 """Mean log-probability a token of each (messages, answer)."""
 
 
@@ -48,7 +48,7 @@ def choose_examples(
     sets: Sequence[list[Record]],
     validation: Sequence[Record],
     ask: Callable[[list[Record], Record], tuple[Message, ...]],
-    likelihoods: Likelihoods,
+    likelihoods: PairLikelihoods,
 ) -> tuple[int, list[float]]:
     """Index of the set under which validation answers are likeliest, and every set's mean log-probability a token."""
     values = [float(np.mean(likelihoods([(ask(examples, r), r.answer_text) for r in validation]))) for examples in sets]

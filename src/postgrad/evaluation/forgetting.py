@@ -27,7 +27,7 @@ from postgrad.storage import folder_atomic, home
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A named list of items, and where it came from; `by_length` as in `Reader`."""
+    """A named list of items, and where it came from; `by_length` as in `BenchmarkReader`."""
 
     name: str
     items: tuple[Item, ...]

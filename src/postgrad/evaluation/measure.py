@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from postgrad.costs import Price, cost_of
+from postgrad.costs import MachinePrice, cost_of
 from postgrad.errors import DataError, Interrupted
 from postgrad.evaluation.arms import Arm
-from postgrad.evaluation.metrics.support.choose import Choice
+from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.scores import score_interval
 from postgrad.measures import ArmResult
 from postgrad.models.generation.generate import Completion, Decoding, complete, remark
@@ -95,10 +95,10 @@ def measure(
     arm: Arm,
     prompts: Sequence[Sequence[int]],
     test: Sequence[Record],
-    choice: Choice,
+    choice: MetricChoice,
     decoding: Decoding,
     answers: Answers,
-    price: Price,
+    price: MachinePrice,
     groups: Sequence[Any] | None,
     stopped: Callable[[], bool],
     asked: Sequence[tuple[Message, ...]] = (),
@@ -118,7 +118,7 @@ def scored(
     arm: Arm,
     completions: Sequence[Completion],
     test: Sequence[Record],
-    choice: Choice,
+    choice: MetricChoice,
     groups: Sequence[Any] | None,
     asked: Sequence[tuple[Message, ...]],
     cost_per_1000: float | None,

@@ -26,7 +26,7 @@ CHALLENGERS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class CandidatePrompt:
     """One way to ask.
 
     Attributes:
@@ -56,7 +56,7 @@ class Prompt:
 
 def with_examples(
     best: Sequence[Instruction], sets: Sequence[Sequence[int]], chosen: Sequence[int], seed: int
-) -> list[Prompt]:
+) -> list[CandidatePrompt]:
     """Candidates with examples: every set under the best instruction, and the chosen set in other orders and halved.
 
     Args:
@@ -68,17 +68,17 @@ def with_examples(
     shuffled = list(chosen)
     random.Random(seed).shuffle(shuffled)
     half = tuple(chosen[: max(1, len(chosen) // 2)])
-    made = [Prompt(first, tuple(s)) for s in sets]
-    made += [Prompt(i, tuple(chosen)) for i in best]
-    made.append(Prompt(first, tuple(reversed(chosen)), order="in reverse"))
-    made.append(Prompt(first, tuple(shuffled), order="in another order"))
+    made = [CandidatePrompt(first, tuple(s)) for s in sets]
+    made += [CandidatePrompt(i, tuple(chosen)) for i in best]
+    made.append(CandidatePrompt(first, tuple(reversed(chosen)), order="in reverse"))
+    made.append(CandidatePrompt(first, tuple(shuffled), order="in another order"))
     if len(chosen) > 1:
-        made += [Prompt(first, tuple(chosen), nearest_last=True), Prompt(first, half)]
+        made += [CandidatePrompt(first, tuple(chosen), nearest_last=True), CandidatePrompt(first, half)]
     seen = {(p.instruction, p.shots, p.nearest_last): p for p in reversed(made)}
     return list(seen.values())[::-1]
 
 
-def finalists(prompts: Sequence[Prompt], likelihoods: Sequence[float], count: int = CHALLENGERS) -> list[int]:
+def finalists(prompts: Sequence[CandidatePrompt], likelihoods: Sequence[float], count: int = CHALLENGERS) -> list[int]:
     """Places of those to try by answers: what the other arms ask, then the likeliest of the rest."""
     known = [i for i, p in enumerate(prompts) if p.like]
     rest = sorted((i for i, p in enumerate(prompts) if not p.like), key=lambda i: -likelihoods[i])
@@ -106,7 +106,9 @@ def rounds(candidates: int, examples: int, answers: int) -> list[int]:
     return out
 
 
-def going_on(scores: Sequence[Sequence[float]], prompts: Sequence[Prompt], likelihoods: Sequence[float]) -> list[int]:
+def going_on(
+    scores: Sequence[Sequence[float]], prompts: Sequence[CandidatePrompt], likelihoods: Sequence[float]
+) -> list[int]:
     """Places of the half that goes on, best first; the best of what other arms ask is always among them."""
     order = sorted(range(len(prompts)), key=lambda i: (-float(np.mean(scores[i])), -likelihoods[i]))
     keep = max(2, math.ceil(len(order) / 2))
@@ -115,7 +117,7 @@ def going_on(scores: Sequence[Sequence[float]], prompts: Sequence[Prompt], likel
     return kept if incumbent in kept else [*kept[:-1], incumbent]
 
 
-def winner(scores: Sequence[Sequence[float]], prompts: Sequence[Prompt]) -> int:
+def winner(scores: Sequence[Sequence[float]], prompts: Sequence[CandidatePrompt]) -> int:
     """The best; of equals what another arm asks already: a difference that does not show is none."""
     return min(range(len(prompts)), key=lambda i: (-float(np.mean(scores[i])), not prompts[i].like))
 
@@ -137,6 +139,6 @@ def spread(records: Sequence[Record], count: int, seed: int) -> list[Record]:
     return random.Random(seed).sample(list(records), min(count, len(records)))
 
 
-def named(prompt: Prompt, like: str) -> Prompt:
+def named(prompt: CandidatePrompt, like: str) -> CandidatePrompt:
     """The prompt as what another arm asks."""
     return replace(prompt, like=like)

@@ -24,7 +24,7 @@ _TEST_EXAMPLES_EACH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RequestKind:
     """One kind of request.
 
     Attributes:
@@ -48,7 +48,7 @@ class Kind:
 
 def kinds_of_requests(
     train: Sequence[str], test: Sequence[str], scores: Sequence[float], production: Sequence[str] = (), seed: int = 0
-) -> list[Kind]:
+) -> list[RequestKind]:
     """The kinds with at least five test examples, the least likely by chance first; none for a small or uniform test.
 
     Args:
@@ -73,7 +73,7 @@ def kinds_of_requests(
             found.append((group, words or f"kind {group + 1}", places))
     p_values = holm([p_worse(values, places.tolist(), seed) for _, _, places in found])
     out = [
-        Kind(
+        RequestKind(
             words,
             tuple(np.flatnonzero(groups[:first] == group).tolist()),
             tuple(places.tolist()),

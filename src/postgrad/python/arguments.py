@@ -8,15 +8,15 @@ from typing import Any, TypeAlias
 
 from postgrad.recipe import Recipe, load_recipe, merged
 
-Data: TypeAlias = Any
+DataLike: TypeAlias = Any
 """A path or address; a table (polars, pandas, pyarrow); an iterable of dictionaries or of records; or a list of paths
 and tables."""
 Place: TypeAlias = Path | str
-Settings: TypeAlias = Mapping[str, object]
+SettingsLike: TypeAlias = Mapping[str, object]
 """Any settings of the recipe by their dotted names: `{"training.rank": 32, "decision.monthly_queries": 5000}`."""
 
 
-def recipe_of(recipe: Recipe | Place | None, settings: Settings | None, changes: Settings) -> Recipe:
+def recipe_of(recipe: Recipe | Place | None, settings: SettingsLike | None, changes: SettingsLike) -> Recipe:
     """All settings: those of the recipe, then of the arguments, then of `settings`."""
     start = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else load_recipe(Path(recipe))
     return merged(start, {**changes, **(settings or {})})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from postgrad.data.load import Loaded, load
+from postgrad.data.load import LoadedRecords, load
 from postgrad.data.sources.in_memory import sources
 from postgrad.data.writing.convert import Converted
 from postgrad.data.writing.convert import convert as convert_files
@@ -13,23 +13,23 @@ from postgrad.errors import UsageError
 from postgrad.findings import Checked
 from postgrad.pages.check_page import write_check
 from postgrad.progress import Working
-from postgrad.python.arguments import Data, Place, listed
+from postgrad.python.arguments import DataLike, Place, listed
 from postgrad.python.own import OwnChecks, given_of
-from postgrad.python.running import Call, Running
+from postgrad.python.running import DoorCall, Running
 from postgrad.workflows import check as checking
 
 
 def read(
-    data: Data,
+    data: DataLike,
     *,
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
-) -> Loaded:
+) -> LoadedRecords:
     """Reads data into records, and says how it was understood.
 
     Args:
-        data: See `Data`.
+        data: See `DataLike`.
         input: Column(s) of the request; found in the data when None.
         output: Column(s) of the answer.
         system_prompt: Put in front of every prompt that has no system message.
@@ -40,13 +40,13 @@ def read(
     return load(sources(data), input_column=input, output_column=output, system_prompt=system_prompt, minimum=1)
 
 
-@Call
+@DoorCall
 def check(
-    data: Data,
+    data: DataLike,
     *,
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
-    against: Data = None,
+    against: DataLike = None,
     base: str | None = None,
     accept: Sequence[str] = (),
     repair: Sequence[str] = (),
@@ -56,7 +56,7 @@ def check(
     """Finds every fault in the data; makes the safe repairs. Imports no torch.
 
     Args:
-        data: See `Data`.
+        data: See `DataLike`.
         input: Column(s) of the request.
         output: Column(s) of the answer.
         against: Requests seen in production, to compare with.
@@ -73,7 +73,7 @@ def check(
     _, given = given_of(None, checks)
 
     def begin(stopped: Callable[[], bool]) -> Working[Checked]:
-        request = checking.Request(
+        request = checking.CheckRequest(
             paths=tuple(sources(data)),
             input=listed(input),
             output=listed(output),
@@ -91,7 +91,7 @@ def check(
 
 
 def convert(
-    data: Data,
+    data: DataLike,
     out: Place,
     to: str,
     *,
@@ -105,7 +105,7 @@ def convert(
     """Writes data in another shape; what cannot be told is refused.
 
     Args:
-        data: See `Data`.
+        data: See `DataLike`.
         out: File to write; its ending decides the container.
         to: Shape: openai-chat, trl-messages, csv, postgrad-jsonl … (docs/data.md).
         input: Column(s) of the request.

@@ -11,7 +11,7 @@ from postgrad.data.sources.in_memory import sources
 from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.objectives import spec_of
-from postgrad.python.arguments import Data, Place, Settings, listed, recipe_of
+from postgrad.python.arguments import DataLike, Place, SettingsLike, listed, recipe_of
 from postgrad.recipe import Recipe
 
 
@@ -49,7 +49,7 @@ class Estimate:
 
 
 def estimate(
-    data: Data,
+    data: DataLike,
     recipe: Recipe | Place | None = None,
     *,
     base: str | None = None,
@@ -57,7 +57,7 @@ def estimate(
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
     price_per_hour: float | None = None,
-    settings: Settings | None = None,
+    settings: SettingsLike | None = None,
 ) -> Estimate:
     """What training on this data would take on this machine, before anything is spent.
 
@@ -78,6 +78,6 @@ def estimate(
     model = find_model(chosen.base)
     renderer = load_renderer(model.folder, model.context)
     _, records = examples_of(chosen.training, sources(data), listed(input), listed(output))
-    settings = chosen.training
-    plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
+    asked = chosen.training
+    plan = spec_of(asked.objective).cost(renderer, records, asked.max_length, asked.too_long, asked.options)
     return Estimate(**figures_of(model, plan, chosen.training, price_per_hour))

@@ -9,14 +9,14 @@ from postgrad.cli.options import remote_models
 from postgrad.data.sources.in_memory import sources
 from postgrad.errors import UsageError
 from postgrad.progress import Working
-from postgrad.python.arguments import Data, Place, Settings, data_changes, folder_of, recipe_of
+from postgrad.python.arguments import DataLike, Place, SettingsLike, data_changes, folder_of, recipe_of
 from postgrad.python.own import OwnChecks, OwnMetric, given_of
 from postgrad.python.report import Report
-from postgrad.python.running import Call, Running
+from postgrad.python.running import DoorCall, Running
 from postgrad.recipe import Recipe
 from postgrad.report import run_report
 from postgrad.report.comparison import CompareReport
-from postgrad.steps.evaluate_report import Request
+from postgrad.steps.evaluate_report import EvaluateRequest
 from postgrad.workflows import evaluate as evaluating
 from postgrad.workflows import train as training
 from postgrad.workflows.compare import compare_runs, kind_of
@@ -26,9 +26,9 @@ from postgrad.workflows.run_bases import bases_of, run_bases
 from postgrad.workflows.train import TrainedModel
 
 
-@Call
+@DoorCall
 def run(
-    data: Data,
+    data: DataLike,
     recipe: Recipe | Place | None = None,
     *,
     base: str | None = None,
@@ -42,7 +42,7 @@ def run(
     checks: OwnChecks = (),
     accept: Sequence[str] = (),
     max_minutes: float | None = None,
-    settings: Settings | None = None,
+    settings: SettingsLike | None = None,
     out: Place | None = None,
 ) -> Running[Report]:
     """The main job: check, split, measure every arm, train, compare, register, report.
@@ -50,7 +50,7 @@ def run(
     The same call again redoes only what changed; after an interruption it goes on where it stopped.
 
     Args:
-        data: See `Data`.
+        data: See `DataLike`.
         recipe: All settings, or a file of them; the arguments win over it.
         base: Base model; several, separated by commas, are held against each other.
         name: Of the resulting model.
@@ -63,7 +63,7 @@ def run(
         checks: Checks of your own, beside postgrad's.
         accept: Checks whose errors do not stop the run.
         max_minutes: Wish for the whole run.
-        settings: See `Settings`.
+        settings: See `SettingsLike`.
         out: Folder for `report.json`, `report.html` and `results.jsonl`; named after the data when None.
 
     Raises:
@@ -89,9 +89,9 @@ def run(
     return Running(lambda stopped: _report(work(chosen, paths, folder, stopped), folder), given)
 
 
-@Call
+@DoorCall
 def train(
-    data: Data,
+    data: DataLike,
     recipe: Recipe | Place | None = None,
     *,
     base: str | None = None,
@@ -103,14 +103,14 @@ def train(
     checks: OwnChecks = (),
     accept: Sequence[str] = (),
     max_minutes: float | None = None,
-    settings: Settings | None = None,
+    settings: SettingsLike | None = None,
     folder: Place | None = None,
     begin: str = "",
 ) -> Running[TrainedModel]:
     """Trains a model on examples or raw text, and registers it; nothing is compared.
 
     Args:
-        data: See `Data`.
+        data: See `DataLike`.
         recipe: As for `run`.
         base: Base model.
         name: Of the resulting model.
@@ -121,7 +121,7 @@ def train(
         checks: Checks of your own, beside postgrad's.
         accept: Checks whose errors do not stop it.
         max_minutes: About how long the whole may take.
-        settings: See `Settings`.
+        settings: See `SettingsLike`.
         folder: Of this run: checkpoints, steps, control file.
         begin: `resume` refuses to begin anew, `fresh` throws away what an earlier run kept; "" goes on if it can.
 
@@ -137,9 +137,9 @@ def train(
     return Running(lambda stopped: training.train_only(chosen, paths, place, begin, stopped), given)
 
 
-@Call
+@DoorCall
 def evaluate(
-    data: Data,
+    data: DataLike,
     models: str | Sequence[str] = (),
     *,
     arms: Sequence[str] | None = None,
@@ -153,7 +153,7 @@ def evaluate(
     checks: OwnChecks = (),
     accept: Sequence[str] = (),
     general: bool = False,
-    settings: Settings | None = None,
+    settings: SettingsLike | None = None,
     out: Place | None = None,
 ) -> Running[Report]:
     """Measures registered, base and remote models on the same examples, and compares them. Nothing is trained.
@@ -172,7 +172,7 @@ def evaluate(
         checks: Checks of your own, beside postgrad's.
         accept: Checks whose errors do not stop it.
         general: Measure general benchmarks too.
-        settings: See `Settings`.
+        settings: See `SettingsLike`.
         out: Folder for `report.json`, `report.html` and `results.jsonl`; named after the data when None.
 
     Raises:
@@ -185,20 +185,20 @@ def evaluate(
     far = remote_models(remotes, remote_key_env, None, None)
     paths = sources(data)
     folder = folder_of(out, paths, "evaluation")
-    request = Request(chosen, paths, names, arms, far, general)
+    request = EvaluateRequest(chosen, paths, names, arms, far, general)
     return Running(lambda stopped: _report(evaluating.evaluate(request, folder, stopped), folder), given)
 
 
-@Call
+@DoorCall
 def compare(
     a: Place,
     b: Place,
-    data: Data = None,
+    data: DataLike = None,
     *,
     arms: Sequence[str] = (),
     metric: OwnMetric | None = None,
     margin: float = 0.02,
-    settings: Settings | None = None,
+    settings: SettingsLike | None = None,
     out: Place = "comparison",
 ) -> Running[CompareReport]:
     """Two reports' folders, or two models on the same examples: whether B is better than A, and where they differ.
@@ -210,7 +210,7 @@ def compare(
         arms: For two reports: the arm to compare, or that of A and of B.
         metric: Judge both sides' answers by this one.
         margin: Loss that is tolerated, as a share.
-        settings: For two models; see `Settings`.
+        settings: For two models; see `SettingsLike`.
         out: Folder for `compare.json` and `compare.html`.
 
     Raises:

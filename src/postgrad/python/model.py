@@ -11,7 +11,7 @@ from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.inference.chat_preparation import room_for_answer
 from postgrad.serving.inference.confidence import certified, escalate
-from postgrad.serving.inference.engine import Engine, Prepared
+from postgrad.serving.inference.engine import Engine, PreparedRequest
 from postgrad.serving.wire.responses import confidence
 
 Asked: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
@@ -19,7 +19,7 @@ Asked: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """One answer; `str(answer)` is its text.
 
     Attributes:
@@ -56,7 +56,9 @@ class Model:
         self._served = self._engine.find(name)
         self.name = name
 
-    def answer(self, asked: Asked, *, max_tokens: int | None = None, temperature: float = 0.0, seed: int = 0) -> Answer:
+    def answer(
+        self, asked: Asked, *, max_tokens: int | None = None, temperature: float = 0.0, seed: int = 0
+    ) -> ModelAnswer:
         """Answers one request.
 
         Args:
@@ -74,7 +76,7 @@ class Model:
 
     def answers(
         self, many: Sequence[Asked], *, max_tokens: int | None = None, temperature: float = 0.0, seed: int = 0
-    ) -> list[Answer]:
+    ) -> list[ModelAnswer]:
         """Answers many requests together, as evaluation computes them; far faster than one by one.
 
         Raises:
@@ -98,7 +100,7 @@ class Model:
             if piece.text:
                 yield piece.text
 
-    def _computed(self, asked: Mapping[int, Prepared]) -> dict[int, Completion]:
+    def _computed(self, asked: Mapping[int, PreparedRequest]) -> dict[int, Completion]:
         """The answers to requests that are decoded alike, by place."""
         places, prompts = list(asked), [list(p.prompt) for p in asked.values()]
         decoding = next(iter(asked.values())).decoding
@@ -108,7 +110,7 @@ class Model:
 
         return self._engine.compute.submit(work).result()
 
-    def _prepared(self, asked: Asked, max_tokens: int | None, temperature: float, seed: int) -> Prepared:
+    def _prepared(self, asked: Asked, max_tokens: int | None, temperature: float, seed: int) -> PreparedRequest:
         messages = [Message("user", asked)] if isinstance(asked, str) else [_message(m) for m in asked]
         if max_tokens is None:
             taken = len(self._engine.prepare(self._served, messages, Decoding(1)).prompt)
@@ -137,8 +139,8 @@ def _message(given: Message | Mapping[str, Any]) -> Message:
     return given if isinstance(given, Message) else Message.from_dict(given)
 
 
-def _answer(prepared: Prepared, done: Completion) -> Answer:
-    return Answer(
+def _answer(prepared: PreparedRequest, done: Completion) -> ModelAnswer:
+    return ModelAnswer(
         done.text,
         confidence(done),
         escalate(prepared, done),

@@ -88,7 +88,7 @@ class Running(Generic[T]):
         return f"<Running: {state}; iterate for events, then .result>"
 
 
-class Call(Generic[P, T]):
+class DoorCall(Generic[P, T]):
     """A function of the door: called, it shows its progress and returns the result; `.events(…)` gives the work."""
 
     def __init__(self, begin: Callable[P, Running[T]]) -> None:

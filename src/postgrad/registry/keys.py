@@ -21,7 +21,7 @@ from postgrad.registry.catalogue import Catalogue
 from postgrad.registry.key_tables import ApiKeyRow, AuditRow
 from postgrad.registry.name_tables import UsageRow
 
-Role = Literal["admin", "user", "read-only"]
+KeyRole = Literal["admin", "user", "read-only"]
 ORGANIZATION = "org-local"
 PROJECT = "default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -47,7 +47,7 @@ class ApiKey:
     id: str
     name: str
     hint: str
-    role: Role
+    role: KeyRole
     organization: str
     project: str
     requests_per_minute: int | None
@@ -58,7 +58,7 @@ class ApiKey:
 
 
 @dataclass(frozen=True)
-class Deed:
+class AuditEvent:
     """One entry of the audit trail.
 
     Attributes:
@@ -106,8 +106,8 @@ class Keys:
         Raises:
             UsageError: the role, a name or a limit is none.
         """
-        if role not in get_args(Role):
-            raise UsageError(f"There is no role {role!r}.", f"Roles: {', '.join(get_args(Role))}.")
+        if role not in get_args(KeyRole):
+            raise UsageError(f"There is no role {role!r}.", f"Roles: {', '.join(get_args(KeyRole))}.")
         for what, given in (("project", project), ("organization", organization)):
             if not _NAME.fullmatch(given):
                 raise UsageError(
@@ -185,7 +185,7 @@ class Keys:
             return _key(rows[0])
 
 
-class Usage:
+class KeyUsage:
     """The tokens that keys used, by month.
 
     Args:
@@ -225,17 +225,17 @@ class Audit:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def add(self, deeds: Sequence[Deed]) -> None:
+    def add(self, deeds: Sequence[AuditEvent]) -> None:
         """Writes entries down, all or none."""
         with self._catalogue.session() as session:
             session.add_all(AuditRow(**asdict(deed)) for deed in deeds)
 
-    def newest(self, count: int = 50) -> list[Deed]:
+    def newest(self, count: int = 50) -> list[AuditEvent]:
         """The last entries, newest first."""
         with self._catalogue.session() as session:
             rows = session.scalars(select(AuditRow).order_by(AuditRow.id.desc()).limit(count))
             return [
-                Deed(
+                AuditEvent(
                     _utc(r.at),
                     r.key_id,
                     r.organization,
@@ -270,7 +270,7 @@ def _utc(moment: datetime.datetime) -> datetime.datetime:
 
 
 def _key(row: ApiKeyRow) -> ApiKey:
-    role: Role = "admin" if row.role == "admin" else "user" if row.role == "user" else "read-only"
+    role: KeyRole = "admin" if row.role == "admin" else "user" if row.role == "user" else "read-only"
     return ApiKey(
         row.key_id,
         row.name,

@@ -45,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProgramResult:
     """How a program ended: its exit code (negative: killed), what it printed, and whether its time was over."""
 
     code: int
@@ -68,7 +68,7 @@ class Sandbox:
     engine: str = ""
     image: str = ""
 
-    def run(self, source: str, stdin: str = "", limits: Limits | None = None) -> Outcome:
+    def run(self, source: str, stdin: str = "", limits: Limits | None = None) -> ProgramResult:
         """Runs a Python program to its end, or to the end of its time; never raises on what the program does."""
         limits = limits or Limits()
         cpu = max(1, int(limits.seconds) + 1)
@@ -84,7 +84,7 @@ class Sandbox:
                 timed_out = _feed(process, stdin, limits.seconds)
                 if timed_out and self.engine:
                     subprocess.run([self.engine, "rm", "-f", box], capture_output=True, check=False)
-            return Outcome(process.returncode, _read(out, limits), _read(err, limits), timed_out)
+            return ProgramResult(process.returncode, _read(out, limits), _read(err, limits), timed_out)
 
     def _container(self, box: str, limits: Limits) -> list[str]:
         return [

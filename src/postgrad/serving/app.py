@@ -13,15 +13,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
 from postgrad.pages.docs_page import render_docs
-from postgrad.registry.keys import Audit, Keys, Usage
-from postgrad.serving.access.audit import Counters, Trail, Watched
+from postgrad.registry.keys import Audit, Keys, KeyUsage
+from postgrad.serving.access.audit import AuditTrail, Counters, Watched
 from postgrad.serving.access.auth import Gate
 from postgrad.serving.access.limits import BodyLimit
 from postgrad.serving.access.quotas import Quotas
 from postgrad.serving.inference.engine import Engine
-from postgrad.serving.inference.scheduler import MAX_PLACES, Turns
+from postgrad.serving.inference.scheduler import MAX_PLACES, Scheduler
 from postgrad.serving.inference.streaming import Answering
-from postgrad.serving.install import Parts, install
+from postgrad.serving.install import ServerParts, install
 from postgrad.serving.wire import api_errors
 from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
 from postgrad.version import __version__
@@ -63,9 +63,9 @@ def make_app(
         places: Requests that may wait or be answered at once; more get 429.
         idle_seconds: The model leaves memory when nothing was asked for so long; 0 keeps it.
     """
-    trail, counters = Trail(Audit(engine.catalogue)), Counters()
-    turns = Turns(lambda: min(_LONGEST_S, max(_SHORTEST_S, _QUANTA * engine.loaded.swap_seconds)), places)
-    answering, quotas = Answering(engine, turns), Quotas(Usage(engine.catalogue))
+    trail, counters = AuditTrail(Audit(engine.catalogue)), Counters()
+    turns = Scheduler(lambda: min(_LONGEST_S, max(_SHORTEST_S, _QUANTA * engine.loaded.swap_seconds)), places)
+    answering, quotas = Answering(engine, turns), Quotas(KeyUsage(engine.catalogue))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -106,7 +106,7 @@ def make_app(
         """Every path and field."""
         return render_docs(app.openapi())
 
-    install(app, Parts(engine, answering, quotas))
+    install(app, ServerParts(engine, answering, quotas))
     return app
 
 

@@ -32,7 +32,7 @@ from postgrad.serving.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ServerParts:
     """What routers may be made of.
 
     Attributes:
@@ -46,7 +46,7 @@ class Parts:
     quotas: Quotas
 
 
-ROUTERS: tuple[APIRouter | Callable[[Parts], APIRouter], ...] = (
+ROUTERS: tuple[APIRouter | Callable[[ServerParts], APIRouter], ...] = (
     lambda parts: chat_router(parts.answering),
     lambda parts: completions_router(parts.answering),
     lambda _: embeddings_router(),
@@ -64,7 +64,7 @@ ROUTERS: tuple[APIRouter | Callable[[Parts], APIRouter], ...] = (
 fit a path the first answers."""
 
 
-def install(app: FastAPI, parts: Parts) -> None:
+def install(app: FastAPI, parts: ServerParts) -> None:
     """Adds all routes to an application, the store and queues behind them, and the workers.
 
     Raises:

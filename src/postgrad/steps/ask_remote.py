@@ -10,15 +10,15 @@ from typing import Any
 
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.measure import scored
-from postgrad.evaluation.metrics.support.choose import Choice
+from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.measures import ArmResult
 from postgrad.models.generation.generate import Completion
 from postgrad.models.remote.client import RemoteAnswer
-from postgrad.models.remote.rules import Asking, Price
+from postgrad.models.remote.rules import Asking, TokenPrice
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record, tools_of
 
-Ask = Callable[
+AskRemote = Callable[
     [Sequence[tuple[Message, ...]], Asking, Sequence[Sequence[Mapping[str, Any]]]], Working[list[RemoteAnswer | None]]
 ]
 """Conversations, how to ask, and the tools of each, in; an answer for each, None where the budget ended."""
@@ -30,12 +30,12 @@ class IncompleteError(Exception):
 
 def measure_remote(
     arm: Arm,
-    ask: Ask,
+    ask: AskRemote,
     test: Sequence[Record],
-    choice: Choice,
+    choice: MetricChoice,
     groups: Sequence[Any] | None,
     asking: Asking,
-    price: Price | None,
+    price: TokenPrice | None,
     budget: str,
 ) -> Working[ArmResult]:
     """A remote model on the whole test part.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from postgrad.arm_kinds import ON_A_BASE, recommended_arm
-from postgrad.decision.budget import Budget
+from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.contest import contest
 from postgrad.evaluation.statistics.scores import compare, compare_arms, corrected, score_interval
 from postgrad.measures import ArmResult, Comparison
@@ -107,7 +107,7 @@ def bases_report(
         finals,
         smallest_worth=recipe.decision.smallest_worth,
         metric=runs[0].report.task.metric,
-        budget=Budget.of(list(own.values()), recipe.decision.monthly_queries, recipe.decision.monthly_budget),
+        budget=MonthlyBudget.of(list(own.values()), recipe.decision.monthly_queries, recipe.decision.monthly_budget),
     )
     ahead = max(own, key=lambda label: (own[label].name == verdict.recommendation, own[label].score.value))
     first = next(run for run in runs if run.label == ahead)

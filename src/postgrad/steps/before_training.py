@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG
 from postgrad.costs import cost_of
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
-from postgrad.decision.budget import Budget
+from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.resolution import Resolution, assumed_resolution, measured_resolution
 from postgrad.evaluation.statistics.baselines import constant_answer, constant_baseline
 from postgrad.evaluation.statistics.scores import compare_arms, lower_limit, score_interval
@@ -67,7 +67,7 @@ def before_training(job: Job, model: LanguageModel, data: Data, results: Sequenc
     """What the untrained arms tell before anything is trained."""
     wishes, worth = job.recipe.decision, job.recipe.decision.smallest_worth
     whole = [r for r in results if not r.stopped and not r.requires_training]
-    choices = Budget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
+    choices = MonthlyBudget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
     assumed, measured = assumed_resolution(len(data.test), worth), measured_resolution(whole, worth)
     if measured:
         yield Said(measured.sentence)

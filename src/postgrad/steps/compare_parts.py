@@ -19,7 +19,7 @@ EXAMPLES = 10
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedScores:
     """The common examples: their hashes in A's order, and the scores of both sides."""
 
     hashes: tuple[str, ...]
@@ -63,7 +63,7 @@ def _rescored(side: Side, metric: str) -> Side:
     return replace(side, lines=lines)
 
 
-def paired(left: Side, right: Side) -> Pair:
+def paired(left: Side, right: Side) -> PairedScores:
     """The examples that both sides answered.
 
     Raises:
@@ -78,7 +78,7 @@ def paired(left: Side, right: Side) -> Pair:
             " same --test FILE.",
         )
     groups = tuple(left.lines[h].group for h in hashes)
-    return Pair(
+    return PairedScores(
         hashes,
         tuple(left.answer(h).score for h in hashes),
         tuple(right.answer(h).score for h in hashes),
@@ -107,7 +107,7 @@ def side_part(side: Side, scores: Sequence[float], groups: Sequence[str | None] 
     )
 
 
-def common_arms(left: Side, right: Side, pair: Pair) -> list[DifferencePart]:
+def common_arms(left: Side, right: Side, pair: PairedScores) -> list[DifferencePart]:
     """Every arm that both have on all common examples, Holm-corrected over these arms."""
     if left.folder == right.folder:
         return []
@@ -141,11 +141,11 @@ def _holm(found: Sequence[Comparison]) -> list[Comparison]:
     return [replace(c, p_adjusted=p) for c, p in zip(found, holm([c.p_value for c in found]), strict=True)]
 
 
-def _mean(side: Side, pair: Pair, arm: str) -> float:
+def _mean(side: Side, pair: PairedScores, arm: str) -> float:
     return sum(side.answer(h, arm).score for h in pair.hashes) / len(pair.hashes)
 
 
-def difference_part(c: Comparison, pair: Pair, parts: dict[str, list[int]]) -> DifferencePart:
+def difference_part(c: Comparison, pair: PairedScores, parts: dict[str, list[int]]) -> DifferencePart:
     """A part of the test set as the report keeps it."""
     places = parts[c.arm]
     return DifferencePart(
@@ -160,7 +160,7 @@ def difference_part(c: Comparison, pair: Pair, parts: dict[str, list[int]]) -> D
     )
 
 
-def examples(left: Side, right: Side, pair: Pair, gains: Sequence[float], sign: int) -> list[ExamplePart]:
+def examples(left: Side, right: Side, pair: PairedScores, gains: Sequence[float], sign: int) -> list[ExamplePart]:
     """The largest differences in one direction, in the order of the test among equal ones."""
     places = sorted((i for i, g in enumerate(gains) if sign * g > 0), key=lambda i: (-abs(gains[i]), i))[:EXAMPLES]
     out: list[ExamplePart] = []

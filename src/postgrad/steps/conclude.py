@@ -10,7 +10,7 @@ from typing import Any
 
 from postgrad.arm_kinds import FINE_TUNED
 from postgrad.costs import cost_of
-from postgrad.decision.budget import Budget
+from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
@@ -73,7 +73,7 @@ def conclude(
         general_use=job.recipe.decision.general_use,
         unfinished=trained.part.cut_short if trained else "",
         strangers=strangers_score(data.choice, data.test),
-        budget=Budget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
+        budget=MonthlyBudget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
     )
     cost = _cost(job, results, trained)
     return Report(

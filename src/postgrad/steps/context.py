@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from postgrad.arm_kinds import FINE_TUNED, is_trained
-from postgrad.costs import Price, machine_price
+from postgrad.costs import MachinePrice, machine_price
 from postgrad.errors import UsageError
 from postgrad.evaluation.battery import check_names
 from postgrad.models.base_models import BaseModel, at_hand, find_model
 from postgrad.models.language_model import LanguageModel
-from postgrad.models.remote.rules import Purse
+from postgrad.models.remote.rules import SharedBudget
 from postgrad.models.rendering.render import Renderer, load_renderer
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
@@ -35,7 +35,7 @@ class Job:
         self.seconds: dict[str, float] = {}
         self.base: BaseModel | None = None
         self.model: LanguageModel | None = None
-        self.purse = Purse(recipe.evaluation.remote_budget_usd)
+        self.purse = SharedBudget(recipe.evaluation.remote_budget_usd)
         self.left_out: list[LeftOutPart] = []
         check_names(recipe.evaluation.benchmarks)
         trained = [arm for arm in recipe.evaluation.arms if is_trained(arm)]
@@ -47,7 +47,7 @@ class Job:
         return FINE_TUNED in self.recipe.evaluation.arms
 
     @functools.cached_property
-    def price(self) -> Price:
+    def price(self) -> MachinePrice:
         import torch
 
         return machine_price("cuda" if torch.cuda.is_available() else "cpu", self.recipe.decision.price_per_hour)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postgrad.data.split.given import given_parts, has_parts, moments_of
-from postgrad.data.split.split import Part, Split, split
+from postgrad.data.split.split import Split, SplitName, split
 from postgrad.data.split.synthetic import is_synthetic
 from postgrad.findings import Finding
 from postgrad.progress import Said, Working
@@ -19,7 +19,7 @@ def divide(
     data: DataSection,
     seed: int,
     records: Sequence[Record],
-    held: Sequence[tuple[Part, Sequence[Record]]] = (),
+    held: Sequence[tuple[SplitName, Sequence[Record]]] = (),
     *,
     test: bool = True,
 ) -> Working[Split]:
@@ -43,7 +43,7 @@ def divide(
             notes.append(
                 "The column 'split' says which part a record belongs to (data.split: hash takes no notice of it)."
             )
-    given: list[Part | None] = []
+    given: list[SplitName | None] = []
     given += given_parts(records, data.part) if by == "given" else [None] * len(records)
     moments = None
     if by == "time":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postgrad.data.sources.in_memory import InMemory
-from postgrad.decision.budget import Budget
+from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.contest import contest
 from postgrad.evaluation.battery.judging import judge
 from postgrad.evaluation.slices import worst_slices
@@ -38,7 +38,7 @@ from postgrad.version import __version__
 
 
 @dataclass(frozen=True)
-class Request:
+class EvaluateRequest:
     """What is to be measured.
 
     Attributes:
@@ -59,7 +59,7 @@ class Request:
 
 
 @dataclass
-class Measured:
+class Measurements:
     """What has been measured so far, by name of the arm; `general` by name of the base or the arm.
 
     Attributes:
@@ -75,10 +75,10 @@ class Measured:
 
 def evaluation_report(
     job: Job,
-    request: Request,
+    request: EvaluateRequest,
     data: Data,
     results: Sequence[ArmResult],
-    measured: Measured,
+    measured: Measurements,
     asked: Sequence[Contestant],
     seen: Overlaps,
 ) -> Report:
@@ -89,7 +89,7 @@ def evaluation_report(
         comparisons,
         smallest_worth=job.recipe.decision.smallest_worth,
         metric=data.choice.primary.title,
-        budget=Budget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
+        budget=MonthlyBudget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
     )
     warnings = [one.sentence for one in seen.found.values() if one.sentence]
     for result in results:
@@ -132,7 +132,9 @@ def _unpriced(results: Sequence[ArmResult]) -> list[str]:
     return [f"No price is known for {', '.join(missing)} (--price)."] if missing else []
 
 
-def _forgetting(job: Job, request: Request, measured: Measured, asked: Sequence[Contestant]) -> ForgettingPart:
+def _forgetting(
+    job: Job, request: EvaluateRequest, measured: Measurements, asked: Sequence[Contestant]
+) -> ForgettingPart:
     margin = job.recipe.decision.forgetting_margin
     if not request.general:
         return ForgettingPart(margin=margin, note="Not measured: --general measures it.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from postgrad.errors import DataError
-from postgrad.evaluation.metrics.support.metric import Ask, Means
+from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
 from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.models.language_model import LanguageModel, load_model
@@ -17,14 +17,16 @@ JUDGEMENT_TOKENS = 160
 REMOTE_TOKENS = 1024  # it is paid by what it writes, and some think first
 
 
-def means_of(job: Job) -> Means:
+def metric_resources(job: Job) -> MetricResources:
     """The means that the recipe allows; models are loaded when they are first asked."""
     settings = job.recipe.evaluation
     ask = asking(job, settings.judge, JUDGEMENT_TOKENS) if settings.judge else None
-    return Means(ask, settings.judge or "", lambda pairs: mean_logprobs(_loaded(job), pairs), settings.own_code)
+    return MetricResources(
+        ask, settings.judge or "", lambda pairs: mean_logprobs(_loaded(job), pairs), settings.own_code
+    )
 
 
-def asking(job: Job, name: str, tokens: int) -> Ask:
+def asking(job: Job, name: str, tokens: int) -> AskModel:
     """A model that answers chats, at an address (`URL#MODEL`) or on this machine.
 
     Raises:
@@ -40,7 +42,7 @@ def is_remote(name: str) -> bool:
     return name.startswith(("http://", "https://"))
 
 
-def local_judge(name: str, tokens: int = JUDGEMENT_TOKENS) -> Ask:
+def local_judge(name: str, tokens: int = JUDGEMENT_TOKENS) -> AskModel:
     """A model on this machine that answers chats greedily; equal chats are asked once."""
     loaded: list[LanguageModel] = []
     known: dict[str, str] = {}

@@ -17,8 +17,8 @@ from postgrad.arm_kinds import OPTIMISED_PROMPT
 from postgrad.errors import DataError, ModelError, PostgradError, UsageError
 from postgrad.evaluation.candidate_instructions import Instruction
 from postgrad.evaluation.metrics.support.fields import reference_of
-from postgrad.evaluation.metrics.support.metric import Ask
-from postgrad.evaluation.prompt_search import Prompt, spread
+from postgrad.evaluation.metrics.support.metric import AskModel
+from postgrad.evaluation.prompt_search import CandidatePrompt, spread
 from postgrad.progress import Event, Said, Working, finished
 from postgrad.records import Record
 from postgrad.steps.context import Job
@@ -31,7 +31,7 @@ CHOSEN_BY = 16
 PROPOSAL_TOKENS = 512
 _LETTERS = 1500
 
-Scores = Callable[[Prompt, Sequence[Record]], Working[tuple[list[str], list[float]]]]
+Scores = Callable[[CandidatePrompt, Sequence[Record]], Working[tuple[list[str], list[float]]]]
 """What the model answers to records under a prompt, and what each answer is worth."""
 
 
@@ -91,7 +91,13 @@ def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Score
 
 
 def _optimised(
-    start: Instruction, train: list[Record], chosen_by: list[Record], ask: Ask, scores: Scores, calls: int, job: Job
+    start: Instruction,
+    train: list[Record],
+    chosen_by: list[Record],
+    ask: AskModel,
+    scores: Scores,
+    calls: int,
+    job: Job,
 ) -> Working[tuple[str, int, int]]:
     """gepa's best instruction, how many were written, and how many answers that took."""
     events: queue.Queue[Event | None] = queue.Queue()
@@ -139,7 +145,7 @@ def _optimised(
 class _Proposer:
     """The model that writes; gepa would go on after a failure of it, and spend answers for nothing."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: AskModel) -> None:
         self._ask, self.wrote = ask, 0
         self.failure: PostgradError | None = None
 
@@ -166,7 +172,7 @@ class _Adapter:
         from gepa.core.adapter import EvaluationBatch
 
         instruction = Instruction("", candidate["instruction"], self._start.place)
-        work = self._scores(Prompt(instruction), batch)
+        work = self._scores(CandidatePrompt(instruction), batch)
         texts, values = finished(work, self._tell)
         traces = [(r, t, v) for r, t, v in zip(batch, texts, values, strict=True)] if capture_traces else None
         return EvaluationBatch(outputs=texts, scores=values, trajectories=traces)

@@ -17,7 +17,7 @@ from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case
 from postgrad.evaluation.prompt_search import (
     JUDGED,
-    Prompt,
+    CandidatePrompt,
     finalists,
     going_on,
     named,
@@ -79,7 +79,7 @@ def searched_prompt(
         kept = {"prompt": asdict(prompt), "note": note}
         job.store.put("optimised_prompt", key, {"model": model.name}, kept)
     raw = kept["prompt"]
-    prompt = Prompt(**{**raw, "instruction": Instruction(**raw["instruction"]), "shots": tuple(raw["shots"])})
+    prompt = CandidatePrompt(**{**raw, "instruction": Instruction(**raw["instruction"]), "shots": tuple(raw["shots"])})
     return ways.optimised_prompt(prompt, data.train, kept["note"])
 
 
@@ -98,14 +98,17 @@ class _Search:
         self.asked = 0
         self.too_long = self.untried = 0
 
-    def run(self, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]) -> Working[tuple[Prompt, str]]:
+    def run(self, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]) -> Working[tuple[CandidatePrompt, str]]:
         """The best prompt, and how it was found."""
         start, data = time.monotonic(), self.data
         places = {id(r): i for i, r in enumerate(data.train)}
         block = [places[id(r)] for r in chosen]
         plain = instructions(data.train, data.choice.kind, data.system_prompt, data.own_system)
-        known = [named(Prompt(plain[0]), "prompted"), named(Prompt(plain[0], tuple(block)), "few_shot")]
-        bare = self._fitting([Prompt(i) for i in plain[1:]])
+        known = [
+            named(CandidatePrompt(plain[0]), "prompted"),
+            named(CandidatePrompt(plain[0], tuple(block)), "few_shot"),
+        ]
+        bare = self._fitting([CandidatePrompt(i) for i in plain[1:]])
         values = yield from self._likelihoods([*known, *bare], fewest=len(known))
         bare = bare[: len(values) - len(known)]
         order = sorted(range(len(bare)), key=lambda i: -values[2 + i])
@@ -122,7 +125,7 @@ class _Search:
         through = finalists(prompts, values)
         proposed = yield from proposed_instruction(self.job, data, leading[0], self.scores)
         if proposed is not None and proposed.instruction is not None:
-            prompts.append(Prompt(proposed.instruction))
+            prompts.append(CandidatePrompt(proposed.instruction))
             values += yield from self._likelihoods(prompts[-1:], len(values), len(prompts), fewest=1)
             through.append(len(prompts) - 1)
         found, tried = yield from self._halved([prompts[i] for i in through], [values[i] for i in through])
@@ -130,7 +133,7 @@ class _Search:
         note = self._note(found, len(prompts), len(through), tried)
         return found, note + (f" {proposed.note}" if proposed is not None else "")
 
-    def _fitting(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+    def _fitting(self, prompts: Sequence[CandidatePrompt]) -> list[CandidatePrompt]:
         """Those that leave room for an answer to the longest request seen."""
         longest = sorted((*self.data.train, *self.data.validation), key=lambda r: -len(r.prompt_text))[:3]
         room = self.model.base.context - self.decoding.max_new_tokens
@@ -138,12 +141,12 @@ class _Search:
         self.too_long += len(prompts) - len(fit)
         return fit
 
-    def _ids(self, prompt: Prompt, record: Record) -> list[int]:
+    def _ids(self, prompt: CandidatePrompt, record: Record) -> list[int]:
         messages = ways.optimised_prompt(prompt, self.data.train).ask(record)
         return self.model.renderer.prompt_ids(messages, tools_of(record))
 
     def _likelihoods(
-        self, prompts: Sequence[Prompt], done: int = 0, total: int | None = None, fewest: int = 0
+        self, prompts: Sequence[CandidatePrompt], done: int = 0, total: int | None = None, fewest: int = 0
     ) -> Working[list[float]]:
         """The mean log-probability a token of the judged validation answers under each; only of the first ones where
         the time for the search is over, though of `fewest` at least."""
@@ -160,7 +163,7 @@ class _Search:
             yield Progress(done + len(out), total or len(prompts), "prompts")
         return out
 
-    def scores(self, prompt: Prompt, records: Sequence[Record]) -> Working[tuple[list[str], list[float]]]:
+    def scores(self, prompt: CandidatePrompt, records: Sequence[Record]) -> Working[tuple[list[str], list[float]]]:
         """What the model answers to records of training or validation, and what that is worth."""
         arm = ways.optimised_prompt(prompt, self.data.train)
         asked = [arm.ask(r) for r in records]
@@ -170,7 +173,7 @@ class _Search:
         cases = [Case(c.text, reference_of(r), r, m) for c, r, m in zip(completions, records, asked, strict=True)]
         return [c.text for c in completions], list(self.data.choice.primary.measure(cases).scores)
 
-    def _halved(self, prompts: list[Prompt], values: list[float]) -> Working[tuple[Prompt, int]]:
+    def _halved(self, prompts: list[CandidatePrompt], values: list[float]) -> Working[tuple[CandidatePrompt, int]]:
         """The best by real answers, and on how many validation examples the last two were compared."""
         if self.job.recipe.evaluation.judge is not None:
             return prompts[int(np.argmax(values))], 0  # a judge is dear, and calibrated on whole sets of answers
@@ -194,7 +197,7 @@ class _Search:
                 )
         return prompts[winner(scores, prompts)], len(scores[0])
 
-    def _note(self, found: Prompt, prompts: int, finals: int, tried: int) -> str:
+    def _note(self, found: CandidatePrompt, prompts: int, finals: int, tried: int) -> str:
         how = f"{prompts} prompts by the likelihood of {len(self.judged)} validation answers"
         how += (
             f", the best {finals} by {self.asked} answers on up to {tried} validation examples"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.checks import checking, names_of_checks, refuse_unknown, repaired
-from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.load import LoadedRecords, data_hash, load
 from postgrad.data.sources.in_memory import InMemory
-from postgrad.data.split.split import Part
+from postgrad.data.split.split import SplitName
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import GateError, UsageError
-from postgrad.evaluation.metrics.support.choose import Choice, choose_metric
+from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
 from postgrad.evaluation.retrieval import Passage, Retriever
 from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.findings import Checked, Context, Finding
@@ -22,7 +22,7 @@ from postgrad.progress import Progress, Said, Working
 from postgrad.records import Record, content_hash
 from postgrad.steps.context import Job
 from postgrad.steps.divide import divide, split_findings
-from postgrad.steps.metric_resources import means_of
+from postgrad.steps.metric_resources import metric_resources
 from postgrad.steps.passages import read_passages, retriever
 from postgrad.steps.trainable_records import wanted_by
 
@@ -41,12 +41,12 @@ class Data:
     """
 
     name: str
-    loaded: Loaded
+    loaded: LoadedRecords
     checked: Checked
     train: tuple[Record, ...]
     validation: tuple[Record, ...]
     test: tuple[Record, ...]
-    choice: Choice
+    choice: MetricChoice
     system_prompt: str
     own_system: bool
     resolvable: float
@@ -62,7 +62,7 @@ class Data:
         return [r.meta.get(self.group) for r in self.test] if self.group else None
 
 
-def checked_records(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[Loaded, Checked, list[Any]]]:
+def checked_records(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[LoadedRecords, Checked, list[Any]]]:
     """Reads and checks: what was read, what the checks say, and the records that can be used.
 
     Raises:
@@ -134,7 +134,7 @@ def read_and_check(job: Job, paths: Sequence[Path | InMemory]) -> Working[Data]:
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
     kept = [record for part in (parts.train, parts.validation, parts.test) for record in part]
     known = (*parts.train, *parts.validation)
-    choice = choose_metric(known, recipe.evaluation.metric, means_of(job))
+    choice = choose_metric(known, recipe.evaluation.metric, metric_resources(job))
     own = recipe.data.system_prompt
     system = own if own is not None else write_system_prompt(parts.train, choice.kind)
     resolution = assumed_resolution(len(parts.test), recipe.decision.smallest_worth)
@@ -161,7 +161,7 @@ def read_and_check(job: Job, paths: Sequence[Path | InMemory]) -> Working[Data]:
     )
 
 
-def held_out_files(job: Job) -> Working[list[tuple[Part, list[Record]]]]:
+def held_out_files(job: Job) -> Working[list[tuple[SplitName, list[Record]]]]:
     """The records of the user's own validation and test files, read and checked like the others.
 
     Raises:
@@ -169,8 +169,8 @@ def held_out_files(job: Job) -> Working[list[tuple[Part, list[Record]]]]:
         GateError: a check found an error that was not accepted.
     """
     data = job.recipe.data
-    files: list[tuple[Part, list[str]]] = [("validation", data.validation_files), ("test", data.test_files)]
-    held: list[tuple[Part, list[Record]]] = []
+    files: list[tuple[SplitName, list[str]]] = [("validation", data.validation_files), ("test", data.test_files)]
+    held: list[tuple[SplitName, list[Record]]] = []
     for part, paths in files:
         if paths:
             yield Said(f"The {part} part: {', '.join(paths)}")

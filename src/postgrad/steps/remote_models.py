@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from postgrad.arm_kinds import REMOTE
 from postgrad.errors import ModelError, UsageError
-from postgrad.evaluation.metrics.support.metric import Ask
+from postgrad.evaluation.metrics.support.metric import AskModel
 from postgrad.models.remote.client import RemoteModel
 from postgrad.models.remote.prices import known_price
-from postgrad.models.remote.rules import Asking, Price, parse_remote
+from postgrad.models.remote.rules import Asking, TokenPrice, parse_remote
 from postgrad.progress import finished
 from postgrad.records import Message
 from postgrad.steps.context import Job
@@ -30,7 +30,7 @@ class Remote:
 
     arm: str
     model: RemoteModel
-    price: Price | None
+    price: TokenPrice | None
     priced: str
 
 
@@ -53,7 +53,7 @@ def remote_arms(job: Job) -> list[Remote]:
         raise UsageError(
             f"{len(prices)} prices are given for {len(places)} remote models.", "Give one for all, or one for each."
         )
-    given = [Price(*pair) for pair in prices] or [None] * len(places)
+    given = [TokenPrice(*pair) for pair in prices] or [None] * len(places)
     return [_remote(job, arm, *place, price) for arm, place, price in zip(_names(places), places, given, strict=True)]
 
 
@@ -65,7 +65,7 @@ def _names(places: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{REMOTE}:{m}" + (f"@{urlsplit(u).netloc}" if models.count(m) > 1 else "") for u, m in places]
 
 
-def _remote(job: Job, arm: str, url: str, name: str, given: Price | None) -> Remote:
+def _remote(job: Job, arm: str, url: str, name: str, given: TokenPrice | None) -> Remote:
     listed = None if given else known_price(url, name)
     price = given or (listed[0] if listed else None)
     where = f"{url}#{name}"
@@ -105,7 +105,7 @@ def _account_of(remote: Remote) -> str:
     return f"{remote.arm} {id(remote.model)}"
 
 
-def remote_ask(job: Job, name: str, tokens: int) -> Ask:
+def remote_ask(job: Job, name: str, tokens: int) -> AskModel:
     """A remote model that answers chats, for metrics and proposers; equal chats are paid for once.
 
     Raises:
@@ -117,7 +117,7 @@ def remote_ask(job: Job, name: str, tokens: int) -> Ask:
     prices = settings.remote_price
     listed = prices[places.index((url, model))] if (url, model) in places and len(prices) == len(places) else None
     pair = listed or (prices[0] if len(prices) == 1 else None)
-    remote = _remote(job, name, url, model, Price(*pair) if pair else None)
+    remote = _remote(job, name, url, model, TokenPrice(*pair) if pair else None)
 
     def ask(chats: Sequence[Sequence[Mapping[str, str]]]) -> Sequence[str]:
         asked = [[Message.from_dict(m) for m in chat] for chat in chats]

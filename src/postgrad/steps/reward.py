@@ -18,7 +18,7 @@ from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
 from postgrad.steps.context import Job
-from postgrad.steps.metric_resources import means_of
+from postgrad.steps.metric_resources import metric_resources
 from postgrad.storage import sha256_json
 from postgrad.training.rewards import Graded, Reward
 from postgrad.training.rollouts import RolloutOptions
@@ -40,7 +40,7 @@ def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
     identity = sha256_json([raw, job.recipe.evaluation.judge])
     tasks = [r for r in records if isinstance(r, Task)]
     if isinstance(raw, str):
-        metric = metric_named(raw, means_of(job))
+        metric = metric_named(raw, metric_resources(job))
         if fault := metric.unfit([_case(task, "") for task in tasks]):
             raise UsageError(
                 f"The metric {raw!r} cannot grade these tasks: {fault}.", "Name another one in training.grader."
@@ -71,7 +71,7 @@ def _by_metric(metric: Metric) -> Reward:
 
 
 def _by_grader(job: Job, form: Grader) -> Reward:
-    means, sandbox = means_of(job), find_sandbox() if needs_sandbox(form) else None
+    means, sandbox = metric_resources(job), find_sandbox() if needs_sandbox(form) else None
     if judges(form) and means.ask is None:
         raise UsageError(
             f"The grader {form.name!r} needs a model that judges.",

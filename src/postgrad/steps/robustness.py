@@ -10,7 +10,7 @@ from postgrad.data.augment.disturb import DISTURBANCES, disturbed
 from postgrad.decision.robustness import disturbance_sentence, sample_size
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.measure import room_for_answers
-from postgrad.evaluation.robustness import Asked, judged
+from postgrad.evaluation.robustness import DisturbedAnswers, judged
 from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Stage, Working
@@ -58,7 +58,7 @@ def disturbances(
         yield Said(part.sentence)
         return part
     start = time.monotonic()
-    asked: list[Asked] = []
+    asked: list[DisturbedAnswers] = []
     ways = {arm.name: arm for arm in arms}
     for name in names:
         adapter = trained.blob if trained and ways[name].trained else None
@@ -90,7 +90,7 @@ def disturbances(
 
 def _asked_again(
     job: Job, model: LanguageModel, data: Data, arm: Arm, known: ArmResult, size: int, adapter: str | None
-) -> Working[list[Asked]]:
+) -> Working[list[DisturbedAnswers]]:
     """One arm under every disturbance that changes enough of the sample's requests and leaves room for an answer."""
     order = sorted(range(len(data.test)), key=lambda i: content_hash(data.test[i]))
     chosen = sorted(order[:size])
@@ -108,14 +108,14 @@ def _asked_again(
     if not everything:
         return []
     result = yield from answered(job, model, data, arm, everything, adapter)  # in one go: full batches are faster
-    out: list[Asked] = []
+    out: list[DisturbedAnswers] = []
     at = 0
     for kind, found in changed.items():
         places = [chosen[i] for i in found]
         span = slice(at, at + len(found))
         at += len(found)
         out.append(
-            Asked(
+            DisturbedAnswers(
                 arm.name,
                 kind,
                 tuple(known.scores[i] for i in places),

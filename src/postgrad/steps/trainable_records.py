@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postgrad.data.load import MINIMUM, Loaded, conversations, is_usable, refuse_images
+from postgrad.data.load import MINIMUM, LoadedRecords, conversations, is_usable, refuse_images
 from postgrad.data.shapes.conversions import cast
 from postgrad.data.shapes.registry import KINDS
 from postgrad.data.shapes.row_errors import Inexpressible
@@ -29,7 +29,7 @@ class Wanted:
             report.
     """
 
-    refuse: Callable[[Loaded], None]
+    refuse: Callable[[LoadedRecords], None]
     read: Callable[[Sequence[Record]], list[Record]]
     trainable: Callable[[Sequence[Record]], list[Any]]
     answered: Callable[[Sequence[Record]], list[Any]]
@@ -51,7 +51,7 @@ class Wanted:
         return found
 
 
-def _refuse_no_conversations(loaded: Loaded) -> None:
+def _refuse_no_conversations(loaded: LoadedRecords) -> None:
     refuse_images(conversations(loaded))
 
 
@@ -64,24 +64,24 @@ def _answered(records: Sequence[Record]) -> list[Any]:
     return [r for r in records if isinstance(r, Conversation) and r.answer_text.strip()]
 
 
-def _refuse_no_preferences(loaded: Loaded) -> None:
+def _refuse_no_preferences(loaded: LoadedRecords) -> None:
     _refuse_others(loaded, (Preference,), "preferences: a prompt with a better and a worse answer each")
 
 
-def _refuse_no_ratings(loaded: Loaded) -> None:
+def _refuse_no_ratings(loaded: LoadedRecords) -> None:
     _refuse_others(loaded, (Rating,), "ratings: a prompt with an answer that is good or bad")
 
 
-def _refuse_no_texts(loaded: Loaded) -> None:
+def _refuse_no_texts(loaded: LoadedRecords) -> None:
     _refuse_others(loaded, (Text,), "raw text: .txt or .md files, or JSON Lines with the one key 'text'")
 
 
-def _refuse_no_tasks(loaded: Loaded) -> None:
+def _refuse_no_tasks(loaded: LoadedRecords) -> None:
     wanted = "prompts, with what a grader needs to judge an answer; pairs of request and right answer will do too"
     _refuse_others(loaded, (Task, Conversation), wanted)
 
 
-def _refuse_others(loaded: Loaded, kinds: tuple[type[Record], ...], wanted: str) -> None:
+def _refuse_others(loaded: LoadedRecords, kinds: tuple[type[Record], ...], wanted: str) -> None:
     other = next((r for r in loaded.records if not isinstance(r, kinds)), None)
     if other is not None:
         raise DataError(

@@ -55,7 +55,7 @@ class _TooLargeError(Exception):
 
 
 @dataclass
-class Progress:
+class LoopState:
     """The part of the state that is not tensors."""
 
     step: int = 0
@@ -105,7 +105,7 @@ class Trainer:
             raise TrainingError("Nothing is set to be trained.")
         self.optimizer = Optimizer(settings.optimizer, parameters, settings.weight_decay)
         self.token_budget = settings.token_budget
-        self.progress = Progress()
+        self.progress = LoopState()
         self.best: dict[str, torch.Tensor] = {}
         self.hits = forward.hits = Hits()
 
@@ -315,7 +315,7 @@ class Trainer:
         raw: dict[str, Any] = found.state["progress"]
         curves: dict[str, Any] = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
         curves["metrics"] = {k: [(s, v) for s, v in found] for k, found in raw["metrics"].items()}
-        self.progress = Progress(**{**raw, **curves})
+        self.progress = LoopState(**{**raw, **curves})
         self.objective.load(found.state["objective"])
         self.optimizer.load({n: v for n, v in found.tensors.items() if not n.startswith("best/")})
         self.best = {n.removeprefix("best/"): v for n, v in found.tensors.items() if n.startswith("best/")}
@@ -330,7 +330,7 @@ def refuse_other(kept: dict[str, str], now: dict[str, str], where: str) -> None:
         )
 
 
-def in_words(progress: Progress) -> str:
+def in_words(progress: LoopState) -> str:
     """What the loss curves say, for the report."""
     if not progress.validation_loss:
         return "No validation was measured."
@@ -350,7 +350,7 @@ def in_words(progress: Progress) -> str:
     return text
 
 
-def _level(progress: Progress, step: int) -> float:
+def _level(progress: LoopState, step: int) -> float:
     """Mean training loss of the ten steps up to one."""
     near = [v for n, v in progress.train_loss if step - 10 < n <= step]
     return sum(near) / len(near)

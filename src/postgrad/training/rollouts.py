@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass
 
 from postgrad.errors import TrainingError
 from postgrad.models.rendering.render import Rendered
-from postgrad.models.rendering.task_prompts import Prompt, render_prompt
+from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
 from postgrad.objectives import OPTIONS, Options
 from postgrad.progress import Said, Working
 from postgrad.records import Record, Task
@@ -90,7 +90,7 @@ class Attempt(Rendered):
 
 
 @plain_dataclass(frozen=True, slots=True)
-class Likelihoods:
+class TokenLogprobs:
     """Log-probabilities of an answer's tokens, (N,) float64.
 
     Attributes:
@@ -134,7 +134,7 @@ class RolloutObjective(Objective):
         """How much better each answer of a group is than what was to be expected."""
 
     @abstractmethod
-    def loss_of(self, attempt: Attempt, found: Likelihoods) -> torch.Tensor:
+    def loss_of(self, attempt: Attempt, found: TokenLogprobs) -> torch.Tensor:
         """The loss of an answer; float64 scalar with gradient."""
 
     def teaches(self, attempt: Attempt) -> bool:
@@ -152,7 +152,7 @@ class RolloutObjective(Objective):
             "Give prompts with what a grader needs to judge an answer.",
         )
 
-    def _rendered(self, task: Task) -> Prompt | None:
+    def _rendered(self, task: Task) -> TaskPrompt | None:
         setup = self.setup
         return render_prompt(setup.renderer, task, self.options.answer_tokens, setup.max_length, setup.too_long)
 
@@ -219,7 +219,7 @@ class RolloutObjective(Objective):
     def _sampled(
         self,
         start: Start,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[TaskPrompt],
         seeds: Sequence[Sequence[int]],
         temperature: float,
         stoppable: bool = False,
@@ -232,7 +232,7 @@ class RolloutObjective(Objective):
         stopped = start.stopped if stoppable else lambda: False
         return sample(start.forward.model, [p.ids for p in prompts], seeds, decoding, stopped)
 
-    def _graded(self, prompts: Sequence[Prompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
+    def _graded(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
         """Rewards by group; counts what is worth knowing."""
         texts = [
             (p.task, self.setup.renderer.answer_text(a.ids, special=bool(p.task.tools)))
@@ -252,7 +252,7 @@ class RolloutObjective(Objective):
         self.tally.add("grader_faults", sum(bool(g.fault) for g in graded), len(graded))
         return rewards
 
-    def _group(self, prompt: Prompt, answers: Sequence[Sampled], rewards: Sequence[float]) -> list[Attempt]:
+    def _group(self, prompt: TaskPrompt, answers: Sequence[Sampled], rewards: Sequence[float]) -> list[Attempt]:
         spread = statistics.stdev(rewards) if len(rewards) > 1 else 0.0
         self.tally.add("reward_std", spread)
         self.tally.add("frac_reward_zero_std", float(spread == 0))
@@ -289,14 +289,14 @@ class RolloutObjective(Objective):
             total = total + self.loss_of(attempt, self._beside(attempt, logps))
         return total
 
-    def _beside(self, attempt: Attempt, logps: torch.Tensor) -> Likelihoods:
+    def _beside(self, attempt: Attempt, logps: torch.Tensor) -> TokenLogprobs:
         """An answer's likelihoods beside those that were kept of it."""
         import torch
 
         kept, reference = self.old.get(attempt.number), self.reference.get(attempt.number)
         old = logps.detach() if kept is None else torch.tensor(kept, device=logps.device)
         referred = None if reference is None else torch.tensor(reference, dtype=torch.float64, device=logps.device)
-        return Likelihoods(logps.double(), old.double(), referred)
+        return TokenLogprobs(logps.double(), old.double(), referred)
 
     def validate(self, held: Sequence[Rendered]) -> float:
         """Minus the mean reward of answers to the validation prompts; runs to its end."""
@@ -353,8 +353,8 @@ def _seed(seed: int, step: int | str, prompt: int, answer: int) -> int:
     return random.Random(f"{seed}/{step}/{prompt}/{answer}").getrandbits(62)
 
 
-def _prompts(examples: Sequence[Rendered]) -> list[Prompt]:
-    return [e for e in examples if isinstance(e, Prompt)]
+def _prompts(examples: Sequence[Rendered]) -> list[TaskPrompt]:
+    return [e for e in examples if isinstance(e, TaskPrompt)]
 
 
 def _together(batch: Sequence[Rendered]) -> list[Attempt]:

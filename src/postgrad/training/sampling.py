@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 import torch
 
-from postgrad.models.generation.generate import Choose, Decoding, Row, beginning, choose, decode, shared_beginning
+from postgrad.models.generation.generate import (
+    Choose,
+    Decoding,
+    DecodingRow,
+    beginning,
+    choose,
+    decode,
+    shared_beginning,
+)
 from postgrad.models.generation.kv_cache import keeps_all
 from postgrad.models.language_model import LanguageModel
 
@@ -47,7 +55,7 @@ def sample(
         shared = shared_beginning(shown) if len(shown) > 1 else len(shown[0]) - 1 if len(part) > 1 else 0
         longest = max(len(prompt) for prompt in shown) + decoding.max_new_tokens
         shared = shared if keeps_all(model.module.config, longest) else 0
-        rows = [Row(p, prompts[p][shared:], _chooser(decoding, seed)) for p, seed in part]
+        rows = [DecodingRow(p, prompts[p][shared:], _chooser(decoding, seed)) for p, seed in part]
         prefix = beginning(model, shown[0][:shared])
         for _ in decode(model, rows, prefix, shared, decoding):
             if stopped():

@@ -50,7 +50,7 @@ class Plan(TrainingSettings):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """A finished training."""
 
     trained: Trained
@@ -67,7 +67,7 @@ def train(
     stopped: Callable[[], bool],
     replay: Sequence[Record] = (),
     reward: Reward | None = None,
-) -> Working[Outcome]:
+) -> Working[TrainingResult]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
     Args:
@@ -145,7 +145,7 @@ def train(
     part = _part(model, trainer, plan, settings, len(examples), prepared.truncated + held.truncated, way, peak, words)
     if world.leads:
         folder.write_state("succeeded", part=part.model_dump())
-    return Outcome(trained, part)
+    return TrainingResult(trained, part)
 
 
 def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:

@@ -10,7 +10,7 @@ from typing import Any
 
 from postgrad.data.augment import ASKING, METHODS
 from postgrad.data.augment.keep import WINDOWS, Agree, Augmented, keep
-from postgrad.data.augment.method import Ask, Refused, to_row
+from postgrad.data.augment.method import Refused, Teacher, to_row
 from postgrad.data.split.synthetic import is_synthetic
 from postgrad.errors import UsageError
 from postgrad.evaluation import arms
@@ -151,7 +151,7 @@ def _keep_aside(out: Path, refused: Sequence[Refused], originals: Sequence[Recor
     return write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
-def _judge(originals: Sequence[Record], ask: Ask) -> tuple[Agree, float]:
+def _judge(originals: Sequence[Record], ask: Teacher) -> tuple[Agree, float]:
     """Asks with the instruction and the nearest examples, never with those that a record was made from."""
     choice = choose_metric(originals)
     system = write_system_prompt(originals, choice.kind)
@@ -182,7 +182,7 @@ def _judge(originals: Sequence[Record], ask: Ask) -> tuple[Agree, float]:
 
 def _asks(
     job: Job, method: str, teacher: str, remote: RemoteModel | None, originals: Sequence[Record], seed: int
-) -> tuple[Ask, Ask]:
+) -> tuple[Teacher, Teacher]:
     """The teacher that writes, and the same teacher that judges."""
     asked, answered = (
         [len(t) for t in texts] for texts in ([r.prompt_text for r in originals], [r.answer_text for r in originals])
@@ -193,7 +193,7 @@ def _asks(
     return _local(job, teacher, written, _room(answered), seed)
 
 
-def _remote(job: Job, model: RemoteModel, asking: Asking) -> Ask:
+def _remote(job: Job, model: RemoteModel, asking: Asking) -> Teacher:
     def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
         answers = yield from model.answer(prompts, asking, job.stopped)
         return [None if a is None else a.text for a in answers]
@@ -206,13 +206,13 @@ def _room(letters: Sequence[int]) -> int:
     return min(1024, sorted(letters)[int(0.95 * (len(letters) - 1))] // 2 + 32)
 
 
-def _local(job: Job, teacher: str, written: int, answered: int, seed: int) -> tuple[Ask, Ask]:
+def _local(job: Job, teacher: str, written: int, answered: int, seed: int) -> tuple[Teacher, Teacher]:
     from postgrad.models.generation.generate import Decoding
     from postgrad.models.language_model import load_model
 
     model = load_model(teacher)
 
-    def asking(decoding: Decoding) -> Ask:
+    def asking(decoding: Decoding) -> Teacher:
         answers = Answers.open(job.store, model.base.hash, None, decoding, model.device.dtype)
 
         def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:

@@ -13,7 +13,7 @@ from postgrad.checks import CHECKS, checking, names_of_checks, refuse_unknown, r
 from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
-from postgrad.data.load import Loaded, load
+from postgrad.data.load import LoadedRecords, load
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Stage, Working
@@ -31,7 +31,7 @@ _DETAIL = 200
 
 
 @dataclass(frozen=True)
-class Request:
+class CheckRequest:
     """What `postgrad check` was asked.
 
     Attributes:
@@ -59,12 +59,12 @@ class Request:
 class CheckOutcome:
     """The records as read and as mended, and the report about them."""
 
-    loaded: Loaded
+    loaded: LoadedRecords
     checked: Checked
     report: CheckReport
 
 
-def check(request: Request, stopped: Callable[[], bool] = lambda: False) -> Working[CheckOutcome]:
+def check(request: CheckRequest, stopped: Callable[[], bool] = lambda: False) -> Working[CheckOutcome]:
     """Runs every check.
 
     Raises:
@@ -93,7 +93,7 @@ def check(request: Request, stopped: Callable[[], bool] = lambda: False) -> Work
     return CheckOutcome(loaded, checked, report)
 
 
-def _context(request: Request) -> Working[Context]:
+def _context(request: CheckRequest) -> Working[Context]:
     """What the checks may compare with."""
     context = Context()
     if request.production:
@@ -141,7 +141,7 @@ def benchmark_questions(folder: str) -> Callable[[], Iterable[tuple[str, str]]]:
 
 
 def report_on(
-    request: Request, loaded: Loaded, checked: Checked, seconds: dict[str, float], context: Context
+    request: CheckRequest, loaded: LoadedRecords, checked: Checked, seconds: dict[str, float], context: Context
 ) -> CheckReport:
     """The report of what was found."""
     taken = Counter(d.check for d in checked.dropped)

@@ -15,7 +15,7 @@ from postgrad.errors import UsageError
 from postgrad.findings import Changed, Dropped
 from postgrad.progress import Progress, Working
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text, to_dict
-from postgrad.workflows.check import CheckOutcome, Request
+from postgrad.workflows.check import CheckOutcome, CheckRequest
 
 _SHAPE_OF: dict[type[Record], str] = {
     Conversation: "openai-chat",
@@ -48,7 +48,7 @@ def beside(out: Path) -> tuple[Path, Path]:
     return out.with_name(f"{stem}.removed.jsonl"), out.with_name(f"{stem}.changed.jsonl")
 
 
-def write_fixed(outcome: CheckOutcome, request: Request, out: Path, shape: str | None = None) -> Working[str]:
+def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: str | None = None) -> Working[str]:
     """Writes the mended records, and the two files beside them; returns what was done, in words.
 
     Args:

@@ -17,7 +17,7 @@ from postgrad.report.comparison import CompareReport
 from postgrad.report.run_report import Report
 from postgrad.steps.compared_runs import Origin, Side, origin_of, read_side
 from postgrad.steps.context import Job
-from postgrad.steps.evaluate_report import Request
+from postgrad.steps.evaluate_report import EvaluateRequest
 from postgrad.steps.named_models import Named, base_label, named_models
 from postgrad.workflows.compare import compared
 from postgrad.workflows.evaluate import evaluate
@@ -41,7 +41,7 @@ def compare_models(
     models = [named_models([name], Catalogue())[0] for name in (a, b)]
     if models[0] == models[1]:
         raise UsageError(f"{a!r} and {b!r} are the same model.", "Name two different ones.")
-    report = yield from evaluate(Request(recipe, data, [a, b]), out, stopped)
+    report = yield from evaluate(EvaluateRequest(recipe, data, [a, b]), out, stopped)
     job = Job(recipe, stopped)
     sides: list[Side] = []
     for model in models:

@@ -33,9 +33,9 @@ from postgrad.report.results import write_results
 from postgrad.report.run_report import Report
 from postgrad.steps.ask_remote import IncompleteError, measure_remote
 from postgrad.steps.context import Job
-from postgrad.steps.evaluate_report import Measured, Request, evaluation_report
+from postgrad.steps.evaluate_report import EvaluateRequest, Measurements, evaluation_report
 from postgrad.steps.forgetting import benchmark_scores
-from postgrad.steps.metric_resources import means_of
+from postgrad.steps.metric_resources import metric_resources
 from postgrad.steps.named_models import Contestant, Named, contestants, instruction, named_models
 from postgrad.steps.passages import read_passages, retriever
 from postgrad.steps.read import Data, checked_records, token_histogram
@@ -47,7 +47,7 @@ ROOM = 2
 """A remote model counts other tokens: its answers may take so many times the room of ours."""
 
 
-def evaluate(request: Request, out: Path, stopped: Callable[[], bool] = lambda: False) -> Working[Report]:
+def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = lambda: False) -> Working[Report]:
     """Measures, compares, judges; leaves `report.json`, `report.html` and `results.jsonl` in `out`.
 
     Raises:
@@ -95,7 +95,7 @@ def evaluate(request: Request, out: Path, stopped: Callable[[], bool] = lambda: 
     return report
 
 
-def _job(request: Request, models: Sequence[Named], stopped: Callable[[], bool]) -> Job:
+def _job(request: EvaluateRequest, models: Sequence[Named], stopped: Callable[[], bool]) -> Job:
     """A job that reads the data as it is: an instruction is given to the arms that take one, not put into the
     records."""
     data = request.recipe.data.model_copy(update={"system_prompt": None})
@@ -103,12 +103,12 @@ def _job(request: Request, models: Sequence[Named], stopped: Callable[[], bool])
     return Job(request.recipe.model_copy(update={"data": data, "base": base}), stopped)
 
 
-def _data(job: Job, request: Request, system: str | None) -> Working[Data]:
+def _data(job: Job, request: EvaluateRequest, system: str | None) -> Working[Data]:
     loaded, checked, records = yield from checked_records(job, request.paths)
     renderer = yield from job.renderer()
     passages = yield from read_passages(job.recipe.evaluation.docs, renderer)
     retrieve = yield from retriever(passages)
-    choice = choose_metric(records, job.recipe.evaluation.metric, means_of(job))
+    choice = choose_metric(records, job.recipe.evaluation.metric, metric_resources(job))
     resolution = assumed_resolution(len(records), job.recipe.decision.smallest_worth)
     yield Said(f"{len(records)} test examples. {choice.why}")
     yield Said(resolution.sentence)
@@ -144,9 +144,9 @@ def _overlaps(job: Job, models: Sequence[Named], data: Data) -> Working[Overlaps
     return seen
 
 
-def _measure_all(job: Job, request: Request, data: Data, asked: Sequence[Contestant]) -> Working[Measured]:
+def _measure_all(job: Job, request: EvaluateRequest, data: Data, asked: Sequence[Contestant]) -> Working[Measurements]:
     """All arms, base by base, so that each base is loaded once."""
-    out = Measured()
+    out = Measurements()
     for base in dict.fromkeys(c.base for c in asked):
         own = [c for c in asked if c.base == base]
         job.base, job.recipe = None, job.recipe.model_copy(update={"base": base})
@@ -217,7 +217,7 @@ def _place(job: Job, model: LanguageModel, contestant: Contestant) -> None:
     model.use(load_trained(job.blobs.get_folder(blob)) if blob else None, blob)
 
 
-def _general(job: Job, model: LanguageModel, own: Sequence[Contestant], out: Measured) -> Working[None]:
+def _general(job: Job, model: LanguageModel, own: Sequence[Contestant], out: Measurements) -> Working[None]:
     """General benchmarks of the base and of what was trained on it."""
     model.use(None)
     yield Said(f"General ability of {model.name}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postgrad.data.load import Loaded, data_hash, load
+from postgrad.data.load import LoadedRecords, data_hash, load
 from postgrad.errors import DataError
 from postgrad.findings import Checked
 from postgrad.progress import Said, Stage, Working
@@ -29,7 +29,7 @@ from postgrad.training_run import RunFolder
 class Material:
     """What a job read: for its report."""
 
-    loaded: Loaded
+    loaded: LoadedRecords
     checked: Checked
     train: Sequence[Record]
     validation: Sequence[Record]

@@ -27,7 +27,7 @@ from postgrad.steps.arms import answered
 from postgrad.steps.conclude import conclude, data_part
 from postgrad.steps.context import Job
 from postgrad.steps.forgetting import General, benchmark_scores, forgetting
-from postgrad.steps.metric_resources import means_of
+from postgrad.steps.metric_resources import metric_resources
 from postgrad.steps.read import Data
 from postgrad.version import __version__
 from postgrad.workflows.fine_tune import FineTuned, Material
@@ -72,7 +72,7 @@ def job_report(recipe: Recipe, done: FineTuned, wishes: Wishes, stopped: Callabl
 def _measured(job: Job, done: FineTuned, comparable: Sequence[Conversation], wishes: Wishes) -> Working[Report]:
     model = yield from job.load()
     chosen = sorted(comparable, key=content_hash)[:MOST]
-    choice = choose_metric(comparable, job.recipe.evaluation.metric, means_of(job)) if chosen else None
+    choice = choose_metric(comparable, job.recipe.evaluation.metric, metric_resources(job)) if chosen else None
     data = _data(job, done.material, chosen, choice)
     results: list[ArmResult] = []
     before: General | None = None

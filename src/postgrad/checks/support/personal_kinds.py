@@ -11,7 +11,7 @@ import re
 
 from postgrad.checks.support import checksums
 from postgrad.checks.support.phone_numbers import PHONE_KINDS
-from postgrad.checks.support.redaction import Kind
+from postgrad.checks.support.redaction import ValueKind
 from postgrad.facts import any_of, load_facts
 
 _FIVE = re.compile(r"\d(?:[ -]?\d){4}")
@@ -52,21 +52,21 @@ def _card_valid(number: str) -> bool:
 
 
 _NUMBER_AND_NAME = re.compile(r"\d[A-Za-z]?,? (?:[A-Z0-9]|rue|avenue|boul|chemin|impasse|place)")
-KINDS: tuple[Kind, ...] = (
-    Kind(
+KINDS: tuple[ValueKind, ...] = (
+    ValueKind(
         "EMAIL",
         re.compile(
             r"(?<![\w.+%-])[^\W_][\w.%+-]{0,63}@[^\W_](?:[\w-]{0,62}[^\W_])?(?:\.[^\W_][\w-]{0,62}){0,6}\.[^\W\d_]{2,24}\b"
         ),
         hint=("@",),
     ),
-    Kind(
+    ValueKind(
         "IBAN",
         re.compile(r"(?i)(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![\w-])"),
         checksums.iban_valid,
         _FIVE,
     ),
-    Kind(
+    ValueKind(
         "CARD",
         re.compile(
             r"(?<![\w.-])[1-6]\d{3}(?:[ -]?\d{4}){2}(?:[ -]?\d{1,7})?(?![\w-])|(?<![\w.-])3\d{3}[ -]?\d{6}["
@@ -75,27 +75,29 @@ KINDS: tuple[Kind, ...] = (
         _card_valid,
         _FIVE,
     ),
-    Kind("SSN", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"), hint=_THREE_TWO),
-    Kind(
+    ValueKind(
+        "SSN", re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"), hint=_THREE_TWO
+    ),
+    ValueKind(
         "NINO",
         re.compile(r"\b(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b"),
         hint=_FIVE,
     ),
-    Kind(
+    ValueKind(
         "NIR",
         re.compile(r"\b[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}\b"),
         checksums.french_nir_valid,
         _FIVE,
     ),
-    Kind("CPF", re.compile(r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b"), checksums.cpf_valid, _THREE_TWO),
-    Kind("CPF", re.compile(r"(?i:\bcpf\b\D{0,12})(\d{11})\b"), checksums.cpf_valid, _HINTS["cpf"]),
-    Kind(
+    ValueKind("CPF", re.compile(r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b"), checksums.cpf_valid, _THREE_TWO),
+    ValueKind("CPF", re.compile(r"(?i:\bcpf\b\D{0,12})(\d{11})\b"), checksums.cpf_valid, _HINTS["cpf"]),
+    ValueKind(
         "AADHAAR",
         re.compile(r"(?<![\w-])[2-9]\d{3} \d{4} \d{4}(?![\w-]| \d)|(?i:\baadhaa?r\b\D{0,20})([2-9]\d{11})\b"),
         checksums.aadhaar_valid,
         _FIVE,
     ),
-    Kind(
+    ValueKind(
         "TAX_ID",
         re.compile(
             r"(?i:\b(?:steuer-?(?:id|identifikations?)\w*|tax id\w*|tin|idnr)\b\D{0,15})(\d{2} ?\d{3} ?\d{3} ?\d{3})\b"
@@ -103,7 +105,7 @@ KINDS: tuple[Kind, ...] = (
         checksums.german_tax_id_valid,
         _HINTS["tax_id"],
     ),
-    Kind(
+    ValueKind(
         "BSN",
         re.compile(
             r"(?i:\b(?:bsn|burgerservicenummer|sofi-?nummer)\b\D{0,12})(\d{9}|\d{3}[ .]\d{3}["
@@ -112,19 +114,19 @@ KINDS: tuple[Kind, ...] = (
         checksums.bsn_valid,
         _HINTS["bsn"],
     ),
-    Kind(
+    ValueKind(
         "DNI",
         re.compile(r"(?<![\w-])(?:\d{8}|[XYZ]-?\d{7})-?[A-HJ-NP-TV-Z](?![\w-])"),
         checksums.spanish_id_valid,
         _FIVE,
     ),
-    Kind(
+    ValueKind(
         "CODICE_FISCALE",
         re.compile(r"\b[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]\b"),
         checksums.codice_fiscale_valid,
         re.compile(r"[A-Z]\d\d[A-Z]\d"),
     ),
-    Kind(
+    ValueKind(
         "PASSPORT",
         re.compile(
             r"(?i:\b(?:passport|reisepass\w*|passeport|pasaporte)\b"
@@ -133,7 +135,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         hint=_HINTS["passport"],
     ),
-    Kind(
+    ValueKind(
         "LICENCE",
         re.compile(
             r"(?i:\bdriv(?:er'?s?|ing)[ -]licen[cs]e(?:'s)?(?:\s*(?:number|no\.?|#))?\s*(?:is|:|=|#)?\s*)"
@@ -141,7 +143,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         hint=_HINTS["licence"],
     ),
-    Kind(
+    ValueKind(
         "BIRTH_DATE",
         re.compile(
             r"(?i:\b(?:date of birth|d\.?o\.?b\.?|birth ?date|geburtsdatum|date de"
@@ -149,21 +151,21 @@ KINDS: tuple[Kind, ...] = (
         ),
         hint=_HINTS["birth_date"],
     ),
-    Kind(
+    ValueKind(
         "IP",
         re.compile(r"(?<![\w.:/-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-]|\.\d)"),
         _ip_valid,
         re.compile(r"\d\.\d{1,3}\.\d"),
         unless=_VERSION_WORDS,
     ),
-    Kind(
+    ValueKind(
         "IP",
         re.compile(r"(?i)(?<![\w:.])(?=[0-9a-f:]*\d)(?:[0-9a-f]{1,4}:){3,7}(?::?[0-9a-f]{1,4}){1,4}(?![\w:])"),
         _ip_valid,
         re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]"),
     ),
     *PHONE_KINDS,
-    Kind(
+    ValueKind(
         "ADDRESS",
         re.compile(
             r"\b\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z0-9][\w'’.-]*"
@@ -175,14 +177,14 @@ KINDS: tuple[Kind, ...] = (
         hint=_NUMBER_AND_NAME,
         also=_STREETS,
     ),
-    Kind(
+    ValueKind(
         "ADDRESS",
         re.compile(
             r"\b[A-ZÄÖÜ][a-zäöüß-]{2,20}" rf"(?:{any_of(_FACTS['address']['street_endings'])})" r" \d{1,4} ?[a-z]?\b"
         ),
         hint=_STREET_ENDINGS,
     ),
-    Kind(
+    ValueKind(
         "NAME",
         re.compile(
             r"(?:\b[Mm]y (?:full )?name is|\b[Ii]ch heiße|\b[Jj]e m['’]appelle|\b[Mm]e llamo) ("

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from postgrad.checks.support.redaction import Kind
+from postgrad.checks.support.redaction import ValueKind
 from postgrad.facts import any_of, load_facts
 
 _FACTS = load_facts("personal_data")["phone"]
@@ -76,8 +76,8 @@ def _without_extension(number: str) -> str:
     return re.split(r"(?i)\s*(?:x|ext)", number)[0]
 
 
-PHONE_KINDS: tuple[Kind, ...] = (
-    Kind(
+PHONE_KINDS: tuple[ValueKind, ...] = (
+    ValueKind(
         "PHONE",
         re.compile(
             r"(?<![\w.+/-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,5}\)[ ./-]?)?|(?<!\) )00[1-9]\d?[ ./-]?)"
@@ -87,7 +87,7 @@ PHONE_KINDS: tuple[Kind, ...] = (
         _DIGITS,
         unless=_SOMETHING_ELSE,
     ),
-    Kind(
+    ValueKind(
         "PHONE",
         re.compile(
             r"(?<![\w.+/-])(?:(?:1[ .-])?\(\d{2,5}\)[ ./-]?\d{3,4}[ .-]?\d{3,5}"
@@ -99,7 +99,7 @@ PHONE_KINDS: tuple[Kind, ...] = (
         _DIGITS,
         unless=_SOMETHING_ELSE,
     ),
-    Kind(  # forms of other countries: 2 345 678, (2) 2123 4567, 8 029 491-19-11
+    ValueKind(  # forms of other countries: 2 345 678, (2) 2123 4567, 8 029 491-19-11
         "PHONE",
         re.compile(rf"(?<![\w.+/-])(?:\(\d{{1,4}}\) ?)?\d+(?:[ -]\d+){{0,5}}[ -]\d{{2,}}{_END}"),
         valid_somewhere,
@@ -108,7 +108,7 @@ PHONE_KINDS: tuple[Kind, ...] = (
         after=_ANNOUNCED,
         unless=_SOMETHING_ELSE,
     ),
-    Kind(
+    ValueKind(
         "PHONE",
         re.compile(
             rf"(?<![\w.+/-])(?:\(\d{{2,5}}\) ?)?\d{{2,5}}(?:[ .-]\d{{2,8}}){{1,5}}{_EXTENSION}{_END}"
@@ -120,7 +120,8 @@ PHONE_KINDS: tuple[Kind, ...] = (
         after=_ANNOUNCED,
         unless=_SOMETHING_ELSE,
     ),
-    Kind(  # the line after an address that ends with its postal code, and numbers that say what they are behind them
+    # the line after an address that ends with its postal code, and numbers that say what they are behind them
+    ValueKind(
         "PHONE",
         re.compile(
             r"(?<=\n)((?:\(\d{2,5}\) ?|\+?\d{1,5}[ .-])\d{2,8}(?:[ .-]\d{2,5}){0,4}(?:\s?x\d{1,6})?)(?= *(?:\n|$|-))"

@@ -17,7 +17,7 @@ _CONTEXT_LETTERS = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind:
     """One kind of value.
 
     Attributes:
@@ -45,7 +45,7 @@ class Kind:
 class Span:
     """A value in a text, from `start` up to and without `end`."""
 
-    kind: Kind
+    kind: ValueKind
     start: int
     end: int
 
@@ -65,7 +65,7 @@ class Places:
         return self.names[value]
 
 
-def find_spans(text: str, kinds: Sequence[Kind]) -> list[Span]:
+def find_spans(text: str, kinds: Sequence[ValueKind]) -> list[Span]:
     """Everything found in a text, in the order of the kinds; no letter belongs to two values."""
     spans: list[Span] = []
     digits = any(map(text.__contains__, "0123456789"))
@@ -101,12 +101,12 @@ def _hints(text: str, hint: re.Pattern[str] | tuple[str, ...]) -> bool:
     return hint.search(text) is not None
 
 
-def find_values(text: str, kinds: Sequence[Kind]) -> list[tuple[Kind, str]]:
+def find_values(text: str, kinds: Sequence[ValueKind]) -> list[tuple[ValueKind, str]]:
     """(kind, value) of everything found in a text."""
     return [(span.kind, text[span.start : span.end]) for span in find_spans(text, kinds)]
 
 
-def redact(text: str, places: Places, kinds: Sequence[Kind]) -> str:
+def redact(text: str, places: Places, kinds: Sequence[ValueKind]) -> str:
     """The text with placeholders for its values, also where a value recurs without the words that gave it away.
 
     Args:
@@ -117,13 +117,13 @@ def redact(text: str, places: Places, kinds: Sequence[Kind]) -> str:
     return _replaced(text, _placed(text, places, kinds))
 
 
-def redact_record(record: Record, places: Places, kinds: Sequence[Kind]) -> Record:
+def redact_record(record: Record, places: Places, kinds: Sequence[ValueKind]) -> Record:
     """The record with placeholders in all its texts; what one text gives away is replaced in the others too."""
     placed = _placed("\n\n".join(texts_of(record)), places, kinds)
     return map_texts(record, lambda text: _replaced(text, placed))
 
 
-def _placed(text: str, places: Places, kinds: Sequence[Kind]) -> list[tuple[str, str]]:
+def _placed(text: str, places: Places, kinds: Sequence[ValueKind]) -> list[tuple[str, str]]:
     """(value, placeholder), long values first, so that none is replaced within another."""
     found = sorted(find_values(text, kinds), key=lambda pair: -len(pair[1]))
     return [(value, places.of(kind.name, value)) for kind, value in found]
@@ -141,7 +141,7 @@ def mask(value: str) -> str:
 
 
 def report(
-    check: str, records: Sequence[Record], kinds: Sequence[Kind], redacted: Sequence[Kind], what: str
+    check: str, records: Sequence[Record], kinds: Sequence[ValueKind], redacted: Sequence[ValueKind], what: str
 ) -> Iterator[Finding]:
     """One finding over all records that hold values of the kinds, with the repair that replaces all `redacted` kinds.
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 
-from postgrad.checks.support.redaction import Kind
+from postgrad.checks.support.redaction import ValueKind
 from postgrad.facts import any_of, load_facts
 
 _MIN_BITS = 3.2
@@ -50,8 +50,8 @@ def _spellings(*words: str) -> tuple[str, ...]:
     return tuple(spelled for word in words for spelled in (word, word.capitalize(), word.upper()))
 
 
-SECRET_KINDS: tuple[Kind, ...] = (
-    Kind(
+SECRET_KINDS: tuple[ValueKind, ...] = (
+    ValueKind(
         "SECRET",
         re.compile(
             r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{1,8000}?-----END [A-Z ]{0,30}PRIVATE KEY(?:"
@@ -59,20 +59,20 @@ SECRET_KINDS: tuple[Kind, ...] = (
         ),
         hint=("PRIVATE KEY",),
     ),
-    Kind(
+    ValueKind(
         "SECRET",
         _KNOWN,
         _not_placeholder,
         _PREFIXES,
         run=16,
     ),
-    Kind(
+    ValueKind(
         "SECRET",
         re.compile(r"\b[a-z][a-z0-9+]{2,20}://[^\s:/@'\"<>]{1,60}:([^\s:/@'\"<>]{3,80})@[\w.-]+"),
         _not_placeholder,
         ("://",),
     ),
-    Kind(
+    ValueKind(
         "SECRET",
         re.compile(
             r"(?i:(?:api|access|secret|private|auth|client|encryption|signing|service)[_"
@@ -86,7 +86,7 @@ SECRET_KINDS: tuple[Kind, ...] = (
         ),
         run=16,
     ),
-    Kind(
+    ValueKind(
         "PASSWORD",
         re.compile(
             r"(?i:\b(?:password|passwd|pwd|passphrase|passwort|passcode)\b)[\"']?[ \t]*(?::|=|\bis:?[ \t])["

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from postgrad.answers import label_counts, parse_json
-from postgrad.data.augment.method import Ask, Proposal, Refused, request_of, with_request
+from postgrad.data.augment.method import Proposal, Refused, Teacher, request_of, with_request
 from postgrad.data.split.synthetic import MARK, mark
 from postgrad.errors import UsageError
 from postgrad.progress import Working
@@ -23,7 +23,7 @@ _WISH = (
 
 
 def examples(
-    records: Sequence[Record], times: int, seed: int, ask: Ask | None, teacher: str | None
+    records: Sequence[Record], times: int, seed: int, ask: Teacher | None, teacher: str | None
 ) -> Working[list[Proposal | Refused]]:
     """`times` new examples for each record, which is shown to the teacher first; labels keep their proportions.
 

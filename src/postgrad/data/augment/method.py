@@ -9,7 +9,7 @@ from typing import Any
 from postgrad.progress import Working
 from postgrad.records import Conversation, Message, Record, to_dict
 
-Ask = Callable[[Sequence[tuple[Message, ...]]], Working[list[str | None]]]
+Teacher = Callable[[Sequence[tuple[Message, ...]]], Working[list[str | None]]]
 """Answers of a teacher, in order; None where the budget was spent."""
 
 
@@ -40,7 +40,7 @@ class Refused:
     record: Record | None = None
 
 
-Method = Callable[[Sequence[Record], int, int, Ask | None, str | None], Working[list[Proposal | Refused]]]
+AugmentMethod = Callable[[Sequence[Record], int, int, Teacher | None, str | None], Working[list[Proposal | Refused]]]
 """(training records, proposals for each, seed, teacher, teacher's name) → proposals and failures."""
 
 

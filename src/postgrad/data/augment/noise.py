@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from postgrad.answers import parse_json
-from postgrad.data.augment.method import Ask, Proposal, Refused, request_of, with_request
+from postgrad.data.augment.method import Proposal, Refused, Teacher, request_of, with_request
 from postgrad.data.split.synthetic import MARK, mark
 from postgrad.progress import Progress, Working
 from postgrad.records import Record, content_hash
@@ -47,7 +47,7 @@ _NEAR = _neighbours()
 
 
 def noise(
-    records: Sequence[Record], times: int, seed: int, ask: Ask | None = None, teacher: str | None = None
+    records: Sequence[Record], times: int, seed: int, ask: Teacher | None = None, teacher: str | None = None
 ) -> Working[list[Proposal | Refused]]:
     """Each record `times` times with another noise; the same seed makes the same noise, whatever the other records
     are."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from postgrad.data.augment.method import Ask, Proposal, Refused, request_of, with_request
+from postgrad.data.augment.method import Proposal, Refused, Teacher, request_of, with_request
 from postgrad.data.split.synthetic import MARK, mark
 from postgrad.errors import UsageError
 from postgrad.progress import Working
@@ -30,7 +30,7 @@ _WISH = (
 
 
 def paraphrase(
-    records: Sequence[Record], times: int, seed: int, ask: Ask | None, teacher: str | None
+    records: Sequence[Record], times: int, seed: int, ask: Teacher | None, teacher: str | None
 ) -> Working[list[Proposal | Refused]]:
     """Each record's request `times` times in other words.
 

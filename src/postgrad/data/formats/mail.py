@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 
 from postgrad.data.documents.html_text import html_to_text
-from postgrad.data.formats.mail_text import Parts, plain_subject, split_mail
+from postgrad.data.formats.mail_text import MailParts, plain_subject, split_mail
 from postgrad.data.sources.bytestream import ByteStream
 from postgrad.data.sources.encodings import decode
 from postgrad.data.sources.rows import Row, Rows, Some, were
@@ -47,7 +47,7 @@ class Mail:
     date: str
     key: str
     answers: list[str]
-    parts: Parts
+    parts: MailParts
     attachments: int
     faults: list[str]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from postgrad.data.formats.mail import COLUMNS, MESSAGE_LIMIT, read_message, to_rows
-from postgrad.data.sources.address import Place
+from postgrad.data.sources.address import Address
 from postgrad.data.sources.bytestream import open_bytes
 from postgrad.data.sources.rows import Rows
 from postgrad.errors import DataError
@@ -21,7 +21,7 @@ def read_mail_folder(folder: Path, files: Sequence[Path]) -> Rows:
     mails = []
     notes = []
     for number, path in enumerate(files, start=1):
-        with open_bytes(Place("file", str(path), path), (".eml",)) as stream:
+        with open_bytes(Address("file", str(path), path), (".eml",)) as stream:
             raw = stream.peek(MESSAGE_LIMIT + 1)
         if len(raw) > MESSAGE_LIMIT or not raw.strip():
             notes.append(f"{path} is {'empty' if not raw.strip() else 'too long'} and was left out")

@@ -30,7 +30,7 @@ _FIRST_HEADERS = {"from", "von", "de"}
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class MailParts:
     """A mail's text: what is new in it, what it quotes (without the `>`), and the signature."""
 
     own: str
@@ -38,7 +38,7 @@ class Parts:
     signature: str
 
 
-def split_mail(text: str) -> Parts:
+def split_mail(text: str) -> MailParts:
     """Parts a mail's text; where nothing but a quote is left, the quote is not the writer's own."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     own: list[str] = []
@@ -62,7 +62,7 @@ def split_mail(text: str) -> Parts:
         else:
             into.append(line)
         position += 1
-    return Parts(_tidy(own), _tidy(_unmark(quoted)), _tidy(signature))
+    return MailParts(_tidy(own), _tidy(_unmark(quoted)), _tidy(signature))
 
 
 def plain_subject(subject: str) -> str:

@@ -74,7 +74,7 @@ def read_text(stream: ByteStream, named: str = "") -> Rows:
     rows = [new for row in rows if (new := logs.read(row)) is not None]
     if not rows:
         raise DataError(f"{file} holds logged calls, but none with an answer.", "Log the responses too.")
-    keys = Keys()
+    keys = KeyCounts()
     keys.count(rows)
     return Rows(file, form, tuple(rows), columns_of(rows), (*notes, *more, *logs.notes(), *keys.notes()))
 
@@ -105,7 +105,7 @@ def stream_text(stream: ByteStream, chunk: int, named: str = "") -> Iterator[Row
 
 
 def _stream_json_lines(lines: Lines, file: str, notes: list[str], chunk: int) -> Iterator[Rows]:
-    reader, keys, chunker = LineReader(file), Keys(), Chunker(file, "jsonl", chunk, notes)
+    reader, keys, chunker = LineReader(file), KeyCounts(), Chunker(file, "jsonl", chunk, notes)
     held: list[tuple[Row, int]] = []
     logs: ApiLogs | None = None
     for number, line in enumerate(lines, start=1):
@@ -166,7 +166,7 @@ def _split_returns(lines: Iterable[str]) -> Iterator[str]:
             yield line
 
 
-class Keys:
+class KeyCounts:
     """Counts which keys objects have, to say which ones only some have."""
 
     def __init__(self) -> None:

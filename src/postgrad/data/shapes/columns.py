@@ -9,7 +9,7 @@ from typing import Any
 
 from postgrad.data.shapes.cells import shorten, to_answer, to_blocks, to_text
 from postgrad.data.shapes.content_parts import attach_images
-from postgrad.data.shapes.guess import Choice, guess
+from postgrad.data.shapes.guess import ColumnChoice, guess
 from postgrad.data.shapes.read_chats import SYSTEM_COLUMNS, system_text, with_system
 from postgrad.data.shapes.reading import Reading, recognise, refuse_one_column
 from postgrad.data.shapes.registry import Shape
@@ -107,7 +107,7 @@ def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> R
     return Reading(shape.name, f"Read as {shape.name}: {shape.explanation}{kept}", shape, read, used)
 
 
-def _pair(choice: Choice, used: frozenset[str], source: Source, values: Mapping[str, Any]) -> Record:
+def _pair(choice: ColumnChoice, used: frozenset[str], source: Source, values: Mapping[str, Any]) -> Record:
     texts = [column for column in choice.inputs if column not in choice.images]
     asked = (Message("user", to_blocks(values, texts) if texts else ""),)
     if pictures := [values[column] for column in choice.images if values.get(column)]:

@@ -12,7 +12,7 @@ from postgrad.data.shapes.cells import to_json
 from postgrad.data.shapes.row_errors import TurnError
 from postgrad.records import Message
 
-Part = Mapping[str, Any]
+ContentPart = Mapping[str, Any]
 _TEXTS = frozenset(["text", "input_text", "output_text", "refusal", "reasoning"])
 _OTHER_MEDIA = frozenset(["input_audio", "audio", "audio_url", "video", "video_url", "file", "input_file", "document"])
 _EMPTY_IMAGE = {"type": "image"}
@@ -20,7 +20,7 @@ _MARK = "<image>"
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
 
 
-def read_content(raw: Any, number: int) -> tuple[str, tuple[Part, ...], tuple[Part, ...]]:
+def read_content(raw: Any, number: int) -> tuple[str, tuple[ContentPart, ...], tuple[ContentPart, ...]]:
     """(text, tool calls that stand among the parts, all parts where some are no text) of a message's content.
 
     Raises:
@@ -35,8 +35,8 @@ def read_content(raw: Any, number: int) -> tuple[str, tuple[Part, ...], tuple[Pa
     if not isinstance(raw, list):
         raise TurnError(f"message {number} has {type(raw).__name__} as content, not text")
     texts: list[str] = []
-    calls: list[Part] = []
-    parts: list[Part] = []
+    calls: list[ContentPart] = []
+    parts: list[ContentPart] = []
     for part in raw:
         kind = _kind(part)
         if kind in _TEXTS:
@@ -55,7 +55,7 @@ def read_content(raw: Any, number: int) -> tuple[str, tuple[Part, ...], tuple[Pa
     return "".join(texts), tuple(calls), () if plain else tuple(parts)
 
 
-def read_calls(text: str, number: int) -> list[Part]:
+def read_calls(text: str, number: int) -> list[ContentPart]:
     """`{"name": …, "arguments": …}`, or a list of such, as OpenAI's calls; empty where the text is something else."""
     try:
         value = json.loads(text)
@@ -129,7 +129,7 @@ def _text(part: Any, kind: str) -> str:
     return f"<think>{value}</think>" if kind == "reasoning" else str(value)
 
 
-def _media(part: Any, kind: str, number: int) -> Part:
+def _media(part: Any, kind: str, number: int) -> ContentPart:
     if kind in _OTHER_MEDIA:
         return {key: value for key, value in part.items() if value is not None}
     if kind not in ("image", "image_url", "input_image"):
@@ -154,11 +154,11 @@ def _bedrock_url(image: Mapping[str, Any]) -> str:
     return image_url(source.get("s3Location", {}).get("uri"))
 
 
-def _image_part(url: str) -> Part:
+def _image_part(url: str) -> ContentPart:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def _as_parts(message: Message) -> tuple[Part, ...]:
+def _as_parts(message: Message) -> tuple[ContentPart, ...]:
     return message.parts or (({"type": "text", "text": message.content},) if message.content else ())
 
 
@@ -170,7 +170,7 @@ def _filled(message: Message, queue: Any) -> Message:
         )
     if _MARK not in message.content:
         return message
-    parts: list[Part] = []
+    parts: list[ContentPart] = []
     pieces: Sequence[str] = message.content.split(_MARK)
     for position, piece in enumerate(pieces):
         if position:
@@ -180,7 +180,7 @@ def _filled(message: Message, queue: Any) -> Message:
     return replace(message, content="".join(pieces), parts=tuple(parts))
 
 
-def _call(item: Mapping[str, Any], name: str) -> Part:
+def _call(item: Mapping[str, Any], name: str) -> ContentPart:
     arguments = item.get("arguments", {})
     spelled = arguments if isinstance(arguments, str) else to_json(arguments)
     return {"id": name, "type": "function", "function": {"name": item["name"], "arguments": spelled}}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from postgrad.data.shapes.cells import shorten
-from postgrad.data.shapes.profile import Column, name_words, profile
+from postgrad.data.shapes.profile import ColumnProfile, name_words, profile
 from postgrad.data.sources.rows import Row
 from postgrad.errors import DataError
 from postgrad.facts import load_facts
@@ -25,7 +25,7 @@ _COMPANIONS: list[list[str]] = _FACTS["companions"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ColumnChoice:
     """The columns chosen, with the sentence that says why; `images` are those of the inputs that hold pictures."""
 
     inputs: tuple[str, ...]
@@ -41,7 +41,7 @@ def guess(
     *,
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
-) -> Choice:
+) -> ColumnChoice:
     """Chooses input and output columns.
 
     Args:
@@ -76,10 +76,10 @@ def guess(
             f" The pictures of {unseen[0]!r} are not read; --input {','.join([unseen[0], *(c.name for c in taken)])}"
             " takes them."
         )
-    return Choice(tuple(c.name for c in taken), tuple(c.name for c in answers), why, seen)
+    return ColumnChoice(tuple(c.name for c in taken), tuple(c.name for c in answers), why, seen)
 
 
-def ambiguous(columns: Iterable[Column], file: str, reason: str) -> DataError:
+def ambiguous(columns: Iterable[ColumnProfile], file: str, reason: str) -> DataError:
     """The refusal that shows every column and how to name the right ones."""
     shown = "\n".join(f"  {c.name}: {'(empty)' if c.example is None else repr(shorten(c.example))}" for c in columns)
     return DataError(
@@ -88,12 +88,12 @@ def ambiguous(columns: Iterable[Column], file: str, reason: str) -> DataError:
     )
 
 
-def _is_aside(column: Column) -> bool:
+def _is_aside(column: ColumnProfile) -> bool:
     words = name_words(column.name)
     return bool(_ASIDE.intersection(words)) and column.name.lower() not in INPUT_NAMES
 
 
-def _rank(column: Column, names: Sequence[str]) -> float | None:
+def _rank(column: ColumnProfile, names: Sequence[str]) -> float | None:
     """Place of the column's name in a list of names: a whole match before the match of one of its words."""
     lowered = column.name.strip().lower()
     if lowered in names:
@@ -102,7 +102,7 @@ def _rank(column: Column, names: Sequence[str]) -> float | None:
     return 1_000 + min(places) if places else None
 
 
-def _choose_inputs(usable: Sequence[Column]) -> list[Column]:
+def _choose_inputs(usable: Sequence[ColumnProfile]) -> list[ColumnProfile]:
     """The text with the best name, with its usual companion; without names, the longest text."""
     texts = [c for c in usable if c.kind == "text"]
     if all(c.name.lower() in OUTPUT_NAMES for c in texts):  # short requests that recur, under a name that says input
@@ -122,7 +122,7 @@ def _choose_inputs(usable: Sequence[Column]) -> list[Column]:
     return [first]
 
 
-def _input_rank(column: Column) -> float | None:
+def _input_rank(column: ColumnProfile) -> float | None:
     """A name that says output more clearly than input is no input (`long_answer`, `target_text`)."""
     wanted, other = _rank(column, INPUT_NAMES), _rank(column, OUTPUT_NAMES)
     if wanted is None or other is None:
@@ -130,7 +130,9 @@ def _input_rank(column: Column) -> float | None:
     return wanted if wanted < 1_000 <= other else None
 
 
-def _choose_outputs(rest: Sequence[Column], inputs: Sequence[Column]) -> tuple[list[Column], list[Column]]:
+def _choose_outputs(
+    rest: Sequence[ColumnProfile], inputs: Sequence[ColumnProfile]
+) -> tuple[list[ColumnProfile], list[ColumnProfile]]:
     """The output columns and those that could have been taken instead."""
     derived = [c for c in rest if c.kind == "object" and _rank(c, OUTPUT_NAMES) is not None]
     labels = [c for c in rest if c.name.lower() in _LABEL_NAMES and c.kind != "object"]
@@ -150,14 +152,17 @@ def _choose_outputs(rest: Sequence[Column], inputs: Sequence[Column]) -> tuple[l
     return [], []
 
 
-def _shares_name(column: Column, inputs: Sequence[Column]) -> bool:
+def _shares_name(column: ColumnProfile, inputs: Sequence[ColumnProfile]) -> bool:
     """`orig_mr` beside the input `mr` is another form of the input, not an answer."""
     mine = set(name_words(column.name))
     return any(mine > set(name_words(c.name)) for c in inputs)
 
 
 def _explain(
-    inputs: Sequence[Column], outputs: Sequence[Column], alternatives: Sequence[Column], given: set[str]
+    inputs: Sequence[ColumnProfile],
+    outputs: Sequence[ColumnProfile],
+    alternatives: Sequence[ColumnProfile],
+    given: set[str],
 ) -> str:
     shown_in = " and ".join(repr(c.name) for c in inputs)
     shown_out = " and ".join(repr(c.name) for c in outputs)
@@ -174,7 +179,7 @@ def _explain(
     return text
 
 
-def _describe(column: Column, names: Sequence[str], given: set[str]) -> str:
+def _describe(column: ColumnProfile, names: Sequence[str], given: set[str]) -> str:
     words = f"about {column.words:.0f} words" if column.words >= 1.5 else "a word"
     once = "the same value everywhere" if column.distinct == 1 else f"{column.distinct} different short values"
     kinds = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from postgrad.data.shapes.chat_messages import is_role
 from postgrad.data.shapes.read_chats import (
-    Values,
+    RowValues,
     is_turns,
     read_alpaca,
     read_chat,
@@ -18,15 +18,15 @@ from postgrad.data.shapes.shape import ALPACA, BESIDE, Shape, filled
 from postgrad.records import Conversation
 
 
-def _turns(key: str) -> Callable[[Values], bool]:
+def _turns(key: str) -> Callable[[RowValues], bool]:
     return lambda values: is_turns(values.get(key))
 
 
-def _is_bedrock(values: Values) -> bool:
+def _is_bedrock(values: RowValues) -> bool:
     return str(values.get("schemaVersion")).startswith("bedrock") and isinstance(values.get("messages"), list)
 
 
-def ends_with_request(values: Values) -> bool:
+def ends_with_request(values: RowValues) -> bool:
     """Whether the last turn is the user's: then there is no answer to learn."""
     turns = values.get("messages")
     return isinstance(turns, list) and is_turns(turns) and is_role(turns[-1], "user")

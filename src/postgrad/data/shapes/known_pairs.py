@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from postgrad.data.shapes.read_chats import About, Values, is_turns, read_alpaca, read_chat, read_sharegpt
+from postgrad.data.shapes.read_chats import About, RowValues, is_turns, read_alpaca, read_chat, read_sharegpt
 from postgrad.data.shapes.read_pairs import (
     PROMPT_COLUMNS,
     has_votes,
@@ -26,24 +26,24 @@ _RATING_SAID = "each row is an answer that somebody called good or bad"
 _PAIR_SAID = "each row is a request with a better and a worse answer"
 
 
-def _is_openai_preference(values: Values) -> bool:
+def _is_openai_preference(values: RowValues) -> bool:
     given = values.get("input")
     return isinstance(given, dict) and "messages" in given
 
 
-def _rated(key: str, turns: str) -> Callable[[Values], bool]:
+def _rated(key: str, turns: str) -> Callable[[RowValues], bool]:
     return lambda values: is_verdict(values.get(key)) and (not turns or is_turns(values.get(turns)))
 
 
-def _is_stepwise(values: Values) -> bool:
+def _is_stepwise(values: RowValues) -> bool:
     return isinstance(values["completions"], list) and isinstance(values["labels"], list)
 
 
-def _unreadable(values: Values, about: About) -> list[Record]:
+def _unreadable(values: RowValues, about: About) -> list[Record]:
     raise NotImplementedError("a shape without a kind is refused before it is read")
 
 
-def _chosen_alone(values: Values) -> bool:
+def _chosen_alone(values: RowValues) -> bool:
     return values.get("chosen") is not None and values.get("rejected") is not None
 
 

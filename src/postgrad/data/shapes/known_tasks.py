@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postgrad.data.shapes.known_chats import ends_with_request
-from postgrad.data.shapes.read_chats import Values, is_turns
+from postgrad.data.shapes.read_chats import RowValues, is_turns
 from postgrad.data.shapes.read_tasks import (
     is_choice,
     is_function_calling,
@@ -55,17 +55,17 @@ _TEXT_KEYS = frozenset(
 _OWN = {"conversation": "messages", "preference": "chosen", "rating": "completion", "task": "prompt", "text": "text"}
 
 
-def _is_prompt_only(values: Values) -> bool:
+def _is_prompt_only(values: RowValues) -> bool:
     if is_turns(values["prompt"]):
         return not _ANSWERS & values.keys()
     return isinstance(values["prompt"], str) and values.keys() <= _TASK_KEYS
 
 
-def _is_text(values: Values) -> bool:
+def _is_text(values: RowValues) -> bool:
     return values.keys() <= _TEXT_KEYS and isinstance(values["text"], str)
 
 
-def _is_own(values: Values) -> bool:
+def _is_own(values: RowValues) -> bool:
     key = _OWN.get(values["shape"]) if isinstance(values["shape"], str) else None
     return key is not None and key in values and "source" in values
 

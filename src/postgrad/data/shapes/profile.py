@@ -23,7 +23,7 @@ _LABEL_LETTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnProfile:
     """One column's profile.
 
     Attributes:
@@ -49,22 +49,22 @@ def name_words(name: str) -> list[str]:
     return [part.lower() for part in parts if part]
 
 
-def profile(rows: Sequence[Row], columns: Sequence[str]) -> list[Column]:
+def profile(rows: Sequence[Row], columns: Sequence[str]) -> list[ColumnProfile]:
     """Profiles all columns on an even sample of the rows."""
     step = max(1, len(rows) // _SAMPLE)
     sample = [values for _, values in rows[::step]]
     return [_profile(name, [values.get(name) for values in sample]) for name in columns]
 
 
-def _profile(name: str, values: list[Any]) -> Column:
+def _profile(name: str, values: list[Any]) -> ColumnProfile:
     filled = [v for v in values if v is not None and v != "" and v != [] and v != {}]
     if not filled:
-        return Column(name, "empty", 0.0, 0, 0.0, None)
+        return ColumnProfile(name, "empty", 0.0, 0, 0.0, None)
     texts = [to_text(v) for v in filled]
     words = sum(len(t.split()) for t in texts) / len(texts)
     distinct = len(set(texts))
     kind = _kind(name, filled, texts, words, distinct)
-    return Column(name, kind, words, distinct, len(filled) / len(values), filled[0])
+    return ColumnProfile(name, kind, words, distinct, len(filled) / len(values), filled[0])
 
 
 def _kind(name: str, filled: list[Any], texts: list[str], words: float, distinct: int) -> ColumnKind:

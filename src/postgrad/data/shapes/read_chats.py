@@ -12,7 +12,7 @@ from postgrad.data.shapes.content_parts import attach_images
 from postgrad.data.shapes.row_errors import TurnError
 from postgrad.records import Conversation, Message, Record
 
-Values = Mapping[str, Any]
+RowValues = Mapping[str, Any]
 About = Mapping[str, Any]
 """`source` and `meta` of the record to be."""
 
@@ -28,7 +28,7 @@ def is_turns(value: Any) -> bool:
     return isinstance(value, str) and value.lstrip()[:2] == "[{"
 
 
-def system_text(values: Values, uses: Sequence[str] = SYSTEM_COLUMNS) -> str:
+def system_text(values: RowValues, uses: Sequence[str] = SYSTEM_COLUMNS) -> str:
     """The text of the system column; Bedrock's list of texts is joined."""
     for column in SYSTEM_COLUMNS:
         value = values.get(column)
@@ -46,17 +46,17 @@ def with_system(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]
     return (Message("system", text), *messages)
 
 
-def tools_of(values: Values) -> tuple[Mapping[str, Any], ...]:
+def tools_of(values: RowValues) -> tuple[Mapping[str, Any], ...]:
     """The tools of a row, also in OpenAI's older spelling `functions`."""
     return read_tools(values.get("tools")) or read_functions(values.get("functions"))
 
 
-def messages_under(key: str, values: Values) -> tuple[Message, ...]:
+def messages_under(key: str, values: RowValues) -> tuple[Message, ...]:
     """The messages of a row with its images and its system text."""
     return with_system(_with_images(read_messages(values.get(key)), values), system_text(values))
 
 
-def _with_images(messages: tuple[Message, ...], values: Values) -> tuple[Message, ...]:
+def _with_images(messages: tuple[Message, ...], values: RowValues) -> tuple[Message, ...]:
     """The messages with the images of a column beside them, where there is one."""
     images = next((values[column] for column in IMAGE_COLUMNS if values.get(column)), None)
     if images is None and not any(m.parts for m in messages):
@@ -64,15 +64,15 @@ def _with_images(messages: tuple[Message, ...], values: Values) -> tuple[Message
     return attach_images(messages, images)
 
 
-def read_chat(values: Values, about: About) -> list[Record]:
+def read_chat(values: RowValues, about: About) -> list[Record]:
     return [Conversation(messages=messages_under("messages", values), tools=tools_of(values), **about)]
 
 
-def read_sharegpt(values: Values, about: About) -> list[Record]:
+def read_sharegpt(values: RowValues, about: About) -> list[Record]:
     return [Conversation(messages=messages_under("conversations", values), tools=tools_of(values), **about)]
 
 
-def asked(value: Any, values: Values) -> tuple[Message, ...]:
+def asked(value: Any, values: RowValues) -> tuple[Message, ...]:
     """A prompt as messages: turns as they are, a text as one request."""
     messages = read_messages(value) if is_turns(value) else (Message("user", exact_text(value)),)
     return with_system(_with_images(messages, values), system_text(values))
@@ -85,18 +85,18 @@ def said(value: Any) -> tuple[Message, ...]:
     return (Message("assistant", exact_text(value)),)
 
 
-def read_prompt_completion(values: Values, about: About) -> list[Record]:
+def read_prompt_completion(values: RowValues, about: About) -> list[Record]:
     messages = (*asked(values.get("prompt"), values), *said(values.get("completion")))
     return [Conversation(messages=messages, tools=tools_of(values), **about)]
 
 
-def instruction_text(values: Values) -> str:
+def instruction_text(values: RowValues) -> str:
     """Alpaca's instruction, followed by its input where that is not empty."""
     parts = (exact_text(values.get("instruction")), exact_text(values.get("input")))
     return "\n\n".join(part for part in parts if part)
 
 
-def alpaca_prompt(values: Values) -> tuple[Message, ...]:
+def alpaca_prompt(values: RowValues) -> tuple[Message, ...]:
     """System, history and instruction of an Alpaca row."""
     turns: list[Message] = []
     history = values.get("history") or []
@@ -108,12 +108,12 @@ def alpaca_prompt(values: Values) -> tuple[Message, ...]:
     return with_system(messages, system_text(values))
 
 
-def read_alpaca(values: Values, about: About) -> list[Record]:
+def read_alpaca(values: RowValues, about: About) -> list[Record]:
     answer = Message("assistant", exact_text(values.get("output")))
     return [Conversation(messages=(*alpaca_prompt(values), answer), tools=tools_of(values), **about)]
 
 
-def read_instances(values: Values, about: About) -> list[Record]:
+def read_instances(values: RowValues, about: About) -> list[Record]:
     instances = values.get("instances")
     if not isinstance(instances, list) or not all(isinstance(item, dict) for item in instances):
         raise TurnError("the instances are not a list of objects")

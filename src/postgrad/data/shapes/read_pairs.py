@@ -10,7 +10,7 @@ from typing import Any
 from postgrad.data.shapes.chat_messages import read_messages
 from postgrad.data.shapes.read_chats import (
     About,
-    Values,
+    RowValues,
     alpaca_prompt,
     asked,
     is_turns,
@@ -29,7 +29,7 @@ _GOOD = {"true": True, "false": False, "1": True, "0": False, True: True, False:
 _ANNOTATOR = re.compile(r"annotator_?\d+")
 
 
-def read_openai_preference(values: Values, about: About) -> list[Record]:
+def read_openai_preference(values: RowValues, about: About) -> list[Record]:
     given = values["input"]
     meta = dict(about["meta"])
     if given.get("parallel_tool_calls") is not None:
@@ -48,7 +48,7 @@ def read_openai_preference(values: Values, about: About) -> list[Record]:
     ]
 
 
-def read_preference(values: Values, about: About) -> list[Record]:
+def read_preference(values: RowValues, about: About) -> list[Record]:
     """A prompt under any of its names, with `chosen` and `rejected`."""
     better, worse = values["chosen"], values["rejected"]
     if _is_dialogue(better) and _is_dialogue(worse):
@@ -57,7 +57,7 @@ def read_preference(values: Values, about: About) -> list[Record]:
     return [Preference(prompt=prompt, chosen=said(better), rejected=said(worse), tools=tools_of(values), **about)]
 
 
-def read_implicit(values: Values, about: About) -> list[Record]:
+def read_implicit(values: RowValues, about: About) -> list[Record]:
     """Two whole texts or conversations that begin alike: what they share is the prompt."""
     better, worse = values["chosen"], values["rejected"]
     if _is_dialogue(better) and _is_dialogue(worse):
@@ -72,12 +72,12 @@ def read_implicit(values: Values, about: About) -> list[Record]:
     return [Preference(prompt=prompt, chosen=chosen, rejected=rejected, tools=tools_of(values), **about)]
 
 
-def read_chosen_messages(values: Values, about: About) -> list[Record]:
+def read_chosen_messages(values: RowValues, about: About) -> list[Record]:
     better, worse = read_messages(values["chosen_messages"]), read_messages(values["rejected_messages"])
     return [_split(better, worse, values, about)]
 
 
-def read_votes(values: Values, about: About) -> list[Record]:
+def read_votes(values: RowValues, about: About) -> list[Record]:
     """Two answers and annotators who name the better (1 or 2) or none (0): the majority decides."""
     votes = Counter(str(v).strip() for key, v in values.items() if _ANNOTATOR.fullmatch(key) and v not in (None, ""))
     if unknown := sorted(set(votes) - {"0", "1", "2"}):
@@ -90,7 +90,7 @@ def read_votes(values: Values, about: About) -> list[Record]:
     return [Preference(prompt=_prompt(values), chosen=chosen, rejected=rejected, tools=tools_of(values), **about)]
 
 
-def has_votes(values: Values) -> bool:
+def has_votes(values: RowValues) -> bool:
     return any(_ANNOTATOR.fullmatch(key) for key in values)
 
 
@@ -99,10 +99,10 @@ def is_verdict(value: Any) -> bool:
     return _verdict(value) is not None
 
 
-def rating(key: str, read: Callable[[Values, About], list[Record]]) -> Callable[[Values, About], list[Record]]:
+def rating(key: str, read: Callable[[RowValues, About], list[Record]]) -> Callable[[RowValues, About], list[Record]]:
     """A reader of rated conversations: the verdict stands under `key`, the conversation is read by `read`."""
 
-    def read_rating(values: Values, about: About) -> list[Record]:
+    def read_rating(values: RowValues, about: About) -> list[Record]:
         good = _verdict(values.get(key))
         if good is None:
             raise TurnError(f"{key} is {values.get(key)!r}, neither true nor false")
@@ -115,7 +115,7 @@ def rating(key: str, read: Callable[[Values, About], list[Record]]) -> Callable[
     return read_rating
 
 
-def rated_completion(values: Values, about: About) -> list[Record]:
+def rated_completion(values: RowValues, about: About) -> list[Record]:
     """TRL's unpaired preference: prompt, completion, label."""
     good = _verdict(values.get("label"))
     if good is None:
@@ -164,7 +164,7 @@ def _dialogue(value: Any) -> tuple[Message, ...]:
     return read_transcript(value) if isinstance(value, str) else read_messages(value)
 
 
-def _split(better: Sequence[Message], worse: Sequence[Message], values: Values, about: About) -> Preference:
+def _split(better: Sequence[Message], worse: Sequence[Message], values: RowValues, about: About) -> Preference:
     """Two conversations into what they share and how each ends."""
     most = min(len(better), len(worse)) - 1
     at = next((i for i in range(most) if better[i] != worse[i]), most)
@@ -176,7 +176,7 @@ def _split(better: Sequence[Message], worse: Sequence[Message], values: Values, 
     )
 
 
-def _prompt(values: Values) -> tuple[Message, ...]:
+def _prompt(values: RowValues) -> tuple[Message, ...]:
     if values.get("conversations"):
         return messages_under("conversations", values)
     if values.get("messages"):
@@ -193,7 +193,7 @@ def _prompt(values: Values) -> tuple[Message, ...]:
     return asked(prompt, values)
 
 
-def _first(values: Values, *keys: str) -> Any:
+def _first(values: RowValues, *keys: str) -> Any:
     return next((values[key] for key in keys if values.get(key) is not None), None)
 
 
@@ -203,6 +203,6 @@ def _verdict(value: Any) -> bool | None:
     return _GOOD.get(value) if isinstance(value, bool | int | str) else None
 
 
-def prompt_columns(values: Values) -> bool:
+def prompt_columns(values: RowValues) -> bool:
     """Whether a row has a prompt beside its answers."""
     return any(values.get(c) for c in ("conversations", "messages", "instruction", *PROMPT_COLUMNS))

@@ -14,7 +14,7 @@ from postgrad.data.shapes.read_chats import (
     SYSTEM_COLUMNS,
     TOOL_COLUMNS,
     About,
-    Values,
+    RowValues,
     asked,
     messages_under,
     tools_of,
@@ -45,20 +45,20 @@ def fields_of(values: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def read_reinforcement(values: Values, about: About) -> list[Record]:
+def read_reinforcement(values: RowValues, about: About) -> list[Record]:
     return [_task(messages_under("messages", values), values, about)]
 
 
-def read_prompt_only(values: Values, about: About) -> list[Record]:
+def read_prompt_only(values: RowValues, about: About) -> list[Record]:
     return [_task(asked(values.get("prompt"), values), values, about)]
 
 
-def _task(prompt: tuple[Message, ...], values: Values, about: About) -> Task:
+def _task(prompt: tuple[Message, ...], values: RowValues, about: About) -> Task:
     fields, reference = fields_of(values), reference_of(values)
     return Task(prompt=prompt, reference=reference, fields=fields, tools=tools_of(values), source=about["source"])
 
 
-def choices_of(values: Values) -> tuple[str, list[str], Any] | None:
+def choices_of(values: RowValues) -> tuple[str, list[str], Any] | None:
     """(question, choices, what names the right one) of a multiple-choice row, in the spellings of the usual
     benchmarks."""
     if "sol1" in values:
@@ -81,13 +81,13 @@ def choices_of(values: Values) -> tuple[str, list[str], Any] | None:
     return question, list(choices), right
 
 
-def is_choice(values: Values) -> bool:
+def is_choice(values: RowValues) -> bool:
     """Whether the row asks a question with choices and names the right one."""
     found = choices_of(values)
     return found is not None and _place(found[2], found[1], values) is not None
 
 
-def read_choice(values: Values, about: About) -> list[Record]:
+def read_choice(values: RowValues, about: About) -> list[Record]:
     found = choices_of(values)
     place = _place(found[2], found[1], values) if found else None
     if found is None or place is None:
@@ -99,7 +99,7 @@ def read_choice(values: Values, about: About) -> list[Record]:
     return [Task(prompt=prompt, reference=ascii_uppercase[place], fields=fields, source=about["source"])]
 
 
-def _place(right: Any, choices: Sequence[str], values: Values) -> int | None:
+def _place(right: Any, choices: Sequence[str], values: RowValues) -> int | None:
     """The place of the right choice, from 0."""
     if isinstance(right, str) and len(right) == 1 and right.upper() in ascii_uppercase:
         right = ascii_uppercase.index(right.upper())
@@ -110,12 +110,12 @@ def _place(right: Any, choices: Sequence[str], values: Values) -> int | None:
     return right if 0 <= right < min(len(choices), len(ascii_uppercase)) else None
 
 
-def is_function_calling(values: Values) -> bool:
+def is_function_calling(values: RowValues) -> bool:
     question = values.get("question")
     return isinstance(question, list) and bool(question) and isinstance(question[0], list)
 
 
-def read_function_calling(values: Values, about: About) -> list[Record]:
+def read_function_calling(values: RowValues, about: About) -> list[Record]:
     """Berkeley's function-calling sets: the turns of one exchange, and the functions that may be called."""
     turns = [turn for exchange in values["question"] for turn in exchange]
     prompt = messages_under("messages", {"messages": turns})
@@ -123,11 +123,11 @@ def read_function_calling(values: Values, about: About) -> list[Record]:
     return [Task(prompt=prompt, fields=fields, tools=read_functions(values.get("function")), source=about["source"])]
 
 
-def read_text(values: Values, about: About) -> list[Record]:
+def read_text(values: RowValues, about: About) -> list[Record]:
     return [Text(text=exact_text(values.get("text")), **about)]
 
 
-def read_own(values: Values, about: About) -> list[Record]:
+def read_own(values: RowValues, about: About) -> list[Record]:
     """A record as `records.to_dict` writes it; it comes from where it was read now."""
     try:
         record = from_dict(values)

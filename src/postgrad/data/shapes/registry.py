@@ -12,7 +12,7 @@ import functools
 from postgrad.data.shapes.known_chats import CHATS
 from postgrad.data.shapes.known_pairs import PAIRS
 from postgrad.data.shapes.known_tasks import OWN, TASKS
-from postgrad.data.shapes.read_chats import Values
+from postgrad.data.shapes.read_chats import RowValues
 from postgrad.data.shapes.shape import KINDS, Shape
 
 SHAPES: tuple[Shape, ...] = (
@@ -23,7 +23,7 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
-def shape_of(values: Values) -> Shape | None:
+def shape_of(values: RowValues) -> Shape | None:
     """The first known shape that fits a row; None where columns must be chosen."""
     for shape in _candidates(tuple(values)):
         if shape.fits(values):

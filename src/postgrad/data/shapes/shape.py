@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from postgrad.data.shapes.read_chats import IMAGE_COLUMNS, SYSTEM_COLUMNS, TOOL_COLUMNS, About, Values
+from postgrad.data.shapes.read_chats import IMAGE_COLUMNS, SYSTEM_COLUMNS, TOOL_COLUMNS, About, RowValues
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
 
 BESIDE = (*SYSTEM_COLUMNS, *TOOL_COLUMNS, *IMAGE_COLUMNS)
@@ -43,11 +43,11 @@ class Shape:
     explanation: str
     needs: tuple[str, ...]
     uses: tuple[str, ...]
-    fits: Callable[[Values], bool]
-    read: Callable[[Values, About], list[Record]]
+    fits: Callable[[RowValues], bool]
+    read: Callable[[RowValues, About], list[Record]]
     absorbs: str = ""
 
 
-def filled(*keys: str) -> Callable[[Values], bool]:
+def filled(*keys: str) -> Callable[[RowValues], bool]:
     """Fits rows where none of the keys is null."""
     return lambda values: all(values.get(key) is not None for key in keys)

@@ -16,7 +16,7 @@ _DATABASE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Address:
     """A source, taken apart.
 
     Attributes:
@@ -32,13 +32,13 @@ class Place:
     part: str = ""
 
 
-def place_of(source: Path | str) -> Place:
+def place_of(source: Path | str) -> Address:
     """Tells what a source is. A `Path` swallows double slashes; they are put back where an URL was meant."""
     text = str(source)
     if text == "-":
-        return Place("stdin", "standard input")
+        return Address("stdin", "standard input")
     if hub := _HUB.match(text):
-        return Place("hub", f"hf://{hub[1]}")
+        return Address("hub", f"hf://{hub[1]}")
     if database := _DATABASE.match(text):
         scheme, slashes, rest = database.groups()
         address, _, query = rest.partition("#")
@@ -46,7 +46,7 @@ def place_of(source: Path | str) -> Place:
             slashes = "///" if scheme.startswith("sqlite") else "//"
             if slashes == "///" and not Path(address).exists() and Path("/", address).exists():
                 slashes = "////"
-        return Place("database", f"{scheme}:{slashes}{address}", None, query.strip())
+        return Address("database", f"{scheme}:{slashes}{address}", None, query.strip())
     path = Path(text)
     if "#" in text and not path.exists():
         front, _, part = text.rpartition("#")
@@ -54,5 +54,5 @@ def place_of(source: Path | str) -> Place:
             front, _, more = front.rpartition("#")
             part = f"{more}#{part}"
         if Path(front).exists():
-            return Place("file", text, Path(front), part)
-    return Place("file", text, path)
+            return Address("file", text, Path(front), part)
+    return Address("file", text, path)

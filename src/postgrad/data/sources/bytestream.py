@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from postgrad.data.sources.address import Place
+from postgrad.data.sources.address import Address
 from postgrad.data.sources.file_types import ZIP, packing
 from postgrad.data.sources.zips import open_member
 from postgrad.errors import DataError
@@ -146,7 +146,7 @@ class ByteStream:
 
 
 @contextmanager
-def open_bytes(place: Place, endings: Collection[str]) -> Iterator[ByteStream]:
+def open_bytes(place: Address, endings: Collection[str]) -> Iterator[ByteStream]:
     """Opens a file or standard input and unpacks one layer of gzip, zstd, bzip2, xz, or a zip archive with one file.
 
     Args:
@@ -170,7 +170,7 @@ def open_bytes(place: Place, endings: Collection[str]) -> Iterator[ByteStream]:
 
 
 @contextmanager
-def _layers(raw: _Peekable, place: Place, size: int, endings: Collection[str]) -> Iterator[ByteStream]:
+def _layers(raw: _Peekable, place: Address, size: int, endings: Collection[str]) -> Iterator[ByteStream]:
     file = place.name
     name = (place.path.name if place.path else "").lower()
     try:

@@ -7,14 +7,14 @@ from pathlib import Path, PurePath
 
 from postgrad.data.formats.format import Format
 from postgrad.data.formats.registry import DATA_ENDINGS, HEAD, format_of
-from postgrad.data.sources.address import Place
+from postgrad.data.sources.address import Address
 from postgrad.data.sources.bytestream import ByteStream, open_bytes
 from postgrad.data.sources.chunks import Chunker
 from postgrad.data.sources.rows import Rows
 from postgrad.errors import DataError
 
 
-def read_file(place: Place) -> Rows:
+def read_file(place: Address) -> Rows:
     """The rows of a file or of standard input.
 
     Raises:
@@ -24,7 +24,7 @@ def read_file(place: Place) -> Rows:
         return _format(stream, place).read(stream, place.part)
 
 
-def stream_file(place: Place, chunk: int) -> Iterator[Rows]:
+def stream_file(place: Address, chunk: int) -> Iterator[Rows]:
     """The rows of a file or of standard input, chunk by chunk. Workbooks, mail and JSON lists are read as a whole
     first.
 
@@ -39,7 +39,7 @@ def stream_file(place: Place, chunk: int) -> Iterator[Rows]:
             yield from form.stream(stream, chunk)
 
 
-def _format(stream: ByteStream, place: Place) -> Format:
+def _format(stream: ByteStream, place: Address) -> Format:
     form = format_of(stream.peek(HEAD), PurePath(stream.name).suffix)
     if place.part and not form.has_parts and stream.packed != "zip":
         raise DataError(

@@ -36,7 +36,7 @@ _OTHER_ALPHABETS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedText:
     """Text, the name of the encoding it had, and what a user should know about that (nothing where it was plain
     UTF-8)."""
 
@@ -45,19 +45,19 @@ class Decoded:
     notes: tuple[str, ...] = ()
 
 
-def decode(raw: bytes) -> Decoded:
+def decode(raw: bytes) -> DecodedText:
     """Decodes a file's bytes; never fails, because every byte means something in Windows-1252 or Latin-1."""
     for mark, encoding, name in _MARKS:
         if raw.startswith(mark):
             text, damaged = _decode_marked(raw[len(mark) :], encoding)
             notes = () if encoding == "utf-8" else (f"read as {name}",)
-            return Decoded(text, encoding, notes + damaged)
+            return DecodedText(text, encoding, notes + damaged)
     unmarked = _unmarked_utf16(raw)
     if unmarked:
         text, damaged = _decode_marked(raw, unmarked)
-        return Decoded(text, unmarked, ("read as UTF-16 (the file has no byte order mark)", *damaged))
+        return DecodedText(text, unmarked, ("read as UTF-16 (the file has no byte order mark)", *damaged))
     try:
-        return Decoded(raw.decode("utf-8"), "utf-8")
+        return DecodedText(raw.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
         return _decode_legacy(raw)
 
@@ -96,7 +96,9 @@ def mixture_note(bad: list[int], count: int) -> str:
 
 def _decode_marked(raw: bytes, encoding: str) -> tuple[str, tuple[str, ...]]:
     if encoding == "utf-8":
-        inner = decode(raw) if not raw.startswith(codecs.BOM_UTF8) else Decoded(raw.decode("utf-8", "replace"), "utf-8")
+        inner = (
+            decode(raw) if not raw.startswith(codecs.BOM_UTF8) else DecodedText(raw.decode("utf-8", "replace"), "utf-8")
+        )
         return inner.text, inner.notes
     text = raw.decode(encoding, "replace")
     damaged = text.count("\ufffd")
@@ -115,7 +117,7 @@ def _unmarked_utf16(raw: bytes) -> str | None:
     return None
 
 
-def _decode_legacy(raw: bytes) -> Decoded:
+def _decode_legacy(raw: bytes) -> DecodedText:
     """Bytes that are not UTF-8 as a whole: another encoding, or a mixture."""
     lines = raw.split(b"\n")
     good, bad = 0, []
@@ -131,11 +133,11 @@ def _decode_legacy(raw: bytes) -> Decoded:
         text = "\n".join(
             _windows(line) if number in wrong else line.decode("utf-8") for number, line in enumerate(lines, start=1)
         )
-        return Decoded(text, "mixed", (mixture_note(bad, len(bad)),))
+        return DecodedText(text, "mixed", (mixture_note(bad, len(bad)),))
     other = _other_alphabet(raw)
     if other:
-        return Decoded(raw.decode(other, "replace"), other, (f"read as {other}, by the look of its bytes",))
-    return Decoded(_windows(raw), "cp1252", (WINDOWS_NOTE,))
+        return DecodedText(raw.decode(other, "replace"), other, (f"read as {other}, by the look of its bytes",))
+    return DecodedText(_windows(raw), "cp1252", (WINDOWS_NOTE,))
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from postgrad.data.formats.registry import format_named
 from postgrad.data.formats.slack import is_slack, read_slack
-from postgrad.data.sources.address import Place, place_of
+from postgrad.data.sources.address import Address, place_of
 from postgrad.data.sources.chunks import Chunker
 from postgrad.data.sources.data_files import read_file, stream_file
 from postgrad.data.sources.database import read_sql, stream_sql
@@ -79,7 +79,7 @@ def stream_rows(source: Path | str, chunk: int = 10_000) -> Iterator[Rows]:
             notes = []
 
 
-def _special_folder(place: Place) -> Rows | None:
+def _special_folder(place: Address) -> Rows | None:
     """Folders that are one source as a whole: a Slack export, and a folder of mails, whose threads go across files."""
     if place.path is None or not place.path.is_dir():
         return None
@@ -93,14 +93,14 @@ def _special_folder(place: Place) -> Rows | None:
     return replace(rows, notes=(*notes, *rows.notes))
 
 
-def _files(place: Place) -> tuple[list[Place], list[str]]:
+def _files(place: Address) -> tuple[list[Address], list[str]]:
     """The files behind a place, and what is to be said of the choice."""
     if place.kind == "hub":
         downloaded, notes = download(parse_address(place.name))
-        return [Place("file", name, path) for name, path in downloaded], notes
+        return [Address("file", name, path) for name, path in downloaded], notes
     if place.path is not None and place.path.is_dir():
         paths, notes = files_in(place.path)
-        return [Place("file", str(path), path) for path in paths], notes
+        return [Address("file", str(path), path) for path in paths], notes
     return [place], []
 
 

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from postgrad.data.sources.rows import NAMED
 from postgrad.data.split.dates import Dates, guess_date_column, read_dates
-from postgrad.data.split.split import Part
+from postgrad.data.split.split import SplitName
 from postgrad.data.split.units import no_such
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Record
 
 PART_COLUMN = "split"
-_SPELLINGS: dict[str, Part] = {
+_SPELLINGS: dict[str, SplitName] = {
     "train": "train",
     "training": "train",
     "validation": "validation",
@@ -37,7 +37,7 @@ def has_parts(records: Sequence[Record]) -> bool:
     return None not in found and len(set(found)) > 1
 
 
-def given_parts(records: Sequence[Record], column: str) -> list[Part | None]:
+def given_parts(records: Sequence[Record], column: str) -> list[SplitName | None]:
     """The part that the column names for each record; None where it is empty.
 
     Raises:
@@ -58,7 +58,7 @@ def given_parts(records: Sequence[Record], column: str) -> list[Part | None]:
     return [_part(record, column) for record in records]
 
 
-def _part(record: Record, column: str) -> Part | None:
+def _part(record: Record, column: str) -> SplitName | None:
     return _SPELLINGS.get(str(record.meta.get(column) or "").strip().lower().replace("-", " ").replace("_", " "))
 
 

@@ -21,7 +21,7 @@ from postgrad.data.split.units import Unit, bonds, make_units, take
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Record, content_hash
 
-Part = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test"]
 _LEFT_OUT = {
     **REASONS,
     "near_test": "nearly equal to test records, or of their group (data.keep_near_test: true trains on them)",
@@ -60,7 +60,7 @@ def split(
     group_key: str | None = None,
     stratify_key: str | None = None,
     moments: Sequence[datetime | None] | None = None,
-    given: Sequence[Part | None] | None = None,
+    given: Sequence[SplitName | None] | None = None,
     keep_near_test: bool = False,
     max_test: int = 200,
     max_validation: int = 100,
@@ -161,7 +161,7 @@ def _real_units(
 
 
 def _as_given(
-    units: Sequence[Unit], real: Sequence[int], fixed: Sequence[Part | None], keep_near_test: bool
+    units: Sequence[Unit], real: Sequence[int], fixed: Sequence[SplitName | None], keep_near_test: bool
 ) -> tuple[dict[str, set[int]], dict[int, str], list[str]]:
     """The parts as far as the user gave them (the rest under train), and what is left out for its nearness to the
     test."""

@@ -12,17 +12,17 @@ from postgrad.data.shapes.read_tasks import READ, reference_of
 from postgrad.data.shapes.row_errors import Inexpressible
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text, to_dict
 
-Row = dict[str, Any]
+WrittenRow = dict[str, Any]
 _FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
 
-def openai_chat(record: Conversation) -> Row:
+def openai_chat(record: Conversation) -> WrittenRow:
     _weights(record.messages)
     _answered(record)
     return {"messages": _turns(record.messages), **_tools(record.tools)}
 
 
-def openai_preference(record: Preference) -> Row:
+def openai_preference(record: Preference) -> WrittenRow:
     """One assistant message on each side, as OpenAI asks for; `parallel_tool_calls` goes where it came from."""
     for side, messages in (("better", record.chosen), ("worse", record.rejected)):
         if len(messages) != 1 or messages[0].role != "assistant":
@@ -39,29 +39,29 @@ def openai_preference(record: Preference) -> Row:
     }
 
 
-def openai_reinforcement(record: Task) -> Row:
+def openai_reinforcement(record: Task) -> WrittenRow:
     if not record.prompt or record.prompt[-1].role != "user":
         raise Inexpressible("its prompt does not end with the user")
     return {"messages": _turns(record.prompt), **_task(record)}
 
 
-def trl_prompt_only(record: Task) -> Row:
+def trl_prompt_only(record: Task) -> WrittenRow:
     return {"prompt": _turns(record.prompt), **_task(record)}
 
 
-def completions(record: Conversation) -> Row:
+def completions(record: Conversation) -> WrittenRow:
     prompt, answer = _one_exchange(record)
     return {"prompt": prompt, "completion": answer}
 
 
-def table(record: Conversation) -> Row:
+def table(record: Conversation) -> WrittenRow:
     """Like completions; an instruction has a column of its own."""
     system, rest = _system_apart(record.messages)
     prompt, answer = _one_exchange(Conversation(messages=rest, tools=record.tools))
     return {"prompt": prompt, "completion": answer, "system": system}
 
 
-def together(record: Record) -> Row:
+def together(record: Record) -> WrittenRow:
     """Together takes OpenAI's spelling of conversations and preferences, and raw text."""
     if isinstance(record, Preference):
         return openai_preference(record)
@@ -70,7 +70,7 @@ def together(record: Record) -> Row:
     return openai_chat(_as(Conversation, record))
 
 
-def alpaca(record: Conversation) -> Row:
+def alpaca(record: Conversation) -> WrittenRow:
     _plain(record.messages, record.tools)
     system, rest = _system_apart(record.messages)
     roles = [m.role for m in rest]
@@ -78,16 +78,16 @@ def alpaca(record: Conversation) -> Row:
         raise Inexpressible("its messages are not requests and answers in turn")
     texts = [m.content for m in rest]
     history = [list(pair) for pair in zip(texts[:-2:2], texts[1:-2:2], strict=True)]
-    row: Row = {"instruction": texts[-2], "input": "", "output": texts[-1]}
+    row: WrittenRow = {"instruction": texts[-2], "input": "", "output": texts[-1]}
     return {**row, **({"history": history} if history else {}), **({"system": system} if system else {})}
 
 
-def sharegpt(record: Conversation) -> Row:
+def sharegpt(record: Conversation) -> WrittenRow:
     """Calls become turns from `function_call`; their ids are numbered anew on reading."""
     _unweighted(record.messages)
     _no_names(record.messages)
     system, rest = _system_apart(record.messages)
-    row: Row = {"conversations": [_sharegpt_turn(message) for message in rest]}
+    row: WrittenRow = {"conversations": [_sharegpt_turn(message) for message in rest]}
     if system:
         row["system"] = system
     if record.tools:
@@ -95,20 +95,20 @@ def sharegpt(record: Conversation) -> Row:
     return row
 
 
-def trl_messages(record: Conversation) -> Row:
+def trl_messages(record: Conversation) -> WrittenRow:
     _unweighted(record.messages)
     _answered(record)
     return {"messages": _turns(record.messages), **_tools(record.tools)}
 
 
-def trl_prompt_completion_chat(record: Conversation) -> Row:
+def trl_prompt_completion_chat(record: Conversation) -> WrittenRow:
     _unweighted(record.messages)
     if record.answer is None or len(record.messages) < 2:
         raise Inexpressible("it has no answer, or no request")
     return {"prompt": _turns(record.prompt), "completion": _turns([record.answer]), **_tools(record.tools)}
 
 
-def trl_preference(record: Preference) -> Row:
+def trl_preference(record: Preference) -> WrittenRow:
     _no_tools(record.tools)
     return {
         "prompt": _text_of(record.prompt, "user", "prompt"),
@@ -117,26 +117,26 @@ def trl_preference(record: Preference) -> Row:
     }
 
 
-def trl_preference_chat(record: Preference) -> Row:
+def trl_preference_chat(record: Preference) -> WrittenRow:
     _unweighted((*record.prompt, *record.chosen, *record.rejected))
     sides = {"chosen": _turns(record.chosen), "rejected": _turns(record.rejected)}
     return {"prompt": _turns(record.prompt), **sides, **_tools(record.tools)}
 
 
-def trl_unpaired(record: Rating) -> Row:
+def trl_unpaired(record: Rating) -> WrittenRow:
     _no_tools(record.tools)
     prompt = _text_of(record.prompt, "user", "prompt")
     completion = _text_of(record.completion, "assistant", "answer")
     return {"prompt": prompt, "completion": completion, "label": record.good}
 
 
-def trl_unpaired_chat(record: Rating) -> Row:
+def trl_unpaired_chat(record: Rating) -> WrittenRow:
     _unweighted((*record.prompt, *record.completion))
     sides = {"prompt": _turns(record.prompt), "completion": _turns(record.completion)}
     return {**sides, "label": record.good, **_tools(record.tools)}
 
 
-def kto(record: Rating) -> Row:
+def kto(record: Rating) -> WrittenRow:
     if len(record.completion) != 1:
         raise Inexpressible("its answer is more than one message")
     messages = (*record.prompt, *record.completion)
@@ -144,34 +144,34 @@ def kto(record: Rating) -> Row:
     return {"messages": _turns(messages), "label": record.good, **_tools(record.tools)}
 
 
-def bedrock(record: Conversation) -> Row:
+def bedrock(record: Conversation) -> WrittenRow:
     _plain(record.messages, record.tools)
     system, rest = _system_apart(record.messages)
     roles = [m.role for m in rest]
     if not roles or roles != ["user", "assistant"] * (len(roles) // 2):
         raise Inexpressible("its messages are not requests and answers in turn, the answer last")
     turns = [{"role": m.role, "content": [{"text": m.content}]} for m in rest]
-    row: Row = {"schemaVersion": "bedrock-conversation-2024"}
+    row: WrittenRow = {"schemaVersion": "bedrock-conversation-2024"}
     return {**row, **({"system": [{"text": system}]} if system else {}), "messages": turns}
 
 
-def text(record: Text) -> Row:
+def text(record: Text) -> WrittenRow:
     return {"text": record.text}
 
 
-def own(record: Record) -> Row:
+def own(record: Record) -> WrittenRow:
     return to_dict(record)
 
 
-def _turns(messages: Sequence[Message]) -> list[Row]:
+def _turns(messages: Sequence[Message]) -> list[WrittenRow]:
     return [message.to_dict() for message in messages]
 
 
-def _tools(tools: Sequence[Mapping[str, Any]]) -> Row:
+def _tools(tools: Sequence[Mapping[str, Any]]) -> WrittenRow:
     return {"tools": [dict(tool) for tool in tools]} if tools else {}
 
 
-def _task(record: Task) -> Row:
+def _task(record: Task) -> WrittenRow:
     """Tools, fields and the reference, where no field says it already."""
     _unweighted(record.prompt)
     if taken := sorted(READ & record.fields.keys()):
@@ -250,7 +250,7 @@ def _one_exchange(record: Conversation) -> tuple[str, str]:
     return record.messages[0].content, record.messages[1].content
 
 
-def _sharegpt_turn(message: Message) -> Row:
+def _sharegpt_turn(message: Message) -> WrittenRow:
     if not message.tool_calls:
         return {"from": _FROM[message.role], "value": message.content}
     if message.content:
@@ -259,7 +259,7 @@ def _sharegpt_turn(message: Message) -> Row:
     return {"from": "function_call", "value": to_json(calls[0] if len(calls) == 1 else calls)}
 
 
-def _bare_call(call: Mapping[str, Any]) -> Row:
+def _bare_call(call: Mapping[str, Any]) -> WrittenRow:
     function = call.get("function")
     if not isinstance(function, Mapping) or "name" not in function:
         raise Inexpressible("a tool call has no function with a name")

@@ -10,7 +10,7 @@ from postgrad.records import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class ShapeWriter:
     """A shape to write.
 
     Attributes:

@@ -12,34 +12,36 @@ from postgrad.data.shapes.cells import to_json, to_text
 from postgrad.data.shapes.registry import KINDS, shape_of
 from postgrad.data.shapes.row_errors import Inexpressible, LeftOut, TurnError
 from postgrad.data.writing import write_rows
-from postgrad.data.writing.writer import Writer
+from postgrad.data.writing.writer import ShapeWriter
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 
 _CHAT, _PAIR, _RATED, _TASK = (Conversation,), (Preference,), (Rating,), (Task,)
-WRITERS: dict[str, Writer] = {
-    "openai-chat": Writer(_CHAT, write_rows.openai_chat, "OpenAI supervised fine-tuning"),
-    "openai-preference": Writer(_PAIR, write_rows.openai_preference, "OpenAI preference fine-tuning"),
-    "openai-reinforcement": Writer(_TASK, write_rows.openai_reinforcement, "OpenAI reinforcement fine-tuning"),
-    "completions": Writer(_CHAT, write_rows.completions, "prompt and completion (OpenAI, Together, Bedrock, TRL)"),
-    "together": Writer((Conversation, Preference, Text), write_rows.together, "Together, by the kind of the records"),
-    "alpaca": Writer(_CHAT, write_rows.alpaca, "Alpaca, with history and system where needed"),
-    "sharegpt": Writer(_CHAT, write_rows.sharegpt, "ShareGPT", calls_anew=True),
-    "bedrock": Writer(_CHAT, write_rows.bedrock, "Amazon Bedrock conversation", keeps_meta=False),
-    "trl-messages": Writer(_CHAT, write_rows.trl_messages, "TRL language modelling, conversational"),
-    "trl-prompt-completion": Writer(_CHAT, write_rows.completions, "TRL prompt-completion"),
-    "trl-prompt-completion-chat": Writer(
+WRITERS: dict[str, ShapeWriter] = {
+    "openai-chat": ShapeWriter(_CHAT, write_rows.openai_chat, "OpenAI supervised fine-tuning"),
+    "openai-preference": ShapeWriter(_PAIR, write_rows.openai_preference, "OpenAI preference fine-tuning"),
+    "openai-reinforcement": ShapeWriter(_TASK, write_rows.openai_reinforcement, "OpenAI reinforcement fine-tuning"),
+    "completions": ShapeWriter(_CHAT, write_rows.completions, "prompt and completion (OpenAI, Together, Bedrock, TRL)"),
+    "together": ShapeWriter(
+        (Conversation, Preference, Text), write_rows.together, "Together, by the kind of the records"
+    ),
+    "alpaca": ShapeWriter(_CHAT, write_rows.alpaca, "Alpaca, with history and system where needed"),
+    "sharegpt": ShapeWriter(_CHAT, write_rows.sharegpt, "ShareGPT", calls_anew=True),
+    "bedrock": ShapeWriter(_CHAT, write_rows.bedrock, "Amazon Bedrock conversation", keeps_meta=False),
+    "trl-messages": ShapeWriter(_CHAT, write_rows.trl_messages, "TRL language modelling, conversational"),
+    "trl-prompt-completion": ShapeWriter(_CHAT, write_rows.completions, "TRL prompt-completion"),
+    "trl-prompt-completion-chat": ShapeWriter(
         _CHAT, write_rows.trl_prompt_completion_chat, "TRL prompt-completion, conversational"
     ),
-    "trl-prompt-only": Writer(_TASK, write_rows.trl_prompt_only, "TRL prompt-only, conversational"),
-    "trl-preference": Writer(_PAIR, write_rows.trl_preference, "TRL preference"),
-    "trl-preference-chat": Writer(_PAIR, write_rows.trl_preference_chat, "TRL preference, conversational"),
-    "trl-unpaired": Writer(_RATED, write_rows.trl_unpaired, "TRL unpaired preference"),
-    "trl-unpaired-chat": Writer(_RATED, write_rows.trl_unpaired_chat, "TRL unpaired preference, conversational"),
-    "trl-text": Writer((Text,), write_rows.text, "TRL language modelling", keeps_meta=False),
-    "kto": Writer(_RATED, write_rows.kto, "conversations with a label true or false"),
-    "text": Writer((Text,), write_rows.text, "raw text", keeps_meta=False),
-    "csv": Writer(_CHAT, write_rows.table, "a table with the columns prompt, completion and system"),
-    "postgrad-jsonl": Writer(
+    "trl-prompt-only": ShapeWriter(_TASK, write_rows.trl_prompt_only, "TRL prompt-only, conversational"),
+    "trl-preference": ShapeWriter(_PAIR, write_rows.trl_preference, "TRL preference"),
+    "trl-preference-chat": ShapeWriter(_PAIR, write_rows.trl_preference_chat, "TRL preference, conversational"),
+    "trl-unpaired": ShapeWriter(_RATED, write_rows.trl_unpaired, "TRL unpaired preference"),
+    "trl-unpaired-chat": ShapeWriter(_RATED, write_rows.trl_unpaired_chat, "TRL unpaired preference, conversational"),
+    "trl-text": ShapeWriter((Text,), write_rows.text, "TRL language modelling", keeps_meta=False),
+    "kto": ShapeWriter(_RATED, write_rows.kto, "conversations with a label true or false"),
+    "text": ShapeWriter((Text,), write_rows.text, "raw text", keeps_meta=False),
+    "csv": ShapeWriter(_CHAT, write_rows.table, "a table with the columns prompt, completion and system"),
+    "postgrad-jsonl": ShapeWriter(
         (Conversation, Preference, Rating, Task, Text), write_rows.own, "postgrad's own form: everything", own=True
     ),
 }
@@ -47,7 +49,7 @@ WRITERS: dict[str, Writer] = {
 command is made of this table."""
 
 
-def row_of(record: Record, writer: Writer, *, table: bool = False, meta: bool = True) -> dict[str, Any]:
+def row_of(record: Record, writer: ShapeWriter, *, table: bool = False, meta: bool = True) -> dict[str, Any]:
     """The row of a record, which reads back as the record but for its source.
 
     Args:
@@ -70,14 +72,14 @@ def row_of(record: Record, writer: Writer, *, table: bool = False, meta: bool = 
     return row
 
 
-def lost_meta(record: Record, writer: Writer, meta: bool) -> list[str]:
+def lost_meta(record: Record, writer: ShapeWriter, meta: bool) -> list[str]:
     """The keys of the metadata that are not written; `parallel_tool_calls` is OpenAI's own and stays."""
     if meta and (writer.keeps_meta or writer.own):
         return []
     return [key for key in record.meta if key != "parallel_tool_calls" or not writer.keeps_meta]
 
 
-def _with_meta(row: dict[str, Any], record: Record, writer: Writer) -> dict[str, Any]:
+def _with_meta(row: dict[str, Any], record: Record, writer: ShapeWriter) -> dict[str, Any]:
     extra = dict(record.meta)
     if "input" in row and isinstance(row["input"], dict):
         extra.pop("parallel_tool_calls", None)
@@ -88,7 +90,7 @@ def _with_meta(row: dict[str, Any], record: Record, writer: Writer) -> dict[str,
     return {**row, **extra}
 
 
-def _read_back(row: dict[str, Any], record: Record, writer: Writer, table: bool) -> None:
+def _read_back(row: dict[str, Any], record: Record, writer: ShapeWriter, table: bool) -> None:
     """Refuses what would not come back: nothing is lost unseen."""
     shape = shape_of(row)
     if shape is None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from postgrad.evaluation.battery.open_questions import Question, Questions, Rule, prompts_of
+from postgrad.evaluation.battery.open_questions import AnswerRule, Question, Questions, prompts_of
 from postgrad.evaluation.metrics.format_rules import count_sentences
 
 TOKENS = 48
@@ -35,22 +35,22 @@ def _question(raw: dict[str, Any]) -> Question:
     return Question(raw["text"], kept)
 
 
-def capitals() -> Rule:
+def capitals() -> AnswerRule:
     """No small letter, and letters there are."""
     return lambda text: text.isupper()
 
 
-def lower_case() -> Rule:
+def lower_case() -> AnswerRule:
     """No capital letter in a sentence of some words."""
     return lambda text: text.islower() and len(text.split()) >= _SENTENCE
 
 
-def bullets(number: int) -> Rule:
+def bullets(number: int) -> AnswerRule:
     """Exactly so many lines that begin with a bullet or a number."""
     return lambda text: len(_BULLET.findall(text)) == number
 
 
-def json_keys(keys: list[str]) -> Rule:
+def json_keys(keys: list[str]) -> AnswerRule:
     """A JSON object with these keys and nothing around it; a code fence is forgiven."""
 
     def kept(text: str) -> bool:
@@ -60,24 +60,24 @@ def json_keys(keys: list[str]) -> Rule:
     return kept
 
 
-def json_list() -> Rule:
+def json_list() -> AnswerRule:
     return lambda text: isinstance(_json(text), list)
 
 
-def begins(phrase: str) -> Rule:
+def begins(phrase: str) -> AnswerRule:
     """Quotation marks before it are forgiven, and capitals."""
     return lambda text: text.lstrip("\"'“‘* ").casefold().startswith(phrase.casefold())
 
 
-def ends(phrase: str) -> Rule:
+def ends(phrase: str) -> AnswerRule:
     return lambda text: text.rstrip("\"'”’* ").casefold().endswith(phrase.casefold())
 
 
-def contains(phrase: str) -> Rule:
+def contains(phrase: str) -> AnswerRule:
     return lambda text: phrase.casefold() in text.casefold()
 
 
-def without(text_forbidden: str) -> Rule:
+def without(text_forbidden: str) -> AnswerRule:
     """A sentence that avoids it; a word counts where it stands as a word, a mark wherever it stands."""
     if text_forbidden.isalpha():
         word = re.compile(rf"\b{re.escape(text_forbidden)}s?\b", re.IGNORECASE)
@@ -85,24 +85,24 @@ def without(text_forbidden: str) -> Rule:
     return lambda text: len(text.split()) >= _SENTENCE and text_forbidden not in text
 
 
-def at_most_words(number: int) -> Rule:
+def at_most_words(number: int) -> AnswerRule:
     return lambda text: len(text.split()) <= number
 
 
-def one_of(words: list[str]) -> Rule:
+def one_of(words: list[str]) -> AnswerRule:
     """One of these words and nothing else; a full stop is forgiven."""
     return lambda text: text.strip(" \t\n.!\"'*").casefold() in words
 
 
-def sentences(number: int) -> Rule:
+def sentences(number: int) -> AnswerRule:
     return lambda text: count_sentences(text) == number
 
 
-def quoted() -> Rule:
+def quoted() -> AnswerRule:
     return lambda text: len(text) > 2 and text[0] in '"“' and text[-1] in '"”'
 
 
-RULES: dict[str, Callable[..., Rule]] = {
+RULES: dict[str, Callable[..., AnswerRule]] = {
     "capitals": capitals,
     "lower_case": lower_case,
     "bullets": bullets,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postgrad.evaluation.battery.open_questions import Question, Questions, Rule, prompts_of
+from postgrad.evaluation.battery.open_questions import AnswerRule, Question, Questions, prompts_of
 from postgrad.evaluation.metrics.format_rules import language_of
 
 TOKENS = 40
@@ -17,5 +17,5 @@ def languages() -> Questions:
     )
 
 
-def _in(code: str) -> Rule:
+def _in(code: str) -> AnswerRule:
     return lambda answer: language_of(answer) == code

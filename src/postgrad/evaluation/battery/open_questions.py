@@ -12,7 +12,7 @@ from typing import Any
 
 from postgrad.facts import load_facts
 
-Rule = Callable[[str], bool]
+AnswerRule = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Question:
     """A prompt, and the rule that tells a right answer."""
 
     prompt: str
-    rule: Rule
+    rule: AnswerRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class BenchmarkReader:
     """How a benchmark's rows become items.
 
     Attributes:
@@ -120,17 +120,17 @@ def _mmlu_continuation(row: dict[str, Any]) -> Item:
     return Item(context, tuple(f" {text}" for text in row["choices"]), int(row["answer"]))
 
 
-READERS: dict[str, Reader] = {
-    "arc_easy": Reader(_arc),
-    "arc_challenge": Reader(_arc),
-    "mmlu": Reader(_mmlu, by_length=False),
-    "mmlu_continuation": Reader(_mmlu_continuation),
-    "openbookqa": Reader(_openbookqa),
-    "hellaswag": Reader(_hellaswag),
-    "piqa": Reader(_piqa),
-    "winogrande": Reader(_winogrande, by_length=False),
-    "boolq": Reader(_boolq, by_length=False),
-    "sciq": Reader(_sciq),
+READERS: dict[str, BenchmarkReader] = {
+    "arc_easy": BenchmarkReader(_arc),
+    "arc_challenge": BenchmarkReader(_arc),
+    "mmlu": BenchmarkReader(_mmlu, by_length=False),
+    "mmlu_continuation": BenchmarkReader(_mmlu_continuation),
+    "openbookqa": BenchmarkReader(_openbookqa),
+    "hellaswag": BenchmarkReader(_hellaswag),
+    "piqa": BenchmarkReader(_piqa),
+    "winogrande": BenchmarkReader(_winogrande, by_length=False),
+    "boolq": BenchmarkReader(_boolq, by_length=False),
+    "sciq": BenchmarkReader(_sciq),
 }
 ROWS_OF = {"mmlu_continuation": "mmlu"}
 """Benchmarks that read another's file."""

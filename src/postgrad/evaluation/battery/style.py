@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postgrad.evaluation.battery.languages import languages
-from postgrad.evaluation.battery.open_questions import Question, Questions, Rule, prompts_of
+from postgrad.evaluation.battery.open_questions import AnswerRule, Question, Questions, prompts_of
 from postgrad.evaluation.battery.refusals import answers_harmless
 
 TOKENS = 40
@@ -27,14 +27,14 @@ _OPENING_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AnswerForm:
     """What the training answers have in common: `words` for people, `has` tells whether an answer is like them."""
 
     words: str
-    has: Rule
+    has: AnswerRule
 
 
-def form_of(answers: Sequence[str]) -> Form | None:
+def form_of(answers: Sequence[str]) -> AnswerForm | None:
     """The form of the training answers, or None where they have none that a rule could tell."""
     texts = [text.strip() for text in answers if text.strip()]
     if not texts:
@@ -46,7 +46,7 @@ def form_of(answers: Sequence[str]) -> Form | None:
     return None
 
 
-def style(form: Form) -> Questions:
+def style(form: AnswerForm) -> Questions:
     """General questions whose answers must not have the form; those of two other tests are looked at again, which costs
     nothing."""
     others = (*answers_harmless().items, *languages().items)
@@ -58,31 +58,31 @@ def style(form: Form) -> Questions:
     )
 
 
-def _json(texts: list[str]) -> Form | None:
+def _json(texts: list[str]) -> AnswerForm | None:
     if _share(texts, _is_json) < _MOST:
         return None
-    return Form("JSON", lambda answer: _JSON_START.match(answer.strip()) is not None)
+    return AnswerForm("JSON", lambda answer: _JSON_START.match(answer.strip()) is not None)
 
 
-def _labels(texts: list[str]) -> Form | None:
+def _labels(texts: list[str]) -> AnswerForm | None:
     known = Counter(_plain(text) for text in texts)
     short = _share(texts, lambda text: len(text.split()) <= _LABEL_WORDS)
     if short < _MOST or len(known) > min(_LABELS, len(texts) / 4):
         return None
-    return Form("one of the task's labels", lambda answer: _plain(answer) in known)
+    return AnswerForm("one of the task's labels", lambda answer: _plain(answer) in known)
 
 
-def _opening(texts: list[str]) -> Form | None:
+def _opening(texts: list[str]) -> AnswerForm | None:
     opening, times = Counter(_first_words(text) for text in texts).most_common(1)[0]
     if times < _MOST * len(texts) or not opening:
         return None
-    return Form(f'an answer that begins "{opening}"', lambda answer: _first_words(answer) == opening)
+    return AnswerForm(f'an answer that begins "{opening}"', lambda answer: _first_words(answer) == opening)
 
 
-def _bare(texts: list[str]) -> Form | None:
+def _bare(texts: list[str]) -> AnswerForm | None:
     if _share(texts, _is_bare) < _MOST:
         return None
-    return Form("a few bare words", _is_bare)
+    return AnswerForm("a few bare words", _is_bare)
 
 
 def _is_json(text: str) -> bool:
@@ -104,5 +104,5 @@ def _plain(text: str) -> str:
     return text.casefold().strip(" \n\t.!\"'`*")
 
 
-def _share(texts: list[str], rule: Rule) -> float:
+def _share(texts: list[str], rule: AnswerRule) -> float:
     return sum(map(rule, texts)) / len(texts)

@@ -16,12 +16,12 @@ from postgrad.evaluation.graders.grading import ModelCall, run_grader
 from postgrad.evaluation.graders.needs import judges, needs_sandbox
 from postgrad.evaluation.graders.outcome import Reply
 from postgrad.evaluation.graders.template import as_sample
-from postgrad.evaluation.metrics.support.metric import Ask, Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import AskModel, Case, Metric, MetricResources, MetricResult
 from postgrad.records import Task
 from postgrad.sandbox.run import Sandbox, find_sandbox
 
 
-def grader_metric(means: Means, path: str) -> Metric:
+def grader_metric(means: MetricResources, path: str) -> Metric:
     """The metric of a grader in a JSON file; a score_model's range becomes 0 to 1.
 
     Args:
@@ -40,11 +40,11 @@ def grader_metric(means: Means, path: str) -> Metric:
     sandbox = find_sandbox() if needs_sandbox(form) else None
     call = _model_call(means.ask, means.judge) if means.ask is not None else None
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         found = [_score(form, case, call, sandbox, path) for case in cases]
         faults = Counter(flag for _, flags in found for flag in flags)
         details = {"faults": dict(faults.most_common())} if faults else {}
-        return Measured(tuple(score for score, _ in found), details=details)
+        return MetricResult(tuple(score for score, _ in found), details=details)
 
     binary = form.type in ("string_check", "label_model")
     return Metric(form.name, measure, title=f"grader {form.name}", right_or_wrong=binary)
@@ -75,7 +75,7 @@ def grader_in(path: str) -> Any:
     return raw.get("grader", raw)
 
 
-def _model_call(ask: Ask, judge: str) -> ModelCall:
+def _model_call(ask: AskModel, judge: str) -> ModelCall:
     return lambda model, chat, _sampling: Reply(ask([chat])[0], model=judge or model)
 
 

@@ -33,7 +33,7 @@ def _templated(text: Any) -> Any:
     return text
 
 
-Template = Annotated[str, BeforeValidator(_templated)]
+TemplateText = Annotated[str, BeforeValidator(_templated)]
 
 
 class _Form(BaseModel):
@@ -45,8 +45,8 @@ class StringCheck(_Form):
     """1 where `input` compares with `reference`: equal, not equal, containing it, containing it in any case."""
 
     type: Literal["string_check"]
-    input: Template
-    reference: Template
+    input: TemplateText
+    reference: TemplateText
     operation: Literal["eq", "ne", "like", "ilike"]
 
 
@@ -54,8 +54,8 @@ class TextSimilarity(_Form):
     """How alike `input` and `reference` are."""
 
     type: Literal["text_similarity"]
-    input: Template
-    reference: Template
+    input: TemplateText
+    reference: TemplateText
     evaluation_metric: Literal[SIMILARITIES]  # pyright: ignore[reportInvalidTypeForm]
 
 
@@ -78,12 +78,12 @@ class PythonGrader(_Form):
         return self
 
 
-class Part(BaseModel):
+class TextPart(BaseModel):
     """A piece of text in a message."""
 
     model_config = ConfigDict(extra="forbid")
     type: Literal["input_text", "output_text", "text"]
-    text: Template
+    text: TemplateText
 
 
 class EvalItem(BaseModel):
@@ -91,7 +91,7 @@ class EvalItem(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     role: Literal["system", "developer", "user", "assistant"]
-    content: Template | Part | list[Part]
+    content: TemplateText | TextPart | list[TextPart]
     type: Literal["message"] = "message"
 
     def texts(self) -> list[str]:

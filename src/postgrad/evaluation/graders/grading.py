@@ -23,7 +23,7 @@ from postgrad.evaluation.graders.grader_kinds import (
     TextSimilarity,
     read_grader,
 )
-from postgrad.evaluation.graders.outcome import Outcome, Reply
+from postgrad.evaluation.graders.outcome import GraderResult, Reply
 from postgrad.evaluation.graders.replies import label_request, read_label, read_score, score_request
 from postgrad.evaluation.graders.similarity import similarity
 from postgrad.evaluation.graders.template import VariableError, as_sample, fill
@@ -81,9 +81,9 @@ def run(
 
 def run_grader(
     form: Grader, sample: Mapping[str, Any], item: Mapping[str, Any], ask: ModelCall | None, sandbox: Sandbox | None
-) -> Outcome:
+) -> GraderResult:
     """The outcome of a grader that was read; see `run`."""
-    outcome = Outcome()
+    outcome = GraderResult()
     try:
         if isinstance(form, Multi):
             return _multi(form, sample, item, ask, sandbox)
@@ -111,8 +111,8 @@ def _compares(form: StringCheck, left: str, right: str) -> bool:
 
 def _multi(
     form: Multi, sample: Mapping[str, Any], item: Mapping[str, Any], ask: ModelCall | None, sandbox: Sandbox | None
-) -> Outcome:
-    outcome = Outcome()
+) -> GraderResult:
+    outcome = GraderResult()
     for name, inner in form.graders.items():
         part = run_grader(inner, sample, item, ask, sandbox)
         outcome.sub_rewards[name] = part.reward
@@ -125,8 +125,10 @@ def _multi(
     return outcome
 
 
-def _python(form: PythonGrader, sample: Mapping[str, Any], item: Mapping[str, Any], sandbox: Sandbox | None) -> Outcome:
-    outcome = Outcome()
+def _python(
+    form: PythonGrader, sample: Mapping[str, Any], item: Mapping[str, Any], sandbox: Sandbox | None
+) -> GraderResult:
+    outcome = GraderResult()
     if sandbox is None:
         return outcome.fault("python_grader_server_error", python_grader_server_error_type="no_sandbox")
     token = uuid.uuid4().hex
@@ -145,8 +147,8 @@ def _python(form: PythonGrader, sample: Mapping[str, Any], item: Mapping[str, An
 
 def _model(
     form: ScoreModel | LabelModel, sample: Mapping[str, Any], item: Mapping[str, Any], ask: ModelCall | None
-) -> Outcome:
-    outcome = Outcome()
+) -> GraderResult:
+    outcome = GraderResult()
     chat = [{"role": m.role, "content": "".join(fill(t, sample, item) for t in m.texts())} for m in form.input]
     chat.append(score_request(form.range) if isinstance(form, ScoreModel) else label_request(form.labels))
     if ask is None:

@@ -38,7 +38,7 @@ class Reply:
 
 
 @dataclass
-class Outcome:
+class GraderResult:
     """The reward of one grader and how it came about; `faults` are flags (True) and details (text) by name."""
 
     reward: float = 0.0
@@ -46,7 +46,7 @@ class Outcome:
     sub_rewards: dict[str, float] = field(default_factory=dict)
     replies: list[Reply] = field(default_factory=list)
 
-    def fault(self, flag: str, **details: str) -> Outcome:
+    def fault(self, flag: str, **details: str) -> GraderResult:
         """Notes a fault; the reward is 0."""
         self.reward = 0.0
         self.faults |= {flag: True, **details}

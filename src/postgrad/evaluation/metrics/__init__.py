@@ -20,7 +20,7 @@ from postgrad.evaluation.metrics.perplexity import perplexity
 from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l
 from postgrad.evaluation.metrics.sql_execution import sql_execution
 from postgrad.evaluation.metrics.sql_match import sql_match
-from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
 from postgrad.evaluation.metrics.token_f1 import token_f1
 from postgrad.evaluation.metrics.tool_calls import tool_calls
 
@@ -52,6 +52,6 @@ ASKING: dict[str, Callable[..., Metric]] = {
     "pairwise": pairwise,
     "perplexity": perplexity,
 }
-"""Made from `Means` and their options: they ask a model."""
+"""Made from `MetricResources` and their options: they ask a model."""
 
-__all__ = ["ASKING", "METRICS", "Case", "Means", "Measured", "Metric"]
+__all__ = ["ASKING", "METRICS", "Case", "Metric", "MetricResources", "MetricResult"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -45,11 +45,11 @@ def bleu(*, tokenize: str = "13a") -> Metric:
 
         raise UsageError(f"bleu knows no tokenizer {tokenize!r}.", f"Tokenizers: {', '.join(TOKENIZERS)}.")
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         if not cases:
-            return Measured(())
+            return MetricResult(())
         scores = tuple(sentence_bleu(c.answer, c.reference, tokenize) for c in cases)
         whole = _scorer(tokenize, False).corpus_score([c.answer for c in cases], [[c.reference for c in cases]])
-        return Measured(scores, {"corpus_bleu": whole.score / 100})
+        return MetricResult(scores, {"corpus_bleu": whole.score / 100})
 
     return Metric("bleu", measure, title="BLEU")

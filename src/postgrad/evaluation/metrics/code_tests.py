@@ -15,9 +15,9 @@ from typing import Any
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.support.fields import field
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, lacking
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, lacking
 from postgrad.records import Record
-from postgrad.sandbox.run import Limits, Outcome, Sandbox, find_sandbox, lines_after
+from postgrad.sandbox.run import Limits, ProgramResult, Sandbox, find_sandbox, lines_after
 
 TEST_FIELDS = ("test_list", "tests", "test", "test_cases", "assertions")
 SETUP_FIELDS = ("test_setup_code", "test_imports", "setup")
@@ -63,7 +63,7 @@ def code_tests(
     sandbox = find_sandbox()
     limits = Limits(seconds, memory_mb << 20)
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         works = [(extract_code(c.answer), find_tests(c.record, tests), find_setup(c.record, setup)) for c in cases]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             results = list(pool.map(lambda work: run_tests(sandbox, work[0], work[1], work[2], limits), works))
@@ -72,7 +72,7 @@ def code_tests(
         faults.pop("", None)
         scores = tuple(share if partial else float(share == 1) for share in shares)
         details = {"faults": dict(faults.most_common())} if faults else {}
-        return Measured(scores, {"tests_passed": sum(shares) / max(1, len(shares))}, details)
+        return MetricResult(scores, {"tests_passed": sum(shares) / max(1, len(shares))}, details)
 
     def unfit(cases: Sequence[Case]) -> str:
         named = f" in the field {tests!r}" if tests else f" (fields looked at: {', '.join(TEST_FIELDS)})"
@@ -134,7 +134,7 @@ def run_tests(sandbox: Sandbox, program: str, tests: Sequence[str], setup: str, 
     return said + [_ending(outcome)] * (len(tests) - len(said))
 
 
-def _ending(outcome: Outcome) -> str:
+def _ending(outcome: ProgramResult) -> str:
     if outcome.timed_out:
         return "timeout"
     if "MemoryError" in outcome.errors:

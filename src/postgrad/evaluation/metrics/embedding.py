@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 
 
 def cosines(answers: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -32,7 +32,7 @@ def _clean(text: str) -> str:
 def embedding() -> Metric:
     """Cosine of the embeddings of answer and reference, cut at 0."""
 
-    def measure(cases: Sequence[Case]) -> Measured:
-        return Measured(tuple(cosines([c.answer for c in cases], [c.reference for c in cases])))
+    def measure(cases: Sequence[Case]) -> MetricResult:
+        return MetricResult(tuple(cosines([c.answer for c in cases], [c.reference for c in cases])))
 
     return Metric("embedding", measure, title="likeness of meaning")

@@ -14,9 +14,9 @@ from functools import cache
 from typing import Any
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 
-Rule = Callable[[str], bool]
+FormatRule = Callable[[str], bool]
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s|\Z)|[。！？]")
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•–]|\d+[.)])[ \t]+\S", re.MULTILINE)
 _SURE_LETTERS = 12  # fewer letters do not show a language
@@ -71,7 +71,7 @@ def format_rules(
     """
     fold = str.casefold if ignore_case else str
 
-    rules: dict[str, Rule] = {}
+    rules: dict[str, FormatRule] = {}
     for name, pattern, wanted in (("regex", regex, True), ("no_regex", no_regex, False)):
         if pattern:
             rules[name] = _pattern(name, pattern, wanted)
@@ -101,12 +101,12 @@ def format_rules(
     if not rules:
         raise UsageError("format_rules was given no rule.", "For example: format_rules(max_words=50, language=en).")
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         broken = [[name for name, keeps in rules.items() if not keeps(c.answer)] for c in cases]
         counts = Counter(name for names in broken for name in names)
         shares = [1 - len(names) / len(rules) for names in broken]
         details = {"broken": dict(counts.most_common())} if counts else {}
-        return Measured(tuple(float(s == 1) if all_kept else s for s in shares), details=details)
+        return MetricResult(tuple(float(s == 1) if all_kept else s for s in shares), details=details)
 
     whole = all_kept or len(rules) == 1
     return Metric("format_rules", measure, title="rules of form kept", right_or_wrong=whole)
@@ -134,7 +134,7 @@ def _detector() -> Any:
     return LangDetector(LangDetectConfig(model="lite"))
 
 
-def _pattern(name: str, pattern: str, wanted: bool) -> Rule:
+def _pattern(name: str, pattern: str, wanted: bool) -> FormatRule:
     try:
         compiled = re.compile(pattern)
     except re.error as error:

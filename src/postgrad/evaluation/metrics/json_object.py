@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, each, lacking
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, each, lacking
 
 _FENCE = re.compile(r"\A```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\Z", re.DOTALL)
 _NUMERAL = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,2})?")
@@ -113,7 +113,7 @@ def json_fields(*, ignore_list_order: bool = False, text_numbers: bool = False, 
     """
     same = Same(ignore_list_order, text_numbers, tolerance)
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         scores: list[float] = []
         hits: Counter[str] = Counter()
         wanted: Counter[str] = Counter()
@@ -129,7 +129,7 @@ def json_fields(*, ignore_list_order: bool = False, text_numbers: bool = False, 
             wanted.update((right or {}).keys())
         order = sorted(wanted, key=lambda key: (hits[key] / wanted[key], key))
         fields = {key: {"right": hits[key] / wanted[key], "n": wanted[key]} for key in order}
-        return Measured(tuple(scores), details={"fields": fields})
+        return MetricResult(tuple(scores), details={"fields": fields})
 
     return Metric("json_fields", measure, title="fields right", unfit=_unfit)
 

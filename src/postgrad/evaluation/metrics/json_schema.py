@@ -11,7 +11,7 @@ from typing import Any
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.json_object import parse_object
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 
 _SHOWN = 8
 
@@ -38,11 +38,11 @@ def json_schema(*, schema: str | dict[str, Any] = "") -> Metric:
         raise UsageError(f"The JSON schema is not valid: {error.message}.", "See json-schema.org.") from error
     validator = kind(content, registry=Registry())  # of its own: a $ref never opens the network
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         found = [_faults(validator, case.answer) for case in cases]
         counts = Counter(fault for faults in found for fault in set(faults))
         details = {"broken": dict(counts.most_common(_SHOWN))} if counts else {}
-        return Measured(tuple(float(not faults) for faults in found), details=details)
+        return MetricResult(tuple(float(not faults) for faults in found), details=details)
 
     def unfit(cases: Sequence[Case]) -> str:
         bad = [f for c in cases if c.reference.strip() for f in _faults(validator, c.reference)[:1]]

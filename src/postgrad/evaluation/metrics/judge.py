@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.metrics.support.agreement import Agreement, agreement
 from postgrad.evaluation.metrics.support.human import read_labels
-from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
 
 RUBRIC = (
     "Does the answer say what the reference answer says: correct, complete, nothing wrong added, in the form that was"
@@ -28,7 +28,7 @@ _SYSTEM = (
 
 
 def judge(
-    means: Means, *, rubric: str = RUBRIC, points: int = 5, show_reference: bool = True, labels: str = ""
+    means: MetricResources, *, rubric: str = RUBRIC, points: int = 5, show_reference: bool = True, labels: str = ""
 ) -> Metric:
     """Points from 1 to `points` for each answer, as a share: 1 point is 0, all points are 1.
 
@@ -56,7 +56,7 @@ def judge(
     def chat(prompt: str, answer: str, reference: str) -> list[Mapping[str, str]]:
         return rubric_chat(prompt, answer, reference if show_reference else "", rubric, points)
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         controls = control_pairs(cases)
         probes = [chat(p, a, r) for p, a, r in [*controls.right, *controls.wrong]]
         shown = [chat(h.prompt, h.answer, h.reference) for h in human]
@@ -73,11 +73,11 @@ def judge(
             figures["judge_control_gap"] = gap
         remarks = () if gap is not None else (f"{name} could not be tried on known answers: too few references.",)
         if not human:
-            return Measured(scores, figures, remarks=remarks)
+            return MetricResult(scores, figures, remarks=remarks)
         found = agreement(
             [h.label for h in human], [v or 1 for v in given[len(probes) : len(probes) + len(shown)]], weighted=True
         )
-        return Measured(
+        return MetricResult(
             scores, {**figures, **_figures(found)}, {"agreement": found.to_dict()}, (*remarks, found.sentence(name))
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 from postgrad.evaluation.metrics.support.normal import plain
 
 _FEW = 10  # among fewer answers labels need not have recurred yet
@@ -64,7 +64,7 @@ def label(*, labels: Iterable[str] = (), ignore_case: bool = True) -> Metric:
     """
     known = tuple(labels)
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         answers, references = [c.answer for c in cases], [c.reference for c in cases]
         scores = tuple(
             float(plain(a, ignore_case=ignore_case) == plain(r, ignore_case=ignore_case))
@@ -72,7 +72,7 @@ def label(*, labels: Iterable[str] = (), ignore_case: bool = True) -> Metric:
         )
         report = label_report(answers, references, labels=known, ignore_case=ignore_case)
         figures = {"macro_f1": report.macro_f1, "unknown_answers": report.unknown / max(1, len(answers))}
-        return Measured(scores, figures, report.to_details())
+        return MetricResult(scores, figures, report.to_details())
 
     return Metric("label", measure, title="right labels", right_or_wrong=True, unfit=_unfit)
 

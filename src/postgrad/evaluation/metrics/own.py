@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.errors import DataError, UsageError
-from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
 from postgrad.records import to_dict
 
 SWITCH = "evaluation.own_code: true in the recipe, or --set evaluation.own_code=true"
 
 
-def own(means: Means, file: str, function: str) -> Metric:
+def own(means: MetricResources, file: str, function: str) -> Metric:
     """The metric `function(answer, reference, record) -> float` of a file; `record` is a plain dictionary.
 
     Args:
@@ -58,8 +58,8 @@ def as_metric(name: str, given: object, where: str = "") -> Metric:
         )
     work = given if _takes_record(given) else lambda answer, reference, _: given(answer, reference)
 
-    def measure(cases: Sequence[Case]) -> Measured:
-        return Measured(tuple(_checked(work, case, where or f"The metric {name}") for case in cases))
+    def measure(cases: Sequence[Case]) -> MetricResult:
+        return MetricResult(tuple(_checked(work, case, where or f"The metric {name}") for case in cases))
 
     return Metric(name, measure, title=f"your function {name}")
 

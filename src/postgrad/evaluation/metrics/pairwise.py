@@ -12,8 +12,8 @@ from typing import Literal
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.metrics.judge import check_readable, control_pairs
 from postgrad.evaluation.metrics.support.agreement import agreement
-from postgrad.evaluation.metrics.support.human import Judged, read_labels
-from postgrad.evaluation.metrics.support.metric import Ask, Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.human import HumanJudgement, read_labels
+from postgrad.evaluation.metrics.support.metric import AskModel, Case, Metric, MetricResources, MetricResult
 
 Winner = Literal["a", "b", "tie"]
 QUESTION = "Which answer serves the request better: correct, complete, in the form that was asked for?"
@@ -48,7 +48,9 @@ class Duels:
     all_ties: bool = False
 
 
-def duels(ask: Ask, pairs: Sequence[tuple[str, str, str]], question: str = QUESTION, name: str = "the judge") -> Duels:
+def duels(
+    ask: AskModel, pairs: Sequence[tuple[str, str, str]], question: str = QUESTION, name: str = "the judge"
+) -> Duels:
     """Judges each (prompt, answer a, answer b) in both orders.
 
     Raises:
@@ -96,7 +98,7 @@ def _refuse_uninformative(result: Duels, count: int, name: str) -> None:
         raise DataError(f"{name} is uninformative: it called all {count} pairs of different answers ties.", mend)
 
 
-def pairwise(means: Means, *, question: str = QUESTION, labels: str = "") -> Metric:
+def pairwise(means: MetricResources, *, question: str = QUESTION, labels: str = "") -> Metric:
     """1 where the judge prefers the answer to the reference in both orders, 0 the reference, 0.5 a tie.
 
     Args:
@@ -116,7 +118,7 @@ def pairwise(means: Means, *, question: str = QUESTION, labels: str = "") -> Met
     ask, name = means.ask, means.judge or "the judge"
     human = read_labels(labels) if labels else []
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         controls = control_pairs(cases)
         known = [(p, reference, answer) for p, answer, reference in controls.wrong]
         prompts = [c.record.prompt_text if c.record is not None else "" for c in cases]
@@ -128,7 +130,7 @@ def pairwise(means: Means, *, question: str = QUESTION, labels: str = "") -> Met
         scores = tuple(worth[w] for w in result.winners[len(known) + len(shown) :])
         figures = {"decided_by_place": result.by_place, "first_place_won": result.first_place}
         if not human:
-            return Measured(scores, {**figures, "judge_unreadable": result.unreadable})
+            return MetricResult(scores, {**figures, "judge_unreadable": result.unreadable})
         return _with_people(scores, figures, human, result.winners[len(known) : len(known) + len(shown)], name)
 
     return Metric("pairwise", measure, title=f"preferred to the reference by {name}")
@@ -145,11 +147,15 @@ def _check_controls(winners: Sequence[Winner], name: str) -> None:
 
 
 def _with_people(
-    scores: tuple[float, ...], figures: dict[str, float], human: Sequence[Judged], given: Sequence[Winner], name: str
-) -> Measured:
+    scores: tuple[float, ...],
+    figures: dict[str, float],
+    human: Sequence[HumanJudgement],
+    given: Sequence[Winner],
+    name: str,
+) -> MetricResult:
     found = agreement([h.label for h in human], given)
     kappa = {"judge_kappa": found.kappa, "judge_kappa_low": found.low, "judge_kappa_high": found.high}
-    return Measured(scores, {**figures, **kappa}, {"agreement": found.to_dict()}, (found.sentence(name),))
+    return MetricResult(scores, {**figures, **kappa}, {"agreement": found.to_dict()}, (found.sentence(name),))
 
 
 def pair_chat(prompt: str, first: str, second: str, question: str) -> list[Mapping[str, str]]:

@@ -8,11 +8,11 @@ import math
 from collections.abc import Sequence
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
 from postgrad.records import Message
 
 
-def perplexity(means: Means) -> Metric:
+def perplexity(means: MetricResources) -> Metric:
     """The geometric mean probability of a token of the reference, which is 1/perplexity of one answer: higher is
     better.
 
@@ -27,10 +27,10 @@ def perplexity(means: Means) -> Metric:
             "perplexity needs a model that can be asked for likelihoods.", "Local models can; remote ones cannot."
         )
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         values = [min(0.0, v) for v in likelihoods([(_asked(case), case.reference) for case in cases])]
         mean = sum(values) / max(1, len(values))
-        return Measured(tuple(math.exp(v) for v in values), {"perplexity": math.exp(min(700.0, -mean))})
+        return MetricResult(tuple(math.exp(v) for v in values), {"perplexity": math.exp(min(700.0, -mean))})
 
     return Metric("perplexity", measure, title="token probability of the right answers")
 

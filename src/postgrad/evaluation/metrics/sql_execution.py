@@ -16,8 +16,8 @@ from typing import Any
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.support.fields import field
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, lacking
-from postgrad.evaluation.metrics.support.sql_database import Database, QueryError, Row
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, lacking
+from postgrad.evaluation.metrics.support.sql_database import Database, QueryError, SqlRow
 from postgrad.evaluation.metrics.support.sql_text import asks_for_order, extract_sql, is_sql, same_query, script_in
 from postgrad.records import Record
 
@@ -50,11 +50,11 @@ def sql_execution(*, schema: str = "", field: str = "", seconds: float = 5.0) ->
     """
     common = _script(schema) if schema else ""
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         verdicts = [_judge(case, common or schema_of(case.record, field), seconds) for case in cases]
         faults = Counter(v for v in verdicts if v)
         details = {"faults": dict(faults.most_common(8))} if faults else {}
-        return Measured(tuple(float(not v) for v in verdicts), details=details)
+        return MetricResult(tuple(float(not v) for v in verdicts), details=details)
 
     def unfit(cases: Sequence[Case]) -> str:
         if not common:
@@ -152,7 +152,7 @@ def _kind(message: str) -> str:
     return message.split(":")[0].split(" near ")[0][:60] or "refused"
 
 
-def same_rows(left: Sequence[Row], right: Sequence[Row], ordered: bool) -> bool:
+def same_rows(left: Sequence[SqlRow], right: Sequence[SqlRow], ordered: bool) -> bool:
     """Whether two results are the same, as lists or as bags; 1 is 1.0, and floats are compared to nine digits."""
     if len(left) != len(right):
         return False
@@ -160,7 +160,7 @@ def same_rows(left: Sequence[Row], right: Sequence[Row], ordered: bool) -> bool:
     return first == second if ordered else Counter(first) == Counter(second)
 
 
-def _plain(row: Row) -> tuple[Any, ...]:
+def _plain(row: SqlRow) -> tuple[Any, ...]:
     return tuple(_cell(value) for value in row)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from postgrad.evaluation.metrics.json_object import Same
-from postgrad.evaluation.metrics.support.call_text import Call, read_calls
+from postgrad.evaluation.metrics.support.call_text import NamedCall, read_calls
 from postgrad.evaluation.metrics.support.fields import calls_of, field
-from postgrad.evaluation.metrics.support.metric import Case, Measured, Metric, lacking
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, lacking
 from postgrad.evaluation.metrics.support.normal import plain
 from postgrad.records import Conversation, Record, Task
 
@@ -21,7 +21,7 @@ _UNREADABLE = "call that cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedCall:
     """One wanted call.
 
     Attributes:
@@ -35,7 +35,7 @@ class Wanted:
     arguments: Mapping[str, Any]
     possible: bool = False
 
-    def fault(self, call: Call, defaults: Mapping[str, Any], *, ignore_case: bool) -> str:
+    def fault(self, call: NamedCall, defaults: Mapping[str, Any], *, ignore_case: bool) -> str:
         """What is wrong with a call; empty where it is this one. `defaults` of the tool may be given or left out."""
         if call.name != self.name:
             return "other tool"
@@ -66,7 +66,7 @@ def tool_calls(
         field: Field of the record with the wanted calls instead of its answer. Without it one of `TRUTH_FIELDS`.
     """
 
-    def measure(cases: Sequence[Case]) -> Measured:
+    def measure(cases: Sequence[Case]) -> MetricResult:
         faults: list[str] = []
         names: list[bool] = []
         for case in cases:
@@ -76,7 +76,7 @@ def tool_calls(
         counts = Counter(f for f in faults if f)
         details = {"faults": dict(counts.most_common(12))} if counts else {}
         figures = {"right_tools": sum(names) / max(1, len(names))}
-        return Measured(tuple(float(not f) for f in faults), figures, details)
+        return MetricResult(tuple(float(not f) for f in faults), figures, details)
 
     def unfit(cases: Sequence[Case]) -> str:
         what = "records say which tools are to be called, or have tools and need none"
@@ -85,7 +85,7 @@ def tool_calls(
     return Metric("tool_calls", measure, title="right tool calls", right_or_wrong=True, unfit=unfit)
 
 
-def wanted_calls(case: Case, name: str = "") -> list[Wanted] | None:
+def wanted_calls(case: Case, name: str = "") -> list[WantedCall] | None:
     """The calls that are right for a case, none where a plain answer is; None where nothing says so."""
     truth = field(case.record, name or TRUTH_FIELDS)
     truth = _list(truth) if isinstance(truth, str) else truth
@@ -96,7 +96,7 @@ def wanted_calls(case: Case, name: str = "") -> list[Wanted] | None:
         return _from_truth(value)
     calls = read_calls(reference)
     if calls:
-        return [Wanted(c.name, c.arguments) for c in calls]
+        return [WantedCall(c.name, c.arguments) for c in calls]
     has_tools = isinstance(case.record, Conversation | Task) and bool(
         case.record.tools or field(case.record, "function")
     )
@@ -118,16 +118,16 @@ def _possible(value: Sequence[Any]) -> bool:
     )
 
 
-def _from_truth(value: list[Any]) -> list[Wanted] | None:
+def _from_truth(value: list[Any]) -> list[WantedCall] | None:
     if _possible(value):
-        return [Wanted(name, inner, possible=True) for v in value for name, inner in v.items()]
+        return [WantedCall(name, inner, possible=True) for v in value for name, inner in v.items()]
     calls = read_calls(json.dumps(value)) if value else []
-    return None if calls is None else [Wanted(c.name, c.arguments) for c in calls]
+    return None if calls is None else [WantedCall(c.name, c.arguments) for c in calls]
 
 
 def _judge(
-    wanted: Sequence[Wanted],
-    given: Sequence[Call] | None,
+    wanted: Sequence[WantedCall],
+    given: Sequence[NamedCall] | None,
     defaults: Mapping[str, Mapping[str, Any]],
     arguments: bool,
     ignore_order: bool,
@@ -141,7 +141,7 @@ def _judge(
     if len(wanted) != len(given):
         return "too few calls" if len(given) < len(wanted) else "too many calls"
 
-    def fault(w: Wanted, c: Call) -> str:
+    def fault(w: WantedCall, c: NamedCall) -> str:
         if not arguments:
             return "" if w.name == c.name else "other tool"
         return w.fault(c, defaults.get(w.name, {}), ignore_case=ignore_case)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from postgrad.evaluation.metrics import ASKING, Case
 from postgrad.evaluation.metrics.json_object import are_objects, parse_object
-from postgrad.evaluation.metrics.support.choose import Choice
+from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.normal import plain
 from postgrad.evaluation.statistics.scores import compare, score_interval
@@ -55,7 +55,7 @@ class Constant:
         return "; ".join([told, *ends]) + "."
 
 
-def constant_answer(choice: Choice, train: Sequence[Record]) -> str | None:
+def constant_answer(choice: MetricChoice, train: Sequence[Record]) -> str | None:
     """The answer to give always; None where the task has none: free text, answers that never recur, a metric that
     asks."""
     if choice.kind not in ("classification", "extraction") or choice.primary.name in ASKING:
@@ -70,7 +70,11 @@ def constant_answer(choice: Choice, train: Sequence[Record]) -> str | None:
 
 
 def constant_baseline(
-    choice: Choice, answer: str, test: Sequence[Record], arms: Sequence[ArmResult], groups: Sequence[object] | None
+    choice: MetricChoice,
+    answer: str,
+    test: Sequence[Record],
+    arms: Sequence[ArmResult],
+    groups: Sequence[object] | None,
 ) -> Constant:
     """Its score, and which arms do not beat it on the examples that they answered."""
     scores = choice.primary.measure([Case(answer, reference_of(r), r) for r in test]).scores
@@ -105,7 +109,7 @@ def _verb(names: Sequence[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
 
 
-def strangers_score(choice: Choice, test: Sequence[Record]) -> float:
+def strangers_score(choice: MetricChoice, test: Sequence[Record]) -> float:
     """What the right answers to other requests of the test part score, where likeness of text is measured: texts of one
     kind share words and letters whatever they say, and no arm should be praised for those. 0 for other metrics."""
     if choice.primary.name not in ALIKE or len(test) < 2:

@@ -29,10 +29,10 @@ from postgrad.measures import ArmResult, Comparison, Forgetting, ForgettingVerdi
 CONFIDENCE = 0.95
 
 Groups = Sequence[Hashable] | None
-Values = Sequence[float] | NDArray[Any]
+ScoreValues = Sequence[float] | NDArray[Any]
 
 
-def score_interval(values: Values, groups: Groups = None, confidence: float = CONFIDENCE) -> Score:
+def score_interval(values: ScoreValues, groups: Groups = None, confidence: float = CONFIDENCE) -> Score:
     """The mean of scores in [0, 1] with its interval, of 95 % unless told otherwise.
 
     Wilson for right-or-wrong values; the same with the effective number of examples for graded or grouped ones.
@@ -53,7 +53,7 @@ def score_interval(values: Values, groups: Groups = None, confidence: float = CO
     return Score(float(array.mean()), low, high, len(array))
 
 
-def lower_limit(values: Values, groups: Groups, error: float) -> float:
+def lower_limit(values: ScoreValues, groups: Groups, error: float) -> float:
     """What the true mean of scores in [0, 1] lies above, except with probability `error`.
 
     Clopper and Pearson's exact limit for right-or-wrong values, where Wilson's would be too high on a dozen of them;
@@ -69,8 +69,8 @@ def lower_limit(values: Values, groups: Groups, error: float) -> float:
 
 
 def compare(
-    a: Values,
-    b: Values,
+    a: ScoreValues,
+    b: ScoreValues,
     groups: Groups = None,
     *,
     arm: str = "",
@@ -125,7 +125,7 @@ def corrected(family: Sequence[Comparison]) -> list[Comparison]:
     return [replace(c, p_adjusted=p, family=len(family)) for c, p in zip(family, adjusted, strict=True)]
 
 
-def _in_common(x: ArmResult, y: ArmResult) -> tuple[Values, Values, list[int] | None]:
+def _in_common(x: ArmResult, y: ArmResult) -> tuple[ScoreValues, ScoreValues, list[int] | None]:
     """The scores of both on the examples that both answered, and their places; None for all."""
     if not x.stopped and not y.stopped:
         return x.scores, y.scores, None
@@ -135,8 +135,8 @@ def _in_common(x: ArmResult, y: ArmResult) -> tuple[Values, Values, list[int] | 
 
 
 def noninferiority(
-    base_correct: Values,
-    tuned_correct: Values,
+    base_correct: ScoreValues,
+    tuned_correct: ScoreValues,
     margin: float = 0.02,
     *,
     name: str = "",
@@ -165,7 +165,7 @@ def _discordant(left: Floats, right: Floats) -> tuple[int, int]:
     return int(np.count_nonzero(left > right)), int(np.count_nonzero(left < right))
 
 
-def _paired(a: Values, b: Values) -> tuple[Floats, Floats]:
+def _paired(a: ScoreValues, b: ScoreValues) -> tuple[Floats, Floats]:
     if len(a) != len(b):
         raise ValueError(f"paired scores must run in parallel: {len(a)} against {len(b)}")
     return _checked(a), _checked(b)
@@ -177,7 +177,7 @@ def _shared(groups: Groups) -> Groups:
     return groups if len(set(members)) < len(members) else None
 
 
-def _checked(values: Values) -> Floats:
+def _checked(values: ScoreValues) -> Floats:
     array = np.asarray(values, dtype=float)
     if array.ndim != 1 or len(array) == 0:
         raise ValueError("no scores to compute an interval from")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from postgrad.models.fused.decoder import FusedDecoder, Room
-from postgrad.models.generation.decoding import Decoding, Row, take
+from postgrad.models.generation.decoding import Decoding, DecodingRow, take
 from postgrad.models.language_model import LanguageModel
 
 READ_TOKENS = 2048
@@ -23,15 +23,15 @@ FREE_SHARE = 4
 """New prompts are read when a quarter of the rows is free: few at once would waste the matrix products."""
 
 
-def places(rows: Sequence[Row], decoding: Decoding) -> int:
+def places(rows: Sequence[DecodingRow], decoding: Decoding) -> int:
     """Tokens that a row may come to hold, apart from the shared beginning."""
     return max(len(r.suffix) for r in rows) + decoding.max_new_tokens
 
 
 @torch.inference_mode()
 def run(
-    model: LanguageModel, decoder: FusedDecoder, rows: Sequence[Row], prefix: Any, decoding: Decoding, most: int
-) -> Iterator[list[Row]]:
+    model: LanguageModel, decoder: FusedDecoder, rows: Sequence[DecodingRow], prefix: Any, decoding: Decoding, most: int
+) -> Iterator[list[DecodingRow]]:
     """Generates for the rows in place, at most so many at once; yields after every step the rows that it ended.
 
     Each step may run in another thread than the last.
@@ -43,7 +43,7 @@ def run(
     room = Room(decoder, most, places(rows, decoding))
     room.shared = prefix
     generator = torch.Generator().manual_seed(decoding.seed)
-    active: list[Row] = []
+    active: list[DecodingRow] = []
     last_B = torch.empty(0, dtype=torch.long)
     while waiting or active:
         start = time.perf_counter()
@@ -65,7 +65,7 @@ def run(
         yield done
 
 
-def _next(waiting: deque[Row], free: int) -> list[Row]:
+def _next(waiting: deque[DecodingRow], free: int) -> list[DecodingRow]:
     taken, tokens = [], 0
     while waiting and len(taken) < free and (not taken or tokens + len(waiting[0].suffix) <= READ_TOKENS):
         taken.append(waiting.popleft())
@@ -73,7 +73,7 @@ def _next(waiting: deque[Row], free: int) -> list[Row]:
     return taken
 
 
-def _close(active: list[Row], last_B: torch.Tensor, room: Room) -> torch.Tensor:
+def _close(active: list[DecodingRow], last_B: torch.Tensor, room: Room) -> torch.Tensor:
     """Takes ended rows out, filling each gap with the last row; gives the last tokens of those that go on."""
     order = list(range(len(active)))
     for place in range(len(active) - 1, -1, -1):

@@ -58,7 +58,7 @@ Choose = Callable[[torch.Tensor], tuple[int, float]]
 
 
 @dataclass(slots=True)
-class Row:
+class DecodingRow:
     """A row in the making.
 
     Attributes:
@@ -90,7 +90,11 @@ def choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generat
 
 
 def take(
-    model: LanguageModel, rows: Sequence[Row], logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generator
+    model: LanguageModel,
+    rows: Sequence[DecodingRow],
+    logits_BV: torch.Tensor,
+    decoding: Decoding,
+    generator: torch.Generator,
 ) -> torch.Tensor:
     """Takes each row's next token (B,) and marks the rows that are done."""
     if rows[0].choose is None:
@@ -118,7 +122,7 @@ def cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     return (text[: min(places)], True) if places else (text, False)
 
 
-def completion_of(model: LanguageModel, row: Row, shared: int, decoding: Decoding) -> Completion:
+def completion_of(model: LanguageModel, row: DecodingRow, shared: int, decoding: Decoding) -> Completion:
     """What a finished row has become."""
     text, _ = cut_at_stop(model.renderer.answer_text(row.ids), decoding.stop)
     return Completion(text, row.finish, shared + len(row.suffix), len(row.ids), row.logprob, row.seconds)

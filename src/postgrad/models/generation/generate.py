@@ -20,7 +20,7 @@ from postgrad.models.generation.decoding import (
     Choose,
     Completion,
     Decoding,
-    Row,
+    DecodingRow,
     choose,
     completion_of,
     cut_at_stop,
@@ -33,7 +33,7 @@ __all__ = [
     "Choose",
     "Completion",
     "Decoding",
-    "Row",
+    "DecodingRow",
     "beginning",
     "choose",
     "complete",
@@ -74,7 +74,7 @@ def complete(
     longest = max(map(len, prompts)) + decoding.max_new_tokens
     shared = shared_beginning(prompts) if keeps_all(model.module.config, longest) else 0
     prefix = beginning(model, prompts[0][:shared])
-    rows = sorted((Row(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
+    rows = sorted((DecodingRow(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
     decoder = decoder_of(model)
     if decoder is not None:
         budget = min(token_budget, ROOM_BYTES // decoder.token_bytes)
@@ -111,7 +111,9 @@ def beginning(model: LanguageModel, ids: Sequence[int]) -> Any:
         return prefill(model, ids) if decoder is None else decoder.begin(ids)
 
 
-def decode(model: LanguageModel, rows: list[Row], prefix: Any, shared: int, decoding: Decoding) -> Iterator[list[Row]]:
+def decode(
+    model: LanguageModel, rows: list[DecodingRow], prefix: Any, shared: int, decoding: Decoding
+) -> Iterator[list[DecodingRow]]:
     """Generates for the rows in place, yielding after every token the rows that it ended.
 
     Each step may run in another thread than the last.
@@ -148,8 +150,8 @@ def prefill(model: LanguageModel, ids: Sequence[int]) -> Any:
     return cache
 
 
-def _batches(rows: list[Row], shared: int, new: int, max_rows: int, budget: int) -> Iterator[list[Row]]:
-    batch: list[Row] = []
+def _batches(rows: list[DecodingRow], shared: int, new: int, max_rows: int, budget: int) -> Iterator[list[DecodingRow]]:
+    batch: list[DecodingRow] = []
     for row in rows:
         widest = shared + len(batch[0].suffix) + new if batch else 0
         if batch and (len(batch) >= max_rows or widest * (len(batch) + 1) > budget):
@@ -160,7 +162,9 @@ def _batches(rows: list[Row], shared: int, new: int, max_rows: int, budget: int)
 
 
 @torch.inference_mode()
-def _padded(model: LanguageModel, rows: list[Row], prefix: Any, shared: int, decoding: Decoding) -> Iterator[list[Row]]:
+def _padded(
+    model: LanguageModel, rows: list[DecodingRow], prefix: Any, shared: int, decoding: Decoding
+) -> Iterator[list[DecodingRow]]:
     """`decode` by the model's own code, one padded row a prompt."""
     kind, config = model.device.kind, model.module.config
     width = max(len(r.suffix) for r in rows)

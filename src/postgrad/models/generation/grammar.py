@@ -66,7 +66,7 @@ def load_vocabulary(folder: Path, size: int, ends: tuple[int, ...]) -> Vocabular
 
 
 @dataclass(frozen=True)
-class Form:
+class CompiledGrammar:
     """A checked grammar, ready for any number of answers."""
 
     vocabulary: Vocabulary
@@ -79,7 +79,7 @@ class Form:
 class _Matching:
     """The grammar's place in one answer."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: CompiledGrammar) -> None:
         from llguidance import LLMatcher
         from llguidance.numpy import allocate_token_bitmask
 
@@ -104,7 +104,7 @@ class _Matching:
         self._matcher.consume_token(token)
 
 
-def json_form(vocabulary: Vocabulary, schema: Mapping[str, Any], *, strict: bool = True) -> Form:
+def json_form(vocabulary: Vocabulary, schema: Mapping[str, Any], *, strict: bool = True) -> CompiledGrammar:
     """Answers that are JSON after a schema.
 
     Args:
@@ -131,7 +131,7 @@ def calls_form(
     *,
     several: bool = True,
     otherwise: Mapping[str, Any] | None = None,
-) -> Form:
+) -> CompiledGrammar:
     """Answers that are one call of one of the tools, or several.
 
     Args:
@@ -173,10 +173,10 @@ def _body(form: ToolForm, function: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _checked(vocabulary: Vocabulary, grammar: str, what: str) -> Form:
+def _checked(vocabulary: Vocabulary, grammar: str, what: str) -> CompiledGrammar:
     from llguidance import LLMatcher
 
     wrong, messages = LLMatcher.validate_grammar_with_warnings(grammar, vocabulary.library)
     if wrong:
         raise DataError(f"{what}: {messages[0].splitlines()[0]}.")
-    return Form(vocabulary, grammar)
+    return CompiledGrammar(vocabulary, grammar)

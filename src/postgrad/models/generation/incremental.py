@@ -9,7 +9,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from postgrad.models.generation.generate import Completion, Decoding, Row, beginning, completion_of, cut_at_stop, decode
+from postgrad.models.generation.generate import (
+    Completion,
+    Decoding,
+    DecodingRow,
+    beginning,
+    completion_of,
+    cut_at_stop,
+    decode,
+)
 from postgrad.models.generation.logits import Chooser, Steering, Token
 from postgrad.models.language_model import LanguageModel
 
@@ -38,7 +46,7 @@ class _Growing:
     `lengths[i]` is the length of the text after token i: token i begins where the one before ended.
     """
 
-    row: Row
+    row: DecodingRow
     chooser: Chooser
     sent: str = ""
     shown: int = 0
@@ -60,9 +68,9 @@ def answer(
     grown: list[_Growing] = []
     for index in range(count):
         chooser = Chooser(decoding, steering, (decoding.seed + index) % 2**63)
-        grown.append(_Growing(Row(index, prompt[shared:], chooser), chooser))
+        grown.append(_Growing(DecodingRow(index, prompt[shared:], chooser), chooser))
 
-    def text_of(row: Row) -> str:
+    def text_of(row: DecodingRow) -> str:
         return cut_at_stop(model.renderer.answer_text(row.ids, special=steering.special), decoding.stop)[0]
 
     unfinished = list(grown)

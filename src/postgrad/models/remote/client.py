@@ -21,7 +21,7 @@ from postgrad.models.remote.rules import (
     RETRIED,
     Asking,
     Budget,
-    Price,
+    TokenPrice,
     clean,
     expected_tokens,
     parse_remote,
@@ -31,7 +31,7 @@ from postgrad.progress import Progress, Working
 from postgrad.records import Message
 from postgrad.storage import StageStore, sha256_json
 
-__all__ = ["Asking", "Budget", "Price", "RemoteAnswer", "RemoteModel", "Usage", "parse_remote"]
+__all__ = ["Asking", "Budget", "RemoteAnswer", "RemoteModel", "RemoteUsage", "TokenPrice", "parse_remote"]
 
 _REFUSED_AT_START = 5
 """So many refusals and not one answer: the request itself is wrong, not one prompt."""
@@ -61,7 +61,7 @@ class RemoteAnswer:
 
 
 @dataclass(slots=True)
-class Usage:
+class RemoteUsage:
     """What was asked and spent by this command.
 
     Attributes:
@@ -115,7 +115,7 @@ class RemoteModel:
         self.url, self.model, self.key_env = url.rstrip("/"), model, key_env
         self.concurrency, self.retries = concurrency, retries
         self.budget, self.store = budget or Budget(), store or StageStore.default()
-        self.usage = Usage()
+        self.usage = RemoteUsage()
         self._key = _key(key_env)
         self._client = _client(self.url, self._key, timeout)
         self._lock = threading.Lock()

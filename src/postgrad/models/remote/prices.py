@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 
-from postgrad.models.remote.rules import Price
+from postgrad.models.remote.rules import TokenPrice
 
 MILLION = 1_000_000
 
 
-def known_price(url: str, model: str) -> tuple[Price, str] | None:
+def known_price(url: str, model: str) -> tuple[TokenPrice, str] | None:
     """The public price of a model at an address, and where it comes from, with its date where that is told.
 
     None where the package is not installed, or does not know that address (a server of one's own) or that model.
@@ -28,4 +28,4 @@ def known_price(url: str, model: str) -> tuple[Price, str] | None:
     told = re.search(r"\d{4}-\d{2}-\d{2}", str(found.model.price_comments or ""))
     dated = f", checked {told[0]}" if told else ""
     source = f"{found.provider.name}'s list price by genai-prices {genai_prices.__version__}{dated}"
-    return Price(float(found.input_price), float(found.output_price)), source
+    return TokenPrice(float(found.input_price), float(found.output_price)), source

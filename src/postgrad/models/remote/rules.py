@@ -30,7 +30,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class TokenPrice:
     """USD for a million tokens, in and out."""
 
     prompt: float
@@ -51,7 +51,7 @@ class Budget:
 
     max_tokens: int | None = None
     max_usd: float | None = None
-    price: Price | None = None
+    price: TokenPrice | None = None
 
     def __post_init__(self) -> None:
         if self.max_usd is not None and self.price is None:
@@ -70,7 +70,7 @@ class Budget:
 
 
 @dataclass(slots=True)
-class Purse:
+class SharedBudget:
     """What one command may spend on all remote models together.
 
     Attributes:
@@ -83,7 +83,7 @@ class Purse:
     spent: dict[str, float] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
 
-    def budget(self, name: str, price: Price | None) -> Budget:
+    def budget(self, name: str, price: TokenPrice | None) -> Budget:
         """The limit of one model, all that it spends by this command counted; what the others spent is gone."""
         others = sum(usd for other, usd in self.spent.items() if other != name)
         return Budget(None, None if self.max_usd is None else max(0.0, self.max_usd - others), price)

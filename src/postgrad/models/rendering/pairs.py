@@ -15,7 +15,7 @@ _NOTHING = Rendered((), ())
 
 
 @dataclass(frozen=True, slots=True)
-class Pair(Rendered):
+class RenderedPair(Rendered):
     """Both sides of a preference; `ids` and `weights` are those of the chosen side followed by those of the rejected
     one.
 
@@ -30,7 +30,7 @@ class Pair(Rendered):
 
 def render_pair(
     renderer: Renderer, record: Preference, max_length: int | None = None, too_long: TooLong = "error"
-) -> Pair | None:
+) -> RenderedPair | None:
     """The pair held to `max_length` (each side); None where the policy is to drop. Answers are never cut.
 
     A prompt that must be cut is cut to the same text on both sides.
@@ -56,7 +56,9 @@ def render_pair(
     _refuse_useless(record, rendered)
     chosen, rejected = rendered
     cut = max(0, tokens - len(rendered[longest].ids))
-    return Pair(chosen.ids + rejected.ids, chosen.weights + rejected.weights, cut, str(record.source), chosen, rejected)
+    return RenderedPair(
+        chosen.ids + rejected.ids, chosen.weights + rejected.weights, cut, str(record.source), chosen, rejected
+    )
 
 
 def _conversation(record: Preference, answer: tuple[Message, ...]) -> Conversation:

@@ -11,7 +11,7 @@ from postgrad.records import Conversation, Message, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt(Rendered):
+class TaskPrompt(Rendered):
     """A prompt to be answered: its ids, none of them learned, and the task that its answers are graded by."""
 
     task: Task | None = None
@@ -19,7 +19,7 @@ class Prompt(Rendered):
 
 def render_prompt(
     renderer: Renderer, task: Task, answer_tokens: int, max_length: int | None = None, too_long: TooLong = "error"
-) -> Prompt | None:
+) -> TaskPrompt | None:
     """The prompt held to `max_length` with its answer; None where the policy is to drop.
 
     Raises:
@@ -40,7 +40,7 @@ def render_prompt(
         cut = len(ids)
         ids = renderer.prompt_ids(task.prompt, task.tools)
         cut -= len(ids)
-    return Prompt(tuple(ids), (0.0,) * len(ids), cut, str(task.source), task)
+    return TaskPrompt(tuple(ids), (0.0,) * len(ids), cut, str(task.source), task)
 
 
 def _shortened(renderer: Renderer, task: Task, limit: int) -> Task:

@@ -19,7 +19,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postgrad.errors import PostgradError
-from postgrad.registry.keys import Audit, Deed
+from postgrad.registry.keys import Audit, AuditEvent
 from postgrad.serving.access.auth import Caller
 from postgrad.serving.wire.api_errors import ApiError
 
@@ -32,7 +32,7 @@ REFUSALS_A_SECOND = 5
 _SMALL = 16_384
 
 
-class Trail:
+class AuditTrail:
     """Writes deeds down beside the server's work.
 
     Args:
@@ -41,11 +41,11 @@ class Trail:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        self._queue: queue.Queue[Deed | None] = queue.Queue(_PENDING)
+        self._queue: queue.Queue[AuditEvent | None] = queue.Queue(_PENDING)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def note(self, deed: Deed) -> None:
+    def note(self, deed: AuditEvent) -> None:
         """Takes a deed; it is in the database within about a second."""
         with self._lock:
             if self._thread is None:
@@ -120,7 +120,7 @@ class Watched:
         counters: Takes the figures.
     """
 
-    def __init__(self, app: ASGIApp, trail: Trail, counters: Counters) -> None:
+    def __init__(self, app: ASGIApp, trail: AuditTrail, counters: Counters) -> None:
         self.app, self.trail, self.counters = app, trail, counters
         self._refused = (0.0, 0)
 
@@ -171,7 +171,7 @@ class Watched:
 
     def _deed(
         self, scope: Scope, state: dict[str, Any], status: int, request_id: str, parts: list[bytes]
-    ) -> Deed | None:
+    ) -> AuditEvent | None:
         if scope["method"] in ("GET", "HEAD", "OPTIONS") and status not in (401, 403):
             return None
         if not scope["path"].startswith("/v1/"):
@@ -185,7 +185,7 @@ class Watched:
         caller: Caller | None = state.get("caller")
         what = state.get("audit_object") or "/".join(map(str, scope.get("path_params", {}).values())) or _id_in(parts)
         client = scope.get("client")
-        return Deed(
+        return AuditEvent(
             datetime.datetime.now(datetime.UTC),
             caller.key_id if caller else None,
             caller.organization if caller else None,

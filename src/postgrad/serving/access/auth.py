@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postgrad.errors import PostgradError
-from postgrad.registry.keys import ORGANIZATION, PROJECT, ApiKey, Keys, Role, digest
+from postgrad.registry.keys import ORGANIZATION, PROJECT, ApiKey, KeyRole, Keys, digest
 from postgrad.serving.access.limits import RateLimits, too_many
 from postgrad.serving.access.quotas import Quotas
 from postgrad.serving.wire.api_errors import ApiError, foreseen
@@ -40,7 +40,7 @@ class Caller:
 
     organization: str = ORGANIZATION
     project: str = PROJECT
-    role: Role = "admin"
+    role: KeyRole = "admin"
     key_id: str | None = None
 
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.incremental import Piece
 from postgrad.registry.keys import ApiKey
-from postgrad.serving.inference.engine import Prepared
+from postgrad.serving.inference.engine import PreparedRequest
 from postgrad.serving.wire.api_errors import ApiError
 
 MEGABYTE = 1 << 20
@@ -145,7 +145,7 @@ class Meter:
 
 
 @contextmanager
-def reserved(request: Request, prepared: Prepared) -> Iterator[Meter]:
+def reserved(request: Request, prepared: PreparedRequest) -> Iterator[Meter]:
     """Takes the tokens that a request may need at most from its key's allowance, and gives back those it did not use.
 
     Raises:

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 
 from postgrad.errors import PostgradError
-from postgrad.registry.keys import ApiKey, Usage, this_month
+from postgrad.registry.keys import ApiKey, KeyUsage, this_month
 from postgrad.serving.wire.api_errors import ApiError
 
 PAUSE_S = 1.0
@@ -24,7 +24,7 @@ class Quotas:
         usage: Where the counts are kept.
     """
 
-    def __init__(self, usage: Usage) -> None:
+    def __init__(self, usage: KeyUsage) -> None:
         self._usage = usage
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], int] = {}

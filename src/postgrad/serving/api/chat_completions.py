@@ -17,8 +17,8 @@ from postgrad.models.generation.incremental import Piece, held_back
 from postgrad.models.rendering.tools import Call, read_calls
 from postgrad.serving.access.auth import caller_of
 from postgrad.serving.access.limits import Meter, reserved
-from postgrad.serving.inference.chat_preparation import Asked, Tools, chat_asked
-from postgrad.serving.inference.confidence import sureness
+from postgrad.serving.inference.chat_preparation import PreparedChat, Tools, prepare_chat
+from postgrad.serving.inference.confidence import confidence_fields
 from postgrad.serving.inference.streaming import Answer, Answering, EventStream, unless_left
 from postgrad.serving.wire.requests import ChatRequest
 from postgrad.serving.wire.response_schemas import ChatCompletion
@@ -37,7 +37,7 @@ def chat_router(answering: Answering) -> APIRouter:
     async def chat(request: Request, body: ChatRequest) -> Any:
         """Answers a conversation; with `stream` as server-sent events."""
         caller = caller_of(request)
-        asked = await run_in_threadpool(chat_asked, answering.engine, body, caller.project, caller.organization)
+        asked = await run_in_threadpool(prepare_chat, answering.engine, body, caller.project, caller.organization)
         request.state.audit_object = body.model
         with contextlib.ExitStack() as charged:
             meter = charged.enter_context(reserved(request, asked.prepared))
@@ -50,7 +50,7 @@ def chat_router(answering: Answering) -> APIRouter:
     return router
 
 
-def _prompt_ids(asked: Asked, body: ChatRequest) -> dict[str, Any]:
+def _prompt_ids(asked: PreparedChat, body: ChatRequest) -> dict[str, Any]:
     """What the model was asked with, where the request wants to know."""
     if not (body.postgrad and body.postgrad.prompt_ids):
         return {}
@@ -58,7 +58,7 @@ def _prompt_ids(asked: Asked, body: ChatRequest) -> dict[str, Any]:
     return {"postgrad": {"prompt_token_ids": list(prepared.prompt), "as_evaluated": prepared.as_evaluated}}
 
 
-def _head(answering: Answering, asked: Asked, kind: str, name: str) -> dict[str, Any]:
+def _head(answering: Answering, asked: PreparedChat, kind: str, name: str) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": kind,
@@ -68,7 +68,7 @@ def _head(answering: Answering, asked: Asked, kind: str, name: str) -> dict[str,
     }
 
 
-def _whole(answering: Answering, asked: Asked, body: ChatRequest, answers: list[Answer]) -> dict[str, Any]:
+def _whole(answering: Answering, asked: PreparedChat, body: ChatRequest, answers: list[Answer]) -> dict[str, Any]:
     choices: list[dict[str, Any]] = []
     for index, answer in enumerate(answers):
         text, calls = _read(answer.completion.text, asked.tools)
@@ -85,7 +85,7 @@ def _whole(answering: Answering, asked: Asked, body: ChatRequest, answers: list[
             vocabulary = answering.engine.vocabulary(asked.prepared.served)
             choice["logprobs"] = chat_logprobs(vocabulary, answer.tokens)
         if body.wants_confidence:
-            choice["postgrad"] = sureness(asked.prepared, answer.completion)
+            choice["postgrad"] = confidence_fields(asked.prepared, answer.completion)
         choices.append(choice)
     head = _head(answering, asked, "chat.completion", body.model)
     used = usage([a.completion for a in answers])
@@ -122,7 +122,12 @@ def _finish(finish: str, called: bool, tools: Tools | None, body: ChatRequest) -
 
 
 async def _streamed(
-    request: Request, answering: Answering, asked: Asked, body: ChatRequest, meter: Meter, charged: contextlib.ExitStack
+    request: Request,
+    answering: Answering,
+    asked: PreparedChat,
+    body: ChatRequest,
+    meter: Meter,
+    charged: contextlib.ExitStack,
 ) -> EventStream:
     """The stream; what goes wrong before its first piece is still answered with a status."""
     stack = contextlib.AsyncExitStack()
@@ -138,7 +143,7 @@ async def _streamed(
 
 async def _lines(
     answering: Answering,
-    asked: Asked,
+    asked: PreparedChat,
     body: ChatRequest,
     meter: Meter,
     first: Piece | None,
@@ -164,7 +169,7 @@ async def _lines(
 class _Choice:
     """One answer of a stream; holds back what may be the beginning of a call."""
 
-    def __init__(self, answering: Answering, asked: Asked, body: ChatRequest, index: int) -> None:
+    def __init__(self, answering: Answering, asked: PreparedChat, body: ChatRequest, index: int) -> None:
         self._answering, self._asked, self._body, self._index = answering, asked, body, index
         self._text, self._sent = "", 0
         self._tokens: list[Any] = []
@@ -199,5 +204,5 @@ class _Choice:
         if piece.done is not None:
             last = self.delta({}, _finish(piece.done.finish, bool(calls), tools, self._body))
             if self._body.wants_confidence:
-                last["postgrad"] = sureness(self._asked.prepared, piece.done)
+                last["postgrad"] = confidence_fields(self._asked.prepared, piece.done)
             yield last

@@ -21,7 +21,7 @@ from postgrad.models.generation.logits import Steering, Token
 from postgrad.serving.access.auth import Caller, caller_of
 from postgrad.serving.access.limits import Meter, reserved
 from postgrad.serving.inference.chat_preparation import biases, bounded, decoding_of, find_served, room_for_answer
-from postgrad.serving.inference.engine import Engine, Prepared, Served
+from postgrad.serving.inference.engine import Engine, PreparedRequest, Served
 from postgrad.serving.inference.streaming import Answering, EventStream, unless_left
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.requests import CompletionRequest
@@ -36,7 +36,7 @@ USUAL_NEW_TOKENS = 16
 class _Asked:
     """All prompts of one request, and each one's text."""
 
-    prepared: list[Prepared]
+    prepared: list[PreparedRequest]
     texts: list[str]
 
 

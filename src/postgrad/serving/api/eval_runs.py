@@ -10,25 +10,25 @@ from fastapi import APIRouter, Request
 from sqlalchemy import delete, select
 
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
-from postgrad.serving.api.evals import Limit, Order, Reader, Writer, find_eval
+from postgrad.serving.api.evals import Order, find_eval
 from postgrad.serving.api.files import find_file
 from postgrad.serving.inference.chat_preparation import find_served
 from postgrad.serving.inference.internal_client import chat_request
 from postgrad.serving.jobs.eval_data import check_messages, read_row, refuse_odd_json, rows_path
 from postgrad.serving.jobs.eval_queue import EvalQueue, new_run
 from postgrad.serving.storage import file_contents
-from postgrad.serving.storage.store import Owner, Store
+from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.eval_requests import CreateRun, DataSource
 from postgrad.serving.wire.links import link
-from postgrad.serving.wire.paging import listed, page
+from postgrad.serving.wire.paging import PageLimit, listed, page
 
 router = APIRouter(prefix="/v1/evals/{eval_id}/runs", tags=["evals"])
-State = Literal["queued", "in_progress", "completed", "canceled", "failed"]
+EvalRunState = Literal["queued", "in_progress", "completed", "canceled", "failed"]
 
 
 @router.post("", status_code=201, operation_id="createEvalRun")
-def create(eval_id: str, body: CreateRun, request: Request, owner: Writer) -> dict[str, Any]:
+def create(eval_id: str, body: CreateRun, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """Puts a run into the queue; one is worked on at a time, in the same turns as chat."""
     state = request.app.state
     of, source = find_eval(state.store, owner, eval_id), body.data_source
@@ -56,11 +56,11 @@ def create(eval_id: str, body: CreateRun, request: Request, owner: Writer) -> di
 def list_runs(
     eval_id: str,
     request: Request,
-    owner: Reader,
+    owner: ReadingOwner,
     after: str | None = None,
-    limit: Limit = 20,
+    limit: PageLimit = 20,
     order: Order = "asc",
-    status: State | None = None,
+    status: EvalRunState | None = None,
 ) -> dict[str, Any]:
     store: Store = request.app.state.store
     query = select(EvalRunRow).where(EvalRunRow.eval_id == find_eval(store, owner, eval_id).id)
@@ -72,12 +72,12 @@ def list_runs(
 
 
 @router.get("/{run_id}", operation_id="getEvalRun")
-def retrieve(eval_id: str, run_id: str, request: Request, owner: Reader) -> dict[str, Any]:
+def retrieve(eval_id: str, run_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
     return view(_find(request, owner, eval_id, run_id), request)
 
 
 @router.post("/{run_id}/cancel", operation_id="cancelEvalRun")
-def cancel(eval_id: str, run_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+def cancel(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """Ends a run that has not ended; what was judged stays."""
     row = _find(request, owner, eval_id, run_id)
     request.app.state.evals.cancel(row)
@@ -86,7 +86,7 @@ def cancel(eval_id: str, run_id: str, request: Request, owner: Writer) -> dict[s
 
 
 @router.delete("/{run_id}", operation_id="deleteEvalRun")
-def remove(eval_id: str, run_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+def remove(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
     store: Store = request.app.state.store
     row = _find(request, owner, eval_id, run_id)
     with store.writing() as session:
@@ -101,9 +101,9 @@ def items(
     eval_id: str,
     run_id: str,
     request: Request,
-    owner: Reader,
+    owner: ReadingOwner,
     after: str | None = None,
-    limit: Limit = 20,
+    limit: PageLimit = 20,
     order: Order = "asc",
     status: Literal["fail", "pass", "error"] | None = None,
 ) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def items(
 
 
 @router.get("/{run_id}/output_items/{item_id}", operation_id="getEvalRunOutputItem")
-def item(eval_id: str, run_id: str, item_id: str, request: Request, owner: Reader) -> dict[str, Any]:
+def item(eval_id: str, run_id: str, item_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
     run = _find(request, owner, eval_id, run_id)
     with request.app.state.store.reading() as session:
         query = select(EvalItemRow).where(EvalItemRow.run_id == run.id, EvalItemRow.id == item_id)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Request
 from sqlalchemy import Select, delete, select
 
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.serving.access.code_graders import sandbox_for
 from postgrad.serving.jobs.eval_data import refuse_odd_json, rows_path
-from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
+from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.eval_requests import CreateEval, UpdateEval, read_criterion
-from postgrad.serving.wire.paging import listed, page
+from postgrad.serving.wire.paging import PageLimit, listed, page
 
 router = APIRouter(prefix="/v1/evals", tags=["evals"])
-Reader = Annotated[Owner, Depends(owner_of)]
-Writer = Annotated[Owner, Depends(writer_of)]
-Limit = Annotated[int, Query(ge=1, le=100)]
 Order = Literal["asc", "desc"]
 
 
 @router.post("", status_code=201, operation_id="createEval")
-def create(body: CreateEval, request: Request, owner: Writer) -> dict[str, Any]:
+def create(body: CreateEval, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """A new evaluation: what its rows look like, and the criteria by which answers are judged."""
     refuse_odd_json([body.data_source_config.item_schema, body.testing_criteria], "data_source_config")
     config = body.data_source_config.view()
@@ -50,9 +47,9 @@ def create(body: CreateEval, request: Request, owner: Writer) -> dict[str, Any]:
 @router.get("", operation_id="listEvals")
 def list_evals(
     request: Request,
-    owner: Reader,
+    owner: ReadingOwner,
     after: str | None = None,
-    limit: Limit = 20,
+    limit: PageLimit = 20,
     order: Order = "asc",
     order_by: Literal["created_at", "updated_at"] = "created_at",
 ) -> dict[str, Any]:
@@ -64,12 +61,12 @@ def list_evals(
 
 
 @router.get("/{eval_id}", operation_id="getEval")
-def retrieve(eval_id: str, request: Request, owner: Reader) -> dict[str, Any]:
+def retrieve(eval_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
     return view(find_eval(request.app.state.store, owner, eval_id))
 
 
 @router.post("/{eval_id}", operation_id="updateEval")
-def update(eval_id: str, body: UpdateEval, request: Request, owner: Writer) -> dict[str, Any]:
+def update(eval_id: str, body: UpdateEval, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """Another name or other metadata."""
     store: Store = request.app.state.store
     known = find_eval(store, owner, eval_id)
@@ -84,7 +81,7 @@ def update(eval_id: str, body: UpdateEval, request: Request, owner: Writer) -> d
 
 
 @router.delete("/{eval_id}", operation_id="deleteEval")
-def remove(eval_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+def remove(eval_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """Takes an evaluation away with all its runs and their items."""
     store: Store = request.app.state.store
     row = find_eval(store, owner, eval_id)

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from postgrad.registry.job_tables import FileRow
 from postgrad.serving.storage import file_contents
-from postgrad.serving.storage.multipart import Form, read_form
+from postgrad.serving.storage.multipart import UploadedForm, read_form
 from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.paging import listed, page
@@ -102,7 +102,7 @@ def find_file(store: Store, owner: Owner, file_id: str, param: str = "id") -> Fi
     return row
 
 
-def add_file(store: Store, owner: Owner, path: Any, form: Form, purpose: str, lifetime: int | None) -> FileRow:
+def add_file(store: Store, owner: Owner, path: Any, form: UploadedForm, purpose: str, lifetime: int | None) -> FileRow:
     """Checks an incoming file, gives it an id, and registers it."""
     if purpose == "fine-tune":
         file_contents.refuse_unless_json_lines(path)
@@ -155,7 +155,7 @@ def checked_lifetime(anchor: str | None, seconds: Any) -> int | None:
     return int(seconds)
 
 
-def _fields(form: Form) -> tuple[str, int | None]:
+def _fields(form: UploadedForm) -> tuple[str, int | None]:
     if form.filename is None:
         raise ApiError(400, "Missing required parameter: 'file'.", "missing_required_parameter", "file")
     known = {"purpose", "expires_after[anchor]", "expires_after[seconds]"}

@@ -7,9 +7,9 @@ import hashlib
 import json
 import random
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Select, select
 from starlette.concurrency import run_in_threadpool
@@ -25,22 +25,19 @@ from postgrad.serving.jobs.job_folder import JobFolder
 from postgrad.serving.jobs.job_graders import refuse_what_cannot_run
 from postgrad.serving.jobs.queue import FINAL, Queue
 from postgrad.serving.jobs.supervisor import devices
-from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
+from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner, new_id, now
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.job_requests import CreateJob
 from postgrad.serving.wire.links import link
-from postgrad.serving.wire.paging import listed, page
+from postgrad.serving.wire.paging import PageLimit, listed, page
 from postgrad.steps.openai_jobs.hyperparameters import base_for, fine_tuned_name
 
 router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
-Reader = Annotated[Owner, Depends(owner_of)]
-Writer = Annotated[Owner, Depends(writer_of)]
-Limit = Annotated[int, Query(ge=1, le=100)]
 POLL = 0.5
 
 
 @router.post("")
-def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
+def create(body: CreateJob, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """A new job. postgrad's own settings (`lora_rank` …) stand beside OpenAI's fields: the SDK's `extra_body`."""
     queue: Queue = request.app.state.queue
     digest = "sha256:" + hashlib.sha256(json.dumps(body.model_dump(), sort_keys=True).encode()).hexdigest()
@@ -71,7 +68,7 @@ def create(body: CreateJob, request: Request, owner: Writer) -> dict[str, Any]:
 
 
 @router.get("")
-def list_jobs(request: Request, owner: Reader, after: str | None = None, limit: Limit = 20) -> dict[str, Any]:
+def list_jobs(request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 20) -> dict[str, Any]:
     """Newest first; `metadata[key]=value` filters, `metadata=null` lists those without."""
     query = _mine(owner)
     for key, value in request.query_params.multi_items():
@@ -86,30 +83,32 @@ def list_jobs(request: Request, owner: Reader, after: str | None = None, limit: 
 
 
 @router.get("/{job_id}")
-def retrieve(job_id: str, request: Request, owner: Reader) -> dict[str, Any]:
+def retrieve(job_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
     return view(find_job(request.app.state.store, owner, job_id), request)
 
 
 @router.post("/{job_id}/cancel")
-def cancel(job_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+def cancel(job_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """Ends a job that has not ended."""
     return _changed(request, owner, job_id, request.app.state.queue.cancel)
 
 
 @router.post("/{job_id}/pause")
-def pause(job_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+def pause(job_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """Keeps the state of a job and frees its device."""
     return _changed(request, owner, job_id, request.app.state.queue.pause)
 
 
 @router.post("/{job_id}/resume")
-def resume(job_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+def resume(job_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
     """Puts a paused job into the queue."""
     return _changed(request, owner, job_id, request.app.state.queue.resume)
 
 
 @router.get("/{job_id}/events")
-def events(job_id: str, request: Request, owner: Reader, after: str | None = None, limit: Limit = 20) -> dict[str, Any]:
+def events(
+    job_id: str, request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 20
+) -> dict[str, Any]:
     """Newest first."""
     store: Store = request.app.state.store
     job = find_job(store, owner, job_id)
@@ -119,7 +118,7 @@ def events(job_id: str, request: Request, owner: Reader, after: str | None = Non
 
 
 @router.get("/{job_id}/events/stream")
-async def stream(job_id: str, request: Request, owner: Reader) -> StreamingResponse:
+async def stream(job_id: str, request: Request, owner: ReadingOwner) -> StreamingResponse:
     """An extra: the events as server-sent events, oldest first, until the job has ended; then `[DONE]`."""
     job = await run_in_threadpool(find_job, request.app.state.store, owner, job_id)
     return StreamingResponse(_told(request, job), media_type="text/event-stream", headers={"cache-control": "no-store"})
@@ -127,7 +126,7 @@ async def stream(job_id: str, request: Request, owner: Reader) -> StreamingRespo
 
 @router.get("/{job_id}/checkpoints")
 def checkpoints(
-    job_id: str, request: Request, owner: Reader, after: str | None = None, limit: Limit = 10
+    job_id: str, request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 10
 ) -> dict[str, Any]:
     """Newest first; each can be asked by its name."""
     store: Store = request.app.state.store

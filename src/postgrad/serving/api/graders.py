@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from postgrad.errors import UsageError
 from postgrad.evaluation import graders
 from postgrad.serving.access.code_graders import sandbox_for
-from postgrad.serving.inference.internal_client import Asker
+from postgrad.serving.inference.internal_client import InternalClient
 from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.storage.store import writer_of
 from postgrad.serving.wire.api_errors import ApiError
@@ -45,7 +45,7 @@ def graders_router(answering: Answering) -> APIRouter:
     async def run(body: Tried, request: Request) -> dict[str, Any]:
         """The reward of one answer; what goes wrong on the way stands in `metadata.errors`."""
         owner, state = writer_of(request), request.state
-        asker = Asker(answering, asyncio.get_running_loop(), owner, state.quotas, state.key)
+        asker = InternalClient(answering, asyncio.get_running_loop(), owner, state.quotas, state.key)
 
         def work() -> dict[str, Any]:
             sandbox = sandbox_for([body.grader], "grader")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import Field, StrictStr
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from postgrad.registry.job_tables import CheckpointRow, JobRow, PermissionRow
-from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
+from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.paging import listed, page
 from postgrad.serving.wire.strict import Strict
 
 router = APIRouter(tags=["fine-tuning"])
-Reader = Annotated[Owner, Depends(owner_of)]
-Writer = Annotated[Owner, Depends(writer_of)]
 _PERMISSIONS = "/v1/fine_tuning/checkpoints/{checkpoint:path}/permissions"
 
 
@@ -33,7 +31,7 @@ class Projects(Strict):
 def permissions(
     checkpoint: str,
     request: Request,
-    owner: Reader,
+    owner: ReadingOwner,
     project_id: str | None = None,
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
@@ -49,7 +47,7 @@ def permissions(
 
 
 @router.post(_PERMISSIONS)
-def permit(checkpoint: str, body: Projects, request: Request, owner: Writer) -> dict[str, Any]:
+def permit(checkpoint: str, body: Projects, request: Request, owner: WritingOwner) -> dict[str, Any]:
     store: Store = request.app.state.store
     with store.writing() as session:
         model = _model_of(session, owner, checkpoint)
@@ -68,7 +66,7 @@ def permit(checkpoint: str, body: Projects, request: Request, owner: Writer) -> 
 
 
 @router.delete(_PERMISSIONS + "/{permission_id}")
-def forbid(checkpoint: str, permission_id: str, request: Request, owner: Writer) -> dict[str, Any]:
+def forbid(checkpoint: str, permission_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
     store: Store = request.app.state.store
     with store.writing() as session:
         model = _model_of(session, owner, checkpoint)

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from postgrad.registry.job_tables import FileRow, PartRow, UploadRow
 from postgrad.serving.api import files
 from postgrad.serving.storage import file_contents
-from postgrad.serving.storage.multipart import Form, read_form
+from postgrad.serving.storage.multipart import UploadedForm, read_form
 from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.strict import Strict
@@ -136,7 +136,7 @@ def expire(session: Session) -> list[str]:
     return list(session.scalars(select(PartRow.id).where(PartRow.upload_id.in_(over))))
 
 
-def _keep_part(store: Store, owner: Owner, upload_id: str, path: Path, form: Form) -> dict[str, Any]:
+def _keep_part(store: Store, owner: Owner, upload_id: str, path: Path, form: UploadedForm) -> dict[str, Any]:
     part = PartRow(id=new_id("part_"), upload_id=upload_id, created_at=now(), bytes=form.size)
     file_contents.keep(path, part.id)
     with store.writing() as session:
@@ -151,13 +151,13 @@ def _keep_part(store: Store, owner: Owner, upload_id: str, path: Path, form: For
     return {"id": part.id, "object": "upload.part", "created_at": part.created_at, "upload_id": upload_id}
 
 
-def _described(row: UploadRow, path: Path, size: int) -> Form:
+def _described(row: UploadRow, path: Path, size: int) -> UploadedForm:
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with path.open("rb") as stream:
         while piece := stream.read(1 << 20):
             sha256.update(piece)
             md5.update(piece)
-    return Form({}, row.filename, size, f"sha256:{sha256.hexdigest()}", md5.hexdigest())
+    return UploadedForm({}, row.filename, size, f"sha256:{sha256.hexdigest()}", md5.hexdigest())
 
 
 def _find(store: Store, owner: Owner, upload_id: str) -> UploadRow:

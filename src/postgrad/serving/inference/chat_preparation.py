@@ -10,13 +10,13 @@ from typing import Any
 
 from postgrad.errors import DataError, ModelError
 from postgrad.models.generation.generate import Decoding
-from postgrad.models.generation.grammar import Form, calls_form, json_form
+from postgrad.models.generation.grammar import CompiledGrammar, calls_form, json_form
 from postgrad.models.generation.logits import Steering
 from postgrad.models.rendering.tools import ToolForm, tool_form
-from postgrad.serving.inference.engine import Engine, Prepared, Served
+from postgrad.serving.inference.engine import Engine, PreparedRequest, Served
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.messages import messages_from
-from postgrad.serving.wire.requests import REFUSED, ChatRequest, Decoded, NamedTool
+from postgrad.serving.wire.requests import REFUSED, ChatRequest, DecodingFields, NamedTool
 from postgrad.steps.openai_jobs.hyperparameters import is_openais
 
 MOST_NEW_TOKENS = 2048
@@ -44,10 +44,10 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PreparedChat:
     """A request that was accepted."""
 
-    prepared: Prepared
+    prepared: PreparedRequest
     tools: Tools | None
 
 
@@ -63,14 +63,14 @@ def find_served(engine: Engine, name: str, project: str | None, organization: st
         raise unknown_model(name, _STAND_IN.format(name) if is_openais(name) else "") from None
 
 
-def decoding_of(body: Decoded, tokens: int) -> Decoding:
+def decoding_of(body: DecodingFields, tokens: int) -> Decoding:
     """Omitted settings mean those of the evaluation: greedy. Sampling without a seed differs from call to call."""
     seed = body.seed if body.seed is not None else secrets.randbits(31)
     top_p = 1.0 if body.top_p is None else float(body.top_p)
     return Decoding(tokens, float(body.temperature or 0.0), top_p, seed, body.stops)
 
 
-def biases(body: Decoded, size: int) -> Mapping[int, float]:
+def biases(body: DecodingFields, size: int) -> Mapping[int, float]:
     """`logit_bias` by token id.
 
     Raises:
@@ -94,7 +94,7 @@ def room_for_answer(context: int, prompt: int, wanted: int | None) -> int:
     return wanted if wanted is not None else max(1, min(MOST_NEW_TOKENS, context - prompt))
 
 
-def bounded(prepared: Prepared) -> Prepared:
+def bounded(prepared: PreparedRequest) -> PreparedRequest:
     """The request, unless its answers together need too much memory.
 
     Raises:
@@ -110,7 +110,9 @@ def bounded(prepared: Prepared) -> Prepared:
     return prepared
 
 
-def chat_asked(engine: Engine, body: ChatRequest, project: str | None, organization: str | None = None) -> Asked:
+def prepare_chat(
+    engine: Engine, body: ChatRequest, project: str | None, organization: str | None = None
+) -> PreparedChat:
     """The request as it will be answered.
 
     Raises:
@@ -136,7 +138,7 @@ def chat_asked(engine: Engine, body: ChatRequest, project: str | None, organizat
         special,
     )
     prepared = engine.fitted(served, prompt.ids, decoding, steering, body.n or 1, prompt.as_evaluated)
-    return Asked(bounded(prepared), tools)
+    return PreparedChat(bounded(prepared), tools)
 
 
 def _refuse(body: ChatRequest) -> None:
@@ -181,7 +183,7 @@ def _tools(engine: Engine, served: Served, body: ChatRequest) -> tuple[Tools | N
 
 def _form(
     engine: Engine, served: Served, body: ChatRequest, tools: Tools | None, offered: list[dict[str, Any]]
-) -> Form | None:
+) -> CompiledGrammar | None:
     """What the answer is held to while it is generated."""
     wanted = body.response_format
     schema, strict = None, True

@@ -15,7 +15,7 @@ from typing import Any
 from postgrad.arm_kinds import retrieves
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.logits import Steering
-from postgrad.serving.inference.engine import Prepared, Served
+from postgrad.serving.inference.engine import PreparedRequest, Served
 from postgrad.serving.wire.responses import confidence
 
 
@@ -28,7 +28,7 @@ def certified(served: Served) -> Mapping[str, Any] | None:
     return found if retrieves(str(found["arm"])) == served.grounded else None
 
 
-def escalate(prepared: Prepared, completion: Completion) -> bool | None:
+def escalate(prepared: PreparedRequest, completion: Completion) -> bool | None:
     """Whether a person should see the answer; None where nothing was certified for answers made like this one.
 
     An answer that was cut at the limit of tokens goes to a person however sure the model was of its beginning.
@@ -41,12 +41,12 @@ def escalate(prepared: Prepared, completion: Completion) -> bool | None:
     return completion.finish != "stop" or confidence(completion) < found["threshold"]
 
 
-def sureness(prepared: Prepared, completion: Completion) -> dict[str, float | bool | None]:
+def confidence_fields(prepared: PreparedRequest, completion: Completion) -> dict[str, float | bool | None]:
     """The choice's `postgrad` object: `confidence` from 0 to 1, and `escalate`."""
     return {"confidence": confidence(completion), "escalate": escalate(prepared, completion)}
 
 
-def in_words(prepared: Prepared, completion: Completion) -> str:
+def in_words(prepared: PreparedRequest, completion: Completion) -> str:
     """One line below an answer in the terminal."""
     found, sure = certified(prepared.served), f"confidence {confidence(completion):.2f}"
     person = escalate(prepared, completion)

@@ -28,7 +28,7 @@ from postgrad.models.rendering.render import Renderer, load_renderer
 from postgrad.records import Message
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.registry.names import Names, Permissions
-from postgrad.serving.inference.model_cache import Loaded
+from postgrad.serving.inference.model_cache import ModelCache
 from postgrad.steps.registered import (
     RAG,
     check_template,
@@ -66,7 +66,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRequest:
     """A request that was accepted: whom to ask, the ids of the prompt, how to decode, and whether the prompt is the one
     that the model is evaluated with."""
 
@@ -99,7 +99,7 @@ class Engine:
         self.further, self.permissions = Names(catalogue), Permissions(catalogue)
         self.bases = tuple(dict.fromkeys([*bases, *known_models()]))
         self.aliases = dict(aliases or {})
-        self.loaded = Loaded(self.blobs.get_folder)
+        self.loaded = ModelCache(self.blobs.get_folder)
         self.compute = ThreadPoolExecutor(1, "model")
         self._reading = threading.Lock()
         self._found: dict[str, BaseModel] = {}
@@ -194,7 +194,7 @@ class Engine:
         steering: Steering | None = None,
         count: int = 1,
         as_evaluated: bool = False,
-    ) -> Prepared:
+    ) -> PreparedRequest:
         """A prompt of ids as it will be asked.
 
         Raises:
@@ -207,13 +207,13 @@ class Engine:
                 f" {max(1, decoding.max_new_tokens)} were asked for the answer.",
                 "Shorten it or lower max_tokens.",
             )
-        return Prepared(served, ids, decoding, steering or Steering(), count, as_evaluated)
+        return PreparedRequest(served, ids, decoding, steering or Steering(), count, as_evaluated)
 
     def room(self, served: Served) -> int:
         """Context length in tokens."""
         return self._base(served.base).context
 
-    def prepare(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> Prepared:
+    def prepare(self, served: Served, messages: Sequence[Message], decoding: Decoding) -> PreparedRequest:
         """Messages as they will be asked; refuses what cannot be answered.
 
         Raises:
@@ -223,11 +223,11 @@ class Engine:
         prompt = self.prompt(served, messages, (), decoding.max_new_tokens)
         return self.fitted(served, prompt.ids, decoding, as_evaluated=prompt.as_evaluated)
 
-    def begin(self, request: Prepared) -> Steps:
+    def begin(self, request: PreparedRequest) -> Steps:
         """The request's answers, not begun yet."""
         return Steps(self, request)
 
-    def stream(self, request: Prepared) -> Generator[Piece, None, None]:
+    def stream(self, request: PreparedRequest) -> Generator[Piece, None, None]:
         """The pieces of the answers, for callers that are not the server and have the model to themselves."""
         steps = self.begin(request)
         try:
@@ -258,7 +258,7 @@ class Engine:
 class Steps:
     """The answers of one request, growing; for the computing thread alone."""
 
-    def __init__(self, engine: Engine, request: Prepared) -> None:
+    def __init__(self, engine: Engine, request: PreparedRequest) -> None:
         self._engine, self._request = engine, request
         self._model: LanguageModel | None = None
         self._growing: Iterator[tuple[Piece, ...]] | None = None

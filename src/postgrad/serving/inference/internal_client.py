@@ -17,7 +17,7 @@ from postgrad.models.generation.generate import Completion
 from postgrad.models.rendering.tools import read_calls
 from postgrad.registry.keys import ApiKey
 from postgrad.serving.access.quotas import Quotas
-from postgrad.serving.inference.chat_preparation import Asked, chat_asked
+from postgrad.serving.inference.chat_preparation import PreparedChat, prepare_chat
 from postgrad.serving.inference.streaming import Answer, Answering
 from postgrad.serving.storage.store import Owner
 from postgrad.serving.wire.api_errors import ApiError
@@ -29,7 +29,7 @@ PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelReply:
     """One answer: its text, and the calls of tools in it as OpenAI spells them."""
 
     text: str
@@ -38,7 +38,7 @@ class Said:
     decoding: Any
 
 
-class Asker:
+class InternalClient:
     """Asks for an owner; waits in the calling thread, which must not be the server's loop.
 
     Args:
@@ -64,7 +64,7 @@ class Asker:
         self._answering, self._loop, self._owner = answering, loop, owner
         self._quotas, self._key, self._stopped, self._patience = quotas, key, stopped, patience
 
-    def ask(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Said:
+    def ask(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> ModelReply:
         """One answer.
 
         Args:
@@ -76,7 +76,7 @@ class Asker:
         """
         body = chat_request(model, messages, sampling)
         self._quotas.check(self._key)
-        asked = chat_asked(self._answering.engine, body, self._owner.project, self._owner.organization)
+        asked = prepare_chat(self._answering.engine, body, self._owner.project, self._owner.organization)
         answer = self._patiently(asked)
         done = answer.completion
         if self._key is not None and self._key.tokens_per_month is not None:
@@ -88,7 +88,7 @@ class Asker:
                 {"id": f"call_{i}", "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
                 for i, c in enumerate(found)
             )
-        return Said(text, calls, done, asked.prepared.decoding)
+        return ModelReply(text, calls, done, asked.prepared.decoding)
 
     def grading(self) -> ModelCall:
         """The same as graders ask."""
@@ -107,7 +107,7 @@ class Asker:
 
         return call
 
-    def _patiently(self, asked: Asked) -> Answer:
+    def _patiently(self, asked: PreparedChat) -> Answer:
         """The answer, however often the server was full before."""
         end = time.monotonic() + self._patience
         while True:
@@ -120,7 +120,7 @@ class Asker:
                     raise Interrupted("The run was stopped while it waited for a full server.") from None
                 time.sleep(_LOOK_S)
 
-    def _waited(self, asked: Asked) -> Answer:
+    def _waited(self, asked: PreparedChat) -> Answer:
         future = asyncio.run_coroutine_threadsafe(self._answering.whole(asked.prepared), self._loop)
         while True:
             try:

@@ -27,7 +27,7 @@ _TOLERANCE = 1e-3
 _log = logging.getLogger(__name__)
 
 
-class Loaded:
+class ModelCache:
     """The model in memory.
 
     Args:

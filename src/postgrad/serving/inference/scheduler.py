@@ -92,7 +92,7 @@ def next_turn(
     return (min(others, key=lambda t: t.last), False) if others else (None, False)
 
 
-class Turns:
+class Scheduler:
     """Gives out places and turns. Belongs to one event loop.
 
     Args:

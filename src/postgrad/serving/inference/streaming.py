@@ -19,8 +19,8 @@ from postgrad.errors import PostgradError
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.incremental import Piece
 from postgrad.models.generation.logits import Token
-from postgrad.serving.inference.engine import Engine, Prepared
-from postgrad.serving.inference.scheduler import FullError, Turns
+from postgrad.serving.inference.engine import Engine, PreparedRequest
+from postgrad.serving.inference.scheduler import FullError, Scheduler
 from postgrad.serving.wire.api_errors import ApiError, foreseen
 
 T = TypeVar("T")
@@ -44,11 +44,11 @@ class Answering:
         turns: Says whose turn it is.
     """
 
-    def __init__(self, engine: Engine, turns: Turns) -> None:
+    def __init__(self, engine: Engine, turns: Scheduler) -> None:
         self.engine, self.turns = engine, turns
 
     @asynccontextmanager
-    async def pieces(self, request: Prepared) -> AsyncIterator[AsyncGenerator[Piece, None]]:
+    async def pieces(self, request: PreparedRequest) -> AsyncIterator[AsyncGenerator[Piece, None]]:
         """A place, and the pieces of the request's answers as they come.
 
         Raises:
@@ -83,7 +83,7 @@ class Answering:
             finally:
                 self.engine.compute.submit(steps.close)
 
-    async def whole(self, request: Prepared) -> list[Answer]:
+    async def whole(self, request: PreparedRequest) -> list[Answer]:
         """All answers of a request, finished."""
         tokens: list[list[Token]] = [[] for _ in range(request.count)]
         done: list[Completion | None] = [None] * request.count

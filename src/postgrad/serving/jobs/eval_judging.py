@@ -12,7 +12,7 @@ from postgrad.evaluation.graders.grading import run_grader
 from postgrad.evaluation.graders.outcome import Reply
 from postgrad.registry.eval_tables import EvalItemRow
 from postgrad.sandbox.run import Sandbox
-from postgrad.serving.inference.internal_client import Asker, Said
+from postgrad.serving.inference.internal_client import InternalClient, ModelReply
 from postgrad.serving.jobs.eval_data import RowError, messages_for, sample_of
 from postgrad.serving.storage.store import new_id, now
 from postgrad.serving.wire.api_errors import ApiError
@@ -38,7 +38,7 @@ class Judging:
         source: Mapping[str, Any],
         schema: Mapping[str, Any],
         criteria: Sequence[Mapping[str, Any]],
-        asker: Asker,
+        asker: InternalClient,
         sandbox: Sandbox | None,
     ) -> None:
         import jsonschema
@@ -154,11 +154,11 @@ def _usage(model: str, prompt: int, new: int) -> dict[str, Any]:
     return {"model_name": model, "prompt_tokens": prompt, "completion_tokens": new}
 
 
-def _sample(model: str, said: Said) -> dict[str, Any]:
+def _sample(model: str, said: ModelReply) -> dict[str, Any]:
     return {"model": model, "output_text": said.text, "output_tools": list(said.calls)}
 
 
-def _asked_view(model: str, messages: list[dict[str, Any]], said: Said) -> dict[str, Any]:
+def _asked_view(model: str, messages: list[dict[str, Any]], said: ModelReply) -> dict[str, Any]:
     done, decoding = said.completion, said.decoding
     used = {
         "prompt_tokens": done.prompt_tokens,

@@ -17,7 +17,7 @@ from postgrad.registry.eval_tables import EvalRow, EvalRunRow
 from postgrad.registry.keys import Keys
 from postgrad.serving.access.code_graders import sandbox_for
 from postgrad.serving.access.quotas import Quotas
-from postgrad.serving.inference.internal_client import Asker
+from postgrad.serving.inference.internal_client import InternalClient
 from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.jobs.eval_data import rows_of, rows_path
 from postgrad.serving.jobs.eval_judging import Judging
@@ -100,7 +100,7 @@ class EvalWorker:
         if key is not None:
             self._quotas.read(key)
         owner = Owner(row.organization, row.project)
-        asker = Asker(self._answering, loop, owner, self._quotas, key, self._stopped, math.inf)
+        asker = InternalClient(self._answering, loop, owner, self._quotas, key, self._stopped, math.inf)
         sandbox = sandbox_for(of.criteria, "testing_criteria")
         judging = Judging(row.data_source, of.config["schema"]["properties"]["item"], of.criteria, asker, sandbox)
         done = self._queue.done(row.id)

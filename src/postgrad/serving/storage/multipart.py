@@ -20,7 +20,7 @@ MAX_FIELDS, MAX_FIELD_BYTES = 32, 1 << 16
 
 
 @dataclass
-class Form:
+class UploadedForm:
     """What a form held.
 
     Attributes:
@@ -38,7 +38,7 @@ class Form:
     md5: str = ""
 
 
-async def read_form(request: Request, name: str, target: Path, limit: int) -> Form:
+async def read_form(request: Request, name: str, target: Path, limit: int) -> UploadedForm:
     """Reads the form; the content of its file field goes to `target`.
 
     Args:
@@ -95,7 +95,7 @@ class _Reader:
 
     def __init__(self, name: str, out: BinaryIO, limit: int) -> None:
         self.name, self.out, self.limit = name, out, limit
-        self.form, self.sha256, self.md5 = Form(), hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self.form, self.sha256, self.md5 = UploadedForm(), hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         self.ended = False
         self._headers: dict[bytes, bytes] = {}
         self._key, self._value = b"", b""

@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DataError as DBDataError
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -108,3 +109,9 @@ def new_id(prefix: str, length: int = 24) -> str:
 def now() -> int:
     """Unix seconds."""
     return int(time.time())
+
+
+ReadingOwner = Annotated[Owner, Depends(owner_of)]
+"""A route's parameter: on whose behalf it reads."""
+WritingOwner = Annotated[Owner, Depends(writer_of)]
+"""A route's parameter: on whose behalf it changes something."""

@@ -70,18 +70,18 @@ class UpdateEval(Strict):
     metadata: Labels | None = None
 
 
-class Row(Strict):
+class InlineRow(Strict):
     """One row of data given in the request."""
 
     item: dict[str, Any]
     sample: dict[str, Any] | None = None
 
 
-class Source(Strict):
+class RowSource(Strict):
     """Where the rows of a run come from."""
 
     type: Literal["file_content", "file_id", "stored_completions", "responses"]
-    content: Annotated[list[Row], Field(min_length=1)] | None = None
+    content: Annotated[list[InlineRow], Field(min_length=1)] | None = None
     id: StrictStr | None = None
     created_after: Any = None
     created_before: Any = None
@@ -109,7 +109,7 @@ class DataSource(Strict):
     `responses`)."""
 
     type: Literal["jsonl", "completions", "responses"]
-    source: Source
+    source: RowSource
     model: StrictStr | None = None
     input_messages: InputMessages | None = None
     sampling_params: dict[str, Any] | None = None

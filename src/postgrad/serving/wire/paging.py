@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import Session
 
 from postgrad.serving.wire.api_errors import ApiError
+
+PageLimit = Annotated[int, Query(ge=1, le=100)]
+"""A route's parameter: how many of a list a page holds."""
 
 
 def page(

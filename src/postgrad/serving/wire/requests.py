@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -19,6 +18,8 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+
+from postgrad.serving.wire.strict import Strict
 
 MAX_STOPS = 4
 
@@ -36,12 +37,6 @@ Count = Annotated[StrictInt, Field(ge=1, le=128), WHOLE]
 Tokens = Annotated[StrictInt, Field(ge=1), WHOLE]
 Seed = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63), WHOLE]
 Stops = StrictStr | Annotated[list[StrictStr], Field(max_length=MAX_STOPS)]
-
-
-class Strict(BaseModel):
-    """A body in which unknown fields are errors, as at OpenAI."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Ours(Strict):
@@ -115,7 +110,7 @@ class ResponseFormat(Strict):
         return self
 
 
-class Decoded(Strict):
+class DecodingFields(Strict):
     """What chat and completions share."""
 
     model: Annotated[StrictStr, Field(min_length=1)]
@@ -179,7 +174,7 @@ MESSAGE: dict[str, Any] = {
 would."""
 
 
-class ChatRequest(Decoded):
+class ChatRequest(DecodingFields):
     """OpenAI's chat request."""
 
     messages: Annotated[list[Annotated[dict[str, Any], WithJsonSchema(MESSAGE)]], Field(min_length=1)]
@@ -233,7 +228,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
 """Fields of chat that this server cannot follow, with the values that ask for nothing."""
 
 
-class CompletionRequest(Decoded):
+class CompletionRequest(DecodingFields):
     """OpenAI's legacy completion request."""
 
     prompt: (

@@ -39,7 +39,7 @@ class FileFaultError(Exception):
 
 
 @dataclass(frozen=True)
-class Fault:
+class ExampleFault:
     """What is wrong with an example; `message` is 0 where it is the example itself."""
 
     example: int
@@ -79,7 +79,7 @@ def count_examples(
             _refuse_other_format(kind, file_id, method)
         found = list(_CHECKS[kind](number, example, method))
         if lacks is not None and not found and (text := lacks(example)):
-            found.append(Fault(number, 0, text))
+            found.append(ExampleFault(number, 0, text))
         for fault in found:
             if len(faults) < NAMED:
                 faults.append(str(fault))
@@ -131,27 +131,27 @@ def _refuse_other_format(kind: str, file_id: str, method: str) -> None:
     )
 
 
-def _chat(number: int, example: dict[str, Any], method: str) -> Iterator[Fault]:
+def _chat(number: int, example: dict[str, Any], method: str) -> Iterator[ExampleFault]:
     messages = example.get("messages")
     if not isinstance(messages, list) or not messages:
-        yield Fault(number, 0, "has no list of 'messages'")
+        yield ExampleFault(number, 0, "has no list of 'messages'")
         return
     if "functions" in example and not _is_functions(example["functions"]):
-        yield Fault(number, 0, "has 'functions' that are not a list of 1 to 128 objects with a name")
+        yield ExampleFault(number, 0, "has 'functions' that are not a list of 1 to 128 objects with a name")
     if "tools" in example and not _is_objects(example["tools"]):
-        yield Fault(number, 0, "has 'tools' that are not a list of objects")
+        yield ExampleFault(number, 0, "has 'tools' that are not a list of objects")
     yield from _messages(number, messages)
     roles = [m.get("role") for m in messages if isinstance(m, dict)]
     if method == "supervised" and "assistant" not in roles:
-        yield Fault(number, 0, "has no message of the assistant, so there is nothing to learn")
+        yield ExampleFault(number, 0, "has no message of the assistant, so there is nothing to learn")
     if method == "reinforcement" and roles[-1:] != ["user"]:
-        yield Fault(number, 0, "must end with a message of the user")
+        yield ExampleFault(number, 0, "must end with a message of the user")
 
 
-def _messages(number: int, messages: list[Any]) -> Iterator[Fault]:
+def _messages(number: int, messages: list[Any]) -> Iterator[ExampleFault]:
     for place, message in enumerate(messages, start=1):
         if text := _fault_of(message):
-            yield Fault(number, place, text)
+            yield ExampleFault(number, place, text)
 
 
 def _fault_of(message: Any) -> str:
@@ -184,30 +184,32 @@ def _fault_of_content(content: Any) -> str:
     return ""
 
 
-def _completions(number: int, example: dict[str, Any], method: str) -> Iterator[Fault]:
+def _completions(number: int, example: dict[str, Any], method: str) -> Iterator[ExampleFault]:
     for key in ("prompt", "completion"):
         if not isinstance(example.get(key), str):
-            yield Fault(number, 0, f"has no text under {key!r}")
+            yield ExampleFault(number, 0, f"has no text under {key!r}")
 
 
-def _preference(number: int, example: dict[str, Any], method: str) -> Iterator[Fault]:
+def _preference(number: int, example: dict[str, Any], method: str) -> Iterator[ExampleFault]:
     asked = example.get("input")
     asked = asked if isinstance(asked, dict) else {}
     messages = asked.get("messages")
     if not isinstance(messages, list) or not messages:
-        yield Fault(number, 0, "has no list of messages under 'input'")
+        yield ExampleFault(number, 0, "has no list of messages under 'input'")
     else:
         if "tools" in asked and not _is_objects(asked["tools"]):
-            yield Fault(number, 0, "has 'tools' under 'input' that are not a list of objects")
+            yield ExampleFault(number, 0, "has 'tools' under 'input' that are not a list of objects")
         yield from _messages(number, messages)
         if isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant":
-            yield Fault(number, len(messages), "is the assistant's, but the last message of the input must not be")
+            yield ExampleFault(
+                number, len(messages), "is the assistant's, but the last message of the input must not be"
+            )
     for side in ("preferred", "non_preferred"):
         answer = example.get(f"{side}_output", example.get(f"{side}_completion"))
         if not isinstance(answer, list) or [m.get("role") for m in answer if isinstance(m, dict)] != ["assistant"]:
-            yield Fault(number, 0, f"must have exactly one message of the assistant under '{side}_output'")
+            yield ExampleFault(number, 0, f"must have exactly one message of the assistant under '{side}_output'")
         elif text := _fault_of(answer[0]):
-            yield Fault(number, 0, f"under '{side}_output': the message {text}")
+            yield ExampleFault(number, 0, f"under '{side}_output': the message {text}")
 
 
 def _is_functions(value: Any) -> bool:
@@ -219,7 +221,7 @@ def _is_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-_CHECKS: dict[str, Callable[[int, dict[str, Any], str], Iterator[Fault]]] = {
+_CHECKS: dict[str, Callable[[int, dict[str, Any], str], Iterator[ExampleFault]]] = {
     "chat": _chat,
     "completions": _completions,
     "preference": _preference,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from postgrad.models.rendering.pairs import Pair
+from postgrad.models.rendering.pairs import RenderedPair
 from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.objectives import OPTIONS, Cost, ObjectiveSpec, Options, Rates
 from postgrad.progress import Working
@@ -72,7 +72,7 @@ class Dpo(PairObjective):
         for example, values in zip(both, sums, strict=True):
             self.reference[_key(self.sequences(example))] = values
 
-    def judged(self, sides: Sides, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def judged(self, sides: Sides, pairs: Sequence[RenderedPair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         before = [self.reference[_key((pair.chosen, pair.rejected))] for pair in pairs]
         chosen = sides.chosen - tensor_of([b[0] for b in before], sides.chosen)
         rejected = sides.rejected - tensor_of([b[1] for b in before], sides.chosen)

@@ -24,7 +24,7 @@ from postgrad.objectives import OPTIONS, Cost, ObjectiveSpec, Rates
 from postgrad.records import Record, Task
 from postgrad.training.compute_plan import cost_of_rollouts
 from postgrad.training.objectives.base import Setup
-from postgrad.training.rollouts import Attempt, Likelihoods, RolloutObjective, RolloutOptions
+from postgrad.training.rollouts import Attempt, RolloutObjective, RolloutOptions, TokenLogprobs
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +58,7 @@ class Grpo(RolloutObjective):
     def teaches(self, attempt: Attempt) -> bool:
         return bool(attempt.advantage or self.beta)
 
-    def loss_of(self, attempt: Attempt, found: Likelihoods) -> torch.Tensor:
+    def loss_of(self, attempt: Attempt, found: TokenLogprobs) -> torch.Tensor:
         ratio_N = (found.now - found.sampled).exp()
         clipped_N = ratio_N.clamp(1 - self.ratio_clip, 1 + self.ratio_clip)
         losses_N = -(ratio_N * attempt.advantage).minimum(clipped_N * attempt.advantage)

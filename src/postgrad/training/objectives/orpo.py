@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from postgrad.models.rendering.pairs import Pair
+from postgrad.models.rendering.pairs import RenderedPair
 from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
 from postgrad.records import Preference
 from postgrad.training.compute_plan import cost_of_pairs
@@ -41,7 +41,7 @@ class Orpo(PairObjective):
         super().__init__("orpo", setup)
         self.beta = options.beta
 
-    def judged(self, sides: Sides, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def judged(self, sides: Sides, pairs: Sequence[RenderedPair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         from torch.nn.functional import logsigmoid  # here, because the spec is read without torch
 
         chosen, rejected = sides.chosen / sides.chosen_tokens, sides.rejected / sides.rejected_tokens

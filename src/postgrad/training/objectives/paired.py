@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from postgrad.models.rendering.pairs import Pair, render_pair
+from postgrad.models.rendering.pairs import RenderedPair, render_pair
 from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import OPTIONS, Options
 from postgrad.records import Preference, Record
@@ -82,7 +82,7 @@ class PairObjective(Objective):
         self.name, self.setup = name, setup
 
     @abstractmethod
-    def judged(self, sides: Sides, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def judged(self, sides: Sides, pairs: Sequence[RenderedPair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B,) losses, rewards of the chosen sides, rewards of the rejected ones."""
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
@@ -96,7 +96,7 @@ class PairObjective(Objective):
             "Give pairs of a chosen and a rejected answer; for single answers use --objective sft.",
         )
 
-    def _rendered(self, record: Preference) -> Pair | None:
+    def _rendered(self, record: Preference) -> RenderedPair | None:
         return render_pair(self.setup.renderer, record, self.setup.max_length, self.setup.too_long)
 
     def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
@@ -148,9 +148,9 @@ class PairObjective(Objective):
         )
 
 
-def _pairs(batch: Sequence[Rendered]) -> list[Pair]:
+def _pairs(batch: Sequence[Rendered]) -> list[RenderedPair]:
     """The examples as the pairs that `prepare` made."""
-    return [e for e in batch if isinstance(e, Pair)]
+    return [e for e in batch if isinstance(e, RenderedPair)]
 
 
 def tensor_of(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:

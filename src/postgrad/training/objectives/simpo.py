@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from postgrad.models.rendering.pairs import Pair
+from postgrad.models.rendering.pairs import RenderedPair
 from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
 from postgrad.records import Preference
 from postgrad.training.compute_plan import cost_of_pairs
@@ -42,7 +42,7 @@ class Simpo(PairObjective):
         super().__init__("simpo", setup)
         self.beta, self.margin = options.beta, options.margin
 
-    def judged(self, sides: Sides, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def judged(self, sides: Sides, pairs: Sequence[RenderedPair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         from torch.nn.functional import logsigmoid  # here, because the spec is read without torch
 
         chosen = self.beta * sides.chosen / sides.chosen_tokens

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from postgrad.arm_kinds import FINE_TUNED, REMOTE
-from postgrad.data.load import Loaded, conversations, data_hash, load
+from postgrad.data.load import LoadedRecords, conversations, data_hash, load
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
-from postgrad.evaluation.metrics.support.choose import Choice, choose_metric
+from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
 from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.evaluation.statistics.scores import score_interval
 from postgrad.findings import Checked
@@ -32,7 +32,7 @@ from postgrad.steps.arms import answered
 from postgrad.steps.conclude import conclude
 from postgrad.steps.context import Job
 from postgrad.steps.forgetting import forgetting
-from postgrad.steps.metric_resources import means_of
+from postgrad.steps.metric_resources import metric_resources
 from postgrad.steps.read import Data
 from postgrad.storage import Blobs
 from postgrad.workflows.import_openai.fetch import Fetched
@@ -129,7 +129,7 @@ def _held_out(one: Fetched, path: Path, most: int) -> Working[list[Conversation]
     return sorted(fresh, key=content_hash)[:most]
 
 
-def _answered(loaded: Loaded) -> list[Conversation]:
+def _answered(loaded: LoadedRecords) -> list[Conversation]:
     """Conversations with the right answer at the end: of a pair, the preferred one."""
     pairs = [
         Conversation(messages=(*r.prompt, *r.chosen), tools=r.tools, source=r.source)
@@ -174,7 +174,7 @@ def _judged(
     recipe = merged(Recipe(), {"base": base, "name": new.model, "evaluation.general": False})
     job = Job(recipe, stopped)
     model = yield from job.load()
-    choice = choose_metric(records, None, means_of(job))
+    choice = choose_metric(records, None, metric_resources(job))
     data = _data(records, choice, one)
     model.use(load_trained(Blobs().get_folder(new.blob)), new.blob)
     arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, trained again from {one.id}.")
@@ -185,7 +185,7 @@ def _judged(
     return report.model_copy(update={"arms": arms})
 
 
-def _remote(one: Fetched, choice: Choice, records: Sequence[Conversation], answers: Sequence[str]) -> ArmResult:
+def _remote(one: Fetched, choice: MetricChoice, records: Sequence[Conversation], answers: Sequence[str]) -> ArmResult:
     """The old model's answers as an arm; what is not known of them stays empty."""
     found = choice.measure(answers, records, [r.prompt for r in records])
     words = statistics.fmean(len(a.split()) for a in answers)
@@ -204,7 +204,7 @@ def _remote(one: Fetched, choice: Choice, records: Sequence[Conversation], answe
     )
 
 
-def _data(records: Sequence[Conversation], choice: Choice, one: Fetched) -> Data:
+def _data(records: Sequence[Conversation], choice: MetricChoice, one: Fetched) -> Data:
     """The held-out examples in the place of a test part."""
     loaded = load([one.files["training"]], minimum=1)
     train = _answered(loaded)

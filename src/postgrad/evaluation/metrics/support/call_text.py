@@ -22,14 +22,14 @@ _PYTHON = re.compile(r"\A\[?\s*[A-Za-z_][\w.]*\s*\(.*\)\s*\]?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class NamedCall:
     """One call: the tool's name and its arguments by name."""
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_calls(text: str) -> list[Call] | None:
+def read_calls(text: str) -> list[NamedCall] | None:
     """The calls in an answer, none where it is plain text; None where a call was begun and cannot be read."""
     text = text.strip()
     if tagged := _TAGGED.findall(text):
@@ -47,13 +47,13 @@ def read_calls(text: str) -> list[Call] | None:
     return []
 
 
-def _joined(parts: list[list[Call] | None]) -> list[Call] | None:
+def _joined(parts: list[list[NamedCall] | None]) -> list[NamedCall] | None:
     if any(part is None for part in parts):
         return None
     return [call for part in parts for call in part or ()]
 
 
-def _from_text(text: str) -> list[Call] | None:
+def _from_text(text: str) -> list[NamedCall] | None:
     """The calls that a text spells as a whole."""
     values = _values(text.strip().strip(";"))
     return _from_values(values) if values is not None else _from_python(text)
@@ -73,8 +73,8 @@ def _values(text: str) -> list[Any] | None:
     return out or None
 
 
-def _from_values(values: list[Any]) -> list[Call] | None:
-    out: list[Call] = []
+def _from_values(values: list[Any]) -> list[NamedCall] | None:
+    out: list[NamedCall] = []
     for value in values:
         if isinstance(value, list):
             inner = _from_values(value)
@@ -88,7 +88,7 @@ def _from_values(values: list[Any]) -> list[Call] | None:
     return out
 
 
-def _from_object(value: Any) -> list[Call] | None:
+def _from_object(value: Any) -> list[NamedCall] | None:
     if not isinstance(value, dict):
         return None
     value = value["function"] if isinstance(value.get("function"), dict) else value
@@ -102,8 +102,8 @@ def _from_object(value: Any) -> list[Call] | None:
     return None
 
 
-def _call(name: str, arguments: Any) -> list[Call] | None:
-    return [Call(name, arguments)] if isinstance(arguments, dict) else None
+def _call(name: str, arguments: Any) -> list[NamedCall] | None:
+    return [NamedCall(name, arguments)] if isinstance(arguments, dict) else None
 
 
 def _json(text: str) -> Any:
@@ -113,7 +113,7 @@ def _json(text: str) -> Any:
         return None
 
 
-def _from_python(text: str) -> list[Call] | None:
+def _from_python(text: str) -> list[NamedCall] | None:
     """`[f(a=1), g(b="x")]` with plain values."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body
@@ -128,5 +128,5 @@ def _from_python(text: str) -> list[Call] | None:
             arguments = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return None
-        out.append(Call(ast.unparse(node.func), arguments))
+        out.append(NamedCall(ast.unparse(node.func), arguments))
     return out

@@ -18,7 +18,7 @@ from postgrad.evaluation.metrics.rouge import rouge_l
 from postgrad.evaluation.metrics.sql_execution import sql_execution
 from postgrad.evaluation.metrics.sql_match import sql_match
 from postgrad.evaluation.metrics.support.fields import calls_of, reference_of
-from postgrad.evaluation.metrics.support.metric import Case, Means, Measured, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.evaluation.metrics.support.normal import plain
 from postgrad.evaluation.metrics.support.sql_text import extract_sql, is_sql
@@ -39,7 +39,7 @@ _MOST = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MetricChoice:
     """The metrics of a task: `primary` decides, `secondary` informs, `why` explains."""
 
     primary: Metric
@@ -49,7 +49,7 @@ class Choice:
 
     def measure(
         self, answers: Sequence[str], records: Sequence[Record], asked: Sequence[tuple[Message, ...]] = ()
-    ) -> Measured:
+    ) -> MetricResult:
         """The primary scores, with every figure and table of the whole set by name (each metric's mean too).
 
         Args:
@@ -62,14 +62,14 @@ class Choice:
             for i, (answer, record) in enumerate(zip(answers, records, strict=True))
         ]
         if not cases:
-            return Measured(())
+            return MetricResult(())
         found = [metric.measure(cases) for metric in (self.primary, *self.secondary)]
         figures, details, remarks = {}, {}, ()
         for metric, measured in zip((self.primary, *self.secondary), found, strict=True):
             figures |= {metric.name: measured.mean, **measured.figures}
             details |= {metric.name: dict(measured.details)} if measured.details else {}
             remarks += measured.remarks
-        return Measured(found[0].scores, figures, details, remarks)
+        return MetricResult(found[0].scores, figures, details, remarks)
 
     def cautions(self, records: Sequence[Record]) -> tuple[str, ...]:
         """What a reader must know of these test records before any score: a class alone, a majority that wins by
@@ -98,7 +98,9 @@ class Choice:
         )
 
 
-def choose_metric(records: Sequence[Record], metric: str | None = None, means: Means | None = None) -> Choice:
+def choose_metric(
+    records: Sequence[Record], metric: str | None = None, means: MetricResources | None = None
+) -> MetricChoice:
     """The metrics for these records.
 
     Args:
@@ -128,7 +130,9 @@ def choose_metric(records: Sequence[Record], metric: str | None = None, means: M
             f"Metrics that can judge it: {possible(cases)}.",
         )
     rest = tuple(m for m in (chosen.primary, *chosen.secondary) if m.name != primary.name)
-    return Choice(primary, rest, chosen.kind, f"You asked for {metric}: {primary.title}. Without that: {chosen.why}")
+    return MetricChoice(
+        primary, rest, chosen.kind, f"You asked for {metric}: {primary.title}. Without that: {chosen.why}"
+    )
 
 
 def possible(cases: Sequence[Case]) -> str:
@@ -145,16 +149,16 @@ def possible(cases: Sequence[Case]) -> str:
     return f"{', '.join(fit)}; with options or a judge: {', '.join(n for n in need if n != 'code_tests')}"
 
 
-def _from_answers(cases: Sequence[Case]) -> Choice:
+def _from_answers(cases: Sequence[Case]) -> MetricChoice:
     """The rule, from the narrowest kind to the widest."""
     references, n = [c.reference for c in cases], len(cases)
     if any(wanted_calls(c) for c in cases) and not tool_calls().unfit(cases):
         called = sum(bool(wanted_calls(c)) for c in cases)
         why = f"The right answers call tools ({called} of {n}), so an answer is right when its calls are."
-        return Choice(tool_calls(), (), "extraction", why)
+        return MetricChoice(tool_calls(), (), "extraction", why)
     if are_objects(references):
         why = "The answers are JSON objects, so an answer is right when its whole object is."
-        return Choice(json_match(), (json_fields(), json_valid()), "extraction", why)
+        return MetricChoice(json_match(), (json_fields(), json_valid()), "extraction", why)
     special = _code(cases) or _sql(cases)
     if special:
         return special
@@ -163,46 +167,46 @@ def _from_answers(cases: Sequence[Case]) -> Choice:
     recur = _most_within(references, LABEL_WORDS) and len(distinct) <= max(2, n // 3)
     if recur and not (numbers and len(distinct) > GRADES):
         why = f"The {n} answers are {len(distinct)} labels that recur, so an answer is right when its label is."
-        return Choice(label(labels=sorted(distinct)), (), "classification", why)
+        return MetricChoice(label(labels=sorted(distinct)), (), "classification", why)
     if numbers:
         why = "The answers are numbers, so an answer is right when its number is."
-        return Choice(numeric(), (exact_match(),), "extraction", why)
+        return MetricChoice(numeric(), (exact_match(),), "extraction", why)
     if _most("####" in r for r in references) and not numeric().unfit(cases):
         why = "The answers end in a number after ####, so an answer is right when that number is, whatever leads to it."
-        return Choice(numeric(), (chrf(),), "generation", why)
+        return MetricChoice(numeric(), (chrf(),), "generation", why)
     if _most_within(references, FACT_WORDS):
         why = f"The answers are short facts of at most {FACT_WORDS} words, so words in common with the reference count."
-        return Choice(token_f1(), (exact_match(),), "extraction", why)
+        return MetricChoice(token_f1(), (exact_match(),), "extraction", why)
     why = "The answers are free text, so likeness to the reference is measured on characters (chrF)."
-    return Choice(chrf(), (token_f1(), rouge_l()), "generation", why)
+    return MetricChoice(chrf(), (token_f1(), rouge_l()), "generation", why)
 
 
-def _code(cases: Sequence[Case]) -> Choice | None:
+def _code(cases: Sequence[Case]) -> MetricChoice | None:
     """Programs with tests; without a sandbox they are compared as text, and that is said."""
     if not _most(bool(find_tests(c.record)) and _is_python(extract_code(c.reference)) for c in cases):
         return None
     if has_sandbox():
         why = "The answers are Python programs with tests, so an answer is right when its program passes them."
-        return Choice(code_tests(), (chrf(),), "generation", why)
+        return MetricChoice(code_tests(), (chrf(),), "generation", why)
     why = (
         "The answers are Python programs with tests, but this machine has no sandbox to run them in, so likeness to the"
         " reference is measured on characters (chrF). Install bubblewrap to run the tests."
     )
-    return Choice(chrf(), (token_f1(),), "generation", why)
+    return MetricChoice(chrf(), (token_f1(),), "generation", why)
 
 
-def _sql(cases: Sequence[Case]) -> Choice | None:
+def _sql(cases: Sequence[Case]) -> MetricChoice | None:
     if not _most(is_sql(extract_sql(c.reference)) for c in cases):
         return None
     fault = sql_execution().unfit(cases)
     if not fault:
         why = "The answers are SQL and come with a schema, so an answer is right when it gives the right rows."
-        return Choice(sql_execution(), (sql_match(),), "generation", why)
+        return MetricChoice(sql_execution(), (sql_match(),), "generation", why)
     why = (
         f"The answers are SQL that cannot be executed here ({fault.split(' (')[0]}), so an answer is right when its"
         " text is, spelling aside. With a schema rows are compared: --metric 'sql_execution(schema=schema.sql)'."
     )
-    return Choice(sql_match(), (chrf(),), "generation", why)
+    return MetricChoice(sql_match(), (chrf(),), "generation", why)
 
 
 def _is_python(text: str) -> bool:

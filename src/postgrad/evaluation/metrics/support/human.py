@@ -14,7 +14,7 @@ CHOICES = {"a": "a", "1": "a", "answer_a": "a", "b": "b", "2": "b", "answer_b": 
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class HumanJudgement:
     """One judgement: `label` is points for one answer, or `a`, `b` or `tie` for two."""
 
     prompt: str
@@ -24,7 +24,7 @@ class Judged:
     other: str = ""
 
 
-def read_labels(path: str, points: int | None = None) -> list[Judged]:
+def read_labels(path: str, points: int | None = None) -> list[HumanJudgement]:
     """The judgements in a JSONL file.
 
     Args:
@@ -62,15 +62,17 @@ def read_labels(path: str, points: int | None = None) -> list[Judged]:
     return out
 
 
-def _points(raw: Mapping[str, Any], most: int) -> Judged:
+def _points(raw: Mapping[str, Any], most: int) -> HumanJudgement:
     value = raw["points"]
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise ValueError(f"points {value!r} are not a whole number from 1 to {most}")
-    return Judged(str(raw["prompt"]), str(raw["answer"]), value, str(raw.get("reference", "")))
+    return HumanJudgement(str(raw["prompt"]), str(raw["answer"]), value, str(raw.get("reference", "")))
 
 
-def _pair(raw: Mapping[str, Any]) -> Judged:
+def _pair(raw: Mapping[str, Any]) -> HumanJudgement:
     winner = CHOICES.get(str(raw["winner"]).lower())
     if winner is None:
         raise ValueError(f"winner {raw['winner']!r} is neither a, b nor tie")
-    return Judged(str(raw["prompt"]), str(raw["answer_a"]), winner, str(raw.get("reference", "")), str(raw["answer_b"]))
+    return HumanJudgement(
+        str(raw["prompt"]), str(raw["answer_a"]), winner, str(raw.get("reference", "")), str(raw["answer_b"])
+    )

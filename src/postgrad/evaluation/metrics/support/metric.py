@@ -31,7 +31,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MetricResult:
     """What a metric found.
 
     Attributes:
@@ -52,14 +52,14 @@ class Measured:
         return sum(self.scores) / max(1, len(self.scores))
 
 
-Ask = Callable[[Sequence[Sequence[Mapping[str, str]]]], Sequence[str]]
+AskModel = Callable[[Sequence[Sequence[Mapping[str, str]]]], Sequence[str]]
 """Chats (each a list of `{"role", "content"}`) → the model's answers, in order. A local or a remote model alike."""
 Likelihoods = Callable[[Sequence[tuple[tuple[Message, ...], str]]], Sequence[float]]
 """(messages, answer) pairs → the mean natural log-probability a token of each answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class MetricResources:
     """What metrics may use besides text; given by the door, never fetched by a metric.
 
     Attributes:
@@ -69,7 +69,7 @@ class Means:
         own_code: Whether a function of the user's may run in this process.
     """
 
-    ask: Ask | None = None
+    ask: AskModel | None = None
     judge: str = ""
     likelihoods: Likelihoods | None = None
     own_code: bool = False
@@ -92,7 +92,7 @@ class Metric:
     """
 
     name: str
-    measure: Callable[[Sequence[Case]], Measured]
+    measure: Callable[[Sequence[Case]], MetricResult]
     title: str = ""
     right_or_wrong: bool = False
     unfit: Callable[[Sequence[Case]], str] = _fits_all
@@ -101,9 +101,9 @@ class Metric:
         return self.measure([Case(answer, reference, record)]).scores[0]
 
 
-def each(score: Callable[[str, str], float]) -> Callable[[Sequence[Case]], Measured]:
+def each(score: Callable[[str, str], float]) -> Callable[[Sequence[Case]], MetricResult]:
     """The measure that scores each case by its answer and reference alone."""
-    return lambda cases: Measured(tuple(score(c.answer, c.reference) for c in cases))
+    return lambda cases: MetricResult(tuple(score(c.answer, c.reference) for c in cases))
 
 
 def paired(answers: Sequence[str], references: Sequence[str], records: Sequence[Record] | None = None) -> list[Case]:

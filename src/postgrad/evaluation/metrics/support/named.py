@@ -10,21 +10,21 @@ from typing import Any, TypeVar
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics import ASKING, METRICS
 from postgrad.evaluation.metrics.own import as_metric
-from postgrad.evaluation.metrics.support.metric import Means, Metric
+from postgrad.evaluation.metrics.support.metric import Metric, MetricResources
 from postgrad.evaluation.metrics.support.spec import read_spec
 from postgrad.extensions import Extended, calling
 
 M = TypeVar("M")
 
 
-def metric_named(text: str, means: Means | None = None) -> Metric:
+def metric_named(text: str, means: MetricResources | None = None) -> Metric:
     """The metric spelled as `name`, `name(option=value, …)`, `name:option=value`, `file.py:function` or `grader.json`.
 
     Raises:
         UsageError: There is none, an option is unknown or of the wrong kind, or it needs what `means` does not have.
             The message lists what there is and the nearest.
     """
-    means = means or Means()
+    means = means or MetricResources()
     if text in (given := calling.get().metrics):
         return as_metric(text.partition("@")[0], given[text])
     spec = read_spec(text)

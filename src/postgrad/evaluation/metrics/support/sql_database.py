@@ -7,7 +7,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from postgrad.evaluation.metrics.support.sql_rows import Column, Makers
+from postgrad.evaluation.metrics.support.sql_rows import Makers, SqlColumn
 from postgrad.evaluation.metrics.support.sql_text import plain_sql
 
 MAX_ROWS = 10_000
@@ -19,7 +19,7 @@ _READING = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
-Row = tuple[object, ...]
+SqlRow = tuple[object, ...]
 
 
 class QueryError(Exception):
@@ -49,12 +49,15 @@ class Database:
             raise QueryError(f"the schema is refused, {error}") from error
         return cls(connection)
 
-    def tables(self) -> dict[str, list[Column]]:
+    def tables(self) -> dict[str, list[SqlColumn]]:
         """The columns by table."""
         names = [n for (n,) in self.connection.execute("SELECT name FROM sqlite_master WHERE type='table'")]
         quoted = {n: '"' + n.replace('"', '""') + '"' for n in names if not n.startswith("sqlite_")}
         return {
-            n: [Column(c[1], str(c[2]).upper(), bool(c[5])) for c in self.connection.execute(f"PRAGMA table_info({q})")]
+            n: [
+                SqlColumn(c[1], str(c[2]).upper(), bool(c[5]))
+                for c in self.connection.execute(f"PRAGMA table_info({q})")
+            ]
             for n, q in quoted.items()
         }
 
@@ -85,7 +88,7 @@ class Database:
             lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
         )
 
-    def ask(self, query: str, seconds: float) -> list[Row]:
+    def ask(self, query: str, seconds: float) -> list[SqlRow]:
         """The rows of a query.
 
         Raises:

@@ -19,7 +19,7 @@ Value = str | float | int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class SqlColumn:
     """A column: its declared type in capitals, and whether it is (part of) the primary key."""
 
     name: str
@@ -47,12 +47,12 @@ class Makers:
         near = {column: tuple(dict.fromkeys(values)) for column, values in compared(queries).items()}
         return cls(near, (*texts, *numbers), random.Random(seed))
 
-    def rows(self, columns: list[Column]) -> Iterator[list[Value]]:
+    def rows(self, columns: list[SqlColumn]) -> Iterator[list[Value]]:
         """All rows of one table."""
         for number in range(ROWS):
             yield [self._value(column, number, number < _WITNESSES) for column in columns]
 
-    def _value(self, column: Column, number: int, witness: bool) -> Value:
+    def _value(self, column: SqlColumn, number: int, witness: bool) -> Value:
         near = self.near.get(column.name.lower(), ())
         if column.key and not near:
             return self._fresh(column, number)
@@ -65,7 +65,7 @@ class Makers:
             return self.dice.choice(self.loose)
         return self._fresh(column, number % _KEYS if witness else self.dice.randrange(3 * _KEYS))
 
-    def _fresh(self, column: Column, number: int) -> Value:
+    def _fresh(self, column: SqlColumn, number: int) -> Value:
         """A value by the declared type alone: the same number gives the same value in every table."""
         kind = column.kind
         if any(word in kind for word in ("INT", "SERIAL", "BOOL")):
