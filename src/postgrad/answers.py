@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
+
+from postgrad.json_types import Json
 
 AnswerKind = Literal["label", "json", "text"]
 
@@ -19,7 +21,7 @@ _MAX_LABEL_LETTERS = 60
 _MAX_LABEL_WORDS = 6
 
 
-def parse_json(answer: str) -> Any | None:
+def parse_json(answer: str) -> dict[str, Json] | list[Json] | None:
     """The object or list that an answer spells, or None. Bare numbers and words are not counted as JSON."""
     text = answer.strip()
     if not text.startswith(("{", "[")):

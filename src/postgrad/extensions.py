@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from postgrad.errors import UsageError
+from postgrad.findings import Check
 
 T = TypeVar("T")
 
@@ -26,8 +27,8 @@ T = TypeVar("T")
 class Given:
     """What one call was given: checks and metrics by name."""
 
-    checks: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    metrics: Mapping[str, object] = field(default_factory=dict)
 
 
 calling: ContextVar[Given] = ContextVar("postgrad_calling", default=Given())  # noqa: B039 - frozen

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, ParamSpec
+from typing import Generic, Literal, ParamSpec
 
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonObject
 from postgrad.records import Record
 
 Severity = Literal["info", "warning", "error"]
@@ -49,7 +50,7 @@ class Finding:
     indices: tuple[int, ...] = ()
     evidence: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
+    details: JsonObject = field(default_factory=dict)
     above: Callable[[float], Finding | None] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -77,7 +78,7 @@ class Context:
 
 
 Check = Callable[[Sequence[Record], Context], Iterable[Finding]]
-CheckOptions = ParamSpec("Options")
+CheckOptions = ParamSpec("CheckOptions")
 
 
 @dataclass(frozen=True, slots=True)

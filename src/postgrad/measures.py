@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from postgrad.json_types import JsonObject
 
 ForgettingVerdict = Literal["kept", "lost", "cannot_tell"]
 
@@ -96,7 +98,7 @@ class ArmResult:
     requires_training: bool = False
     note: str = ""
     confidences: tuple[float, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
+    details: JsonObject = field(default_factory=dict)
     places: tuple[int, ...] = ()
     model: str = ""
     finishes: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from postgrad.arm_kinds import ARM_KINDS, known_arm
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonObject
 from postgrad.objectives import option_names, spec_of
 from postgrad.records import Conversation
 from postgrad.training_settings import TrainingSettings
@@ -250,7 +251,7 @@ def load_recipe(path: Path) -> Recipe:
     return make_recipe(raw, where=str(path))
 
 
-def make_recipe(raw: dict[str, Any], where: str = "the options") -> Recipe:
+def make_recipe(raw: JsonObject, where: str = "the options") -> Recipe:
     """Checks plain values; every wrong field is named, with the nearest right name."""
     try:
         return Recipe.model_validate(raw)
@@ -273,7 +274,7 @@ def _explain(location: tuple[int | str, ...], message: str, kind: str, given: An
     return f"{name}: no such setting" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
-def merged(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+def merged(recipe: Recipe, changes: JsonObject) -> Recipe:
     """The recipe with dotted changes (`{"training.rank": 8}`) that are not None; checked again."""
     raw = recipe.model_dump()
     for dotted, value in changes.items():

@@ -11,9 +11,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+from postgrad.json_types import JsonMapping, JsonObject
 
 Role = Literal["system", "user", "assistant", "tool"]
+ToolDefinition: TypeAlias = JsonMapping
+"""A tool that a request may call, as OpenAI spells it: `{"type": "function", "function": {…}}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,14 @@ class Message:
     content: str
     weight: float = 1.0
     name: str | None = None
-    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    tool_calls: tuple[JsonMapping, ...] = ()
     tool_call_id: str | None = None
-    parts: tuple[Mapping[str, Any], ...] = ()
+    parts: tuple[JsonMapping, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The OpenAI chat form, without empty keys."""
         content = [dict(part) for part in self.parts] if self.parts else self.content
-        out: dict[str, Any] = {"role": self.role, "content": content}
+        out: JsonObject = {"role": self.role, "content": content}
         if self.weight != 1.0:
             out["weight"] = self.weight
         if self.name is not None:
@@ -59,7 +63,7 @@ class Message:
         return out
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Message:
+    def from_dict(cls, raw: JsonMapping) -> Message:
         content = raw.get("content") or ""
         parts = tuple(content) if isinstance(content, list) else ()
         return cls(
@@ -73,12 +77,12 @@ class Message:
         )
 
 
-def calls_text(calls: Sequence[Mapping[str, Any]]) -> str:
+def calls_text(calls: Sequence[JsonMapping]) -> str:
     """Calls of tools as a JSON list of `{"name", "arguments"}`, the arguments as an object where they can be read."""
     return json.dumps([_plain_call(call) for call in calls], ensure_ascii=False)
 
 
-def _plain_call(call: Mapping[str, Any]) -> dict[str, Any]:
+def _plain_call(call: JsonMapping) -> JsonObject:
     inner = call.get("function")
     inner = inner if isinstance(inner, Mapping) else call
     arguments = inner.get("arguments", {})
@@ -104,7 +108,7 @@ class Record:
     """What all records share. `meta` carries time, label, group and whatever columns the user's file had besides."""
 
     source: Source = field(default_factory=Source)
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: JsonMapping = field(default_factory=dict)
 
     @property
     def prompt_text(self) -> str:
@@ -122,7 +126,7 @@ class Conversation(Record):
     """Messages for instruction tuning; the last message is the answer when it is the assistant's."""
 
     messages: tuple[Message, ...]
-    tools: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[ToolDefinition, ...] = ()
 
     @property
     def prompt(self) -> tuple[Message, ...]:
@@ -149,7 +153,7 @@ class Preference(Record):
     prompt: tuple[Message, ...]
     chosen: tuple[Message, ...]
     rejected: tuple[Message, ...]
-    tools: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[ToolDefinition, ...] = ()
 
     @property
     def prompt_text(self) -> str:
@@ -167,7 +171,7 @@ class Rating(Record):
     prompt: tuple[Message, ...]
     completion: tuple[Message, ...]
     good: bool
-    tools: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[ToolDefinition, ...] = ()
 
     @property
     def prompt_text(self) -> str:
@@ -184,8 +188,8 @@ class Task(Record):
 
     prompt: tuple[Message, ...]
     reference: str = ""
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    tools: tuple[Mapping[str, Any], ...] = ()
+    fields: JsonMapping = field(default_factory=dict)
+    tools: tuple[ToolDefinition, ...] = ()
 
     @property
     def prompt_text(self) -> str:
@@ -218,9 +222,9 @@ _SHAPES: dict[str, type[Record]] = {
 _NAMES = {shape: name for name, shape in _SHAPES.items()}
 
 
-def to_dict(record: Record) -> dict[str, Any]:
+def to_dict(record: Record) -> JsonObject:
     """A JSON-safe dictionary from which `from_dict` gives the equal record."""
-    out: dict[str, Any] = {"shape": _NAMES[type(record)]}
+    out: JsonObject = {"shape": _NAMES[type(record)]}
     for item in fields(record):
         value = getattr(record, item.name)
         if item.name == "source":
@@ -235,7 +239,7 @@ def to_dict(record: Record) -> dict[str, Any]:
     return out
 
 
-def from_dict(raw: Mapping[str, Any]) -> Record:
+def from_dict(raw: JsonMapping) -> Record:
     """The inverse of `to_dict`."""
     shape = _SHAPES[raw["shape"]]
     values: dict[str, Any] = {}
@@ -253,7 +257,7 @@ def from_dict(raw: Mapping[str, Any]) -> Record:
     return shape(**values)
 
 
-def tools_of(record: Record) -> tuple[Mapping[str, Any], ...]:
+def tools_of(record: Record) -> tuple[ToolDefinition, ...]:
     """The tools that a record's request may call; none for shapes without."""
     return record.tools if isinstance(record, Conversation | Preference | Task) else ()
 
@@ -267,9 +271,7 @@ def content_hash(record: Record) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def pair(
-    prompt: str, answer: str, *, source: Source | None = None, meta: Mapping[str, Any] | None = None
-) -> Conversation:
+def pair(prompt: str, answer: str, *, source: Source | None = None, meta: JsonMapping | None = None) -> Conversation:
     """The commonest record: one request and its answer."""
     return Conversation(
         messages=(Message("user", prompt), Message("assistant", answer)),

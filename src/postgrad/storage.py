@@ -157,7 +157,7 @@ def sha256_file(path: Path) -> str:
         return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def sha256_json(value: Any) -> str:
+def sha256_json(value: object) -> str:
     """`sha256:<hex>` of a JSON-safe value, independent of the order of keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -262,12 +262,12 @@ class StageStore:
         except (FileNotFoundError, json.JSONDecodeError, KeyError):
             return None
 
-    def put(self, stage: str, key: str, inputs: Mapping[str, Any], result: Any) -> None:
+    def put(self, stage: str, key: str, inputs: Mapping[str, object], result: object) -> None:
         write_atomic(
             self.path(stage, key), json.dumps({"inputs": inputs, "result": result}, ensure_ascii=False, default=str)
         )
 
 
-def stage_key(inputs: Mapping[str, Any], packages: Iterable[str]) -> str:
+def stage_key(inputs: Mapping[str, object], packages: Iterable[str]) -> str:
     """The key of a stage: hash of its inputs and of the code that makes it."""
     return sha256_json({"inputs": inputs, "code": code_version(*packages)})

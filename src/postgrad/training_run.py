@@ -10,8 +10,9 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from postgrad.json_types import JsonObject
 from postgrad.storage import write_atomic
 
 RunState = Literal["queued", "running", "paused", "interrupted", "cancelled", "failed", "succeeded"]
@@ -65,12 +66,12 @@ class RunFolder:
         """Trained weights after passes over the data, one folder `step-000120` each."""
         return self.path / "snapshots"
 
-    def write_state(self, state: RunState, **extra: Any) -> None:
+    def write_state(self, state: RunState, **extra: object) -> None:
         current = self.read_state()
         current.update({"state": state, **extra})
         write_atomic(self.path / "run.json", json.dumps(current, indent=1, default=str))
 
-    def read_state(self) -> dict[str, Any]:
+    def read_state(self) -> JsonObject:
         try:
             return json.loads((self.path / "run.json").read_text("utf-8"))
         except FileNotFoundError:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from postgrad.json_types import JsonObject
 from postgrad.objectives import Options, names, owners, spec_of
 
 _EARLIER = {"samples": 8, "answer_tokens": 256, "temperature": 1.0, "ratio_clip": 0.2, "repeats": 1, "eval_samples": 1}
@@ -109,7 +110,7 @@ class TrainingSettings(MethodSettings, LoopSettings):
         """The learning rate, or what is usual for the objective."""
         return self.learning_rate or spec_of(self.objective).rates.of(self.method)
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> JsonObject:
         """All settings by name, the objective's options with their defaults among them."""
         return {**self.model_dump(), **asdict(self.options)}
 
@@ -132,7 +133,7 @@ class TrainingSettings(MethodSettings, LoopSettings):
         return made
 
 
-def _options(objective: Any, given: dict[str, Any]) -> tuple[dict[str, Any], list[InitErrorDetails]]:
+def _options(objective: Any, given: JsonObject) -> tuple[JsonObject, list[InitErrorDetails]]:
     """The options that are the objective's, converted; what is wrong with the others."""
     if objective not in (known := names()):
         return {}, [_fault(f"Input should be {_or(known)}", objective, "objective", kind="literal_error")]

@@ -6,13 +6,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding, check_factory
+from postgrad.json_types import JsonObject
 from postgrad.records import Record
 from postgrad.similarity.templates import names
 
@@ -79,7 +79,7 @@ def effective_number(points: np.ndarray) -> float:
     return float(np.exp(-(values * np.log(values)).sum()))
 
 
-def _kinds(texts: Sequence[str], points: np.ndarray) -> list[dict[str, Any]]:
+def _kinds(texts: Sequence[str], points: np.ndarray) -> list[JsonObject]:
     """Clusters, largest first: their words, size, and members as positions in `texts`."""
     found = clusters(points, int(np.clip((len(texts) / 10) ** 0.5, 3, 40)))
     spread = Counter(w for text in texts for w in words_of(text))
@@ -91,12 +91,12 @@ def _kinds(texts: Sequence[str], points: np.ndarray) -> list[dict[str, Any]]:
     return sorted(kinds, key=lambda kind: -kind["records"])
 
 
-def _named(kind: dict[str, Any]) -> str:
+def _named(kind: JsonObject) -> str:
     return f"“{', '.join(kind['words'])}”" if kind["words"] else "one without words of its own"
 
 
 def _thin(
-    records: Sequence[Record], chosen: Sequence[int], kinds: Sequence[dict[str, Any]], thin_below: int
+    records: Sequence[Record], chosen: Sequence[int], kinds: Sequence[JsonObject], thin_below: int
 ) -> Iterator[Finding]:
     thin = [kind for kind in reversed(kinds) if kind["records"] < thin_below]
     if not thin:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from postgrad.checks.support.classifier import fit, out_of_fold
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
 from postgrad.checks.support.phrases import quote
 from postgrad.findings import Check, Context, Finding, check_factory
+from postgrad.json_types import JsonObject
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import exact_keys
 
@@ -109,7 +109,7 @@ def area(positive: np.ndarray, negative: np.ndarray) -> tuple[float, float, floa
 
 def _missing(
     production: Sequence[Record], points: np.ndarray, side: np.ndarray, probability: np.ndarray
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Production's most telling requests, each with how like its nearest training request is."""
     known, asked = points[side == 0].astype(np.float32), points[side == 1].astype(np.float32)
     own = probability[side == 1]
@@ -127,7 +127,7 @@ def _missing(
     return out
 
 
-def _differences(texts: Sequence[str], points: np.ndarray, side: np.ndarray) -> dict[str, Any]:
+def _differences(texts: Sequence[str], points: np.ndarray, side: np.ndarray) -> JsonObject:
     words = [words_of(t) for t in texts]
     everything = Counter(w for found in words for w in found)
     topic = clusters(points, min(_TOPICS, len(texts) // 20 + 1))
@@ -153,9 +153,7 @@ def _vocabulary(words: Sequence[set[str]], side: np.ndarray) -> list[str]:
     return [w for w in sorted(counts[1], key=lambda w: (-gain(w), w))[:_VOCABULARY] if gain(w) > 0.01]
 
 
-def _labels(
-    train: Sequence[Record], production: Sequence[Record], points: np.ndarray, side: np.ndarray
-) -> dict[str, Any]:
+def _labels(train: Sequence[Record], production: Sequence[Record], points: np.ndarray, side: np.ndarray) -> JsonObject:
     """Shares of the labels in training, and as predicted for production; nothing where the answers are not labels."""
     answers = [r.answer_text.strip() for r in train]
     counts = label_counts(answers)
@@ -168,7 +166,7 @@ def _labels(
     return {"labels": dict(sorted(shares.items(), key=lambda item: item[1][0] - item[1][1]))}
 
 
-def _headline(details: dict[str, Any]) -> str:
+def _headline(details: JsonObject) -> str:
     topic = details["topics"][0]
     gain = topic["production"] - topic["training"]
     said = (

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import signal
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -34,7 +35,7 @@ class StopSign:
     def watching(self) -> Iterator[StopSign]:
         """Installs the handler for SIGINT and SIGTERM while the block runs."""
 
-        def handle(number: int, frame: Any) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
             if self.set:
                 raise KeyboardInterrupt
             self.set = True

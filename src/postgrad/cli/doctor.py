@@ -9,11 +9,12 @@ import platform
 import shutil
 import socket
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from postgrad.cli.door import out
+from postgrad.json_types import JsonObject
 
 
 def command(
@@ -47,7 +48,7 @@ def command(
         out("✓ Nothing is missing. `postgrad demo` shows the main job.")
 
 
-def look() -> dict[str, Any]:
+def look() -> JsonObject:
     """The facts, JSON-safe."""
     import psutil
 
@@ -57,7 +58,7 @@ def look() -> dict[str, Any]:
     folder = home()
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     missing: list[tuple[str, str]] = []
-    device: dict[str, Any] | None = None
+    device: JsonObject | None = None
     gpu = "none found"
     try:
         from postgrad.models.device import probe

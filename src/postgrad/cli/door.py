@@ -23,7 +23,7 @@ __all__ = ["StopSign", "enter", "errors", "out", "show"]
 _BAD_USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
-def enter(function: Callable[..., Any], arguments: Sequence[str]) -> int:
+def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
     """Runs a command's function on the arguments (the first is the command's name); returns the exit code."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")  # one display: ours

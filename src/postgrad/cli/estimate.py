@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from postgrad.cli.door import errors, out
 from postgrad.cli.options import listed, training_settings
 from postgrad.facts import load_facts
+from postgrad.json_types import JsonObject
 from postgrad.objectives import Cost, choices, spec_of
-from postgrad.records import Text
+from postgrad.records import Record, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ def command(
 
 def examples_of(
     settings: TrainingSection, data: Sequence[Path | InMemory], input: list[str] | None, output: list[str] | None
-) -> tuple[str, list[Any]]:
+) -> tuple[str, list[Record]]:
     """How the data was read, and what of it would be trained on."""
     if spec_of(settings.objective).records is Text:
         from postgrad.data.documents.raw_texts import load_texts
@@ -86,7 +87,7 @@ def examples_of(
     return loaded.explanation, wanted.answered(wanted.read(loaded.records))
 
 
-def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_hour: float | None) -> dict[str, Any]:
+def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_hour: float | None) -> JsonObject:
     """The figures of the command, as JSON."""
     import psutil
 

@@ -11,6 +11,7 @@ import typer
 
 from postgrad.cli.door import errors, out
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonObject
 
 
 def command(
@@ -107,6 +108,6 @@ def _note(catalogue: Any, action: str, key_id: str) -> None:
     Audit(catalogue).add([AuditEvent(now, None, None, None, f"cli:{getpass.getuser()}"[:64], action, key_id, 0, "")])
 
 
-def _plain(item: Any) -> dict[str, Any]:
+def _plain(item: Any) -> JsonObject:
     """JSON-safe."""
     return {k: v.isoformat() if isinstance(v, datetime.datetime) else v for k, v in vars(item).items()}

@@ -5,9 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from postgrad.models.remote.client import RemoteModel
+    from postgrad.models.remote.rules import TokenPrice
 
 
 def listed(text: str | None) -> list[str] | None:
@@ -34,7 +39,7 @@ def read_text(text: str | None) -> str | None:
         raise UsageError(f"The file {text[1:]!r} cannot be read as text: {error}.") from error
 
 
-def training_settings(given: list[str]) -> dict[str, Any]:
+def training_settings(given: list[str]) -> JsonObject:
     """`rank=32` → `{"training.rank": 32}`; values are read as YAML.
 
     Raises:
@@ -43,7 +48,7 @@ def training_settings(given: list[str]) -> dict[str, Any]:
     return {f"training.{name}": value for name, value in settings(given).items()}
 
 
-def settings(given: list[str]) -> dict[str, Any]:
+def settings(given: list[str]) -> JsonObject:
     """`decision.smallest_worth=0.05` → `{"decision.smallest_worth": 0.05}`; values are read as YAML.
 
     Raises:
@@ -51,7 +56,7 @@ def settings(given: list[str]) -> dict[str, Any]:
     """
     import yaml
 
-    out: dict[str, Any] = {}
+    out: JsonObject = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not equals:
@@ -60,7 +65,7 @@ def settings(given: list[str]) -> dict[str, Any]:
     return out
 
 
-def price_given(text: str | None) -> Any:
+def price_given(text: str | None) -> TokenPrice | None:
     """`0.15,0.60` as a price of a million tokens in and out; None where none is given.
 
     Raises:
@@ -79,7 +84,9 @@ def price_given(text: str | None) -> Any:
     return TokenPrice(prompt, completion)
 
 
-def remote_models(names: Sequence[str], key_env: str | None, price: Any, max_usd: float | None) -> list[Any]:
+def remote_models(
+    names: Sequence[str], key_env: str | None, price: TokenPrice | None, max_usd: float | None
+) -> list[RemoteModel]:
     """The remote models of `--remote URL#MODEL`, each with its own budget.
 
     Raises:

@@ -6,14 +6,16 @@ import json as jsonlib
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from postgrad.cli.door import StopSign, out, show
 from postgrad.cli.options import listed, read_text, strings, training_settings
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonObject
 from postgrad.objectives import choices
+from postgrad.progress import Event
 from postgrad.training_run import Step
 
 
@@ -59,7 +61,7 @@ def command(
 
     if resume and fresh:
         raise UsageError("--resume and --fresh contradict each other.", "Give one of them.")
-    changes: dict[str, Any] = {
+    changes: JsonObject = {
         "base": base,
         "name": name,
         "seed": seed,
@@ -79,7 +81,7 @@ def command(
 
     follows = os.environ.get("RANK", "0") != "0"  # one of several processes that torchrun started: the first one speaks
 
-    def heard(event: Any) -> None:
+    def heard(event: Event) -> None:
         if json and not follows and isinstance(event, Step):
             out(jsonlib.dumps({"type": "step", **asdict(event)}))
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from postgrad.evaluation.prompt_search import CandidatePrompt, NearestLast
 from postgrad.evaluation.prompting import PromptBuilder, with_instruction, without_system
 from postgrad.evaluation.retrieval import Index
+from postgrad.json_types import JsonObject
 from postgrad.records import Conversation, Message, Record, Task, tools_of
 
 PromptFunction = Callable[[Record], tuple[Message, ...]]
@@ -35,7 +35,7 @@ class Arm:
     trained: bool
     ask: PromptFunction
     note: str = ""
-    quality: Callable[[Sequence[Record], Sequence[float]], dict[str, Any]] | None = None
+    quality: Callable[[Sequence[Record], Sequence[float]], JsonObject] | None = None
     remark: Callable[[], str] = str
 
 

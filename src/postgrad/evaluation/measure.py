@@ -13,13 +13,12 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from postgrad.costs import MachinePrice, cost_of
 from postgrad.errors import DataError, Interrupted
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.metrics.support.choose import MetricChoice
-from postgrad.evaluation.statistics.scores import score_interval
+from postgrad.evaluation.statistics.scores import Groups, score_interval
 from postgrad.measures import ArmResult
 from postgrad.models.generation.generate import Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
@@ -99,7 +98,7 @@ def measure(
     decoding: Decoding,
     answers: Answers,
     price: MachinePrice,
-    groups: Sequence[Any] | None,
+    groups: Groups,
     stopped: Callable[[], bool],
     asked: Sequence[tuple[Message, ...]] = (),
 ) -> Working[ArmResult]:
@@ -119,7 +118,7 @@ def scored(
     completions: Sequence[Completion],
     test: Sequence[Record],
     choice: MetricChoice,
-    groups: Sequence[Any] | None,
+    groups: Groups,
     asked: Sequence[tuple[Message, ...]],
     cost_per_1000: float | None,
 ) -> Working[ArmResult]:

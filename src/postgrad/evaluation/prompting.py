@@ -8,13 +8,12 @@ further for a longer answer), the prompt says so itself.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from postgrad.evaluation.retrieval import Passage
 from postgrad.models.rendering.render import Renderer
-from postgrad.records import Message, asked_text
+from postgrad.records import Message, ToolDefinition, asked_text
 
 Retrieve = Callable[[str], Sequence[Passage]]
 """The passages for a question, best first."""
@@ -35,7 +34,7 @@ class BuiltPrompt:
     """
 
     messages: tuple[Message, ...]
-    tools: Sequence[Mapping[str, Any]]
+    tools: Sequence[ToolDefinition]
     shortened: bool
     as_evaluated: bool
     renderer: Renderer
@@ -69,7 +68,7 @@ class PromptBuilder:
     own_systems: bool = True
 
     def build(
-        self, conversation: Sequence[Message], tools: Sequence[Mapping[str, Any]] = (), room: int | None = None
+        self, conversation: Sequence[Message], tools: Sequence[ToolDefinition] = (), room: int | None = None
     ) -> BuiltPrompt:
         """The prompt for a conversation that ends where the answer begins.
 
@@ -98,7 +97,7 @@ class PromptBuilder:
         return given == self.instruction if self.instruction else self.own_systems
 
     def _fitted(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], found: Sequence[Passage], room: int
+        self, messages: Sequence[Message], tools: Sequence[ToolDefinition], found: Sequence[Passage], room: int
     ) -> list[Passage]:
         """As much of the passages as leaves room for the answer; the best is the last to go."""
         kept = list(found)
@@ -110,7 +109,7 @@ class PromptBuilder:
         return kept
 
     def _over(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], passages: Sequence[Passage], room: int
+        self, messages: Sequence[Message], tools: Sequence[ToolDefinition], passages: Sequence[Passage], room: int
     ) -> int:
         """Tokens that the prompt has too many."""
         ids = self.renderer.prompt_ids(with_passages(messages, passages), tools)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from postgrad.evaluation.metrics.support.normal import plain
+from postgrad.json_types import JsonObject
 
 DEPTHS = (1, 2, 5, 10)
 EVERYWHERE = 0.05
@@ -48,7 +48,7 @@ class Holdings:
 
 def documents_quality(
     holding: Sequence[frozenset[int]], ranked: Sequence[Sequence[int]], shown: int, scores: Sequence[float]
-) -> dict[str, Any]:
+) -> JsonObject:
     """Retrieval from documents over test requests.
 
     Args:
@@ -59,7 +59,7 @@ def documents_quality(
     """
     places = [i for i, held in enumerate(holding) if held]
     ranks = {i: next((n for n, p in enumerate(ranked[i], 1) if p in holding[i]), None) for i in places}
-    out: dict[str, Any] = {"from": "documents", "requests": len(holding), "findable": len(places), "shown": shown}
+    out: JsonObject = {"from": "documents", "requests": len(holding), "findable": len(places), "shown": shown}
     if not places:
         out["sentence"] = (
             f"none of the {len(holding)} right answers stands word by word in a passage of its own, so what retrieval"
@@ -79,9 +79,7 @@ def documents_quality(
     return out
 
 
-def examples_quality(
-    references: Sequence[str], found: Sequence[Sequence[str]], scores: Sequence[float]
-) -> dict[str, Any]:
+def examples_quality(references: Sequence[str], found: Sequence[Sequence[str]], scores: Sequence[float]) -> JsonObject:
     """Retrieval from training examples: is the right answer among the answers of the examples shown?
 
     Args:
@@ -91,7 +89,7 @@ def examples_quality(
     """
     hits = [i for i, r in enumerate(references) if plain(r) in {plain(a) for a in found[i]}]
     missed = sorted(set(range(len(references))) - set(hits))
-    out: dict[str, Any] = {"from": "examples", "requests": len(references), "hits": len(hits)}
+    out: JsonObject = {"from": "examples", "requests": len(references), "hits": len(hits)}
     out |= _scores(scores, hits, missed)
     shown = max((len(f) for f in found), default=0)
     out["sentence"] = (
@@ -101,7 +99,7 @@ def examples_quality(
     return out
 
 
-def _scores(scores: Sequence[float], hits: Sequence[int], missed: Sequence[int]) -> dict[str, Any]:
+def _scores(scores: Sequence[float], hits: Sequence[int], missed: Sequence[int]) -> JsonObject:
     """The mean score with and without a hit; None where there is no such request."""
     return {
         "score_with": _mean(scores, hits),
@@ -115,7 +113,7 @@ def _mean(scores: Sequence[float], places: Sequence[int]) -> float | None:
     return sum(scores[i] for i in places) / len(places) if places else None
 
 
-def _in_words(part: dict[str, Any]) -> str:
+def _in_words(part: JsonObject) -> str:
     said = [
         f"{100 * part[key]:.1f} % where it {verb}"
         for key, verb in (("score_with", "does"), ("score_without", "does not"))

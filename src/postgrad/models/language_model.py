@@ -41,7 +41,7 @@ class LanguageModel:
         return sum(p.numel() for p in self.module.parameters())
 
     @property
-    def body(self) -> Any:
+    def body(self) -> torch.nn.Module:
         """The decoder without its head: ids to hidden states."""
         return self.module.base_model
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.pages import formatting
 from postgrad.report.run_report import ArmPart
 
@@ -93,6 +94,6 @@ def _count(value: Any) -> str:
     return str(value)
 
 
-def _table(arm: ArmPart, key: str) -> dict[str, Any]:
+def _table(arm: ArmPart, key: str) -> JsonObject:
     """The first table of that name among an arm's metrics."""
     return next((t[key] for t in arm.details.values() if isinstance(t, Mapping) and t.get(key)), {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.pages import formatting, pictures
 from postgrad.pages.report_page import PUBLIC, environment
 from postgrad.report.comparison import CompareReport, ExamplePart
@@ -88,7 +89,7 @@ def _tiles(report: CompareReport) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _shown(report: CompareReport, item: ExamplePart) -> dict[str, Any]:
+def _shown(report: CompareReport, item: ExamplePart) -> JsonObject:
     """An example in the form that the answers of a run's report have."""
     return {
         "prompt": item.prompt,

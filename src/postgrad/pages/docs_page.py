@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.pages.report_page import environment
 
 _MOST_VALUES = 8
 
 
-def render_docs(document: Mapping[str, Any]) -> str:
+def render_docs(document: JsonMapping) -> str:
     """The page.
 
     Args:
         document: OpenAPI 3.1.
     """
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[JsonObject]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             name = (operation.get("tags") or ["Server"])[0]
@@ -25,7 +24,7 @@ def render_docs(document: Mapping[str, Any]) -> str:
     return environment().get_template("docs.html.j2").render(info=document["info"], groups=groups)
 
 
-def _operation(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(document: JsonMapping, path: str, method: str, operation: JsonMapping) -> JsonObject:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     answer = operation["responses"].get("200") or operation["responses"].get("201") or {}
     shown = answer.get("content", {}).get("application/json", {}).get("schema", {})
@@ -49,7 +48,7 @@ def _operation(document: Mapping[str, Any], path: str, method: str, operation: M
     }
 
 
-def fields_of(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+def fields_of(document: JsonMapping, schema: JsonMapping) -> list[JsonObject]:
     """The fields of an object: name, kind, whether it is required, and what is said of it."""
     meant = _followed(document, schema)
     required = set(meant.get("required", []))
@@ -59,7 +58,7 @@ def fields_of(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[di
     ]
 
 
-def kind_of(schema: Mapping[str, Any]) -> str:
+def kind_of(schema: JsonMapping) -> str:
     """A schema in a few words."""
     if "$ref" in schema:
         return schema["$ref"].rsplit("/", 1)[-1]
@@ -76,7 +75,7 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     return str(schema.get("type", "any")) + _bounds(schema)
 
 
-def _bounds(schema: Mapping[str, Any]) -> str:
+def _bounds(schema: JsonMapping) -> str:
     names = (("minimum", "≥ "), ("exclusiveMinimum", "> "), ("maximum", "≤ "), ("exclusiveMaximum", "< "))
     found = [sign + format(schema[key], "g") for key, sign in names if key in schema]
     if "maxLength" in schema:
@@ -84,7 +83,7 @@ def _bounds(schema: Mapping[str, Any]) -> str:
     return f" ({', '.join(found)})" if found else ""
 
 
-def _followed(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _followed(document: JsonMapping, schema: JsonMapping) -> JsonMapping:
     while "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
     return schema

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from postgrad.json_types import JsonMapping
 from postgrad.pages.report_page import environment
 
 
-def render_eval(name: str, run: Mapping[str, Any], items: Sequence[Mapping[str, Any]], version: str) -> str:
+def render_eval(name: str, run: JsonMapping, items: Sequence[JsonMapping], version: str) -> str:
     """The page.
 
     Args:
@@ -36,7 +36,7 @@ def render_eval(name: str, run: Mapping[str, Any], items: Sequence[Mapping[str, 
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def _asked(item: Mapping[str, Any]) -> str:
+def _asked(item: JsonMapping) -> str:
     """The messages of a row, or its fields where no model was asked."""
     messages = item["sample"]["input"]
     if messages:
@@ -44,7 +44,7 @@ def _asked(item: Mapping[str, Any]) -> str:
     return "\n".join(f"{key}: {value}" for key, value in item["datasource_item"].items())
 
 
-def _said(item: Mapping[str, Any]) -> str:
+def _said(item: JsonMapping) -> str:
     error = item["sample"]["error"]
     if error:
         return f"{error['code']}: {error['message']}"

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from postgrad.arm_kinds import recommended_arm
+from postgrad.json_types import JsonMapping
 
 NOTHING = "–"
 PER_CENT = "\N{NO-BREAK SPACE}%"
@@ -131,7 +132,7 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def facts(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def facts(mapping: JsonMapping, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Flatten nested settings into (name, value) rows; empty values are left out."""
     for key, value in mapping.items():
         name = f"{prefix}{spaced(str(key))}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from postgrad.json_types import JsonMapping
 from postgrad.models.generation.generate import Completion, Decoding, complete
 from postgrad.records import Message
 from postgrad.registry import Catalogue
@@ -14,7 +15,7 @@ from postgrad.serving.inference.confidence import certified, escalate
 from postgrad.serving.inference.engine import Engine, PreparedRequest
 from postgrad.serving.wire.responses import confidence
 
-Asked: TypeAlias = str | Sequence[Message | Mapping[str, Any]]
+Asked: TypeAlias = str | Sequence[Message | JsonMapping]
 """A request: its text, or the messages of a conversation (as records, or as OpenAI spells them)."""
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from postgrad.errors import ModelError, StorageError, UsageError
+from postgrad.json_types import JsonObject
 from postgrad.registry.tables import AliasRow, ModelRow
 from postgrad.storage import home, storing
 
@@ -47,7 +48,7 @@ class ModelEntry:
     template: str
     data_hash: str
     report: str | None
-    details: dict[str, Any]
+    details: JsonObject
     created: datetime.datetime
 
     @property
@@ -136,7 +137,7 @@ class Catalogue:
         template: str,
         data_hash: str,
         report: str | None,
-        details: dict[str, Any],
+        details: JsonObject,
     ) -> ModelEntry:
         """Registers the next version of `name`; the same blob and data again, with the same certified threshold, is the
         version that exists already."""

@@ -5,11 +5,10 @@ As with jobs, `number` gives the order of pages, `id` is what clients see, and t
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import OPTIONAL, Owned
 from postgrad.registry.tables import Base
 
@@ -22,8 +21,8 @@ class EvalRow(Owned, Base):
 
     updated_at: Mapped[int] = mapped_column(BigInteger)
     name: Mapped[str] = mapped_column(String(512))
-    config: Mapped[dict[str, Any]] = mapped_column(JSON)
-    criteria: Mapped[list[Any]] = mapped_column(JSON)
+    config: Mapped[JsonObject] = mapped_column(JSON)
+    criteria: Mapped[list[JsonObject]] = mapped_column(JSON)
     labels: Mapped[dict[str, str] | None] = mapped_column(OPTIONAL)
 
 
@@ -41,13 +40,13 @@ class EvalRunRow(Owned, Base):
     key_id: Mapped[str | None] = mapped_column(String(32))
     name: Mapped[str] = mapped_column(String(512))
     model: Mapped[str] = mapped_column(String(512))
-    data_source: Mapped[dict[str, Any]] = mapped_column(JSON)
+    data_source: Mapped[JsonObject] = mapped_column(JSON)
     labels: Mapped[dict[str, str] | None] = mapped_column(OPTIONAL)
     status: Mapped[str] = mapped_column(String(16))
-    error: Mapped[dict[str, Any] | None] = mapped_column(OPTIONAL)
+    error: Mapped[JsonObject | None] = mapped_column(OPTIONAL)
     counts: Mapped[dict[str, int]] = mapped_column(JSON)
-    by_criterion: Mapped[list[Any]] = mapped_column(JSON)
-    usage: Mapped[list[Any]] = mapped_column(JSON)
+    by_criterion: Mapped[list[JsonObject]] = mapped_column(JSON)
+    usage: Mapped[list[JsonObject]] = mapped_column(JSON)
     host: Mapped[str] = mapped_column(String(64))
     lease: Mapped[str | None] = mapped_column(String(64))
     heartbeat: Mapped[float | None] = mapped_column(Double)
@@ -65,6 +64,6 @@ class EvalItemRow(Base):
     created_at: Mapped[int] = mapped_column(BigInteger)
     place: Mapped[int] = mapped_column(Integer)
     status: Mapped[str] = mapped_column(String(16))
-    item: Mapped[dict[str, Any]] = mapped_column(JSON)
-    results: Mapped[list[Any]] = mapped_column(JSON)
-    sample: Mapped[dict[str, Any]] = mapped_column(JSON)
+    item: Mapped[JsonObject] = mapped_column(JSON)
+    results: Mapped[list[JsonObject]] = mapped_column(JSON)
+    sample: Mapped[JsonObject] = mapped_column(JSON)

@@ -6,11 +6,10 @@ OpenAI's objects. Every object belongs to an organisation and a project.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.tables import Base
 
 OPTIONAL = JSON(none_as_null=True)
@@ -87,12 +86,12 @@ class JobRow(Owned, Base):
     validation_file: Mapped[str | None] = mapped_column(String(64))
     suffix: Mapped[str | None] = mapped_column(String(64))
     seed: Mapped[int] = mapped_column(BigInteger)
-    method: Mapped[dict[str, Any]] = mapped_column(JSON)
-    hyperparameters: Mapped[dict[str, Any]] = mapped_column(JSON)
-    extra: Mapped[dict[str, Any]] = mapped_column(JSON)
+    method: Mapped[JsonObject] = mapped_column(JSON)
+    hyperparameters: Mapped[JsonObject] = mapped_column(JSON)
+    extra: Mapped[JsonObject] = mapped_column(JSON)
     labels: Mapped[dict[str, str] | None] = mapped_column(OPTIONAL)
-    integrations: Mapped[list[Any]] = mapped_column(JSON)
-    error: Mapped[dict[str, Any] | None] = mapped_column(OPTIONAL)
+    integrations: Mapped[list[JsonObject]] = mapped_column(JSON)
+    error: Mapped[JsonObject | None] = mapped_column(OPTIONAL)
     fine_tuned_model: Mapped[str | None] = mapped_column(String(255))
     trained_tokens: Mapped[int | None] = mapped_column(BigInteger)
     result_file: Mapped[str | None] = mapped_column(String(64))
@@ -137,7 +136,7 @@ class EventRow(Base):
     level: Mapped[str] = mapped_column(String(8))
     message: Mapped[str] = mapped_column(Text)
     type: Mapped[str] = mapped_column(String(16))
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    data: Mapped[JsonObject] = mapped_column(JSON)
 
 
 class CheckpointRow(Base):
@@ -152,7 +151,7 @@ class CheckpointRow(Base):
     created_at: Mapped[int] = mapped_column(BigInteger)
     step: Mapped[int] = mapped_column(Integer)
     model: Mapped[str] = mapped_column(String(255), index=True)
-    metrics: Mapped[dict[str, Any]] = mapped_column(JSON)
+    metrics: Mapped[JsonObject] = mapped_column(JSON)
 
 
 class PermissionRow(Base):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.tables import Base
 
 
@@ -18,7 +18,7 @@ class NameRow(Base):
 
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     model: Mapped[str] = mapped_column(String(255))
-    origin: Mapped[dict[str, Any]] = mapped_column(JSON)
+    origin: Mapped[JsonObject] = mapped_column(JSON)
     created: Mapped[datetime.datetime] = mapped_column(DateTime(timezone=True))
 
 

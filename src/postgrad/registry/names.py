@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
 
 from sqlalchemy import select
 
 from postgrad.errors import ModelError
+from postgrad.json_types import JsonObject
 from postgrad.registry.catalogue import Catalogue, ModelEntry
 from postgrad.registry.job_tables import PermissionRow
 from postgrad.registry.name_tables import NameRow
@@ -23,7 +23,7 @@ class Names:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def point(self, name: str, model: str, origin: dict[str, Any]) -> None:
+    def point(self, name: str, model: str, origin: JsonObject) -> None:
         """Lets a name mean a model; what it meant before is forgotten.
 
         Args:

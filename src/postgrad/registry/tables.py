@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
 
 from sqlalchemy import JSON, DateTime, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from postgrad.json_types import JsonObject
 
 
 class Base(DeclarativeBase):
@@ -29,7 +30,7 @@ class ModelRow(Base):
     template: Mapped[str] = mapped_column(String(80))
     data_hash: Mapped[str] = mapped_column(String(80))
     report: Mapped[str | None] = mapped_column(String(80))
-    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    details: Mapped[JsonObject] = mapped_column(JSON)
     created: Mapped[datetime.datetime] = mapped_column(DateTime(timezone=True))
     deleted: Mapped[bool] = mapped_column(default=False)
 

@@ -6,7 +6,7 @@ when a field changes its meaning or goes; new optional fields do not count as ch
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -82,8 +82,8 @@ class ChangedPart(_Part):
 
     kind: Literal["settings", "data", "model", "program", "machine"]
     name: str
-    a: Any = None
-    b: Any = None
+    a: object = None
+    b: object = None
 
 
 class CompareReport(_Part):

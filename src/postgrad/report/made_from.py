@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from postgrad.arm_kinds import is_trained
 from postgrad.findings import Finding
+from postgrad.json_types import JsonMapping
 from postgrad.measures import ArmResult, Comparison
 from postgrad.records import Record
 from postgrad.report.run_report import ArmPart, ComparisonPart, FindingPart
@@ -43,7 +43,7 @@ def answers_trained(arm: ArmPart) -> bool:
 
 
 def finding_part(
-    finding: Finding, records: Sequence[Record], shown: int, advice: str = "", details: Mapping[str, Any] | None = None
+    finding: Finding, records: Sequence[Record], shown: int, advice: str = "", details: JsonMapping | None = None
 ) -> FindingPart:
     """A finding as the report keeps it.
 

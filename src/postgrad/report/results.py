@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from postgrad.errors import DataError
+from postgrad.json_types import JsonObject
 from postgrad.records import Conversation, Message, Source
 from postgrad.storage import file_atomic
 
@@ -53,10 +53,10 @@ class ResultLine(_Part):
     hash: str
     file: str = ""
     line: int = 0
-    prompt: list[dict[str, Any]]
+    prompt: list[JsonObject]
     reference: str
-    reference_calls: list[dict[str, Any]] = []
-    tools: list[dict[str, Any]] = []
+    reference_calls: list[JsonObject] = []
+    tools: list[JsonObject] = []
     group: str | None = None
     arms: dict[str, ArmAnswer] = Field(default_factory=dict)
     trained_on: list[str] = []

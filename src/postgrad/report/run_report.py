@@ -6,10 +6,11 @@ grows by one when a field changes its meaning or goes; new optional fields do no
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from postgrad.json_types import JsonObject
 from postgrad.measures import still_falling
 from postgrad.report.advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
 
@@ -38,7 +39,7 @@ class FindingPart(_Part):
     examples: list[tuple[str, int]] = []
     evidence: list[str] = []
     advice: str = ""
-    details: dict[str, Any] = {}
+    details: JsonObject = {}
 
 
 class DataPart(_Part):
@@ -78,7 +79,7 @@ class ArmPart(_Part):
     cost_per_1000: float | None = None
     stopped_after: int | None = None
     note: str = ""
-    details: dict[str, Any] = {}
+    details: JsonObject = {}
     trained: bool | None = None
 
 
@@ -225,7 +226,7 @@ class TrainingPart(_Part):
     truncated: int = 0
     stopped_because: str = ""
     in_words: str = ""
-    settings: dict[str, Any] = {}
+    settings: JsonObject = {}
     device: str = ""
     dtype: str = ""
 
@@ -351,9 +352,9 @@ class Report(_Part):
     cost: CostPart = Field(default_factory=CostPart)
     verdict: VerdictPart
     model: ModelPart | None = None
-    machine: dict[str, Any] = {}
+    machine: JsonObject = {}
     seconds: dict[str, float] = {}
-    recipe: dict[str, Any] = {}
+    recipe: JsonObject = {}
     bases: list[BasePart] = []
 
 

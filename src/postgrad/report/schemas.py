@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel
 
+from postgrad.json_types import JsonObject
 from postgrad.report.comparison import CompareReport
 from postgrad.report.results import ResultLine
 from postgrad.report.run_report import CheckReport, Report
@@ -24,7 +23,7 @@ FILES = {
 }
 
 
-def schema_of(name: str) -> dict[str, Any]:
+def schema_of(name: str) -> JsonObject:
     """The JSON schema (draft 2020-12) by a name in `SCHEMAS`.
 
     Raises:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
+from postgrad.json_types import JsonObject
 from postgrad.pages.docs_page import render_docs
 from postgrad.registry.keys import Audit, Keys, KeyUsage
 from postgrad.serving.access.audit import AuditTrail, Counters, Watched
@@ -35,12 +35,12 @@ _SHORTEST_S, _LONGEST_S = 0.5, 5.0
 class Server(FastAPI):
     """FastAPI within our own layers: even the answer to a fault of ours has an id and is counted."""
 
-    layers: Any = staticmethod(lambda app: app)
+    layers: Callable[[ASGIApp], ASGIApp] = staticmethod(lambda app: app)
 
     def build_middleware_stack(self) -> ASGIApp:
         return self.layers(super().build_middleware_stack())
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> JsonObject:
         if self.openapi_schema is None:
             self.openapi_schema = _described(self)
         return self.openapi_schema
@@ -91,7 +91,7 @@ def make_app(
     api_errors.install(app)
 
     @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
-    async def health() -> Any:
+    async def health() -> JsonObject:
         """Whether the server lives; needs no key."""
         return {"status": "ok", "version": __version__, "model": engine.loaded.name, "inside": turns.inside}
 
@@ -116,7 +116,7 @@ async def _unload(engine: Engine, seconds: float) -> None:
         await asyncio.wrap_future(engine.compute.submit(engine.loaded.unload_after, seconds))
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
+def _described(app: FastAPI) -> JsonObject:
     """The page's data: errors as they really are, and the key."""
     page = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     schemas = page.setdefault("components", {}).setdefault("schemas", {})

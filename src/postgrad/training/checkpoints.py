@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.storage import folder_atomic, sha256_file, write_atomic
 
 PART_BYTES = 64 << 20
@@ -28,10 +28,10 @@ class Checkpoint:
 
     step: int
     tensors: dict[str, torch.Tensor]
-    state: dict[str, Any]
+    state: JsonObject
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any], keep: int = 2) -> Path:
+def save(folder: Path, step: int, tensors: Mapping[str, torch.Tensor], state: JsonMapping, keep: int = 2) -> Path:
     """Writes the checkpoint of a step, then removes all but the newest `keep`."""
     target = folder / f"step-{step:06d}"
     with folder_atomic(target) as work:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from postgrad.errors import TrainingError
+from postgrad.json_types import JsonObject
 from postgrad.measures import still_falling
 from postgrad.models.device import is_out_of_memory
 from postgrad.models.rendering.render import Rendered
@@ -312,7 +313,7 @@ class Trainer:
         if found is None:
             return
         refuse_other(found.state["identity"], self.identity, str(self.folder.checkpoints))
-        raw: dict[str, Any] = found.state["progress"]
+        raw: JsonObject = found.state["progress"]
         curves: dict[str, Any] = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
         curves["metrics"] = {k: [(s, v) for s, v in found] for k, found in raw["metrics"].items()}
         self.progress = LoopState(**{**raw, **curves})

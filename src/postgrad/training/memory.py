@@ -7,11 +7,11 @@ tokens in a microbatch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from postgrad.errors import TrainingError, UsageError
+from postgrad.json_types import JsonMapping
 
 PROCESS = 480_000_000
 """The interpreter with torch, transformers and a tokenizer; measured."""
@@ -65,7 +65,7 @@ class Need:
         sampled: Tokens in the cache while answers are sampled during the training; 0 where none are.
     """
 
-    config: Mapping[str, Any]
+    config: JsonMapping
     method: str = "lora"
     rank: int = 16
     longest: int = 512
@@ -77,13 +77,13 @@ class Need:
     sampled: int = 0
 
 
-def predictable(config: Mapping[str, Any]) -> bool:
+def predictable(config: JsonMapping) -> bool:
     """Whether a config names the sizes of a Llama-shaped decoder."""
     c = config.get("text_config", config)
     return all(name in c for name in ("num_hidden_layers", "hidden_size", "vocab_size", "num_attention_heads"))
 
 
-def sizes(config: Mapping[str, Any], rank: int) -> Sizes:
+def sizes(config: JsonMapping, rank: int) -> Sizes:
     """Sizes of a Llama-shaped decoder with LoRA of this rank (0 for none).
 
     Raises:
@@ -180,7 +180,7 @@ def refuse_what_cannot_fit(need: Need, room: int) -> None:
 
 
 def training_flops(
-    config: Mapping[str, Any], lengths: Sequence[int], supervised: int, method: str = "lora", rank: int = 16
+    config: JsonMapping, lengths: Sequence[int], supervised: int, method: str = "lora", rank: int = 16
 ) -> float:
     """Operations that one pass over examples of these lengths needs, forward and backward.
 

@@ -6,7 +6,7 @@ A method attaches itself to a model, names its trainable parameters by `requires
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from postgrad.models.adapters.lora import LoraLinear, attach, detach, taken
@@ -78,15 +78,15 @@ def _adapter(
             model.read_again()
 
 
-def _lora(model: LanguageModel, s: MethodSettings, seed: int) -> Any:
+def _lora(model: LanguageModel, s: MethodSettings, seed: int) -> AbstractContextManager[Attached]:
     return _adapter(model, s, seed)
 
 
-def _dora(model: LanguageModel, s: MethodSettings, seed: int) -> Any:
+def _dora(model: LanguageModel, s: MethodSettings, seed: int) -> AbstractContextManager[Attached]:
     return _adapter(model, s, seed, dora=True)
 
 
-def _qlora(model: LanguageModel, s: MethodSettings, seed: int) -> Any:
+def _qlora(model: LanguageModel, s: MethodSettings, seed: int) -> AbstractContextManager[Attached]:
     return _adapter(model, s, seed, bits=s.bits or usual_bits(model.device.kind))
 
 
@@ -114,7 +114,7 @@ def _full(model: LanguageModel, s: MethodSettings, seed: int) -> Iterator[Attach
         model.read_again()
 
 
-METHODS: dict[str, Callable[[LanguageModel, MethodSettings, int], Any]] = {
+METHODS: dict[str, Callable[[LanguageModel, MethodSettings, int], AbstractContextManager[Attached]]] = {
     "lora": _lora,
     "qlora": _qlora,
     "dora": _dora,

@@ -104,11 +104,11 @@ def _moment(key: str, value: torch.Tensor, parameter: torch.Tensor, inner: Any) 
     return value.to(parameter.device)
 
 
-def _adamw(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> list[Any]:
+def _adamw(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> list[torch.optim.Optimizer]:
     return [torch.optim.AdamW(_groups(parameters, weight_decay), lr=0.0, betas=(0.9, 0.99), fused=True)]
 
 
-def _adamw8bit(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> list[Any]:
+def _adamw8bit(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> list[torch.optim.Optimizer]:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UsageError(
             "The optimiser adamw8bit needs the package bitsandbytes.", "pip install 'postgrad[gpu]', or take adamw."
@@ -117,12 +117,12 @@ def _adamw8bit(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float
     return [made(_groups(parameters, weight_decay), lr=0.0, betas=(0.9, 0.99))]
 
 
-def _muon(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> list[Any]:
+def _muon(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> list[torch.optim.Optimizer]:
     matrices = {n: p for n, p in parameters.items() if p.ndim == 2 and "embed" not in n and "lm_head" not in n}
     rest = {n: p for n, p in parameters.items() if n not in matrices}
     if not matrices:
         raise UsageError("The optimiser muon has no matrix to train here.", "Take adamw.")
-    made: list[Any] = [
+    made: list[torch.optim.Optimizer] = [
         torch.optim.Muon(list(matrices.values()), lr=0.0, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
     ]
     return made + (_adamw(rest, weight_decay) if rest else [])
@@ -135,7 +135,7 @@ def _groups(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -
     return [g for g in groups if g["params"]]
 
 
-OPTIMIZERS: dict[str, Callable[[Mapping[str, torch.nn.Parameter], float], list[Any]]] = {
+OPTIMIZERS: dict[str, Callable[[Mapping[str, torch.nn.Parameter], float], list[torch.optim.Optimizer]]] = {
     "adamw": _adamw,
     "adamw8bit": _adamw8bit,
     "muon": _muon,

@@ -16,12 +16,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from postgrad.errors import TrainingError
+from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Rendered
 from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
 from postgrad.objectives import OPTIONS, Options
@@ -54,7 +55,7 @@ failed."""
 class RolloutOptions(Options):
     """What objectives on sampled answers read."""
 
-    grader: str | dict[str, Any] | None = None
+    grader: str | JsonObject | None = None
     """What grades answers: a file with a grader in OpenAI's form, the grader itself, or the name of a metric."""
     samples: Annotated[int, Field(ge=2, le=256)] = 8
     """Answers sampled to each prompt."""
@@ -309,14 +310,14 @@ class RolloutObjective(Objective):
         total, count = start.world.sum([sum(map(sum, rewards)), float(sum(map(len, rewards)))])
         return -total / count
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JsonObject:
         """The answers that the next steps repeat, with their likelihoods when they were sampled."""
         if self.repeats == 1:
             return {}
         made = [[list(a.ids), a.supervised, a.origin, a.number, a.advantage] for a in self.attempts]
         return {"attempts": made, "old": list(self.old.items()), "reference": list(self.reference.items())}
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: JsonObject) -> None:
         if not state:
             return
         self.attempts = [

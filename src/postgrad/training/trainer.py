@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from postgrad.errors import Interrupted, TrainingError
+from postgrad.json_types import JsonObject
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.device import memory_kept, peak_memory, room_for
 from postgrad.models.language_model import LanguageModel
@@ -44,7 +45,7 @@ class Plan(TrainingSettings):
     seconds: float | None = None
     """Train at most about so long; None: as many epochs as planned."""
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JsonObject:
         """What decides the weights; not the time, by which the steps are planned once and kept."""
         return {name: value for name, value in self.values().items() if name != "seconds"}
 

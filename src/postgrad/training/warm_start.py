@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -36,7 +35,7 @@ def put_start(layers: Mapping[str, LoraLinear], start: str, alpha: float, rslora
                 layer.magnitude.copy_(adapter.magnitudes[name])
 
 
-def apply_start(module: Any, start: str) -> None:
+def apply_start(module: torch.nn.Module, start: str) -> None:
     """Sets the weights of a model that is trained whole to those of an earlier training, adapter or whole.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from postgrad.json_types import JsonMapping
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 
 
@@ -72,6 +73,6 @@ def _map(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def _map_part(part: Mapping[str, Any], change: Callable[[str], str]) -> Mapping[str, Any]:
+def _map_part(part: JsonMapping, change: Callable[[str], str]) -> JsonMapping:
     """Only the text of a content part: an image in it is no text, though its bytes are spelled in letters."""
     return {**part, "text": change(part["text"])} if isinstance(part.get("text"), str) else part

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from postgrad.records import Message
+from postgrad.json_types import JsonMapping
+from postgrad.records import Message, ToolDefinition
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -22,7 +23,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _SHOWN = 40
 
 
-def tool_faults(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def tool_faults(messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Iterator[tuple[str, str]]:
     """(name of the fault, evidence) for a conversation.
 
     Calls of the last message need no result: they are the answer. A result belongs to a call by its id, or, where ids
@@ -61,14 +62,12 @@ def tool_faults(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]])
         yield "call_without_result", f"{len(waiting)} of the calls before the last message gave no result"
 
 
-def _spec(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def _spec(tool: JsonMapping) -> JsonMapping:
     inner = tool.get("function")
     return inner if isinstance(inner, Mapping) else tool
 
 
-def _call_faults(
-    call: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]], place: int
-) -> Iterator[tuple[str, str]]:
+def _call_faults(call: JsonMapping, schemas: Mapping[str, JsonMapping], place: int) -> Iterator[tuple[str, str]]:
     spec = _spec(call)
     name = str(spec.get("name") or "")
     arguments = spec.get("arguments", {})
@@ -91,7 +90,7 @@ def _call_faults(
         yield "bad_arguments", f"message {place}: {name!r} {wrong}"
 
 
-def _schema_fault(arguments: Mapping[str, Any], schema: Any) -> str:
+def _schema_fault(arguments: JsonMapping, schema: Any) -> str:
     """The first way in which arguments break the outermost level of a JSON schema, or the empty string."""
     if not isinstance(schema, Mapping):
         return ""
@@ -111,7 +110,7 @@ def _schema_fault(arguments: Mapping[str, Any], schema: Any) -> str:
     return ""
 
 
-def _value_fault(value: Any, rule: Mapping[str, Any]) -> str:
+def _value_fault(value: Any, rule: JsonMapping) -> str:
     kind, choices = rule.get("type"), rule.get("enum")
     expected = _TYPES.get(kind) if isinstance(kind, str) else None
     if value is not None and expected is not None:

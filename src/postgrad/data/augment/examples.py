@@ -68,14 +68,14 @@ def _read(
         return Refused("budget", "the budget was spent before this one", chosen)
     start, end = answer.find("{"), answer.rfind("}")
     raw = parse_json(answer[start : end + 1]) if 0 <= start < end else None
-    if not isinstance(raw, dict) or not isinstance(raw.get("request"), str) or "answer" not in raw:
+    if not isinstance(raw, dict) or not isinstance(request := raw.get("request"), str) or "answer" not in raw:
         return Refused("garbled", f"no object with request and answer: {answer[:120]!r}", chosen)
     given = raw["answer"]
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     if label is not None and text.strip() != label:
         return Refused("wrong_label", f"{text[:60]!r} was answered where {label!r} was wanted", chosen)
     first = records[chosen[0]]
-    made = with_request(first, raw["request"].strip(), {MARK: mark("examples", [records[i] for i in chosen], teacher)})
+    made = with_request(first, request.strip(), {MARK: mark("examples", [records[i] for i in chosen], teacher)})
     if isinstance(made, Task):
         return Proposal(replace(made, reference=text), chosen)
     if not isinstance(made, Conversation):

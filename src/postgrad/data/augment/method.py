@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.progress import Working
 from postgrad.records import Conversation, Message, Record, to_dict
 
@@ -54,7 +54,7 @@ def request_of(record: Record) -> str | None:
     return next((m.content for m in reversed(prompt_of(record)) if m.role == "user" and not m.parts), None)
 
 
-def with_request(record: Record, text: str, meta: dict[str, Any]) -> Record:
+def with_request(record: Record, text: str, meta: JsonObject) -> Record:
     """The record with another last message of the user; everything else, the answer above all, is as it was."""
     name = "messages" if isinstance(record, Conversation) else "prompt"
     messages = list(getattr(record, name))
@@ -64,7 +64,7 @@ def with_request(record: Record, text: str, meta: dict[str, Any]) -> Record:
     return type(record)(**{**values, name: tuple(messages), "meta": {**record.meta, **meta}})
 
 
-def to_row(record: Record) -> dict[str, Any]:
+def to_row(record: Record) -> JsonObject:
     """The record as a line of JSONL that every reader of such files takes, with its metadata as columns."""
     raw = to_dict(record)
     meta = raw.pop("meta")

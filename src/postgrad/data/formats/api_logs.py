@@ -7,10 +7,11 @@ text), in OpenAI's chat and responses form and in Anthropic's. Everything else i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from postgrad.data.sources.rows import Row, Some
+from postgrad.json_types import JsonMapping, JsonObject
 
 REQUESTS = ("request", "req", "request_body", "requestBody", "kwargs", "body", "input", "inputs")
 RESPONSES = ("response", "res", "resp", "response_body", "responseBody", "completion", "output", "outputs")
@@ -49,7 +50,7 @@ class ApiLogs:
         return notes
 
 
-def _call(values: Mapping[str, Any]) -> dict[str, Any] | None:
+def _call(values: JsonMapping) -> JsonObject | None:
     """The row of a logged call; None where it is none, or has no answer."""
     if isinstance(values.get("messages"), list):
         asked_key, asked = "messages", {"messages": values["messages"], "tools": values.get("tools")}
@@ -61,7 +62,7 @@ def _call(values: Mapping[str, Any]) -> dict[str, Any] | None:
     messages, answer = _asked(asked), _answer(answered)
     if messages is None or answer is None:
         return None
-    row: dict[str, Any] = {"messages": [*messages, answer]}
+    row: JsonObject = {"messages": [*messages, answer]}
     if asked.get("tools"):
         row["tools"] = asked["tools"]
     for key in ("model", "id", "created"):
@@ -71,7 +72,7 @@ def _call(values: Mapping[str, Any]) -> dict[str, Any] | None:
     return row | {k: v for k, v in values.items() if k not in (asked_key, answer_key, "tools")}
 
 
-def _part(values: Mapping[str, Any], keys: Sequence[str], test: Any) -> tuple[str, dict[str, Any] | None]:
+def _part(values: JsonMapping, keys: Sequence[str], test: Any) -> tuple[str, JsonObject | None]:
     """The first key under which a request (or response) stands, and that; a `body` within is opened."""
     for key in keys:
         value = _object(values.get(key))
@@ -85,7 +86,7 @@ def _part(values: Mapping[str, Any], keys: Sequence[str], test: Any) -> tuple[st
     return "", None
 
 
-def _object(value: Any) -> dict[str, Any] | None:
+def _object(value: Any) -> JsonObject | None:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
@@ -96,7 +97,7 @@ def _object(value: Any) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _asked(request: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def _asked(request: JsonMapping) -> list[JsonObject] | None:
     """The messages of a request, its instruction first."""
     turns = request.get("messages", request.get("input"))
     if isinstance(turns, str) and ("model" in request or "instructions" in request):
@@ -108,7 +109,7 @@ def _asked(request: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     return front + [{**turn, "content": _text(turn.get("content"))} for turn in turns]
 
 
-def _answer(response: Mapping[str, Any]) -> dict[str, Any] | None:
+def _answer(response: JsonMapping) -> JsonObject | None:
     """The assistant's message of a response; None for an error or an empty one."""
     choices = response.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from postgrad.data.sources.rows import Row, Rows, were
 from postgrad.errors import DataError
+from postgrad.json_types import JsonObject
 
 RAW_CHAT = ("irc", "whatsapp", "slack")
 """Formats whose rows are single messages without roles."""
@@ -92,7 +92,7 @@ def _read_whatsapp(text: str) -> tuple[list[Row], int]:
     """Lines without a time go on with the message before them."""
     rows: list[Row] = []
     asides = 0
-    current: dict[str, Any] | None = None
+    current: JsonObject | None = None
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.rstrip("\r")
         found = _WHATSAPP.match(line)

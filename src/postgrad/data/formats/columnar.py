@@ -10,6 +10,7 @@ from postgrad.data.sources.chunks import Chunker
 from postgrad.data.sources.json_values import Plain
 from postgrad.data.sources.rows import Rows, name_columns
 from postgrad.errors import DataError
+from postgrad.json_types import JsonObject
 
 _BATCH = 1024
 _NAMES = {"parquet": "a Parquet file", "arrow": "an Arrow file"}
@@ -68,7 +69,7 @@ def _open_arrow(file: IO[bytes]) -> tuple[Any, Iterator[Any]]:
     )
 
 
-def _to_rows(batch: Any, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _to_rows(batch: Any, columns: tuple[str, ...]) -> Iterator[JsonObject]:
     import pyarrow as pa
 
     batch.validate(full=True)  # a damaged file would be read beyond its buffers

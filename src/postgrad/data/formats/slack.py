@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from postgrad.data.formats.chat_logs import MISSING_ROLES
 from postgrad.data.sources.rows import Row, Rows, were
 from postgrad.errors import DataError
+from postgrad.json_types import JsonMapping, JsonObject
 
 COLUMNS = ("time", "speaker", "text", "channel", "thread")
 _DAY = re.compile(r"^\d{4}-\d\d-\d\d\.json$")
@@ -53,7 +53,7 @@ def read_slack(folder: Path) -> Rows:
     return Rows(str(folder), "slack", tuple(rows), COLUMNS, (*notes, MISSING_ROLES))
 
 
-def _list(path: Path) -> list[dict[str, Any]]:
+def _list(path: Path) -> list[JsonObject]:
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -63,7 +63,7 @@ def _list(path: Path) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)]
 
 
-def _name(user: Mapping[str, Any]) -> str:
+def _name(user: JsonMapping) -> str:
     profile = user.get("profile") or {}
     return profile.get("display_name") or user.get("real_name") or user.get("name") or ""
 

@@ -11,7 +11,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from postgrad.data.formats import old_workbooks
 from postgrad.data.formats.workbook_scan import Scan, check_size, scan_ods, scan_xlsx
@@ -23,6 +23,8 @@ from postgrad.errors import DataError
 _LISTED = 10
 _NOTED_ROWS = 5
 Cells = list[list[Any]]
+MergedRange: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""(row, column) of its first and of its last cell, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Sheet:
 
     name: str
     visible: bool
-    load: Callable[[], tuple[Cells, Sequence[Any]]]
+    load: Callable[[], tuple[Cells, Sequence[MergedRange]]]
 
 
 def read_workbook(stream: ByteStream, form: str, part: str = "") -> Rows:
@@ -70,8 +72,8 @@ def read_workbook(stream: ByteStream, form: str, part: str = "") -> Rows:
 def _sheets_of(book: Any) -> list[Sheet]:
     import python_calamine as calamine
 
-    def loader(name: str) -> Callable[[], tuple[Cells, Sequence[Any]]]:
-        def load() -> tuple[Cells, Sequence[Any]]:
+    def loader(name: str) -> Callable[[], tuple[Cells, Sequence[MergedRange]]]:
+        def load() -> tuple[Cells, Sequence[MergedRange]]:
             sheet = book.get_sheet_by_name(name)
             return sheet.to_python(skip_empty_area=False), sheet.merged_cell_ranges or []
 

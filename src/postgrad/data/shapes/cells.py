@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from postgrad.data.sources.rows import RowValues
 
 
-def to_text(value: Any) -> str:
+def to_text(value: object) -> str:
     """Text as it is, but for blanks at its end and blank lines at its start, and with plain line ends; everything else
     as compact JSON spells it.
 
@@ -20,19 +21,19 @@ def to_text(value: Any) -> str:
     return to_json(value)
 
 
-def exact_text(value: Any) -> str:
+def exact_text(value: object) -> str:
     """Text exactly as it stands; nothing (null) is the empty text, everything else compact JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else to_json(value)
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """Compact JSON with all letters as they are: the shortest spelling a model can learn."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def to_blocks(values: Mapping[str, Any], columns: Sequence[str]) -> str:
+def to_blocks(values: RowValues, columns: Sequence[str]) -> str:
     """One column as its text; several as `name: value` blocks with a blank line between; empty ones are left out."""
     if len(columns) == 1:
         return to_text(values.get(columns[0]))
@@ -40,14 +41,14 @@ def to_blocks(values: Mapping[str, Any], columns: Sequence[str]) -> str:
     return "\n\n".join(f"{column}: {text}" for column, text in blocks if text)
 
 
-def to_answer(values: Mapping[str, Any], columns: Sequence[str]) -> str:
+def to_answer(values: RowValues, columns: Sequence[str]) -> str:
     """One column as its text; several as one JSON object."""
     if len(columns) == 1:
         return to_text(values.get(columns[0]))
     return to_json({column: values.get(column) for column in columns})
 
 
-def shorten(value: Any, length: int = 40) -> str:
+def shorten(value: object, length: int = 40) -> str:
     """A value on one line for a message."""
     text = " ".join(to_text(value).split())
     return text if len(text) <= length else text[: length - 1] + "…"

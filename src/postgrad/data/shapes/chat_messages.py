@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from postgrad.data.shapes.content_parts import read_calls, read_content
 from postgrad.data.shapes.row_errors import TurnError
-from postgrad.records import Message, Role
+from postgrad.json_types import JsonMapping
+from postgrad.records import Message, Role, ToolDefinition
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -30,7 +30,7 @@ _ROLES: dict[str, Role] = {
 _PLAIN = ("system", "user", "assistant")
 
 
-def read_messages(raw: Any) -> tuple[Message, ...]:
+def read_messages(raw: object) -> tuple[Message, ...]:
     """A list of `{role, content}` (OpenAI) or `{from, value}` (ShareGPT) turns, or its JSON text, as messages.
 
     One turn alone counts as a list of one.
@@ -49,7 +49,7 @@ def read_messages(raw: Any) -> tuple[Message, ...]:
     return tuple(_turn(turn, number) for number, turn in enumerate(raw, start=1))
 
 
-def read_tools(raw: Any) -> tuple[Mapping[str, Any], ...]:
+def read_tools(raw: object) -> tuple[ToolDefinition, ...]:
     """The tools of a conversation: a list of objects or its JSON text.
 
     Raises:
@@ -63,7 +63,7 @@ def read_tools(raw: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(value)
 
 
-def read_functions(raw: Any) -> tuple[Mapping[str, Any], ...]:
+def read_functions(raw: object) -> tuple[ToolDefinition, ...]:
     """Bare function definitions (OpenAI's spelling before tools) as tools.
 
     Raises:
@@ -72,7 +72,7 @@ def read_functions(raw: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple({"type": "function", "function": function} for function in read_tools(raw))
 
 
-def is_role(turn: Any, *roles: Role) -> bool:
+def is_role(turn: object, *roles: Role) -> bool:
     """Whether a raw turn is spoken in one of the roles, without reading it."""
     return isinstance(turn, dict) and _ROLES.get(str(turn.get("role", turn.get("from"))).lower()) in roles
 
@@ -84,7 +84,7 @@ def _parse(text: str) -> Any:
         raise TurnError(f"a text stands where a JSON list is expected ({text[:40]!r})") from error
 
 
-def _turn(turn: Any, number: int) -> Message:
+def _turn(turn: object, number: int) -> Message:
     if not isinstance(turn, dict):
         raise TurnError(f"message {number} is not an object")
     if len(turn) == 2 and turn.get("role") in _PLAIN and isinstance(turn.get("content"), str):
@@ -112,7 +112,7 @@ def _turn(turn: Any, number: int) -> Message:
     )
 
 
-def _weight(turn: Mapping[str, Any], number: int) -> float:
+def _weight(turn: JsonMapping, number: int) -> float:
     weight = turn.get("weight")
     if weight is None:
         weight = turn.get("loss_weight")
@@ -123,14 +123,14 @@ def _weight(turn: Mapping[str, Any], number: int) -> float:
     return float(weight)
 
 
-def _text_or_none(turn: Mapping[str, Any], key: str, number: int) -> str | None:
+def _text_or_none(turn: JsonMapping, key: str, number: int) -> str | None:
     value = turn.get(key)
     if value is not None and not isinstance(value, str):
         raise TurnError(f"message {number} has {value!r} as {key}, not a text")
     return value
 
 
-def _calls(turn: Mapping[str, Any], number: int) -> tuple[Mapping[str, Any], ...]:
+def _calls(turn: JsonMapping, number: int) -> tuple[JsonMapping, ...]:
     calls = turn.get("tool_calls") or ()
     if turn.get("function_call"):  # OpenAI's spelling before tools
         calls = [{"id": f"call_{number}", "type": "function", "function": turn["function_call"]}]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from postgrad.data.shapes.guess import ColumnChoice, guess
 from postgrad.data.shapes.read_chats import SYSTEM_COLUMNS, system_text, with_system
 from postgrad.data.shapes.reading import Reading, recognise, refuse_one_column
 from postgrad.data.shapes.registry import Shape
-from postgrad.data.sources.rows import Row, Rows
+from postgrad.data.sources.rows import Row, Rows, RowValues
 from postgrad.errors import DataError
 from postgrad.records import Conversation, Message, Record, Source, Task, Text
 
@@ -89,7 +89,7 @@ def choose_reading(
     systems = tuple(c for c in columns if c in SYSTEM_COLUMNS and c not in (*choice.inputs, *choice.outputs))
     used = frozenset((*choice.inputs, *choice.outputs, *systems))
 
-    def read(source: Source, values: Mapping[str, Any]) -> list[Record]:
+    def read(source: Source, values: RowValues) -> list[Record]:
         return [_prompted(_pair(choice, used, source, values), system_prompt)]
 
     return Reading("input-output columns", choice.why + _kept(columns, used), None, read, used)
@@ -98,7 +98,7 @@ def choose_reading(
 def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> Reading:
     used = frozenset(shape.uses)
 
-    def read(source: Source, values: Mapping[str, Any]) -> list[Record]:
+    def read(source: Source, values: RowValues) -> list[Record]:
         meta = {key: value for key, value in values.items() if key not in used}
         found = shape.read(values, {"source": source, "meta": meta})
         return [_prompted(record, system_prompt) for record in found] if system_prompt else found
@@ -107,7 +107,7 @@ def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> R
     return Reading(shape.name, f"Read as {shape.name}: {shape.explanation}{kept}", shape, read, used)
 
 
-def _pair(choice: ColumnChoice, used: frozenset[str], source: Source, values: Mapping[str, Any]) -> Record:
+def _pair(choice: ColumnChoice, used: frozenset[str], source: Source, values: RowValues) -> Record:
     texts = [column for column in choice.inputs if column not in choice.images]
     asked = (Message("user", to_blocks(values, texts) if texts else ""),)
     if pictures := [values[column] for column in choice.images if values.get(column)]:

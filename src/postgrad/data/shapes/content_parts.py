@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from postgrad.data.shapes.cells import to_json
 from postgrad.data.shapes.row_errors import TurnError
+from postgrad.json_types import JsonMapping
 from postgrad.records import Message
 
-ContentPart = Mapping[str, Any]
+ContentPart: TypeAlias = JsonMapping
 _TEXTS = frozenset(["text", "input_text", "output_text", "refusal", "reasoning"])
 _OTHER_MEDIA = frozenset(["input_audio", "audio", "audio_url", "video", "video_url", "file", "input_file", "document"])
 _EMPTY_IMAGE = {"type": "image"}
@@ -20,7 +21,7 @@ _MARK = "<image>"
 _PICTURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
 
 
-def read_content(raw: Any, number: int) -> tuple[str, tuple[ContentPart, ...], tuple[ContentPart, ...]]:
+def read_content(raw: object, number: int) -> tuple[str, tuple[ContentPart, ...], tuple[ContentPart, ...]]:
     """(text, tool calls that stand among the parts, all parts where some are no text) of a message's content.
 
     Raises:
@@ -68,7 +69,7 @@ def read_calls(text: str, number: int) -> list[ContentPart]:
     return [_call(item, name) for item, name in zip(items, names, strict=True)]
 
 
-def attach_images(messages: tuple[Message, ...], images: Any) -> tuple[Message, ...]:
+def attach_images(messages: tuple[Message, ...], images: object) -> tuple[Message, ...]:
     """Puts the images of a column beside the conversation where the messages mark their places.
 
     Marks are `<image>` in a text, or parts of type `image` without an image. Without any mark the images stand before
@@ -93,7 +94,7 @@ def attach_images(messages: tuple[Message, ...], images: Any) -> tuple[Message, 
     return tuple(_filled(message, queue) for message in messages)
 
 
-def image_url(image: Any) -> str:
+def image_url(image: object) -> str:
     """The path or URL of an image; bytes become a data URL.
 
     Raises:
@@ -111,7 +112,7 @@ def image_url(image: Any) -> str:
     raise TurnError(f"an image is given as {type(image).__name__}, not as a path, URL or bytes")
 
 
-def _kind(part: Any) -> str:
+def _kind(part: object) -> str:
     if isinstance(part, str):
         return "text"
     if not isinstance(part, dict):
@@ -147,7 +148,7 @@ def _media(part: Any, kind: str, number: int) -> ContentPart:
     return _image_part(image_url(given))
 
 
-def _bedrock_url(image: Mapping[str, Any]) -> str:
+def _bedrock_url(image: JsonMapping) -> str:
     source = image["source"]
     if isinstance(source.get("bytes"), str):
         return f"data:image/{image.get('format', 'png')};base64,{source['bytes']}"
@@ -162,7 +163,7 @@ def _as_parts(message: Message) -> tuple[ContentPart, ...]:
     return message.parts or (({"type": "text", "text": message.content},) if message.content else ())
 
 
-def _filled(message: Message, queue: Any) -> Message:
+def _filled(message: Message, queue: Iterator[str]) -> Message:
     """The message with the next images in its places."""
     if message.parts:
         return replace(
@@ -180,7 +181,7 @@ def _filled(message: Message, queue: Any) -> Message:
     return replace(message, content="".join(pieces), parts=tuple(parts))
 
 
-def _call(item: Mapping[str, Any], name: str) -> ContentPart:
+def _call(item: JsonMapping, name: str) -> ContentPart:
     arguments = item.get("arguments", {})
     spelled = arguments if isinstance(arguments, str) else to_json(arguments)
     return {"id": name, "type": "function", "function": {"name": item["name"], "arguments": spelled}}

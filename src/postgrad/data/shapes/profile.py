@@ -40,7 +40,7 @@ class ColumnProfile:
     words: float
     distinct: int
     filled: float
-    example: Any
+    example: object
 
 
 def name_words(name: str) -> list[str]:

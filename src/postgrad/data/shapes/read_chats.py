@@ -3,25 +3,31 @@ Self-Instruct."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict
 
 from postgrad.data.shapes.cells import exact_text
 from postgrad.data.shapes.chat_messages import read_functions, read_messages, read_tools
 from postgrad.data.shapes.content_parts import attach_images
 from postgrad.data.shapes.row_errors import TurnError
-from postgrad.records import Conversation, Message, Record
+from postgrad.data.sources.rows import RowValues
+from postgrad.json_types import JsonMapping
+from postgrad.records import Conversation, Message, Record, Source, ToolDefinition
 
-RowValues = Mapping[str, Any]
-About = Mapping[str, Any]
-"""`source` and `meta` of the record to be."""
+
+class About(TypedDict):
+    """What a record to be has besides what it says."""
+
+    source: Source
+    meta: JsonMapping
+
 
 SYSTEM_COLUMNS = ("system", "system_prompt")
 TOOL_COLUMNS = ("tools", "functions")
 IMAGE_COLUMNS = ("images", "image")
 
 
-def is_turns(value: Any) -> bool:
+def is_turns(value: object) -> bool:
     """Whether a value is a list of turns, or the JSON text of one."""
     if isinstance(value, list):
         return bool(value) and isinstance(value[0], dict) and ("role" in value[0] or "from" in value[0])
@@ -46,7 +52,7 @@ def with_system(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]
     return (Message("system", text), *messages)
 
 
-def tools_of(values: RowValues) -> tuple[Mapping[str, Any], ...]:
+def tools_of(values: RowValues) -> tuple[ToolDefinition, ...]:
     """The tools of a row, also in OpenAI's older spelling `functions`."""
     return read_tools(values.get("tools")) or read_functions(values.get("functions"))
 
@@ -72,13 +78,13 @@ def read_sharegpt(values: RowValues, about: About) -> list[Record]:
     return [Conversation(messages=messages_under("conversations", values), tools=tools_of(values), **about)]
 
 
-def asked(value: Any, values: RowValues) -> tuple[Message, ...]:
+def asked(value: object, values: RowValues) -> tuple[Message, ...]:
     """A prompt as messages: turns as they are, a text as one request."""
     messages = read_messages(value) if is_turns(value) else (Message("user", exact_text(value)),)
     return with_system(_with_images(messages, values), system_text(values))
 
 
-def said(value: Any) -> tuple[Message, ...]:
+def said(value: object) -> tuple[Message, ...]:
     """An answer as messages: turns as they are, a text as one message of the assistant."""
     if is_turns(value) or (isinstance(value, dict) and ("role" in value or "from" in value)):
         return read_messages(value)

@@ -94,7 +94,7 @@ def has_votes(values: RowValues) -> bool:
     return any(_ANNOTATOR.fullmatch(key) for key in values)
 
 
-def is_verdict(value: Any) -> bool:
+def is_verdict(value: object) -> bool:
     """Whether a value says good or bad: true and false, 1 and 0, also as text."""
     return _verdict(value) is not None
 
@@ -145,22 +145,22 @@ def shared_beginning(one: str, other: str) -> int:
     return len(one[:at].rstrip())
 
 
-def _is_transcript(value: Any) -> bool:
+def _is_transcript(value: object) -> bool:
     return isinstance(value, str) and value.lstrip("\n").startswith("Human:") and "\n\nAssistant:" in value
 
 
-def _is_dialogue(value: Any) -> bool:
+def _is_dialogue(value: object) -> bool:
     """Whether it is a whole conversation, from its first request on."""
     if _is_transcript(value):
         return True
     return isinstance(value, list) and is_turns(value) and any(_user(turn) for turn in value[:2])
 
 
-def _user(turn: Any) -> bool:
+def _user(turn: object) -> bool:
     return isinstance(turn, dict) and turn.get("role", turn.get("from")) in ("user", "human", "system")
 
 
-def _dialogue(value: Any) -> tuple[Message, ...]:
+def _dialogue(value: object) -> tuple[Message, ...]:
     return read_transcript(value) if isinstance(value, str) else read_messages(value)
 
 
@@ -197,7 +197,7 @@ def _first(values: RowValues, *keys: str) -> Any:
     return next((values[key] for key in keys if values.get(key) is not None), None)
 
 
-def _verdict(value: Any) -> bool | None:
+def _verdict(value: object) -> bool | None:
     if isinstance(value, str):
         value = value.strip().lower()
     return _GOOD.get(value) if isinstance(value, bool | int | str) else None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_uppercase
-from typing import Any
 
 from postgrad.data.shapes.cells import exact_text
 from postgrad.data.shapes.chat_messages import read_functions
@@ -20,6 +19,7 @@ from postgrad.data.shapes.read_chats import (
     tools_of,
 )
 from postgrad.data.shapes.row_errors import TurnError
+from postgrad.json_types import JsonObject
 from postgrad.records import Message, Record, Task, Text, from_dict
 
 REFERENCES = ("answer", "solution", "ground_truth", "reference_answer", "final_answer", "target")
@@ -29,7 +29,7 @@ READ = frozenset({"messages", "prompt", "reference", *IMAGE_COLUMNS, *SYSTEM_COL
 """The keys of a task that are no fields for its grader."""
 
 
-def reference_of(values: Mapping[str, Any]) -> str:
+def reference_of(values: RowValues) -> str:
     """The reference answer of a task: the text `reference`, else the first field with a usual name."""
     if isinstance(values.get("reference"), str):
         return values["reference"]
@@ -37,7 +37,7 @@ def reference_of(values: Mapping[str, Any]) -> str:
     return exact_text(found)
 
 
-def fields_of(values: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of(values: RowValues) -> JsonObject:
     """What a grader may ask for: every key that is not the conversation's own."""
     kept = {key: value for key, value in values.items() if key not in READ}
     if "reference" in values and not isinstance(values["reference"], str):
@@ -58,7 +58,7 @@ def _task(prompt: tuple[Message, ...], values: RowValues, about: About) -> Task:
     return Task(prompt=prompt, reference=reference, fields=fields, tools=tools_of(values), source=about["source"])
 
 
-def choices_of(values: RowValues) -> tuple[str, list[str], Any] | None:
+def choices_of(values: RowValues) -> tuple[str, list[str], object] | None:
     """(question, choices, what names the right one) of a multiple-choice row, in the spellings of the usual
     benchmarks."""
     if "sol1" in values:
@@ -99,7 +99,7 @@ def read_choice(values: RowValues, about: About) -> list[Record]:
     return [Task(prompt=prompt, reference=ascii_uppercase[place], fields=fields, source=about["source"])]
 
 
-def _place(right: Any, choices: Sequence[str], values: RowValues) -> int | None:
+def _place(right: object, choices: Sequence[str], values: RowValues) -> int | None:
     """The place of the right choice, from 0."""
     if isinstance(right, str) and len(right) == 1 and right.upper() in ascii_uppercase:
         right = ascii_uppercase.index(right.upper())

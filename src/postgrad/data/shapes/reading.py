@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from postgrad.data.shapes.cells import to_text
 from postgrad.data.shapes.registry import KINDS, Shape, shape_of
 from postgrad.data.shapes.row_errors import Faults, LeftOut, TurnError
-from postgrad.data.sources.rows import Row, Rows, name_lines
+from postgrad.data.sources.rows import Row, Rows, RowValues, name_lines
 from postgrad.errors import DataError
+from postgrad.json_types import JsonObject
 from postgrad.records import Record, Source
 
 TABLES = frozenset(["csv", "tsv", "xlsx", "ods"])
@@ -35,7 +35,7 @@ class Reading:
     name: str
     explanation: str
     shape: Shape | None
-    read: Callable[[Source, Mapping[str, Any]], list[Record]]
+    read: Callable[[Source, RowValues], list[Record]]
     uses: frozenset[str]
     left_out: dict[str, list[Source]] = field(default_factory=dict)
     kind: type[Record] | None = None
@@ -78,7 +78,7 @@ class Reading:
             for reason, places in self.left_out.items()
         ]
 
-    def _same_shape(self, values: Mapping[str, Any]) -> None:
+    def _same_shape(self, values: RowValues) -> None:
         if self.shape is None:
             if not self.uses & values.keys():
                 other = shape_of(values)
@@ -144,5 +144,5 @@ def refuse_one_column(columns: Sequence[str], file: str) -> None:
         )
 
 
-def _tidied(values: Mapping[str, Any], uses: frozenset[str]) -> dict[str, Any]:
+def _tidied(values: RowValues, uses: frozenset[str]) -> JsonObject:
     return {key: to_text(value) if key in uses and isinstance(value, str) else value for key, value in values.items()}

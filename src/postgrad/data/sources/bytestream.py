@@ -14,12 +14,15 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from postgrad.data.sources.address import Address
 from postgrad.data.sources.file_types import ZIP, packing
 from postgrad.data.sources.zips import open_member
 from postgrad.errors import DataError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BLOCK = 1 << 20
 WHOLE_LIMIT = 2**31
@@ -47,12 +50,13 @@ class _Peekable(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        place = memoryview(buffer).cast("B")
         if self._held:
-            piece, self._held = self._held[: len(buffer)], self._held[len(buffer) :]
+            piece, self._held = self._held[: len(place)], self._held[len(place) :]
         else:
-            piece = self._inner.read(len(buffer)) or b""
-        buffer[: len(piece)] = piece
+            piece = self._inner.read(len(place)) or b""
+        place[: len(piece)] = piece
         self.consumed += len(piece)
         return len(piece)
 

@@ -34,7 +34,7 @@ class InMemory:
         return self.name
 
 
-def in_memory(given: Any, name: str = MEMORY) -> InMemory:
+def in_memory(given: object, name: str = MEMORY) -> InMemory:
     """A table (polars, pandas, pyarrow), or any iterable of dictionaries or of records.
 
     Raises:
@@ -96,7 +96,7 @@ def _placed(record: Record, name: str, number: int) -> Record:
     return record if record.source.file else replace(record, source=Source(name, number))
 
 
-def sources(data: Any) -> list[Any]:
+def sources(data: object) -> list[Any]:  # an address stays the text that it is where a path is declared
     """What a Python caller gave as data → paths, and in-memory data: one thing, or a sequence of paths and tables.
 
     Raises:

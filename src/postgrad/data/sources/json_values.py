@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
+
+from postgrad.json_types import Json, JsonObject
 
 
 class Plain:
@@ -16,11 +18,11 @@ class Plain:
     def __init__(self) -> None:
         self._left_out: dict[str, int] = {}
 
-    def row(self, values: dict[str, Any]) -> dict[str, Any]:
+    def row(self, values: Mapping[str, object]) -> JsonObject:
         """All values of a row, made plain."""
         return {key: self.value(value, key) for key, value in values.items()}
 
-    def value(self, value: Any, column: str) -> Any:
+    def value(self, value: object, column: str) -> Json:
         """One value; `column` is blamed for bytes."""
         if value is None or isinstance(value, str | bool | int):
             return value
@@ -50,7 +52,7 @@ class Plain:
             return None
 
 
-def scalar(value: Any) -> str:
+def scalar(value: object) -> str:
     """A date, time, duration, decimal or identifier as text."""
     if isinstance(value, dt.datetime):
         midnight = value.time() == dt.time() and value.tzinfo is None

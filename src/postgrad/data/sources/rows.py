@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from postgrad.errors import DataError
+from postgrad.json_types import JsonMapping, JsonObject
 
-Row = tuple[int, dict[str, Any]]
+RowValues: TypeAlias = JsonMapping
+"""Column → value of one row, read only."""
+Row = tuple[int, JsonObject]
 """(1-based line in the file, column → value)"""
 
 NAMED = 5

@@ -61,7 +61,7 @@ class Dates:
     note: str = ""
 
 
-def read_dates(values: Sequence[Any], *, day_first: bool | None = None, column: str = "the column") -> Dates:
+def read_dates(values: Sequence[object], *, day_first: bool | None = None, column: str = "the column") -> Dates:
     """Reads ISO dates, epoch seconds to nanoseconds, 03.11.2026, 11/03/2026, 3 Nov 2026, RFC 2822.
 
     Args:
@@ -84,7 +84,7 @@ def read_dates(values: Sequence[Any], *, day_first: bool | None = None, column: 
     return Dates(tuple(moments), tuple(unreadable), note)
 
 
-def _orders(values: Sequence[Any], day_first: bool | None, column: str) -> tuple[dict[str, bool], str]:
+def _orders(values: Sequence[object], day_first: bool | None, column: str) -> tuple[dict[str, bool], str]:
     """For each separator whether the day comes first, and how that was found."""
     orders: dict[str, bool] = {}
     notes: list[str] = []
@@ -191,7 +191,7 @@ _LIKE_ALL = 0.95
 """What reads as a date in so many of a column's filled values is a column of dates."""
 
 
-def guess_date_column(columns: dict[str, Sequence[Any]]) -> tuple[str | None, list[str]]:
+def guess_date_column(columns: dict[str, Sequence[object]]) -> tuple[str | None, list[str]]:
     """The column that holds dates: the best by name, where several do.
 
     Args:

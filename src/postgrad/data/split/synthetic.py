@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
+from postgrad.json_types import JsonObject
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import exact_key, near_duplicate_clusters
 
@@ -32,7 +33,7 @@ def is_synthetic(record: Record) -> bool:
     return isinstance(record.meta.get(MARK), Mapping)
 
 
-def mark(method: str, originals: Sequence[Record], teacher: str | None = None) -> dict[str, Any]:
+def mark(method: str, originals: Sequence[Record], teacher: str | None = None) -> JsonObject:
     """The value of `meta["synthetic"]`."""
     of = [origin_hash(record) for record in originals]
     return {"method": method, "of": of[0] if len(of) == 1 else of, "teacher": teacher}

@@ -9,16 +9,17 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from postgrad.data.shapes.cells import to_json
 from postgrad.data.shapes.row_errors import Inexpressible
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.storage import file_atomic
 
-Write = Callable[[Mapping[str, Any]], None]
+Write = Callable[[JsonMapping], None]
 _PARQUET_ROWS = 10_000
 
 
@@ -57,13 +58,13 @@ def writing(out: Path) -> Iterator[Write]:
         yield write
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
+def _line(row: JsonMapping) -> bytes:
     return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
 
 
 @contextlib.contextmanager
 def _json_lines(stream: BinaryIO) -> Iterator[Write]:
-    def write(row: Mapping[str, Any]) -> None:
+    def write(row: JsonMapping) -> None:
         stream.write(_line(row) + b"\n")
 
     yield write
@@ -79,7 +80,7 @@ def _packed(stream: BinaryIO) -> Iterator[Write]:
 def _json(stream: BinaryIO) -> Iterator[Write]:
     between = b"[\n"
 
-    def write(row: Mapping[str, Any]) -> None:
+    def write(row: JsonMapping) -> None:
         nonlocal between
         stream.write(between + _line(row))
         between = b",\n"
@@ -95,7 +96,7 @@ def _csv(stream: BinaryIO) -> Iterator[Write]:
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     columns: list[str] = []
 
-    def write(row: Mapping[str, Any]) -> None:
+    def write(row: JsonMapping) -> None:
         cells = flat(row)
         if not columns:
             if len(cells) == 1:
@@ -115,7 +116,7 @@ def _parquet(stream: BinaryIO) -> Iterator[Write]:
     import pyarrow
     import pyarrow.parquet
 
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     columns: dict[str, Any] = {}
     writer: Any = None
 
@@ -126,10 +127,8 @@ def _parquet(stream: BinaryIO) -> Iterator[Write]:
         writer.write_table(table)
         rows.clear()
 
-    def write(row: Mapping[str, Any]) -> None:
-        cells: dict[str, Any] = {
-            key: row[key] if isinstance(row[key], bool) else text for key, text in flat(row).items()
-        }
+    def write(row: JsonMapping) -> None:
+        cells: JsonObject = {key: row[key] if isinstance(row[key], bool) else text for key, text in flat(row).items()}
         if not columns:
             columns.update({k: pyarrow.bool_() if isinstance(v, bool) else pyarrow.string() for k, v in cells.items()})
         _refuse_new(cells, list(columns))
@@ -144,7 +143,7 @@ def _parquet(stream: BinaryIO) -> Iterator[Write]:
         writer.close()
 
 
-def flat(row: Mapping[str, Any]) -> dict[str, str]:
+def flat(row: JsonMapping) -> dict[str, str]:
     """The cells of a row: texts as they are, numbers, lists and the like as JSON.
 
     Raises:
@@ -163,7 +162,7 @@ _NESTED = frozenset(
 )
 
 
-def _refuse_new(cells: Mapping[str, Any], columns: list[str]) -> None:
+def _refuse_new(cells: JsonMapping, columns: list[str]) -> None:
     new = [key for key in cells if key not in columns]
     if new:
         raise Inexpressible(f"it has {new[0]!r}, which the first record has not; the columns of a table are fixed")

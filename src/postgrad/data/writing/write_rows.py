@@ -10,9 +10,10 @@ from typing import Any
 from postgrad.data.shapes.cells import to_json
 from postgrad.data.shapes.read_tasks import READ, reference_of
 from postgrad.data.shapes.row_errors import Inexpressible
-from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text, to_dict
+from postgrad.json_types import JsonMapping, JsonObject
+from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text, ToolDefinition, to_dict
 
-WrittenRow = dict[str, Any]
+WrittenRow = JsonObject
 _FROM = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
 
@@ -167,7 +168,7 @@ def _turns(messages: Sequence[Message]) -> list[WrittenRow]:
     return [message.to_dict() for message in messages]
 
 
-def _tools(tools: Sequence[Mapping[str, Any]]) -> WrittenRow:
+def _tools(tools: Sequence[ToolDefinition]) -> WrittenRow:
     return {"tools": [dict(tool) for tool in tools]} if tools else {}
 
 
@@ -259,7 +260,7 @@ def _sharegpt_turn(message: Message) -> WrittenRow:
     return {"from": "function_call", "value": to_json(calls[0] if len(calls) == 1 else calls)}
 
 
-def _bare_call(call: Mapping[str, Any]) -> WrittenRow:
+def _bare_call(call: JsonMapping) -> WrittenRow:
     function = call.get("function")
     if not isinstance(function, Mapping) or "name" not in function:
         raise Inexpressible("a tool call has no function with a name")

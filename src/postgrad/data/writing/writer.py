@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.records import Record
 
 
@@ -15,7 +15,7 @@ class ShapeWriter:
 
     Attributes:
         kinds: The classes of records that it holds; others are turned into the first of them where that makes sense.
-        row: A record → its row; raises Inexpressible.
+        row: A record of one of them → its row; raises Inexpressible.
         keeps_meta: Whether metadata may stand beside the shape's own keys.
         own: Whether metadata stands in the row already.
         calls_anew: Whether the ids of tool calls and the blanks in their arguments are not kept.
@@ -23,7 +23,7 @@ class ShapeWriter:
     """
 
     kinds: tuple[type[Record], ...]
-    row: Callable[[Any], dict[str, Any]]
+    row: Callable[..., JsonObject]
     said: str
     keeps_meta: bool = True
     own: bool = False

@@ -13,6 +13,7 @@ from postgrad.data.shapes.registry import KINDS, shape_of
 from postgrad.data.shapes.row_errors import Inexpressible, LeftOut, TurnError
 from postgrad.data.writing import write_rows
 from postgrad.data.writing.writer import ShapeWriter
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 
 _CHAT, _PAIR, _RATED, _TASK = (Conversation,), (Preference,), (Rating,), (Task,)
@@ -49,7 +50,7 @@ WRITERS: dict[str, ShapeWriter] = {
 command is made of this table."""
 
 
-def row_of(record: Record, writer: ShapeWriter, *, table: bool = False, meta: bool = True) -> dict[str, Any]:
+def row_of(record: Record, writer: ShapeWriter, *, table: bool = False, meta: bool = True) -> JsonObject:
     """The row of a record, which reads back as the record but for its source.
 
     Args:
@@ -79,7 +80,7 @@ def lost_meta(record: Record, writer: ShapeWriter, meta: bool) -> list[str]:
     return [key for key in record.meta if key != "parallel_tool_calls" or not writer.keeps_meta]
 
 
-def _with_meta(row: dict[str, Any], record: Record, writer: ShapeWriter) -> dict[str, Any]:
+def _with_meta(row: JsonObject, record: Record, writer: ShapeWriter) -> JsonObject:
     extra = dict(record.meta)
     if "input" in row and isinstance(row["input"], dict):
         extra.pop("parallel_tool_calls", None)
@@ -90,7 +91,7 @@ def _with_meta(row: dict[str, Any], record: Record, writer: ShapeWriter) -> dict
     return {**row, **extra}
 
 
-def _read_back(row: dict[str, Any], record: Record, writer: ShapeWriter, table: bool) -> None:
+def _read_back(row: JsonObject, record: Record, writer: ShapeWriter, table: bool) -> None:
     """Refuses what would not come back: nothing is lost unseen."""
     shape = shape_of(row)
     if shape is None:
@@ -142,7 +143,7 @@ def _numbered(messages: tuple[Message, ...]) -> Iterator[Message]:
             yield message
 
 
-def _compact(call: Mapping[str, Any]) -> Any:
+def _compact(call: JsonMapping) -> Any:
     function = call.get("function")
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(arguments, str):

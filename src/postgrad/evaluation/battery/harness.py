@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from postgrad.errors import DataError, UsageError
+from postgrad.json_types import JsonObject
 from postgrad.storage import sha256_file
 
 if TYPE_CHECKING:
+    from lm_eval.tasks import TaskManager
+
     from postgrad.models.language_model import LanguageModel
 
 METRICS = ("acc_norm", "acc", "exact_match", "em", "f1", "rouge1", "rougeL")
@@ -58,8 +61,8 @@ def task_scores(model: LanguageModel, task: str, count: int, stopped: Callable[[
 
 
 def evaluate(
-    model: LanguageModel, tasks: Sequence[str | dict[str, Any]], count: int | None, stopped: Callable[[], bool]
-) -> dict[str, list[dict[str, Any]]]:
+    model: LanguageModel, tasks: Sequence[str | JsonObject], count: int | None, stopped: Callable[[], bool]
+) -> dict[str, list[JsonObject]]:
     """The harness's own record of every item, by task.
 
     Raises:
@@ -98,14 +101,14 @@ def evaluate(
 
 
 @cache
-def task_manager() -> Any:
+def task_manager() -> TaskManager:
     """The harness's list of tasks, read once: it lies in thousands of files."""
-    from lm_eval.tasks import TaskManager
+    from lm_eval import tasks
 
-    return TaskManager()
+    return tasks.TaskManager()
 
 
-def _first_filter(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _first_filter(rows: Sequence[JsonObject]) -> list[JsonObject]:
     """The rows under one filter (a task may extract the answer in several ways), by item."""
     filters = list(dict.fromkeys(row.get("filter", "none") for row in rows))
     chosen = next((f for f in ("flexible-extract", "none") if f in filters), filters[0] if filters else "none")

@@ -8,18 +8,26 @@ tokens end, cut from the left to the model's context; the beginning token stands
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from lm_eval import utils
 from lm_eval.api.model import LM
 
 from postgrad.errors import Interrupted
+from postgrad.json_types import JsonObject
 from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.generation.likelihood import ChoiceItem, encode_item, greedy_log_likelihoods
 from postgrad.models.language_model import LanguageModel
 
 ROOM = 256
 """New tokens where a task names no limit, as in the harness."""
+
+
+class HarnessRequest(Protocol):
+    """What is asked, as the harness hands it over: texts, and the settings of generation."""
+
+    @property
+    def args(self) -> tuple[Any, ...]: ...
 
 
 class HarnessModel(LM):
@@ -36,7 +44,7 @@ class HarnessModel(LM):
         tokens = model.renderer.template.tokens
         self._begin = model.renderer.encode(tokens.get("bos_token") or tokens.get("eos_token") or "")[:1] or [0]
 
-    def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: Sequence[HarnessRequest]) -> list[tuple[float, bool]]:
         """Log-probability of each continuation, and whether greedy decoding would write it; one context is computed
         once for its neighbours."""
         grouped: list[tuple[str, list[str]]] = []
@@ -49,7 +57,7 @@ class HarnessModel(LM):
         items = [item for context, continuations in grouped for item in self._encode(context, continuations)]
         return [value for values in self._score(items) for value in values]
 
-    def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
+    def loglikelihood_rolling(self, requests: Sequence[HarnessRequest]) -> list[float]:
         """Log-probability of whole texts, in windows of the model's context."""
         out = []
         for request in requests:
@@ -60,7 +68,7 @@ class HarnessModel(LM):
             out.append(sum(value for ((value, _),) in self._score(items)))
         return out
 
-    def generate_until(self, requests: Sequence[Any]) -> list[str]:
+    def generate_until(self, requests: Sequence[HarnessRequest]) -> list[str]:
         """Texts up to the first stop text; equal settings are decoded together."""
         groups: dict[Decoding, list[int]] = {}
         for place, request in enumerate(requests):
@@ -99,7 +107,7 @@ class HarnessModel(LM):
         return [found[i] for i in range(len(items))]
 
 
-def _decoding(settings: dict[str, Any]) -> Decoding:
+def _decoding(settings: JsonObject) -> Decoding:
     """The harness's settings as ours; greedy unless a task samples."""
     until = settings.get("until") or []
     stop = (until,) if isinstance(until, str) else tuple(u for u in until if u)

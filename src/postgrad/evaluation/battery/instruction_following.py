@@ -11,6 +11,7 @@ from typing import Any
 
 from postgrad.evaluation.battery.open_questions import AnswerRule, Question, Questions, prompts_of
 from postgrad.evaluation.metrics.format_rules import count_sentences
+from postgrad.json_types import JsonObject
 
 TOKENS = 48
 _SENTENCE = 3  # fewer words are no sentence
@@ -23,7 +24,7 @@ def instructions() -> Questions:
     return Questions("instructions", tuple(_question(raw) for raw in prompts_of("instructions")["prompt"]), TOKENS)
 
 
-def _question(raw: dict[str, Any]) -> Question:
+def _question(raw: JsonObject) -> Question:
     options = {key: value for key, value in raw.items() if key not in ("text", "rule")}
     rule, wants_json = RULES[raw["rule"]](**options), raw["rule"].startswith("json")
 

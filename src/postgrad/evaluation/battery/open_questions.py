@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from postgrad.facts import load_facts
+from postgrad.json_types import JsonObject
 
 AnswerRule = Callable[[str], bool]
 
@@ -32,6 +32,6 @@ class Questions:
     tokens: int
 
 
-def prompts_of(name: str) -> dict[str, Any]:
+def prompts_of(name: str) -> JsonObject:
     """One of the data files beside this file."""
     return load_facts(name, "postgrad.evaluation.battery")

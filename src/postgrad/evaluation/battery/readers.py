@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from postgrad.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +53,31 @@ class BenchmarkReader:
         by_length: Whether log-likelihoods are divided by the choices' characters (`acc_norm`) or not (`acc`).
     """
 
-    read: Callable[[dict[str, Any]], Item]
+    read: Callable[[JsonObject], Item]
     by_length: bool = True
 
-    def __call__(self, row: dict[str, Any]) -> Item:
+    def __call__(self, row: JsonObject) -> Item:
         return self.read(row)
 
 
-def _arc(row: dict[str, Any]) -> Item:
+def _arc(row: JsonObject) -> Item:
     return Item(f"Question: {row['question']}\nAnswer:", *_lettered(row))
 
 
-def _openbookqa(row: dict[str, Any]) -> Item:
+def _openbookqa(row: JsonObject) -> Item:
     return Item(row["question_stem"], *_lettered(row))
 
 
-def _lettered(row: dict[str, Any]) -> tuple[tuple[str, ...], int]:
+def _lettered(row: JsonObject) -> tuple[tuple[str, ...], int]:
     choices = row["choices"]
     return tuple(f" {t}" for t in choices["text"]), list(choices["label"]).index(row["answerKey"].lstrip())
 
 
-def _piqa(row: dict[str, Any]) -> Item:
+def _piqa(row: JsonObject) -> Item:
     return Item(f"Question: {row['goal']}\nAnswer:", (f" {row['sol1']}", f" {row['sol2']}"), int(row["label"]))
 
 
-def _hellaswag(row: dict[str, Any]) -> Item:
+def _hellaswag(row: JsonObject) -> Item:
     context = f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}"
     return Item(_tidy(context), tuple(f" {_tidy(e)}" for e in row["endings"]), int(row["label"]))
 
@@ -86,25 +87,25 @@ def _tidy(text: str) -> str:
     return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
 
 
-def _winogrande(row: dict[str, Any]) -> Item:
+def _winogrande(row: JsonObject) -> Item:
     """The same ending after each of the two names: it is the context that differs."""
     before, _, after = row["sentence"].partition("_")
     ending = f" {after.strip()}"
     return Item("", (ending, ending), int(row["answer"]) - 1, (before + row["option1"], before + row["option2"]))
 
 
-def _boolq(row: dict[str, Any]) -> Item:
+def _boolq(row: JsonObject) -> Item:
     right = row["answer"] if "answer" in row else row["label"]
     return Item(f"{row['passage']}\nQuestion: {row['question']}?\nAnswer:", (" no", " yes"), int(right))
 
 
-def _sciq(row: dict[str, Any]) -> Item:
+def _sciq(row: JsonObject) -> Item:
     names = ("distractor1", "distractor2", "distractor3", "correct_answer")
     context = f"{row['support'].lstrip()}\nQuestion: {row['question']}\nAnswer:"
     return Item(context, tuple(f" {row[name]}" for name in names), 3)
 
 
-def _mmlu(row: dict[str, Any]) -> Item:
+def _mmlu(row: JsonObject) -> Item:
     """Letters to choose from."""
     subject = row["subject"].replace("_", " ")
     head = f"The following are multiple choice questions (with answers) about {subject}.\n\n"
@@ -113,7 +114,7 @@ def _mmlu(row: dict[str, Any]) -> Item:
     return Item(context, tuple(f" {letter}" for letter in "ABCD"), int(row["answer"]))
 
 
-def _mmlu_continuation(row: dict[str, Any]) -> Item:
+def _mmlu_continuation(row: JsonObject) -> Item:
     """The answers' own words: what small models can do, to whom letters say nothing."""
     head = f"The following are questions (with answers) about {row['subject'].replace('_', ' ')}.\n\n"
     context = f"{head}Question: {row['question'].strip()}\nAnswer:"

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.graders.grader_kinds import Grader, ScoreModel, read_grader
@@ -17,6 +16,7 @@ from postgrad.evaluation.graders.needs import judges, needs_sandbox
 from postgrad.evaluation.graders.outcome import Reply
 from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.metric import AskModel, Case, Metric, MetricResources, MetricResult
+from postgrad.json_types import JsonObject
 from postgrad.records import Task
 from postgrad.sandbox.run import Sandbox, find_sandbox
 
@@ -50,7 +50,7 @@ def grader_metric(means: MetricResources, path: str) -> Metric:
     return Metric(form.name, measure, title=f"grader {form.name}", right_or_wrong=binary)
 
 
-def item_of(case: Case) -> dict[str, Any]:
+def item_of(case: Case) -> JsonObject:
     """The fields that a grader's `{{item.…}}` finds for a case."""
     record = case.record
     fields = {**record.meta, **(record.fields if isinstance(record, Task) else {})} if record is not None else {}
@@ -58,7 +58,7 @@ def item_of(case: Case) -> dict[str, Any]:
     return {"prompt": prompt, **fields, "reference": case.reference}
 
 
-def grader_in(path: str) -> Any:
+def grader_in(path: str) -> object:
     """The grader that stands in a JSON file, alone or under `grader`; not yet looked into.
 
     Raises:

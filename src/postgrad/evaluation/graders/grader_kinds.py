@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -10,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from postgrad.errors import UsageError
 from postgrad.evaluation.graders.formula import Formula
 from postgrad.evaluation.graders.template import check_template
+from postgrad.json_types import JsonMapping
 
 SIMILARITIES = (
     "cosine",
@@ -180,7 +180,7 @@ Grader = StringCheck | TextSimilarity | PythonGrader | ScoreModel | LabelModel |
 _ANY: TypeAdapter[Grader] = TypeAdapter(Annotated[Grader, Field(discriminator="type")])
 
 
-def read_grader(raw: Mapping[str, Any]) -> Grader:
+def read_grader(raw: object) -> Grader:
     """The grader that a JSON object describes.
 
     Raises:
@@ -193,7 +193,7 @@ def read_grader(raw: Mapping[str, Any]) -> Grader:
         raise UsageError("The grader is not valid:\n  " + "\n  ".join(dict.fromkeys(lines))) from error
 
 
-def _explain(item: Mapping[str, Any]) -> str:
+def _explain(item: JsonMapping) -> str:
     kinds = {"string_check", "text_similarity", "python", "score_model", "label_model", "multi"}
     place = ".".join(str(p) for p in item["loc"] if p not in kinds)
     message = item["msg"].removeprefix("Value error, ")

@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from postgrad.errors import PostgradError, UsageError
 from postgrad.evaluation.graders.formula import Formula
@@ -27,10 +26,11 @@ from postgrad.evaluation.graders.outcome import GraderResult, Reply
 from postgrad.evaluation.graders.replies import label_request, read_label, read_score, score_request
 from postgrad.evaluation.graders.similarity import similarity
 from postgrad.evaluation.graders.template import VariableError, as_sample, fill
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.sandbox.run import Limits, Sandbox, lines_after
 
 __all__ = ["ModelCall", "Reply", "run", "run_grader", "validate"]
-ModelCall = Callable[[str, Sequence[Mapping[str, str]], Mapping[str, Any]], Reply]
+ModelCall = Callable[[str, Sequence[Mapping[str, str]], JsonMapping], Reply]
 """(model's name, chat, sampling parameters) → what it said. May raise a PostgradError where the model cannot be had."""
 LIMITS = Limits(seconds=60.0, memory_bytes=1 << 30)
 _RUNNER = """
@@ -43,7 +43,7 @@ os.write(1, ("\\n" + work["token"] + json.dumps(float(value)) + "\\n").encode())
 """
 
 
-def validate(grader: Mapping[str, Any]) -> dict[str, Any]:
+def validate(grader: JsonMapping) -> JsonObject:
     """The response of `POST /fine_tuning/alpha/graders/validate`.
 
     Raises:
@@ -54,13 +54,13 @@ def validate(grader: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(
-    grader: Mapping[str, Any],
-    sample: str | Mapping[str, Any],
-    item: Mapping[str, Any] | None = None,
+    grader: JsonMapping,
+    sample: str | JsonMapping,
+    item: JsonMapping | None = None,
     *,
     ask: ModelCall | None = None,
     sandbox: Sandbox | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """The response of `POST /fine_tuning/alpha/graders/run`; what goes wrong on the way stands in its `errors`.
 
     Args:
@@ -80,7 +80,7 @@ def run(
 
 
 def run_grader(
-    form: Grader, sample: Mapping[str, Any], item: Mapping[str, Any], ask: ModelCall | None, sandbox: Sandbox | None
+    form: Grader, sample: JsonMapping, item: JsonMapping, ask: ModelCall | None, sandbox: Sandbox | None
 ) -> GraderResult:
     """The outcome of a grader that was read; see `run`."""
     outcome = GraderResult()
@@ -110,7 +110,7 @@ def _compares(form: StringCheck, left: str, right: str) -> bool:
 
 
 def _multi(
-    form: Multi, sample: Mapping[str, Any], item: Mapping[str, Any], ask: ModelCall | None, sandbox: Sandbox | None
+    form: Multi, sample: JsonMapping, item: JsonMapping, ask: ModelCall | None, sandbox: Sandbox | None
 ) -> GraderResult:
     outcome = GraderResult()
     for name, inner in form.graders.items():
@@ -125,9 +125,7 @@ def _multi(
     return outcome
 
 
-def _python(
-    form: PythonGrader, sample: Mapping[str, Any], item: Mapping[str, Any], sandbox: Sandbox | None
-) -> GraderResult:
+def _python(form: PythonGrader, sample: JsonMapping, item: JsonMapping, sandbox: Sandbox | None) -> GraderResult:
     outcome = GraderResult()
     if sandbox is None:
         return outcome.fault("python_grader_server_error", python_grader_server_error_type="no_sandbox")
@@ -146,7 +144,7 @@ def _python(
 
 
 def _model(
-    form: ScoreModel | LabelModel, sample: Mapping[str, Any], item: Mapping[str, Any], ask: ModelCall | None
+    form: ScoreModel | LabelModel, sample: JsonMapping, item: JsonMapping, ask: ModelCall | None
 ) -> GraderResult:
     outcome = GraderResult()
     chat = [{"role": m.role, "content": "".join(fill(t, sample, item) for t in m.texts())} for m in form.input]

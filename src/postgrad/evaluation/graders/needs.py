@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from postgrad.evaluation.graders.grader_kinds import (
     Grader,
@@ -15,6 +14,7 @@ from postgrad.evaluation.graders.grader_kinds import (
     TextSimilarity,
 )
 from postgrad.evaluation.graders.template import VariableError, item_variables, value_of
+from postgrad.json_types import JsonMapping
 
 
 def single(form: Grader) -> list[Grader]:
@@ -32,7 +32,7 @@ def judges(form: Grader) -> list[str]:
     return list(dict.fromkeys(g.model for g in single(form) if isinstance(g, ScoreModel | LabelModel)))
 
 
-def missing(form: Grader, item: Mapping[str, Any]) -> list[str]:
+def missing(form: Grader, item: JsonMapping) -> list[str]:
     """The variables of the grader's texts, as `{{item.answer}}`, that this item has no value for."""
     out: list[str] = []
     for path in dict.fromkeys(p for g in single(form) for text in _texts(g) for p in item_variables(text)):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from postgrad.json_types import JsonObject
 
 FLAGS = (
     "formula_parse_error",
@@ -42,7 +43,7 @@ class GraderResult:
     """The reward of one grader and how it came about; `faults` are flags (True) and details (text) by name."""
 
     reward: float = 0.0
-    faults: dict[str, Any] = field(default_factory=dict)
+    faults: JsonObject = field(default_factory=dict)
     sub_rewards: dict[str, float] = field(default_factory=dict)
     replies: list[Reply] = field(default_factory=list)
 
@@ -52,7 +53,7 @@ class GraderResult:
         self.faults |= {flag: True, **details}
         return self
 
-    def body(self, name: str, kind: str, seconds: float) -> dict[str, Any]:
+    def body(self, name: str, kind: str, seconds: float) -> JsonObject:
         """The response, with every key that the API requires."""
         usage = _by_model(self.replies)
         total = sum(u["total_tokens"] for u in usage.values())

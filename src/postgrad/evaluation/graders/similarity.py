@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Any
 
 from postgrad.evaluation.metrics.bleu import sentence_bleu
 from postgrad.evaluation.metrics.embedding import cosines
@@ -66,7 +65,7 @@ def meteor(text: str, reference: str) -> float:
 class _NoSynonyms:
     """Stands where nltk expects WordNet."""
 
-    def synsets(self, _word: str) -> list[Any]:
+    def synsets(self, _word: str) -> list[object]:
         return []
 
 

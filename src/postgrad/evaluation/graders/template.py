@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from postgrad.json_types import JsonMapping, JsonObject
+
 _VARIABLE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"(?:item|sample)(?:\.\w[\w-]*|\[\d+\])*\Z")
 _STEP = re.compile(r"\.(\w[\w-]*)|\[(\d+)\]")
@@ -44,7 +46,7 @@ def item_variables(text: str) -> list[str]:
     return [path for path in _VARIABLE.findall(text) if path.startswith("item")]
 
 
-def fill(text: str, sample: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+def fill(text: str, sample: JsonMapping, item: JsonMapping) -> str:
     """The text with its variables' values; what is no text becomes JSON.
 
     Raises:
@@ -53,7 +55,7 @@ def fill(text: str, sample: Mapping[str, Any], item: Mapping[str, Any]) -> str:
     return _VARIABLE.sub(lambda found: _spelled(value_of(found.group(1), sample, item)), text)
 
 
-def value_of(path: str, sample: Mapping[str, Any], item: Mapping[str, Any]) -> Any:
+def value_of(path: str, sample: JsonMapping, item: JsonMapping) -> object:
     """The value of a variable's path, such as `item.answer`.
 
     Raises:
@@ -74,21 +76,21 @@ def value_of(path: str, sample: Mapping[str, Any], item: Mapping[str, Any]) -> A
     return value
 
 
-def _spelled(value: Any) -> str:
+def _spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def as_sample(said: str | Mapping[str, Any]) -> dict[str, Any]:
+def as_sample(said: str | JsonMapping) -> JsonObject:
     """The `sample` of the variables from what a model said: its text, its JSON if it is JSON, its calls of tools."""
     if not isinstance(said, str):
         return {"output_text": "", "output_tools": [], **said}
-    sample: dict[str, Any] = {"output_text": said, "output_tools": _tools(said)}
+    sample: JsonObject = {"output_text": said, "output_tools": _tools(said)}
     with contextlib.suppress(ValueError, RecursionError):  # else the variable has no value, and who needs it says so
         sample["output_json"] = json.loads(said)
     return sample
 
 
-def _tools(said: str) -> list[dict[str, Any]]:
+def _tools(said: str) -> list[JsonObject]:
     from postgrad.evaluation.metrics.support.call_text import read_calls
 
     calls = read_calls(said) or []

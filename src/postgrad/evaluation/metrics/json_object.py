@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, each, lacking
+from postgrad.json_types import JsonObject
 
 _FENCE = re.compile(r"\A```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\Z", re.DOTALL)
 _NUMERAL = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,2})?")
@@ -25,7 +26,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def parse_object(text: str) -> dict[str, Any] | None:
+def parse_object(text: str) -> JsonObject | None:
     """The object that `text` is as a whole, or None."""
     text = text.strip()
     fenced = _FENCE.match(text)

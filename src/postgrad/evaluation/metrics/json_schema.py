@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.json_object import parse_object
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
+from postgrad.json_types import JsonMapping, JsonObject
 
 _SHOWN = 8
 
 
-def json_schema(*, schema: str | dict[str, Any] = "") -> Metric:
+def json_schema(*, schema: str | JsonObject = "") -> Metric:
     """1 where the answer is a JSON object that the schema accepts; how often each rule was broken stands in the
     details.
 
@@ -75,7 +76,7 @@ def _sentence(error: Any) -> str:
     return f"{place} breaks {error.validator!r}"
 
 
-def _read(schema: str | Mapping[str, Any]) -> Any:
+def _read(schema: str | JsonMapping) -> Any:
     if not schema:
         raise UsageError("json_schema needs a schema.", "Write json_schema(schema=schema.json).")
     if not isinstance(schema, str):

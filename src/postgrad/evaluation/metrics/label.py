@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 from postgrad.evaluation.metrics.support.normal import plain
+from postgrad.json_types import JsonObject
 
 _FEW = 10  # among fewer answers labels need not have recurred yet
 
@@ -42,7 +42,7 @@ class LabelReport:
 
     unknown_key = ""
 
-    def to_details(self) -> dict[str, Any]:
+    def to_details(self) -> JsonObject:
         """JSON-safe tables by class and of the confusions, the classes in order of the alphabet."""
         names = sorted(self.classes)
         return {

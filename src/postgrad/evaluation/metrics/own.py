@@ -14,6 +14,7 @@ from typing import Any
 
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
+from postgrad.json_types import JsonObject
 from postgrad.records import to_dict
 
 SWITCH = "evaluation.own_code: true in the recipe, or --set evaluation.own_code=true"
@@ -75,7 +76,7 @@ def _takes_record(work: Callable[..., Any]) -> bool:
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) >= 3
 
 
-def _load(path: Path, function: str) -> Callable[[str, str, dict[str, Any]], Any]:
+def _load(path: Path, function: str) -> Callable[[str, str, JsonObject], Any]:
     spec = importlib.util.spec_from_file_location(f"postgrad_own_{path.stem}", path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise UsageError(f"The metric file {str(path)!r} is not there.", "Write --metric path/to/file.py:function.")

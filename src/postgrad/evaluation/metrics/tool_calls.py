@@ -13,6 +13,7 @@ from postgrad.evaluation.metrics.support.call_text import NamedCall, read_calls
 from postgrad.evaluation.metrics.support.fields import calls_of, field
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, lacking
 from postgrad.evaluation.metrics.support.normal import plain
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.records import Conversation, Record, Task
 
 TRUTH_FIELDS = ("ground_truth", "possible_answers", "expected_calls")
@@ -32,10 +33,10 @@ class WantedCall:
     """
 
     name: str
-    arguments: Mapping[str, Any]
+    arguments: JsonMapping
     possible: bool = False
 
-    def fault(self, call: NamedCall, defaults: Mapping[str, Any], *, ignore_case: bool) -> str:
+    def fault(self, call: NamedCall, defaults: JsonMapping, *, ignore_case: bool) -> str:
         """What is wrong with a call; empty where it is this one. `defaults` of the tool may be given or left out."""
         if call.name != self.name:
             return "other tool"
@@ -128,7 +129,7 @@ def _from_truth(value: list[Any]) -> list[WantedCall] | None:
 def _judge(
     wanted: Sequence[WantedCall],
     given: Sequence[NamedCall] | None,
-    defaults: Mapping[str, Mapping[str, Any]],
+    defaults: Mapping[str, JsonMapping],
     arguments: bool,
     ignore_order: bool,
     ignore_case: bool,
@@ -171,9 +172,9 @@ def _matched(table: Sequence[Sequence[str]]) -> bool:
     return all(place(row, set()) for row in range(len(table)))
 
 
-def _defaults(record: Record | None) -> dict[str, dict[str, Any]]:
+def _defaults(record: Record | None) -> dict[str, JsonObject]:
     """Default values of arguments by tool, from the tools' JSON schemas."""
-    out: dict[str, dict[str, Any]] = {}
+    out: dict[str, JsonObject] = {}
     for tool in record.tools if isinstance(record, Conversation | Task) else ():
         inner = tool.get("function") if isinstance(tool.get("function"), Mapping) else tool
         parameters = inner.get("parameters") if isinstance(inner, Mapping) else None
@@ -184,7 +185,7 @@ def _defaults(record: Record | None) -> dict[str, dict[str, Any]]:
     return out
 
 
-def _fault_possible(given: Mapping[str, Any], possible: Mapping[str, Any], ignore_case: bool) -> str:
+def _fault_possible(given: JsonMapping, possible: JsonMapping, ignore_case: bool) -> str:
     for key, options in possible.items():
         if key not in given:
             if "" not in options:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from postgrad.evaluation.statistics.intervals import (
     Floats,
@@ -28,8 +27,8 @@ from postgrad.measures import ArmResult, Comparison, Forgetting, ForgettingVerdi
 
 CONFIDENCE = 0.95
 
-Groups = Sequence[Hashable] | None
-ScoreValues = Sequence[float] | NDArray[Any]
+Groups: TypeAlias = Sequence[Hashable] | None
+ScoreValues: TypeAlias = Sequence[float] | Floats
 
 
 def score_interval(values: ScoreValues, groups: Groups = None, confidence: float = CONFIDENCE) -> Score:

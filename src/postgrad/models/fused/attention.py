@@ -9,7 +9,6 @@ Shapes: B rows, H query heads, K key heads, T queries, S keys, D head size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -65,7 +64,7 @@ def _packed(
 
 
 def grouped_attention(
-    module: Any,
+    module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -74,7 +73,7 @@ def grouped_attention(
     scaling: float | None = None,
     is_causal: bool | None = None,
     packing: Packing | None = None,
-    **_: Any,
+    **_: object,
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention interface: query (B, H, T, D), key and value (B, K, S, D) → (B, T, H, D)."""
     if packing is not None:

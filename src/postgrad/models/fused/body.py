@@ -242,7 +242,7 @@ class Fused:
         self.norm = body.norm
 
     @staticmethod
-    def of(body: Any, recompute: bool = False) -> Fused | None:
+    def of(body: nn.Module, recompute: bool = False) -> Fused | None:
         """The fused form of a body, or None where it has another shape."""
         return Fused(body, recompute) if llama_shaped(body) else None
 
@@ -260,7 +260,7 @@ class Fused:
         return self.norm(x)
 
 
-def llama_shaped(body: Any, head_norms: bool = False) -> bool:
+def llama_shaped(body: nn.Module, head_norms: bool = False) -> bool:
     """Whether all layers are: norm, grouped attention with rotary positions, norm, SwiGLU; nothing else.
 
     Args:
@@ -276,7 +276,8 @@ def llama_shaped(body: Any, head_norms: bool = False) -> bool:
     wanted = {"input_layernorm", "self_attn", "post_attention_layernorm", "mlp"}
     parts = {"q_proj", "k_proj", "v_proj", "o_proj"}, {"gate_proj", "up_proj", "down_proj"}
     beside = {"act_fn", "q_norm", "k_norm"} if head_norms else {"act_fn"}
-    for layer in body.layers:
+    layers: Any = body.layers
+    for layer in layers:
         if {n for n, _ in layer.named_children()} != wanted:
             return False
         inside = ({n for n, _ in m.named_children()} - beside for m in (layer.self_attn, layer.mlp))

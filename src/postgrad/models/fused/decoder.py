@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from postgrad.models.fused.body import llama_shaped
 from postgrad.models.fused.parts import Norm, Projections
+from postgrad.models.language_model import LanguageModel
 
 BLOCK = 256
 """Tokens of the MLP that are worked through at once, so that they stay in the processor's cache."""
@@ -29,6 +30,10 @@ ROTATIONS = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary positions whose angles do not hang on the length of what is read."""
 _flash: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _checked: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+SharedStates: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+"""Keys and values (L, 1, K, S, D) of a beginning that prompts share."""
 
 
 class Room:
@@ -41,7 +46,7 @@ class Room:
         layers, like = decoder.layers, decoder.like
         shape = len(layers), rows, layers[0].key_heads, places, layers[0].size
         self.keys, self.values = _zeros(shape, like.dtype), _zeros(shape, like.dtype)
-        self.shared: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.shared: SharedStates | None = None
         self.lengths = [0] * rows
 
     @property
@@ -145,8 +150,8 @@ class FusedDecoder:
         layer = self.layers[0]
         return 2 * len(self.layers) * layer.key_heads * layer.size * self.like.element_size()
 
-    def begin(self, ids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values (L, 1, K, S, D) of a beginning that prompts share."""
+    def begin(self, ids: Sequence[int]) -> SharedStates:
+        """What is kept of a beginning that prompts share."""
         room = Room(self, 1, len(ids))
         self.prefill([ids], room, [0])
         return room.keys, room.values
@@ -225,7 +230,7 @@ class FusedDecoder:
         self._cos, self._sin = (t[0, :, None, :half].contiguous() for t in (cos, sin))
 
 
-def decoder_of(model: Any) -> FusedDecoder | None:
+def decoder_of(model: LanguageModel) -> FusedDecoder | None:
     """The hand-written decoder of a language model, or None where it has another shape or gives other numbers."""
     body = model.body
     rotary = getattr(body, "rotary_emb", None)
@@ -238,7 +243,7 @@ def decoder_of(model: Any) -> FusedDecoder | None:
 
 
 @torch.inference_mode()
-def _agrees(decoder: FusedDecoder, model: Any) -> bool:
+def _agrees(decoder: FusedDecoder, model: LanguageModel) -> bool:
     """Whether beginning, prompts and steps give the hidden states of the model's own code."""
     if 2 * decoder._cos.shape[-1] != decoder.layers[0].size:
         return False

@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 
-from postgrad.models.fused.decoder import FusedDecoder, Room
+from postgrad.models.fused.decoder import FusedDecoder, Room, SharedStates
 from postgrad.models.generation.decoding import Decoding, DecodingRow, take
 from postgrad.models.language_model import LanguageModel
 
@@ -30,7 +29,12 @@ def places(rows: Sequence[DecodingRow], decoding: Decoding) -> int:
 
 @torch.inference_mode()
 def run(
-    model: LanguageModel, decoder: FusedDecoder, rows: Sequence[DecodingRow], prefix: Any, decoding: Decoding, most: int
+    model: LanguageModel,
+    decoder: FusedDecoder,
+    rows: Sequence[DecodingRow],
+    prefix: SharedStates | None,
+    decoding: Decoding,
+    most: int,
 ) -> Iterator[list[DecodingRow]]:
     """Generates for the rows in place, at most so many at once; yields after every step the rows that it ended.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TypeAlias, cast
 from weakref import WeakSet
 
 import torch
+from transformers.cache_utils import DynamicCache
 
-from postgrad.models.fused.decoder import decoder_of
+from postgrad.models.fused.decoder import SharedStates, decoder_of
 from postgrad.models.generation import continuous
 from postgrad.models.generation.decoding import (
     Choose,
@@ -45,6 +46,8 @@ __all__ = [
     "shared_beginning",
 ]
 
+Beginning: TypeAlias = DynamicCache | SharedStates
+"""What is kept of the beginning that rows share: by the model's own code, or by the hand-written decoder."""
 MIN_SHARED = 8  # a shorter shared beginning is not worth a forward pass of its own
 ROOM_BYTES = 1 << 30
 """Keys and values take at most so much, unless a single row takes more."""
@@ -79,10 +82,10 @@ def complete(
     if decoder is not None:
         budget = min(token_budget, ROOM_BYTES // decoder.token_bytes)
         most = max(1, min(max_rows, len(rows), budget // continuous.places(rows, decoding)))
-        batches = [continuous.run(model, decoder, rows, prefix, decoding, most)]
+        batches = [decode(model, rows, prefix, shared, decoding, most)]
     else:
         parts = _batches(rows, shared, decoding.max_new_tokens, min(max_rows, PADDED_ROWS), token_budget)
-        batches = (_padded(model, batch, prefix, shared, decoding) for batch in parts)
+        batches = (decode(model, batch, prefix, shared, decoding) for batch in parts)
     for batch in batches:
         for done in batch:
             for row in done:
@@ -102,7 +105,7 @@ def remark(model: LanguageModel) -> str | None:
     )
 
 
-def beginning(model: LanguageModel, ids: Sequence[int]) -> Any:
+def beginning(model: LanguageModel, ids: Sequence[int]) -> Beginning | None:
     """What `decode` needs of the beginning that its rows share; None of an empty one."""
     if not ids:
         return None
@@ -112,7 +115,12 @@ def beginning(model: LanguageModel, ids: Sequence[int]) -> Any:
 
 
 def decode(
-    model: LanguageModel, rows: list[DecodingRow], prefix: Any, shared: int, decoding: Decoding
+    model: LanguageModel,
+    rows: list[DecodingRow],
+    prefix: Beginning | None,
+    shared: int,
+    decoding: Decoding,
+    most: int | None = None,
 ) -> Iterator[list[DecodingRow]]:
     """Generates for the rows in place, yielding after every token the rows that it ended.
 
@@ -120,11 +128,12 @@ def decode(
 
     Args:
         prefix: What `beginning` gave for the `shared` tokens that come before every row's suffix.
+        most: So many rows at once at most, where the model is computed by hand; None for all.
     """
     decoder = decoder_of(model)
     if decoder is not None:
-        return continuous.run(model, decoder, rows, prefix, decoding, len(rows))
-    return _padded(model, rows, prefix, shared, decoding)
+        return continuous.run(model, decoder, rows, cast("SharedStates | None", prefix), decoding, most or len(rows))
+    return _padded(model, rows, cast("DynamicCache | None", prefix), shared, decoding)
 
 
 def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
@@ -143,7 +152,7 @@ def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
     return low if low >= MIN_SHARED else 0
 
 
-def prefill(model: LanguageModel, ids: Sequence[int]) -> Any:
+def prefill(model: LanguageModel, ids: Sequence[int]) -> DynamicCache:
     """A one-row cache of a beginning."""
     cache = growing_cache(model.module.config)
     model.body(input_ids=torch.tensor([list(ids)], device=model.device.kind), past_key_values=cache, use_cache=True)
@@ -163,7 +172,7 @@ def _batches(rows: list[DecodingRow], shared: int, new: int, max_rows: int, budg
 
 @torch.inference_mode()
 def _padded(
-    model: LanguageModel, rows: list[DecodingRow], prefix: Any, shared: int, decoding: Decoding
+    model: LanguageModel, rows: list[DecodingRow], prefix: DynamicCache | None, shared: int, decoding: Decoding
 ) -> Iterator[list[DecodingRow]]:
     """`decode` by the model's own code, one padded row a prompt."""
     kind, config = model.device.kind, model.module.config

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 import torch
 
 from postgrad.errors import DataError
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.rendering.tools import ToolForm
+from postgrad.records import ToolDefinition
 
 MAX_CALLS = 8
 """More calls in one answer are the repetitions of a small model."""
@@ -104,7 +106,7 @@ class _Matching:
         self._matcher.consume_token(token)
 
 
-def json_form(vocabulary: Vocabulary, schema: Mapping[str, Any], *, strict: bool = True) -> CompiledGrammar:
+def json_form(vocabulary: Vocabulary, schema: JsonMapping, *, strict: bool = True) -> CompiledGrammar:
     """Answers that are JSON after a schema.
 
     Args:
@@ -127,10 +129,10 @@ def json_form(vocabulary: Vocabulary, schema: Mapping[str, Any], *, strict: bool
 def calls_form(
     vocabulary: Vocabulary,
     form: ToolForm,
-    tools: Sequence[Mapping[str, Any]],
+    tools: Sequence[ToolDefinition],
     *,
     several: bool = True,
-    otherwise: Mapping[str, Any] | None = None,
+    otherwise: JsonMapping | None = None,
 ) -> CompiledGrammar:
     """Answers that are one call of one of the tools, or several.
 
@@ -160,7 +162,7 @@ def calls_form(
     )
 
 
-def _body(form: ToolForm, function: Mapping[str, Any]) -> dict[str, Any]:
+def _body(form: ToolForm, function: JsonMapping) -> JsonObject:
     """The schema of one call; definitions move to the top, where their references look for them."""
     arguments = function.get("parameters") or {"type": "object", "properties": {}, "additionalProperties": False}
     return {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers import PreTrainedConfig
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 
@@ -22,7 +23,7 @@ class GrowingLayer(DynamicLayer):
         self._room_values: torch.Tensor | None = None
 
     def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -52,14 +53,14 @@ def _appended(room: torch.Tensor | None, new: torch.Tensor, length: int) -> torc
     return room
 
 
-def growing_cache(config: Any) -> DynamicCache:
+def growing_cache(config: PreTrainedConfig) -> DynamicCache:
     """An empty cache for a model's config."""
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
-def keeps_all(config: Any, tokens: int) -> bool:
+def keeps_all(config: PreTrainedConfig, tokens: int) -> bool:
     """Whether every layer keeps all of so many tokens; in a sliding window, padding after a shared beginning uses up
     room."""
     layers: list[Any] = growing_cache(config).layers
@@ -76,7 +77,7 @@ def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
             layer.reorder_cache(rows)
 
 
-def copied(cache: DynamicCache, config: Any, rows: int) -> DynamicCache:
+def copied(cache: DynamicCache, config: PreTrainedConfig, rows: int) -> DynamicCache:
     """A new cache in which the single row of `cache` stands `rows` times."""
     fresh = growing_cache(config)
     pairs: Any = zip(cache.layers, fresh.layers, strict=True)

@@ -11,12 +11,13 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from postgrad.errors import Interrupted, ModelError, UsageError
+from postgrad.json_types import JsonObject
 from postgrad.models.remote.rules import (
     RETRIED,
     Asking,
@@ -28,7 +29,7 @@ from postgrad.models.remote.rules import (
     wait_before,
 )
 from postgrad.progress import Progress, Working
-from postgrad.records import Message
+from postgrad.records import Message, ToolDefinition
 from postgrad.storage import StageStore, sha256_json
 
 __all__ = ["Asking", "Budget", "RemoteAnswer", "RemoteModel", "RemoteUsage", "TokenPrice", "parse_remote"]
@@ -56,7 +57,7 @@ class RemoteAnswer:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
-    tool_calls: tuple[dict[str, Any], ...] = ()
+    tool_calls: tuple[JsonObject, ...] = ()
     note: str = ""
 
 
@@ -143,7 +144,7 @@ class RemoteModel:
         prompts: Sequence[Sequence[Message]],
         asking: Asking | None = None,
         stopped: Callable[[], bool] = lambda: False,
-        tools: Sequence[Sequence[Mapping[str, Any]]] = (),
+        tools: Sequence[Sequence[ToolDefinition]] = (),
     ) -> Working[list[RemoteAnswer | None]]:
         """Answers of all prompts in order; None for those that the budget did not allow any more.
 
@@ -277,7 +278,7 @@ class RemoteModel:
         if self._halt.is_set():
             raise Interrupted("Interrupted while waiting for a remote model.")
 
-    def _ask(self, wire: _Wire, settings: dict[str, Any]) -> RemoteAnswer:
+    def _ask(self, wire: _Wire, settings: JsonObject) -> RemoteAnswer:
         from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
         start = time.monotonic()
@@ -311,7 +312,7 @@ class RemoteModel:
             self.usage.completion_tokens += answer.completion_tokens
         return answer
 
-    def _settings(self, how: Asking) -> dict[str, Any]:
+    def _settings(self, how: Asking) -> JsonObject:
         """The request's parameters, without those that this server has refused."""
         length = "max_completion_tokens" if "max_tokens" in self._left_out else "max_tokens"
         given = {length: how.max_new_tokens, "temperature": how.temperature}
@@ -321,7 +322,7 @@ class RemoteModel:
             given["stop"] = list(how.stop)
         return {name: value for name, value in given.items() if name not in self._left_out}
 
-    def _without(self, words: str, sent: dict[str, Any]) -> bool:
+    def _without(self, words: str, sent: JsonObject) -> bool:
         """Whether a refusal names a parameter that was sent and can be left out (or named otherwise) from now on."""
         for name in sent.keys() & {"max_tokens", "temperature", "top_p", "seed"}:
             if f"'{name}'" in words and ("nsupported" in words or "not support" in words):
@@ -348,11 +349,11 @@ class RemoteModel:
 class _Wire:
     """A request as servers take it."""
 
-    messages: list[dict[str, Any]]
-    tools: list[dict[str, Any]]
+    messages: list[JsonObject]
+    tools: list[JsonObject]
 
     @property
-    def content(self) -> list[Any]:
+    def content(self) -> list[list[JsonObject]]:
         """What tells it from other requests."""
         return [self.messages, self.tools] if self.tools else [self.messages]
 
@@ -361,7 +362,7 @@ class _Garbled(Exception):  # noqa: N818 - never leaves this file
     """An answer that is none; asked again."""
 
 
-def _wire(message: Message) -> dict[str, Any]:
+def _wire(message: Message) -> JsonObject:
     """A message as servers take it: the weight is ours."""
     return {key: value for key, value in message.to_dict().items() if key != "weight"}
 

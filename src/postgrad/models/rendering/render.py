@@ -12,11 +12,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from postgrad.errors import DataError, ModelError
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.rendering.template import FALLBACK, Template
-from postgrad.records import Conversation, Message
+from postgrad.records import Conversation, Message, ToolDefinition
 
 TooLong = Literal["error", "truncate_prompt", "drop"]
 
@@ -118,7 +119,7 @@ class Renderer:
         """Text of generated ids, without special tokens unless they are asked for."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=not special)
 
-    def prompt_ids(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
+    def prompt_ids(self, messages: Sequence[Message], tools: Sequence[ToolDefinition] = ()) -> list[int]:
         """Ids up to the place where the assistant's answer begins.
 
         Raises:
@@ -263,11 +264,11 @@ def _refuse_media(messages: Sequence[Message], where: str) -> None:
             )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> JsonObject:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def _template(folder: Path, config: Mapping[str, Any]) -> Template:
+def _template(folder: Path, config: JsonMapping) -> Template:
     """The model's template with its special tokens, or the fallback."""
     special = {**_read_json(folder / "special_tokens_map.json"), **config}
     tokens: dict[str, str] = {}

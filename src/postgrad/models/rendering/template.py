@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from postgrad.errors import DataError, ModelError
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.rendering.tool_text import written_out
-from postgrad.records import Message
+from postgrad.records import Message, ToolDefinition
 
 FALLBACK = (
     "{% for message in messages %}"
@@ -37,7 +38,7 @@ def _compiled(source: str) -> Any:
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    def tojson(value: Any, indent: int | None = None, ensure_ascii: bool = False, **_: Any) -> str:
+    def tojson(value: object, indent: int | None = None, ensure_ascii: bool = False, **_: object) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
     def raise_exception(message: str) -> None:
@@ -68,7 +69,7 @@ class Template:
     tokens: Mapping[str, str]
 
     def text(
-        self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), start_answer: bool = False
+        self, messages: Sequence[Message], *, tools: Sequence[ToolDefinition] = (), start_answer: bool = False
     ) -> str:
         """The conversation as the template writes it; `start_answer` adds the mark after which the model answers.
 
@@ -79,7 +80,7 @@ class Template:
         """
         return self._render(self._ready(messages, tools), tools, start_answer)
 
-    def _ready(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Sequence[Message]:
+    def _ready(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[Message]:
         """The messages in the words that the template knows: tools and system text go elsewhere where it has no
         place."""
         if (tools or any(m.tool_calls for m in messages)) and not self.has_tools:
@@ -98,7 +99,7 @@ class Template:
         except DataError:
             return False
 
-    def _render(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], start_answer: bool) -> str:
+    def _render(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], start_answer: bool) -> str:
         import jinja2
 
         plain = [_template_view(message) for message in messages]
@@ -126,7 +127,7 @@ class Template:
             return False
 
     def spans(
-        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+        self, messages: Sequence[Message], tools: Sequence[ToolDefinition] = ()
     ) -> tuple[str, list[tuple[int, int]]]:
         """The rendered text and, for each message, the half-open character range of its own content in it.
 
@@ -148,7 +149,7 @@ class Template:
             spans.insert(0, (0, 0))
         return text, spans[len(merged) - len(messages) :] if len(merged) > len(messages) else spans
 
-    def _call_span(self, text: str, before: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    def _call_span(self, text: str, before: Sequence[Message], tools: Sequence[ToolDefinition]) -> tuple[int, int]:
         """Where the answer after these messages stands: from where it begins to the end mark."""
         begin = len(prompt) if text.startswith(prompt := self._render(before, tools, True)) else -1
         mark = self.tokens.get("eos_token", "")
@@ -171,7 +172,7 @@ def merge_system(messages: Sequence[Message]) -> list[Message]:
     raise DataError("A conversation has a system message but no user message.", "Add the user's request to it.")
 
 
-def _template_view(message: Message) -> dict[str, Any]:
+def _template_view(message: Message) -> JsonObject:
     view = message.to_dict()
     view.pop("weight", None)
     if message.tool_calls:  # templates write the arguments as JSON themselves; OpenAI's form has them as JSON text
@@ -179,7 +180,7 @@ def _template_view(message: Message) -> dict[str, Any]:
     return view
 
 
-def _with_object(call: Mapping[str, Any]) -> dict[str, Any]:
+def _with_object(call: JsonMapping) -> JsonObject:
     function = dict(call.get("function") or {})
     if isinstance(arguments := function.get("arguments"), str):
         with contextlib.suppress(ValueError):

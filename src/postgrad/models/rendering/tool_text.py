@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from postgrad.records import Message
+from postgrad.records import Message, ToolDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class ToolForm:
 WRITTEN_OUT = ToolForm("<tool_call>\n", "\n</tool_call>")
 
 
-def written_out(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[Message]:
+def written_out(messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> list[Message]:
     """The conversation with its tools in the instruction and its calls in the answers, as plain text."""
     out = [_call_text(m) for m in messages]
     if not tools:

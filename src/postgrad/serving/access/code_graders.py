@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonMapping
 from postgrad.sandbox.run import Sandbox, find_sandbox
 from postgrad.serving.wire.api_errors import ApiError
 
@@ -14,7 +14,7 @@ SWITCH = "POSTGRAD_PYTHON_GRADERS"
 """Environment variable that lets graders of the type `python` run when it is 1."""
 
 
-def sandbox_for(graders: Sequence[Mapping[str, Any]], param: str) -> Sandbox | None:
+def sandbox_for(graders: Sequence[JsonMapping], param: str) -> Sandbox | None:
     """The sandbox that these graders need; None where none of them is a program.
 
     Raises:
@@ -36,7 +36,7 @@ def sandbox_for(graders: Sequence[Mapping[str, Any]], param: str) -> Sandbox | N
         raise ApiError(400, str(error), "no_sandbox", param) from error
 
 
-def _is_program(grader: Mapping[str, Any]) -> bool:
+def _is_program(grader: JsonMapping) -> bool:
     inner = grader.get("graders") or {}
     parts = inner.values() if isinstance(inner, Mapping) else inner if isinstance(inner, list) else []
     return grader.get("type") == "python" or any(isinstance(g, Mapping) and _is_program(g) for g in parts)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from postgrad.json_types import JsonObject
 from postgrad.models.generation.incremental import Piece, held_back
 from postgrad.models.rendering.tools import Call, read_calls
 from postgrad.serving.access.auth import caller_of
@@ -34,7 +35,7 @@ def chat_router(answering: Answering) -> APIRouter:
     router = APIRouter(tags=["Chat"])
 
     @router.post("/v1/chat/completions", response_model=ChatCompletion, operation_id="createChatCompletion")
-    async def chat(request: Request, body: ChatRequest) -> Any:
+    async def chat(request: Request, body: ChatRequest) -> Response:
         """Answers a conversation; with `stream` as server-sent events."""
         caller = caller_of(request)
         asked = await run_in_threadpool(prepare_chat, answering.engine, body, caller.project, caller.organization)
@@ -50,7 +51,7 @@ def chat_router(answering: Answering) -> APIRouter:
     return router
 
 
-def _prompt_ids(asked: PreparedChat, body: ChatRequest) -> dict[str, Any]:
+def _prompt_ids(asked: PreparedChat, body: ChatRequest) -> JsonObject:
     """What the model was asked with, where the request wants to know."""
     if not (body.postgrad and body.postgrad.prompt_ids):
         return {}
@@ -58,7 +59,7 @@ def _prompt_ids(asked: PreparedChat, body: ChatRequest) -> dict[str, Any]:
     return {"postgrad": {"prompt_token_ids": list(prepared.prompt), "as_evaluated": prepared.as_evaluated}}
 
 
-def _head(answering: Answering, asked: PreparedChat, kind: str, name: str) -> dict[str, Any]:
+def _head(answering: Answering, asked: PreparedChat, kind: str, name: str) -> JsonObject:
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": kind,
@@ -68,11 +69,11 @@ def _head(answering: Answering, asked: PreparedChat, kind: str, name: str) -> di
     }
 
 
-def _whole(answering: Answering, asked: PreparedChat, body: ChatRequest, answers: list[Answer]) -> dict[str, Any]:
-    choices: list[dict[str, Any]] = []
+def _whole(answering: Answering, asked: PreparedChat, body: ChatRequest, answers: list[Answer]) -> JsonObject:
+    choices: list[JsonObject] = []
     for index, answer in enumerate(answers):
         text, calls = _read(answer.completion.text, asked.tools)
-        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        message: JsonObject = {"role": "assistant", "content": text, "refusal": None}
         if calls:
             message |= {"content": text or None, **_calls_view(calls, body)}
         choice = {
@@ -99,7 +100,7 @@ def _read(text: str, tools: Tools | None) -> tuple[str, list[Call]]:
     return beside, calls if tools.several else calls[:1]
 
 
-def _call_view(call: Call) -> dict[str, Any]:
+def _call_view(call: Call) -> JsonObject:
     return {
         "id": f"call_{uuid.uuid4().hex[:24]}",
         "type": "function",
@@ -107,7 +108,7 @@ def _call_view(call: Call) -> dict[str, Any]:
     }
 
 
-def _calls_view(calls: list[Call], body: ChatRequest, streamed: bool = False) -> dict[str, Any]:
+def _calls_view(calls: list[Call], body: ChatRequest, streamed: bool = False) -> JsonObject:
     """The calls of an answer, as the client spelled its tools."""
     if body.functions is not None:
         return {"function_call": {"name": calls[0].name, "arguments": calls[0].arguments}}
@@ -151,7 +152,7 @@ async def _lines(
 ) -> AsyncIterator[str]:
     """The data of the events, one JSON document each."""
     head = _head(answering, asked, "chat.completion.chunk", body.model)
-    rest: dict[str, Any] = {"usage": None} if body.wants_usage else {}
+    rest: JsonObject = {"usage": None} if body.wants_usage else {}
     choices = [_Choice(answering, asked, body, index) for index in range(asked.prepared.count)]
     beginning = {"role": "assistant", "content": "", "refusal": None}
     for choice in choices:
@@ -174,14 +175,14 @@ class _Choice:
         self._text, self._sent = "", 0
         self._tokens: list[Any] = []
 
-    def delta(self, content: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    def delta(self, content: JsonObject, finish: str | None = None) -> JsonObject:
         logprobs = None
         if self._body.logprobs and self._tokens:
             logprobs = chat_logprobs(self._answering.engine.vocabulary(self._asked.prepared.served), self._tokens)
             self._tokens = []
         return {"index": self._index, "delta": content, "logprobs": logprobs, "finish_reason": finish}
 
-    def deltas(self, piece: Piece) -> Iterator[dict[str, Any]]:
+    def deltas(self, piece: Piece) -> Iterator[JsonObject]:
         """What is to be sent of a new piece."""
         self._text += piece.text
         self._tokens += piece.tokens

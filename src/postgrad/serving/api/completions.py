@@ -15,6 +15,8 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from postgrad.json_types import JsonObject
+from postgrad.models.generation.decoding import Completion
 from postgrad.models.generation.grammar import Vocabulary
 from postgrad.models.generation.incremental import Piece
 from postgrad.models.generation.logits import Steering, Token
@@ -49,7 +51,7 @@ def completions_router(answering: Answering) -> APIRouter:
     router = APIRouter(tags=["Completions"])
 
     @router.post("/v1/completions", response_model=TextCompletion, operation_id="createCompletion")
-    async def create(request: Request, body: CompletionRequest) -> Any:
+    async def create(request: Request, body: CompletionRequest) -> Response:
         """Continues texts; with `stream` as server-sent events."""
         asked = await run_in_threadpool(_asked, answering.engine, body, caller_of(request))
         request.state.audit_object = body.model
@@ -73,7 +75,7 @@ def completions_router(answering: Answering) -> APIRouter:
                     raise
                 stack.push_async_callback(lines.aclose)
                 return EventStream(_after(first, lines), stack)
-            choices: list[dict[str, Any]] = []
+            choices: list[JsonObject] = []
             for place, (one, meter) in enumerate(zip(asked.prepared, meters, strict=True)):
                 for answer in await unless_left(request, answering.whole(one)):
                     meter.used([answer.completion])
@@ -86,7 +88,7 @@ def completions_router(answering: Answering) -> APIRouter:
     return router
 
 
-def _usage(meters: Sequence[Meter]) -> dict[str, Any]:
+def _usage(meters: Sequence[Meter]) -> JsonObject:
     return usage([c for m in meters for c in m.completions], sum(m.prompt for m in meters))
 
 
@@ -97,9 +99,9 @@ async def _after(first: str, lines: AsyncIterator[str]) -> AsyncIterator[str]:
 
 
 async def _lines(
-    answering: Answering, asked: _Asked, body: CompletionRequest, head: dict[str, Any], meters: list[Meter]
+    answering: Answering, asked: _Asked, body: CompletionRequest, head: JsonObject, meters: list[Meter]
 ) -> AsyncGenerator[str, None]:
-    rest: dict[str, Any] = {"usage": None} if body.wants_usage else {}
+    rest: JsonObject = {"usage": None} if body.wants_usage else {}
     count = body.n or 1
     for place, (prepared, meter) in enumerate(zip(asked.prepared, meters, strict=True)):
         choices = [_Choice(answering.engine, asked, body, place, place * count + i) for i in range(count)]
@@ -176,10 +178,10 @@ class _Choice:
         self._vocabulary = engine.vocabulary(asked.prepared[place].served) if body.logprobs is not None else None
         self._offset = 0
 
-    def view(self, text: str, tokens: Sequence[Token], done: Any) -> dict[str, Any]:
+    def view(self, text: str, tokens: Sequence[Token], done: Completion | Piece | None) -> JsonObject:
         """A choice with this text; `done` is the completion, or the piece that may bring it."""
         completion = done.done if isinstance(done, Piece) else done
-        out: dict[str, Any] = {
+        out: JsonObject = {
             "index": self._index,
             "text": self._echo + text,
             "logprobs": None,
@@ -192,7 +194,7 @@ class _Choice:
             out["postgrad"] = {"confidence": confidence(completion)}
         return out
 
-    def _logprobs(self, vocabulary: Vocabulary, tokens: Sequence[Token]) -> dict[str, Any]:
+    def _logprobs(self, vocabulary: Vocabulary, tokens: Sequence[Token]) -> JsonObject:
         texts = [token_text(vocabulary.bytes_of(t.id)) for t in tokens]
         offsets = []
         for text in texts:

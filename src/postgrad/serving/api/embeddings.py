@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from postgrad.json_types import JsonObject
 from postgrad.models.embeddings import MAX_TOKENS, SIZE, count_tokens, embed
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.requests import EmbeddingRequest
@@ -26,7 +26,7 @@ def embeddings_router() -> APIRouter:
     router = APIRouter(tags=["Embeddings"])
 
     @router.post("/v1/embeddings", response_model=Embeddings, operation_id="createEmbedding")
-    async def create(request: Request, body: EmbeddingRequest) -> Any:
+    async def create(request: Request, body: EmbeddingRequest) -> Response:
         """Vectors of texts."""
         request.state.audit_object = body.model
         answer = await run_in_threadpool(_embedded, body)
@@ -35,7 +35,7 @@ def embeddings_router() -> APIRouter:
     return router
 
 
-def _embedded(body: EmbeddingRequest) -> dict[str, Any]:
+def _embedded(body: EmbeddingRequest) -> JsonObject:
     if body.model != EMBEDDER:
         raise unknown_model(body.model)
     if body.dimensions is not None and body.dimensions > SIZE:
@@ -78,7 +78,7 @@ def _shortened(vectors: np.ndarray, size: int | None) -> np.ndarray:
     return cut / np.maximum(np.linalg.norm(cut, axis=1, keepdims=True), 1e-9)
 
 
-def _view(vector: np.ndarray, body: EmbeddingRequest) -> Any:
+def _view(vector: np.ndarray, body: EmbeddingRequest) -> str | list[float]:
     if body.encoding_format == "base64":
         return base64.b64encode(vector.astype("<f4").tobytes()).decode()
     return [float(number) for number in vector]

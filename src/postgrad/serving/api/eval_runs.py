@@ -3,12 +3,12 @@ row."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from sqlalchemy import delete, select
 
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.serving.api.evals import Order, find_eval
 from postgrad.serving.api.files import find_file
@@ -28,7 +28,7 @@ EvalRunState = Literal["queued", "in_progress", "completed", "canceled", "failed
 
 
 @router.post("", status_code=201, operation_id="createEvalRun")
-def create(eval_id: str, body: CreateRun, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def create(eval_id: str, body: CreateRun, request: Request, owner: WritingOwner) -> JsonObject:
     """Puts a run into the queue; one is worked on at a time, in the same turns as chat."""
     state = request.app.state
     of, source = find_eval(state.store, owner, eval_id), body.data_source
@@ -61,7 +61,7 @@ def list_runs(
     limit: PageLimit = 20,
     order: Order = "asc",
     status: EvalRunState | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     store: Store = request.app.state.store
     query = select(EvalRunRow).where(EvalRunRow.eval_id == find_eval(store, owner, eval_id).id)
     if status is not None:
@@ -72,12 +72,12 @@ def list_runs(
 
 
 @router.get("/{run_id}", operation_id="getEvalRun")
-def retrieve(eval_id: str, run_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
+def retrieve(eval_id: str, run_id: str, request: Request, owner: ReadingOwner) -> JsonObject:
     return view(_find(request, owner, eval_id, run_id), request)
 
 
 @router.post("/{run_id}/cancel", operation_id="cancelEvalRun")
-def cancel(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def cancel(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     """Ends a run that has not ended; what was judged stays."""
     row = _find(request, owner, eval_id, run_id)
     request.app.state.evals.cancel(row)
@@ -86,7 +86,7 @@ def cancel(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> 
 
 
 @router.delete("/{run_id}", operation_id="deleteEvalRun")
-def remove(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def remove(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     store: Store = request.app.state.store
     row = _find(request, owner, eval_id, run_id)
     with store.writing() as session:
@@ -106,7 +106,7 @@ def items(
     limit: PageLimit = 20,
     order: Order = "asc",
     status: Literal["fail", "pass", "error"] | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """In the order of the rows."""
     run = _find(request, owner, eval_id, run_id)
     query = select(EvalItemRow).where(EvalItemRow.run_id == run.id)
@@ -118,7 +118,7 @@ def items(
 
 
 @router.get("/{run_id}/output_items/{item_id}", operation_id="getEvalRunOutputItem")
-def item(eval_id: str, run_id: str, item_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
+def item(eval_id: str, run_id: str, item_id: str, request: Request, owner: ReadingOwner) -> JsonObject:
     run = _find(request, owner, eval_id, run_id)
     with request.app.state.store.reading() as session:
         query = select(EvalItemRow).where(EvalItemRow.run_id == run.id, EvalItemRow.id == item_id)
@@ -128,7 +128,7 @@ def item(eval_id: str, run_id: str, item_id: str, request: Request, owner: Readi
     return item_view(row, run)
 
 
-def view(row: EvalRunRow, request: Request) -> dict[str, Any]:
+def view(row: EvalRunRow, request: Request) -> JsonObject:
     """OpenAI's run object."""
     return {
         "object": "eval.run",
@@ -148,7 +148,7 @@ def view(row: EvalRunRow, request: Request) -> dict[str, Any]:
     }
 
 
-def item_view(row: EvalItemRow, run: EvalRunRow) -> dict[str, Any]:
+def item_view(row: EvalItemRow, run: EvalRunRow) -> JsonObject:
     """OpenAI's output item."""
     return {
         "object": "eval.run.output_item",
@@ -180,7 +180,7 @@ def _asked_model(source: DataSource) -> str:
     return source.model
 
 
-def _sampling(source: DataSource) -> dict[str, Any]:
+def _sampling(source: DataSource) -> JsonObject:
     """The fields of a chat request that the run's answers are asked with.
 
     Raises:
@@ -202,7 +202,7 @@ def _sampling(source: DataSource) -> dict[str, Any]:
     return given
 
 
-def _from_responses(given: Mapping[str, Any]) -> dict[str, Any]:
+def _from_responses(given: JsonMapping) -> JsonObject:
     """Sampling parameters of the responses API in the words of chat."""
     out = {k: v for k, v in given.items() if k not in ("text", "tools")}
     form = (given.get("text") or {}).get("format")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from sqlalchemy import Select, delete, select
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.serving.access.code_graders import sandbox_for
 from postgrad.serving.jobs.eval_data import refuse_odd_json, rows_path
@@ -20,7 +21,7 @@ Order = Literal["asc", "desc"]
 
 
 @router.post("", status_code=201, operation_id="createEval")
-def create(body: CreateEval, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def create(body: CreateEval, request: Request, owner: WritingOwner) -> JsonObject:
     """A new evaluation: what its rows look like, and the criteria by which answers are judged."""
     refuse_odd_json([body.data_source_config.item_schema, body.testing_criteria], "data_source_config")
     config = body.data_source_config.view()
@@ -52,7 +53,7 @@ def list_evals(
     limit: PageLimit = 20,
     order: Order = "asc",
     order_by: Literal["created_at", "updated_at"] = "created_at",
-) -> dict[str, Any]:
+) -> JsonObject:
     """In the order in which they were made, or last changed."""
     with request.app.state.store.reading() as session:
         by = ("number",) if order_by == "created_at" else ("updated_at", "number")
@@ -61,12 +62,12 @@ def list_evals(
 
 
 @router.get("/{eval_id}", operation_id="getEval")
-def retrieve(eval_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
+def retrieve(eval_id: str, request: Request, owner: ReadingOwner) -> JsonObject:
     return view(find_eval(request.app.state.store, owner, eval_id))
 
 
 @router.post("/{eval_id}", operation_id="updateEval")
-def update(eval_id: str, body: UpdateEval, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def update(eval_id: str, body: UpdateEval, request: Request, owner: WritingOwner) -> JsonObject:
     """Another name or other metadata."""
     store: Store = request.app.state.store
     known = find_eval(store, owner, eval_id)
@@ -81,7 +82,7 @@ def update(eval_id: str, body: UpdateEval, request: Request, owner: WritingOwner
 
 
 @router.delete("/{eval_id}", operation_id="deleteEval")
-def remove(eval_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def remove(eval_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     """Takes an evaluation away with all its runs and their items."""
     store: Store = request.app.state.store
     row = find_eval(store, owner, eval_id)
@@ -108,7 +109,7 @@ def find_eval(store: Store, owner: Owner, eval_id: str) -> EvalRow:
     return row
 
 
-def view(row: EvalRow) -> dict[str, Any]:
+def view(row: EvalRow) -> JsonObject:
     """OpenAI's eval object."""
     return {
         "object": "eval",
@@ -125,7 +126,7 @@ def _mine(owner: Owner) -> Select[EvalRow]:
     return select(EvalRow).where(EvalRow.organization == owner.organization, EvalRow.project == owner.project)
 
 
-def _named(criteria: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _named(criteria: list[JsonObject]) -> list[JsonObject]:
     """Criteria with names that tell them apart: results are looked up by them."""
     seen: dict[str, int] = {}
     out = []

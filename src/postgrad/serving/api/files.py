@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse
@@ -10,6 +11,7 @@ from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import FileRow
 from postgrad.serving.storage import file_contents
 from postgrad.serving.storage.multipart import UploadedForm, read_form
@@ -23,7 +25,7 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 
 
 @router.post("")
-async def create(request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> dict[str, Any]:
+async def create(request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> JsonObject:
     """Multipart: `purpose`, `file`, and optionally `expires_after[anchor]` and `expires_after[seconds]`."""
     store: Store = request.app.state.store
     with file_contents.incoming() as path:
@@ -40,7 +42,7 @@ def list_files(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
     order: Literal["asc", "desc"] = "desc",
     purpose: str | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     store: Store = request.app.state.store
     query = _visible(owner)
     if purpose is not None:
@@ -51,7 +53,7 @@ def list_files(
 
 
 @router.get("/{file_id}")
-def retrieve(file_id: str, request: Request, owner: Annotated[Owner, Depends(owner_of)]) -> dict[str, Any]:
+def retrieve(file_id: str, request: Request, owner: Annotated[Owner, Depends(owner_of)]) -> JsonObject:
     return view(find_file(request.app.state.store, owner, file_id))
 
 
@@ -65,7 +67,7 @@ def read(file_id: str, request: Request, owner: Annotated[Owner, Depends(owner_o
 
 
 @router.delete("/{file_id}")
-def remove(file_id: str, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> dict[str, Any]:
+def remove(file_id: str, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> JsonObject:
     store: Store = request.app.state.store
     row = find_file(store, owner, file_id)
     with store.writing() as session:
@@ -74,7 +76,7 @@ def remove(file_id: str, request: Request, owner: Annotated[Owner, Depends(write
     return {"id": row.id, "object": "file", "deleted": True}
 
 
-def view(row: FileRow) -> dict[str, Any]:
+def view(row: FileRow) -> JsonObject:
     """OpenAI's file object."""
     return {
         "id": row.id,
@@ -102,7 +104,7 @@ def find_file(store: Store, owner: Owner, file_id: str, param: str = "id") -> Fi
     return row
 
 
-def add_file(store: Store, owner: Owner, path: Any, form: UploadedForm, purpose: str, lifetime: int | None) -> FileRow:
+def add_file(store: Store, owner: Owner, path: Path, form: UploadedForm, purpose: str, lifetime: int | None) -> FileRow:
     """Checks an incoming file, gives it an id, and registers it."""
     if purpose == "fine-tune":
         file_contents.refuse_unless_json_lines(path)
@@ -141,7 +143,7 @@ def checked_purpose(purpose: str | None) -> str:
     return purpose
 
 
-def checked_lifetime(anchor: str | None, seconds: Any) -> int | None:
+def checked_lifetime(anchor: str | None, seconds: str | int | None) -> int | None:
     """The seconds of `expires_after`, or None without it."""
     if anchor is None and seconds is None:
         return None
@@ -149,10 +151,10 @@ def checked_lifetime(anchor: str | None, seconds: Any) -> int | None:
     if anchor != "created_at":
         message = f"Invalid value for 'expires_after.anchor': {anchor!r}. Use 'created_at'."
         raise ApiError(400, message, "invalid_value", "expires_after.anchor")
-    if not str(seconds).isdigit() or not low <= int(seconds) <= high:
+    if not (text := str(seconds)).isdecimal() or not low <= int(text) <= high:
         message = f"Invalid value for 'expires_after.seconds': {seconds!r}. Give a whole number from {low} to {high}."
         raise ApiError(400, message, "invalid_value", "expires_after.seconds")
-    return int(seconds)
+    return int(text)
 
 
 def _fields(form: UploadedForm) -> tuple[str, int | None]:

@@ -15,6 +15,7 @@ from sqlalchemy import Select, select
 from starlette.concurrency import run_in_threadpool
 
 from postgrad.errors import ModelError
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import CheckpointRow, EventRow, JobRow, LabelRow
 from postgrad.serving.api.files import find_file
 from postgrad.serving.inference.engine import Engine
@@ -37,7 +38,7 @@ POLL = 0.5
 
 
 @router.post("")
-def create(body: CreateJob, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def create(body: CreateJob, request: Request, owner: WritingOwner) -> JsonObject:
     """A new job. postgrad's own settings (`lora_rank` …) stand beside OpenAI's fields: the SDK's `extra_body`."""
     queue: Queue = request.app.state.queue
     digest = "sha256:" + hashlib.sha256(json.dumps(body.model_dump(), sort_keys=True).encode()).hexdigest()
@@ -68,7 +69,7 @@ def create(body: CreateJob, request: Request, owner: WritingOwner) -> dict[str, 
 
 
 @router.get("")
-def list_jobs(request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 20) -> dict[str, Any]:
+def list_jobs(request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 20) -> JsonObject:
     """Newest first; `metadata[key]=value` filters, `metadata=null` lists those without."""
     query = _mine(owner)
     for key, value in request.query_params.multi_items():
@@ -83,24 +84,24 @@ def list_jobs(request: Request, owner: ReadingOwner, after: str | None = None, l
 
 
 @router.get("/{job_id}")
-def retrieve(job_id: str, request: Request, owner: ReadingOwner) -> dict[str, Any]:
+def retrieve(job_id: str, request: Request, owner: ReadingOwner) -> JsonObject:
     return view(find_job(request.app.state.store, owner, job_id), request)
 
 
 @router.post("/{job_id}/cancel")
-def cancel(job_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def cancel(job_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     """Ends a job that has not ended."""
     return _changed(request, owner, job_id, request.app.state.queue.cancel)
 
 
 @router.post("/{job_id}/pause")
-def pause(job_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def pause(job_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     """Keeps the state of a job and frees its device."""
     return _changed(request, owner, job_id, request.app.state.queue.pause)
 
 
 @router.post("/{job_id}/resume")
-def resume(job_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def resume(job_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     """Puts a paused job into the queue."""
     return _changed(request, owner, job_id, request.app.state.queue.resume)
 
@@ -108,7 +109,7 @@ def resume(job_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]
 @router.get("/{job_id}/events")
 def events(
     job_id: str, request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 20
-) -> dict[str, Any]:
+) -> JsonObject:
     """Newest first."""
     store: Store = request.app.state.store
     job = find_job(store, owner, job_id)
@@ -127,7 +128,7 @@ async def stream(job_id: str, request: Request, owner: ReadingOwner) -> Streamin
 @router.get("/{job_id}/checkpoints")
 def checkpoints(
     job_id: str, request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 10
-) -> dict[str, Any]:
+) -> JsonObject:
     """Newest first; each can be asked by its name."""
     store: Store = request.app.state.store
     job = find_job(store, owner, job_id)
@@ -150,7 +151,7 @@ def find_job(store: Store, owner: Owner, job_id: str) -> JobRow:
     return row
 
 
-def view(row: JobRow, request: Request) -> dict[str, Any]:
+def view(row: JobRow, request: Request) -> JsonObject:
     """OpenAI's job object; `report` besides, once the job has one, and in the metadata too where a report was asked
     for."""
     report = link(request, "jobs", row.id) if row.report else None
@@ -188,7 +189,7 @@ def _mine(owner: Owner) -> Select[JobRow]:
     return select(JobRow).where(JobRow.organization == owner.organization, JobRow.project == owner.project)
 
 
-def _changed(request: Request, owner: Owner, job_id: str, change: Any) -> dict[str, Any]:
+def _changed(request: Request, owner: Owner, job_id: str, change: Any) -> JsonObject:
     store: Store = request.app.state.store
     change(find_job(store, owner, job_id))
     return view(find_job(store, owner, job_id), request)
@@ -269,7 +270,7 @@ def _news(store: Store, job_id: str, last: int) -> tuple[JobRow, list[EventRow]]
         return row, list(session.scalars(query.order_by(EventRow.number).limit(500)))
 
 
-def _checkpoint(row: CheckpointRow) -> dict[str, Any]:
+def _checkpoint(row: CheckpointRow) -> JsonObject:
     return {
         "object": "fine_tuning.job.checkpoint",
         "id": row.id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import StrictStr
@@ -12,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from postgrad.errors import UsageError
 from postgrad.evaluation import graders
+from postgrad.json_types import JsonObject
 from postgrad.serving.access.code_graders import sandbox_for
 from postgrad.serving.inference.internal_client import InternalClient
 from postgrad.serving.inference.streaming import Answering
@@ -23,14 +23,14 @@ from postgrad.serving.wire.strict import Strict
 class Looked(Strict):
     """The body of `validate`."""
 
-    grader: dict[str, Any]
+    grader: JsonObject
 
 
 class Tried(Looked):
     """The body of `run`."""
 
     model_sample: StrictStr
-    item: dict[str, Any] | None = None
+    item: JsonObject | None = None
 
 
 def graders_router(answering: Answering) -> APIRouter:
@@ -42,26 +42,26 @@ def graders_router(answering: Answering) -> APIRouter:
     router = APIRouter(prefix="/v1/fine_tuning/alpha/graders", tags=["fine-tuning"])
 
     @router.post("/run", operation_id="runGrader")
-    async def run(body: Tried, request: Request) -> dict[str, Any]:
+    async def run(body: Tried, request: Request) -> JsonObject:
         """The reward of one answer; what goes wrong on the way stands in `metadata.errors`."""
         owner, state = writer_of(request), request.state
         asker = InternalClient(answering, asyncio.get_running_loop(), owner, state.quotas, state.key)
 
-        def work() -> dict[str, Any]:
+        def work() -> JsonObject:
             sandbox = sandbox_for([body.grader], "grader")
             return graders.run(body.grader, body.model_sample, body.item, ask=asker.grading(), sandbox=sandbox)
 
         return await run_in_threadpool(_judged, work)
 
     @router.post("/validate", operation_id="validateGrader")
-    def validate(body: Looked) -> dict[str, Any]:
+    def validate(body: Looked) -> JsonObject:
         """The grader itself, where nothing is wrong with it."""
         return _judged(lambda: graders.validate(body.grader))
 
     return router
 
 
-def _judged(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _judged(work: Callable[[], JsonObject]) -> JsonObject:
     """The work's answer; a grader that is none becomes OpenAI's error."""
     try:
         return work()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
 from postgrad.errors import ModelError, UsageError
+from postgrad.json_types import JsonObject
 from postgrad.serving.access.auth import Caller, caller_of
 from postgrad.serving.api.embeddings import EMBEDDER
 from postgrad.serving.inference.engine import Engine
@@ -24,17 +23,17 @@ def models_router(engine: Engine) -> APIRouter:
     """
     router = APIRouter(tags=["Models"])
 
-    def listed(caller: Caller) -> list[dict[str, Any]]:
+    def listed(caller: Caller) -> list[JsonObject]:
         found = [*engine.names(caller.project, caller.organization), (EMBEDDER, 0, "postgrad")]
         return [{"id": name, "object": "model", "created": at, "owned_by": owner} for name, at, owner in found]
 
     @router.get("/v1/models", response_model=ModelList, operation_id="listModels")
-    def models(request: Request) -> Any:
+    def models(request: Request) -> JsonObject:
         """Every name that can be asked."""
         return {"object": "list", "data": listed(caller_of(request))}
 
     @router.get("/v1/models/{model:path}", response_model=Model, operation_id="retrieveModel")
-    def retrieve(request: Request, model: str) -> Any:
+    def retrieve(request: Request, model: str) -> JsonObject:
         """One model by its name."""
         found = next((item for item in listed(caller_of(request)) if item["id"] == model), None)
         if found is None:
@@ -42,7 +41,7 @@ def models_router(engine: Engine) -> APIRouter:
         return found
 
     @router.delete("/v1/models/{model:path}", response_model=Deleted, operation_id="deleteModel")
-    async def delete(request: Request, model: str) -> Any:
+    async def delete(request: Request, model: str) -> JsonObject:
         """Takes a registered model out of the catalogue; a version that an alias points to is refused."""
         await run_in_threadpool(_delete, engine, model, caller_of(request))
         return {"id": model, "object": "model", "deleted": True}

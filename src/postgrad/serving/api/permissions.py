@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field, StrictStr
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import CheckpointRow, JobRow, PermissionRow
 from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
@@ -36,7 +37,7 @@ def permissions(
     after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
     order: Literal["ascending", "descending"] = "descending",
-) -> dict[str, Any]:
+) -> JsonObject:
     store: Store = request.app.state.store
     with store.reading() as session:
         query = _of(_model_of(session, owner, checkpoint), owner)
@@ -47,7 +48,7 @@ def permissions(
 
 
 @router.post(_PERMISSIONS)
-def permit(checkpoint: str, body: Projects, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def permit(checkpoint: str, body: Projects, request: Request, owner: WritingOwner) -> JsonObject:
     store: Store = request.app.state.store
     with store.writing() as session:
         model = _model_of(session, owner, checkpoint)
@@ -66,7 +67,7 @@ def permit(checkpoint: str, body: Projects, request: Request, owner: WritingOwne
 
 
 @router.delete(_PERMISSIONS + "/{permission_id}")
-def forbid(checkpoint: str, permission_id: str, request: Request, owner: WritingOwner) -> dict[str, Any]:
+def forbid(checkpoint: str, permission_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     store: Store = request.app.state.store
     with store.writing() as session:
         model = _model_of(session, owner, checkpoint)
@@ -101,7 +102,7 @@ def _of(model: str, owner: Owner) -> Select[PermissionRow]:
     )
 
 
-def _view(row: PermissionRow) -> dict[str, Any]:
+def _view(row: PermissionRow) -> JsonObject:
     return {
         "id": row.id,
         "object": "checkpoint.permission",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StrictInt, StrictStr
@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import FileRow, PartRow, UploadRow
 from postgrad.serving.api import files
 from postgrad.serving.storage import file_contents
@@ -50,7 +51,7 @@ class CompleteUpload(Strict):
 
 
 @router.post("")
-def create(body: CreateUpload, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> dict[str, Any]:
+def create(body: CreateUpload, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> JsonObject:
     store: Store = request.app.state.store
     row = UploadRow(
         id=new_id("upload_"),
@@ -71,7 +72,7 @@ def create(body: CreateUpload, request: Request, owner: Annotated[Owner, Depends
 
 
 @router.post("/{upload_id}/parts")
-async def add_part(upload_id: str, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> dict[str, Any]:
+async def add_part(upload_id: str, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> JsonObject:
     """Multipart: `data`, at most 64 MB."""
     store: Store = request.app.state.store
     await run_in_threadpool(_pending, store, owner, upload_id)
@@ -85,7 +86,7 @@ async def add_part(upload_id: str, request: Request, owner: Annotated[Owner, Dep
 @router.post("/{upload_id}/complete")
 def complete(
     upload_id: str, body: CompleteUpload, request: Request, owner: Annotated[Owner, Depends(writer_of)]
-) -> dict[str, Any]:
+) -> JsonObject:
     store: Store = request.app.state.store
     row = _pending(store, owner, upload_id)
     with store.reading() as session:
@@ -112,7 +113,7 @@ def complete(
 
 
 @router.post("/{upload_id}/cancel")
-def cancel(upload_id: str, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> dict[str, Any]:
+def cancel(upload_id: str, request: Request, owner: Annotated[Owner, Depends(writer_of)]) -> JsonObject:
     store: Store = request.app.state.store
     row = _pending(store, owner, upload_id)
     _leave(store, row, "cancelled", None)
@@ -122,7 +123,7 @@ def cancel(upload_id: str, request: Request, owner: Annotated[Owner, Depends(wri
 
 
 @router.get("/{upload_id}")
-def retrieve(upload_id: str, request: Request, owner: Annotated[Owner, Depends(owner_of)]) -> dict[str, Any]:
+def retrieve(upload_id: str, request: Request, owner: Annotated[Owner, Depends(owner_of)]) -> JsonObject:
     """An extra: OpenAI's service has no such path."""
     return _view(_find(request.app.state.store, owner, upload_id))
 
@@ -136,7 +137,7 @@ def expire(session: Session) -> list[str]:
     return list(session.scalars(select(PartRow.id).where(PartRow.upload_id.in_(over))))
 
 
-def _keep_part(store: Store, owner: Owner, upload_id: str, path: Path, form: UploadedForm) -> dict[str, Any]:
+def _keep_part(store: Store, owner: Owner, upload_id: str, path: Path, form: UploadedForm) -> JsonObject:
     part = PartRow(id=new_id("part_"), upload_id=upload_id, created_at=now(), bytes=form.size)
     file_contents.keep(path, part.id)
     with store.writing() as session:
@@ -199,7 +200,7 @@ def _parts(store: Store, upload_id: str) -> list[str]:
         return list(session.scalars(select(PartRow.id).where(PartRow.upload_id == upload_id)))
 
 
-def _view(row: UploadRow, file: FileRow | None = None) -> dict[str, Any]:
+def _view(row: UploadRow, file: FileRow | None = None) -> JsonObject:
     return {
         "id": row.id,
         "object": "upload",

@@ -6,9 +6,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from postgrad.errors import DataError, ModelError
+from postgrad.json_types import JsonObject
 from postgrad.models.generation.generate import Decoding
 from postgrad.models.generation.grammar import CompiledGrammar, calls_form, json_form
 from postgrad.models.generation.logits import Steering
@@ -160,7 +160,7 @@ def _refuse(body: ChatRequest) -> None:
         )
 
 
-def _tools(engine: Engine, served: Served, body: ChatRequest) -> tuple[Tools | None, list[dict[str, Any]]]:
+def _tools(engine: Engine, served: Served, body: ChatRequest) -> tuple[Tools | None, list[JsonObject]]:
     """The tools, and those of them that are put before the model."""
     if not body.tools or body.tool_choice == "none":
         return None, []
@@ -182,7 +182,7 @@ def _tools(engine: Engine, served: Served, body: ChatRequest) -> tuple[Tools | N
 
 
 def _form(
-    engine: Engine, served: Served, body: ChatRequest, tools: Tools | None, offered: list[dict[str, Any]]
+    engine: Engine, served: Served, body: ChatRequest, tools: Tools | None, offered: list[JsonObject]
 ) -> CompiledGrammar | None:
     """What the answer is held to while it is generated."""
     wanted = body.response_format

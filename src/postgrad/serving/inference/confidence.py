@@ -8,18 +8,17 @@ instruction and the same passages. For every other answer there is no promise, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from postgrad.arm_kinds import retrieves
+from postgrad.json_types import JsonMapping
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.logits import Steering
 from postgrad.serving.inference.engine import PreparedRequest, Served
 from postgrad.serving.wire.responses import confidence
 
 
-def certified(served: Served) -> Mapping[str, Any] | None:
+def certified(served: Served) -> JsonMapping | None:
     """What the run of a registered model certified for the arm that is asked here: `threshold`, `target_accuracy`,
     `failure`."""
     found = served.entry.details.get("automation") if served.entry else None

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.prompting import BuiltPrompt, PromptBuilder
@@ -25,7 +24,7 @@ from postgrad.models.generation.incremental import Piece, answer
 from postgrad.models.generation.logits import Steering
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer, load_renderer
-from postgrad.records import Message
+from postgrad.records import Message, ToolDefinition
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.registry.names import Names, Permissions
 from postgrad.serving.inference.model_cache import ModelCache
@@ -164,7 +163,7 @@ class Engine:
         self,
         served: Served,
         messages: Sequence[Message],
-        tools: Sequence[Mapping[str, Any]] = (),
+        tools: Sequence[ToolDefinition] = (),
         wanted: int | None = None,
     ) -> BuiltPrompt:
         """What the model is asked: as in the evaluation, its own instruction and passages put in.

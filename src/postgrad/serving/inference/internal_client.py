@@ -7,13 +7,13 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
 from postgrad.errors import Interrupted, ModelError
 from postgrad.evaluation.graders import ModelCall, Reply
-from postgrad.models.generation.generate import Completion
+from postgrad.json_types import JsonMapping, JsonObject
+from postgrad.models.generation.generate import Completion, Decoding
 from postgrad.models.rendering.tools import read_calls
 from postgrad.registry.keys import ApiKey
 from postgrad.serving.access.quotas import Quotas
@@ -33,9 +33,9 @@ class ModelReply:
     """One answer: its text, and the calls of tools in it as OpenAI spells them."""
 
     text: str
-    calls: tuple[dict[str, Any], ...]
+    calls: tuple[JsonObject, ...]
     completion: Completion
-    decoding: Any
+    decoding: Decoding
 
 
 class InternalClient:
@@ -64,7 +64,7 @@ class InternalClient:
         self._answering, self._loop, self._owner = answering, loop, owner
         self._quotas, self._key, self._stopped, self._patience = quotas, key, stopped, patience
 
-    def ask(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> ModelReply:
+    def ask(self, model: str, messages: Sequence[JsonMapping], sampling: JsonMapping) -> ModelReply:
         """One answer.
 
         Args:
@@ -93,7 +93,7 @@ class InternalClient:
     def grading(self) -> ModelCall:
         """The same as graders ask."""
 
-        def call(model: str, chat: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply:
+        def call(model: str, chat: Sequence[Mapping[str, str]], sampling: JsonMapping) -> Reply:
             fields = dict(sampling)
             if "max_completions_tokens" in fields:
                 fields["max_completion_tokens"] = fields.pop("max_completions_tokens")
@@ -133,7 +133,7 @@ class InternalClient:
                     raise Interrupted("The run was stopped in the middle of an answer.") from None
 
 
-def chat_request(model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> ChatRequest:
+def chat_request(model: str, messages: Sequence[JsonMapping], sampling: JsonMapping) -> ChatRequest:
     """The chat request that asks a model with a run's or a grader's sampling parameters.
 
     Raises:

@@ -9,11 +9,11 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastapi import Request
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from postgrad.errors import PostgradError
 from postgrad.models.generation.generate import Completion
@@ -132,7 +132,7 @@ class EventStream(StreamingResponse):
         self._stack = stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def timely(message: Any) -> None:
+        async def timely(message: Message) -> None:
             async with asyncio.timeout(SLOW_CLIENT_S):
                 await send(message)
 

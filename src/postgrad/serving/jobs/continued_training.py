@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from postgrad.errors import ModelError
+from postgrad.json_types import JsonObject
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.storage.store import Owner
 from postgrad.serving.wire.api_errors import ApiError
@@ -25,7 +25,7 @@ class Further:
 
     base: str
     model: str
-    extra: dict[str, Any]
+    extra: JsonObject
 
 
 def further_of(engine: Engine, body: CreateJob, owner: Owner) -> Further | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.evaluation.graders.template import VariableError, check_template, fill
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.storage import home
 
@@ -24,7 +25,7 @@ def rows_path(run_id: str) -> Path:
     return home() / "evals" / f"{run_id}.jsonl"
 
 
-def rows_of(source: Mapping[str, Any], run_id: str) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+def rows_of(source: JsonMapping, run_id: str) -> Iterator[tuple[JsonObject, JsonObject | None]]:
     """(item, sample) of every row; a line of a file that is no such row is given as an item of its own with no keys.
 
     Raises:
@@ -41,7 +42,7 @@ def rows_of(source: Mapping[str, Any], run_id: str) -> Iterator[tuple[dict[str, 
                 yield read_row(text)
 
 
-def read_row(text: bytes | str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def read_row(text: bytes | str) -> tuple[JsonObject, JsonObject | None]:
     """One line: `{"item": {…}, "sample"?: {…}}`; an item with no keys where it is none. What JSON has no form for
     (halves of characters, infinite numbers) becomes `?` and null, because the rows go out again as JSON."""
     try:
@@ -53,7 +54,7 @@ def read_row(text: bytes | str) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return (item if isinstance(item, dict) else {}), (sample if isinstance(sample, dict) else None)
 
 
-def refuse_odd_json(value: Any, param: str) -> None:
+def refuse_odd_json(value: object, param: str) -> None:
     """Refuses what could not be sent back as JSON.
 
     Raises:
@@ -66,7 +67,7 @@ def refuse_odd_json(value: Any, param: str) -> None:
         raise ApiError(400, message, "invalid_value", param) from error
 
 
-def sample_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
+def sample_of(given: JsonMapping | None) -> JsonObject:
     """The `sample` of a row as graders see it; a stored chat completion is taken for its first answer."""
     sample = dict(given or {})
     if "output_text" not in sample:
@@ -84,7 +85,7 @@ def sample_of(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return sample
 
 
-def check_messages(template: Sequence[Mapping[str, Any]]) -> None:
+def check_messages(template: Sequence[JsonMapping]) -> None:
     """Refuses a template that no row could fill.
 
     Raises:
@@ -101,7 +102,7 @@ def check_messages(template: Sequence[Mapping[str, Any]]) -> None:
             raise ApiError(400, f"Invalid value for '{where}.content': {error}.", "invalid_value", where) from error
 
 
-def messages_for(asked: Mapping[str, Any], item: Mapping[str, Any]) -> list[dict[str, Any]]:
+def messages_for(asked: JsonMapping, item: JsonMapping) -> list[JsonObject]:
     """The messages that a row is asked with.
 
     Args:
@@ -121,8 +122,8 @@ def messages_for(asked: Mapping[str, Any], item: Mapping[str, Any]) -> list[dict
         raise RowError(str(error)) from error
 
 
-def _referenced(reference: str, item: Mapping[str, Any]) -> list[dict[str, Any]]:
-    value: Any = item
+def _referenced(reference: str, item: JsonMapping) -> list[JsonObject]:
+    value: object = item
     for name in reference.removeprefix("item.").split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     if not isinstance(value, list) or not value or not all(isinstance(m, dict) for m in value):

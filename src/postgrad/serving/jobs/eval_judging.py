@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from postgrad.errors import DataError
 from postgrad.evaluation.graders import ModelCall, read_grader
 from postgrad.evaluation.graders.grader_kinds import ScoreModel
 from postgrad.evaluation.graders.grading import run_grader
 from postgrad.evaluation.graders.outcome import Reply
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.registry.eval_tables import EvalItemRow
 from postgrad.sandbox.run import Sandbox
 from postgrad.serving.inference.internal_client import InternalClient, ModelReply
@@ -35,9 +35,9 @@ class Judging:
 
     def __init__(
         self,
-        source: Mapping[str, Any],
-        schema: Mapping[str, Any],
-        criteria: Sequence[Mapping[str, Any]],
+        source: JsonMapping,
+        schema: JsonMapping,
+        criteria: Sequence[JsonMapping],
         asker: InternalClient,
         sandbox: Sandbox | None,
     ) -> None:
@@ -52,15 +52,15 @@ class Judging:
         ]
 
     def row(
-        self, run_id: str, place: int, item: dict[str, Any], given: dict[str, Any] | None
-    ) -> tuple[EvalItemRow, list[dict[str, Any]]]:
+        self, run_id: str, place: int, item: JsonObject, given: JsonObject | None
+    ) -> tuple[EvalItemRow, list[JsonObject]]:
         """The row's result, and the tokens that it cost by model.
 
         Raises:
             ApiError: what is wrong for every row.
             Interrupted: the server stops.
         """
-        usages: list[dict[str, Any]] = []
+        usages: list[JsonObject] = []
         sample, view, fault = self._answer(item, given, usages)
         results = [] if fault else [self._judge(n, sample, item, usages) for n in range(len(self._criteria))]
         status = "error" if fault else "pass" if all(r["passed"] for r in results) else "fail"
@@ -79,8 +79,8 @@ class Judging:
         )
 
     def _answer(
-        self, item: dict[str, Any], given: dict[str, Any] | None, usages: list[dict[str, Any]]
-    ) -> tuple[dict[str, Any], dict[str, Any], bool]:
+        self, item: JsonObject, given: JsonObject | None, usages: list[JsonObject]
+    ) -> tuple[JsonObject, JsonObject, bool]:
         """The sample as graders see it and as clients do, and whether there is none."""
         model = self._source.get("model") or ""
         if message := self._unfit(item):
@@ -90,7 +90,7 @@ class Judging:
             text = sample.get("output_text")
             output = [{"role": "assistant", "content": text}] if isinstance(text, str) else []
             return sample, _view(str(sample.get("model") or ""), [], output), False
-        messages: list[dict[str, Any]] = []
+        messages: list[JsonObject] = []
         try:
             messages = messages_for(self._source["input_messages"], item)
             said = self._asker.ask(model, messages, self._source["sampling_params"])
@@ -104,7 +104,7 @@ class Judging:
         usages.append(_usage(model, said.completion.prompt_tokens, said.completion.completion_tokens))
         return sample_of(_sample(model, said)), _asked_view(model, messages, said), False
 
-    def _unfit(self, item: dict[str, Any]) -> str:
+    def _unfit(self, item: JsonObject) -> str:
         """What the schema says against an item; empty where it accepts."""
         from referencing.exceptions import Unresolvable
 
@@ -120,9 +120,7 @@ class Judging:
             f" {wrong.message[:300]}."
         )
 
-    def _judge(
-        self, n: int, sample: dict[str, Any], item: dict[str, Any], usages: list[dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _judge(self, n: int, sample: JsonObject, item: JsonObject, usages: list[JsonObject]) -> JsonObject:
         form, threshold = self._criteria[n]
         outcome = run_grader(form, sample, item, self._grading(usages), self._sandbox)
         faults = {k: v for k, v in outcome.faults.items() if v}
@@ -138,11 +136,11 @@ class Judging:
             result["sample"] = {"model": outcome.replies[-1].model, "output_text": outcome.replies[-1].text}
         return {**result, "errors": faults} if faults else result
 
-    def _grading(self, usages: list[dict[str, Any]]) -> ModelCall:
+    def _grading(self, usages: list[JsonObject]) -> ModelCall:
         """Asks, and counts what it costs."""
         ask = self._asker.grading()
 
-        def call(model: str, chat: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply:
+        def call(model: str, chat: Sequence[Mapping[str, str]], sampling: JsonMapping) -> Reply:
             reply = ask(model, chat, sampling)
             usages.append(_usage(model, reply.prompt_tokens, reply.completion_tokens))
             return reply
@@ -150,15 +148,15 @@ class Judging:
         return call
 
 
-def _usage(model: str, prompt: int, new: int) -> dict[str, Any]:
+def _usage(model: str, prompt: int, new: int) -> JsonObject:
     return {"model_name": model, "prompt_tokens": prompt, "completion_tokens": new}
 
 
-def _sample(model: str, said: ModelReply) -> dict[str, Any]:
+def _sample(model: str, said: ModelReply) -> JsonObject:
     return {"model": model, "output_text": said.text, "output_tools": list(said.calls)}
 
 
-def _asked_view(model: str, messages: list[dict[str, Any]], said: ModelReply) -> dict[str, Any]:
+def _asked_view(model: str, messages: list[JsonObject], said: ModelReply) -> JsonObject:
     done, decoding = said.completion, said.decoding
     used = {
         "prompt_tokens": done.prompt_tokens,
@@ -166,7 +164,7 @@ def _asked_view(model: str, messages: list[dict[str, Any]], said: ModelReply) ->
         "total_tokens": done.prompt_tokens + done.completion_tokens,
         "cached_tokens": 0,
     }
-    message: dict[str, Any] = {"role": "assistant", "content": said.text or (None if said.calls else "")}
+    message: JsonObject = {"role": "assistant", "content": said.text or (None if said.calls else "")}
     if said.calls:
         message["tool_calls"] = list(said.calls)
     view = _view(model, messages, [message], done.finish, used)
@@ -180,12 +178,12 @@ def _asked_view(model: str, messages: list[dict[str, Any]], said: ModelReply) ->
 
 def _view(
     model: str,
-    messages: list[dict[str, Any]],
-    output: Sequence[Mapping[str, Any]] = (),
+    messages: list[JsonObject],
+    output: Sequence[JsonMapping] = (),
     finish: str = "stop",
     usage: Mapping[str, int] | None = None,
     error: tuple[str, str] | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """OpenAI's sample of an output item."""
     return {
         "error": {"code": error[0], "message": error[1]} if error else None,

@@ -7,12 +7,12 @@ queued → in_progress → completed | failed; queued or in_progress → cancele
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.serving.jobs import leases
 from postgrad.serving.jobs.leases import LeaseLostError
@@ -68,7 +68,7 @@ class EvalQueue:
         with self.store.reading() as session:
             return set(session.scalars(select(EvalItemRow.place).where(EvalItemRow.run_id == run_id)))
 
-    def record(self, run_id: str, token: str, item: EvalItemRow, usages: Sequence[Mapping[str, Any]]) -> None:
+    def record(self, run_id: str, token: str, item: EvalItemRow, usages: Sequence[JsonMapping]) -> None:
         """A row's result, and the run's counts with it.
 
         Raises:
@@ -116,7 +116,7 @@ class EvalQueue:
         return leases.held(session, EvalRunRow, run_id, token, ("in_progress",), renewed=True)
 
 
-def new_run(eval_row: EvalRow, host: str, **values: Any) -> EvalRunRow:
+def new_run(eval_row: EvalRow, host: str, **values: object) -> EvalRunRow:
     """A run that waits, with nothing counted yet."""
     return EvalRunRow(
         id=new_id("evalrun_"),
@@ -133,7 +133,7 @@ def new_run(eval_row: EvalRow, host: str, **values: Any) -> EvalRunRow:
     )
 
 
-def _counted(before: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _counted(before: Sequence[JsonMapping], results: Sequence[JsonMapping]) -> list[JsonObject]:
     passed = {r["name"]: bool(r["passed"]) for r in results}
     return [
         {
@@ -145,7 +145,7 @@ def _counted(before: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str,
     ]
 
 
-def _summed(before: Sequence[Mapping[str, Any]], usages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _summed(before: Sequence[JsonMapping], usages: Sequence[JsonMapping]) -> list[JsonObject]:
     """Tokens and calls by model."""
     out = {u["model_name"]: dict(u) for u in before}
     for usage in usages:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import EventRow
 from postgrad.serving.storage.store import new_id, now
 
 Level = Literal["info", "warn", "error"]
 
 
-def say(
-    session: Session, job_id: str, message: str, level: Level = "info", metrics: dict[str, Any] | None = None
-) -> None:
+def say(session: Session, job_id: str, message: str, level: Level = "info", metrics: JsonObject | None = None) -> None:
     """Adds an event to a session that writes."""
     kind = "message" if metrics is None else "metrics"
     session.add(
@@ -30,7 +29,7 @@ def say(
     )
 
 
-def view(row: EventRow) -> dict[str, Any]:
+def view(row: EventRow) -> JsonObject:
     """OpenAI's event object."""
     return {
         "object": "fine_tuning.job.event",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.report.run_report import TrainingPart
 from postgrad.serving.jobs.lease import Metrics
 from postgrad.training_run import Step
@@ -31,7 +31,7 @@ _VALID = "eval_"
 
 def metrics(step: Step) -> Metrics:
     """A step in OpenAI's words."""
-    data: dict[str, Any] = {"step": step.step, "total_steps": step.total, "train_loss": step.loss}
+    data: JsonObject = {"step": step.step, "total_steps": step.total, "train_loss": step.loss}
     message = f"Step {step.step}/{step.total}: training loss={step.loss:.2f}"
     data |= {f"train_{name}": step.metrics[key] for key, name in NAMES.items() if key in step.metrics}
     if step.validation_loss is not None:

@@ -4,12 +4,12 @@ server."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from postgrad.data.shapes.read_tasks import fields_of, reference_of
 from postgrad.errors import UsageError
 from postgrad.evaluation.graders.grader_kinds import read_grader
 from postgrad.evaluation.graders.needs import judges, missing, needs_sandbox
+from postgrad.json_types import JsonObject
 from postgrad.sandbox.run import find_sandbox
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.steps.openai_jobs.hyperparameters import chosen, recipe_of
@@ -18,7 +18,7 @@ _GRADER = "method.reinforcement.grader"
 
 
 def refuse_what_cannot_run(
-    method: dict[str, Any], extra: dict[str, Any], base: str, base_of: Callable[[str], str | None]
+    method: JsonObject, extra: JsonObject, base: str, base_of: Callable[[str], str | None]
 ) -> list[str]:
     """Refuses a job that could only fail; returns what its owner should be told.
 
@@ -44,7 +44,7 @@ def refuse_what_cannot_run(
     return said
 
 
-def _refuse_grader(grader: dict[str, Any], base_of: Callable[[str], str | None]) -> None:
+def _refuse_grader(grader: JsonObject, base_of: Callable[[str], str | None]) -> None:
     try:
         form = read_grader(grader)
     except UsageError as error:
@@ -64,11 +64,11 @@ def _refuse_grader(grader: dict[str, Any], base_of: Callable[[str], str | None])
         raise ApiError(400, message, "model_not_found", _GRADER)
 
 
-def lacking(grader: dict[str, Any]) -> Callable[[dict[str, Any]], str]:
+def lacking(grader: JsonObject) -> Callable[[JsonObject], str]:
     """Says of an example of a training file which of the grader's variables it has no value for."""
     form = read_grader(grader)
 
-    def lacks(example: dict[str, Any]) -> str:
+    def lacks(example: JsonObject) -> str:
         item = {"prompt": "", **fields_of(example), "reference": reference_of(example)}
         found = missing(form, item)
         return f"has no value for {', '.join(found)}, which the grader asks for" if found else ""

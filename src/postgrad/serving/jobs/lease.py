@@ -5,20 +5,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from postgrad.errors import StorageError
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import CheckpointRow, FileRow, JobRow
 from postgrad.serving.jobs import leases
 from postgrad.serving.jobs.job_events import Level, say
 from postgrad.serving.jobs.queue import Error
 from postgrad.serving.storage.store import Store, new_id, now
+
+T = TypeVar("T")
 
 PATIENCE = 300.0
 """Seconds that a process tries again to write down what it did, while the disk is full or the database is away."""
@@ -29,7 +32,7 @@ class Metrics:
     """A step's figures for an event."""
 
     message: str
-    data: dict[str, Any]
+    data: JsonObject
 
 
 class Lease:
@@ -54,7 +57,7 @@ class Lease:
             _set(row, worker_pid=pid, worker_started=since)
             return row
 
-    def beat(self, **values: Any) -> str:
+    def beat(self, **values: object) -> str:
         """Shows that the process lives; returns the job's state, which is what its owner wishes.
 
         Raises:
@@ -71,7 +74,7 @@ class Lease:
             return session.scalar(query) or "lost"
 
     def record(
-        self, values: dict[str, Any], events: Sequence[tuple[str, Level]] = (), steps: Sequence[Metrics] = ()
+        self, values: Mapping[str, object], events: Sequence[tuple[str, Level]] = (), steps: Sequence[Metrics] = ()
     ) -> None:
         """Writes values and events of a job that is running."""
         with self._held("running", "pausing") as (session, row):
@@ -81,7 +84,7 @@ class Lease:
             for step in steps:
                 say(session, self.job_id, step.message, metrics=step.data)
 
-    def add_checkpoint(self, step: int, model: str, metrics: dict[str, Any], keep: int) -> list[str]:
+    def add_checkpoint(self, step: int, model: str, metrics: JsonObject, keep: int) -> list[str]:
         """Tells of a checkpoint; returns the models of those that are older than the newest `keep` and are listed no
         more."""
         with self._held("running", "pausing") as (session, row):
@@ -129,7 +132,7 @@ class Lease:
                 _set(row, status="paused")
                 say(session, self.job_id, "Fine-tuning job paused")
 
-    def patiently(self, write: Callable[[], Any]) -> Any:
+    def patiently(self, write: Callable[[], T]) -> T:
         """Does a write, again and again while the database cannot take it."""
         end = time.monotonic() + PATIENCE
         while True:
@@ -148,6 +151,6 @@ class Lease:
             yield session, leases.held(session, JobRow, self.job_id, self.token, states, renewed)
 
 
-def _set(row: JobRow, **values: Any) -> None:
+def _set(row: JobRow, **values: object) -> None:
     for name, value in values.items():
         setattr(row, name, value)

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from postgrad.json_types import JsonObject
 from postgrad.registry.job_tables import JobRow, LabelRow
 from postgrad.serving.jobs import leases
 from postgrad.serving.jobs.job_events import say
@@ -38,7 +39,7 @@ class Error:
     message: str
     param: str | None = None
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> JsonObject:
         return {"code": self.code, "message": self.message, "param": self.param}
 
 

@@ -13,12 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import psutil
 from sqlalchemy import select
 
 from postgrad.errors import Interrupted, PostgradError, StorageError, UsageError
+from postgrad.json_types import JsonObject
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
@@ -49,7 +49,7 @@ class Pulse(threading.Thread):
     def __init__(self, lease: Lease) -> None:
         super().__init__(daemon=True)
         self.lease, self.status, self.stop = lease, "running", threading.Event()
-        self.values: dict[str, Any] = {}
+        self.values: JsonObject = {}
         self.steps: list[Metrics] = []
         self._one = threading.Lock()
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
@@ -15,6 +15,9 @@ from starlette.requests import ClientDisconnect
 
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.storage import storing
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELDS, MAX_FIELD_BYTES = 32, 1 << 16
 
@@ -57,7 +60,7 @@ async def read_form(request: Request, name: str, target: Path, limit: int) -> Up
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:
             reader = _Reader(name, out, limit)
-            parser = MultipartParser(options[b"boundary"], reader.callbacks())  # pyright: ignore[reportArgumentType]
+            parser = MultipartParser(options[b"boundary"], reader.callbacks())
             await _feed(parser, reader, request.stream(), limit)
     if reader.form.size > limit:
         raise ApiError(
@@ -101,7 +104,7 @@ class _Reader:
         self._key, self._value = b"", b""
         self._field, self._is_file, self._text = "", False, bytearray()
 
-    def callbacks(self) -> dict[str, Any]:
+    def callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._on_key,

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from postgrad.errors import DataError, ModelError, PostgradError, StorageError, UsageError
+from postgrad.json_types import JsonObject
 
 
 class ApiError(HTTPException):
@@ -37,7 +38,7 @@ class ApiError(HTTPException):
     ) -> None:
         super().__init__(status, message, dict(headers) if headers else None)
         self.status = status
-        self.body: dict[str, Any] = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+        self.body: JsonObject = {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.body, self.status, headers=self.headers)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictStr
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.graders import Grader, read_grader
+from postgrad.json_types import JsonObject
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.strict import Strict
 
@@ -21,11 +22,11 @@ class DataSourceConfig(Strict):
     """What the rows of an evaluation's data look like."""
 
     type: Literal["custom", "logs", "stored_completions"]
-    item_schema: dict[str, Any] | None = None
+    item_schema: JsonObject | None = None
     include_sample_schema: bool = False
-    metadata: dict[str, Any] | None = None
+    metadata: JsonObject | None = None
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> JsonObject:
         """As OpenAI gives it back: one schema for `item` and `sample`.
 
         Raises:
@@ -47,7 +48,7 @@ class DataSourceConfig(Strict):
                 "data_source_config.item_schema",
             )
         _refuse_no_schema(self.item_schema)
-        parts: dict[str, Any] = {"item": self.item_schema}
+        parts: JsonObject = {"item": self.item_schema}
         if self.include_sample_schema:
             text = {"type": "string"}
             parts["sample"] = {"type": "object", "properties": {"model": text, "output_text": text}}
@@ -58,7 +59,7 @@ class CreateEval(Strict):
     """An evaluation to be."""
 
     data_source_config: DataSourceConfig
-    testing_criteria: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=64)]
+    testing_criteria: Annotated[list[JsonObject], Field(min_length=1, max_length=64)]
     name: Annotated[StrictStr, Field(max_length=512)] | None = None
     metadata: Labels | None = None
 
@@ -73,8 +74,8 @@ class UpdateEval(Strict):
 class InlineRow(Strict):
     """One row of data given in the request."""
 
-    item: dict[str, Any]
-    sample: dict[str, Any] | None = None
+    item: JsonObject
+    sample: JsonObject | None = None
 
 
 class RowSource(Strict):
@@ -83,24 +84,24 @@ class RowSource(Strict):
     type: Literal["file_content", "file_id", "stored_completions", "responses"]
     content: Annotated[list[InlineRow], Field(min_length=1)] | None = None
     id: StrictStr | None = None
-    created_after: Any = None
-    created_before: Any = None
-    limit: Any = None
-    metadata: Any = None
-    model: Any = None
-    instructions_search: Any = None
-    reasoning_effort: Any = None
-    temperature: Any = None
-    tools: Any = None
-    top_p: Any = None
-    users: Any = None
+    created_after: object = None
+    created_before: object = None
+    limit: object = None
+    metadata: object = None
+    model: object = None
+    instructions_search: object = None
+    reasoning_effort: object = None
+    temperature: object = None
+    tools: object = None
+    top_p: object = None
+    users: object = None
 
 
 class InputMessages(Strict):
     """What the model is asked: a template of messages, or messages that each row has ready."""
 
     type: Literal["template", "item_reference"]
-    template: Annotated[list[dict[str, Any]], Field(min_length=1)] | None = None
+    template: Annotated[list[JsonObject], Field(min_length=1)] | None = None
     item_reference: StrictStr | None = None
 
 
@@ -112,7 +113,7 @@ class DataSource(Strict):
     source: RowSource
     model: StrictStr | None = None
     input_messages: InputMessages | None = None
-    sampling_params: dict[str, Any] | None = None
+    sampling_params: JsonObject | None = None
 
 
 class CreateRun(Strict):
@@ -123,7 +124,7 @@ class CreateRun(Strict):
     metadata: Labels | None = None
 
 
-def read_criterion(raw: dict[str, Any], where: str = "testing_criteria") -> Grader:
+def read_criterion(raw: JsonObject, where: str = "testing_criteria") -> Grader:
     """The grader of a testing criterion, which may have a `pass_threshold` besides.
 
     Raises:
@@ -144,7 +145,7 @@ def read_criterion(raw: dict[str, Any], where: str = "testing_criteria") -> Grad
         raise ApiError(400, str(error), "invalid_grader", where) from error
 
 
-def _refuse_no_schema(schema: dict[str, Any]) -> None:
+def _refuse_no_schema(schema: JsonObject) -> None:
     import jsonschema
 
     try:

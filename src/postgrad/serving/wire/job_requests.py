@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic import Strict as StrictValue
 from pydantic.fields import FieldInfo
 
+from postgrad.json_types import JsonObject
 from postgrad.objectives import spec_of
 from postgrad.serving.wire.strict import Strict
 from postgrad.steps.openai_jobs.methods import BASICS, CLIENT_NAMES, METHODS
@@ -65,7 +66,7 @@ class Dpo(Strict):
 
 
 class Reinforcement(Strict):
-    grader: dict[str, Any]
+    grader: JsonObject
     hyperparameters: ReinforcementHyperparameters | None = None
 
 
@@ -120,7 +121,7 @@ _SHARED = (
 """Settings of every training that a client may give."""
 
 
-def _wire_fields() -> dict[str, Any]:
+def _wire_fields() -> JsonObject:
     """The recipe's settings as fields of the body: as strict as the others, and of no value unless given."""
     found: dict[str, list[tuple[str, FieldInfo]]] = {}
     given = {name for method in METHODS.values() for name in method.gives}
@@ -171,12 +172,12 @@ class CreateJob(OwnSettings, Strict):
     hyperparameters: Hyperparameters | None = None
 
     @property
-    def own(self) -> dict[str, Any]:
+    def own(self) -> JsonObject:
         """postgrad's own settings that were given."""
         return self.model_dump(include=set(OwnSettings.model_fields), exclude_none=True)
 
     @property
-    def asked_method(self) -> dict[str, Any]:
+    def asked_method(self) -> JsonObject:
         """The method with all its hyperparameters, `auto` where none is given; the deprecated ones at the top count
         too."""
         kind = self.method.type if self.method else "supervised"
@@ -185,7 +186,7 @@ class CreateJob(OwnSettings, Strict):
         if kind == "supervised" and self.hyperparameters:
             given = {**self.hyperparameters.model_dump(exclude_none=True), **given}
         names = [*BASICS, *METHODS[kind].more]
-        section: dict[str, Any] = {"hyperparameters": {**dict.fromkeys(names, "auto"), **given}}
+        section: JsonObject = {"hyperparameters": {**dict.fromkeys(names, "auto"), **given}}
         if isinstance(own, Reinforcement):
             section["grader"] = own.grader
             section["hyperparameters"].setdefault("reasoning_effort", "default")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from postgrad.errors import DataError
+from postgrad.json_types import JsonMapping
 from postgrad.records import Message
 
 
-def messages_from(raw: Sequence[Mapping[str, Any]]) -> list[Message]:
+def messages_from(raw: Sequence[JsonMapping]) -> list[Message]:
     """Messages of a request in OpenAI's chat form.
 
     Raises:
@@ -18,7 +19,7 @@ def messages_from(raw: Sequence[Mapping[str, Any]]) -> list[Message]:
     return [_message(f"messages[{place}]", item) for place, item in enumerate(raw)]
 
 
-def _message(where: str, item: Mapping[str, Any]) -> Message:
+def _message(where: str, item: JsonMapping) -> Message:
     role = {"developer": "system", "function": "tool"}.get(item.get("role", ""), item.get("role"))
     if role not in ("system", "user", "assistant", "tool"):
         raise DataError(

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Query
 from sqlalchemy import Select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapped, Session
 
+from postgrad.json_types import JsonObject
 from postgrad.serving.wire.api_errors import ApiError
 
 PageLimit = Annotated[int, Query(ge=1, le=100)]
 """A route's parameter: how many of a list a page holds."""
 
 
+class Listed(Protocol):
+    """A row of which pages are made."""
+
+    id: Mapped[str]
+
+
+R = TypeVar("R", bound=Listed)
+
+
 def page(
     session: Session,
-    query: Select[Any],
-    table: Any,
+    query: Select[R],
+    table: type[R],
     after: str | None,
     limit: int,
     newest_first: bool = True,
     by: Sequence[str] = ("number",),
-) -> tuple[list[Any], bool]:
+) -> tuple[list[R], bool]:
     """One page of a query's rows, and whether there is a next one.
 
     Args:
@@ -46,7 +56,7 @@ def page(
     return list(rows[:limit]), len(rows) > limit
 
 
-def listed(data: Sequence[dict[str, Any]], more: bool) -> dict[str, Any]:
+def listed(data: Sequence[JsonObject], more: bool) -> JsonObject:
     """The list object, with the ids of its ends."""
     return {
         "object": "list",

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from postgrad.json_types import JsonObject
 from postgrad.serving.wire.strict import Strict
 
 MAX_STOPS = 4
@@ -66,7 +67,7 @@ class FunctionDefinition(BaseModel):
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_.-]+$")]
     description: StrictStr | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: JsonObject | None = None
     strict: StrictBool | None = None
 
 
@@ -93,7 +94,7 @@ class JsonSchema(Strict):
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
     description: StrictStr | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    schema_: Annotated[JsonObject | None, Field(alias="schema")] = None
     strict: StrictBool | None = None
 
 
@@ -127,16 +128,11 @@ class DecodingFields(Strict):
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     user: StrictStr | None = None
-    postgrad: Ours | None = None
 
     @property
     def stops(self) -> tuple[str, ...]:
         given = [self.stop] if isinstance(self.stop, str) else self.stop or []
         return tuple(s for s in given if s)
-
-    @property
-    def wants_confidence(self) -> bool:
-        return bool(self.postgrad and self.postgrad.confidence)
 
     @property
     def wants_usage(self) -> bool:
@@ -159,7 +155,7 @@ _CALL = {
     "required": ["id", "type", "function"],
 }
 _PART = {"type": "object", "properties": {"type": {"const": "text"}, "text": _TEXT}, "required": ["type", "text"]}
-MESSAGE: dict[str, Any] = {
+MESSAGE: JsonObject = {
     "type": "object",
     "properties": {
         "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
@@ -177,7 +173,8 @@ would."""
 class ChatRequest(DecodingFields):
     """OpenAI's chat request."""
 
-    messages: Annotated[list[Annotated[dict[str, Any], WithJsonSchema(MESSAGE)]], Field(min_length=1)]
+    postgrad: OursOfChat | None = None
+    messages: Annotated[list[Annotated[JsonObject, WithJsonSchema(MESSAGE)]], Field(min_length=1)]
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
     logprobs: StrictBool | None = None
@@ -187,23 +184,26 @@ class ChatRequest(DecodingFields):
     parallel_tool_calls: StrictBool | None = None
     response_format: ResponseFormat | None = None
     functions: Annotated[list[FunctionDefinition], Field(min_length=1, max_length=128)] | None = None
-    postgrad: OursOfChat | None = None
     """OpenAI's older spelling of tools, answered with `function_call`."""
     function_call: Literal["none", "auto"] | NamedFunction | None = None
     # accepted and ignored: they change no answer
-    metadata: dict[str, Any] | None = None
+    metadata: JsonObject | None = None
     store: StrictBool | None = None
     service_tier: StrictStr | None = None
     safety_identifier: StrictStr | None = None
     prompt_cache_key: StrictStr | None = None
     prompt_cache_retention: StrictStr | None = None
-    prediction: Any = None
+    prediction: object = None
     # known and refused unless they ask for nothing
-    audio: Annotated[Any, NOTHING] = None
-    modalities: Annotated[Any, WithJsonSchema({"enum": [None, ["text"]]})] = None
-    reasoning_effort: Annotated[Any, WithJsonSchema({"enum": [None, "none"]})] = None
-    verbosity: Annotated[Any, WithJsonSchema({"enum": [None, "medium"]})] = None
-    web_search_options: Annotated[Any, NOTHING] = None
+    audio: Annotated[object, NOTHING] = None
+    modalities: Annotated[object, WithJsonSchema({"enum": [None, ["text"]]})] = None
+    reasoning_effort: Annotated[object, WithJsonSchema({"enum": [None, "none"]})] = None
+    verbosity: Annotated[object, WithJsonSchema({"enum": [None, "medium"]})] = None
+    web_search_options: Annotated[object, NOTHING] = None
+
+    @property
+    def wants_confidence(self) -> bool:
+        return self.postgrad is not None and self.postgrad.confidence
 
     @model_validator(mode="after")
     def _functions_are_tools(self) -> ChatRequest:
@@ -218,7 +218,7 @@ class ChatRequest(DecodingFields):
         return self
 
 
-REFUSED: dict[str, tuple[Any, ...]] = {
+REFUSED: dict[str, tuple[object, ...]] = {
     "audio": (None,),
     "modalities": (None, ["text"]),
     "reasoning_effort": (None, "none"),
@@ -231,6 +231,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
 class CompletionRequest(DecodingFields):
     """OpenAI's legacy completion request."""
 
+    postgrad: Ours | None = None
     prompt: (
         StrictStr
         | Annotated[list[StrictStr], Field(min_length=1, max_length=64)]
@@ -243,6 +244,10 @@ class CompletionRequest(DecodingFields):
     echo: StrictBool | None = None
     best_of: Count | None = None
     suffix: StrictStr | None = None
+
+    @property
+    def wants_confidence(self) -> bool:
+        return self.postgrad is not None and self.postgrad.confidence
 
 
 class EmbeddingRequest(Strict):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from postgrad.json_types import JsonObject
 
 
 class Open(BaseModel):
@@ -54,7 +56,7 @@ class AnswerMessage(Open):
 class ChatChoice(Open):
     index: int
     message: AnswerMessage
-    logprobs: dict[str, Any] | None
+    logprobs: JsonObject | None
     finish_reason: Literal["stop", "length", "tool_calls", "function_call"]
     postgrad: dict[str, float | bool | None] | None = None
 
@@ -81,7 +83,7 @@ class ChatCompletion(Open):
 class TextChoice(Open):
     index: int
     text: str
-    logprobs: dict[str, Any] | None
+    logprobs: JsonObject | None
     finish_reason: Literal["stop", "length"]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.grammar import Vocabulary
 from postgrad.models.generation.logits import Token
@@ -16,7 +16,7 @@ LEAST = -9999.0
 """OpenAI's figure for a probability of nothing; JSON has no infinity."""
 
 
-def usage(completions: Sequence[Completion], prompts: int | None = None) -> dict[str, Any]:
+def usage(completions: Sequence[Completion], prompts: int | None = None) -> JsonObject:
     """Tokens of prompt and answers; the prompt counts once however many answers it has.
 
     Args:
@@ -62,10 +62,10 @@ def finite(logprob: float) -> float:
     return logprob if logprob > LEAST else LEAST
 
 
-def chat_logprobs(vocabulary: Vocabulary, tokens: Sequence[Token]) -> dict[str, Any]:
+def chat_logprobs(vocabulary: Vocabulary, tokens: Sequence[Token]) -> JsonObject:
     """`logprobs` of a chat choice."""
 
-    def view(token: int, logprob: float) -> dict[str, Any]:
+    def view(token: int, logprob: float) -> JsonObject:
         raw = vocabulary.bytes_of(token)
         return {"token": token_text(raw), "logprob": finite(logprob), "bytes": list(raw)}
 

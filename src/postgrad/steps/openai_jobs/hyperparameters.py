@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.objectives import spec_of
 from postgrad.recipe import Recipe, make_recipe
 from postgrad.steps.openai_jobs.methods import CLIENT_NAMES, METHODS
@@ -35,9 +35,9 @@ def chosen_batch(examples: int) -> int:
     return min(256, max(4, examples // 500))
 
 
-def chosen(asked: dict[str, Any], examples: int) -> dict[str, Any]:
+def chosen(asked: JsonObject, examples: int) -> JsonObject:
     """Hyperparameters with numbers in the place of `auto`."""
-    automatic: dict[str, Any] = {
+    automatic: JsonObject = {
         "batch_size": chosen_batch(examples),
         "learning_rate_multiplier": 1.0,
         "n_epochs": chosen_epochs(examples),
@@ -56,10 +56,10 @@ def recipe_of(
     base: str,
     name: str,
     seed: int,
-    hyperparameters: dict[str, Any],
-    extra: dict[str, Any],
+    hyperparameters: JsonObject,
+    extra: JsonObject,
     examples: int,
-    method: dict[str, Any] | None = None,
+    method: JsonObject | None = None,
 ) -> Recipe:
     """The recipe that a job means.
 
@@ -90,13 +90,13 @@ def recipe_of(
         "snapshots": 3,
     }
     data = {"system_prompt": extra.get("system_prompt"), "accept": extra.get("accept", [])}
-    raw: dict[str, Any] = {"base": base, "name": name, "seed": seed, "training": training, "data": data}
+    raw: JsonObject = {"base": base, "name": name, "seed": seed, "training": training, "data": data}
     if judge := judge_of(training.get("grader") or {}):
         raw["evaluation"] = {"judge": judge}
     return make_recipe(raw)
 
 
-def judge_of(grader: dict[str, Any]) -> str | None:
+def judge_of(grader: JsonObject) -> str | None:
     """The model that a grader names, where it names one."""
     inner = grader.get("graders") or {}
     for one in (grader, *(inner.values() if isinstance(inner, dict) else inner)):

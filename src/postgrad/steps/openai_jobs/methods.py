@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.objectives import spec_of
 from postgrad.training.rollouts import RolloutOptions
 
@@ -32,14 +32,14 @@ class OpenAiMethod:
     formats: tuple[str, ...]
     more: tuple[str, ...] = ()
     gives: tuple[str, ...] = ()
-    settings: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]] = lambda numbers, section: {}
+    settings: Callable[[JsonMapping, JsonMapping], JsonObject] = lambda numbers, section: {}
 
 
-def _dpo(numbers: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:
+def _dpo(numbers: JsonMapping, section: JsonMapping) -> JsonObject:
     return {"beta": numbers["beta"]}
 
 
-def _reinforcement(numbers: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:
+def _reinforcement(numbers: JsonMapping, section: JsonMapping) -> JsonObject:
     """`compute_multiplier` decides how many answers are tried for each prompt."""
     options = spec_of("grpo").options()
     usual = options.samples if isinstance(options, RolloutOptions) else 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.steps.openai_jobs.methods import METHODS
 
 MINIMUM = 10
@@ -58,7 +59,7 @@ def count_examples(
     *,
     minimum: int = MINIMUM,
     what: str = "Training",
-    lacks: Callable[[dict[str, Any]], str] | None = None,
+    lacks: Callable[[JsonObject], str] | None = None,
 ) -> int:
     """Checks a file against the rules; returns its number of examples.
 
@@ -94,7 +95,7 @@ def count_examples(
     return count
 
 
-def _examples(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _examples(path: Path) -> Iterator[tuple[int, JsonObject]]:
     number = 0
     with path.open("rb") as stream:
         for place, line in enumerate(stream, start=1):
@@ -111,7 +112,7 @@ def _examples(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, example
 
 
-def _format_of(example: dict[str, Any]) -> str:
+def _format_of(example: JsonObject) -> str:
     if "input" in example and any(k.startswith("preferred_") for k in example):
         return "preference"
     if "messages" in example:
@@ -131,7 +132,7 @@ def _refuse_other_format(kind: str, file_id: str, method: str) -> None:
     )
 
 
-def _chat(number: int, example: dict[str, Any], method: str) -> Iterator[ExampleFault]:
+def _chat(number: int, example: JsonObject, method: str) -> Iterator[ExampleFault]:
     messages = example.get("messages")
     if not isinstance(messages, list) or not messages:
         yield ExampleFault(number, 0, "has no list of 'messages'")
@@ -184,13 +185,13 @@ def _fault_of_content(content: Any) -> str:
     return ""
 
 
-def _completions(number: int, example: dict[str, Any], method: str) -> Iterator[ExampleFault]:
+def _completions(number: int, example: JsonObject, method: str) -> Iterator[ExampleFault]:
     for key in ("prompt", "completion"):
         if not isinstance(example.get(key), str):
             yield ExampleFault(number, 0, f"has no text under {key!r}")
 
 
-def _preference(number: int, example: dict[str, Any], method: str) -> Iterator[ExampleFault]:
+def _preference(number: int, example: JsonObject, method: str) -> Iterator[ExampleFault]:
     asked = example.get("input")
     asked = asked if isinstance(asked, dict) else {}
     messages = asked.get("messages")
@@ -221,7 +222,7 @@ def _is_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-_CHECKS: dict[str, Callable[[int, dict[str, Any], str], Iterator[ExampleFault]]] = {
+_CHECKS: dict[str, Callable[[int, JsonObject, str], Iterator[ExampleFault]]] = {
     "chat": _chat,
     "completions": _completions,
     "preference": _preference,

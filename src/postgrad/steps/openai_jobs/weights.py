@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.models.adapters.trained_weights import WEIGHTS
 
 
-def shape_of(folder: Path) -> dict[str, Any]:
+def shape_of(folder: Path) -> JsonObject:
     """The settings of a job that fit trained weights, by their names in `extra_body` (or in a recipe)."""
     if (folder / WEIGHTS).exists():
         from safetensors import safe_open

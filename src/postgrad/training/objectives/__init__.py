@@ -6,8 +6,6 @@ sampled on the way, a validation of their own) are the methods of `Objective` wi
 
 from __future__ import annotations
 
-from typing import Any
-
 from postgrad.models.rendering.render import Renderer, TooLong
 from postgrad.objectives import spec_of
 from postgrad.training.objectives.base import Objective, Setup
@@ -20,7 +18,7 @@ def make_objective(
     max_length: int | None = None,
     too_long: TooLong = "error",
     reward: Reward | None = None,
-    **options: Any,
+    **options: object,
 ) -> Objective:
     """An objective at work, by its name and its options.
 

@@ -10,8 +10,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.progress import Working
 from postgrad.records import Record
@@ -141,11 +142,11 @@ class Objective(ABC):
         """What is trained on in a step, made of the examples drawn for it; None when asked to stop."""
         return list(drawn)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JsonObject:
         """What must be in a checkpoint for the next step to be the same; JSON-safe."""
         return {}
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: JsonObject) -> None:
         """The inverse of `state`."""
         if state:
             raise NotImplementedError(f"{type(self).__name__} kept a state that it does not take up")

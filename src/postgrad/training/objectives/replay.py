@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
+from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Rendered
 from postgrad.progress import Working
 from postgrad.records import Record
@@ -85,10 +85,10 @@ class WithReplay(Objective):
     def batch(self, drawn: Sequence[Rendered], step: int) -> list[Rendered] | None:
         return self.inner.batch(drawn, step)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JsonObject:
         return self.inner.state()
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: JsonObject) -> None:
         self.inner.load(state)
 
     def validate(self, held: Sequence[Rendered]) -> float:

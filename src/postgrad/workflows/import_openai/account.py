@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from postgrad.errors import ModelError, UsageError
+from postgrad.json_types import JsonObject
 from postgrad.models.remote.rules import clean
 
 OPENAI = "https://api.openai.com/v1"
@@ -61,7 +62,7 @@ class Account:
         """The variable with the key, for those who ask the account's models; None where there is no key."""
         return self.key_env if self._key else None
 
-    def jobs(self) -> Iterator[dict[str, Any]]:
+    def jobs(self) -> Iterator[JsonObject]:
         """All fine-tuning jobs, newest first, to the end of paging.
 
         Raises:
@@ -74,15 +75,15 @@ class Account:
             seen.add(job["id"])
             yield job
 
-    def events(self, job_id: str) -> list[dict[str, Any]]:
+    def events(self, job_id: str) -> list[JsonObject]:
         """All events of a job, oldest first."""
         return list(self._listed(lambda: self._client.fine_tuning.jobs.list_events(job_id, limit=_PAGE)))[::-1]
 
-    def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
+    def checkpoints(self, job_id: str) -> list[JsonObject]:
         """The checkpoints that are kept of a job."""
         return list(self._listed(lambda: self._client.fine_tuning.jobs.checkpoints.list(job_id)))
 
-    def file(self, file_id: str) -> dict[str, Any]:
+    def file(self, file_id: str) -> JsonObject:
         """What is said of a file.
 
         Raises:
@@ -118,7 +119,7 @@ class Account:
         finally:
             part.unlink(missing_ok=True)
 
-    def _listed(self, ask: Any) -> Iterator[dict[str, Any]]:
+    def _listed(self, ask: Any) -> Iterator[JsonObject]:
         try:
             for item in ask():
                 yield item.to_dict()

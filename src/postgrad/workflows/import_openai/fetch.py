@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.errors import Interrupted, UsageError
+from postgrad.json_types import JsonObject
 from postgrad.progress import Progress, Said, Working
 from postgrad.storage import write_atomic
 from postgrad.workflows.import_openai.account import Account, GoneError
@@ -31,7 +32,7 @@ class Fetched:
         missing: Sentence by role.
     """
 
-    job: dict[str, Any]
+    job: JsonObject
     folder: Path
     files: dict[str, Path] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -86,7 +87,7 @@ def fetch(account: Account, out: Path, only: Sequence[str], stopped: Callable[[]
     return found
 
 
-def _job(account: Account, job: dict[str, Any], out: Path) -> Fetched:
+def _job(account: Account, job: JsonObject, out: Path) -> Fetched:
     folder = out / "jobs" / safe(job["id"])
     one = Fetched(job, folder)
     complete = job.get("status") in ENDED

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.errors import DataError
+from postgrad.json_types import JsonMapping
 from postgrad.records import Conversation
 
 
@@ -62,7 +63,7 @@ def _read(line: str, where: str) -> tuple[list[Any], str]:
     )
 
 
-def _answer(row: Mapping[str, Any]) -> str | None:
+def _answer(row: JsonMapping) -> str | None:
     for holder in (row, row.get("response"), row.get("sample")):
         if isinstance(holder, Mapping):
             choices = holder.get("choices")

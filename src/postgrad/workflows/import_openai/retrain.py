@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from postgrad.errors import ModelError
+from postgrad.json_types import JsonObject
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
@@ -59,7 +59,7 @@ def why_not(one: Fetched) -> str:
     return ""
 
 
-def kind_of(job: dict[str, Any]) -> str:
+def kind_of(job: JsonObject) -> str:
     """The method of a job: `supervised`, `dpo`, `reinforcement`."""
     return (job.get("method") or {}).get("type") or "supervised"
 
@@ -90,7 +90,7 @@ def recipe_for(one: Fetched, base: str) -> Recipe:
     )
 
 
-def _beginning(model: str, base: str) -> dict[str, Any]:
+def _beginning(model: str, base: str) -> JsonObject:
     """The settings that make a training begin where the model of a job stands; none for a base model."""
     if not model.startswith("ft:"):
         return {}
@@ -107,7 +107,7 @@ def _beginning(model: str, base: str) -> dict[str, Any]:
     return {**shape_of(Blobs().get_folder(entry.blob)), "start": entry.blob}
 
 
-def name_for(job: dict[str, Any]) -> str:
+def name_for(job: JsonObject) -> str:
     """The new model's name: the suffix of the old one, else its last part."""
     parts = (job.get("fine_tuned_model") or "").split(":")
     suffix = job.get("user_provided_suffix") or (parts[3] if len(parts) > 4 else "")

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from postgrad.errors import Interrupted, PostgradError, StorageError
+from postgrad.json_types import JsonObject
 from postgrad.progress import Said, Stage, Working
 from postgrad.storage import check_writable, home
 from postgrad.workflows.import_openai.account import Account
@@ -32,7 +32,7 @@ class Moved:
     compared: str = ""
     failed: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """JSON-safe."""
         job = self.fetched.job
         return {

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from postgrad.json_types import JsonObject
+
 RESAMPLES = 2000
 _WORDS = ((0.0, "no better than chance"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
 
@@ -22,7 +24,7 @@ class Agreement:
     equal: float
     n: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return asdict(self)
 
     def sentence(self, name: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from postgrad.json_types import JsonMapping
 from postgrad.records import Conversation, Record, Task, calls_text
 
 
-def field(record: Record | None, names: str | Sequence[str]) -> Any:
+def field(record: Record | None, names: str | Sequence[str]) -> object:
     """The first of these fields that the record has and that is not empty: of a task, else of its metadata; or None."""
     if record is None:
         return None
@@ -19,7 +19,7 @@ def field(record: Record | None, names: str | Sequence[str]) -> Any:
     return None
 
 
-def calls_of(record: Record | None) -> tuple[Mapping[str, Any], ...]:
+def calls_of(record: Record | None) -> tuple[JsonMapping, ...]:
     """The calls of tools that are a record's right answer, as OpenAI spells them."""
     if isinstance(record, Conversation) and record.answer is not None:
         return record.answer.tool_calls

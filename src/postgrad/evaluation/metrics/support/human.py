@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from postgrad.errors import DataError, UsageError
+from postgrad.json_types import JsonMapping
 
 CHOICES = {"a": "a", "1": "a", "answer_a": "a", "b": "b", "2": "b", "answer_b": "b", "tie": "tie", "0": "tie"}
 
@@ -19,7 +18,7 @@ class HumanJudgement:
 
     prompt: str
     answer: str
-    label: Any
+    label: int | str
     reference: str = ""
     other: str = ""
 
@@ -62,14 +61,14 @@ def read_labels(path: str, points: int | None = None) -> list[HumanJudgement]:
     return out
 
 
-def _points(raw: Mapping[str, Any], most: int) -> HumanJudgement:
+def _points(raw: JsonMapping, most: int) -> HumanJudgement:
     value = raw["points"]
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise ValueError(f"points {value!r} are not a whole number from 1 to {most}")
     return HumanJudgement(str(raw["prompt"]), str(raw["answer"]), value, str(raw.get("reference", "")))
 
 
-def _pair(raw: Mapping[str, Any]) -> HumanJudgement:
+def _pair(raw: JsonMapping) -> HumanJudgement:
     winner = CHOICES.get(str(raw["winner"]).lower())
     if winner is None:
         raise ValueError(f"winner {raw['winner']!r} is neither a, b nor tie")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from postgrad.json_types import JsonMapping
 from postgrad.records import Message, Record
 
 
@@ -43,7 +43,7 @@ class MetricResult:
 
     scores: tuple[float, ...]
     figures: Mapping[str, float] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: JsonMapping = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
     @property

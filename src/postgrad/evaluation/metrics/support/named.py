@@ -13,6 +13,7 @@ from postgrad.evaluation.metrics.own import as_metric
 from postgrad.evaluation.metrics.support.metric import Metric, MetricResources
 from postgrad.evaluation.metrics.support.spec import read_spec
 from postgrad.extensions import Extended, calling
+from postgrad.json_types import JsonObject
 
 M = TypeVar("M")
 
@@ -53,7 +54,7 @@ def _near(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else "."
 
 
-def _made(make: Callable[..., M], name: str, options: dict[str, Any], signature: Callable[..., M] | None = None) -> M:
+def _made(make: Callable[..., M], name: str, options: JsonObject, signature: Callable[..., M] | None = None) -> M:
     """Calls the factory with options that are of the kinds it names; every wrong one is said."""
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 

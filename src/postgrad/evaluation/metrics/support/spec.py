@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonObject
 
 _CALL = re.compile(r"\A\s*([\w.-]+)\s*(?:\((.*)\))?\s*\Z", re.DOTALL)
 _COLON = re.compile(r"\A\s*([\w-]+)\s*:\s*(\w+\s*=.*)\Z", re.DOTALL)
@@ -31,7 +32,7 @@ class Spec:
     """
 
     name: str
-    options: dict[str, Any] = field(default_factory=dict)
+    options: JsonObject = field(default_factory=dict)
     function: str = ""
     grader: bool = False
 
