@@ -14,7 +14,7 @@ from postgrad.records import Message, tools_of
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
-from postgrad.steps.arms import fine_tuned_arms, untrained_arms
+from postgrad.steps.arms import Making, fine_tuned_arms, untrained_arms
 from postgrad.steps.context import Job
 from postgrad.steps.named_models import contestants, named_models
 from postgrad.steps.read import read_and_check
@@ -83,11 +83,12 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
     recipe = merged(Recipe(), changes)
     finish(run(recipe, [data_file], tmp_path / "out"))
     job = Job(recipe, lambda: False)
-    data, _ = finish(read_and_check(job, [data_file]))
+    (examples, task, grounding, _), _ = finish(read_and_check(job, [data_file]))
     model, _ = finish(job.load())
-    untrained, _ = finish(untrained_arms(job, model, data))
-    trained, _ = finish(fine_tuned_arms(job, model, data))
-    shown = few_shot(data.system_prompt, data.train[:1])
+    making = Making(job, model, examples, task, grounding)
+    untrained, _ = finish(untrained_arms(making))
+    trained, _ = finish(fine_tuned_arms(making))
+    shown = few_shot(task.instruction, examples.train[:1])
     kept, shapes, cut = asked_by_run(own_home), set(), 0
     with running(make_app(Engine(Catalogue(), [str(base)]))) as address:
         client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)
@@ -100,7 +101,7 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
             assert out.usage.prompt_tokens == len(out.postgrad["prompt_token_ids"])
             return out.postgrad["prompt_token_ids"], out.postgrad["as_evaluated"]
 
-        for record in data.test:
+        for record in examples.test:
             shapes.add((len(own_prompt(record)), bool(tools_of(record))))
             for arm in [*untrained, shown]:
                 expected = model.renderer.prompt_ids(arm.ask(record), tools_of(record))
@@ -115,7 +116,7 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
         evaluated = contestants(named_models(["talks"], Catalogue()), None, None, None, job)
         for made in evaluated:
             arm = made.make(model.renderer, 8)
-            for record in data.test:
+            for record in examples.test:
                 ids = model.renderer.prompt_ids(arm.ask(record), tools_of(record))
                 assert ids == served(made.name, own_prompt(record), record)[0], made.name
         cut = any(arm.remark() for arm in trained)

@@ -8,7 +8,7 @@ import pytest
 
 from postgrad.costs import MachinePrice
 from postgrad.evaluation import arms as ways
-from postgrad.evaluation.measure import Answers, measure
+from postgrad.evaluation.measure import Answers, Measuring, PreparedArm, measure
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.models.adapters.trained_weights import load_trained
@@ -44,11 +44,10 @@ def test_the_served_confidence_is_the_calibrated_one(tiny, tiny_folder, register
     entry = Catalogue().get("sure")
     tiny.use(load_trained(Blobs().get_folder(entry.blob)), entry.blob)
     arm, decoding = ways.fine_tuned(PromptBuilder(tiny.renderer)), Decoding(ROOM)
-    prompts = [tiny.renderer.prompt_ids(arm.ask(r)) for r in RECORDS]
     answers = Answers.open(StageStore.default(), "m", entry.blob, decoding, "float32")
     choice = choose_metric(RECORDS, "exact_match")
-    work = measure(tiny, arm, prompts, RECORDS, choice, decoding, answers, MachinePrice(0.1, ""), None, lambda: False)
-    measured, _ = finish(work)
+    how = Measuring(tiny, decoding, answers, MachinePrice(0.1, ""), lambda: False)
+    measured, _ = finish(measure(how, PreparedArm.of(arm, tiny.renderer, RECORDS), choice))
     with running(make_app(Engine(Catalogue(), [str(tiny_folder)]))) as address:
         client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)
 

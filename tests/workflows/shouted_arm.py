@@ -11,7 +11,7 @@ from postgrad.steps.arms import Making
 def shouted(making: Making) -> Working[Arm | str]:
     """The base model, asked in capitals; not where there is little to learn from."""
     yield from ()
-    if len(making.data.train) < 20:
+    if len(making.examples.train) < 20:
         return "fewer than 20 examples tell nothing"
 
     def ask(record: Record) -> tuple[Message, ...]:

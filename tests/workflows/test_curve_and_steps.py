@@ -9,8 +9,10 @@ from postgrad.errors import DataError, Interrupted
 from postgrad.progress import Said, Stage
 from postgrad.recipe import merged
 from postgrad.report.run_report import Report
+from postgrad.steps.arms import Making, fine_tuned_arms
 from postgrad.steps.context import Job
 from postgrad.steps.learning_curve import learning_curve
+from postgrad.steps.measuring import measure_arms
 from postgrad.steps.read import read_and_check
 from postgrad.steps.training import train_model
 from postgrad.training_run import Step
@@ -50,22 +52,21 @@ def test_a_run_has_its_curve_and_is_not_trained_twice(mails, small, tmp_path):  
 def test_an_interrupted_curve_keeps_what_is_done(mails, small):  # noqa: F811
     stop = []
     job = Job(small, lambda: bool(stop))
-    data, _ = finish(read_and_check(job, [mails]))
+    (examples, task, grounding, _), _ = finish(read_and_check(job, [mails]))
     model, _ = finish(job.load())
-    trained, _ = finish(train_model(job, model, data, [], None))
+    trained, _ = finish(train_model(job, model, examples, grounding, [], None))
     model.use(trained.trained, trained.blob)
-    from postgrad.steps.arms import fine_tuned_arms, measure_arms
-
-    arms, _ = finish(fine_tuned_arms(job, model, data))
-    results, _ = finish(measure_arms(job, model, data, arms, trained.blob))
+    making = Making(job, model, examples, task, grounding)
+    arms, _ = finish(fine_tuned_arms(making))
+    results, _ = finish(measure_arms(job, model, task, examples, arms, trained.blob))
     steps = 0
     with pytest.raises(Interrupted):
-        for event in learning_curve(job, model, data, results, trained):
+        for event in learning_curve(making, arms, results, trained):
             steps += isinstance(event, Step)
             if isinstance(event, Said) and event.text.startswith("Trained on"):
                 stop.append(True)
     stop.clear()
-    curve, events = finish(learning_curve(job, model, data, results, trained))
+    curve, events = finish(learning_curve(making, arms, results, trained))
     assert len(curve.points) == 3
     assert any(isinstance(e, Said) and "was done before" in e.text for e in events)
     assert steps + sum(isinstance(e, Step) for e in events) < 4 * steps

@@ -12,8 +12,9 @@ from postgrad.progress import Progress, Said, Stage
 from postgrad.recipe import Recipe, merged
 from postgrad.registry import Catalogue
 from postgrad.report.run_report import Report
-from postgrad.steps import arms as arms_chapter
+from postgrad.steps.arms import Making, fine_tuned_arms, untrained_arms
 from postgrad.steps.context import Job
+from postgrad.steps.measuring import measure_arms
 from postgrad.steps.read import read_and_check
 from postgrad.steps.training import train_model
 from postgrad.training_run import Step
@@ -147,26 +148,27 @@ def test_nothing_before_evaluation_reads_the_test_part(mails, recipe):
     from dataclasses import replace
 
     job = Job(recipe, lambda: False)
-    data, _ = finish(read_and_check(job, [mails]))
+    (examples, task, grounding, _), _ = finish(read_and_check(job, [mails]))
     model, _ = finish(job.load())
-    sealed = replace(data, test=tuple(Sealed() for _ in data.test))
-    arms, _ = finish(arms_chapter.untrained_arms(job, model, sealed))
+    sealed = replace(examples, test=tuple(Sealed() for _ in examples.test))
+    making = Making(job, model, sealed, task, grounding)
+    arms, _ = finish(untrained_arms(making))
     assert len(arms) == 5
-    trained, _ = finish(train_model(job, model, sealed, [], None))
+    trained, _ = finish(train_model(job, model, sealed, grounding, [], None))
     assert trained.part.steps > 0
-    tuned, _ = finish(arms_chapter.fine_tuned_arms(job, model, sealed))
+    tuned, _ = finish(fine_tuned_arms(making))
     assert len(tuned) == 1
     with pytest.raises(AssertionError, match="test part was read"):
-        finish(arms_chapter.measure_arms(job, model, sealed, arms))
+        finish(measure_arms(job, model, task, sealed, arms))
 
 
 def test_the_test_part_decides_nothing_in_the_instruction(mails, recipe):
     """Other test answers, same instruction, same few-shot candidates: both are made from the training part alone."""
     job = Job(recipe, lambda: False)
-    data, _ = finish(read_and_check(job, [mails]))
-    assert data.system_prompt == write_system_prompt(data.train, data.choice.kind)
-    shots = candidate_sets(data.train, 3, 0)
-    assert all(r in data.train for s in shots for r in s)
+    (examples, task, _, _), _ = finish(read_and_check(job, [mails]))
+    assert task.instruction == write_system_prompt(examples.train, task.choice.kind)
+    shots = candidate_sets(examples.train, 3, 0)
+    assert all(r in examples.train for s in shots for r in s)
 
 
 def test_no_benchmarks_at_hand_is_said(mails, recipe, tmp_path, monkeypatch):

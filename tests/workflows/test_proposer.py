@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from postgrad.errors import Interrupted
@@ -12,11 +10,12 @@ from postgrad.progress import Progress, Said
 from postgrad.recipe import make_recipe
 from postgrad.records import pair
 from postgrad.steps.context import Job
+from postgrad.steps.examples import Examples
 from postgrad.steps.prompt_proposer import proposed_instruction
 from tests.workflows.remote_server import Server
 
-DATA = SimpleNamespace(
-    train=[pair(f"train {i}", "right") for i in range(30)], validation=[pair(f"valid {i}", "right") for i in range(9)]
+EXAMPLES = Examples(
+    tuple(pair(f"train {i}", "right") for i in range(30)), tuple(pair(f"valid {i}", "right") for i in range(9)), ()
 )
 START = Instruction("the instruction", "Answer.")
 
@@ -54,7 +53,7 @@ def scores_of(asked):
 
 def test_a_better_instruction_is_found_within_the_calls(server):
     asked = []
-    found, events = finish(proposed_instruction(job_of(server), DATA, START, scores_of(asked)))
+    found, events = finish(proposed_instruction(job_of(server), EXAMPLES, START, scores_of(asked)))
     assert found.instruction.text == "Answer with the magic word." and found.instruction.place == START.place
     assert "wrote 1 instruction" in found.note and any(isinstance(e, Progress) for e in events)
     assert sum(len(records) for _, records in asked) <= 40 + 16
@@ -64,25 +63,25 @@ def test_a_better_instruction_is_found_within_the_calls(server):
 
 def test_an_instruction_that_is_no_better_is_not_taken(server):
     server.say = lambda messages: "```\nAnswer politely.\n```"
-    found, _ = finish(proposed_instruction(job_of(server), DATA, START, scores_of([])))
+    found, _ = finish(proposed_instruction(job_of(server), EXAMPLES, START, scores_of([])))
     assert found.instruction is None and "none did better" in found.note
 
 
 def test_a_proposer_that_fails_costs_its_proposal_alone(server):
     server.dies_after = 0
-    found, events = finish(proposed_instruction(job_of(server), DATA, START, scores_of([])))
+    found, events = finish(proposed_instruction(job_of(server), EXAMPLES, START, scores_of([])))
     assert found.instruction is None and "503" in found.note
     assert any(isinstance(e, Said) and e.warning for e in events)
 
 
 def test_without_a_proposer_nothing_is_asked_and_a_stop_is_a_stop(server):
-    assert finish(proposed_instruction(Job(make_recipe({}), lambda: False), DATA, START, scores_of([])))[0] is None
+    assert finish(proposed_instruction(Job(make_recipe({}), lambda: False), EXAMPLES, START, scores_of([])))[0] is None
 
     def stopped_scores(prompt, records):
         yield Progress(0, 1, "answers")
         raise Interrupted("Interrupted while the arms were being measured.")
 
     with pytest.raises(Interrupted):
-        finish(proposed_instruction(job_of(server), DATA, START, stopped_scores))
+        finish(proposed_instruction(job_of(server), EXAMPLES, START, stopped_scores))
     judged = job_of(server, judge=f"{server.url}#judge")
-    assert "judge" in finish(proposed_instruction(judged, DATA, START, scores_of([])))[0].note and not server.asked
+    assert "judge" in finish(proposed_instruction(judged, EXAMPLES, START, scores_of([])))[0].note and not server.asked

@@ -15,7 +15,7 @@ from postgrad.recipe import Recipe, merged
 from postgrad.report.run_report import ForgettingPart
 from postgrad.steps.arm_race import race
 from postgrad.steps.before_training import before_training
-from postgrad.steps.conclude import conclude
+from postgrad.steps.conclude import Evidence, conclude
 from postgrad.steps.context import Job
 from postgrad.steps.read import read_and_check
 from postgrad.training_run import Step
@@ -72,18 +72,20 @@ class Asked:
     """Stands in for a model: knows for each record and arm whether the answer is right, and counts what it was
     asked."""
 
-    def __init__(self, data):
+    def __init__(self, examples):
         generator = np.random.default_rng(5)
-        self.right = {name: {r.source: float(generator.random() < s) for r in data.test} for name, s in SHARES.items()}
+        self.right = {
+            name: {r.source: float(generator.random() < s) for r in examples.test} for name, s in SHARES.items()
+        }
         self.asked: dict[str, set] = {name: set() for name in SHARES}
 
-    def measure(self, data, arms):
+    def measure(self, examples, arms):
         out = []
         for arm in arms:
-            self.asked[arm.name] |= {r.source for r in data.test}
-            scores = tuple(self.right[arm.name][r.source] for r in data.test)
-            score = score_interval(scores, data.groups)
-            answers = tuple(r.answer_text if s else "?" for r, s in zip(data.test, scores, strict=True))
+            self.asked[arm.name] |= {r.source for r in examples.test}
+            scores = tuple(self.right[arm.name][r.source] for r in examples.test)
+            score = score_interval(scores, examples.groups)
+            answers = tuple(r.answer_text if s else "?" for r, s in zip(examples.test, scores, strict=True))
             out.append(
                 ArmResult(arm.name, scores, answers, {}, 9, 2, 50, 0.01, score, False, arm.note, (0.5,) * len(scores))
             )
@@ -93,34 +95,35 @@ class Asked:
 
 def test_a_stopped_arm_in_race_and_report(mails, recipe, tmp_path):
     job = Job(recipe, lambda: False)
-    data, _ = finish(read_and_check(job, [mails]))
+    (examples, task, grounding, summary), _ = finish(read_and_check(job, [mails]))
     model, _ = finish(job.load())
-    asked = Asked(data)
-    results, events = finish(race(job, data, ARMS, asked.measure))
+    asked = Asked(examples)
+    results, events = finish(race(job, examples, ARMS, asked.measure))
     by_name = {r.name: r for r in results}
     assert [r.name for r in results] == list(SHARES), "the order stays, nobody is lost"
     assert by_name["base"].stopped and not by_name["rag"].stopped and not by_name["few_shot"].stopped
     base = by_name["base"]
     assert len(base.scores) == len(base.answers) == len(base.places) == base.score.n == len(asked.asked["base"])
-    assert [asked.right["base"][data.test[i].source] for i in base.places] == list(base.scores)
-    assert len(by_name["rag"].scores) == len(data.test)
+    assert [asked.right["base"][examples.test[i].source] for i in base.places] == list(base.scores)
+    assert len(by_name["rag"].scores) == len(examples.test)
     said = [e.text for e in events if isinstance(e, Said)]
     assert any("base: stopped after" in text and "could not win any more" in text for text in said)
 
-    before, _ = finish(before_training(job, model, data, results))
+    before, _ = finish(before_training(job, model, task, examples, grounding, results))
     assert before.stop is None and before.resolution[-1].measured
-    report = conclude(job, model, data, results, (ForgettingPart(margin=0.02), []), None, None, before)
+    found = Evidence(results, (ForgettingPart(margin=0.02), []), before=before)
+    report = conclude(job, model, task, examples, summary, found)
     write_report(report, tmp_path)
     arms = {a.name: a for a in report.arms}
     assert arms["base"].n == arms["base"].stopped_after == len(base.places) and arms["rag"].stopped_after is None
     assert report.verdict.recommendation in ("few_shot", "rag")
     common = {(c.arm, c.against): c.n for c in report.comparisons}
-    assert common["rag", "base"] == len(base.places) and common["rag", "few_shot"] == len(data.test)
+    assert common["rag", "base"] == len(base.places) and common["rag", "few_shot"] == len(examples.test)
     assert any("base was stopped after" in reason for reason in report.verdict.reasons)
     shown = {name for sample in report.samples for name in sample.answers}
     assert {"rag", "few_shot"} <= shown
     for sample in report.samples:
-        place = next(i for i, r in enumerate(data.test) if r.prompt_text == sample.prompt)
+        place = next(i for i, r in enumerate(examples.test) if r.prompt_text == sample.prompt)
         assert ("base" in sample.answers) == (place in base.places)
     assert report.constant and "base" in report.constant.unbeaten
     assert "could not win any more" in (tmp_path / "report.html").read_text()
@@ -130,9 +133,9 @@ def test_without_the_wish_every_arm_answers_everything(mails, recipe):
     unhurried = recipe.model_copy(deep=True)
     unhurried.evaluation.sequential = None
     job = Job(unhurried, lambda: False)
-    data, _ = finish(read_and_check(job, [mails]))
-    results, _ = finish(race(job, data, ARMS, Asked(data).measure))
-    assert {len(r.scores) for r in results} == {len(data.test)} and not any(r.stopped for r in results)
+    (examples, *_), _ = finish(read_and_check(job, [mails]))
+    results, _ = finish(race(job, examples, ARMS, Asked(examples).measure))
+    assert {len(r.scores) for r in results} == {len(examples.test)} and not any(r.stopped for r in results)
 
 
 def test_the_race_with_a_real_model_scores_as_without(mails, recipe, tmp_path):

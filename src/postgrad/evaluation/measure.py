@@ -22,8 +22,9 @@ from postgrad.evaluation.statistics.scores import Groups, score_interval
 from postgrad.measures import ArmResult
 from postgrad.models.generation.generate import Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
+from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
-from postgrad.records import Message, Record
+from postgrad.records import Message, Record, tools_of
 from postgrad.storage import StageStore, code_version, sha256_json, storing
 
 
@@ -89,27 +90,51 @@ def answer(
     return [answers.known[h] for h in hashes]
 
 
-def measure(
-    model: LanguageModel,
-    arm: Arm,
-    prompts: Sequence[Sequence[int]],
-    test: Sequence[Record],
-    choice: MetricChoice,
-    decoding: Decoding,
-    answers: Answers,
-    price: MachinePrice,
-    groups: Groups,
-    stopped: Callable[[], bool],
-    asked: Sequence[tuple[Message, ...]] = (),
-) -> Working[ArmResult]:
-    """One arm on the whole test part, asked with `prompts`: the ids of what it asks for each record.
+@dataclass(frozen=True)
+class Measuring:
+    """How a model is measured: the same for every arm that it answers.
 
-    `asked` are the messages themselves, for metrics that ask the model again; without it those take the record's own.
+    Attributes:
+        model: As it stands, with the weights that it uses.
+        answers: Those that are kept of it.
+        price: Of the machine.
+        stopped: Asked often; when it turns true, the work stops with everything kept.
     """
-    completions = yield from answer(model, prompts, decoding, answers, stopped)
-    cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), price)
+
+    model: LanguageModel
+    decoding: Decoding
+    answers: Answers
+    price: MachinePrice
+    stopped: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class PreparedArm:
+    """An arm with what it asks for each record: the messages, and the ids that the model reads."""
+
+    arm: Arm
+    records: Sequence[Record]
+    messages: Sequence[tuple[Message, ...]]
+    ids: Sequence[Sequence[int]]
+
+    @classmethod
+    def of(cls, arm: Arm, renderer: Renderer, records: Sequence[Record]) -> PreparedArm:
+        """Has the arm ask for each record."""
+        messages = [arm.ask(r) for r in records]
+        ids = [renderer.prompt_ids(m, tools_of(r)) for m, r in zip(messages, records, strict=True)]
+        return cls(arm, records, messages, ids)
+
+    @property
+    def name(self) -> str:
+        return self.arm.name
+
+
+def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Groups = None) -> Working[ArmResult]:
+    """One arm on its records."""
+    completions = yield from answer(how.model, asked.ids, how.decoding, how.answers, how.stopped)
+    cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), how.price)
     confidences = tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions)
-    result = yield from scored(arm, completions, test, choice, groups, asked, cost)
+    result = yield from scored(asked.arm, completions, asked.records, choice, groups, asked.messages, cost)
     return replace(result, confidences=confidences)
 
 
@@ -145,19 +170,17 @@ def scored(
     )
 
 
-def check_room(
-    model: LanguageModel, name: str, prompts: Sequence[Sequence[int]], decoding: Decoding, test: Sequence[Record]
-) -> None:
-    """Refuses prompts that leave no room for an answer.
+def check_room(model: LanguageModel, asked: PreparedArm, room: int) -> None:
+    """Refuses requests that leave no room for an answer.
 
     Raises:
         DataError: names the longest.
     """
-    longest = max(range(len(prompts)), key=lambda i: len(prompts[i]))
-    if len(prompts[longest]) + decoding.max_new_tokens > model.base.context:
+    longest = max(range(len(asked.ids)), key=lambda i: len(asked.ids[i]))
+    if len(asked.ids[longest]) + room > model.base.context:
         raise DataError(
-            f"The arm {name!r} needs {len(prompts[longest])} prompt tokens and {decoding.max_new_tokens} for the answer"
-            f" at {test[longest].source}; {model.name} has room for {model.base.context}.",
+            f"The arm {asked.name!r} needs {len(asked.ids[longest])} prompt tokens and {room} for the answer"
+            f" at {asked.records[longest].source}; {model.name} has room for {model.base.context}.",
             "Shorten that example, leave the arm out (--arms), or choose a base with a longer context.",
         )
 

@@ -14,35 +14,33 @@ from postgrad.evaluation.statistics.sequential import beaten, looks, shuffled
 from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.steps.context import Job
-from postgrad.steps.read import Data
+from postgrad.steps.examples import Examples
 
-Measure = Callable[[Data, Sequence[Arm]], Working[list[ArmResult]]]
-"""Measures arms on the test part of the data given."""
+Measure = Callable[[Examples, Sequence[Arm]], Working[list[ArmResult]]]
+"""Measures arms on the test part of the examples given."""
 
 
-def race(job: Job, data: Data, arms: Sequence[Arm], measure: Measure) -> Working[list[ArmResult]]:
+def race(job: Job, examples: Examples, arms: Sequence[Arm], measure: Measure) -> Working[list[ArmResult]]:
     """Every arm on the whole test part, except those that were stopped on the way; in the order given.
 
     Without a wish for speed (`evaluation.sequential`, or a time limit), with one arm or with a small test part, this is
     `measure` itself.
     """
-    size = len(data.test)
+    size = len(examples.test)
     wanted = job.recipe.evaluation.sequential
     wanted = job.limited if wanted is None else wanted
     if not wanted or len(arms) < 2 or not looks(size):
-        return (yield from measure(data, arms))
+        return (yield from measure(examples, arms))
     order, running = shuffled(size, job.recipe.seed), list(arms)
     stopped: dict[str, ArmResult] = {}
-    spent: dict[str, float] = {}
     yield Said(
         f"Arms answer {', '.join(map(str, looks(size)))} and then all {size} examples; one that cannot win any more is"
         " stopped."
     )
     for look in looks(size):
         places = tuple(sorted(order[:look]))
-        part = replace(data, test=tuple(data.test[i] for i in places))
+        part = examples.at(places)
         results = yield from quietly(measure(part, running))
-        _add_seconds(job, spent, running)
         for loser in beaten({r.name: r.scores for r in results}, part.groups, look, size, len(arms), job.recipe.seed):
             result = next(r for r in results if r.name == loser.arm)
             told = f"stopped after {look} of {size} examples: could not win any more against {loser.beaten_by}"
@@ -52,8 +50,7 @@ def race(job: Job, data: Data, arms: Sequence[Arm], measure: Measure) -> Working
             running = [arm for arm in running if arm.name != loser.arm]
         if len(running) == 1:
             break
-    finished = yield from measure(data, running)
-    _add_seconds(job, spent, running)
+    finished = yield from measure(examples, running)
     whole = {r.name: r for r in finished} | stopped
     return [whole[arm.name] for arm in arms]
 
@@ -67,11 +64,3 @@ def quietly(work: Working[list[ArmResult]]) -> Working[list[ArmResult]]:
             return done.value
         if not isinstance(event, Said) or event.warning:
             yield event
-
-
-def _add_seconds(job: Job, spent: dict[str, float], arms: Sequence[Arm]) -> None:
-    """Each look times the arm anew; the report shows the sum."""
-    for arm in arms:
-        key = f"arm {arm.name}"
-        spent[key] = spent.get(key, 0.0) + job.seconds.get(key, 0.0)
-        job.seconds[key] = spent[key]

@@ -1,31 +1,28 @@
-"""The arms of a job: made from train and validation, measured on test."""
+"""The arms of a job, made from train and validation."""
 
 from __future__ import annotations
 
 import functools
 import importlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from postgrad.arm_kinds import ARM_KINDS, FINE_TUNED_RAG, RAG, ArmKind
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.few_shot import candidate_sets, choose_examples
-from postgrad.evaluation.measure import Answers, check_room, measure, room_for_answers
+from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.evaluation.retrieval import Index, Retriever
-from postgrad.measures import ArmResult
-from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record, tools_of
 from postgrad.report.run_report import LeftOutPart
 from postgrad.steps.context import Job
+from postgrad.steps.examples import Examples, Grounding, TaskSpec
 from postgrad.steps.metric_resources import mean_logprobs
 from postgrad.steps.passages import quality_of_documents, quality_of_examples
 from postgrad.steps.prompt_search import searched_prompt
-from postgrad.steps.read import Data
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
 NEAR_TOKENS = 240  # retrieved examples of about this size; every request pays for its own
@@ -41,25 +38,22 @@ class Making:
 
     job: Job
     model: LanguageModel
-    data: Data
+    examples: Examples
+    task: TaskSpec
+    grounding: Grounding | None
     _shown: tuple[list[Record], list[list[Record]]] | str | None = None
 
     @functools.cached_property
     def usual(self) -> float:
         """Tokens of a training example, request and answer, in the mean."""
-        count, train = self.model.renderer.count, self.data.train
+        count, train = self.model.renderer.count, self.examples.train
         return sum(count(f"{r.prompt_text}\n{r.answer_text}") + 12 for r in train) / len(train)
-
-    @property
-    def own_instruction(self) -> str | None:
-        """The instruction that the model is trained with; one that was written by rule is left for it to learn."""
-        return self.data.system_prompt if self.data.own_system else None
 
     def shots(self) -> Working[tuple[list[Record], list[list[Record]]] | str]:
         """The block of worked examples and the sets it was chosen among, once for all arms; or why there are none."""
         if self._shown is None:
-            count = _shot_count(self.model, self.data, self.usual)
-            self._shown = (yield from shots(self.job, self.model, self.data, count)) if count else _no_room(self.model)
+            count = _shot_count(self)
+            self._shown = (yield from _shots(self, count)) if count else _no_room(self.model)
         return self._shown
 
 
@@ -67,14 +61,14 @@ Maker = Callable[[Making], Working[Arm | str]]
 """Makes an arm, or says in half a sentence why it cannot be made."""
 
 
-def untrained_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[Arm]]:
+def untrained_arms(making: Making) -> Working[list[Arm]]:
     """The wanted arms that need no training, but for the remote ones."""
-    return (yield from _made(Making(job, model, data), trained=False))
+    return (yield from _made(making, trained=False))
 
 
-def fine_tuned_arms(job: Job, model: LanguageModel, data: Data) -> Working[list[Arm]]:
+def fine_tuned_arms(making: Making) -> Working[list[Arm]]:
     """The wanted arms that answer with the trained model."""
-    return (yield from _made(Making(job, model, data), trained=True))
+    return (yield from _made(making, trained=True))
 
 
 def _made(making: Making, *, trained: bool) -> Working[list[Arm]]:
@@ -83,7 +77,7 @@ def _made(making: Making, *, trained: bool) -> Working[list[Arm]]:
     missing: dict[str, list[str]] = {}
     for name, kind in ARM_KINDS.items():
         unwanted = name not in making.job.recipe.evaluation.arms or kind.trained != trained or not kind.maker
-        if unwanted or (kind.needs_documents and making.data.retrieve is None):
+        if unwanted or (kind.needs_documents and making.grounding is None):
             continue
         arm = yield from _maker(kind)(making)
         if isinstance(arm, str):
@@ -111,13 +105,13 @@ def base(making: Making) -> Working[Arm | str]:
 def prompted(making: Making) -> Working[Arm | str]:
     """The base model with the instruction."""
     yield from ()
-    return ways.prompted(making.data.system_prompt)
+    return ways.prompted(making.task.instruction)
 
 
 def few_shot(making: Making) -> Working[Arm | str]:
     """The base model with the instruction and the chosen examples."""
     shown = yield from making.shots()
-    return shown if isinstance(shown, str) else ways.few_shot(making.data.system_prompt, shown[0])
+    return shown if isinstance(shown, str) else ways.few_shot(making.task.instruction, shown[0])
 
 
 def optimised_prompt(making: Making) -> Working[Arm | str]:
@@ -125,40 +119,41 @@ def optimised_prompt(making: Making) -> Working[Arm | str]:
     shown = yield from making.shots()
     if isinstance(shown, str):
         return shown
-    return (yield from searched_prompt(making.job, making.model, making.data, *shown))
+    return (yield from searched_prompt(making.job, making.model, making.examples, making.task, *shown))
 
 
 def rag(making: Making) -> Working[Arm | str]:
     """The base model with passages of the user's documents; without documents with the nearest training examples."""
     yield from ()
-    data = making.data
-    if data.retrieve is not None:
-        return _documents_arm(making.model, data, data.system_prompt, data.retrieve, RAG)
-    index = Index([r.prompt_text for r in data.train])
+    instruction, train = making.task.instruction, making.examples.train
+    if making.grounding is not None:
+        return _documents_arm(making, instruction, making.grounding.retrieve, RAG)
+    index = Index([r.prompt_text for r in train])
     count = max(1, min(3, int(NEAR_TOKENS / making.usual)))
-    arm = ways.rag_examples(data.system_prompt, data.train, index, count)
-    return replace(arm, quality=quality_of_examples(data.train, index, count))
+    return replace(
+        ways.rag_examples(instruction, train, index, count), quality=quality_of_examples(train, index, count)
+    )
 
 
 def fine_tuned(making: Making) -> Working[Arm | str]:
     """The trained model as it was trained."""
     yield from ()
-    return ways.fine_tuned(PromptBuilder(making.model.renderer, making.own_instruction))
+    return ways.fine_tuned(PromptBuilder(making.model.renderer, making.task.trained_instruction))
 
 
 def fine_tuned_rag(making: Making) -> Working[Arm | str]:
     """The trained model with passages of the user's documents."""
     yield from ()
-    if making.data.retrieve is None:
+    if making.grounding is None:
         return "there are no documents"
-    return _documents_arm(making.model, making.data, making.own_instruction, making.data.retrieve, FINE_TUNED_RAG)
+    return _documents_arm(making, making.task.trained_instruction, making.grounding.retrieve, FINE_TUNED_RAG)
 
 
-def _shot_count(model: LanguageModel, data: Data, usual: float) -> int:
+def _shot_count(making: Making) -> int:
     """How many worked examples are shown: two to five, fewer where the context has no room for them."""
-    known = (*data.train, *data.validation)
+    model, known, usual = making.model, making.examples.known, making.usual
     longest = sorted(known, key=lambda r: -len(r.prompt_text))[:3]
-    ask = ways.prompted(data.system_prompt).ask
+    ask = ways.prompted(making.task.instruction).ask
     asked = max(len(model.renderer.prompt_ids(ask(r), tools_of(r))) for r in longest)
     left = 0.9 * (model.base.context - room_for_answers(model, known)[0]) - asked
     return min(int(left / usual), max(2, min(5, int(SHOT_TOKENS / usual)))) if left > usual else 0
@@ -171,82 +166,22 @@ def _no_room(model: LanguageModel) -> str:
     )
 
 
-def _documents_arm(model: LanguageModel, data: Data, instruction: str | None, retrieve: Retriever, name: str) -> Arm:
+def _documents_arm(making: Making, instruction: str | None, retrieve: Retriever, name: str) -> Arm:
     """An arm that gets passages, as much of them as the model has room for."""
-    room, _ = room_for_answers(model, [*data.train, *data.validation])
-    arm = ways.with_documents(name, ARM_KINDS[name].trained, PromptBuilder(model.renderer, instruction, retrieve, room))
+    room, _ = room_for_answers(making.model, making.examples.known)
+    builder = PromptBuilder(making.model.renderer, instruction, retrieve, room)
+    arm = ways.with_documents(name, ARM_KINDS[name].trained, builder)
     return replace(arm, quality=quality_of_documents(retrieve))
 
 
-def measure_arms(
-    job: Job, model: LanguageModel, data: Data, arms: Sequence[Arm], adapter: str | None = None
-) -> Working[list[ArmResult]]:
-    """Every arm on the test part, with its interval."""
-    room, longer = room_for_answers(model, [*data.train, *data.validation])
-    decoding = Decoding(room)
-    if longer and adapter is None:
-        yield Said(
-            f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be"
-            " cut in every arm alike.",
-            warning=True,
-        )
-    asked = [[arm.ask(r) for r in data.test] for arm in arms]
-    for remark in filter(None, (arm.remark() for arm in arms)):
-        yield Said(remark, warning=True)
-    rendered = [[model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(a, data.test, strict=True)] for a in asked]
-    for arm, prompts in zip(arms, rendered, strict=True):  # all refusals before the first answer is paid for
-        check_room(model, arm.name, prompts, decoding, data.test)
-    answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
-    out: list[ArmResult] = []
-    for arm, messages, prompts in zip(arms, asked, rendered, strict=True):
-        yield Said(f"Arm {arm.name}: {arm.note}")
-        start = time.monotonic()
-        result = yield from measure(
-            model,
-            arm,
-            prompts,
-            data.test,
-            data.choice,
-            decoding,
-            answers,
-            job.price,
-            data.groups,
-            job.stopped,
-            messages,
-        )
-        job.seconds[f"arm {arm.name}"] = time.monotonic() - start
-        if arm.quality is not None:
-            found = arm.quality(data.test, result.scores)
-            result = replace(result, details={**result.details, "retrieval": found})
-            yield Said(f"{arm.name}: {found['sentence']}.")
-        yield Said(f"{arm.name}: {data.choice.primary.title} {result.score.in_words}")
-        out.append(result)
-    return out
-
-
-def answered(
-    job: Job, model: LanguageModel, data: Data, arm: Arm, records: Sequence[Record], adapter: str | None
-) -> Working[ArmResult]:
-    """One arm on records other than the test part, with the decoding of the test."""
-    room, _ = room_for_answers(model, [*data.train, *data.validation])
-    decoding = Decoding(room)
-    asked = [arm.ask(r) for r in records]
-    prompts = [model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(asked, records, strict=True)]
-    answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
-    return (
-        yield from measure(
-            model, arm, prompts, records, data.choice, decoding, answers, job.price, None, job.stopped, asked
-        )
-    )
-
-
-def shots(job: Job, model: LanguageModel, data: Data, count: int) -> Working[tuple[list[Record], list[list[Record]]]]:
+def _shots(making: Making, count: int) -> Working[tuple[list[Record], list[list[Record]]]]:
     """The few-shot block, chosen on validation, and the sets that it was chosen among; the choice is kept."""
-    sets = candidate_sets(data.train, count, job.recipe.seed)
-    judges = sorted(data.validation, key=lambda r: len(r.prompt_text))[:12]
+    job, model = making.job, making.model
+    sets = candidate_sets(making.examples.train, count, job.recipe.seed)
+    judges = sorted(making.examples.validation, key=lambda r: len(r.prompt_text))[:12]
 
     def ask(examples: list[Record], record: Record) -> tuple[Message, ...]:
-        return ways.few_shot(data.system_prompt, examples).ask(record)
+        return ways.few_shot(making.task.instruction, examples).ask(record)
 
     inputs = {
         "model": model.base.hash,

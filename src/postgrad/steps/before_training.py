@@ -17,10 +17,10 @@ from postgrad.facts import load_facts
 from postgrad.measures import ArmResult, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
-from postgrad.records import Conversation
+from postgrad.records import Conversation, Record
 from postgrad.report.run_report import ConstantPart, ResolutionPart
 from postgrad.steps.context import Job
-from postgrad.steps.read import Data
+from postgrad.steps.examples import Examples, Grounding, TaskSpec
 from postgrad.training.memory import training_flops
 
 
@@ -36,95 +36,105 @@ class Before:
     resolution: tuple[ResolutionPart, ...]
     stop: Verdict | None
 
-    def constant_part(self, data: Data, results: Sequence[ArmResult]) -> ConstantPart | None:
+    def constant_part(self, task: TaskSpec, examples: Examples, results: Sequence[ArmResult]) -> ConstantPart | None:
         """The commonest answer's score beside every arm's; None where the task has no such answer."""
-        answer = constant_answer(data.choice, data.train)
+        answer = constant_answer(task.choice, examples.train)
         if answer is None:
             return None
-        found = constant_baseline(data.choice, answer, data.test, results, data.groups)
+        found = constant_baseline(task.choice, answer, examples.test, results, examples.groups)
         return ConstantPart(
             answer=found.answer,
             score=found.score.value,
             interval=(found.score.low, found.score.high),
             unbeaten=list(found.unbeaten),
             unclear=list(found.unclear),
-            sentence=found.sentence(data.choice.primary.title),
+            sentence=found.sentence(task.choice.primary.title),
         )
 
-    def remarks(self, data: Data, results: Sequence[ArmResult]) -> list[str]:
+    def remarks(self, task: TaskSpec, examples: Examples, results: Sequence[ArmResult]) -> list[str]:
         """What belongs to the reasons of any verdict: arms that do not beat the commonest answer, arms that were
         stopped."""
         out = [
-            f"{r.name} was stopped after {len(r.places)} of {len(data.test)} test examples: it could not win any more."
+            f"{r.name} was stopped after {len(r.places)} of {len(examples.test)} test examples: it could not win any"
+            " more."
             for r in results
             if r.stopped
         ]
-        constant = self.constant_part(data, results)
+        constant = self.constant_part(task, examples, results)
         return out + ([constant.sentence] if constant and (constant.unbeaten or constant.unclear) else [])
 
 
-def before_training(job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult]) -> Working[Before]:
+def before_training(
+    job: Job,
+    model: LanguageModel,
+    task: TaskSpec,
+    examples: Examples,
+    grounding: Grounding | None,
+    results: Sequence[ArmResult],
+) -> Working[Before]:
     """What the untrained arms tell before anything is trained."""
     wishes, worth = job.recipe.decision, job.recipe.decision.smallest_worth
     whole = [r for r in results if not r.stopped and not r.requires_training]
     choices = MonthlyBudget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
-    assumed, measured = assumed_resolution(len(data.test), worth), measured_resolution(whole, worth)
+    assumed, measured = assumed_resolution(len(examples.test), worth), measured_resolution(whole, worth)
     if measured:
         yield Said(measured.sentence)
     stop = None
     if job.trains and wishes.stop_early and choices:
-        stop = stop_before_training(_prospects(job, model, data, choices, measured or assumed, assumed.resolvable))
+        best = max(choices, key=lambda r: r.score.value)
+        # One-sided, and the best of several: the limit must hold for all of them together.
+        low = lower_limit(best.scores, examples.groups, ERROR / len(choices))
+        known = measured or assumed
+        name = _retrieving(job, grounding)
+        stop = stop_before_training(
+            Prospects(
+                arms=choices,
+                comparisons=compare_arms(choices, examples.groups),
+                perfect=_perfect(name, examples),
+                imagined=compare_arms([*choices, _perfect(name, examples)], examples.groups),
+                best_low=low,
+                resolvable=assumed.resolvable,
+                examples=len(examples.known) + len(examples.test),
+                worth=known.worth,
+                examples_for_worth=known.examples_for_worth,
+                earnings=_earnings(job, model, examples.train, best, low),
+                needs_documents=needs_documents(examples, grounding),
+                metric=task.choice.primary.title,
+            )
+        )
         if stop:
             yield Said("; ".join([stop.sentence, *stop.reasons[-1:]]).replace(".; ", ". "), warning=True)
     return Before(tuple(_part(r) for r in (assumed, measured) if r), stop)
 
 
-def needs_documents(data: Data) -> bool:
+def needs_documents(examples: Examples, grounding: Grounding | None) -> bool:
     """Whether answers rest on facts that training did not show: documents were given, and the test's answers are hardly
     ever answers that training had."""
-    if data.retrieve is None:
+    if grounding is None:
         return False
-    known = {r.answer_text.strip().casefold() for r in (*data.train, *data.validation)}
-    seen = sum(r.answer_text.strip().casefold() in known for r in data.test)
-    return seen < 0.5 * len(data.test)
+    known = {r.answer_text.strip().casefold() for r in examples.known}
+    seen = sum(r.answer_text.strip().casefold() in known for r in examples.test)
+    return seen < 0.5 * len(examples.test)
 
 
 def _part(found: Resolution) -> ResolutionPart:
     return ResolutionPart(**asdict(found), sentence=found.sentence)
 
 
-def _prospects(
-    job: Job, model: LanguageModel, data: Data, whole: Sequence[ArmResult], known: Resolution, resolvable: float
-) -> Prospects:
-    retrieves = FINE_TUNED_RAG in job.recipe.evaluation.arms and data.retrieve is not None
-    perfect = _perfect(FINE_TUNED_RAG if retrieves else FINE_TUNED, data)
-    best = max(whole, key=lambda r: r.score.value)
-    # One-sided, and the best of several: the limit must hold for all of them together.
-    low = lower_limit(best.scores, data.groups, ERROR / len(whole))
-    return Prospects(
-        arms=whole,
-        comparisons=compare_arms(whole, data.groups),
-        perfect=perfect,
-        imagined=compare_arms([*whole, perfect], data.groups),
-        best_low=low,
-        resolvable=resolvable,
-        examples=len(data.train) + len(data.validation) + len(data.test),
-        worth=known.worth,
-        examples_for_worth=known.examples_for_worth,
-        earnings=_earnings(job, model, data, best, low),
-        needs_documents=needs_documents(data),
-        metric=data.choice.primary.title,
-    )
+def _retrieving(job: Job, grounding: Grounding | None) -> str:
+    """The trained arm that could do best."""
+    retrieves = FINE_TUNED_RAG in job.recipe.evaluation.arms and grounding is not None
+    return FINE_TUNED_RAG if retrieves else FINE_TUNED
 
 
-def _perfect(name: str, data: Data) -> ArmResult:
+def _perfect(name: str, examples: Examples) -> ArmResult:
     """An imagined trained arm that answers everything rightly."""
-    scores = (1.0,) * len(data.test)
-    texts = tuple(r.answer_text for r in data.test)
-    return ArmResult(name, scores, texts, {}, 0.0, 0.0, 0.0, None, score_interval(scores, data.groups), True)
+    scores = (1.0,) * len(examples.test)
+    texts = tuple(r.answer_text for r in examples.test)
+    return ArmResult(name, scores, texts, {}, 0.0, 0.0, 0.0, None, score_interval(scores, examples.groups), True)
 
 
-def _earnings(job: Job, model: LanguageModel, data: Data, best: ArmResult, low: float) -> Earnings | None:
+def _earnings(job: Job, model: LanguageModel, train: Sequence[Record], best: ArmResult, low: float) -> Earnings | None:
     """The most that training could save a month, beside what it is estimated to cost; work already done is not
     counted."""
     settings = job.recipe.decision
@@ -133,15 +143,15 @@ def _earnings(job: Job, model: LanguageModel, data: Data, best: ArmResult, low: 
     most = best.cost_per_1000 / 1000 + settings.wrong_answer_cost * (1 - low)
     return Earnings(
         settings.monthly_queries * most,
-        cost_of(_training_seconds(job, model, data), job.price),
+        cost_of(_training_seconds(job, model, train), job.price),
         settings.payback_months,
     )
 
 
-def _training_seconds(job: Job, model: LanguageModel, data: Data) -> float:
+def _training_seconds(job: Job, model: LanguageModel, train: Sequence[Record]) -> float:
     """As `postgrad estimate` says, and at most what the time limit leaves."""
     settings = job.recipe.training
-    examples = [model.renderer.render(r) for r in data.train if isinstance(r, Conversation)]
+    examples = [model.renderer.render(r) for r in train if isinstance(r, Conversation)]
     flops = training_flops(
         model.base.config,
         [len(e.ids) for e in examples],

@@ -1,4 +1,4 @@
-"""The last chapter: the verdict, the report, and the registered model."""
+"""The end of a run: the verdict, the report, and the registered model."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import datetime
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from postgrad.arm_kinds import FINE_TUNED
 from postgrad.costs import cost_of
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.money import Costs, break_even, sensitivity
+from postgrad.decision.resolution import assumed_resolution
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.arms import own_prompt
@@ -19,9 +21,11 @@ from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.slices import SliceResult, worst_slices
 from postgrad.evaluation.statistics.baselines import strangers_score
 from postgrad.evaluation.statistics.scores import compare_arms
-from postgrad.measures import ArmResult, Forgetting
+from postgrad.findings import Checked
+from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.recipe import DecisionSection
+from postgrad.records import Record
 from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part, comparison_part, finding_part
 from postgrad.report.run_report import (
@@ -37,10 +41,10 @@ from postgrad.report.run_report import (
     TaskPart,
     VerdictPart,
 )
-from postgrad.steps.before_training import Before, needs_documents
+from postgrad.steps.before_training import Before
 from postgrad.steps.context import Job
+from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.passages import PASSAGES
-from postgrad.steps.read import Data
 from postgrad.steps.result_lines import keep_trace
 from postgrad.steps.training import Result
 from postgrad.version import __version__
@@ -50,56 +54,84 @@ SHOWN = 5
 """Records named for each finding."""
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured.
+
+    Attributes:
+        general: General ability: the report's part, and the tests behind it.
+        trained: The training; None where nothing was trained.
+        automation: What could be answered without a person; None where that was not measured.
+        before: What was known before training; None where the run had no such moment.
+        needs_documents: Whether answers rest on facts that training did not show.
+    """
+
+    results: Sequence[ArmResult]
+    general: tuple[ForgettingPart, list[Forgetting]]
+    trained: Result | None = None
+    automation: AutomationPart | None = None
+    before: Before | None = None
+    needs_documents: bool = False
+
+    def comparisons(self, groups: Sequence[Any] | None) -> tuple[Comparison, ...]:
+        """Every two arms beside each other."""
+        return compare_arms(self.results, groups)
+
+
+def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: Evidence) -> Verdict:
+    """The verdict: the one before training where that stopped the run."""
+    if found.before and found.before.stop:
+        return found.before.stop
+    return decide(
+        found.results,
+        found.comparisons(examples.groups),
+        found.general[1],
+        smallest_worth=wishes.smallest_worth,
+        needs_documents=found.needs_documents,
+        metric=task.choice.primary.title,
+        general_use=wishes.general_use,
+        unfinished=found.trained.part.cut_short if found.trained else "",
+        strangers=strangers_score(task.choice, examples.test),
+        budget=MonthlyBudget.of(found.results, wishes.monthly_queries, wishes.monthly_budget),
+    )
+
+
 def conclude(
     job: Job,
     model: LanguageModel,
-    data: Data,
-    results: Sequence[ArmResult],
-    general: tuple[ForgettingPart, list[Forgetting]],
-    trained: Result | None,
-    rate: AutomationPart | None = None,
-    before: Before | None = None,
+    task: TaskSpec,
+    examples: Examples,
+    summary: DataSummary,
+    found: Evidence,
 ) -> Report:
     """Everything measured, and what follows from it."""
-    forgetting_part, forgetting_tests = general
-    comparisons = compare_arms(results, data.groups)
-    verdict = (before and before.stop) or decide(
-        results,
-        comparisons,
-        forgetting_tests,
-        smallest_worth=job.recipe.decision.smallest_worth,
-        needs_documents=needs_documents(data),
-        metric=data.choice.primary.title,
-        general_use=job.recipe.decision.general_use,
-        unfinished=trained.part.cut_short if trained else "",
-        strangers=strangers_score(data.choice, data.test),
-        budget=MonthlyBudget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
-    )
-    cost = _cost(job, results, trained)
+    results, trained, before = found.results, found.trained, found.before
+    verdict = judged(job.recipe.decision, task, examples, found)
+    assumed = assumed_resolution(len(examples.test), job.recipe.decision.smallest_worth)
     return Report(
-        name=job.model_name(data.name),
+        name=job.model_name(summary.name),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         postgrad_version=__version__,
         seed=job.recipe.seed,
-        task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
-        data=data_part(data),
-        system_prompt=data.system_prompt,
-        resolvable_difference=before.resolution[-1].resolvable if before else data.resolvable,
+        task=TaskPart(kind=task.choice.kind, metric=task.choice.primary.name, why=task.choice.why),
+        data=data_part(summary, examples),
+        system_prompt=task.instruction,
+        resolvable_difference=before.resolution[-1].resolvable if before else assumed.resolvable,
         resolution=list(before.resolution) if before else [],
-        constant=before.constant_part(data, results) if before else None,
+        constant=before.constant_part(task, examples, results) if before else None,
         arms=[arm_part(r, _answering(model, r)) for r in results],
         left_out=job.left_out,
-        comparisons=[comparison_part(c) for c in comparisons],
-        forgetting=forgetting_part,
-        edge_cases=_edge_cases(job, data, results),
+        comparisons=[comparison_part(c) for c in found.comparisons(examples.groups)],
+        forgetting=found.general[0],
+        edge_cases=_edge_cases(job.recipe.seed, examples, results),
         training=trained.part if trained else None,
-        automation=rate,
-        samples=sample_parts(data, results),
-        cost=cost,
+        automation=found.automation,
+        samples=sample_parts(examples.test, results),
+        cost=_cost(job, results, trained),
         verdict=VerdictPart(
             recommendation=verdict.recommendation,
             sentence=verdict.sentence,
-            reasons=[*verdict.reasons, *(before.remarks(data, results) if before else ())],
+            reasons=[*verdict.reasons, *(before.remarks(task, examples, results) if before else ())],
             before_training=bool(before and before.stop),
             examples_needed=verdict.examples_needed,
         ),
@@ -119,8 +151,26 @@ def conclude(
     )
 
 
-def register(job: Job, model: LanguageModel, data: Data, trained: Result, report: Report) -> Report:
-    """Puts the trained model into the catalogue, and its name and version into the report."""
+def model_details(
+    job: Job, model: LanguageModel, task: TaskSpec, examples: Examples, grounding: Grounding | None
+) -> dict[str, Any]:
+    """What the server must know to ask the trained model as it was measured, and the trace of its training data."""
+    return {
+        "system_prompt": task.trained_instruction,
+        "passages": PASSAGES if grounding else 0,
+        "answer_room": room_for_answers(model, examples.known)[0],
+        "own_systems": any(m.role == "system" for r in examples.test for m in own_prompt(r)),
+        "dtype": model.device.dtype,
+        "trace": keep_trace(job, examples.known),
+    }
+
+
+def register(job: Job, model: LanguageModel, trained: Result, report: Report, details: dict[str, Any]) -> Report:
+    """Puts the trained model into the catalogue, and its name and version into the report.
+
+    Args:
+        details: From `model_details`.
+    """
     tuned = {a.name: a for a in report.arms}
     entry = Catalogue().add(
         name=report.name,
@@ -129,19 +179,14 @@ def register(job: Job, model: LanguageModel, data: Data, trained: Result, report
         method=job.recipe.training.method,
         blob=trained.blob,
         template=model.renderer.fingerprint,
-        data_hash=data.hash,
+        data_hash=report.data.hash,
         report=job.blobs.put_bytes(report.model_dump_json().encode()),
         details={
-            "system_prompt": data.system_prompt if data.own_system else None,
+            **details,
             "metric": report.task.metric,
             "score": tuned[FINE_TUNED].score,
             "recommendation": report.verdict.recommendation,
-            "passages": PASSAGES if data.passages else 0,
-            "answer_room": room_for_answers(model, [*data.train, *data.validation])[0],
-            "own_systems": any(m.role == "system" for r in data.test for m in own_prompt(r)),
-            "dtype": model.device.dtype,
             "automation": certified(report),
-            "trace": keep_trace(job, [*data.train, *data.validation]),
         },
     )
     part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
@@ -156,25 +201,26 @@ def certified(report: Report) -> dict[str, Any] | None:
     return rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"})
 
 
-def data_part(data: Data) -> DataPart:
+def data_part(summary: DataSummary, examples: Examples) -> DataPart:
     """What was read and what became of it."""
-    checked = data.checked
+    loaded = summary.loaded
+    checked = summary.checked or Checked(len(loaded.records), tuple(loaded.records), (), ())
     dropped: dict[str, int] = {}
     for item in checked.dropped:
         dropped[item.check] = dropped.get(item.check, 0) + 1
     return DataPart(
         read=checked.read,
         kept=len(checked.kept),
-        train=len(data.train),
-        validation=len(data.validation),
-        test=len(data.test),
-        hash=data.hash,
-        shape=data.loaded.shape,
-        explanation=data.loaded.explanation,
-        notes=list(data.loaded.notes),
+        train=len(examples.train),
+        validation=len(examples.validation),
+        test=len(examples.test),
+        hash=summary.hash,
+        shape=loaded.shape,
+        explanation=loaded.explanation,
+        notes=list(loaded.notes),
         dropped=dropped,
         findings=[finding_part(f, checked.records, SHOWN) for f in checked.findings],
-        token_histogram=list(data.token_histogram),
+        token_histogram=list(summary.token_histogram),
     )
 
 
@@ -183,7 +229,7 @@ def _answering(model: LanguageModel, result: ArmResult) -> str:
     return result.model or model.name + (" + adapter" if result.requires_training else "")
 
 
-def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
+def _edge_cases(seed: int, examples: Examples, results: Sequence[ArmResult]) -> list[SlicePart]:
     """Where the best arm (the fine-tuned one, if there is one) does worse than elsewhere, beside the best
     alternative."""
     results = [r for r in results if not r.stopped]
@@ -195,7 +241,7 @@ def _edge_cases(job: Job, data: Data, results: Sequence[ArmResult]) -> list[Slic
         key=lambda r: r.score.value,
         default=ranked[1],
     )
-    found = worst_slices(data.test, data.train, ranked[0].scores, other.scores, job.recipe.seed)
+    found = worst_slices(examples.test, examples.train, ranked[0].scores, other.scores, seed)
     return [slice_part(s) for s in found]
 
 
@@ -212,20 +258,20 @@ def slice_part(found: SliceResult) -> SlicePart:
     )
 
 
-def sample_parts(data: Data, results: Sequence[ArmResult]) -> list[SamplePart]:
+def sample_parts(test: Sequence[Record], results: Sequence[ArmResult]) -> list[SamplePart]:
     """Test examples side by side: first those where the arms differ most, then the rest in order."""
-    seen = [{r.name: found for r in results if (found := r.at(i)) is not None} for i in range(len(data.test))]
+    seen = [{r.name: found for r in results if (found := r.at(i)) is not None} for i in range(len(test))]
     spread = [max(s for _, s in row.values()) - min(s for _, s in row.values()) for row in seen]
-    order = sorted(range(len(data.test)), key=lambda i: -spread[i])
+    order = sorted(range(len(test)), key=lambda i: -spread[i])
     right = order[: SAMPLES // 2]
     tuned = [r for r in results if r.requires_training]
-    wrong = [i for i in range(len(data.test)) if tuned and tuned[-1].scores[i] < 0.5 and i not in right]
+    wrong = [i for i in range(len(test)) if tuned and tuned[-1].scores[i] < 0.5 and i not in right]
     chosen = (right + wrong + order)[: SAMPLES * 4]
     picked = list(dict.fromkeys(chosen))[:SAMPLES]
     return [
         SamplePart(
-            prompt=data.test[i].prompt_text,
-            reference=data.test[i].answer_text,
+            prompt=test[i].prompt_text,
+            reference=test[i].answer_text,
             answers={n: a for n, (a, _) in seen[i].items()},
             scores={n: s for n, (_, s) in seen[i].items()},
         )

@@ -92,6 +92,10 @@ class Job:
         commands the usual minutes."""
         return self.recipe.max_minutes or USUAL_MINUTES
 
+    def took(self, what: str, seconds: float) -> None:
+        """Notes the time of a part of the run; what is done in several goes is added up."""
+        self.seconds[what] = self.seconds.get(what, 0.0) + seconds
+
     def kept(self, stage: str, inputs: Mapping[str, Any], packages: tuple[str, ...]) -> tuple[str, Any | None]:
         """The key of a stage and its stored result, if there is one."""
         key = stage_key(inputs, packages)

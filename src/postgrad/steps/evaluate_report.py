@@ -8,15 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from postgrad.arm_kinds import is_remote
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.contest import contest
+from postgrad.decision.resolution import assumed_resolution
 from postgrad.evaluation.battery.judging import judge
 from postgrad.evaluation.slices import worst_slices
 from postgrad.evaluation.statistics.scores import compare_arms
 from postgrad.measures import ArmResult
 from postgrad.models.remote.client import RemoteModel
 from postgrad.recipe import Recipe
+from postgrad.records import Record
 from postgrad.report.made_from import comparison_part
 from postgrad.report.run_report import (
     ArmPart,
@@ -30,9 +33,9 @@ from postgrad.report.run_report import (
 )
 from postgrad.steps.conclude import data_part, sample_parts, slice_part
 from postgrad.steps.context import Job
+from postgrad.steps.examples import DataSummary, Examples, TaskSpec
 from postgrad.steps.forgetting import General, benchmark_part
 from postgrad.steps.named_models import Contestant
-from postgrad.steps.read import Data
 from postgrad.steps.train_test_overlap import Overlaps, unseen_sentence
 from postgrad.version import __version__
 
@@ -72,23 +75,30 @@ class Measurements:
     machine: dict[str, object] = field(default_factory=dict)
     room: int = 256
 
+    def ordered(self, asked: Sequence[Contestant]) -> list[ArmResult]:
+        """The results in the order of the contestants; remote models follow."""
+        names = [*(c.name for c in asked), *(n for n in self.results if is_remote(n))]
+        return [self.results[name] for name in names]
+
 
 def evaluation_report(
     job: Job,
     request: EvaluateRequest,
-    data: Data,
-    results: Sequence[ArmResult],
+    task: TaskSpec,
+    examples: Examples,
+    summary: DataSummary,
     measured: Measurements,
     asked: Sequence[Contestant],
     seen: Overlaps,
 ) -> Report:
     """Everything measured, compared and judged."""
-    comparisons = compare_arms(results, data.groups)
+    results = measured.ordered(asked)
+    comparisons = compare_arms(results, examples.groups)
     verdict = contest(
         results,
         comparisons,
         smallest_worth=job.recipe.decision.smallest_worth,
-        metric=data.choice.primary.title,
+        metric=task.choice.primary.title,
         budget=MonthlyBudget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
     )
     warnings = [one.sentence for one in seen.found.values() if one.sentence]
@@ -97,19 +107,19 @@ def evaluation_report(
         if entry is not None and (said := unseen_sentence(result, seen.found[entry.id].known)):
             warnings.append(said)
     return Report(
-        name=request.recipe.name or data.name,
+        name=request.recipe.name or summary.name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         postgrad_version=__version__,
         seed=job.recipe.seed,
-        task=TaskPart(kind=data.choice.kind, metric=data.choice.primary.name, why=data.choice.why),
-        data=data_part(data),
-        system_prompt=data.system_prompt,
-        resolvable_difference=data.resolvable,
+        task=TaskPart(kind=task.choice.kind, metric=task.choice.primary.name, why=task.choice.why),
+        data=data_part(summary, examples),
+        system_prompt=task.instruction,
+        resolvable_difference=assumed_resolution(len(examples.test), job.recipe.decision.smallest_worth).resolvable,
         arms=[measured.parts[r.name] for r in results],
         comparisons=[comparison_part(c) for c in comparisons],
         forgetting=_forgetting(job, request, measured, asked),
-        edge_cases=_slices(job, data, results),
-        samples=sample_parts(data, results),
+        edge_cases=_slices(job.recipe.seed, examples.test, results),
+        samples=sample_parts(examples.test, results),
         cost=CostPart(
             per_1000={r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None},
             monthly_queries=job.recipe.decision.monthly_queries,
@@ -150,9 +160,9 @@ def _forgetting(
     )
 
 
-def _slices(job: Job, data: Data, results: Sequence[ArmResult]) -> list[SlicePart]:
+def _slices(seed: int, test: Sequence[Record], results: Sequence[ArmResult]) -> list[SlicePart]:
     ranked = sorted(results, key=lambda r: -r.score.value)
     if len(ranked) < 2:
         return []
-    found = worst_slices(data.test, (), ranked[0].scores, ranked[1].scores, job.recipe.seed)
+    found = worst_slices(test, (), ranked[0].scores, ranked[1].scores, seed)
     return [slice_part(s) for s in found]

@@ -74,8 +74,7 @@ def benchmark_scores(
         yield Said(
             f"{name}: {sum(right):.0f} of {len(right)} ({TESTS[name].title[:1].lower() + TESTS[name].title[1:]})"
         )
-    spent = job.seconds.get("general ability", 0.0)
-    job.seconds["general ability"] = spent + time.monotonic() - start
+    job.took("general ability", time.monotonic() - start)
     return General(scores | answered.scores, " ".join([*notes, *more]), seconds + answered.seconds, answered.answers)
 
 

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 
 from postgrad.data.split.subsets import nested_subset
 from postgrad.decision.learning_curve import FEWEST_EXAMPLES, SHARES, affordable, curve_sentence, fit, steps_for
+from postgrad.evaluation.arms import Arm
 from postgrad.measures import ArmResult
-from postgrad.models.language_model import LanguageModel
 from postgrad.pages.formatting import duration
 from postgrad.progress import Said, Stage, Working
 from postgrad.report.advice import CurvePart, ForecastPart
-from postgrad.steps.arms import answered, fine_tuned_arms
+from postgrad.steps.arms import Making
 from postgrad.steps.context import Job
-from postgrad.steps.read import Data
-from postgrad.steps.training import Result, plan_of, trained_model, trained_on
+from postgrad.steps.measuring import answered, as_tested
+from postgrad.steps.training import Result, passages_in, plan_of, trained_model, trained_on
 
 AHEAD = (2, 4)
 """Times the training data that the curve is drawn on to."""
@@ -29,32 +29,34 @@ _SLACK = 1.2
 
 
 def learning_curve(
-    job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], trained: Result | None
+    making: Making, arms: Sequence[Arm], results: Sequence[ArmResult], trained: Result | None
 ) -> Working[CurvePart | None]:
     """The curve through the trained arm's score and those of trainings on less; None where none is wanted.
 
     Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not.
     Afterwards the model answers with the whole training's weights, as before.
     """
+    job, examples = making.job, making.examples
     if trained is None or job.recipe.evaluation.curve == []:
         return None
     yield Stage("curve", "Training on parts of the examples, for the learning curve")
     full = max((r for r in results if r.requires_training), key=lambda r: r.score.value)
     wished = sorted(set(job.recipe.evaluation.curve or SHARES))
-    large = [share for share in wished if round(share * len(data.train)) >= FEWEST_EXAMPLES]
+    large = [share for share in wished if round(share * len(examples.train)) >= FEWEST_EXAMPLES]
     shares = affordable(large, _costs(large, full, trained), _left(job))
     if not shares:
-        part = CurvePart(sentence=_why_not(job, data, wished, _costs(large, full, trained)))
+        part = CurvePart(sentence=_why_not(job, len(examples.train), wished, _costs(large, full, trained)))
         yield Said(part.sentence)
         return part
     start = time.monotonic()
-    scores: dict[int, Sequence[float]] = {len(data.train): full.scores}
+    scores: dict[int, Sequence[float]] = {len(examples.train): full.scores}
+    arm = next(a for a in arms if a.name == full.name)
     for share in shares:
-        size, found = yield from _trained_on_share(job, model, data, share, full.name, trained)
+        size, found = yield from _trained_on_share(making, share, arm, trained)
         scores[size] = found
-    model.use(trained.trained, trained.blob)
-    job.seconds["learning curve"] = time.monotonic() - start
-    curve = fit(scores, [times * len(data.train) for times in AHEAD], job.recipe.seed)
+    making.model.use(trained.trained, trained.blob)
+    job.took("learning curve", time.monotonic() - start)
+    curve = fit(scores, [times * len(examples.train) for times in AHEAD], job.recipe.seed)
     forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]
     part = CurvePart(
         points=list(curve.points),
@@ -67,25 +69,23 @@ def learning_curve(
     return part
 
 
-def _trained_on_share(
-    job: Job, model: LanguageModel, data: Data, share: float, arm_name: str, whole: Result
-) -> Working[tuple[int, Sequence[float]]]:
+def _trained_on_share(making: Making, share: float, arm: Arm, whole: Result) -> Working[tuple[int, Sequence[float]]]:
     """(training examples, score of each test example) of a training on a share of the data."""
-    subset = nested_subset(data.train, share, seed=job.recipe.seed, stratify_key=job.recipe.data.stratify)
-    records = trained_on(data, subset, model)
+    job, model, train, grounding = making.job, making.model, making.examples.train, making.grounding
+    subset = nested_subset(train, share, seed=job.recipe.seed, stratify_key=job.recipe.data.stratify)
+    records = trained_on(subset, grounding, model)
+    validation = trained_on(making.examples.validation, grounding, model)
     settings = whole.part.settings
     steps = steps_for(share, settings["total_steps"])
     plan = plan_of(job.recipe.training, job.recipe.seed)
     passes = max(settings["epochs"], (steps + 1) * plan.batch_size / len(records))
     plan = plan.model_copy(update={"epochs": passes, "max_steps": steps})
-    yield Said(f"{len(subset)} of {len(data.train)} training examples, {steps} steps")
-    result = yield from trained_model(
-        job, model, records, trained_on(data, data.validation, model), plan, data.passages
-    )
+    yield Said(f"{len(subset)} of {len(train)} training examples, {steps} steps")
+    result = yield from trained_model(job, model, records, validation, plan, passages_in(grounding))
     model.use(result.trained, result.blob)
-    arm = next(a for a in (yield from fine_tuned_arms(job, model, data)) if a.name == arm_name)
-    measured = yield from answered(job, model, data, arm, data.test, result.blob)
-    yield Said(f"Trained on {len(subset)}: {data.choice.primary.title} {measured.score.in_words}")
+    how = as_tested(job, model, making.examples, result.blob)
+    measured = yield from answered(how, arm, making.examples.test, making.task.choice)
+    yield Said(f"Trained on {len(subset)}: {making.task.choice.primary.title} {measured.score.in_words}")
     return len(subset), measured.scores
 
 
@@ -110,10 +110,10 @@ def _left(job: Job) -> float | None:
     return None if job.recipe.evaluation.curve else job.seconds_left()
 
 
-def _why_not(job: Job, data: Data, wished: Sequence[float], costs: dict[float, float]) -> str:
+def _why_not(job: Job, train: int, wished: Sequence[float], costs: dict[float, float]) -> str:
     if not costs:
         return (
-            f"No learning curve: {len(data.train)} training examples are too few to leave some out; a part of "
+            f"No learning curve: {train} training examples are too few to leave some out; a part of "
             f"{100 * max(wished):g} % would have fewer than {FEWEST_EXAMPLES}."
         )
     return (

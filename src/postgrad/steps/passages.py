@@ -18,6 +18,7 @@ from postgrad.models.embeddings import embed
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Record
+from postgrad.steps.examples import Grounding
 
 PASSAGES = 2
 """Passages put before a request: more cost every request and distract a small model."""
@@ -74,6 +75,13 @@ def retriever(passages: Sequence[Passage]) -> Working[Retriever | None]:
     if len(texts) >= _SLOW:
         yield Said(f"{len(texts):,} passages indexed in {time.monotonic() - start:.0f} s.")
     return found
+
+
+def grounding_in(docs: str | None, renderer: Renderer) -> Working[Grounding | None]:
+    """The user's documents, read and indexed; None without any."""
+    passages = yield from read_passages(docs, renderer)
+    retrieve = yield from retriever(passages)
+    return None if retrieve is None else Grounding(passages, retrieve)
 
 
 Quality = Callable[[Sequence[Record], Sequence[float]], dict[str, Any]]

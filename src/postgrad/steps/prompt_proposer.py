@@ -22,8 +22,8 @@ from postgrad.evaluation.prompt_search import CandidatePrompt, spread
 from postgrad.progress import Event, Said, Working, finished
 from postgrad.records import Record
 from postgrad.steps.context import Job
+from postgrad.steps.examples import Examples
 from postgrad.steps.metric_resources import asking
-from postgrad.steps.read import Data
 
 LEARNED_FROM = 40
 CHOSEN_BY = 16
@@ -59,7 +59,7 @@ def check_proposer(job: Job) -> None:
     asking(job, settings.proposer, PROPOSAL_TOKENS)  # an address, a key or a price that is wrong is told now
 
 
-def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Scores) -> Working[Proposed | None]:
+def proposed_instruction(job: Job, examples: Examples, start: Instruction, scores: Scores) -> Working[Proposed | None]:
     """What the proposer makes of an instruction; None where none is named.
 
     A proposer that fails costs its proposal alone, and that is said.
@@ -73,8 +73,8 @@ def proposed_instruction(job: Job, data: Data, start: Instruction, scores: Score
     if settings.judge is not None:
         return Proposed(None, "The proposer was not asked: the metric needs a judge, who would be asked for every try.")
     ask = asking(job, settings.proposer, PROPOSAL_TOKENS)
-    train = spread(data.train, LEARNED_FROM, job.recipe.seed)
-    chosen_by = spread(data.validation, CHOSEN_BY, job.recipe.seed)
+    train = spread(examples.train, LEARNED_FROM, job.recipe.seed)
+    chosen_by = spread(examples.validation, CHOSEN_BY, job.recipe.seed)
     try:
         found = yield from _optimised(start, train, chosen_by, ask, scores, settings.proposer_calls, job)
     except (ModelError, DataError) as error:

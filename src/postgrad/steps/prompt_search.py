@@ -31,9 +31,9 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Working
 from postgrad.records import Record, content_hash, tools_of
 from postgrad.steps.context import Job
+from postgrad.steps.examples import Examples, TaskSpec
 from postgrad.steps.metric_resources import mean_logprobs
 from postgrad.steps.prompt_proposer import proposed_instruction
-from postgrad.steps.read import Data
 
 SPARE = 1.1
 """Prompts of the test part may be longer than any that the search has seen."""
@@ -43,7 +43,12 @@ always asked."""
 
 
 def searched_prompt(
-    job: Job, model: LanguageModel, data: Data, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]
+    job: Job,
+    model: LanguageModel,
+    examples: Examples,
+    task: TaskSpec,
+    chosen: Sequence[Record],
+    sets: Sequence[Sequence[Record]],
 ) -> Working[Arm]:
     """The arm, from the kept search or a new one.
 
@@ -57,16 +62,16 @@ def searched_prompt(
     inputs = {
         "model": model.base.hash,
         "dtype": model.device.dtype,
-        "system": data.system_prompt,
-        "own": data.own_system,
-        "train": [content_hash(r) for r in data.train],
-        "validation": [content_hash(r) for r in data.validation],
+        "system": task.instruction,
+        "own": task.own_instruction,
+        "train": [content_hash(r) for r in examples.train],
+        "validation": [content_hash(r) for r in examples.validation],
         "sets": [[content_hash(r) for r in s] for s in (chosen, *sets)],
-        "metric": data.choice.primary.name,
+        "metric": task.choice.primary.name,
         "asked": job.recipe.evaluation.metric,
         "judge": job.recipe.evaluation.judge,
         "seed": job.recipe.seed,
-        "answers": len(data.test),
+        "answers": len(examples.test),
         "proposer": job.recipe.evaluation.proposer,
         "calls": job.recipe.evaluation.proposer_calls,
     }
@@ -74,23 +79,23 @@ def searched_prompt(
         "optimised_prompt", inputs, ("models", "evaluation", "steps/prompt_search", "steps/prompt_proposer")
     )
     if kept is None:
-        search = _Search(job, model, data)
+        search = _Search(job, model, examples, task)
         prompt, note = yield from search.run(chosen, sets)
         kept = {"prompt": asdict(prompt), "note": note}
         job.store.put("optimised_prompt", key, {"model": model.name}, kept)
     raw = kept["prompt"]
     prompt = CandidatePrompt(**{**raw, "instruction": Instruction(**raw["instruction"]), "shots": tuple(raw["shots"])})
-    return ways.optimised_prompt(prompt, data.train, kept["note"])
+    return ways.optimised_prompt(prompt, examples.train, kept["note"])
 
 
 class _Search:
     """One search; the test part is known by its size alone."""
 
-    def __init__(self, job: Job, model: LanguageModel, data: Data) -> None:
-        self.job, self.model, self.data = job, model, data
-        self.decoding = Decoding(room_for_answers(model, [*data.train, *data.validation])[0])
+    def __init__(self, job: Job, model: LanguageModel, examples: Examples, task: TaskSpec) -> None:
+        self.job, self.model, self.examples, self.task = job, model, examples, task
+        self.decoding = Decoding(room_for_answers(model, examples.known)[0])
         self.answers = Answers.open(job.store, model.base.hash, None, self.decoding, model.device.dtype)
-        self.judged = spread(data.validation, JUDGED, job.recipe.seed)
+        self.judged = spread(examples.validation, JUDGED, job.recipe.seed)
         share = TIME_SHARE * 60 * job.pace
         self.until = time.monotonic() + share
         self.over = self.until + share
@@ -100,10 +105,10 @@ class _Search:
 
     def run(self, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]) -> Working[tuple[CandidatePrompt, str]]:
         """The best prompt, and how it was found."""
-        start, data = time.monotonic(), self.data
-        places = {id(r): i for i, r in enumerate(data.train)}
+        start, train, task = time.monotonic(), self.examples.train, self.task
+        places = {id(r): i for i, r in enumerate(train)}
         block = [places[id(r)] for r in chosen]
-        plain = instructions(data.train, data.choice.kind, data.system_prompt, data.own_system)
+        plain = instructions(train, task.choice.kind, task.instruction, task.own_instruction)
         known = [
             named(CandidatePrompt(plain[0]), "prompted"),
             named(CandidatePrompt(plain[0], tuple(block)), "few_shot"),
@@ -123,26 +128,26 @@ class _Search:
         shown = shown[: len(values) - len(known) - len(bare)]
         prompts = [*known, *bare, *shown]
         through = finalists(prompts, values)
-        proposed = yield from proposed_instruction(self.job, data, leading[0], self.scores)
+        proposed = yield from proposed_instruction(self.job, self.examples, leading[0], self.scores)
         if proposed is not None and proposed.instruction is not None:
             prompts.append(CandidatePrompt(proposed.instruction))
             values += yield from self._likelihoods(prompts[-1:], len(values), len(prompts), fewest=1)
             through.append(len(prompts) - 1)
         found, tried = yield from self._halved([prompts[i] for i in through], [values[i] for i in through])
-        self.job.seconds["optimised_prompt search"] = time.monotonic() - start
+        self.job.took("optimised_prompt search", time.monotonic() - start)
         note = self._note(found, len(prompts), len(through), tried)
         return found, note + (f" {proposed.note}" if proposed is not None else "")
 
     def _fitting(self, prompts: Sequence[CandidatePrompt]) -> list[CandidatePrompt]:
         """Those that leave room for an answer to the longest request seen."""
-        longest = sorted((*self.data.train, *self.data.validation), key=lambda r: -len(r.prompt_text))[:3]
+        longest = sorted(self.examples.known, key=lambda r: -len(r.prompt_text))[:3]
         room = self.model.base.context - self.decoding.max_new_tokens
         fit = [p for p in prompts if all(SPARE * len(self._ids(p, r)) <= room for r in longest)]
         self.too_long += len(prompts) - len(fit)
         return fit
 
     def _ids(self, prompt: CandidatePrompt, record: Record) -> list[int]:
-        messages = ways.optimised_prompt(prompt, self.data.train).ask(record)
+        messages = ways.optimised_prompt(prompt, self.examples.train).ask(record)
         return self.model.renderer.prompt_ids(messages, tools_of(record))
 
     def _likelihoods(
@@ -157,7 +162,7 @@ class _Search:
                 break
             if self.job.stopped():
                 raise Interrupted("Interrupted while prompts were being tried; the same command tries them again.")
-            arm = ways.optimised_prompt(prompt, self.data.train)
+            arm = ways.optimised_prompt(prompt, self.examples.train)
             pairs = [(arm.ask(r), r.answer_text) for r in self.judged]
             out.append(float(np.mean(mean_logprobs(self.model, pairs))))
             yield Progress(done + len(out), total or len(prompts), "prompts")
@@ -165,21 +170,21 @@ class _Search:
 
     def scores(self, prompt: CandidatePrompt, records: Sequence[Record]) -> Working[tuple[list[str], list[float]]]:
         """What the model answers to records of training or validation, and what that is worth."""
-        arm = ways.optimised_prompt(prompt, self.data.train)
+        arm = ways.optimised_prompt(prompt, self.examples.train)
         asked = [arm.ask(r) for r in records]
         ids = [self.model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(asked, records, strict=True)]
         completions = yield from answer(self.model, ids, self.decoding, self.answers, self.job.stopped)
         self.asked += len(records)
         cases = [Case(c.text, reference_of(r), r, m) for c, r, m in zip(completions, records, asked, strict=True)]
-        return [c.text for c in completions], list(self.data.choice.primary.measure(cases).scores)
+        return [c.text for c in completions], list(self.task.choice.primary.measure(cases).scores)
 
     def _halved(self, prompts: list[CandidatePrompt], values: list[float]) -> Working[tuple[CandidatePrompt, int]]:
         """The best by real answers, and on how many validation examples the last two were compared."""
         if self.job.recipe.evaluation.judge is not None:
             return prompts[int(np.argmax(values))], 0  # a judge is dear, and calibrated on whole sets of answers
-        examples = spread(self.data.validation, len(self.data.validation), self.job.recipe.seed + 1)
+        examples = spread(self.examples.validation, len(self.examples.validation), self.job.recipe.seed + 1)
         scores: list[list[float]] = [[] for _ in prompts]
-        ends = rounds(len(prompts), len(examples), len(self.data.test))
+        ends = rounds(len(prompts), len(examples), len(self.examples.test))
         for number, end in enumerate(ends):
             if number and time.monotonic() > self.over:
                 self.hurried = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import SplitName
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import GateError, UsageError
-from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
-from postgrad.evaluation.retrieval import Passage, Retriever
+from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.findings import Checked, Context, Finding
 from postgrad.models.rendering.render import Renderer
@@ -22,44 +21,10 @@ from postgrad.progress import Progress, Said, Working
 from postgrad.records import Record, content_hash
 from postgrad.steps.context import Job
 from postgrad.steps.divide import divide, split_findings
+from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec, groups_of
 from postgrad.steps.metric_resources import metric_resources
-from postgrad.steps.passages import read_passages, retriever
+from postgrad.steps.passages import grounding_in
 from postgrad.steps.trainable_records import wanted_by
-
-
-@dataclass(frozen=True)
-class Data:
-    """The user's examples, ready.
-
-    Attributes:
-        name: Of the first file, without ending.
-        system_prompt: The instruction of the prompted arms.
-        own_system: Whether that instruction is the user's (then it is trained with) or was written by rule.
-        resolvable: The smallest difference that this test part can show.
-        token_histogram: (upper edge, records).
-        group: Metadata key of what belongs together.
-    """
-
-    name: str
-    loaded: LoadedRecords
-    checked: Checked
-    train: tuple[Record, ...]
-    validation: tuple[Record, ...]
-    test: tuple[Record, ...]
-    choice: MetricChoice
-    system_prompt: str
-    own_system: bool
-    resolvable: float
-    hash: str
-    token_histogram: tuple[tuple[int, int], ...]
-    passages: tuple[Passage, ...] = ()
-    retrieve: Retriever | None = None
-    group: str | None = None
-
-    @property
-    def groups(self) -> list[Any] | None:
-        """What each test record belongs to; None where the recipe names no group."""
-        return [r.meta.get(self.group) for r in self.test] if self.group else None
 
 
 def checked_records(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[LoadedRecords, Checked, list[Any]]]:
@@ -110,8 +75,10 @@ def checked_records(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple
     return loaded, checked, usable
 
 
-def read_and_check(job: Job, paths: Sequence[Path | InMemory]) -> Working[Data]:
-    """Reads, checks, repairs, splits.
+def read_and_check(
+    job: Job, paths: Sequence[Path | InMemory]
+) -> Working[tuple[Examples, TaskSpec, Grounding | None, DataSummary]]:
+    """Reads, checks, repairs, splits; chooses the metric, and writes the instruction where none is given.
 
     Raises:
         UsageError: the recipe trains for something else than answers.
@@ -127,38 +94,31 @@ def read_and_check(job: Job, paths: Sequence[Path | InMemory]) -> Working[Data]:
         )
     loaded, checked, kept = yield from checked_records(job, paths)
     renderer = yield from job.renderer()
-    passages = yield from read_passages(recipe.evaluation.docs, renderer)
-    retrieve = yield from retriever(passages)
+    grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
     held = yield from held_out_files(job)
     parts = yield from divide(recipe.data, recipe.seed, kept, held)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
-    kept = [record for part in (parts.train, parts.validation, parts.test) for record in part]
-    known = (*parts.train, *parts.validation)
-    choice = choose_metric(known, recipe.evaluation.metric, metric_resources(job))
-    own = recipe.data.system_prompt
-    system = own if own is not None else write_system_prompt(parts.train, choice.kind)
-    resolution = assumed_resolution(len(parts.test), recipe.decision.smallest_worth)
-    yield Said(f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {choice.why}")
-    yield Said(resolution.sentence)
-    for caution in choice.cautions(parts.test):
-        yield Said(caution, warning=True)
-    return Data(
-        Path(paths[0]).stem,
-        loaded,
-        checked,
-        tuple(parts.train),
-        tuple(parts.validation),
-        tuple(parts.test),
-        choice,
-        system,
-        own is not None,
-        resolution.resolvable,
-        data_hash(kept),
-        token_histogram(renderer, kept),
-        passages,
-        retrieve,
-        recipe.data.group,
+    groups = groups_of(parts.test, recipe.data.group)
+    examples = Examples(tuple(parts.train), tuple(parts.validation), tuple(parts.test), groups)
+    task = _task(job, examples)
+    yield Said(
+        f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {task.choice.why}"
     )
+    yield Said(assumed_resolution(len(parts.test), recipe.decision.smallest_worth).sentence)
+    for caution in task.choice.cautions(parts.test):
+        yield Said(caution, warning=True)
+    divided = [*examples.known, *examples.test]
+    histogram = token_histogram(renderer, divided)
+    return examples, task, grounding, DataSummary(Path(paths[0]).stem, loaded, checked, data_hash(divided), histogram)
+
+
+def _task(job: Job, examples: Examples) -> TaskSpec:
+    """The metric as wished or as suits the data, and the user's instruction or one written by rule."""
+    choice = choose_metric(examples.known, job.recipe.evaluation.metric, metric_resources(job))
+    own = job.recipe.data.system_prompt
+    if own is not None:
+        return TaskSpec(choice, own, own_instruction=True)
+    return TaskSpec(choice, write_system_prompt(examples.train, choice.kind), own_instruction=False)
 
 
 def held_out_files(job: Job) -> Working[list[tuple[SplitName, list[Record]]]]:

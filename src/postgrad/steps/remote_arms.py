@@ -23,12 +23,17 @@ from postgrad.records import Message
 from postgrad.report.run_report import LeftOutPart
 from postgrad.steps.ask_remote import IncompleteError, measure_remote
 from postgrad.steps.context import Job
-from postgrad.steps.read import Data
+from postgrad.steps.examples import Examples, TaskSpec
 from postgrad.steps.remote_models import Remote, lent, settle
 
 
 def measure_remotes(
-    job: Job, model: LanguageModel, data: Data, remotes: Sequence[Remote], others: Sequence[ArmResult]
+    job: Job,
+    model: LanguageModel,
+    task: TaskSpec,
+    examples: Examples,
+    remotes: Sequence[Remote],
+    others: Sequence[ArmResult],
 ) -> Working[list[ArmResult]]:
     """Every remote arm that can be measured on the whole test part; the others are named in `job.left_out`.
 
@@ -39,15 +44,16 @@ def measure_remotes(
     Raises:
         ModelError: nothing could be measured at all.
     """
+    room = job.recipe.evaluation.remote_max_tokens or room_for_answers(model, examples.known)[0]
     out: list[ArmResult] = []
     for remote in remotes:
         start = time.monotonic()
         try:
-            out.append((yield from _measured(job, model, data, remote)))
+            out.append((yield from _measured(job, room, task, examples, remote)))
         except IncompleteError as error:
             job.left_out.append(LeftOutPart(name=remote.arm, reason=str(error)))
             yield Said(f"The arm {remote.arm} is left out of the comparison: {error}", warning=True)
-        job.seconds[f"arm {remote.arm}"] = time.monotonic() - start
+        job.took(f"arm {remote.arm}", time.monotonic() - start)
     if job.left_out and not out and not others and not job.trains:
         raise ModelError(
             f"No arm could be measured: {job.left_out[0].reason}", "The same command goes on where it stopped."
@@ -55,11 +61,9 @@ def measure_remotes(
     return out
 
 
-def _measured(job: Job, model: LanguageModel, data: Data, remote: Remote) -> Working[ArmResult]:
-    settings = job.recipe.evaluation
-    room = settings.remote_max_tokens or room_for_answers(model, [*data.train, *data.validation])[0]
+def _measured(job: Job, room: int, task: TaskSpec, examples: Examples, remote: Remote) -> Working[ArmResult]:
     arm = replace(
-        ways.prompted(data.system_prompt), name=remote.arm, note=f"The instruction, sent to {remote.model.name}."
+        ways.prompted(task.instruction), name=remote.arm, note=f"The instruction, sent to {remote.model.name}."
     )
     yield Said(f"Arm {remote.arm}: {arm.note} {remote.priced}")
 
@@ -78,14 +82,14 @@ def _measured(job: Job, model: LanguageModel, data: Data, remote: Remote) -> Wor
     result = yield from measure_remote(
         arm,
         ask,
-        data.test,
-        data.choice,
-        data.groups,
+        examples.test,
+        task.choice,
+        examples.groups,
         Asking(room),
         remote.price,
         f"{job.purse.max_usd:g} USD" if job.purse.max_usd is not None else "this command",
     )
-    yield Said(f"{remote.arm}: {data.choice.primary.title} {result.score.in_words}")
+    yield Said(f"{remote.arm}: {task.choice.primary.title} {result.score.in_words}")
     return replace(result, model=remote.model.name)
 
 

@@ -14,7 +14,7 @@ from postgrad.progress import Said, Working
 from postgrad.records import Record
 from postgrad.report.advice import KindPart, KindsPart
 from postgrad.steps.context import Job
-from postgrad.steps.read import Data
+from postgrad.steps.examples import Examples
 
 
 def production_requests(job: Job) -> Working[tuple[Record, ...]]:
@@ -32,11 +32,11 @@ def production_requests(job: Job) -> Working[tuple[Record, ...]]:
 
 
 def kinds_part(
-    job: Job, data: Data, results: Sequence[ArmResult], production: Sequence[Record] = ()
+    job: Job, examples: Examples, results: Sequence[ArmResult], production: Sequence[Record] = ()
 ) -> Working[KindsPart | None]:
     """The kinds of requests and their errors; None where the test is too small to tell kinds apart."""
     arm = max((r for r in results if not r.stopped), key=lambda r: (r.score.value, r.requires_training))
-    train, test, seen = ([r.prompt_text for r in part] for part in (data.train, data.test, production))
+    train, test, seen = ([r.prompt_text for r in part] for part in (examples.train, examples.test, production))
     found = kinds_of_requests(train, test, arm.scores, seen, job.recipe.seed)
     if not found:
         return None

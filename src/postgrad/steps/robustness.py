@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from postgrad.data.augment.disturb import DISTURBANCES, disturbed
 from postgrad.decision.robustness import disturbance_sentence, sample_size
 from postgrad.evaluation.arms import Arm
-from postgrad.evaluation.measure import room_for_answers
+from postgrad.evaluation.measure import Measuring
+from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.robustness import DisturbedAnswers, judged
 from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Stage, Working
 from postgrad.records import Record, content_hash, tools_of
 from postgrad.report.advice import DisturbancePart, DisturbancesPart
-from postgrad.steps.arms import answered
 from postgrad.steps.context import Job
-from postgrad.steps.read import Data
+from postgrad.steps.examples import Examples
+from postgrad.steps.measuring import answered, as_tested
 from postgrad.steps.time_budget import DISTURBANCE_SHARE
 from postgrad.steps.training import Result
 
@@ -31,7 +33,8 @@ _SLACK = 1.5
 def disturbances(
     job: Job,
     model: LanguageModel,
-    data: Data,
+    choice: MetricChoice,
+    examples: Examples,
     arms: Sequence[Arm],
     results: Sequence[ArmResult],
     trained: Result | None,
@@ -47,7 +50,7 @@ def disturbances(
     yield Stage("disturbances", "Asking again with disturbed requests")
     costs = {r.name: _SLACK * len(DISTURBANCES) * r.latency_ms_p50 / 1000 for r in best.values()}
     size, names = sample_size(costs, None if wish else _budget(job, results, trained))
-    size = min(size, len(data.test))
+    size = min(size, len(examples.test))
     if not size:
         part = DisturbancesPart(
             sentence=(
@@ -63,9 +66,11 @@ def disturbances(
     for name in names:
         adapter = trained.blob if trained and ways[name].trained else None
         model.use(trained.trained if trained and adapter else None, adapter)
-        asked += yield from _asked_again(job, model, data, ways[name], best[name], size, adapter)
+        how = as_tested(job, model, examples, adapter)
+        chosen = _changed(how, ways[name], examples, size, job.recipe.seed)
+        asked += yield from _asked_again(how, choice, ways[name], best[name], chosen, examples.groups)
     model.use(trained.trained if trained else None, trained.blob if trained else None)
-    job.seconds["disturbances"] = time.monotonic() - start
+    job.took("disturbances", time.monotonic() - start)
     if not asked:
         return DisturbancesPart(sentence="No disturbance changes enough of these requests to be measured.")
     rows = [
@@ -88,41 +93,50 @@ def disturbances(
     return part
 
 
-def _asked_again(
-    job: Job, model: LanguageModel, data: Data, arm: Arm, known: ArmResult, size: int, adapter: str | None
-) -> Working[list[DisturbedAnswers]]:
-    """One arm under every disturbance that changes enough of the sample's requests and leaves room for an answer."""
-    order = sorted(range(len(data.test)), key=lambda i: content_hash(data.test[i]))
+def _changed(how: Measuring, arm: Arm, examples: Examples, size: int, seed: int) -> dict[str, dict[int, Record]]:
+    """By disturbance the changed requests by their place in the test part: of a sample, where it changes enough of them
+    and leaves room for an answer."""
+    order = sorted(range(len(examples.test)), key=lambda i: content_hash(examples.test[i]))
     chosen = sorted(order[:size])
-    sample, groups = [data.test[i] for i in chosen], data.groups
-    room, _ = room_for_answers(model, [*data.train, *data.validation])
+    sample, model = [examples.test[i] for i in chosen], how.model
 
     def fits(record: Record) -> bool:
-        return len(model.renderer.prompt_ids(arm.ask(record), tools_of(record))) + room <= model.base.context
+        ids = model.renderer.prompt_ids(arm.ask(record), tools_of(record))
+        return len(ids) + how.decoding.max_new_tokens <= model.base.context
 
     changed = {
-        kind: {i: r for i, r in disturbed(sample, kind, job.recipe.seed).items() if fits(r)} for kind in DISTURBANCES
+        kind: {chosen[i]: r for i, r in disturbed(sample, kind, seed).items() if fits(r)} for kind in DISTURBANCES
     }
-    changed = {kind: found for kind, found in changed.items() if len(found) >= FEWEST_CHANGED}
+    return {kind: found for kind, found in changed.items() if len(found) >= FEWEST_CHANGED}
+
+
+def _asked_again(
+    how: Measuring,
+    choice: MetricChoice,
+    arm: Arm,
+    known: ArmResult,
+    changed: Mapping[str, Mapping[int, Record]],
+    groups: Sequence[Any] | None,
+) -> Working[list[DisturbedAnswers]]:
+    """One arm under every disturbance, beside what it answered to the same requests before."""
     everything = [record for found in changed.values() for record in found.values()]
     if not everything:
         return []
-    result = yield from answered(job, model, data, arm, everything, adapter)  # in one go: full batches are faster
+    result = yield from answered(how, arm, everything, choice)  # in one go: full batches are faster
     out: list[DisturbedAnswers] = []
     at = 0
     for kind, found in changed.items():
-        places = [chosen[i] for i in found]
         span = slice(at, at + len(found))
         at += len(found)
         out.append(
             DisturbedAnswers(
                 arm.name,
                 kind,
-                tuple(known.scores[i] for i in places),
+                tuple(known.scores[i] for i in found),
                 result.scores[span],
-                tuple(known.answers[i] for i in places),
+                tuple(known.answers[i] for i in found),
                 result.answers[span],
-                tuple(groups[i] for i in places) if groups else None,
+                tuple(groups[i] for i in found) if groups else None,
             )
         )
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postgrad.progress import Said, Working
 from postgrad.steps.context import USUAL_MINUTES, Job
-from postgrad.steps.read import Data
+from postgrad.steps.examples import DataSummary
 
 USUAL_TOKENS = 25_000
 """Of examples that a run of the usual length has: 500 short ones."""
@@ -12,12 +12,14 @@ DISTURBANCE_SHARE = 0.08
 """Of the whole run's work, asking again with disturbed requests may take so much."""
 
 
-def usual_limit(job: Job, data: Data) -> Working[None]:
+def usual_limit(job: Job, summary: DataSummary) -> Working[None]:
     """Where no limit is given, the run is planned for 14 minutes for every 25,000 tokens of examples, and 14 at
     least."""
     if job.limited:
         return
-    minutes = round(USUAL_MINUTES * max(1.0, sum(edge * count for edge, count in data.token_histogram) / USUAL_TOKENS))
+    minutes = round(
+        USUAL_MINUTES * max(1.0, sum(edge * count for edge, count in summary.token_histogram) / USUAL_TOKENS)
+    )
     job.recipe = job.recipe.model_copy(update={"max_minutes": float(minutes)})
     yield Said(
         f"Planned to take at most about {minutes} minutes, for so many tokens; --max-minutes gives it more or less."

@@ -21,8 +21,8 @@ from postgrad.recipe import TrainingSection
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import TrainingPart
 from postgrad.steps.context import Job
+from postgrad.steps.examples import Examples, Grounding
 from postgrad.steps.forgetting import General
-from postgrad.steps.read import Data
 from postgrad.steps.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import home, sha256_json, storing
@@ -44,17 +44,22 @@ class Result:
 
 
 def train_model(
-    job: Job, model: LanguageModel, data: Data, results: Sequence[ArmResult], before: General | None
+    job: Job,
+    model: LanguageModel,
+    examples: Examples,
+    grounding: Grounding | None,
+    results: Sequence[ArmResult],
+    before: General | None,
 ) -> Working[Result]:
     """Trains, or takes the kept result of the same training."""
     settings = job.recipe.training
     plan = plan_of(settings, job.recipe.seed)
-    records, validation = trained_on(data, data.train, model), trained_on(data, data.validation, model)
-    if data.retrieve is not None:
+    records, validation = (trained_on(part, grounding, model) for part in (examples.train, examples.validation))
+    if grounding is not None:
         plan = plan.model_copy(update={"epochs": plan.epochs / 2})
         yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
     result = yield from trained_model(
-        job, model, records, validation, plan, data.passages, _seconds_for_training(job, results, before)
+        job, model, records, validation, plan, passages_in(grounding), _seconds_for_training(job, results, before)
     )
     return result
 
@@ -138,7 +143,12 @@ def plan_of(settings: TrainingSection, seed: int) -> Plan:
     return Plan(**fields, learning_rate=settings.peak_rate, seed=seed)
 
 
-def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> list[Conversation]:
+def passages_in(grounding: Grounding | None) -> tuple[Passage, ...]:
+    """The passages that a model answers from; none without documents."""
+    return grounding.passages if grounding else ()
+
+
+def trained_on(records: Sequence[Record], grounding: Grounding | None, model: LanguageModel) -> list[Conversation]:
     """The conversations as trained: the user's own instruction stays, a rule-written one is left for the weights to
     learn.
 
@@ -146,9 +156,9 @@ def trained_on(data: Data, records: Sequence[Record], model: LanguageModel) -> l
     leave no room for the answer.
     """
     plain = [r for r in records if isinstance(r, Conversation)]
-    if data.retrieve is None:
+    if grounding is None:
         return plain
-    builder, grounded = PromptBuilder(model.renderer, None, data.retrieve), []
+    builder, grounded = PromptBuilder(model.renderer, None, grounding.retrieve), []
     for r in plain:
         room = model.renderer.count(r.answer_text) + END_TOKENS
         prompt = replace(builder, room=room).build(r.prompt, r.tools)

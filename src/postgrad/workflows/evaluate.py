@@ -6,27 +6,25 @@ The same records, checks, metrics, decoding, intervals, comparisons and page as 
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from postgrad.arm_kinds import REMOTE, is_remote
+from postgrad.arm_kinds import REMOTE
 from postgrad.data.load import data_hash
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import UsageError
 from postgrad.evaluation import arms as ways
-from postgrad.evaluation.measure import Answers, check_room, measure, room_for_answers
+from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import load_trained
-from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.remote.client import RemoteModel
 from postgrad.models.remote.rules import Asking
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
-from postgrad.records import tools_of
+from postgrad.records import Record
 from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part
 from postgrad.report.results import write_results
@@ -34,11 +32,13 @@ from postgrad.report.run_report import Report
 from postgrad.steps.ask_remote import IncompleteError, measure_remote
 from postgrad.steps.context import Job
 from postgrad.steps.evaluate_report import EvaluateRequest, Measurements, evaluation_report
+from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec, groups_of
 from postgrad.steps.forgetting import benchmark_scores
+from postgrad.steps.measuring import measure_arm, measuring, prepared
 from postgrad.steps.metric_resources import metric_resources
 from postgrad.steps.named_models import Contestant, Named, contestants, instruction, named_models
-from postgrad.steps.passages import read_passages, retriever
-from postgrad.steps.read import Data, checked_records, token_histogram
+from postgrad.steps.passages import grounding_in
+from postgrad.steps.read import checked_records, token_histogram
 from postgrad.steps.result_lines import result_lines
 from postgrad.steps.train_test_overlap import Overlaps, overlap
 from postgrad.storage import check_writable, home
@@ -62,18 +62,18 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
     system, origin = instruction(request.recipe.data.system_prompt, models, job)
 
     yield Stage("data", "Reading and checking the examples")
-    data = yield from _data(job, request, system)
+    task, examples, grounding, summary = yield from _read(job, request, system)
     if system and origin:
         yield Said(f"The instruction of prompted arms: {origin}.")
-    seen = yield from _overlaps(job, models, data)
+    seen = yield from _overlaps(job, models, examples.test)
 
     yield Stage("arms", "Measuring the models on the same examples")
-    asked = contestants(models, request.arms, system, data.retrieve, job)
-    measured = yield from _measure_all(job, request, data, asked)
+    asked = contestants(models, request.arms, system, grounding.retrieve if grounding else None, job)
+    measured = yield from _measure_all(job, task, examples, asked, general=request.general)
     for remote in request.remotes:
         yield Said(f"Asking {remote.name}")
         try:
-            result = yield from _remote(job, remote, data, measured.room)
+            result = yield from _remote(job, remote, task, examples, measured.room)
         except IncompleteError as error:
             yield Said(
                 f"{remote.name} is left out, because all ways are compared on the same examples: {error}", warning=True
@@ -81,16 +81,14 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
             continue
         measured.results[result.name] = result
         measured.parts[result.name] = arm_part(result, remote.model)
-        yield _told(data, result)
+        yield _told(task, result)
     if not measured.results:
         raise UsageError("Nothing was measured: every model was left out.", "See the reasons above.")
 
     yield Stage("verdict", "Judging")
-    order = [*(c.name for c in asked), *(n for n in measured.results if is_remote(n))]
-    results = [measured.results[name] for name in order]
-    report = evaluation_report(job, request, data, results, measured, asked, seen)
+    report = evaluation_report(job, request, task, examples, summary, measured, asked, seen)
     write_report(report, out)
-    write_results(result_lines(data.test, results, data.groups, seen.by_place()), out)
+    write_results(result_lines(examples.test, measured.ordered(asked), examples.groups, seen.by_place()), out)
     yield Said(report.verdict.sentence)
     return report
 
@@ -103,48 +101,43 @@ def _job(request: EvaluateRequest, models: Sequence[Named], stopped: Callable[[]
     return Job(request.recipe.model_copy(update={"data": data, "base": base}), stopped)
 
 
-def _data(job: Job, request: EvaluateRequest, system: str | None) -> Working[Data]:
+def _read(
+    job: Job, request: EvaluateRequest, system: str | None
+) -> Working[tuple[TaskSpec, Examples, Grounding | None, DataSummary]]:
+    """All examples are test; the instruction is given, never written."""
     loaded, checked, records = yield from checked_records(job, request.paths)
     renderer = yield from job.renderer()
-    passages = yield from read_passages(job.recipe.evaluation.docs, renderer)
-    retrieve = yield from retriever(passages)
+    grounding = yield from grounding_in(job.recipe.evaluation.docs, renderer)
     choice = choose_metric(records, job.recipe.evaluation.metric, metric_resources(job))
-    resolution = assumed_resolution(len(records), job.recipe.decision.smallest_worth)
     yield Said(f"{len(records)} test examples. {choice.why}")
-    yield Said(resolution.sentence)
+    yield Said(assumed_resolution(len(records), job.recipe.decision.smallest_worth).sentence)
     for caution in choice.cautions(records):
         yield Said(caution, warning=True)
-    return Data(
-        Path(request.paths[0]).stem,
-        loaded,
-        checked,
-        (),
-        (),
-        tuple(records),
-        choice,
-        system or "",
-        system is not None,
-        resolution.resolvable,
-        data_hash(records),
-        token_histogram(renderer, records),
-        passages,
-        retrieve,
-        job.recipe.data.group,
+    task = TaskSpec(choice, system or "", own_instruction=system is not None)
+    examples = Examples((), (), tuple(records), groups_of(records, job.recipe.data.group))
+    histogram = token_histogram(renderer, records)
+    return (
+        task,
+        examples,
+        grounding,
+        DataSummary(Path(request.paths[0]).stem, loaded, checked, data_hash(records), histogram),
     )
 
 
-def _overlaps(job: Job, models: Sequence[Named], data: Data) -> Working[Overlaps]:
+def _overlaps(job: Job, models: Sequence[Named], test: Sequence[Record]) -> Working[Overlaps]:
     seen = Overlaps()
     for model in models:
         if model.entry is not None and model.entry.id not in seen.found:
-            found = overlap(job, model.entry, data.test)
+            found = overlap(job, model.entry, test)
             seen.found[model.entry.id] = found
             if found.sentence:
                 yield Said(found.sentence, warning=True)
     return seen
 
 
-def _measure_all(job: Job, request: EvaluateRequest, data: Data, asked: Sequence[Contestant]) -> Working[Measurements]:
+def _measure_all(
+    job: Job, task: TaskSpec, examples: Examples, asked: Sequence[Contestant], *, general: bool
+) -> Working[Measurements]:
     """All arms, base by base, so that each base is loaded once."""
     out = Measurements()
     for base in dict.fromkeys(c.base for c in asked):
@@ -152,48 +145,26 @@ def _measure_all(job: Job, request: EvaluateRequest, data: Data, asked: Sequence
         job.base, job.recipe = None, job.recipe.model_copy(update={"base": base})
         model = yield from job.load()
         out.machine = {"device": model.device.name, "dtype": model.device.dtype, "python": platform.python_version()}
-        room, _ = room_for_answers(model, data.test)
-        decoding, out.room = Decoding(room), room
-        arms = {c.name: c.make(model.renderer, room) for c in own}
-        prompts = {name: [arm.ask(r) for r in data.test] for name, arm in arms.items()}
-        ids = {
-            name: [model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(messages, data.test, strict=True)]
-            for name, messages in prompts.items()
-        }
-        for name in arms:  # all refusals before the first answer is computed
-            check_room(model, name, ids[name], decoding, data.test)
-        for c in own:
-            yield Said(f"{c.name}: {arms[c.name].note}")
-            if remark := arms[c.name].remark():
+        out.room, _ = room_for_answers(model, examples.test)
+        arms = [c.make(model.renderer, out.room) for c in own]
+        for c, arm in zip(own, prepared(model, arms, examples.test, out.room), strict=True):
+            yield Said(f"{c.name}: {arm.arm.note}")
+            if remark := arm.arm.remark():
                 yield Said(remark, warning=True)
             _place(job, model, c)
-            start = time.monotonic()
-            answers = Answers.open(job.store, model.base.hash, c.blob, decoding, model.device.dtype)
-            result = yield from measure(
-                model,
-                arms[c.name],
-                ids[c.name],
-                data.test,
-                data.choice,
-                decoding,
-                answers,
-                job.price,
-                data.groups,
-                job.stopped,
-                prompts[c.name],
-            )
-            job.seconds[f"arm {c.name}"] = time.monotonic() - start
+            how = measuring(job, model, out.room, c.blob)
+            result = yield from measure_arm(job, how, arm, task.choice, examples.groups)
             out.results[c.name] = result
             out.parts[c.name] = arm_part(result, model.name + (" + adapter" if result.requires_training else ""))
-            yield _told(data, result)
-        if request.general:
+            yield _told(task, result)
+        if general:
             yield from _general(job, model, own, out)
         job.model = None
     return out
 
 
-def _remote(job: Job, remote: RemoteModel, data: Data, room: int) -> Working[ArmResult]:
-    way = ways.prompted(data.system_prompt) if data.system_prompt else ways.base()
+def _remote(job: Job, remote: RemoteModel, task: TaskSpec, examples: Examples, room: int) -> Working[ArmResult]:
+    way = ways.prompted(task.instruction) if task.instruction else ways.base()
     arm = replace(way, name=f"{REMOTE}: {remote.model}", note=f"{way.note} Asked at {remote.url}.")
     budget = remote.budget
     limits = [
@@ -203,9 +174,9 @@ def _remote(job: Job, remote: RemoteModel, data: Data, room: int) -> Working[Arm
     return measure_remote(
         arm,
         lambda asked, asking, tools: remote.answer(asked, asking, job.stopped, tools),
-        data.test,
-        data.choice,
-        data.groups,
+        examples.test,
+        task.choice,
+        examples.groups,
         Asking(ROOM * room),
         budget.price,
         " and ".join(filter(None, limits)) or "this command",
@@ -228,5 +199,5 @@ def _general(job: Job, model: LanguageModel, own: Sequence[Contestant], out: Mea
         out.general[c.name] = yield from benchmark_scores(job, model, c.blob)
 
 
-def _told(data: Data, result: ArmResult) -> Said:
-    return Said(f"{result.name}: {data.choice.primary.title} {result.score.in_words}")
+def _told(task: TaskSpec, result: ArmResult) -> Said:
+    return Said(f"{result.name}: {task.choice.primary.title} {result.score.in_words}")

@@ -14,7 +14,6 @@ from typing import Any
 
 from postgrad.arm_kinds import BASE
 from postgrad.data.load import data_hash
-from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.prompting import PromptBuilder
@@ -23,12 +22,12 @@ from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import ForgettingPart, Report, TaskPart, VerdictPart
-from postgrad.steps.arms import answered
-from postgrad.steps.conclude import conclude, data_part
+from postgrad.steps.conclude import Evidence, conclude, data_part
 from postgrad.steps.context import Job
+from postgrad.steps.examples import DataSummary, Examples, TaskSpec
 from postgrad.steps.forgetting import General, benchmark_scores, forgetting
+from postgrad.steps.measuring import answered, as_tested
 from postgrad.steps.metric_resources import metric_resources
-from postgrad.steps.read import Data
 from postgrad.version import __version__
 from postgrad.workflows.fine_tune import FineTuned, Material
 
@@ -72,8 +71,8 @@ def job_report(recipe: Recipe, done: FineTuned, wishes: Wishes, stopped: Callabl
 def _measured(job: Job, done: FineTuned, comparable: Sequence[Conversation], wishes: Wishes) -> Working[Report]:
     model = yield from job.load()
     chosen = sorted(comparable, key=content_hash)[:MOST]
-    choice = choose_metric(comparable, job.recipe.evaluation.metric, metric_resources(job)) if chosen else None
-    data = _data(job, done.material, chosen, choice)
+    examples = Examples(tuple(done.material.train), tuple(done.material.validation), tuple(chosen))
+    task = _task(job, comparable) if chosen else None
     results: list[ArmResult] = []
     before: General | None = None
     after: General | None = None
@@ -82,23 +81,26 @@ def _measured(job: Job, done: FineTuned, comparable: Sequence[Conversation], wis
     for arm in (base, tuned):
         blob = done.result.blob if arm.trained else None
         model.use(done.result.trained if arm.trained else None, blob)
-        if chosen:
-            results.append((yield from answered(job, model, data, arm, chosen, blob)))
+        if task is not None:
+            how = as_tested(job, model, examples, blob)
+            results.append((yield from answered(how, arm, chosen, task.choice)))
             yield Said(f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(chosen)} validation examples.")
         if wishes.general:
             scores = yield from benchmark_scores(job, model, blob)
             before, after = (scores, None) if before is None else (before, scores)
     general = forgetting(job, before, after)
-    if not chosen:
+    if task is None:
         return _plain(job, done, general[0])
-    report = conclude(job, model, data, results, general, done.result)
+    summary = _summary(job, done.material, chosen)
+    report = conclude(job, model, task, examples, summary, Evidence(results, general, done.result))
     verdict = report.verdict.model_copy(update={"reasons": [*report.verdict.reasons, FLATTERED]})
     return report.model_copy(update={"verdict": verdict})
 
 
 def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
     """The report of a training that was compared with nothing."""
-    part = done.result.part
+    part, material = done.result.part, done.material
+    summary = _summary(job, material, material.validation)
     sentence = "The model was trained; it was compared with nothing, so nothing is known yet of how much better it is."
     mend = "Give a validation_file and `report: true` (extra_body): base and fine-tuned model then answer it alike."
     return Report(
@@ -107,13 +109,11 @@ def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
         postgrad_version=__version__,
         seed=job.recipe.seed,
         task=TaskPart(
-            kind=_kind(done.material.train),
+            kind=_kind(material.train),
             metric="loss",
             why="Nothing was compared: the training's own loss is shown.",
         ),
-        data=data_part(_data(job, done.material, done.material.validation, None)).model_copy(
-            update={"test": 0, "validation": len(done.material.validation)}
-        ),
+        data=data_part(summary, Examples(tuple(material.train), tuple(material.validation), ())),
         system_prompt=job.recipe.data.system_prompt or "",
         forgetting=general,
         training=part,
@@ -123,23 +123,17 @@ def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
     )
 
 
-def _data(job: Job, material: Material, test: Sequence[Record], choice: Any) -> Data:
-    """What the last chapter speaks of: the validation file in the place of a test part."""
-    system: Any = job.recipe.data.system_prompt
-    return Data(
-        job.recipe.name or "job",
-        material.loaded,
-        material.checked,
-        tuple(material.train),
-        tuple(material.validation),
-        tuple(test),
-        choice,
-        system or "",
-        bool(system),
-        smallest_resolvable_difference(max(2, len(test))),
-        data_hash([*material.train, *test]),
-        (),
-    )
+def _task(job: Job, comparable: Sequence[Conversation]) -> TaskSpec:
+    """Both models are asked as the job was trained: with the client's instruction, if there is one."""
+    choice = choose_metric(comparable, job.recipe.evaluation.metric, metric_resources(job))
+    system = job.recipe.data.system_prompt
+    return TaskSpec(choice, system or "", own_instruction=bool(system))
+
+
+def _summary(job: Job, material: Material, validated_on: Sequence[Record]) -> DataSummary:
+    """What the job read, and the hash of what it trained and is judged on."""
+    used = data_hash([*material.train, *validated_on])
+    return DataSummary(job.recipe.name or "job", material.loaded, material.checked, used)
 
 
 def _kind(records: Sequence[Record]) -> Any:

@@ -20,13 +20,14 @@ from postgrad.report.results import write_results
 from postgrad.report.run_report import Report
 from postgrad.steps.advice import advised
 from postgrad.steps.arm_race import race
-from postgrad.steps.arms import fine_tuned_arms, measure_arms, untrained_arms
+from postgrad.steps.arms import Making, fine_tuned_arms, untrained_arms
 from postgrad.steps.automation import automation
-from postgrad.steps.before_training import before_training
-from postgrad.steps.conclude import conclude, register
+from postgrad.steps.before_training import before_training, needs_documents
+from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import Job
 from postgrad.steps.forgetting import benchmark_scores, forgetting
 from postgrad.steps.learning_curve import learning_curve
+from postgrad.steps.measuring import as_tested, measure_arms
 from postgrad.steps.prompt_proposer import check_proposer
 from postgrad.steps.read import read_and_check
 from postgrad.steps.remote_arms import measure_remotes
@@ -61,51 +62,56 @@ def run(
 
     yield Stage("data", "Reading, checking and splitting the examples")
     production = yield from production_requests(job)
-    data = yield from read_and_check(job, paths)
-    yield from usual_limit(job, data)
+    examples, task, grounding, summary = yield from read_and_check(job, paths)
+    yield from usual_limit(job, summary)
 
     yield Stage("model", f"Loading the base model {recipe.base}")
     model = yield from job.load()
+    making = Making(job, model, examples, task, grounding)
 
     yield Stage("arms", "Measuring the ways that need no training")
-    arms = ways = yield from untrained_arms(job, model, data)
-    results = yield from race(job, data, arms, partial(measure_arms, job, model))
-    results += yield from measure_remotes(job, model, data, remotes, results)
-    early = yield from before_training(job, model, data, results)
+    arms = ways = yield from untrained_arms(making)
+    results = yield from race(job, examples, arms, partial(measure_arms, job, model, task))
+    results += yield from measure_remotes(job, model, task, examples, remotes, results)
+    early = yield from before_training(job, model, task, examples, grounding, results)
     trains = job.trains and early.stop is None
 
     before = None
     if recipe.evaluation.general and trains:
         yield Stage("general", "Measuring general ability before training")
-        before = yield from benchmark_scores(job, model, None, data.train)
+        before = yield from benchmark_scores(job, model, None, examples.train)
 
     trained = after = None
     if trains:
         yield Stage("training", "Training")
-        trained = yield from train_model(job, model, data, results, before)
+        trained = yield from train_model(job, model, examples, grounding, results, before)
 
         yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
         model.use(trained.trained, trained.blob)
-        arms = yield from fine_tuned_arms(job, model, data)
+        arms = yield from fine_tuned_arms(making)
         ways = [*ways, *arms]
-        results += yield from measure_arms(job, model, data, arms, trained.blob)
+        results += yield from measure_arms(job, model, task, examples, arms, trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
-            after = yield from benchmark_scores(job, model, trained.blob, data.train)
+            after = yield from benchmark_scores(job, model, trained.blob, examples.train)
 
     yield Stage("automation", "Measuring what could be answered without a person")
-    rate = yield from automation(job, model, data, arms, results, trained.blob if trained else None)
+    how = as_tested(job, model, examples, trained.blob if trained else None)
+    rate = yield from automation(how, task.choice, examples, arms, results, recipe.decision.target_accuracy)
 
-    disturbed = yield from disturbances(job, model, data, ways, results, trained)
-    curve = yield from learning_curve(job, model, data, results, trained)
+    disturbed = yield from disturbances(job, model, task.choice, examples, ways, results, trained)
+    curve = yield from learning_curve(making, ways, results, trained)
 
     yield Stage("verdict", "Judging")
-    kinds = yield from kinds_part(job, data, results, production)
-    report = conclude(job, model, data, results, forgetting(job, before, after), trained, rate, early)
+    kinds = yield from kinds_part(job, examples, results, production)
+    documents = needs_documents(examples, grounding)
+    found = Evidence(results, forgetting(job, before, after), trained, rate, early, documents)
+    report = conclude(job, model, task, examples, summary, found)
     report = advised(job, report, curve, kinds, disturbed)
     if trained is not None:
-        report = register(job, model, data, trained, report)
-    lines = result_lines(data.test, results, data.groups)
+        details = model_details(job, model, task, examples, grounding)
+        report = register(job, model, trained, report, details)
+    lines = result_lines(examples.test, results, examples.groups)
     if not recipe.texts:
         report, lines = without_texts(report), map(line_without_texts, lines)
     write_report(report, out)

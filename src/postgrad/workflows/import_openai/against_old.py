@@ -13,13 +13,11 @@ from pathlib import Path
 
 from postgrad.arm_kinds import FINE_TUNED, REMOTE
 from postgrad.data.load import LoadedRecords, conversations, data_hash, load
-from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
 from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.evaluation.statistics.scores import score_interval
-from postgrad.findings import Checked
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.remote.client import Asking, Budget, RemoteModel
@@ -28,12 +26,12 @@ from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.records import Conversation, Preference, content_hash
 from postgrad.report.run_report import Report
-from postgrad.steps.arms import answered
-from postgrad.steps.conclude import conclude
+from postgrad.steps.conclude import Evidence, conclude
 from postgrad.steps.context import Job
+from postgrad.steps.examples import DataSummary, Examples, TaskSpec
 from postgrad.steps.forgetting import forgetting
+from postgrad.steps.measuring import answered, as_tested
 from postgrad.steps.metric_resources import metric_resources
-from postgrad.steps.read import Data
 from postgrad.storage import Blobs
 from postgrad.workflows.import_openai.fetch import Fetched
 from postgrad.workflows.import_openai.recorded import Recorded
@@ -175,12 +173,15 @@ def _judged(
     job = Job(recipe, stopped)
     model = yield from job.load()
     choice = choose_metric(records, None, metric_resources(job))
-    data = _data(records, choice, one)
+    loaded = load([one.files["training"]], minimum=1)
+    examples = Examples(tuple(_answered(loaded)), (), tuple(records))
     model.use(load_trained(Blobs().get_folder(new.blob)), new.blob)
     arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, trained again from {one.id}.")
-    tuned = yield from answered(job, model, data, arm, records, new.blob)
+    tuned = yield from answered(as_tested(job, model, examples, new.blob), arm, records, choice)
     results = [_remote(one, choice, records, old), tuned]
-    report = conclude(job, model, data, results, forgetting(job, None, None), None)
+    task = TaskSpec(choice, "", own_instruction=False)
+    summary = DataSummary(one.id, loaded, None, data_hash(records))
+    report = conclude(job, model, task, examples, summary, Evidence(results, forgetting(job, None, None)))
     arms = [a.model_copy(update={"model": one.model}) if a.name == REMOTE else a for a in report.arms]
     return report.model_copy(update={"arms": arms})
 
@@ -201,25 +202,4 @@ def _remote(one: Fetched, choice: MetricChoice, records: Sequence[Conversation],
         score=score_interval(found.scores, None),
         note=f"{one.model}, asked where it was made or as recorded.",
         details=dict(found.details),
-    )
-
-
-def _data(records: Sequence[Conversation], choice: MetricChoice, one: Fetched) -> Data:
-    """The held-out examples in the place of a test part."""
-    loaded = load([one.files["training"]], minimum=1)
-    train = _answered(loaded)
-    checked = Checked(len(train), tuple(loaded.records), (), ())
-    return Data(
-        one.id,
-        loaded,
-        checked,
-        tuple(train),
-        (),
-        tuple(records),
-        choice,
-        "",
-        False,
-        smallest_resolvable_difference(len(records)),
-        data_hash(records),
-        (),
     )

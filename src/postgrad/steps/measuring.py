@@ -1,0 +1,92 @@
+"""Measuring arms: what each asks, whether that leaves room for an answer, and the kept answers scored. Every part of a
+run and of `evaluate` that has a model on this machine answer records does it here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.measure import Answers, Measuring, PreparedArm, check_room, measure, room_for_answers
+from postgrad.evaluation.metrics.support.choose import MetricChoice
+from postgrad.measures import ArmResult
+from postgrad.models.generation.generate import Decoding
+from postgrad.models.language_model import LanguageModel
+from postgrad.progress import Said, Working
+from postgrad.records import Record
+from postgrad.steps.context import Job
+from postgrad.steps.examples import Examples, TaskSpec
+
+
+def measuring(job: Job, model: LanguageModel, room: int, adapter: str | None) -> Measuring:
+    """The model as it stands, with the answers that are kept of it.
+
+    Args:
+        room: Tokens that an answer may take.
+        adapter: The blob of the weights that the model uses; None for the base.
+    """
+    decoding = Decoding(room)
+    answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
+    return Measuring(model, decoding, answers, job.price, job.stopped)
+
+
+def as_tested(job: Job, model: LanguageModel, examples: Examples, adapter: str | None) -> Measuring:
+    """`measuring` with the room that the known right answers need, as on the test part."""
+    return measuring(job, model, room_for_answers(model, examples.known)[0], adapter)
+
+
+def prepared(model: LanguageModel, arms: Sequence[Arm], records: Sequence[Record], room: int) -> list[PreparedArm]:
+    """The requests of all arms; all refusals come before the first answer is paid for.
+
+    Raises:
+        DataError: a request leaves no room for an answer.
+    """
+    out = [PreparedArm.of(arm, model.renderer, records) for arm in arms]
+    for one in out:
+        check_room(model, one, room)
+    return out
+
+
+def measure_arm(
+    job: Job, how: Measuring, arm: PreparedArm, choice: MetricChoice, groups: Sequence[Any] | None
+) -> Working[ArmResult]:
+    """One arm on the test part, with its time noted."""
+    start = time.monotonic()
+    result = yield from measure(how, arm, choice, groups)
+    job.took(f"arm {arm.name}", time.monotonic() - start)
+    return result
+
+
+def measure_arms(
+    job: Job, model: LanguageModel, task: TaskSpec, examples: Examples, arms: Sequence[Arm], adapter: str | None = None
+) -> Working[list[ArmResult]]:
+    """Every arm on the test part, with its interval."""
+    room, longer = room_for_answers(model, examples.known)
+    if longer and adapter is None:
+        yield Said(
+            f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be"
+            " cut in every arm alike.",
+            warning=True,
+        )
+    ready = prepared(model, arms, examples.test, room)
+    for remark in filter(None, (arm.remark() for arm in arms)):
+        yield Said(remark, warning=True)
+    how = measuring(job, model, room, adapter)
+    out: list[ArmResult] = []
+    for one in ready:
+        yield Said(f"Arm {one.name}: {one.arm.note}")
+        result = yield from measure_arm(job, how, one, task.choice, examples.groups)
+        if one.arm.quality is not None:
+            found = one.arm.quality(examples.test, result.scores)
+            result = replace(result, details={**result.details, "retrieval": found})
+            yield Said(f"{one.name}: {found['sentence']}.")
+        yield Said(f"{one.name}: {task.choice.primary.title} {result.score.in_words}")
+        out.append(result)
+    return out
+
+
+def answered(how: Measuring, arm: Arm, records: Sequence[Record], choice: MetricChoice) -> Working[ArmResult]:
+    """One arm on records other than the test part."""
+    return (yield from measure(how, PreparedArm.of(arm, how.model.renderer, records), choice))
