@@ -151,10 +151,10 @@ TOY = Shape(
 )
 """
 SHAPE_OUT = """
-from postgrad.data.writing.writer import Writer
+from postgrad.data.writing.writer import ShapeWriter
 from postgrad.records import Conversation
 
-TOY = Writer(
+TOY = ShapeWriter(
     (Conversation,), lambda record: {"toy": {"ask": record.prompt_text, "tell": record.answer_text}}, "toys of postgrad"
 )
 """

@@ -173,7 +173,7 @@ def test_a_long_beginning_is_shared_exactly(tiny):
 
 MEMORY = """
 import sys
-from postgrad.models.generation.decoding import Decoding, Row
+from postgrad.models.generation.decoding import Decoding, DecodingRow
 from postgrad.models.device import Device, peak_memory
 from postgrad.models.generation.generate import complete
 from postgrad.models.language_model import LanguageModel
