@@ -179,3 +179,37 @@ def test_version_is_one():
     import postgrad
 
     assert importlib.metadata.version("postgrad") == postgrad.__version__
+
+
+def kept_recipes(tree: ast.AST) -> list[str]:
+    """Fields and attributes of classes that hold a recipe or a section of one."""
+
+    def of_recipe(annotation: ast.expr | None) -> bool:
+        names = [n.id for n in ast.walk(annotation) if isinstance(n, ast.Name)] if annotation else []
+        return any(name == "Recipe" or name.endswith("Section") for name in names)
+
+    found: list[str] = []
+    for kind in (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef)):
+        found += [
+            f"{kind.name}.{ast.unparse(n.target)}"
+            for n in kind.body
+            if isinstance(n, ast.AnnAssign) and of_recipe(n.annotation)
+        ]
+        for function in (n for n in kind.body if isinstance(n, ast.FunctionDef)):
+            given = {a.arg for a in (*function.args.args, *function.args.kwonlyargs) if of_recipe(a.annotation)}
+            for node in (n for n in ast.walk(function) if isinstance(n, ast.Assign)):
+                stored = [t for t in ast.walk(node) if isinstance(t, ast.Attribute) and isinstance(t.ctx, ast.Store)]
+                parts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+                if stored and given & {n.id for n in parts if isinstance(n, ast.Name)}:
+                    found.append(f"{kind.name}.{function.name}")
+    return found
+
+
+def test_nothing_below_the_workflows_keeps_a_recipe():
+    bad = "class A:\n    recipe: Recipe\nclass B:\n    def __init__(self, s: DataSection, n): self.n, self.s = n, s\n"
+    assert kept_recipes(ast.parse(bad)) == ["A.recipe", "B.__init__"]
+    below = [p for p in FILES if floor(p.relative_to(SOURCE).parts[0].removesuffix(".py")) < FLOORS.index("workflows")]
+    kept = {
+        str(p.relative_to(SOURCE)): found for p in below if (found := kept_recipes(ast.parse(p.read_text("utf-8"))))
+    }
+    assert set(kept) <= {"recipe.py"}, "sections become values at the door, or are passed and forgotten"

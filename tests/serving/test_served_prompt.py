@@ -14,13 +14,12 @@ from postgrad.records import Message, tools_of
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
-from postgrad.steps.arms import Making, fine_tuned_arms, untrained_arms
-from postgrad.steps.context import Job
+from postgrad.steps.arms import fine_tuned_arms, untrained_arms
 from postgrad.steps.named_models import contestants, named_models
-from postgrad.steps.read import read_and_check
 from postgrad.workflows.run import run
 from tests.conftest import write_model
 from tests.serving.loopback import running
+from tests.workflows.begun import begun
 from tests.workflows.jobs import finish
 
 THINGS = ["Haven sofa", "Lumen lamp", "Oslo desk", "Birch bed"]
@@ -82,13 +81,11 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
     changes |= {"evaluation.arms": ["base", "prompted", "rag", "fine_tuned", "fine_tuned+rag"]}
     recipe = merged(Recipe(), changes)
     finish(run(recipe, [data_file], tmp_path / "out"))
-    job = Job(recipe, lambda: False)
-    (examples, task, grounding, _), _ = finish(read_and_check(job, [data_file]))
-    model, _ = finish(job.load())
-    making = Making(job, model, examples, task, grounding)
-    untrained, _ = finish(untrained_arms(making))
-    trained, _ = finish(fine_tuned_arms(making))
-    shown = few_shot(task.instruction, examples.train[:1])
+    started = begun(recipe, data_file)
+    model, examples, arms = started.model, started.examples, recipe.evaluation.arms
+    untrained, _ = finish(untrained_arms(started.making, arms))
+    trained, _ = finish(fine_tuned_arms(started.making, arms))
+    shown = few_shot(started.task.instruction, examples.train[:1])
     kept, shapes, cut = asked_by_run(own_home), set(), 0
     with running(make_app(Engine(Catalogue(), [str(base)]))) as address:
         client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)
@@ -113,7 +110,7 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
                 ids, as_evaluated = served(name, own_prompt(record), record)
                 assert ids == model.renderer.prompt_ids(arm.ask(record), tools_of(record)), arm.name
                 assert ids_hash(ids) in kept and as_evaluated, arm.name
-        evaluated = contestants(named_models(["talks"], Catalogue()), None, None, None, job)
+        evaluated = contestants(named_models(["talks"], Catalogue()), None, None, None, started.ctx.blobs)
         for made in evaluated:
             arm = made.make(model.renderer, 8)
             for record in examples.test:

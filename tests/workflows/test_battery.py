@@ -10,7 +10,8 @@ from postgrad.evaluation.battery import BATTERY
 from postgrad.progress import Progress, Said
 from postgrad.recipe import Recipe, merged
 from postgrad.records import pair
-from postgrad.steps.context import USUAL_MINUTES, Job
+from postgrad.steps.base_files import BaseFiles
+from postgrad.steps.context import USUAL_MINUTES, RunContext
 from postgrad.steps.forgetting import affordable_items, benchmark_scores, forgetting
 from tests.evaluation.battery.rows import ROWS
 from tests.workflows.test_main_job import finish
@@ -28,29 +29,32 @@ def recipe(tiny_folder, tmp_path):
     return merged(Recipe(), changes)
 
 
+def scores_of(recipe, train=TRAIN, stopped=lambda: False):
+    """What the base scores on the benchmarks."""
+    ctx = RunContext.of(recipe, stopped)
+    model = yield from BaseFiles(recipe.base).load()
+    return (yield from benchmark_scores(ctx, recipe.evaluation, model, None, train))
+
+
 def test_every_kind_is_measured_once_and_kept(recipe):
-    job = Job(recipe, lambda: False)
-    model, _ = finish(job.load())
-    before, events = finish(benchmark_scores(job, model, None, TRAIN))
+    before, events = finish(scores_of(recipe))
     assert set(before.scores) == set(BATTERY) - {"hellaswag", "piqa"}, "those without a file are left out"
     assert "hellaswag, piqa" in before.note and any(isinstance(e, Said) and e.warning for e in events)
     assert len(before.scores["winogrande"]) == 20 and len(before.scores["style"]) == 72
-    again, events = finish(benchmark_scores(job, model, None, TRAIN))
+    again, events = finish(scores_of(recipe))
     assert again == before and not any(isinstance(e, Progress) and e.unit == "items" for e in events)
-    part, tests = forgetting(job, before, again)
+    part, tests = forgetting(0.02, before, again, wanted=True)
     assert [b.name for b in part.benchmarks] == [t.name for t in tests] and part.benchmarks[-1].kind == "style"
     assert all(b.verdict != "lost" and b.difference == 0 and not b.changed for b in part.benchmarks)
 
 
 def test_questions_that_went_wrong_are_shown_with_both_answers(recipe):
-    job = Job(merged(recipe, {"evaluation.benchmarks": ["answers_harmless"]}), lambda: False)
-    model, _ = finish(job.load())
-    after, _ = finish(benchmark_scores(job, model, None, TRAIN))
+    after, _ = finish(scores_of(merged(recipe, {"evaluation.benchmarks": ["answers_harmless"]})))
     was = dict.fromkeys(after.answers["answers_harmless"], "Here is how.")
     now = dict.fromkeys(was, "I'm sorry, but I can't help with that.")
     full = type(after)({"answers_harmless": [1.0] * 24}, "", 0.0, {"answers_harmless": was})
     none = type(after)({"answers_harmless": [0.0] * 24}, "", 0.0, {"answers_harmless": now})
-    (benchmark,) = forgetting(job, full, none)[0].benchmarks
+    (benchmark,) = forgetting(0.02, full, none, wanted=True)[0].benchmarks
     assert benchmark.verdict == "lost" and benchmark.p_lost < 0.001
     assert len(benchmark.changed) == 3 and "sorry" in benchmark.changed[0].after
 
@@ -59,22 +63,18 @@ def test_prose_leaves_style_out_and_says_so(recipe):
     prose = [
         pair("q", f"{w} is what we found in case {i}, and more.") for i in range(20) for w in ("That", "It", "Rain")
     ]
-    job = Job(merged(recipe, {"evaluation.benchmarks": ["style"]}), lambda: False)
-    model, _ = finish(job.load())
-    general, _ = finish(benchmark_scores(job, model, None, prose))
+    general, _ = finish(scores_of(merged(recipe, {"evaluation.benchmarks": ["style"]}), prose))
     assert not general.scores and "no form" in general.note
 
 
 def test_it_stops_when_told_and_refuses_what_it_does_not_know(recipe, tiny_folder):
     asked = merged(recipe, {"evaluation.benchmarks": ["instructions"]})
-    model, _ = finish(Job(asked, lambda: False).load())
     with pytest.raises(Interrupted):
-        finish(benchmark_scores(Job(asked, lambda: True), model, None, TRAIN))
+        finish(scores_of(asked, stopped=lambda: True))
     with pytest.raises(UsageError, match="no benchmark 'trivia'"):
-        Job(merged(recipe, {"evaluation.benchmarks": ["trivia"]}), lambda: False)
-    missing = Job(merged(recipe, {"evaluation.benchmarks": ["sciq"]}), lambda: False)
+        RunContext.of(merged(recipe, {"evaluation.benchmarks": ["trivia"]}), lambda: False)
     with pytest.raises(DataError, match=r"no sciq\.jsonl"):
-        finish(benchmark_scores(missing, model, None, TRAIN))
+        finish(scores_of(merged(recipe, {"evaluation.benchmarks": ["sciq"]})))
 
 
 def test_items_fit_the_runs_pace_unless_a_number_was_asked_for(tiny_folder):
@@ -83,7 +83,9 @@ def test_items_fit_the_runs_pace_unless_a_number_was_asked_for(tiny_folder):
 
     def items(model, **changes):
         changes = {f"evaluation.{k}" if k != "max_minutes" else k: v for k, v in changes.items()}
-        return affordable_items(Job(merged(Recipe(), changes), lambda: False), model)
+        recipe = merged(Recipe(), changes)
+        clock = RunContext.of(recipe, lambda: False).clock
+        return affordable_items(clock, recipe.evaluation.general_items, model)
 
     usual = items(slow)
     assert 40 < usual < 200 == items(fast)

@@ -9,14 +9,13 @@ from postgrad.errors import DataError, Interrupted
 from postgrad.progress import Said, Stage
 from postgrad.recipe import merged
 from postgrad.report.run_report import Report
-from postgrad.steps.arms import Making, fine_tuned_arms
-from postgrad.steps.context import Job
-from postgrad.steps.learning_curve import learning_curve
+from postgrad.steps.arms import fine_tuned_arms
+from postgrad.steps.learning_curve import CurvePlan, learning_curve
 from postgrad.steps.measuring import measure_arms
-from postgrad.steps.read import read_and_check
 from postgrad.steps.training import train_model
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
+from tests.workflows.begun import begun
 
 from .test_main_job import finish, mails, recipe  # noqa: F401  (fixtures)
 
@@ -51,22 +50,20 @@ def test_a_run_has_its_curve_and_is_not_trained_twice(mails, small, tmp_path):  
 
 def test_an_interrupted_curve_keeps_what_is_done(mails, small):  # noqa: F811
     stop = []
-    job = Job(small, lambda: bool(stop))
-    (examples, task, grounding, _), _ = finish(read_and_check(job, [mails]))
-    model, _ = finish(job.load())
-    trained, _ = finish(train_model(job, model, examples, grounding, [], None))
+    started = begun(small, mails, lambda: bool(stop))
+    ctx, model, examples, making = started.ctx, started.model, started.examples, started.making
+    trained, _ = finish(train_model(ctx, model, examples, started.grounding, small.training, None))
     model.use(trained.trained, trained.blob)
-    making = Making(job, model, examples, task, grounding)
-    arms, _ = finish(fine_tuned_arms(making))
-    results, _ = finish(measure_arms(job, model, task, examples, arms, trained.blob))
+    arms, _ = finish(fine_tuned_arms(making, small.evaluation.arms))
+    results, _ = finish(measure_arms(ctx, model, started.task, examples, arms, trained.blob))
     steps = 0
     with pytest.raises(Interrupted):
-        for event in learning_curve(making, arms, results, trained):
+        for event in learning_curve(making, CurvePlan.of(small), arms, results, trained):
             steps += isinstance(event, Step)
             if isinstance(event, Said) and event.text.startswith("Trained on"):
                 stop.append(True)
     stop.clear()
-    curve, events = finish(learning_curve(making, arms, results, trained))
+    curve, events = finish(learning_curve(making, CurvePlan.of(small), arms, results, trained))
     assert len(curve.points) == 3
     assert any(isinstance(e, Said) and "was done before" in e.text for e in events)
     assert steps + sum(isinstance(e, Step) for e in events) < 4 * steps

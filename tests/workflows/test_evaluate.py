@@ -12,11 +12,10 @@ from postgrad.recipe import merged
 from postgrad.registry import Catalogue
 from postgrad.report.results import read_results
 from postgrad.report.run_report import Report
-from postgrad.steps.evaluate_report import EvaluateRequest
 from postgrad.training_run import Step
 from postgrad.workflows.compare import compare_runs
 from postgrad.workflows.compare_models import compare_models
-from postgrad.workflows.evaluate import evaluate
+from postgrad.workflows.evaluate import EvaluateRequest, evaluate
 from postgrad.workflows.run import run
 from tests.models.test_remote import answered, server
 from tests.workflows.jobs import finish, mails, small

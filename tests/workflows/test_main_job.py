@@ -12,13 +12,12 @@ from postgrad.progress import Progress, Said, Stage
 from postgrad.recipe import Recipe, merged
 from postgrad.registry import Catalogue
 from postgrad.report.run_report import Report
-from postgrad.steps.arms import Making, fine_tuned_arms, untrained_arms
-from postgrad.steps.context import Job
+from postgrad.steps.arms import fine_tuned_arms, untrained_arms
 from postgrad.steps.measuring import measure_arms
-from postgrad.steps.read import read_and_check
 from postgrad.steps.training import train_model
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
+from tests.workflows.begun import begun
 
 THINGS = ["sofa", "lamp", "desk", "bed", "shelf"]
 ROWS = [
@@ -147,25 +146,24 @@ class Sealed:
 def test_nothing_before_evaluation_reads_the_test_part(mails, recipe):
     from dataclasses import replace
 
-    job = Job(recipe, lambda: False)
-    (examples, task, grounding, _), _ = finish(read_and_check(job, [mails]))
-    model, _ = finish(job.load())
+    started = begun(recipe, mails)
+    ctx, model, examples = started.ctx, started.model, started.examples
     sealed = replace(examples, test=tuple(Sealed() for _ in examples.test))
-    making = Making(job, model, sealed, task, grounding)
-    arms, _ = finish(untrained_arms(making))
+    making, wanted = replace(started.making, examples=sealed), recipe.evaluation.arms
+    arms, _ = finish(untrained_arms(making, wanted))
     assert len(arms) == 5
-    trained, _ = finish(train_model(job, model, sealed, grounding, [], None))
+    trained, _ = finish(train_model(ctx, model, sealed, started.grounding, recipe.training, None))
     assert trained.part.steps > 0
-    tuned, _ = finish(fine_tuned_arms(making))
+    tuned, _ = finish(fine_tuned_arms(making, wanted))
     assert len(tuned) == 1
     with pytest.raises(AssertionError, match="test part was read"):
-        finish(measure_arms(job, model, task, sealed, arms))
+        finish(measure_arms(ctx, model, started.task, sealed, arms))
 
 
 def test_the_test_part_decides_nothing_in_the_instruction(mails, recipe):
     """Other test answers, same instruction, same few-shot candidates: both are made from the training part alone."""
-    job = Job(recipe, lambda: False)
-    (examples, task, _, _), _ = finish(read_and_check(job, [mails]))
+    started = begun(recipe, mails)
+    task, examples = started.task, started.examples
     assert task.instruction == write_system_prompt(examples.train, task.choice.kind)
     shots = candidate_sets(examples.train, 3, 0)
     assert all(r in examples.train for s in shots for r in s)

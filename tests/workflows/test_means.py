@@ -9,8 +9,8 @@ from postgrad.evaluation.metrics.support.metric import paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.recipe import make_recipe
 from postgrad.records import Message, pair
-from postgrad.steps.context import Job
-from postgrad.steps.metric_resources import local_judge, mean_logprobs, metric_resources
+from postgrad.steps.context import RunContext
+from postgrad.steps.metric_resources import MeasuredModel, local_judge, mean_logprobs, metric_resources
 
 
 def test_a_local_judge_answers_every_chat_and_equal_ones_alike(tiny_folder) -> None:
@@ -24,8 +24,8 @@ def test_a_local_judge_answers_every_chat_and_equal_ones_alike(tiny_folder) -> N
 
 
 def test_the_recipe_decides_what_metrics_may_use(tiny_folder) -> None:
-    job = Job(make_recipe({"base": str(tiny_folder), "evaluation": {"judge": str(tiny_folder)}}), lambda: False)
-    means = metric_resources(job)
+    recipe = make_recipe({"base": str(tiny_folder), "evaluation": {"judge": str(tiny_folder)}})
+    means = metric_resources(RunContext.of(recipe, lambda: False), recipe.evaluation, MeasuredModel())
     assert means.ask is not None and means.judge == str(tiny_folder) and not means.own_code
     with pytest.raises(PostgradError, match=r"no readable judgement|uninformative"):  # random weights judge nothing
         records = [pair(f"q{i}", f"a{i}") for i in range(8)]
@@ -35,12 +35,12 @@ def test_the_recipe_decides_what_metrics_may_use(tiny_folder) -> None:
 
 
 def test_perplexity_is_the_measured_models_own(tiny, tiny_folder) -> None:
-    job = Job(make_recipe({"base": str(tiny_folder)}), lambda: False)
-    job.model = tiny
+    recipe, measured = make_recipe({"base": str(tiny_folder)}), MeasuredModel()
+    means = metric_resources(RunContext.of(recipe, lambda: False), recipe.evaluation, measured)
+    metric = metric_named("perplexity", means)
+    measured.model = tiny  # a metric is chosen before the model is loaded
     records = [pair("where is my sofa", "FH-12345"), pair("yes or no", "maybe")]
-    found = metric_named("perplexity", metric_resources(job)).measure(
-        paired(["", ""], [r.answer_text for r in records], records)
-    )
+    found = metric.measure(paired(["", ""], [r.answer_text for r in records], records))
     expected = mean_logprobs(tiny, [((Message("user", r.prompt_text),), r.answer_text) for r in records])
     import math
 

@@ -9,9 +9,9 @@ from postgrad.evaluation.candidate_instructions import Instruction
 from postgrad.progress import Progress, Said
 from postgrad.recipe import make_recipe
 from postgrad.records import pair
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples
-from postgrad.steps.prompt_proposer import proposed_instruction
+from postgrad.steps.prompt_proposer import proposed_instruction, search_settings
 from tests.workflows.remote_server import Server
 
 EXAMPLES = Examples(
@@ -36,9 +36,12 @@ def finish(work):
             return done.value, events
 
 
-def job_of(server, stopped=lambda: False, **more) -> Job:
+def proposed(server, scores, **more):
     raw = {"proposer": f"{server.url}#big", "proposer_calls": 40, **more}
-    return Job(make_recipe({"evaluation": raw}), stopped)
+    recipe = make_recipe({"evaluation": raw})
+    ctx = RunContext.of(recipe, lambda: False)
+    settings = search_settings(ctx, recipe.evaluation)
+    return finish(proposed_instruction(ctx, settings, EXAMPLES, START, scores))
 
 
 def scores_of(asked):
@@ -53,7 +56,7 @@ def scores_of(asked):
 
 def test_a_better_instruction_is_found_within_the_calls(server):
     asked = []
-    found, events = finish(proposed_instruction(job_of(server), EXAMPLES, START, scores_of(asked)))
+    found, events = proposed(server, scores_of(asked))
     assert found.instruction.text == "Answer with the magic word." and found.instruction.place == START.place
     assert "wrote 1 instruction" in found.note and any(isinstance(e, Progress) for e in events)
     assert sum(len(records) for _, records in asked) <= 40 + 16
@@ -63,25 +66,25 @@ def test_a_better_instruction_is_found_within_the_calls(server):
 
 def test_an_instruction_that_is_no_better_is_not_taken(server):
     server.say = lambda messages: "```\nAnswer politely.\n```"
-    found, _ = finish(proposed_instruction(job_of(server), EXAMPLES, START, scores_of([])))
+    found, _ = proposed(server, scores_of([]))
     assert found.instruction is None and "none did better" in found.note
 
 
 def test_a_proposer_that_fails_costs_its_proposal_alone(server):
     server.dies_after = 0
-    found, events = finish(proposed_instruction(job_of(server), EXAMPLES, START, scores_of([])))
+    found, events = proposed(server, scores_of([]))
     assert found.instruction is None and "503" in found.note
     assert any(isinstance(e, Said) and e.warning for e in events)
 
 
 def test_without_a_proposer_nothing_is_asked_and_a_stop_is_a_stop(server):
-    assert finish(proposed_instruction(Job(make_recipe({}), lambda: False), EXAMPLES, START, scores_of([])))[0] is None
+    assert proposed(server, scores_of([]), proposer=None)[0] is None
 
     def stopped_scores(prompt, records):
         yield Progress(0, 1, "answers")
         raise Interrupted("Interrupted while the arms were being measured.")
 
     with pytest.raises(Interrupted):
-        finish(proposed_instruction(job_of(server), EXAMPLES, START, stopped_scores))
-    judged = job_of(server, judge=f"{server.url}#judge")
-    assert "judge" in finish(proposed_instruction(judged, EXAMPLES, START, scores_of([])))[0].note and not server.asked
+        proposed(server, stopped_scores)
+    judged, _ = proposed(server, scores_of([]), judge=f"{server.url}#judge")
+    assert "judge" in judged.note and not server.asked

@@ -16,10 +16,9 @@ from postgrad.report.run_report import ForgettingPart
 from postgrad.steps.arm_race import race
 from postgrad.steps.before_training import before_training
 from postgrad.steps.conclude import Evidence, conclude
-from postgrad.steps.context import Job
-from postgrad.steps.read import read_and_check
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
+from tests.workflows.begun import begun
 
 LABELS = ["damaged", "status", "return"]
 
@@ -94,11 +93,10 @@ class Asked:
 
 
 def test_a_stopped_arm_in_race_and_report(mails, recipe, tmp_path):
-    job = Job(recipe, lambda: False)
-    (examples, task, grounding, summary), _ = finish(read_and_check(job, [mails]))
-    model, _ = finish(job.load())
+    started = begun(recipe, mails)
+    ctx, model, examples = started.ctx, started.model, started.examples
     asked = Asked(examples)
-    results, events = finish(race(job, examples, ARMS, asked.measure))
+    results, events = finish(race(ctx, True, examples, ARMS, asked.measure))
     by_name = {r.name: r for r in results}
     assert [r.name for r in results] == list(SHARES), "the order stays, nobody is lost"
     assert by_name["base"].stopped and not by_name["rag"].stopped and not by_name["few_shot"].stopped
@@ -109,10 +107,10 @@ def test_a_stopped_arm_in_race_and_report(mails, recipe, tmp_path):
     said = [e.text for e in events if isinstance(e, Said)]
     assert any("base: stopped after" in text and "could not win any more" in text for text in said)
 
-    before, _ = finish(before_training(job, model, task, examples, grounding, results))
+    before, _ = finish(before_training(ctx, recipe, model, started.task, examples, None, results))
     assert before.stop is None and before.resolution[-1].measured
     found = Evidence(results, (ForgettingPart(margin=0.02), []), before=before)
-    report = conclude(job, model, task, examples, summary, found)
+    report = conclude(ctx, recipe, model, started.task, examples, started.summary, found)
     write_report(report, tmp_path)
     arms = {a.name: a for a in report.arms}
     assert arms["base"].n == arms["base"].stopped_after == len(base.places) and arms["rag"].stopped_after is None
@@ -130,11 +128,9 @@ def test_a_stopped_arm_in_race_and_report(mails, recipe, tmp_path):
 
 
 def test_without_the_wish_every_arm_answers_everything(mails, recipe):
-    unhurried = recipe.model_copy(deep=True)
-    unhurried.evaluation.sequential = None
-    job = Job(unhurried, lambda: False)
-    (examples, *_), _ = finish(read_and_check(job, [mails]))
-    results, _ = finish(race(job, examples, ARMS, Asked(examples).measure))
+    started = begun(recipe, mails)
+    examples = started.examples
+    results, _ = finish(race(started.ctx, None, examples, ARMS, Asked(examples).measure))
     assert {len(r.scores) for r in results} == {len(examples.test)} and not any(r.stopped for r in results)
 
 

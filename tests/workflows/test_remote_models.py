@@ -13,8 +13,8 @@ from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.models.remote.prices import known_price
 from postgrad.recipe import Recipe, make_recipe, merged
 from postgrad.records import pair
-from postgrad.steps.context import Job
-from postgrad.steps.metric_resources import metric_resources
+from postgrad.steps.context import RunContext
+from postgrad.steps.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.remote_models import remote_ask
 from postgrad.workflows.run import run
 from tests.workflows.remote_server import Server
@@ -53,15 +53,16 @@ def test_wrong_settings_are_told_before_any_work(settings, words, tmp_path):
 
 def test_one_purse_for_all_uses_of_a_model(server):
     remote = f"{server.url}#big"
-    job = Job(recipe_of(remote=[remote], remote_price="10,10", remote_budget_usd=0.01), lambda: False)
+    recipe = recipe_of(remote=[remote], remote_price="10,10", remote_budget_usd=0.01)
+    ctx = RunContext.of(recipe, lambda: False)
     server.tokens = (40, 5)
-    ask, again = remote_ask(job, remote, 64), remote_ask(job, remote, 64)
+    ask, again = (remote_ask(ctx, recipe.evaluation, remote, 64) for _ in range(2))
     ask([[{"role": "user", "content": f"first {i}"}] for i in range(9)])
     again([[{"role": "user", "content": f"second {i}"}] for i in range(5)])
-    assert sum(job.purse.spent.values()) == pytest.approx(14 * 45 * 10 / 1e6)
+    assert sum(ctx.ledger.purse.spent.values()) == pytest.approx(14 * 45 * 10 / 1e6)
     with pytest.raises(ModelError, match="budget"):
         ask([[{"role": "user", "content": f"third {i}"}] for i in range(9)])
-    assert sum(job.purse.spent.values()) <= 0.01
+    assert sum(ctx.ledger.purse.spent.values()) <= 0.01
 
 
 def test_prices_are_pairs():
@@ -82,9 +83,14 @@ RECORDS = [pair(f"What is {i} plus {i}?", f"It is {2 * i}.") for i in range(20)]
 REFERENCES = [r.answer_text for r in RECORDS]
 
 
+def resources_of(recipe: Recipe):
+    return metric_resources(RunContext.of(recipe, lambda: False), recipe.evaluation, MeasuredModel())
+
+
 def judged(server, metric: str, answers):
-    job = Job(recipe_of(judge=f"{server.url}#judge"), lambda: False)
-    return metric_named(metric, metric_resources(job)).measure(paired(answers, REFERENCES, RECORDS))
+    return metric_named(metric, resources_of(recipe_of(judge=f"{server.url}#judge"))).measure(
+        paired(answers, REFERENCES, RECORDS)
+    )
 
 
 @pytest.mark.parametrize("said", ["[[A]]", "[[B]]", "[[TIE]]"])
@@ -98,8 +104,8 @@ def test_a_remote_judge_that_always_says_the_same_never_makes_a_winner(server, s
 
 def test_a_remote_judge_that_always_says_a_gives_ties_where_too_few_pairs_convict_it(server):
     server.say = lambda messages: "[[A]]"
-    job = Job(recipe_of(judge=f"{server.url}#judge"), lambda: False)
-    found = metric_named("pairwise", metric_resources(job)).measure(paired(["x", "y"], ["one", "one"]))
+    resources = resources_of(recipe_of(judge=f"{server.url}#judge"))
+    found = metric_named("pairwise", resources).measure(paired(["x", "y"], ["one", "one"]))
     assert found.scores == (0.5, 0.5) and found.figures["decided_by_place"] == 1.0
 
 
@@ -118,6 +124,6 @@ def test_a_remote_judge_that_reads_is_believed_and_paid_once(server):
 
 def test_a_judge_whose_budget_ends_says_so(server):
     recipe = recipe_of(judge=f"{server.url}#judge", remote_price="10,10", remote_budget_usd=0.02)
-    metric = metric_named("judge", metric_resources(Job(recipe, lambda: False)))
+    metric = metric_named("judge", resources_of(recipe))
     with pytest.raises(ModelError, match=r"budget of 0\.02 USD ended with \d+ of 30 questions"):
         metric.measure(paired(REFERENCES, REFERENCES, RECORDS))

@@ -7,7 +7,8 @@ import pytest
 from postgrad.errors import DataError, UsageError
 from postgrad.recipe import make_recipe
 from postgrad.records import Conversation, Message, Source, Task, pair
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
+from postgrad.steps.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.reward import reward_of
 from postgrad.steps.trainable_records import wanted_by
 
@@ -47,7 +48,8 @@ TASKS = [
 
 def reward(grader, tasks=TASKS, **evaluation):
     recipe = make_recipe({"training": {"objective": "grpo", "grader": grader}, "evaluation": evaluation})
-    return reward_of(Job(recipe, lambda: False), tasks)
+    means = metric_resources(RunContext.of(recipe, lambda: False), recipe.evaluation, MeasuredModel())
+    return reward_of(means, recipe.training, tasks)
 
 
 def test_graders_and_metrics_grade_alike(tmp_path):

@@ -36,8 +36,7 @@ def command(
     """Makes records from the training part alone, keeps what is good enough, and says what was refused and why."""
     from postgrad.models.remote.rules import Budget
     from postgrad.recipe import Recipe, load_recipe, merged
-    from postgrad.steps.context import Job
-    from postgrad.workflows.augment import augment
+    from postgrad.workflows.augment import TeacherWish, augment
 
     changes = {
         "data.input": listed(input),
@@ -49,8 +48,8 @@ def command(
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     budget = Budget(max_tokens, max_usd, price_given(price))
     with StopSign().watching() as stop:
-        job = Job(chosen, stop)
-        made = show(augment(job, data, out_file, method, times, teacher, key_env, budget), stop, quiet=json)
+        asked = TeacherWish(teacher, key_env, budget) if teacher is not None else None
+        made = show(augment(chosen, data, out_file, method, times, asked, stop), stop, quiet=json)
     reasons = made.augmented.reasons
     if json:
         outcome = {

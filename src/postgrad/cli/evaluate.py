@@ -65,8 +65,7 @@ def command(
     A trained model is asked as it was trained: its own instruction, its own documents.
     """
     from postgrad.recipe import Recipe, merged
-    from postgrad.steps.evaluate_report import EvaluateRequest
-    from postgrad.workflows.evaluate import evaluate
+    from postgrad.workflows.evaluate import EvaluateRequest, evaluate
 
     if not model and not remote:
         raise UsageError(

@@ -6,13 +6,16 @@ from __future__ import annotations
 from postgrad.decision.next_steps import next_steps
 from postgrad.report.advice import CurvePart, DisturbancesPart, KindsPart
 from postgrad.report.run_report import Report
-from postgrad.steps.context import Job
 
 
 def advised(
-    job: Job, report: Report, curve: CurvePart | None, kinds: KindsPart | None, disturbances: DisturbancesPart | None
+    report: Report,
+    curve: CurvePart | None,
+    kinds: KindsPart | None,
+    disturbances: DisturbancesPart | None,
+    smallest_worth: float,
 ) -> Report:
     """The report with these parts, and with the next steps that follow from all of it."""
     fuller = report.model_copy(update={"learning_curve": curve, "kinds": kinds, "disturbances": disturbances})
-    steps = next_steps(fuller, job.recipe.decision.smallest_worth)
+    steps = next_steps(fuller, smallest_worth)
     return fuller.model_copy(update={"verdict": report.verdict.model_copy(update={"next_steps": steps})})

@@ -13,25 +13,26 @@ from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.statistics.sequential import beaten, looks, shuffled
 from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples
 
 Measure = Callable[[Examples, Sequence[Arm]], Working[list[ArmResult]]]
 """Measures arms on the test part of the examples given."""
 
 
-def race(job: Job, examples: Examples, arms: Sequence[Arm], measure: Measure) -> Working[list[ArmResult]]:
+def race(
+    ctx: RunContext, sequential: bool | None, examples: Examples, arms: Sequence[Arm], measure: Measure
+) -> Working[list[ArmResult]]:
     """Every arm on the whole test part, except those that were stopped on the way; in the order given.
 
     Without a wish for speed (`evaluation.sequential`, or a time limit), with one arm or with a small test part, this is
     `measure` itself.
     """
     size = len(examples.test)
-    wanted = job.recipe.evaluation.sequential
-    wanted = job.limited if wanted is None else wanted
+    wanted = ctx.clock.limited if sequential is None else sequential
     if not wanted or len(arms) < 2 or not looks(size):
         return (yield from measure(examples, arms))
-    order, running = shuffled(size, job.recipe.seed), list(arms)
+    order, running = shuffled(size, ctx.seed), list(arms)
     stopped: dict[str, ArmResult] = {}
     yield Said(
         f"Arms answer {', '.join(map(str, looks(size)))} and then all {size} examples; one that cannot win any more is"
@@ -41,7 +42,7 @@ def race(job: Job, examples: Examples, arms: Sequence[Arm], measure: Measure) ->
         places = tuple(sorted(order[:look]))
         part = examples.at(places)
         results = yield from quietly(measure(part, running))
-        for loser in beaten({r.name: r.scores for r in results}, part.groups, look, size, len(arms), job.recipe.seed):
+        for loser in beaten({r.name: r.scores for r in results}, part.groups, look, size, len(arms), ctx.seed):
             result = next(r for r in results if r.name == loser.arm)
             told = f"stopped after {look} of {size} examples: could not win any more against {loser.beaten_by}"
             yield Said(f"{loser.arm}: {told} ({100 * result.score.value:.1f} %).")

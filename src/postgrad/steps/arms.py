@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from postgrad.arm_kinds import ARM_KINDS, FINE_TUNED_RAG, RAG, ArmKind
@@ -17,11 +17,11 @@ from postgrad.evaluation.retrieval import Index, Retriever
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record, tools_of
-from postgrad.report.run_report import LeftOutPart
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
 from postgrad.steps.metric_resources import mean_logprobs
 from postgrad.steps.passages import quality_of_documents, quality_of_examples
+from postgrad.steps.prompt_proposer import SearchSettings
 from postgrad.steps.prompt_search import searched_prompt
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
@@ -36,11 +36,12 @@ class Making:
     may take its time and say what it does, and returns the arm or why there is none.
     """
 
-    job: Job
+    ctx: RunContext
     model: LanguageModel
     examples: Examples
     task: TaskSpec
     grounding: Grounding | None
+    search: SearchSettings
     _shown: tuple[list[Record], list[list[Record]]] | str | None = None
 
     @functools.cached_property
@@ -61,22 +62,22 @@ Maker = Callable[[Making], Working[Arm | str]]
 """Makes an arm, or says in half a sentence why it cannot be made."""
 
 
-def untrained_arms(making: Making) -> Working[list[Arm]]:
+def untrained_arms(making: Making, wanted: Sequence[str]) -> Working[list[Arm]]:
     """The wanted arms that need no training, but for the remote ones."""
-    return (yield from _made(making, trained=False))
+    return (yield from _made(making, wanted, trained=False))
 
 
-def fine_tuned_arms(making: Making) -> Working[list[Arm]]:
+def fine_tuned_arms(making: Making, wanted: Sequence[str]) -> Working[list[Arm]]:
     """The wanted arms that answer with the trained model."""
-    return (yield from _made(making, trained=True))
+    return (yield from _made(making, wanted, trained=True))
 
 
-def _made(making: Making, *, trained: bool) -> Working[list[Arm]]:
-    """The wanted arms of one sort in the order of the table; those that cannot be made are named in `job.left_out`."""
+def _made(making: Making, wanted: Sequence[str], *, trained: bool) -> Working[list[Arm]]:
+    """The wanted arms of one sort in the order of the table; those that cannot be made are named in the ledger."""
     out: list[Arm] = []
     missing: dict[str, list[str]] = {}
     for name, kind in ARM_KINDS.items():
-        unwanted = name not in making.job.recipe.evaluation.arms or kind.trained != trained or not kind.maker
+        unwanted = name not in wanted or kind.trained != trained or not kind.maker
         if unwanted or (kind.needs_documents and making.grounding is None):
             continue
         arm = yield from _maker(kind)(making)
@@ -85,7 +86,8 @@ def _made(making: Making, *, trained: bool) -> Working[list[Arm]]:
         else:
             out.append(replace(arm, name=name, trained=kind.trained))
     for reason, names in missing.items():
-        making.job.left_out += [LeftOutPart(name=name, reason=reason) for name in names]
+        for name in names:
+            making.ctx.ledger.leave_out(name, reason)
         yield Said(f"Left out: {', '.join(names)}: {reason}.", warning=True)
     return out
 
@@ -119,7 +121,7 @@ def optimised_prompt(making: Making) -> Working[Arm | str]:
     shown = yield from making.shots()
     if isinstance(shown, str):
         return shown
-    return (yield from searched_prompt(making.job, making.model, making.examples, making.task, *shown))
+    return (yield from searched_prompt(making.ctx, making.search, making.model, making.examples, making.task, *shown))
 
 
 def rag(making: Making) -> Working[Arm | str]:
@@ -176,8 +178,8 @@ def _documents_arm(making: Making, instruction: str | None, retrieve: Retriever,
 
 def _shots(making: Making, count: int) -> Working[tuple[list[Record], list[list[Record]]]]:
     """The few-shot block, chosen on validation, and the sets that it was chosen among; the choice is kept."""
-    job, model = making.job, making.model
-    sets = candidate_sets(making.examples.train, count, job.recipe.seed)
+    ctx, model = making.ctx, making.model
+    sets = candidate_sets(making.examples.train, count, ctx.seed)
     judges = sorted(making.examples.validation, key=lambda r: len(r.prompt_text))[:12]
 
     def ask(examples: list[Record], record: Record) -> tuple[Message, ...]:
@@ -188,11 +190,11 @@ def _shots(making: Making, count: int) -> Working[tuple[list[Record], list[list[
         "prompts": [[[m.to_dict() for m in ask(s, r)], r.answer_text] for s in sets for r in judges],
         "dtype": model.device.dtype,
     }
-    key, kept = job.kept("few_shot", inputs, ("models", "evaluation"))
+    key, kept = ctx.kept("few_shot", inputs, ("models", "evaluation"))
     if kept is None:
         best, values = choose_examples(sets, judges, ask, lambda pairs: mean_logprobs(model, pairs))
         kept = {"best": best, "values": values}
-        job.store.put("few_shot", key, {"sets": len(sets)}, kept)
+        ctx.store.put("few_shot", key, {"sets": len(sets)}, kept)
     yield Said(
         f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation"
         " answers."

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG
+from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG, is_trained
 from postgrad.costs import cost_of
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
 from postgrad.decision.budget import MonthlyBudget
@@ -17,9 +17,10 @@ from postgrad.facts import load_facts
 from postgrad.measures import ArmResult, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
+from postgrad.recipe import Recipe, TrainingSection
 from postgrad.records import Conversation, Record
 from postgrad.report.run_report import ConstantPart, ResolutionPart
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
 from postgrad.training.memory import training_flops
 
@@ -65,7 +66,8 @@ class Before:
 
 
 def before_training(
-    job: Job,
+    ctx: RunContext,
+    recipe: Recipe,
     model: LanguageModel,
     task: TaskSpec,
     examples: Examples,
@@ -73,19 +75,19 @@ def before_training(
     results: Sequence[ArmResult],
 ) -> Working[Before]:
     """What the untrained arms tell before anything is trained."""
-    wishes, worth = job.recipe.decision, job.recipe.decision.smallest_worth
+    wishes, worth = recipe.decision, recipe.decision.smallest_worth
     whole = [r for r in results if not r.stopped and not r.requires_training]
     choices = MonthlyBudget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
     assumed, measured = assumed_resolution(len(examples.test), worth), measured_resolution(whole, worth)
     if measured:
         yield Said(measured.sentence)
     stop = None
-    if job.trains and wishes.stop_early and choices:
+    if any(map(is_trained, recipe.evaluation.arms)) and wishes.stop_early and choices:
         best = max(choices, key=lambda r: r.score.value)
         # One-sided, and the best of several: the limit must hold for all of them together.
         low = lower_limit(best.scores, examples.groups, ERROR / len(choices))
         known = measured or assumed
-        name = _retrieving(job, grounding)
+        name = _best_trained(recipe.evaluation.arms, grounding)
         stop = stop_before_training(
             Prospects(
                 arms=choices,
@@ -97,7 +99,7 @@ def before_training(
                 examples=len(examples.known) + len(examples.test),
                 worth=known.worth,
                 examples_for_worth=known.examples_for_worth,
-                earnings=_earnings(job, model, examples.train, best, low),
+                earnings=_earnings(ctx, recipe, model, examples.train, best, low),
                 needs_documents=needs_documents(examples, grounding),
                 metric=task.choice.primary.title,
             )
@@ -121,9 +123,9 @@ def _part(found: Resolution) -> ResolutionPart:
     return ResolutionPart(**asdict(found), sentence=found.sentence)
 
 
-def _retrieving(job: Job, grounding: Grounding | None) -> str:
+def _best_trained(arms: Sequence[str], grounding: Grounding | None) -> str:
     """The trained arm that could do best."""
-    retrieves = FINE_TUNED_RAG in job.recipe.evaluation.arms and grounding is not None
+    retrieves = FINE_TUNED_RAG in arms and grounding is not None
     return FINE_TUNED_RAG if retrieves else FINE_TUNED
 
 
@@ -134,23 +136,27 @@ def _perfect(name: str, examples: Examples) -> ArmResult:
     return ArmResult(name, scores, texts, {}, 0.0, 0.0, 0.0, None, score_interval(scores, examples.groups), True)
 
 
-def _earnings(job: Job, model: LanguageModel, train: Sequence[Record], best: ArmResult, low: float) -> Earnings | None:
+def _earnings(
+    ctx: RunContext, recipe: Recipe, model: LanguageModel, train: Sequence[Record], best: ArmResult, low: float
+) -> Earnings | None:
     """The most that training could save a month, beside what it is estimated to cost; work already done is not
     counted."""
-    settings = job.recipe.decision
+    settings = recipe.decision
     if not settings.monthly_queries or not settings.wrong_answer_cost or best.cost_per_1000 is None:
         return None
+    seconds = _training_seconds(recipe.training, model, train, ctx.clock.seconds_left())
     most = best.cost_per_1000 / 1000 + settings.wrong_answer_cost * (1 - low)
     return Earnings(
         settings.monthly_queries * most,
-        cost_of(_training_seconds(job, model, train), job.price),
+        cost_of(seconds, ctx.price),
         settings.payback_months,
     )
 
 
-def _training_seconds(job: Job, model: LanguageModel, train: Sequence[Record]) -> float:
+def _training_seconds(
+    settings: TrainingSection, model: LanguageModel, train: Sequence[Record], left: float | None
+) -> float:
     """As `postgrad estimate` says, and at most what the time limit leaves."""
-    settings = job.recipe.training
     examples = [model.renderer.render(r) for r in train if isinstance(r, Conversation)]
     flops = training_flops(
         model.base.config,
@@ -160,6 +166,5 @@ def _training_seconds(job: Job, model: LanguageModel, train: Sequence[Record]) -
         settings.rank,
     )
     rate = model.device.gflops[model.device.dtype] * 1e9 * load_facts("devices")["efficiency"]["training"]
-    left = job.seconds_left()
     seconds = settings.epochs * flops / rate
     return seconds if left is None else min(seconds, max(left, 0.0))

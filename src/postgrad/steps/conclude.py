@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime
 import platform
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from postgrad.arm_kinds import FINE_TUNED
-from postgrad.costs import cost_of
+from postgrad.costs import MachinePrice, cost_of
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.resolution import assumed_resolution
@@ -24,7 +23,7 @@ from postgrad.evaluation.statistics.scores import compare_arms
 from postgrad.findings import Checked
 from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 from postgrad.models.language_model import LanguageModel
-from postgrad.recipe import DecisionSection
+from postgrad.recipe import DecisionSection, Recipe
 from postgrad.records import Record
 from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part, comparison_part, finding_part
@@ -42,11 +41,13 @@ from postgrad.report.run_report import (
     VerdictPart,
 )
 from postgrad.steps.before_training import Before
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.passages import PASSAGES
+from postgrad.steps.registered import model_name
 from postgrad.steps.result_lines import keep_trace
 from postgrad.steps.training import Result
+from postgrad.storage import Blobs
 from postgrad.version import __version__
 
 SAMPLES = 8
@@ -97,7 +98,8 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
 
 
 def conclude(
-    job: Job,
+    ctx: RunContext,
+    recipe: Recipe,
     model: LanguageModel,
     task: TaskSpec,
     examples: Examples,
@@ -106,13 +108,13 @@ def conclude(
 ) -> Report:
     """Everything measured, and what follows from it."""
     results, trained, before = found.results, found.trained, found.before
-    verdict = judged(job.recipe.decision, task, examples, found)
-    assumed = assumed_resolution(len(examples.test), job.recipe.decision.smallest_worth)
+    verdict = judged(recipe.decision, task, examples, found)
+    assumed = assumed_resolution(len(examples.test), recipe.decision.smallest_worth)
     return Report(
-        name=job.model_name(summary.name),
+        name=model_name(recipe.name, summary.name),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         postgrad_version=__version__,
-        seed=job.recipe.seed,
+        seed=ctx.seed,
         task=TaskPart(kind=task.choice.kind, metric=task.choice.primary.name, why=task.choice.why),
         data=data_part(summary, examples),
         system_prompt=task.instruction,
@@ -120,14 +122,14 @@ def conclude(
         resolution=list(before.resolution) if before else [],
         constant=before.constant_part(task, examples, results) if before else None,
         arms=[arm_part(r, _answering(model, r)) for r in results],
-        left_out=job.left_out,
+        left_out=ctx.ledger.left_out,
         comparisons=[comparison_part(c) for c in found.comparisons(examples.groups)],
         forgetting=found.general[0],
-        edge_cases=_edge_cases(job.recipe.seed, examples, results),
+        edge_cases=_edge_cases(ctx.seed, examples, results),
         training=trained.part if trained else None,
         automation=found.automation,
         samples=sample_parts(examples.test, results),
-        cost=_cost(job, results, trained),
+        cost=_cost(ctx, recipe.decision, results, trained),
         verdict=VerdictPart(
             recommendation=verdict.recommendation,
             sentence=verdict.sentence,
@@ -142,17 +144,13 @@ def conclude(
             "gflops": {k: round(v) for k, v in model.device.gflops.items()},
             "python": platform.python_version(),
         },
-        seconds={
-            **{k: round(v, 1) for k, v in job.seconds.items()},
-            "training": round(trained.seconds, 1) if trained else 0.0,
-            "this command": round(time.monotonic() - job.started, 1),
-        },
-        recipe=job.recipe.model_dump(mode="json"),
+        seconds=ctx.ledger.seconds_part(ctx.clock, training=trained.seconds if trained else 0.0),
+        recipe=recipe.model_dump(mode="json") | {"max_minutes": ctx.clock.minutes},
     )
 
 
 def model_details(
-    job: Job, model: LanguageModel, task: TaskSpec, examples: Examples, grounding: Grounding | None
+    blobs: Blobs, model: LanguageModel, task: TaskSpec, examples: Examples, grounding: Grounding | None
 ) -> dict[str, Any]:
     """What the server must know to ask the trained model as it was measured, and the trace of its training data."""
     return {
@@ -161,11 +159,13 @@ def model_details(
         "answer_room": room_for_answers(model, examples.known)[0],
         "own_systems": any(m.role == "system" for r in examples.test for m in own_prompt(r)),
         "dtype": model.device.dtype,
-        "trace": keep_trace(job, examples.known),
+        "trace": keep_trace(blobs, examples.known),
     }
 
 
-def register(job: Job, model: LanguageModel, trained: Result, report: Report, details: dict[str, Any]) -> Report:
+def register(
+    blobs: Blobs, recipe: Recipe, model: LanguageModel, trained: Result, report: Report, details: dict[str, Any]
+) -> Report:
     """Puts the trained model into the catalogue, and its name and version into the report.
 
     Args:
@@ -174,13 +174,13 @@ def register(job: Job, model: LanguageModel, trained: Result, report: Report, de
     tuned = {a.name: a for a in report.arms}
     entry = Catalogue().add(
         name=report.name,
-        base=job.recipe.base,
+        base=recipe.base,
         base_hash=model.base.hash,
-        method=job.recipe.training.method,
+        method=recipe.training.method,
         blob=trained.blob,
         template=model.renderer.fingerprint,
         data_hash=report.data.hash,
-        report=job.blobs.put_bytes(report.model_dump_json().encode()),
+        report=blobs.put_bytes(report.model_dump_json().encode()),
         details={
             **details,
             "metric": report.task.metric,
@@ -279,9 +279,9 @@ def sample_parts(test: Sequence[Record], results: Sequence[ArmResult]) -> list[S
     ]
 
 
-def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> CostPart:
+def _cost(ctx: RunContext, settings: DecisionSection, results: Sequence[ArmResult], trained: Result | None) -> CostPart:
     """Training, data work and answers in money, and when they are earned back against every untrained arm."""
-    settings, price = job.recipe.decision, job.price
+    price = ctx.price
     training, work = cost_of(trained.seconds, price) if trained else 0.0, settings.data_hours * settings.hourly_rate
     per_1000 = {r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None}
     costs = Costs(
@@ -318,16 +318,18 @@ def _cost(job: Job, results: Sequence[ArmResult], trained: Result | None) -> Cos
         busy_hours={arm: round(h, 2) for arm, h in hours.items()},
         assumptions=[
             *_assumptions(settings, price.assumption, bool(found)),
-            *_serving(job, results, hours),
-            *job.purse.assumptions,
+            *_serving(price, settings.monthly_queries, results, hours),
+            *ctx.ledger.purse.assumptions,
         ],
     )
 
 
-def _serving(job: Job, results: Sequence[ArmResult], hours: dict[str, float]) -> list[str]:
+def _serving(
+    price: MachinePrice, queries: int | None, results: Sequence[ArmResult], hours: dict[str, float]
+) -> list[str]:
     """What a month of answers means for the machine, and the arms whose price nobody knows."""
-    queries, unpriced = job.recipe.decision.monthly_queries, [r.name for r in results if r.cost_per_1000 is None]
-    out = [rented_sentence(hours, job.price.usd_per_hour, queries)] if hours and queries else []
+    unpriced = [r.name for r in results if r.cost_per_1000 is None]
+    out = [rented_sentence(hours, price.usd_per_hour, queries)] if hours and queries else []
     if not queries:
         out.append("Traffic is not given, so nothing is said of days or months (--monthly-queries).")
     if unpriced:

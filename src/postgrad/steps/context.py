@@ -1,100 +1,126 @@
-"""One job: the recipe, the stores, the clock, and the base model once it is loaded."""
+"""What every step of one command is given: the stores, the clock, the price of the machine, the seed, the wish to stop,
+and the ledger of what it used. A door makes it from the recipe; nothing in it changes but the ledger's entries.
+"""
 
 from __future__ import annotations
 
 import functools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from postgrad.arm_kinds import FINE_TUNED, is_trained
 from postgrad.costs import MachinePrice, machine_price
 from postgrad.errors import UsageError
 from postgrad.evaluation.battery import check_names
-from postgrad.models.base_models import BaseModel, at_hand, find_model
-from postgrad.models.language_model import LanguageModel
 from postgrad.models.remote.rules import SharedBudget
-from postgrad.models.rendering.render import Renderer, load_renderer
-from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
 from postgrad.report.run_report import LeftOutPart
-from postgrad.storage import Blobs, StageStore, name_from, stage_key
+from postgrad.storage import Blobs, StageStore, stage_key
 
 USUAL_MINUTES = 14.0
 """A run of 500 short examples is planned for so many minutes, where no limit is given."""
 
 
-class Job:
-    """What the steps of one run share."""
+@dataclass(frozen=True)
+class Clock:
+    """The time of a command.
 
-    def __init__(self, recipe: Recipe, stopped: Callable[[], bool]) -> None:
-        self.recipe, self.stopped = recipe, stopped
-        self.limited = recipe.max_minutes is not None  # by who asked for the run
-        self.store, self.blobs = StageStore.default(), Blobs()
-        self.started = time.monotonic()
-        self.seconds: dict[str, float] = {}
-        self.base: BaseModel | None = None
-        self.model: LanguageModel | None = None
-        self.purse = SharedBudget(recipe.evaluation.remote_budget_usd)
-        self.left_out: list[LeftOutPart] = []
-        check_names(recipe.evaluation.benchmarks)
-        trained = [arm for arm in recipe.evaluation.arms if is_trained(arm)]
-        if trained and FINE_TUNED not in trained:
-            raise UsageError(f"The arm {trained[0]} needs the arm {FINE_TUNED}.", "Name both in --arms.")
+    Attributes:
+        started: By the monotonic clock.
+        minutes: What it may take; None without a limit.
+        limited: Whether the user set that limit.
+    """
+
+    started: float
+    minutes: float | None = None
+    limited: bool = False
 
     @property
-    def trains(self) -> bool:
-        return FINE_TUNED in self.recipe.evaluation.arms
-
-    @functools.cached_property
-    def price(self) -> MachinePrice:
-        import torch
-
-        return machine_price("cuda" if torch.cuda.is_available() else "cpu", self.recipe.decision.price_per_hour)
-
-    def model_name(self, data_name: str) -> str:
-        """The resulting model's name: as wished, or from the first file's name."""
-        return self.recipe.name or name_from(data_name, "model").lower()
-
-    def find_base(self) -> Working[BaseModel]:
-        """The base model's files, fetched if need be."""
-        if self.base is None:
-            if not at_hand(self.recipe.base):
-                yield Said(f"Fetching the base model {self.recipe.base} (once)")
-            self.base = find_model(self.recipe.base)
-        return self.base
-
-    def renderer(self) -> Working[Renderer]:
-        """The base's renderer; imports no torch."""
-        base = yield from self.find_base()
-        return load_renderer(base.folder, base.context)
-
-    def load(self) -> Working[LanguageModel]:
-        """The base model in memory."""
-        base = yield from self.find_base()
-        self.model = model = LanguageModel(base)
-        rates = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in model.device.gflops.items())
-        yield Said(
-            f"{model.name}: {model.parameters / 1e6:.0f} M parameters, computing in {model.device.dtype} on"
-            f" {model.device.name} ({rates})."
-        )
-        return model
+    def seconds(self) -> float:
+        """Seconds since it started."""
+        return time.monotonic() - self.started
 
     def seconds_left(self) -> float | None:
-        """Seconds until `max_minutes` is over; None without a limit."""
-        if self.recipe.max_minutes is None:
-            return None
-        return self.recipe.max_minutes * 60 - (time.monotonic() - self.started)
+        """Seconds until the limit; None without one."""
+        return None if self.minutes is None else self.minutes * 60 - self.seconds
 
     @property
     def pace(self) -> float:
         """Minutes that the search for a prompt and the general benchmarks are sized for: the run's limit; of other
         commands the usual minutes."""
-        return self.recipe.max_minutes or USUAL_MINUTES
+        return self.minutes or USUAL_MINUTES
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What a command used, and what it could not do.
+
+    Attributes:
+        purse: What is spent on remote models.
+        seconds: By part of the command.
+        left_out: Arms, with the reason.
+    """
+
+    purse: SharedBudget = field(default_factory=SharedBudget)
+    seconds: dict[str, float] = field(default_factory=dict)
+    left_out: list[LeftOutPart] = field(default_factory=list)
 
     def took(self, what: str, seconds: float) -> None:
-        """Notes the time of a part of the run; what is done in several goes is added up."""
+        """Notes the time of a part; what is done in several goes is added up."""
         self.seconds[what] = self.seconds.get(what, 0.0) + seconds
+
+    def leave_out(self, arm: str, reason: str) -> None:
+        """Notes an arm that was not measured."""
+        self.left_out.append(LeftOutPart(name=arm, reason=reason))
+
+    def seconds_part(self, clock: Clock, **more: float) -> dict[str, float]:
+        """The report's seconds: of each part, and of the command until now."""
+        parts = {**self.seconds, **more, "this command": clock.seconds}
+        return {what: round(value, 1) for what, value in parts.items()}
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What the steps of one command share.
+
+    Attributes:
+        stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
+        seed: Of everything random.
+        price_per_hour: What an hour of this machine costs in USD; None: from the dated facts.
+    """
+
+    stopped: Callable[[], bool]
+    seed: int
+    clock: Clock
+    ledger: Ledger
+    price_per_hour: float | None = None
+    store: StageStore = field(default_factory=StageStore.default)
+    blobs: Blobs = field(default_factory=Blobs)
+
+    @classmethod
+    def of(cls, recipe: Recipe, stopped: Callable[[], bool]) -> RunContext:
+        """From the recipe's values.
+
+        Raises:
+            UsageError: arms or benchmarks that do not go together.
+        """
+        evaluation = recipe.evaluation
+        check_names(evaluation.benchmarks)
+        trained = [arm for arm in evaluation.arms if is_trained(arm)]
+        if trained and FINE_TUNED not in trained:
+            raise UsageError(f"The arm {trained[0]} needs the arm {FINE_TUNED}.", "Name both in --arms.")
+        clock = Clock(time.monotonic(), recipe.max_minutes, limited=recipe.max_minutes is not None)
+        ledger = Ledger(SharedBudget(evaluation.remote_budget_usd))
+        return cls(stopped, recipe.seed, clock, ledger, recipe.decision.price_per_hour)
+
+    @functools.cached_property
+    def price(self) -> MachinePrice:
+        """What this machine costs; imports torch, which knows the machine."""
+        import torch
+
+        return machine_price("cuda" if torch.cuda.is_available() else "cpu", self.price_per_hour)
 
     def kept(self, stage: str, inputs: Mapping[str, Any], packages: tuple[str, ...]) -> tuple[str, Any | None]:
         """The key of a stage and its stored result, if there is one."""

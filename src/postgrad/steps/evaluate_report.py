@@ -1,15 +1,12 @@
-"""What `postgrad evaluate` is asked, what it measured, and the report made of it."""
+"""What `postgrad evaluate` measured, and the report made of it."""
 
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from postgrad.arm_kinds import is_remote
-from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.contest import contest
 from postgrad.decision.resolution import assumed_resolution
@@ -17,7 +14,6 @@ from postgrad.evaluation.battery.judging import judge
 from postgrad.evaluation.slices import worst_slices
 from postgrad.evaluation.statistics.scores import compare_arms
 from postgrad.measures import ArmResult
-from postgrad.models.remote.client import RemoteModel
 from postgrad.recipe import Recipe
 from postgrad.records import Record
 from postgrad.report.made_from import comparison_part
@@ -32,7 +28,7 @@ from postgrad.report.run_report import (
     VerdictPart,
 )
 from postgrad.steps.conclude import data_part, sample_parts, slice_part
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
 from postgrad.steps.forgetting import General, benchmark_part
 from postgrad.steps.named_models import Contestant
@@ -40,100 +36,79 @@ from postgrad.steps.train_test_overlap import Overlaps, unseen_sentence
 from postgrad.version import __version__
 
 
-@dataclass(frozen=True)
-class EvaluateRequest:
-    """What is to be measured.
-
-    Attributes:
-        recipe: `data`, `evaluation` (but for its arms), `decision` and `seed` are read.
-        paths: The examples; all of them are test.
-        models: Registered models and base models, by name.
-        arms: Arms of the base models; None for those that can be made.
-        remotes: Remote models.
-        general: Whether general benchmarks are measured too.
-    """
-
-    recipe: Recipe
-    paths: Sequence[Path | InMemory]
-    models: Sequence[str] = ()
-    arms: Sequence[str] | None = None
-    remotes: Sequence[RemoteModel] = ()
-    general: bool = False
-
-
 @dataclass
 class Measurements:
-    """What has been measured so far, by name of the arm; `general` by name of the base or the arm.
+    """What has been measured so far, by name of the arm.
 
     Attributes:
+        asked: Whom to measure, in the order of the report.
+        general: By name of the base or the arm; None where general ability is not measured.
         room: Tokens that an answer may take.
     """
 
+    asked: Sequence[Contestant]
     results: dict[str, ArmResult] = field(default_factory=dict)
     parts: dict[str, ArmPart] = field(default_factory=dict)
-    general: dict[str, General] = field(default_factory=dict)
+    general: dict[str, General] | None = None
     machine: dict[str, object] = field(default_factory=dict)
     room: int = 256
 
-    def ordered(self, asked: Sequence[Contestant]) -> list[ArmResult]:
+    @property
+    def ordered(self) -> list[ArmResult]:
         """The results in the order of the contestants; remote models follow."""
-        names = [*(c.name for c in asked), *(n for n in self.results if is_remote(n))]
+        names = [*(c.name for c in self.asked), *(n for n in self.results if is_remote(n))]
         return [self.results[name] for name in names]
 
 
 def evaluation_report(
-    job: Job,
-    request: EvaluateRequest,
+    ctx: RunContext,
+    recipe: Recipe,
     task: TaskSpec,
     examples: Examples,
     summary: DataSummary,
     measured: Measurements,
-    asked: Sequence[Contestant],
     seen: Overlaps,
 ) -> Report:
     """Everything measured, compared and judged."""
-    results = measured.ordered(asked)
+    results = measured.ordered
     comparisons = compare_arms(results, examples.groups)
     verdict = contest(
         results,
         comparisons,
-        smallest_worth=job.recipe.decision.smallest_worth,
+        smallest_worth=recipe.decision.smallest_worth,
         metric=task.choice.primary.title,
-        budget=MonthlyBudget.of(results, job.recipe.decision.monthly_queries, job.recipe.decision.monthly_budget),
+        budget=MonthlyBudget.of(results, recipe.decision.monthly_queries, recipe.decision.monthly_budget),
     )
     warnings = [one.sentence for one in seen.found.values() if one.sentence]
     for result in results:
-        entry = next((c.entry for c in asked if c.name == result.name), None)
+        entry = next((c.entry for c in measured.asked if c.name == result.name), None)
         if entry is not None and (said := unseen_sentence(result, seen.found[entry.id].known)):
             warnings.append(said)
     return Report(
-        name=request.recipe.name or summary.name,
+        name=recipe.name or summary.name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         postgrad_version=__version__,
-        seed=job.recipe.seed,
+        seed=ctx.seed,
         task=TaskPart(kind=task.choice.kind, metric=task.choice.primary.name, why=task.choice.why),
         data=data_part(summary, examples),
         system_prompt=task.instruction,
-        resolvable_difference=assumed_resolution(len(examples.test), job.recipe.decision.smallest_worth).resolvable,
+        resolvable_difference=assumed_resolution(len(examples.test), recipe.decision.smallest_worth).resolvable,
         arms=[measured.parts[r.name] for r in results],
         comparisons=[comparison_part(c) for c in comparisons],
-        forgetting=_forgetting(job, request, measured, asked),
-        edge_cases=_slices(job.recipe.seed, examples.test, results),
+        forgetting=_forgetting(recipe.decision.forgetting_margin, measured),
+        edge_cases=_slices(ctx.seed, examples.test, results),
         samples=sample_parts(examples.test, results),
         cost=CostPart(
             per_1000={r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None},
-            monthly_queries=job.recipe.decision.monthly_queries,
-            assumptions=[job.price.assumption, *_unpriced(results)],
+            monthly_queries=recipe.decision.monthly_queries,
+            assumptions=[ctx.price.assumption, *_unpriced(results)],
         ),
         verdict=VerdictPart(
             recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=[*warnings, *verdict.reasons]
         ),
         machine=measured.machine,
-        seconds={
-            **{name: round(value, 1) for name, value in job.seconds.items()},
-            "this command": round(time.monotonic() - job.started, 1),
-        },
-        recipe=request.recipe.model_dump(mode="json"),
+        seconds=ctx.ledger.seconds_part(ctx.clock),
+        recipe=recipe.model_dump(mode="json"),
     )
 
 
@@ -142,14 +117,11 @@ def _unpriced(results: Sequence[ArmResult]) -> list[str]:
     return [f"No price is known for {', '.join(missing)} (--price)."] if missing else []
 
 
-def _forgetting(
-    job: Job, request: EvaluateRequest, measured: Measurements, asked: Sequence[Contestant]
-) -> ForgettingPart:
-    margin = job.recipe.decision.forgetting_margin
-    if not request.general:
+def _forgetting(margin: float, measured: Measurements) -> ForgettingPart:
+    if measured.general is None:
         return ForgettingPart(margin=margin, note="Not measured: --general measures it.")
     parts: list[BenchmarkPart] = []
-    for c in asked:
+    for c in measured.asked:
         after, before = measured.general.get(c.name), measured.general.get(c.base)
         if c.entry is None or after is None or before is None:
             continue

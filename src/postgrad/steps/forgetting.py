@@ -19,9 +19,10 @@ from postgrad.measures import Forgetting
 from postgrad.models.generation.likelihood import encode_item, log_likelihoods
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Said, Working
+from postgrad.recipe import EvaluationSection
 from postgrad.records import Record
 from postgrad.report.run_report import BenchmarkPart, ChangedPart, ForgettingPart
-from postgrad.steps.context import Job
+from postgrad.steps.context import Clock, RunContext
 from postgrad.steps.general import USUAL_ITEMS, ask, harness_scores
 from postgrad.storage import home, sha256_json
 
@@ -47,53 +48,59 @@ class General:
 
 
 def benchmark_scores(
-    job: Job, model: LanguageModel, adapter: str | None, train: Sequence[Record] = ()
+    ctx: RunContext,
+    settings: EvaluationSection,
+    model: LanguageModel,
+    adapter: str | None,
+    train: Sequence[Record] = (),
 ) -> Working[General]:
     """Scores the benchmarks with the model as it stands; kept by model, adapter and items.
 
     Args:
         train: The training part, whose answers' form general answers must not have.
     """
-    names, start = job.recipe.evaluation.benchmarks or list(BATTERY), time.monotonic()
-    count = affordable_items(job, model)
-    benchmarks, notes = yield from _multiple_choice(job, names, count)
+    names, start = settings.benchmarks or list(BATTERY), time.monotonic()
+    count = affordable_items(ctx.clock, settings.general_items, model)
+    benchmarks, notes = yield from _multiple_choice(settings, names, count, ctx.clock.pace)
     asked, more = _questions(names, train)
     for note in [*notes, *more]:
         yield Said(note, warning=True)
     scores: dict[str, list[float]] = {}
     seconds = 0.0
     for benchmark in benchmarks:
-        scores[benchmark.name], took = yield from _scored(job, model, adapter, benchmark)
+        scores[benchmark.name], took = yield from _scored(ctx, model, adapter, benchmark)
         seconds += took
     for name in names:
         if name.startswith(HARNESS):
-            scores[name], took = yield from harness_scores(job, model, adapter, name)
+            scores[name], took = yield from harness_scores(
+                ctx, model, adapter, name, settings.general_items or USUAL_ITEMS
+            )
             seconds += took
-    answered = yield from ask(job, model, adapter, asked)
+    answered = yield from ask(ctx, model, adapter, asked)
     for name, right in answered.scores.items():
         yield Said(
             f"{name}: {sum(right):.0f} of {len(right)} ({TESTS[name].title[:1].lower() + TESTS[name].title[1:]})"
         )
-    job.took("general ability", time.monotonic() - start)
+    ctx.ledger.took("general ability", time.monotonic() - start)
     return General(scores | answered.scores, " ".join([*notes, *more]), seconds + answered.seconds, answered.answers)
 
 
-def affordable_items(job: Job, model: LanguageModel) -> int:
+def affordable_items(clock: Clock, asked: int | None, model: LanguageModel) -> int:
     """Items a benchmark: as wished, unless they take more than their share of the run's pace by the probed speed.
 
     A number that was asked for holds wherever no time limit was.
     """
-    asked = job.recipe.evaluation.general_items
-    if not job.limited and asked is not None:
+    if not clock.limited and asked is not None:
         return asked
     flops_an_item = 2 * 2 * model.parameters * _TOKENS  # a multiplication and an addition, before and after training
     rate = _REACHED * 1e9 * model.device.gflops[model.device.dtype]
-    return min(asked or USUAL_ITEMS, max(FEWEST, int(_TIME_SHARE * 60 * job.pace * rate / flops_an_item)))
+    return min(asked or USUAL_ITEMS, max(FEWEST, int(_TIME_SHARE * 60 * clock.pace * rate / flops_an_item)))
 
 
-def _multiple_choice(job: Job, names: Sequence[str], count: int) -> Working[tuple[list[Benchmark], list[str]]]:
+def _multiple_choice(
+    settings: EvaluationSection, names: Sequence[str], count: int, minutes: float
+) -> Working[tuple[list[Benchmark], list[str]]]:
     """The benchmarks of `count` items with choices, and what is to be said of those that cannot be had."""
-    settings = job.recipe.evaluation
     folder = Path(settings.general_data) if settings.general_data else None
     wanted, notes = [n for n in names if n in READERS], []
     if folder is not None and not settings.benchmarks:
@@ -109,7 +116,7 @@ def _multiple_choice(job: Job, names: Sequence[str], count: int) -> Working[tupl
     wished = settings.general_items or USUAL_ITEMS
     if count < wished:
         notes.append(
-            f"To keep to {job.pace:g} minutes, at most {count} items a benchmark, not {wished}"
+            f"To keep to {minutes:g} minutes, at most {count} items a benchmark, not {wished}"
             " (evaluation.general_items)."
         )
     return found, [*notes, *([note] if note else [])]
@@ -129,7 +136,7 @@ def _questions(names: Sequence[str], train: Sequence[Record]) -> tuple[list[Ques
 
 
 def _scored(
-    job: Job, model: LanguageModel, adapter: str | None, benchmark: Benchmark
+    ctx: RunContext, model: LanguageModel, adapter: str | None, benchmark: Benchmark
 ) -> Working[tuple[list[float], float]]:
     """Right or wrong for each item, and the seconds that it took."""
     inputs = {
@@ -138,7 +145,7 @@ def _scored(
         "dtype": model.device.dtype,
         "items": sha256_json([[i.context, i.contexts, i.choices, i.answer] for i in benchmark.items]),
     }
-    key, kept = job.kept("general", inputs, ("models", "evaluation/forgetting", "evaluation/battery/readers"))
+    key, kept = ctx.kept("general", inputs, ("models", "evaluation/forgetting", "evaluation/battery/readers"))
     if kept is None:
         start = time.monotonic()
         encoded = [encode_item(model, context, choices) for context, choices in requests(benchmark)]
@@ -148,10 +155,10 @@ def _scored(
             right[index] = value
             if done % 4 == 0 or done == len(right):
                 yield Progress(done, len(right), "items", benchmark.name)
-            if job.stopped():
+            if ctx.stopped():
                 raise Interrupted("Interrupted while general ability was being measured.")
         kept = {"right": right, "seconds": time.monotonic() - start}
-        job.store.put("general", key, inputs, kept)
+        ctx.store.put("general", key, inputs, kept)
     share, count = sum(kept["right"]) / len(kept["right"]), len(kept["right"])
     origin = (
         f" (of the shortest quarter of {benchmark.origin})" if benchmark.name in READERS else f" ({benchmark.origin})"
@@ -160,11 +167,12 @@ def _scored(
     return kept["right"], kept["seconds"]
 
 
-def forgetting(job: Job, before: General | None, after: General | None) -> tuple[ForgettingPart, list[Forgetting]]:
+def forgetting(
+    margin: float, before: General | None, after: General | None, *, wanted: bool
+) -> tuple[ForgettingPart, list[Forgetting]]:
     """The non-inferiority test of every benchmark."""
-    margin = job.recipe.decision.forgetting_margin
     if before is None or after is None:
-        why = "Switched off." if not job.recipe.evaluation.general else "Nothing was trained."
+        why = "Switched off." if not wanted else "Nothing was trained."
         return ForgettingPart(margin=margin, note=why), []
     tests = judge(before.scores, after.scores, margin)
     parts = [benchmark_part(t, _changed(before, after, t.name)) for t in tests]

@@ -15,7 +15,7 @@ from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Said, Working
 from postgrad.records import Message
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 
 USUAL_ITEMS = 200
 """Items a benchmark, where no number is asked for and there is time."""
@@ -31,7 +31,7 @@ class Answered:
     seconds: float
 
 
-def ask(job: Job, model: LanguageModel, adapter: str | None, tests: Sequence[Questions]) -> Working[Answered]:
+def ask(ctx: RunContext, model: LanguageModel, adapter: str | None, tests: Sequence[Questions]) -> Working[Answered]:
     """Asks all questions, each once however many tests look at its answer, and judges the answers by rule."""
     answers: dict[tuple[int, str], str] = {}
     seconds = 0.0
@@ -40,7 +40,7 @@ def ask(job: Job, model: LanguageModel, adapter: str | None, tests: Sequence[Que
         prompts = list(dict.fromkeys(q.prompt for t in tests if t.tokens == tokens for q in t.items))
         for start in range(0, len(prompts), AT_ONCE):
             part = prompts[start : start + AT_ONCE]
-            texts, took = yield from _answers(job, model, adapter, part, tokens)
+            texts, took = yield from _answers(ctx, model, adapter, part, tokens)
             answers.update(((tokens, prompt), text) for prompt, text in zip(part, texts, strict=True))
             seconds += took
             yield Progress(len(answers), total, "questions")
@@ -50,7 +50,7 @@ def ask(job: Job, model: LanguageModel, adapter: str | None, tests: Sequence[Que
 
 
 def _answers(
-    job: Job, model: LanguageModel, adapter: str | None, prompts: list[str], tokens: int
+    ctx: RunContext, model: LanguageModel, adapter: str | None, prompts: list[str], tokens: int
 ) -> Working[tuple[list[str], float]]:
     """Greedy answers in the order of the prompts, and the seconds that they took."""
     inputs = {
@@ -60,27 +60,27 @@ def _answers(
         "prompts": prompts,
         "tokens": tokens,
     }
-    key, kept = job.kept("general_answers", inputs, ("models",))
+    key, kept = ctx.kept("general_answers", inputs, ("models",))
     if kept is None:
         start = time.monotonic()
         ids = [model.renderer.prompt_ids([Message("user", prompt)]) for prompt in prompts]
-        done = complete(model, ids, Decoding(tokens), max_rows=AT_ONCE, stopped=job.stopped)
+        done = complete(model, ids, Decoding(tokens), max_rows=AT_ONCE, stopped=ctx.stopped)
         texts = {index: completion.text for index, completion in done}
         if len(texts) < len(prompts):
             raise Interrupted("Interrupted while general questions were being answered.")
         kept = {"texts": [texts[i] for i in range(len(prompts))], "seconds": time.monotonic() - start}
-        job.store.put("general_answers", key, inputs, kept)
+        ctx.store.put("general_answers", key, inputs, kept)
     yield from ()
     return kept["texts"], kept["seconds"]
 
 
 def harness_scores(
-    job: Job, model: LanguageModel, adapter: str | None, name: str
+    ctx: RunContext, model: LanguageModel, adapter: str | None, name: str, count: int
 ) -> Working[tuple[list[float], float]]:
-    """A task of the lm-evaluation-harness on its first `general_items` (200) items, and the seconds that it took."""
+    """A task of the lm-evaluation-harness on its first `count` items, and the seconds that it took."""
     from postgrad.evaluation.battery.harness import task_hash, task_scores
 
-    task, count = name.removeprefix(HARNESS), job.recipe.evaluation.general_items or USUAL_ITEMS
+    task = name.removeprefix(HARNESS)
     inputs = {
         "model": model.base.hash,
         "adapter": adapter,
@@ -88,13 +88,13 @@ def harness_scores(
         "task": task_hash(task),
         "items": count,
     }
-    key, kept = job.kept("general_task", inputs, ("models", "evaluation/battery"))
+    key, kept = ctx.kept("general_task", inputs, ("models", "evaluation/battery"))
     if kept is None:
         yield Said(f"{name}: the harness prepares its items")
         start = time.monotonic()
-        found = task_scores(model, task, count, job.stopped)
+        found = task_scores(model, task, count, ctx.stopped)
         kept = {"scores": found.scores, "metric": found.metric, "seconds": time.monotonic() - start}
-        job.store.put("general_task", key, inputs, kept)
+        ctx.store.put("general_task", key, inputs, kept)
     mean = sum(kept["scores"]) / len(kept["scores"])
     yield Said(f"{name}: {kept['metric']} {100 * mean:.1f} % on {len(kept['scores'])} items")
     return kept["scores"], kept["seconds"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from postgrad.data.split.subsets import nested_subset
 from postgrad.decision.learning_curve import FEWEST_EXAMPLES, SHARES, affordable, curve_sentence, fit, steps_for
@@ -16,11 +17,13 @@ from postgrad.evaluation.arms import Arm
 from postgrad.measures import ArmResult
 from postgrad.pages.formatting import duration
 from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
 from postgrad.report.advice import CurvePart, ForecastPart
 from postgrad.steps.arms import Making
-from postgrad.steps.context import Job
+from postgrad.steps.context import Clock
 from postgrad.steps.measuring import answered, as_tested
-from postgrad.steps.training import Result, passages_in, plan_of, trained_model, trained_on
+from postgrad.steps.training import Result, TrainingWork, load_replay, passages_in, plan_of, trained_model, trained_on
+from postgrad.training.trainer import Plan
 
 AHEAD = (2, 4)
 """Times the training data that the curve is drawn on to."""
@@ -28,62 +31,94 @@ _SLACK = 1.2
 """Estimated times are exceeded by so much now and then."""
 
 
+@dataclass(frozen=True)
+class CurvePlan:
+    """Which trainings the curve is made of.
+
+    Attributes:
+        shares: Of the training part; None: the usual ones as far as there is time, empty: none.
+        plan: Of the whole training.
+        replay: Files of general examples to mix in.
+        stratify: Metadata key whose values each part holds in proportion; None: the labels.
+        smallest_worth: The smallest gain worth having, for the sentence.
+    """
+
+    shares: Sequence[float] | None
+    plan: Plan
+    replay: Sequence[str]
+    stratify: str | None
+    smallest_worth: float
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> CurvePlan:
+        """As the recipe wishes."""
+        return cls(
+            recipe.evaluation.curve,
+            plan_of(recipe.training, recipe.seed),
+            recipe.training.replay,
+            recipe.data.stratify,
+            recipe.decision.smallest_worth,
+        )
+
+
 def learning_curve(
-    making: Making, arms: Sequence[Arm], results: Sequence[ArmResult], trained: Result | None
+    making: Making, wish: CurvePlan, arms: Sequence[Arm], results: Sequence[ArmResult], trained: Result | None
 ) -> Working[CurvePart | None]:
     """The curve through the trained arm's score and those of trainings on less; None where none is wanted.
 
     Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not.
     Afterwards the model answers with the whole training's weights, as before.
     """
-    job, examples = making.job, making.examples
-    if trained is None or job.recipe.evaluation.curve == []:
+    ctx, examples = making.ctx, making.examples
+    if trained is None or (wish.shares is not None and not wish.shares):
         return None
     yield Stage("curve", "Training on parts of the examples, for the learning curve")
     full = max((r for r in results if r.requires_training), key=lambda r: r.score.value)
-    wished = sorted(set(job.recipe.evaluation.curve or SHARES))
+    wished = sorted(set(wish.shares or SHARES))
     large = [share for share in wished if round(share * len(examples.train)) >= FEWEST_EXAMPLES]
-    shares = affordable(large, _costs(large, full, trained), _left(job))
+    shares = affordable(large, _costs(large, full, trained), _left(wish, ctx.clock))
     if not shares:
-        part = CurvePart(sentence=_why_not(job, len(examples.train), wished, _costs(large, full, trained)))
+        part = CurvePart(sentence=_why_not(ctx.clock, len(examples.train), wished, _costs(large, full, trained)))
         yield Said(part.sentence)
         return part
     start = time.monotonic()
     scores: dict[int, Sequence[float]] = {len(examples.train): full.scores}
     arm = next(a for a in arms if a.name == full.name)
     for share in shares:
-        size, found = yield from _trained_on_share(making, share, arm, trained)
+        size, found = yield from _trained_on_share(making, wish, share, arm, trained)
         scores[size] = found
     making.model.use(trained.trained, trained.blob)
-    job.took("learning curve", time.monotonic() - start)
-    curve = fit(scores, [times * len(examples.train) for times in AHEAD], job.recipe.seed)
+    ctx.ledger.took("learning curve", time.monotonic() - start)
+    curve = fit(scores, [times * len(examples.train) for times in AHEAD], ctx.seed)
     forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]
     part = CurvePart(
         points=list(curve.points),
         forecast=forecasts[0],
         further=forecasts[1:],
         gain=curve.gain,
-        sentence=curve_sentence(curve, job.recipe.decision.smallest_worth) + _without(wished, large, shares),
+        sentence=curve_sentence(curve, wish.smallest_worth) + _without(wished, large, shares),
     )
     yield Said(part.sentence)
     return part
 
 
-def _trained_on_share(making: Making, share: float, arm: Arm, whole: Result) -> Working[tuple[int, Sequence[float]]]:
+def _trained_on_share(
+    making: Making, wish: CurvePlan, share: float, arm: Arm, whole: Result
+) -> Working[tuple[int, Sequence[float]]]:
     """(training examples, score of each test example) of a training on a share of the data."""
-    job, model, train, grounding = making.job, making.model, making.examples.train, making.grounding
-    subset = nested_subset(train, share, seed=job.recipe.seed, stratify_key=job.recipe.data.stratify)
+    ctx, model, train, grounding = making.ctx, making.model, making.examples.train, making.grounding
+    subset = nested_subset(train, share, seed=ctx.seed, stratify_key=wish.stratify)
     records = trained_on(subset, grounding, model)
     validation = trained_on(making.examples.validation, grounding, model)
     settings = whole.part.settings
     steps = steps_for(share, settings["total_steps"])
-    plan = plan_of(job.recipe.training, job.recipe.seed)
-    passes = max(settings["epochs"], (steps + 1) * plan.batch_size / len(records))
-    plan = plan.model_copy(update={"epochs": passes, "max_steps": steps})
+    passes = max(settings["epochs"], (steps + 1) * wish.plan.batch_size / len(records))
+    plan = wish.plan.model_copy(update={"epochs": passes, "max_steps": steps})
     yield Said(f"{len(subset)} of {len(train)} training examples, {steps} steps")
-    result = yield from trained_model(job, model, records, validation, plan, passages_in(grounding))
+    work = TrainingWork(records, validation, plan, passages_in(grounding), load_replay(wish.replay))
+    result = yield from trained_model(ctx, model, work)
     model.use(result.trained, result.blob)
-    how = as_tested(job, model, making.examples, result.blob)
+    how = as_tested(ctx, model, making.examples, result.blob)
     measured = yield from answered(how, arm, making.examples.test, making.task.choice)
     yield Said(f"Trained on {len(subset)}: {making.task.choice.primary.title} {measured.score.in_words}")
     return len(subset), measured.scores
@@ -105,18 +140,18 @@ def _without(wished: Sequence[float], large: Sequence[float], taken: Sequence[fl
     return said + (f" {' and '.join(dear)} was left out to keep to the time; --curve adds it." if dear else "")
 
 
-def _left(job: Job) -> float | None:
+def _left(wish: CurvePlan, clock: Clock) -> float | None:
     """Seconds that the curve may take; None for any number."""
-    return None if job.recipe.evaluation.curve else job.seconds_left()
+    return None if wish.shares else clock.seconds_left()
 
 
-def _why_not(job: Job, train: int, wished: Sequence[float], costs: dict[float, float]) -> str:
+def _why_not(clock: Clock, train: int, wished: Sequence[float], costs: dict[float, float]) -> str:
     if not costs:
         return (
             f"No learning curve: {train} training examples are too few to leave some out; a part of "
             f"{100 * max(wished):g} % would have fewer than {FEWEST_EXAMPLES}."
         )
     return (
-        f"No learning curve, to keep to {job.recipe.max_minutes:g} minutes: it would take about "
+        f"No learning curve, to keep to {clock.minutes:g} minutes: it would take about "
         f"{duration(sum(costs.values()))} more. The same command with --curve makes it; what is done is not done again."
     )

@@ -16,11 +16,11 @@ from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Record
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 
 
-def measuring(job: Job, model: LanguageModel, room: int, adapter: str | None) -> Measuring:
+def measuring(ctx: RunContext, model: LanguageModel, room: int, adapter: str | None) -> Measuring:
     """The model as it stands, with the answers that are kept of it.
 
     Args:
@@ -28,13 +28,13 @@ def measuring(job: Job, model: LanguageModel, room: int, adapter: str | None) ->
         adapter: The blob of the weights that the model uses; None for the base.
     """
     decoding = Decoding(room)
-    answers = Answers.open(job.store, model.base.hash, adapter, decoding, model.device.dtype)
-    return Measuring(model, decoding, answers, job.price, job.stopped)
+    answers = Answers.open(ctx.store, model.base.hash, adapter, decoding, model.device.dtype)
+    return Measuring(model, decoding, answers, ctx.price, ctx.stopped)
 
 
-def as_tested(job: Job, model: LanguageModel, examples: Examples, adapter: str | None) -> Measuring:
+def as_tested(ctx: RunContext, model: LanguageModel, examples: Examples, adapter: str | None) -> Measuring:
     """`measuring` with the room that the known right answers need, as on the test part."""
-    return measuring(job, model, room_for_answers(model, examples.known)[0], adapter)
+    return measuring(ctx, model, room_for_answers(model, examples.known)[0], adapter)
 
 
 def prepared(model: LanguageModel, arms: Sequence[Arm], records: Sequence[Record], room: int) -> list[PreparedArm]:
@@ -50,17 +50,22 @@ def prepared(model: LanguageModel, arms: Sequence[Arm], records: Sequence[Record
 
 
 def measure_arm(
-    job: Job, how: Measuring, arm: PreparedArm, choice: MetricChoice, groups: Sequence[Any] | None
+    ctx: RunContext, how: Measuring, arm: PreparedArm, choice: MetricChoice, groups: Sequence[Any] | None
 ) -> Working[ArmResult]:
     """One arm on the test part, with its time noted."""
     start = time.monotonic()
     result = yield from measure(how, arm, choice, groups)
-    job.took(f"arm {arm.name}", time.monotonic() - start)
+    ctx.ledger.took(f"arm {arm.name}", time.monotonic() - start)
     return result
 
 
 def measure_arms(
-    job: Job, model: LanguageModel, task: TaskSpec, examples: Examples, arms: Sequence[Arm], adapter: str | None = None
+    ctx: RunContext,
+    model: LanguageModel,
+    task: TaskSpec,
+    examples: Examples,
+    arms: Sequence[Arm],
+    adapter: str | None = None,
 ) -> Working[list[ArmResult]]:
     """Every arm on the test part, with its interval."""
     room, longer = room_for_answers(model, examples.known)
@@ -73,11 +78,11 @@ def measure_arms(
     ready = prepared(model, arms, examples.test, room)
     for remark in filter(None, (arm.remark() for arm in arms)):
         yield Said(remark, warning=True)
-    how = measuring(job, model, room, adapter)
+    how = measuring(ctx, model, room, adapter)
     out: list[ArmResult] = []
     for one in ready:
         yield Said(f"Arm {one.name}: {one.arm.note}")
-        result = yield from measure_arm(job, how, one, task.choice, examples.groups)
+        result = yield from measure_arm(ctx, how, one, task.choice, examples.groups)
         if one.arm.quality is not None:
             found = one.arm.quality(examples.test, result.scores)
             result = replace(result, details={**result.details, "retrieval": found})

@@ -9,24 +9,36 @@ from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
 from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.models.language_model import LanguageModel, load_model
+from postgrad.recipe import EvaluationSection
 from postgrad.records import Message
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.remote_models import remote_ask
 
 JUDGEMENT_TOKENS = 160
 REMOTE_TOKENS = 1024  # it is paid by what it writes, and some think first
 
 
-def metric_resources(job: Job) -> MetricResources:
+class MeasuredModel:
+    """The model that is measured, for metrics that ask how likely it finds an answer: they are chosen before it is
+    loaded."""
+
+    def __init__(self, model: LanguageModel | None = None) -> None:
+        self.model = model
+
+    def likelihoods(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
+        """The mean natural log-probability a token of each (messages, answer)."""
+        if self.model is None:
+            raise RuntimeError("a model is asked for likelihoods before it is loaded")
+        return mean_logprobs(self.model, pairs)
+
+
+def metric_resources(ctx: RunContext, settings: EvaluationSection, measured: MeasuredModel) -> MetricResources:
     """The means that the recipe allows; models are loaded when they are first asked."""
-    settings = job.recipe.evaluation
-    ask = asking(job, settings.judge, JUDGEMENT_TOKENS) if settings.judge else None
-    return MetricResources(
-        ask, settings.judge or "", lambda pairs: mean_logprobs(_loaded(job), pairs), settings.own_code
-    )
+    ask = asking(ctx, settings, settings.judge, JUDGEMENT_TOKENS) if settings.judge else None
+    return MetricResources(ask, settings.judge or "", measured.likelihoods, settings.own_code)
 
 
-def asking(job: Job, name: str, tokens: int) -> AskModel:
+def asking(ctx: RunContext, settings: EvaluationSection, name: str, tokens: int) -> AskModel:
     """A model that answers chats, at an address (`URL#MODEL`) or on this machine.
 
     Raises:
@@ -34,7 +46,7 @@ def asking(job: Job, name: str, tokens: int) -> AskModel:
     """
     if not is_remote(name):
         return local_judge(name, tokens)
-    return remote_ask(job, name, REMOTE_TOKENS)
+    return remote_ask(ctx, settings, name, REMOTE_TOKENS)
 
 
 def is_remote(name: str) -> bool:
@@ -81,9 +93,3 @@ def mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ...
     ]
     scores = dict(log_likelihoods(model, items))
     return [scores[i][0] / max(1, len(items[i].choices[0])) for i in range(len(items))]
-
-
-def _loaded(job: Job) -> LanguageModel:
-    if job.model is None:
-        raise RuntimeError("a model is asked for likelihoods before it is loaded")
-    return job.model

@@ -20,7 +20,6 @@ from postgrad.models.rendering.render import Renderer
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.report.run_report import Report
-from postgrad.steps.context import Job
 from postgrad.steps.registered import (
     RAG,
     own_retriever,
@@ -29,6 +28,7 @@ from postgrad.steps.registered import (
     refuse_without_documents,
     split_name,
 )
+from postgrad.storage import Blobs
 
 Make = Callable[[Renderer, int], Arm]
 UNTRAINED = tuple(name for name, kind in ARM_KINDS.items() if not (kind.trained or kind.remote or kind.needs_examples))
@@ -97,13 +97,13 @@ def named_models(names: Sequence[str], catalogue: Catalogue) -> list[Named]:
     return out
 
 
-def instruction(given: str | None, models: Sequence[Named], job: Job) -> tuple[str | None, str]:
+def instruction(given: str | None, models: Sequence[Named], blobs: Blobs) -> tuple[str | None, str]:
     """The instruction for the base models, and where it comes from: the user, or the run of a registered model."""
     if given is not None:
         return given, "as given"
     for model in models:
         if model.entry is not None and model.entry.report:
-            text = Report.model_validate_json(job.blobs.get_bytes(model.entry.report)).system_prompt
+            text = Report.model_validate_json(blobs.get_bytes(model.entry.report)).system_prompt
             if text:
                 return text, f"of the run that made {model.entry.id}"
     return None, ""
@@ -114,7 +114,7 @@ def contestants(
     wanted: Sequence[str] | None,
     system: str | None,
     retrieve: Retrieve | None,
-    job: Job,
+    blobs: Blobs,
 ) -> list[Contestant]:
     """All arms to measure.
 
@@ -123,7 +123,7 @@ def contestants(
         wanted: Arms of base models; None for those that can be made.
         system: The instruction of their prompted arms.
         retrieve: Passages of the user's documents, for their arm `rag`.
-        job: For its store.
+        blobs: Hold what registered models were made with.
 
     Raises:
         UsageError: an arm cannot be made from test examples alone.
@@ -137,7 +137,7 @@ def contestants(
     out: list[Contestant] = []
     for model in models:
         if model.entry is not None:
-            out += _trained(model, model.entry, job)
+            out += _trained(model, model.entry, blobs)
             continue
         label = base_label(model.base)
         out += [
@@ -187,7 +187,7 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
         raise UsageError("The arm 'rag' needs documents.", "Give their folder: --docs FOLDER.")
 
 
-def _trained(model: Named, entry: ModelEntry, job: Job) -> list[Contestant]:
+def _trained(model: Named, entry: ModelEntry, blobs: Blobs) -> list[Contestant]:
     """The registered model without passages and, where it was made with documents, with them; one of the two if so
     named."""
 
@@ -195,7 +195,7 @@ def _trained(model: Named, entry: ModelEntry, job: Job) -> list[Contestant]:
         return replace(ways.fine_tuned(prompt_builder(entry, renderer)), name=entry.id)
 
     def grounded(renderer: Renderer, room: int) -> Arm:
-        builder = prompt_builder(entry, renderer, own_retriever(entry, job.blobs))
+        builder = prompt_builder(entry, renderer, own_retriever(entry, blobs))
         note = f"Asked as trained, with {passages_of(entry)} passages of its own documents."
         return ways.built(entry.id + RAG, True, builder, note)
 

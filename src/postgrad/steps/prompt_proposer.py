@@ -1,7 +1,7 @@
 """A proposer: a model that rewrites the instruction after looking at wrong answers, by the package gepa.
 
 gepa (Agrawal et al., arXiv 2507.19457) is given training examples to learn from and validation examples to choose by.
-It calls back, so it runs in a thread of its own while this chapter passes its progress on.
+It calls back, so it runs in a thread of its own while this step passes its progress on.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import AskModel
 from postgrad.evaluation.prompt_search import CandidatePrompt, spread
 from postgrad.progress import Event, Said, Working, finished
+from postgrad.recipe import EvaluationSection
 from postgrad.records import Record
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples
 from postgrad.steps.metric_resources import asking
 
@@ -36,6 +37,30 @@ Scores = Callable[[CandidatePrompt, Sequence[Record]], Working[tuple[list[str], 
 
 
 @dataclass(frozen=True)
+class Proposer:
+    """A model that writes instructions.
+
+    Attributes:
+        name: As the user named it.
+        calls: Answers that trying its instructions may take.
+    """
+
+    name: str
+    ask: AskModel
+    calls: int
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What decides the search for a prompt besides examples and model: the metric and judge as they were named, and who
+    writes instructions."""
+
+    metric: str | None
+    judge: str | None
+    proposer: Proposer | None
+
+
+@dataclass(frozen=True)
 class Proposed:
     """The best instruction that the proposer wrote, if one was better than the given one, and a sentence on it."""
 
@@ -43,23 +68,30 @@ class Proposed:
     note: str
 
 
-def check_proposer(job: Job) -> None:
-    """Refuses a proposer that nothing would ask, or that cannot be asked.
+def search_settings(ctx: RunContext, settings: EvaluationSection) -> SearchSettings:
+    """As the recipe wishes.
 
     Raises:
-        UsageError: it says which of the two.
+        UsageError: nothing would ask the proposer, or it cannot be asked.
     """
-    settings = job.recipe.evaluation
+    return SearchSettings(settings.metric, settings.judge, _proposer(ctx, settings))
+
+
+def _proposer(ctx: RunContext, settings: EvaluationSection) -> Proposer | None:
     if settings.proposer is None:
-        return
+        return None
     if OPTIMISED_PROMPT not in settings.arms:
         raise UsageError(f"A proposer is named, but not the arm {OPTIMISED_PROMPT}.", "Add it to --arms.")
     if importlib.util.find_spec("gepa") is None:
         raise UsageError("A proposer needs the package gepa.", "pip install 'postgrad[prompts]'")
-    asking(job, settings.proposer, PROPOSAL_TOKENS)  # an address, a key or a price that is wrong is told now
+    # an address, a key or a price that is wrong is told now
+    ask = asking(ctx, settings, settings.proposer, PROPOSAL_TOKENS)
+    return Proposer(settings.proposer, ask, settings.proposer_calls)
 
 
-def proposed_instruction(job: Job, examples: Examples, start: Instruction, scores: Scores) -> Working[Proposed | None]:
+def proposed_instruction(
+    ctx: RunContext, settings: SearchSettings, examples: Examples, start: Instruction, scores: Scores
+) -> Working[Proposed | None]:
     """What the proposer makes of an instruction; None where none is named.
 
     A proposer that fails costs its proposal alone, and that is said.
@@ -67,23 +99,21 @@ def proposed_instruction(job: Job, examples: Examples, start: Instruction, score
     Raises:
         Interrupted: the job was stopped.
     """
-    settings = job.recipe.evaluation
-    if settings.proposer is None:
+    proposer = settings.proposer
+    if proposer is None:
         return None
     if settings.judge is not None:
         return Proposed(None, "The proposer was not asked: the metric needs a judge, who would be asked for every try.")
-    ask = asking(job, settings.proposer, PROPOSAL_TOKENS)
-    train = spread(examples.train, LEARNED_FROM, job.recipe.seed)
-    chosen_by = spread(examples.validation, CHOSEN_BY, job.recipe.seed)
+    train = spread(examples.train, LEARNED_FROM, ctx.seed)
+    chosen_by = spread(examples.validation, CHOSEN_BY, ctx.seed)
     try:
-        found = yield from _optimised(start, train, chosen_by, ask, scores, settings.proposer_calls, job)
+        found = yield from _optimised(ctx, proposer, start, (train, chosen_by), scores)
     except (ModelError, DataError) as error:
-        yield Said(f"The proposer {settings.proposer} failed: {error}", warning=True)
-        return Proposed(None, f"The proposer {settings.proposer} failed: {error.message}")
+        yield Said(f"The proposer {proposer.name} failed: {error}", warning=True)
+        return Proposed(None, f"The proposer {proposer.name} failed: {error.message}")
     best, wrote, calls = found
     told = (
-        f"The proposer {settings.proposer} wrote {wrote} instruction{'' if wrote == 1 else 's'}, tried by {calls}"
-        " answers"
+        f"The proposer {proposer.name} wrote {wrote} instruction{'' if wrote == 1 else 's'}, tried by {calls} answers"
     )
     if best == start.text:
         return Proposed(None, f"{told}; none did better than the one it began with.")
@@ -91,18 +121,16 @@ def proposed_instruction(job: Job, examples: Examples, start: Instruction, score
 
 
 def _optimised(
+    ctx: RunContext,
+    proposer: Proposer,
     start: Instruction,
-    train: list[Record],
-    chosen_by: list[Record],
-    ask: AskModel,
+    parts: tuple[list[Record], list[Record]],
     scores: Scores,
-    calls: int,
-    job: Job,
 ) -> Working[tuple[str, int, int]]:
     """gepa's best instruction, how many were written, and how many answers that took."""
     events: queue.Queue[Event | None] = queue.Queue()
     outcome: list[Any] = []
-    proposer = _Proposer(ask)
+    writer = _Writer(proposer.ask)
 
     def work() -> None:
         from gepa.api import optimize
@@ -111,14 +139,13 @@ def _optimised(
             outcome.append(
                 optimize(
                     {"instruction": start.text},
-                    train,
-                    chosen_by,
+                    *parts,
                     adapter=_Adapter(start, scores, events.put),
-                    max_metric_calls=calls,
-                    reflection_lm=proposer,
-                    stop_callbacks=lambda gepa_state: job.stopped() or proposer.failure is not None,
+                    max_metric_calls=proposer.calls,
+                    reflection_lm=writer,
+                    stop_callbacks=lambda gepa_state: ctx.stopped() or writer.failure is not None,
                     logger=_Quiet(),
-                    seed=job.recipe.seed,
+                    seed=ctx.seed,
                     cache_evaluation=True,
                 )
             )
@@ -132,17 +159,17 @@ def _optimised(
     while (event := events.get()) is not None:
         yield event
     thread.join()
-    if proposer.failure is not None:
-        raise proposer.failure
+    if writer.failure is not None:
+        raise writer.failure
     if not outcome:
         raise ModelError("gepa ended without a result.", "Leave evaluation.proposer out.")
     if isinstance(outcome[0], PostgradError):
         raise outcome[0]
     result = outcome[0]
-    return result.best_candidate["instruction"], proposer.wrote, result.total_metric_calls or 0
+    return result.best_candidate["instruction"], writer.wrote, result.total_metric_calls or 0
 
 
-class _Proposer:
+class _Writer:
     """The model that writes; gepa would go on after a failure of it, and spend answers for nothing."""
 
     def __init__(self, ask: AskModel) -> None:

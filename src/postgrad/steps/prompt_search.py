@@ -30,10 +30,10 @@ from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Working
 from postgrad.records import Record, content_hash, tools_of
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 from postgrad.steps.metric_resources import mean_logprobs
-from postgrad.steps.prompt_proposer import proposed_instruction
+from postgrad.steps.prompt_proposer import SearchSettings, proposed_instruction
 
 SPARE = 1.1
 """Prompts of the test part may be longer than any that the search has seen."""
@@ -43,7 +43,8 @@ always asked."""
 
 
 def searched_prompt(
-    job: Job,
+    ctx: RunContext,
+    settings: SearchSettings,
     model: LanguageModel,
     examples: Examples,
     task: TaskSpec,
@@ -59,6 +60,7 @@ def searched_prompt(
     Raises:
         Interrupted: the job was stopped; the answers until then are kept.
     """
+    proposer = settings.proposer
     inputs = {
         "model": model.base.hash,
         "dtype": model.device.dtype,
@@ -68,21 +70,21 @@ def searched_prompt(
         "validation": [content_hash(r) for r in examples.validation],
         "sets": [[content_hash(r) for r in s] for s in (chosen, *sets)],
         "metric": task.choice.primary.name,
-        "asked": job.recipe.evaluation.metric,
-        "judge": job.recipe.evaluation.judge,
-        "seed": job.recipe.seed,
+        "asked": settings.metric,
+        "judge": settings.judge,
+        "seed": ctx.seed,
         "answers": len(examples.test),
-        "proposer": job.recipe.evaluation.proposer,
-        "calls": job.recipe.evaluation.proposer_calls,
+        "proposer": proposer.name if proposer else None,
+        "calls": proposer.calls if proposer else None,
     }
-    key, kept = job.kept(
+    key, kept = ctx.kept(
         "optimised_prompt", inputs, ("models", "evaluation", "steps/prompt_search", "steps/prompt_proposer")
     )
     if kept is None:
-        search = _Search(job, model, examples, task)
+        search = _Search(ctx, settings, model, examples, task)
         prompt, note = yield from search.run(chosen, sets)
         kept = {"prompt": asdict(prompt), "note": note}
-        job.store.put("optimised_prompt", key, {"model": model.name}, kept)
+        ctx.store.put("optimised_prompt", key, {"model": model.name}, kept)
     raw = kept["prompt"]
     prompt = CandidatePrompt(**{**raw, "instruction": Instruction(**raw["instruction"]), "shots": tuple(raw["shots"])})
     return ways.optimised_prompt(prompt, examples.train, kept["note"])
@@ -91,12 +93,14 @@ def searched_prompt(
 class _Search:
     """One search; the test part is known by its size alone."""
 
-    def __init__(self, job: Job, model: LanguageModel, examples: Examples, task: TaskSpec) -> None:
-        self.job, self.model, self.examples, self.task = job, model, examples, task
+    def __init__(
+        self, ctx: RunContext, settings: SearchSettings, model: LanguageModel, examples: Examples, task: TaskSpec
+    ) -> None:
+        self.ctx, self.settings, self.model, self.examples, self.task = ctx, settings, model, examples, task
         self.decoding = Decoding(room_for_answers(model, examples.known)[0])
-        self.answers = Answers.open(job.store, model.base.hash, None, self.decoding, model.device.dtype)
-        self.judged = spread(examples.validation, JUDGED, job.recipe.seed)
-        share = TIME_SHARE * 60 * job.pace
+        self.answers = Answers.open(ctx.store, model.base.hash, None, self.decoding, model.device.dtype)
+        self.judged = spread(examples.validation, JUDGED, ctx.seed)
+        share = TIME_SHARE * 60 * ctx.clock.pace
         self.until = time.monotonic() + share
         self.over = self.until + share
         self.hurried = False
@@ -120,21 +124,19 @@ class _Search:
         best = [bare[i].instruction for i in order[:2]]
         # with examples the given instruction may do where alone it does not
         leading = [plain[0], *best][:2] if values[0] >= max(values[2:], default=-np.inf) else [*best, plain[0]][:2]
-        shown = self._fitting(
-            with_examples(leading, [[places[id(r)] for r in s] for s in sets], block, self.job.recipe.seed)
-        )
+        shown = self._fitting(with_examples(leading, [[places[id(r)] for r in s] for s in sets], block, self.ctx.seed))
         shown = [p for p in shown if (p.instruction, p.shots, p.nearest_last) != (plain[0], tuple(block), False)]
         values += yield from self._likelihoods(shown, len(values), len(values) + len(shown))
         shown = shown[: len(values) - len(known) - len(bare)]
         prompts = [*known, *bare, *shown]
         through = finalists(prompts, values)
-        proposed = yield from proposed_instruction(self.job, self.examples, leading[0], self.scores)
+        proposed = yield from proposed_instruction(self.ctx, self.settings, self.examples, leading[0], self.scores)
         if proposed is not None and proposed.instruction is not None:
             prompts.append(CandidatePrompt(proposed.instruction))
             values += yield from self._likelihoods(prompts[-1:], len(values), len(prompts), fewest=1)
             through.append(len(prompts) - 1)
         found, tried = yield from self._halved([prompts[i] for i in through], [values[i] for i in through])
-        self.job.took("optimised_prompt search", time.monotonic() - start)
+        self.ctx.ledger.took("optimised_prompt search", time.monotonic() - start)
         note = self._note(found, len(prompts), len(through), tried)
         return found, note + (f" {proposed.note}" if proposed is not None else "")
 
@@ -160,7 +162,7 @@ class _Search:
             if len(out) >= fewest and time.monotonic() > self.until:
                 self.untried += len(prompts) - len(out)
                 break
-            if self.job.stopped():
+            if self.ctx.stopped():
                 raise Interrupted("Interrupted while prompts were being tried; the same command tries them again.")
             arm = ways.optimised_prompt(prompt, self.examples.train)
             pairs = [(arm.ask(r), r.answer_text) for r in self.judged]
@@ -173,16 +175,16 @@ class _Search:
         arm = ways.optimised_prompt(prompt, self.examples.train)
         asked = [arm.ask(r) for r in records]
         ids = [self.model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(asked, records, strict=True)]
-        completions = yield from answer(self.model, ids, self.decoding, self.answers, self.job.stopped)
+        completions = yield from answer(self.model, ids, self.decoding, self.answers, self.ctx.stopped)
         self.asked += len(records)
         cases = [Case(c.text, reference_of(r), r, m) for c, r, m in zip(completions, records, asked, strict=True)]
         return [c.text for c in completions], list(self.task.choice.primary.measure(cases).scores)
 
     def _halved(self, prompts: list[CandidatePrompt], values: list[float]) -> Working[tuple[CandidatePrompt, int]]:
         """The best by real answers, and on how many validation examples the last two were compared."""
-        if self.job.recipe.evaluation.judge is not None:
+        if self.settings.judge is not None:
             return prompts[int(np.argmax(values))], 0  # a judge is dear, and calibrated on whole sets of answers
-        examples = spread(self.examples.validation, len(self.examples.validation), self.job.recipe.seed + 1)
+        examples = spread(self.examples.validation, len(self.examples.validation), self.ctx.seed + 1)
         scores: list[list[float]] = [[] for _ in prompts]
         ends = rounds(len(prompts), len(examples), len(self.examples.test))
         for number, end in enumerate(ends):

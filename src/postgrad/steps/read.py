@@ -1,4 +1,4 @@
-"""Chapter one: files to checked, split records, the metric, and the instruction."""
+"""The beginning of a run: files to checked, split records, the metric, and the instruction."""
 
 from __future__ import annotations
 
@@ -13,55 +13,57 @@ from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import SplitName
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import GateError, UsageError
-from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
+from postgrad.evaluation.metrics.support.metric import MetricResources
 from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.findings import Checked, Context, Finding
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
+from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Record, content_hash
-from postgrad.steps.context import Job
+from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.divide import divide, split_findings
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec, groups_of
-from postgrad.steps.metric_resources import metric_resources
 from postgrad.steps.passages import grounding_in
 from postgrad.steps.trainable_records import wanted_by
 
 
-def checked_records(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[LoadedRecords, Checked, list[Any]]]:
+def checked_records(
+    base: BaseFiles, data: DataSection, objective: str, paths: Sequence[Path | InMemory]
+) -> Working[tuple[LoadedRecords, Checked, list[Any]]]:
     """Reads and checks: what was read, what the checks say, and the records that can be used.
 
     Raises:
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    recipe = job.recipe
     loaded = load(
         paths,
-        input_column=recipe.data.input or None,
-        output_column=recipe.data.output or None,
-        system_prompt=recipe.data.system_prompt,
+        input_column=data.input or None,
+        output_column=data.output or None,
+        system_prompt=data.system_prompt,
     )
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)
-    wanted = wanted_by(recipe.training.objective)
+    wanted = wanted_by(objective)
     wanted.refuse(loaded)
-    renderer = yield from job.renderer()
-    records = _limited(wanted.read(loaded.records), recipe.data.max_records)
+    renderer = yield from base.renderer()
+    records = _limited(wanted.read(loaded.records), data.max_records)
     if len(records) < len(loaded.records):
         yield Said(
             f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash."
         )
-    refuse_unknown(recipe.data.accept)
+    refuse_unknown(data.accept)
     findings: list[Finding] = []
     names = names_of_checks()
     for done, (name, found, _) in enumerate(checking(records, Context(renderer.count, renderer.context)), 1):
         findings += found
         yield Progress(done, len(names), "checks", name)
-    checked = repaired(records, findings, accept=recipe.data.accept, ran=names)
+    checked = repaired(records, findings, accept=data.accept, ran=names)
     for finding in checked.findings:
         yield Said(f"{finding.check}: {finding.sentence}", warning=finding.severity != "info")
-    if errors := checked.errors(recipe.data.accept):
+    if errors := checked.errors(data.accept):
         lines = "\n  ".join(f"{f.check}: {f.sentence}" for f in errors)
         raise GateError(
             f"The checks found errors that must not be trained on:\n  {lines}",
@@ -76,7 +78,7 @@ def checked_records(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple
 
 
 def read_and_check(
-    job: Job, paths: Sequence[Path | InMemory]
+    base: BaseFiles, recipe: Recipe, resources: MetricResources, paths: Sequence[Path | InMemory]
 ) -> Working[tuple[Examples, TaskSpec, Grounding | None, DataSummary]]:
     """Reads, checks, repairs, splits; chooses the metric, and writes the instruction where none is given.
 
@@ -85,22 +87,22 @@ def read_and_check(
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    recipe = job.recipe
     if recipe.training.objective != "sft":
         raise UsageError(
             "The main job compares ways to answer, and trains with the objective sft, not"
             f" {recipe.training.objective}.",
             f"postgrad train DATA --objective {recipe.training.objective}",
         )
-    loaded, checked, kept = yield from checked_records(job, paths)
-    renderer = yield from job.renderer()
+    loaded, checked, kept = yield from checked_records(base, recipe.data, recipe.training.objective, paths)
+    renderer = yield from base.renderer()
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
-    held = yield from held_out_files(job)
+    held = yield from held_out_files(base, recipe.data, recipe.training.objective)
     parts = yield from divide(recipe.data, recipe.seed, kept, held)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
     groups = groups_of(parts.test, recipe.data.group)
     examples = Examples(tuple(parts.train), tuple(parts.validation), tuple(parts.test), groups)
-    task = _task(job, examples)
+    choice = choose_metric(examples.known, recipe.evaluation.metric, resources)
+    task = _task(choice, recipe.data.system_prompt, examples)
     yield Said(
         f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {task.choice.why}"
     )
@@ -112,29 +114,26 @@ def read_and_check(
     return examples, task, grounding, DataSummary(Path(paths[0]).stem, loaded, checked, data_hash(divided), histogram)
 
 
-def _task(job: Job, examples: Examples) -> TaskSpec:
-    """The metric as wished or as suits the data, and the user's instruction or one written by rule."""
-    choice = choose_metric(examples.known, job.recipe.evaluation.metric, metric_resources(job))
-    own = job.recipe.data.system_prompt
+def _task(choice: MetricChoice, own: str | None, examples: Examples) -> TaskSpec:
+    """With the user's own instruction, or one written by rule."""
     if own is not None:
         return TaskSpec(choice, own, own_instruction=True)
     return TaskSpec(choice, write_system_prompt(examples.train, choice.kind), own_instruction=False)
 
 
-def held_out_files(job: Job) -> Working[list[tuple[SplitName, list[Record]]]]:
+def held_out_files(base: BaseFiles, data: DataSection, objective: str) -> Working[list[tuple[SplitName, list[Record]]]]:
     """The records of the user's own validation and test files, read and checked like the others.
 
     Raises:
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    data = job.recipe.data
     files: list[tuple[SplitName, list[str]]] = [("validation", data.validation_files), ("test", data.test_files)]
     held: list[tuple[SplitName, list[Record]]] = []
     for part, paths in files:
         if paths:
             yield Said(f"The {part} part: {', '.join(paths)}")
-            _, _, records = yield from checked_records(job, [Path(path) for path in paths])
+            _, _, records = yield from checked_records(base, data, objective, [Path(path) for path in paths])
             held.append((part, records))
     return held
 

@@ -7,10 +7,15 @@ from postgrad.evaluation.prompting import USUAL_ROOM, PromptBuilder, Retrieve
 from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.rendering.render import Renderer
 from postgrad.registry.catalogue import ModelEntry
-from postgrad.storage import Blobs
+from postgrad.storage import Blobs, name_from
 
 RAG = "+rag"
 """Suffix of a model's name that puts passages of its documents before each request."""
+
+
+def model_name(wished: str | None, data_name: str) -> str:
+    """The resulting model's name: as wished, or from the first file's name."""
+    return wished or name_from(data_name, "model").lower()
 
 
 def split_name(name: str) -> tuple[str, bool]:

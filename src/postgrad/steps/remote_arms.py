@@ -13,55 +13,46 @@ from typing import Any
 
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
-from postgrad.evaluation.measure import room_for_answers
 from postgrad.measures import ArmResult
-from postgrad.models.language_model import LanguageModel
 from postgrad.models.remote.client import RemoteAnswer
 from postgrad.models.remote.rules import Asking
 from postgrad.progress import Said, Working
 from postgrad.records import Message
-from postgrad.report.run_report import LeftOutPart
 from postgrad.steps.ask_remote import IncompleteError, measure_remote
-from postgrad.steps.context import Job
+from postgrad.steps.context import Ledger, RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 from postgrad.steps.remote_models import Remote, lent, settle
 
 
 def measure_remotes(
-    job: Job,
-    model: LanguageModel,
-    task: TaskSpec,
-    examples: Examples,
-    remotes: Sequence[Remote],
-    others: Sequence[ArmResult],
+    ctx: RunContext, room: int, task: TaskSpec, examples: Examples, remotes: Sequence[Remote]
 ) -> Working[list[ArmResult]]:
-    """Every remote arm that can be measured on the whole test part; the others are named in `job.left_out`.
+    """Every remote arm that can be measured on the whole test part; the others are named in the ledger.
 
     Args:
-        model: Tells how long answers may be, alike for all arms.
-        others: The results there are already.
-
-    Raises:
-        ModelError: nothing could be measured at all.
+        room: Tokens that an answer may take.
     """
-    room = job.recipe.evaluation.remote_max_tokens or room_for_answers(model, examples.known)[0]
     out: list[ArmResult] = []
     for remote in remotes:
         start = time.monotonic()
         try:
-            out.append((yield from _measured(job, room, task, examples, remote)))
+            out.append((yield from _measured(ctx, room, task, examples, remote)))
         except IncompleteError as error:
-            job.left_out.append(LeftOutPart(name=remote.arm, reason=str(error)))
+            ctx.ledger.leave_out(remote.arm, str(error))
             yield Said(f"The arm {remote.arm} is left out of the comparison: {error}", warning=True)
-        job.took(f"arm {remote.arm}", time.monotonic() - start)
-    if job.left_out and not out and not others and not job.trains:
-        raise ModelError(
-            f"No arm could be measured: {job.left_out[0].reason}", "The same command goes on where it stopped."
-        )
+        ctx.ledger.took(f"arm {remote.arm}", time.monotonic() - start)
     return out
 
 
-def _measured(job: Job, room: int, task: TaskSpec, examples: Examples, remote: Remote) -> Working[ArmResult]:
+def refuse_no_results(ledger: Ledger, results: Sequence[ArmResult]) -> None:
+    """Raises ModelError where every arm was left out."""
+    if ledger.left_out and not results:
+        raise ModelError(
+            f"No arm could be measured: {ledger.left_out[0].reason}", "The same command goes on where it stopped."
+        )
+
+
+def _measured(ctx: RunContext, room: int, task: TaskSpec, examples: Examples, remote: Remote) -> Working[ArmResult]:
     arm = replace(
         ways.prompted(task.instruction), name=remote.arm, note=f"The instruction, sent to {remote.model.name}."
     )
@@ -71,11 +62,11 @@ def _measured(job: Job, room: int, task: TaskSpec, examples: Examples, remote: R
         asked: Sequence[tuple[Message, ...]], asking: Asking, tools: Sequence[Sequence[Mapping[str, Any]]]
     ) -> Working[list[RemoteAnswer | None]]:
         try:
-            answers = yield from lent(job, remote).answer(asked, asking, job.stopped, tools)
+            answers = yield from lent(ctx.ledger.purse, remote).answer(asked, asking, ctx.stopped, tools)
         except ModelError as error:
             raise IncompleteError(f"{error.message} The same command goes on where it stopped.") from error
         finally:
-            settle(job, remote)
+            settle(ctx.ledger.purse, remote)
         yield Said(_account(remote))
         return answers
 
@@ -87,7 +78,7 @@ def _measured(job: Job, room: int, task: TaskSpec, examples: Examples, remote: R
         examples.groups,
         Asking(room),
         remote.price,
-        f"{job.purse.max_usd:g} USD" if job.purse.max_usd is not None else "this command",
+        f"{ctx.ledger.purse.max_usd:g} USD" if ctx.ledger.purse.max_usd is not None else "this command",
     )
     yield Said(f"{remote.arm}: {task.choice.primary.title} {result.score.in_words}")
     return replace(result, model=remote.model.name)

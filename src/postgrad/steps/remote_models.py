@@ -12,10 +12,11 @@ from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation.metrics.support.metric import AskModel
 from postgrad.models.remote.client import RemoteModel
 from postgrad.models.remote.prices import known_price
-from postgrad.models.remote.rules import Asking, TokenPrice, parse_remote
+from postgrad.models.remote.rules import Asking, SharedBudget, TokenPrice, parse_remote
 from postgrad.progress import finished
+from postgrad.recipe import EvaluationSection
 from postgrad.records import Message
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,12 @@ class Remote:
     priced: str
 
 
-def remote_arms(job: Job) -> list[Remote]:
+def remote_arms(ctx: RunContext, settings: EvaluationSection) -> list[Remote]:
     """The wanted remote models; every fault of their settings is told before any work is done.
 
     Raises:
         UsageError: no remote model by that name, no key, no price where a budget needs one.
     """
-    settings = job.recipe.evaluation
     if settings.remote and REMOTE not in settings.arms:
         raise UsageError("Remote models are named, but not the arm remote.", "Add it: --arms …,remote")
     if not settings.remote and settings.arms == [REMOTE]:
@@ -54,7 +54,10 @@ def remote_arms(job: Job) -> list[Remote]:
             f"{len(prices)} prices are given for {len(places)} remote models.", "Give one for all, or one for each."
         )
     given = [TokenPrice(*pair) for pair in prices] or [None] * len(places)
-    return [_remote(job, arm, *place, price) for arm, place, price in zip(_names(places), places, given, strict=True)]
+    purse, key = ctx.ledger.purse, settings.remote_key_env
+    return [
+        _remote(purse, key, arm, place, price) for arm, place, price in zip(_names(places), places, given, strict=True)
+    ]
 
 
 def _names(places: Sequence[tuple[str, str]]) -> list[str]:
@@ -65,7 +68,10 @@ def _names(places: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{REMOTE}:{m}" + (f"@{urlsplit(u).netloc}" if models.count(m) > 1 else "") for u, m in places]
 
 
-def _remote(job: Job, arm: str, url: str, name: str, given: TokenPrice | None) -> Remote:
+def _remote(
+    purse: SharedBudget, key_env: str | None, arm: str, place: tuple[str, str], given: TokenPrice | None
+) -> Remote:
+    url, name = place
     listed = None if given else known_price(url, name)
     price = given or (listed[0] if listed else None)
     where = f"{url}#{name}"
@@ -77,27 +83,27 @@ def _remote(job: Job, arm: str, url: str, name: str, given: TokenPrice | None) -
             f"{where}: {price.prompt:g} USD for a million tokens in, {price.completion:g} out: {source}"
             " (evaluation.remote_price)."
         )
-    if price is None and job.purse.max_usd is not None:
+    if price is None and purse.max_usd is not None:
         raise UsageError(
             f"A limit in USD cannot be kept: no price of {where} is known.",
             "Give it in USD for a million tokens, in and out: --remote-price 0.15,0.60 (0,0 for a server of your own).",
         )
-    model = RemoteModel(url, name, key_env=job.recipe.evaluation.remote_key_env)
-    if priced not in job.purse.assumptions:
-        job.purse.assumptions.append(priced)
+    model = RemoteModel(url, name, key_env=key_env)
+    if priced not in purse.assumptions:
+        purse.assumptions.append(priced)
     return Remote(arm, model, price, priced)
 
 
-def lent(job: Job, remote: Remote) -> RemoteModel:
+def lent(purse: SharedBudget, remote: Remote) -> RemoteModel:
     """The model with what is left in the purse."""
-    remote.model.budget = job.purse.budget(_account_of(remote), remote.price)
+    remote.model.budget = purse.budget(_account_of(remote), remote.price)
     return remote.model
 
 
-def settle(job: Job, remote: Remote) -> None:
+def settle(purse: SharedBudget, remote: Remote) -> None:
     """Takes what the model has spent out of the purse."""
     if (usd := remote.model.usd) is not None:
-        job.purse.spent[_account_of(remote)] = usd
+        purse.spent[_account_of(remote)] = usd
 
 
 def _account_of(remote: Remote) -> str:
@@ -105,31 +111,29 @@ def _account_of(remote: Remote) -> str:
     return f"{remote.arm} {id(remote.model)}"
 
 
-def remote_ask(job: Job, name: str, tokens: int) -> AskModel:
+def remote_ask(ctx: RunContext, settings: EvaluationSection, name: str, tokens: int) -> AskModel:
     """A remote model that answers chats, for metrics and proposers; equal chats are paid for once.
 
     Raises:
         UsageError: no remote model by that name, no key, no price where a budget needs one.
     """
-    url, model = parse_remote(name)
-    settings = job.recipe.evaluation
+    place, purse = parse_remote(name), ctx.ledger.purse
     places = [parse_remote(text) for text in settings.remote]
     prices = settings.remote_price
-    listed = prices[places.index((url, model))] if (url, model) in places and len(prices) == len(places) else None
+    listed = prices[places.index(place)] if place in places and len(prices) == len(places) else None
     pair = listed or (prices[0] if len(prices) == 1 else None)
-    remote = _remote(job, name, url, model, TokenPrice(*pair) if pair else None)
+    remote = _remote(purse, settings.remote_key_env, name, place, TokenPrice(*pair) if pair else None)
 
     def ask(chats: Sequence[Sequence[Mapping[str, str]]]) -> Sequence[str]:
         asked = [[Message.from_dict(m) for m in chat] for chat in chats]
         try:
-            answers = finished(lent(job, remote).answer(asked, Asking(tokens), job.stopped))
+            answers = finished(lent(purse, remote).answer(asked, Asking(tokens), ctx.stopped))
         finally:
-            settle(job, remote)
+            settle(purse, remote)
         missing = sum(a is None for a in answers)
         if missing:
             raise ModelError(
-                f"The budget of {job.purse.max_usd:g} USD ended with {missing} of {len(answers)} questions to {name}"
-                " open.",
+                f"The budget of {purse.max_usd:g} USD ended with {missing} of {len(answers)} questions to {name} open.",
                 "What was answered is kept: the same command goes on from there, or raise --remote-budget.",
             )
         return [a.text for a in answers if a is not None]

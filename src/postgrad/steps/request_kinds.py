@@ -13,17 +13,15 @@ from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.records import Record
 from postgrad.report.advice import KindPart, KindsPart
-from postgrad.steps.context import Job
 from postgrad.steps.examples import Examples
 
 
-def production_requests(job: Job) -> Working[tuple[Record, ...]]:
-    """The requests seen in production that the recipe names; read first, so that a wrong file costs nothing.
+def production_requests(paths: Sequence[str]) -> Working[tuple[Record, ...]]:
+    """The requests seen in production that the user names; read first, so that a wrong file costs nothing.
 
     Raises:
         DataError: a file cannot be read.
     """
-    paths = job.recipe.evaluation.production
     if not paths:
         return ()
     loaded = load([Path(path) for path in paths], minimum=1)
@@ -32,12 +30,12 @@ def production_requests(job: Job) -> Working[tuple[Record, ...]]:
 
 
 def kinds_part(
-    job: Job, examples: Examples, results: Sequence[ArmResult], production: Sequence[Record] = ()
+    seed: int, examples: Examples, results: Sequence[ArmResult], production: Sequence[Record] = ()
 ) -> Working[KindsPart | None]:
     """The kinds of requests and their errors; None where the test is too small to tell kinds apart."""
     arm = max((r for r in results if not r.stopped), key=lambda r: (r.score.value, r.requires_training))
     train, test, seen = ([r.prompt_text for r in part] for part in (examples.train, examples.test, production))
-    found = kinds_of_requests(train, test, arm.scores, seen, job.recipe.seed)
+    found = kinds_of_requests(train, test, arm.scores, seen, seed)
     if not found:
         return None
     every = [len(kind.train) for kind in found]

@@ -11,7 +11,7 @@ from postgrad.measures import ArmResult
 from postgrad.records import Conversation, Record, content_hash, tools_of
 from postgrad.report.results import ArmAnswer, ResultLine
 from postgrad.similarity.training_traces import trace_of
-from postgrad.steps.context import Job
+from postgrad.storage import Blobs
 
 
 def result_lines(
@@ -52,9 +52,9 @@ def asked_hash(record: Record) -> str:
     return content_hash(record)
 
 
-def keep_trace(job: Job, records: Sequence[Record]) -> str:
+def keep_trace(blobs: Blobs, records: Sequence[Record]) -> str:
     """Stores the trace of what is trained on; returns its digest for the registry."""
-    return job.blobs.put_bytes(trace_of([r.prompt_text for r in records]).to_bytes())
+    return blobs.put_bytes(trace_of([r.prompt_text for r in records]).to_bytes())
 
 
 def _answer(result: ArmResult, place: int) -> ArmAnswer | None:

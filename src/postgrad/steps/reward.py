@@ -13,34 +13,34 @@ from postgrad.evaluation.graders.needs import judges, missing, needs_sandbox
 from postgrad.evaluation.graders.outcome import Reply
 from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.fields import reference_of
-from postgrad.evaluation.metrics.support.metric import Case, Metric
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
-from postgrad.steps.context import Job
-from postgrad.steps.metric_resources import metric_resources
 from postgrad.storage import sha256_json
 from postgrad.training.rewards import Graded, Reward
 from postgrad.training.rollouts import RolloutOptions
+from postgrad.training_settings import TrainingSettings
 
 
-def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
-    """The grader that the recipe names, as training takes it, and a hash of all that decides its grades.
+def reward_of(means: MetricResources, settings: TrainingSettings, records: Sequence[Record]) -> tuple[Reward, str]:
+    """The grader that the settings name, as training takes it, and a hash of all that decides its grades.
 
     Args:
+        means: What graders and metrics may use.
         records: All tasks that it will be asked of.
 
     Raises:
         UsageError: it is not valid, or what it needs (a judge, a sandbox) is not there.
         DataError: it names fields that records do not have.
     """
-    options = job.recipe.training.options
+    options = settings.options
     named = options.grader if isinstance(options, RolloutOptions) else None
     raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
-    identity = sha256_json([raw, job.recipe.evaluation.judge])
+    identity = sha256_json([raw, means.judge or None])
     tasks = [r for r in records if isinstance(r, Task)]
     if isinstance(raw, str):
-        metric = metric_named(raw, metric_resources(job))
+        metric = metric_named(raw, means)
         if fault := metric.unfit([_case(task, "") for task in tasks]):
             raise UsageError(
                 f"The metric {raw!r} cannot grade these tasks: {fault}.", "Name another one in training.grader."
@@ -48,7 +48,7 @@ def reward_of(job: Job, records: Sequence[Record]) -> tuple[Reward, str]:
         return _by_metric(metric), identity
     form = read_grader(raw or {})
     refuse_missing(form, tasks)
-    return _by_grader(job, form), identity
+    return _by_grader(means, form), identity
 
 
 def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:
@@ -70,8 +70,8 @@ def _by_metric(metric: Metric) -> Reward:
     return grade
 
 
-def _by_grader(job: Job, form: Grader) -> Reward:
-    means, sandbox = metric_resources(job), find_sandbox() if needs_sandbox(form) else None
+def _by_grader(means: MetricResources, form: Grader) -> Reward:
+    sandbox = find_sandbox() if needs_sandbox(form) else None
     if judges(form) and means.ask is None:
         raise UsageError(
             f"The grader {form.name!r} needs a model that judges.",

@@ -18,7 +18,7 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Stage, Working
 from postgrad.records import Record, content_hash, tools_of
 from postgrad.report.advice import DisturbancePart, DisturbancesPart
-from postgrad.steps.context import Job
+from postgrad.steps.context import Clock, RunContext
 from postgrad.steps.examples import Examples
 from postgrad.steps.measuring import answered, as_tested
 from postgrad.steps.time_budget import DISTURBANCE_SHARE
@@ -31,25 +31,27 @@ _SLACK = 1.5
 
 
 def disturbances(
-    job: Job,
+    ctx: RunContext,
     model: LanguageModel,
     choice: MetricChoice,
     examples: Examples,
-    arms: Sequence[Arm],
-    results: Sequence[ArmResult],
+    best: Sequence[tuple[Arm, ArmResult]],
     trained: Result | None,
+    seconds: float | None,
 ) -> Working[DisturbancesPart | None]:
-    """What typos, other capitals and the like cost; None where it is switched off or no arm has anything to lose.
+    """What typos, other capitals and the like cost; None where no arm has anything to lose.
 
     Afterwards the model answers with the trained weights, if there are any.
+
+    Args:
+        best: From `best_arms`.
+        seconds: How long it may take; None where it was wished for and takes what it takes.
     """
-    wish = job.recipe.evaluation.perturb
-    best = _best(arms, results)
-    if wish is False or not best:
+    if not best:
         return None
     yield Stage("disturbances", "Asking again with disturbed requests")
-    costs = {r.name: _SLACK * len(DISTURBANCES) * r.latency_ms_p50 / 1000 for r in best.values()}
-    size, names = sample_size(costs, None if wish else _budget(job, results, trained))
+    costs = {r.name: _SLACK * len(DISTURBANCES) * r.latency_ms_p50 / 1000 for _, r in best}
+    size, names = sample_size(costs, seconds)
     size = min(size, len(examples.test))
     if not size:
         part = DisturbancesPart(
@@ -62,18 +64,25 @@ def disturbances(
         return part
     start = time.monotonic()
     asked: list[DisturbedAnswers] = []
-    ways = {arm.name: arm for arm in arms}
-    for name in names:
-        adapter = trained.blob if trained and ways[name].trained else None
+    for arm, known in (both for both in best if both[0].name in names):
+        adapter = trained.blob if trained and arm.trained else None
         model.use(trained.trained if trained and adapter else None, adapter)
-        how = as_tested(job, model, examples, adapter)
-        chosen = _changed(how, ways[name], examples, size, job.recipe.seed)
-        asked += yield from _asked_again(how, choice, ways[name], best[name], chosen, examples.groups)
+        how = as_tested(ctx, model, examples, adapter)
+        chosen = _changed(how, arm, examples, size, ctx.seed)
+        asked += yield from _asked_again(how, choice, arm, known, chosen, examples.groups)
     model.use(trained.trained if trained else None, trained.blob if trained else None)
-    job.took("disturbances", time.monotonic() - start)
+    ctx.ledger.took("disturbances", time.monotonic() - start)
     if not asked:
         return DisturbancesPart(sentence="No disturbance changes enough of these requests to be measured.")
-    rows = [
+    rows = _rows(asked, ctx.seed)
+    part = DisturbancesPart(rows=rows, sentence=disturbance_sentence(rows))
+    yield Said(part.sentence)
+    return part
+
+
+def _rows(asked: Sequence[DisturbedAnswers], seed: int) -> list[DisturbancePart]:
+    """A row of the report for each arm and disturbance."""
+    return [
         DisturbancePart(
             arm=j.asked.arm,
             kind=j.asked.kind,
@@ -86,11 +95,8 @@ def disturbances(
             p_value=j.comparison.p_value,
             p_adjusted=j.comparison.p_adjusted,
         )
-        for j in judged(asked, job.recipe.seed)
+        for j in judged(asked, seed)
     ]
-    part = DisturbancesPart(rows=rows, sentence=disturbance_sentence(rows))
-    yield Said(part.sentence)
-    return part
 
 
 def _changed(how: Measuring, arm: Arm, examples: Examples, size: int, seed: int) -> dict[str, dict[int, Record]]:
@@ -142,11 +148,11 @@ def _asked_again(
     return out
 
 
-def _best(arms: Sequence[Arm], results: Sequence[ArmResult]) -> Mapping[str, ArmResult]:
+def best_arms(arms: Sequence[Arm], results: Sequence[ArmResult]) -> list[tuple[Arm, ArmResult]]:
     """The best trained arm and the best untrained one, in the order of importance; without those that get nothing
     right."""
-    names = {arm.name for arm in arms}
-    out: dict[str, ArmResult] = {}
+    names = {arm.name: arm for arm in arms}
+    out: list[tuple[Arm, ArmResult]] = []
     for kind in (True, False):
         of_kind = [
             r
@@ -155,12 +161,12 @@ def _best(arms: Sequence[Arm], results: Sequence[ArmResult]) -> Mapping[str, Arm
         ]
         if of_kind:
             best = max(of_kind, key=lambda r: r.score.value)
-            out[best.name] = best
+            out.append((names[best.name], best))
     return out
 
 
-def _budget(job: Job, results: Sequence[ArmResult], trained: Result | None) -> float:
+def disturbance_seconds(clock: Clock, results: Sequence[ArmResult], trained: Result | None) -> float:
     """Seconds: a share of what the run has worked, counted from what its parts took whenever they were made."""
     work = (trained.seconds if trained else 0.0) + sum(len(r.scores) * r.latency_ms_p50 / 1000 for r in results)
-    left = job.seconds_left()
+    left = clock.seconds_left()
     return DISTURBANCE_SHARE * work if left is None else min(DISTURBANCE_SHARE * work, max(0.0, left - 5))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from postgrad.progress import Said, Working
-from postgrad.steps.context import USUAL_MINUTES, Job
+from postgrad.steps.context import USUAL_MINUTES, Clock
 from postgrad.steps.examples import DataSummary
 
 USUAL_TOKENS = 25_000
@@ -12,27 +15,26 @@ DISTURBANCE_SHARE = 0.08
 """Of the whole run's work, asking again with disturbed requests may take so much."""
 
 
-def usual_limit(job: Job, summary: DataSummary) -> Working[None]:
+def usual_limit(clock: Clock, summary: DataSummary) -> Working[Clock]:
     """Where no limit is given, the run is planned for 14 minutes for every 25,000 tokens of examples, and 14 at
     least."""
-    if job.limited:
-        return
+    if clock.limited:
+        return clock
     minutes = round(
         USUAL_MINUTES * max(1.0, sum(edge * count for edge, count in summary.token_histogram) / USUAL_TOKENS)
     )
-    job.recipe = job.recipe.model_copy(update={"max_minutes": float(minutes)})
     yield Said(
         f"Planned to take at most about {minutes} minutes, for so many tokens; --max-minutes gives it more or less."
     )
+    return replace(clock, minutes=float(minutes))
 
 
-def room_for_disturbances(job: Job) -> float:
+def room_for_disturbances(clock: Clock, perturb: bool | None) -> float:
     """Seconds of a limited run that are kept for asking again with disturbed requests."""
-    minutes = job.recipe.max_minutes
-    return 0.6 * DISTURBANCE_SHARE * 60 * minutes if minutes and job.recipe.evaluation.perturb is not False else 0.0
+    return 0.6 * DISTURBANCE_SHARE * 60 * clock.minutes if clock.minutes and perturb is not False else 0.0
 
 
-def curve_share(job: Job) -> float:
+def curve_share(curve: Sequence[float] | None) -> float:
     """What the learning curve costs as a share of the training, where it was asked for by name: it is then made in any
     case, and both have to fit. Unasked it takes what is left in the end."""
-    return sum(job.recipe.evaluation.curve or ())
+    return sum(curve or ())

@@ -10,7 +10,7 @@ from postgrad.measures import ArmResult
 from postgrad.records import Record
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.similarity.training_traces import Trace
-from postgrad.steps.context import Job
+from postgrad.storage import Blobs
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Overlap:
     sentence: str = ""
 
 
-def overlap(job: Job, entry: ModelEntry, test: Sequence[Record]) -> Overlap:
+def overlap(blobs: Blobs, entry: ModelEntry, test: Sequence[Record]) -> Overlap:
     """What of these examples the model was trained on."""
     digest = entry.details.get("trace")
     if not digest:
@@ -40,7 +40,7 @@ def overlap(job: Job, entry: ModelEntry, test: Sequence[Record]) -> Overlap:
             f"It cannot be told whether {entry.id} was trained on any of these examples: no trace of its training data"
             " was kept.",
         )
-    exact, near = Trace.from_bytes(job.blobs.get_bytes(digest)).known([r.prompt_text for r in test])
+    exact, near = Trace.from_bytes(blobs.get_bytes(digest)).known([r.prompt_text for r in test])
     if not exact and not near:
         return Overlap()
     parts = [f"{len(exact)} of the {len(test)} test examples stand in its training data"] if exact else []

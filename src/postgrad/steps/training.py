@@ -17,16 +17,18 @@ from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.language_model import LanguageModel
 from postgrad.objectives import spec_of
 from postgrad.progress import Said, Working
-from postgrad.recipe import TrainingSection
+from postgrad.recipe import EvaluationSection, Recipe, TrainingSection
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import TrainingPart
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding
 from postgrad.steps.forgetting import General
+from postgrad.steps.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
-from postgrad.storage import home, sha256_json, storing
+from postgrad.storage import Blobs, home, sha256_json, storing
 from postgrad.training.parallel import World
+from postgrad.training.rewards import Reward
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
 
@@ -43,34 +45,73 @@ class Result:
     seconds: float
 
 
+@dataclass(frozen=True)
+class TrainingWork:
+    """What is trained on, and how.
+
+    Attributes:
+        passages: Documents that the model answers from; stored beside its weights.
+        replay: General records to mix in against forgetting.
+        graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
+            learn from records alone.
+    """
+
+    records: Sequence[Record]
+    validation: Sequence[Record]
+    plan: Plan
+    passages: Sequence[Passage] = ()
+    replay: Sequence[Record] = ()
+    graded: tuple[Reward, str] | None = None
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The hash of everything that is learned from, by name."""
+        out = {"training data": _hash(self.records), "validation data": _hash(self.validation)}
+        if self.replay:
+            out["replay data"] = _hash(self.replay)
+        if self.graded:
+            out["grader"] = self.graded[1]
+        return out
+
+
+def training_work(
+    ctx: RunContext, recipe: Recipe, model: LanguageModel, records: Sequence[Record], validation: Sequence[Record]
+) -> TrainingWork:
+    """What the recipe wishes to be made of these records, for any objective.
+
+    Raises:
+        UsageError, DataError: what the objective needs besides records (see `reward_of`) is not there.
+    """
+    settings, graded = recipe.training, None
+    if "reward" in spec_of(settings.objective).needs:
+        means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
+        graded = reward_of(means, settings, [*records, *validation])
+    plan, replay = plan_of(settings, ctx.seed), load_replay(settings.replay)
+    return TrainingWork(records, validation, plan, replay=replay, graded=graded)
+
+
 def train_model(
-    job: Job,
+    ctx: RunContext,
     model: LanguageModel,
     examples: Examples,
     grounding: Grounding | None,
-    results: Sequence[ArmResult],
-    before: General | None,
+    settings: TrainingSection,
+    seconds: float | None,
 ) -> Working[Result]:
     """Trains, or takes the kept result of the same training."""
-    settings = job.recipe.training
-    plan = plan_of(settings, job.recipe.seed)
+    plan = plan_of(settings, ctx.seed)
     records, validation = (trained_on(part, grounding, model) for part in (examples.train, examples.validation))
     if grounding is not None:
         plan = plan.model_copy(update={"epochs": plan.epochs / 2})
         yield Said("Each example is trained twice, with and without passages of the documents, in half as many epochs.")
-    result = yield from trained_model(
-        job, model, records, validation, plan, passages_in(grounding), _seconds_for_training(job, results, before)
-    )
-    return result
+    work = TrainingWork(records, validation, plan, passages_in(grounding), load_replay(settings.replay))
+    return (yield from trained_model(ctx, model, work, seconds))
 
 
 def trained_model(
-    job: Job,
+    ctx: RunContext,
     model: LanguageModel,
-    records: Sequence[Record],
-    validation: Sequence[Record],
-    plan: Plan,
-    passages: Sequence[Passage] = (),
+    work: TrainingWork,
     seconds: float | None = None,
     folder: RunFolder | None = None,
     begin: str = "",
@@ -78,7 +119,6 @@ def trained_model(
     """Trains and stores, or takes the kept result of the same training; an unfinished one goes on.
 
     Args:
-        passages: Documents that the model answers from; stored beside its weights.
         seconds: About how long training may take.
         folder: Where checkpoints lie; a folder named after the training when None.
         begin: `resume` refuses to begin anew, `fresh` does not take what was kept, `folder` takes only what is in its
@@ -87,43 +127,44 @@ def trained_model(
     Raises:
         UsageError: there is nothing to resume.
     """
-    replay = load_replay(job.recipe.training.replay)
-    identity = {"model": model.base.hash, "training data": _hash(records), "validation data": _hash(validation)}
-    if replay:
-        identity["replay data"] = _hash(replay)
-    reward, packages = None, ("training", "models")
-    if "reward" in spec_of(plan.objective).needs:
-        packages = (*packages, "evaluation")
-        reward, identity["grader"] = reward_of(job, [*records, *validation])
-    inputs = {**identity, "plan": plan.values(), "dtype": model.device.dtype, "minutes": job.recipe.max_minutes}
-    key, kept = job.kept("training", inputs, packages)
+    identity = {"model": model.base.hash, **work.identity}
+    packages = ("training", "models", *(("evaluation",) if work.graded else ()))
+    inputs = {**identity, "plan": work.plan.values(), "dtype": model.device.dtype, "minutes": ctx.clock.minutes}
+    key, kept = ctx.kept("training", inputs, packages)
     folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
+    kept = None if begin in ("fresh", "folder") else kept
+    _make_ready(folder, begin, done=kept is not None)
+    if kept is None:
+        with storing(folder.path):
+            folder.path.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        timed = work.plan.model_copy(update={"seconds": seconds})
+        reward = work.graded[0] if work.graded else None
+        outcome = yield from train(
+            model, work.records, work.validation, timed, folder, identity, ctx.stopped, work.replay, reward
+        )
+        blob = _stored(ctx.blobs, outcome.trained, work.passages, model.base.name)
+        kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
+        ctx.store.put("training", key, identity, kept)
+    else:
+        yield Said("The same training was done before; its result stands.")
+    part = TrainingPart.model_validate(kept["part"])
+    yield Said(part.in_words)
+    return Result(load_trained(ctx.blobs.get_folder(kept["blob"])), kept["blob"], part, kept["seconds"])
+
+
+def _make_ready(folder: RunFolder, begin: str, *, done: bool) -> None:
+    """Clears the folder for a fresh beginning, and refuses to resume where there is nothing."""
     world = World.of_environment()
-    if begin in ("fresh", "folder"):
-        kept = None
     if begin == "fresh" and world.leads:
         folder.clear()
     world.wait()
-    if begin == "resume" and kept is None and not folder.read_state():
+    if begin == "resume" and not done and not folder.read_state():
         raise UsageError(
             "There is no earlier run of this training to resume: data, settings, base or program differ, or it was"
             " never begun.",
             "Leave --resume out to begin; or name the run's folder with --folder to be told what differs.",
         )
-    if kept is None:
-        with storing(folder.path):
-            folder.path.mkdir(parents=True, exist_ok=True)
-        start = time.monotonic()
-        timed = plan.model_copy(update={"seconds": seconds})
-        outcome = yield from train(model, records, validation, timed, folder, identity, job.stopped, replay, reward)
-        blob = _stored(job, outcome.trained, passages, model.base.name)
-        kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
-        job.store.put("training", key, identity, kept)
-    else:
-        yield Said("The same training was done before; its result stands.")
-    part = TrainingPart.model_validate(kept["part"])
-    yield Said(part.in_words)
-    return Result(load_trained(job.blobs.get_folder(kept["blob"])), kept["blob"], part, kept["seconds"])
 
 
 def load_replay(paths: Sequence[str]) -> list[Record]:
@@ -166,24 +207,26 @@ def trained_on(records: Sequence[Record], grounding: Grounding | None, model: La
     return [form for both in zip(plain, grounded, strict=True) for form in both]
 
 
-def _seconds_for_training(job: Job, results: Sequence[ArmResult], before: General | None) -> float | None:
-    """What `max_minutes` leaves once the measurements after training are put aside."""
-    left = job.seconds_left()
+def seconds_for_training(
+    ctx: RunContext, settings: EvaluationSection, results: Sequence[ArmResult], before: General | None
+) -> float | None:
+    """What the limit leaves once the measurements after training are put aside."""
+    left = ctx.clock.seconds_left()
     if left is None:
         return None
-    slowest = max((job.seconds.get(f"arm {r.name}", 0.0) for r in results), default=30.0)
-    later = room_for_disturbances(job) + slowest + (before.seconds if before else 0.0) + 10
-    return max(20.0, (left - later) / (1 + curve_share(job)))
+    slowest = max((ctx.ledger.seconds.get(f"arm {r.name}", 0.0) for r in results), default=30.0)
+    later = room_for_disturbances(ctx.clock, settings.perturb) + slowest + (before.seconds if before else 0.0) + 10
+    return max(20.0, (left - later) / (1 + curve_share(settings.curve)))
 
 
-def _stored(job: Job, trained: Trained, passages: Sequence[Passage], base_name: str) -> str:
+def _stored(blobs: Blobs, trained: Trained, passages: Sequence[Passage], base_name: str) -> str:
     """The model's blob: trained weights, and the documents that it answers from."""
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
         folder = Path(scratch)
         trained.save(folder, base_name)
         if passages:
             store_passages(passages, folder)
-        return job.blobs.put_folder(folder)
+        return blobs.put_folder(folder)
 
 
 def _hash(records: Sequence[Record]) -> str:

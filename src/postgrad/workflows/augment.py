@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from postgrad.evaluation.retrieval import Index
 from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.models.remote.client import Asking, Budget, RemoteModel, parse_remote
 from postgrad.progress import Said, Stage, Working
+from postgrad.recipe import Recipe
 from postgrad.records import Message, Record
-from postgrad.steps.context import Job
+from postgrad.steps.base_files import BaseFiles
+from postgrad.steps.context import RunContext
 from postgrad.steps.divide import divide
 from postgrad.steps.read import checked_records, held_out_files
 from postgrad.storage import check_writable, write_atomic
@@ -34,6 +36,28 @@ TEXT_AGREEMENT = 0.5
 """From this score on an answer in free text agrees; labels and JSON must be equal."""
 WARMTH = 0.9
 """Temperature at which a teacher writes; it judges at 0."""
+
+
+@dataclass(frozen=True)
+class TeacherWish:
+    """Who writes and judges.
+
+    Attributes:
+        name: `URL#MODEL`, or a local model.
+        key_env: Environment variable with a remote teacher's key.
+        budget: What a remote teacher may cost.
+    """
+
+    name: str
+    key_env: str | None = None
+    budget: Budget | None = None
+
+    @property
+    def remote(self) -> RemoteModel | None:
+        """The model at its address; None for a local one."""
+        if "://" not in self.name:
+            return None
+        return RemoteModel(*parse_remote(self.name), key_env=self.key_env, budget=self.budget)
 
 
 @dataclass(frozen=True)
@@ -59,26 +83,24 @@ class Made:
 
 
 def augment(
-    job: Job,
+    recipe: Recipe,
     paths: Sequence[Path],
     out: Path,
     method: str,
     times: int,
-    teacher: str | None = None,
-    key_env: str | None = None,
-    budget: Budget | None = None,
+    teacher: TeacherWish | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Working[Made]:
     """Makes records from the training part, and writes the good ones to `out`.
 
     Args:
-        job: Its recipe's `data` and `seed` say how the data is read and split; give the same to `run`.
+        recipe: Its `data` and `seed` say how the data is read and split; give the same to `run`.
         paths: The data.
         out: JSONL; what was refused stands beside it with `.refused` in its name.
         method: A name in `METHODS`.
         times: Proposals for each training record.
-        teacher: `URL#MODEL`, or a local model; needed by the methods that ask.
-        key_env: Environment variable with the remote teacher's key.
-        budget: What the remote teacher may cost.
+        teacher: Needed by the methods that ask.
+        stopped: Asked often; when it turns true, the work stops with everything kept.
 
     Raises:
         PostgradError: with one clear message; the same command goes on where it stopped.
@@ -90,23 +112,22 @@ def augment(
         wish = "Name one: --teacher URL#MODEL, or --teacher smollm2-135m-instruct" if asking else "Leave --teacher out."
         raise UsageError(f"The method {method!r} {'needs a' if asking else 'has no'} teacher.", wish)
     check_writable(out.parent)
-    seed = job.recipe.seed
-    remote = (
-        RemoteModel(*parse_remote(teacher), key_env=key_env, budget=budget) if teacher and "://" in teacher else None
-    )
+    ctx, base, seed = RunContext.of(recipe, stopped), BaseFiles(recipe.base), recipe.seed
+    remote = teacher.remote if teacher else None
 
     yield Stage("data", "Reading, checking and splitting the examples")
-    _, _, kept = yield from checked_records(job, paths)
-    held_files = yield from held_out_files(job)
-    parts = yield from divide(job.recipe.data, seed, kept, held_files)
+    objective = recipe.training.objective
+    _, _, kept = yield from checked_records(base, recipe.data, objective, paths)
+    held_files = yield from held_out_files(base, recipe.data, objective)
+    parts = yield from divide(recipe.data, seed, kept, held_files)
     originals = [r for r in parts.train if not is_synthetic(r)]
     known = [r for r in parts.train if is_synthetic(r)]
     held = [*parts.validation, *parts.test]
     yield Said(f"{len(originals)} training records are offered; the {len(held)} that validate and test are not.")
 
     yield Stage("augment", f"Making records: {method}")
-    ask, judge_ask = (None, None) if teacher is None else _asks(job, method, teacher, remote, originals, seed)
-    proposals = yield from METHODS[method](originals, times, seed, ask, teacher)
+    ask, judge_ask = (None, None) if teacher is None else _asks(ctx, method, remote or teacher.name, originals)
+    proposals = yield from METHODS[method](originals, times, seed, ask, teacher.name if teacher else None)
     judge, agree, agreement = None, None, 1.0
     if judge_ask is not None:
         yield Stage("judge", "Answering what was made, to see whether the answers still fit")
@@ -181,21 +202,22 @@ def _judge(originals: Sequence[Record], ask: Teacher) -> tuple[Agree, float]:
 
 
 def _asks(
-    job: Job, method: str, teacher: str, remote: RemoteModel | None, originals: Sequence[Record], seed: int
+    ctx: RunContext, method: str, teacher: RemoteModel | str, originals: Sequence[Record]
 ) -> tuple[Teacher, Teacher]:
     """The teacher that writes, and the same teacher that judges."""
     asked, answered = (
         [len(t) for t in texts] for texts in ([r.prompt_text for r in originals], [r.answer_text for r in originals])
     )
     written = _room(asked) + (_room(answered) if method == "examples" else 0)
-    if remote is not None:
-        return _remote(job, remote, Asking(written, WARMTH, seed=seed)), _remote(job, remote, Asking(_room(answered)))
-    return _local(job, teacher, written, _room(answered), seed)
+    if isinstance(teacher, str):
+        return _local(ctx, teacher, written, _room(answered))
+    writing = Asking(written, WARMTH, seed=ctx.seed)
+    return _remote(ctx, teacher, writing), _remote(ctx, teacher, Asking(_room(answered)))
 
 
-def _remote(job: Job, model: RemoteModel, asking: Asking) -> Teacher:
+def _remote(ctx: RunContext, model: RemoteModel, asking: Asking) -> Teacher:
     def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
-        answers = yield from model.answer(prompts, asking, job.stopped)
+        answers = yield from model.answer(prompts, asking, ctx.stopped)
         return [None if a is None else a.text for a in answers]
 
     return ask
@@ -206,14 +228,14 @@ def _room(letters: Sequence[int]) -> int:
     return min(1024, sorted(letters)[int(0.95 * (len(letters) - 1))] // 2 + 32)
 
 
-def _local(job: Job, teacher: str, written: int, answered: int, seed: int) -> tuple[Teacher, Teacher]:
+def _local(ctx: RunContext, teacher: str, written: int, answered: int) -> tuple[Teacher, Teacher]:
     from postgrad.models.generation.generate import Decoding
     from postgrad.models.language_model import load_model
 
     model = load_model(teacher)
 
     def asking(decoding: Decoding) -> Teacher:
-        answers = Answers.open(job.store, model.base.hash, None, decoding, model.device.dtype)
+        answers = Answers.open(ctx.store, model.base.hash, None, decoding, model.device.dtype)
 
         def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
             ids = [model.renderer.prompt_ids(p) for p in prompts]
@@ -224,9 +246,9 @@ def _local(job: Job, teacher: str, written: int, answered: int, seed: int) -> tu
                     f" {model.base.context} of {model.name}.",
                     "Take a teacher with a longer context.",
                 )
-            found = yield from answer(model, ids, decoding, answers, job.stopped)
+            found = yield from answer(model, ids, decoding, answers, ctx.stopped)
             return [c.text for c in found]
 
         return ask
 
-    return asking(Decoding(written, WARMTH, 0.95, seed)), asking(Decoding(answered))
+    return asking(Decoding(written, WARMTH, 0.95, ctx.seed)), asking(Decoding(answered))

@@ -16,11 +16,10 @@ from postgrad.registry import Catalogue
 from postgrad.report.comparison import CompareReport
 from postgrad.report.run_report import Report
 from postgrad.steps.compared_runs import Origin, Side, origin_of, read_side
-from postgrad.steps.context import Job
-from postgrad.steps.evaluate_report import EvaluateRequest
 from postgrad.steps.named_models import Named, base_label, named_models
+from postgrad.storage import Blobs
 from postgrad.workflows.compare import compared
-from postgrad.workflows.evaluate import evaluate
+from postgrad.workflows.evaluate import EvaluateRequest, evaluate
 
 
 def compare_models(
@@ -42,11 +41,10 @@ def compare_models(
     if models[0] == models[1]:
         raise UsageError(f"{a!r} and {b!r} are the same model.", "Name two different ones.")
     report = yield from evaluate(EvaluateRequest(recipe, data, [a, b]), out, stopped)
-    job = Job(recipe, stopped)
     sides: list[Side] = []
     for model in models:
         arm = _arm_of(report, model)
-        sides.append(replace(read_side(str(out), arm, arm), origin=_model_origin(job, model)))
+        sides.append(replace(read_side(str(out), arm, arm), origin=_model_origin(Blobs(), model)))
     yield Stage("compare", "Pairing the examples")
     return (yield from compared(sides[0], sides[1], out, None, margin))
 
@@ -59,13 +57,13 @@ def _arm_of(report: Report, model: Named) -> str:
     return max(mine, key=lambda arm: arm.score).name
 
 
-def _model_origin(job: Job, model: Named) -> Origin:
+def _model_origin(blobs: Blobs, model: Named) -> Origin:
     """What a model was made of: its run's report where one is kept, else its entry in the registry."""
     entry = model.entry
     if entry is None:
         return {"model": {"base": model.base}}
     if entry.report:
-        return origin_of(Report.model_validate_json(job.blobs.get_bytes(entry.report)))
+        return origin_of(Report.model_validate_json(blobs.get_bytes(entry.report)))
     facts = {
         "base": entry.base,
         "method": entry.method,

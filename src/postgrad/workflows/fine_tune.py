@@ -17,11 +17,12 @@ from postgrad.findings import Checked
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.records import Record
-from postgrad.steps.context import Job
+from postgrad.steps.base_files import BaseFiles
+from postgrad.steps.context import RunContext
 from postgrad.steps.read import checked_records
 from postgrad.steps.result_lines import keep_trace
 from postgrad.steps.trainable_records import Wanted, wanted_by
-from postgrad.steps.training import Result, plan_of, trained_model
+from postgrad.steps.training import Result, trained_model, training_work
 from postgrad.training_run import RunFolder
 
 
@@ -63,28 +64,28 @@ def fine_tune(
     Raises:
         PostgradError: with one clear message; `ValidationFileError` where the second file is at fault.
     """
-    job = Job(recipe, stopped)
+    ctx, base = RunContext.of(recipe, stopped), BaseFiles(recipe.base)
     yield Stage("data", "Reading and checking the examples")
     wanted = wanted_by(recipe.training.objective)
-    loaded, checked, _ = yield from checked_records(job, [training])
+    loaded, checked, _ = yield from checked_records(base, recipe.data, recipe.training.objective, [training])
     train = wanted.trainable(checked.kept)
     if left_out := len(checked.kept) - len(train):
         yield Said(f"{left_out} examples have no answer to learn and are left out.", warning=True)
     held = _validation(wanted, validation) if validation else []
 
     yield Stage("model", f"Loading the base model {recipe.base}")
-    model = yield from job.load()
+    model = yield from base.load()
 
     yield Stage("training", "Training")
-    plan = plan_of(recipe.training, recipe.seed)
-    result = yield from trained_model(job, model, train, held, plan, folder=folder, begin="folder")
+    work = training_work(ctx, recipe, model, train, held)
+    result = yield from trained_model(ctx, model, work, folder=folder, begin="folder")
     return FineTuned(
         result,
         model.base.hash,
         model.renderer.fingerprint,
         data_hash([*train, *held]),
         model.device.dtype,
-        keep_trace(job, [*train, *held]),
+        keep_trace(ctx.blobs, [*train, *held]),
         Material(loaded, checked, train, held),
     )
 

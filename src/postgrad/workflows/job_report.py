@@ -16,18 +16,20 @@ from postgrad.arm_kinds import BASE
 from postgrad.data.load import data_hash
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.metrics.support.metric import MetricResources
 from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import ForgettingPart, Report, TaskPart, VerdictPart
+from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.conclude import Evidence, conclude, data_part
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
 from postgrad.steps.forgetting import General, benchmark_scores, forgetting
 from postgrad.steps.measuring import answered, as_tested
-from postgrad.steps.metric_resources import metric_resources
+from postgrad.steps.metric_resources import MeasuredModel, metric_resources
 from postgrad.version import __version__
 from postgrad.workflows.fine_tune import FineTuned, Material
 
@@ -59,62 +61,65 @@ def job_report(recipe: Recipe, done: FineTuned, wishes: Wishes, stopped: Callabl
         PostgradError: what was asked for could not be measured.
         Interrupted: `stopped()` turned true; answers so far are kept.
     """
-    material, job = done.material, Job(merged(recipe, {"evaluation.general": wishes.general}), stopped)
+    material, recipe = done.material, merged(recipe, {"evaluation.general": wishes.general})
     comparable = [r for r in material.validation if isinstance(r, Conversation)]
     if wishes.compare and not comparable:
         yield Said("There is no validation file with answers, so the model was compared with nothing.", warning=True)
     if (wishes.compare and comparable) or wishes.general:
-        return (yield from _measured(job, done, comparable if wishes.compare else [], wishes))
-    return _plain(job, done, None)
+        return (
+            yield from _measured(RunContext.of(recipe, stopped), recipe, done, comparable if wishes.compare else [])
+        )
+    return _plain(recipe, done, None)
 
 
-def _measured(job: Job, done: FineTuned, comparable: Sequence[Conversation], wishes: Wishes) -> Working[Report]:
-    model = yield from job.load()
+def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequence[Conversation]) -> Working[Report]:
+    model = yield from BaseFiles(recipe.base).load()
     chosen = sorted(comparable, key=content_hash)[:MOST]
     examples = Examples(tuple(done.material.train), tuple(done.material.validation), tuple(chosen))
-    task = _task(job, comparable) if chosen else None
+    resources = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
+    task = _task(recipe, resources, comparable) if chosen else None
     results: list[ArmResult] = []
     before: General | None = None
     after: General | None = None
-    tuned = ways.fine_tuned(PromptBuilder(model.renderer, job.recipe.data.system_prompt))
+    tuned = ways.fine_tuned(PromptBuilder(model.renderer, recipe.data.system_prompt))
     base = replace(tuned, name=BASE, trained=False, note="The base model, asked exactly as the fine-tuned one.")
     for arm in (base, tuned):
         blob = done.result.blob if arm.trained else None
         model.use(done.result.trained if arm.trained else None, blob)
         if task is not None:
-            how = as_tested(job, model, examples, blob)
+            how = as_tested(ctx, model, examples, blob)
             results.append((yield from answered(how, arm, chosen, task.choice)))
             yield Said(f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(chosen)} validation examples.")
-        if wishes.general:
-            scores = yield from benchmark_scores(job, model, blob)
+        if recipe.evaluation.general:
+            scores = yield from benchmark_scores(ctx, recipe.evaluation, model, blob)
             before, after = (scores, None) if before is None else (before, scores)
-    general = forgetting(job, before, after)
+    general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=recipe.evaluation.general)
     if task is None:
-        return _plain(job, done, general[0])
-    summary = _summary(job, done.material, chosen)
-    report = conclude(job, model, task, examples, summary, Evidence(results, general, done.result))
+        return _plain(recipe, done, general[0])
+    summary = _summary(recipe, done.material, chosen)
+    report = conclude(ctx, recipe, model, task, examples, summary, Evidence(results, general, done.result))
     verdict = report.verdict.model_copy(update={"reasons": [*report.verdict.reasons, FLATTERED]})
     return report.model_copy(update={"verdict": verdict})
 
 
-def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
+def _plain(recipe: Recipe, done: FineTuned, general: ForgettingPart | None) -> Report:
     """The report of a training that was compared with nothing."""
     part, material = done.result.part, done.material
-    summary = _summary(job, material, material.validation)
+    summary = _summary(recipe, material, material.validation)
     sentence = "The model was trained; it was compared with nothing, so nothing is known yet of how much better it is."
     mend = "Give a validation_file and `report: true` (extra_body): base and fine-tuned model then answer it alike."
     return Report(
-        name=job.recipe.name or "job",
+        name=recipe.name or "job",
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         postgrad_version=__version__,
-        seed=job.recipe.seed,
+        seed=recipe.seed,
         task=TaskPart(
             kind=_kind(material.train),
             metric="loss",
             why="Nothing was compared: the training's own loss is shown.",
         ),
         data=data_part(summary, Examples(tuple(material.train), tuple(material.validation), ())),
-        system_prompt=job.recipe.data.system_prompt or "",
+        system_prompt=recipe.data.system_prompt or "",
         forgetting=general,
         training=part,
         verdict=VerdictPart(recommendation="cannot_tell", sentence=sentence, reasons=[mend, part.in_words]),
@@ -123,17 +128,17 @@ def _plain(job: Job, done: FineTuned, general: ForgettingPart | None) -> Report:
     )
 
 
-def _task(job: Job, comparable: Sequence[Conversation]) -> TaskSpec:
+def _task(recipe: Recipe, resources: MetricResources, comparable: Sequence[Conversation]) -> TaskSpec:
     """Both models are asked as the job was trained: with the client's instruction, if there is one."""
-    choice = choose_metric(comparable, job.recipe.evaluation.metric, metric_resources(job))
-    system = job.recipe.data.system_prompt
+    choice = choose_metric(comparable, recipe.evaluation.metric, resources)
+    system = recipe.data.system_prompt
     return TaskSpec(choice, system or "", own_instruction=bool(system))
 
 
-def _summary(job: Job, material: Material, validated_on: Sequence[Record]) -> DataSummary:
+def _summary(recipe: Recipe, material: Material, validated_on: Sequence[Record]) -> DataSummary:
     """What the job read, and the hash of what it trained and is judged on."""
     used = data_hash([*material.train, *validated_on])
-    return DataSummary(job.recipe.name or "job", material.loaded, material.checked, used)
+    return DataSummary(recipe.name or "job", material.loaded, material.checked, used)
 
 
 def _kind(records: Sequence[Record]) -> Any:

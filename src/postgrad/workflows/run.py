@@ -8,10 +8,13 @@ stands in `steps/`, what it is made of in the stage's own folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from postgrad.arm_kinds import is_trained
 from postgrad.data.sources.in_memory import InMemory
+from postgrad.evaluation.measure import room_for_answers
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
@@ -22,21 +25,23 @@ from postgrad.steps.advice import advised
 from postgrad.steps.arm_race import race
 from postgrad.steps.arms import Making, fine_tuned_arms, untrained_arms
 from postgrad.steps.automation import automation
+from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.before_training import before_training, needs_documents
 from postgrad.steps.conclude import Evidence, conclude, model_details, register
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.forgetting import benchmark_scores, forgetting
-from postgrad.steps.learning_curve import learning_curve
+from postgrad.steps.learning_curve import CurvePlan, learning_curve
 from postgrad.steps.measuring import as_tested, measure_arms
-from postgrad.steps.prompt_proposer import check_proposer
+from postgrad.steps.metric_resources import MeasuredModel, metric_resources
+from postgrad.steps.prompt_proposer import search_settings
 from postgrad.steps.read import read_and_check
-from postgrad.steps.remote_arms import measure_remotes
+from postgrad.steps.remote_arms import measure_remotes, refuse_no_results
 from postgrad.steps.remote_models import remote_arms
 from postgrad.steps.request_kinds import kinds_part, production_requests
 from postgrad.steps.result_lines import result_lines
-from postgrad.steps.robustness import disturbances
+from postgrad.steps.robustness import best_arms, disturbance_seconds, disturbances
 from postgrad.steps.time_budget import usual_limit
-from postgrad.steps.training import train_model
+from postgrad.steps.training import seconds_for_training, train_model
 from postgrad.storage import check_writable, home
 
 
@@ -56,61 +61,70 @@ def run(
     """
     check_writable(home())
     check_writable(out)
-    job = Job(recipe, stopped)
-    remotes = remote_arms(job)
-    check_proposer(job)
+    ctx, wishes = RunContext.of(recipe, stopped), recipe.evaluation
+    remotes, search = remote_arms(ctx, wishes), search_settings(ctx, wishes)
+    base, measured = BaseFiles(recipe.base), MeasuredModel()
+    resources = metric_resources(ctx, wishes, measured)
 
     yield Stage("data", "Reading, checking and splitting the examples")
-    production = yield from production_requests(job)
-    examples, task, grounding, summary = yield from read_and_check(job, paths)
-    yield from usual_limit(job, summary)
+    production = yield from production_requests(wishes.production)
+    examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths)
+    ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
 
     yield Stage("model", f"Loading the base model {recipe.base}")
-    model = yield from job.load()
-    making = Making(job, model, examples, task, grounding)
+    model = measured.model = yield from base.load()
+    making = Making(ctx, model, examples, task, grounding, search)
 
     yield Stage("arms", "Measuring the ways that need no training")
-    arms = ways = yield from untrained_arms(making)
-    results = yield from race(job, examples, arms, partial(measure_arms, job, model, task))
-    results += yield from measure_remotes(job, model, task, examples, remotes, results)
-    early = yield from before_training(job, model, task, examples, grounding, results)
-    trains = job.trains and early.stop is None
+    arms = ways = yield from untrained_arms(making, wishes.arms)
+    results = yield from race(ctx, wishes.sequential, examples, arms, partial(measure_arms, ctx, model, task))
+    room = wishes.remote_max_tokens or room_for_answers(model, examples.known)[0]
+    results += yield from measure_remotes(ctx, room, task, examples, remotes)
+    trains = any(map(is_trained, wishes.arms))
+    if not trains:
+        refuse_no_results(ctx.ledger, results)
+    early = yield from before_training(ctx, recipe, model, task, examples, grounding, results)
+    trains = trains and early.stop is None
 
     before = None
-    if recipe.evaluation.general and trains:
+    if wishes.general and trains:
         yield Stage("general", "Measuring general ability before training")
-        before = yield from benchmark_scores(job, model, None, examples.train)
+        before = yield from benchmark_scores(ctx, wishes, model, None, examples.train)
 
     trained = after = None
     if trains:
         yield Stage("training", "Training")
-        trained = yield from train_model(job, model, examples, grounding, results, before)
+        seconds = seconds_for_training(ctx, wishes, results, before)
+        trained = yield from train_model(ctx, model, examples, grounding, recipe.training, seconds)
 
         yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
         model.use(trained.trained, trained.blob)
-        arms = yield from fine_tuned_arms(making)
+        arms = yield from fine_tuned_arms(making, wishes.arms)
         ways = [*ways, *arms]
-        results += yield from measure_arms(job, model, task, examples, arms, trained.blob)
+        results += yield from measure_arms(ctx, model, task, examples, arms, trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
-            after = yield from benchmark_scores(job, model, trained.blob, examples.train)
+            after = yield from benchmark_scores(ctx, wishes, model, trained.blob, examples.train)
 
     yield Stage("automation", "Measuring what could be answered without a person")
-    how = as_tested(job, model, examples, trained.blob if trained else None)
+    how = as_tested(ctx, model, examples, trained.blob if trained else None)
     rate = yield from automation(how, task.choice, examples, arms, results, recipe.decision.target_accuracy)
 
-    disturbed = yield from disturbances(job, model, task.choice, examples, ways, results, trained)
-    curve = yield from learning_curve(making, ways, results, trained)
+    best = best_arms(ways, results) if wishes.perturb is not False else []
+    limit = None if wishes.perturb else disturbance_seconds(ctx.clock, results, trained)
+    disturbed = yield from disturbances(ctx, model, task.choice, examples, best, trained, limit)
+    curve = yield from learning_curve(making, CurvePlan.of(recipe), ways, results, trained)
 
     yield Stage("verdict", "Judging")
-    kinds = yield from kinds_part(job, examples, results, production)
+    kinds = yield from kinds_part(ctx.seed, examples, results, production)
     documents = needs_documents(examples, grounding)
-    found = Evidence(results, forgetting(job, before, after), trained, rate, early, documents)
-    report = conclude(job, model, task, examples, summary, found)
-    report = advised(job, report, curve, kinds, disturbed)
+    general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=wishes.general)
+    found = Evidence(results, general, trained, rate, early, documents)
+    report = conclude(ctx, recipe, model, task, examples, summary, found)
+    report = advised(report, curve, kinds, disturbed, recipe.decision.smallest_worth)
     if trained is not None:
-        details = model_details(job, model, task, examples, grounding)
-        report = register(job, model, trained, report, details)
+        details = model_details(ctx.blobs, model, task, examples, grounding)
+        report = register(ctx.blobs, recipe, model, trained, report, details)
     lines = result_lines(examples.test, results, examples.groups)
     if not recipe.texts:
         report, lines = without_texts(report), map(line_without_texts, lines)

@@ -12,15 +12,17 @@ from postgrad.data.sources.in_memory import InMemory
 from postgrad.errors import UsageError
 from postgrad.objectives import spec_of
 from postgrad.progress import Said, Stage, Working
-from postgrad.recipe import Recipe
+from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Record, Text
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
-from postgrad.steps.context import Job
+from postgrad.steps.base_files import BaseFiles
+from postgrad.steps.context import RunContext
 from postgrad.steps.divide import divide
 from postgrad.steps.read import checked_records, held_out_files
+from postgrad.steps.registered import model_name
 from postgrad.steps.result_lines import keep_trace
-from postgrad.steps.training import Result, plan_of, trained_model
+from postgrad.steps.training import Result, trained_model, training_work
 from postgrad.storage import check_writable, home
 from postgrad.training.parallel import World
 from postgrad.training_run import RunFolder
@@ -62,25 +64,26 @@ def train_only(
     """
     check_writable(home())
     world = World.of_environment()  # before the model is loaded: each process has a device of its own
-    job = Job(recipe, stopped)
+    ctx, base = RunContext.of(recipe, stopped), BaseFiles(recipe.base)
     yield Stage("data", "Reading and checking the examples")
     raw_text = spec_of(recipe.training.objective).records is Text
-    train, held = yield from (_texts if raw_text else _conversations)(job, paths)
+    if raw_text:
+        train, held = yield from _texts(recipe.data, paths)
+    else:
+        train, held = yield from _conversations(base, recipe, paths)
     yield Said(f"{len(train)} to train on, {len(held)} to validate on.")
     run = RunFolder(folder) if folder else None
 
     yield Stage("model", f"Loading the base model {recipe.base}")
-    model = yield from job.load()
+    model = yield from base.load()
 
     yield Stage("training", "Training")
-    plan = plan_of(recipe.training, recipe.seed)
-    result = yield from trained_model(
-        job, model, train, held, plan, seconds=job.seconds_left(), folder=run, begin=begin
-    )
+    work = training_work(ctx, recipe, model, train, held)
+    result = yield from trained_model(ctx, model, work, ctx.clock.seconds_left(), run, begin)
     if not world.leads:
         return TrainedModel(None, result)
     entry = Catalogue().add(
-        name=job.model_name(Path(paths[0]).stem),
+        name=model_name(recipe.name, Path(paths[0]).stem),
         base=recipe.base,
         base_hash=model.base.hash,
         method=recipe.training.method,
@@ -92,24 +95,26 @@ def train_only(
             "system_prompt": recipe.data.system_prompt,
             "passages": 0,
             "dtype": model.device.dtype,
-            "trace": None if raw_text else keep_trace(job, [*train, *held]),
+            "trace": None if raw_text else keep_trace(ctx.blobs, [*train, *held]),
             "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
         },
     )
     return TrainedModel(entry, result)
 
 
-def _conversations(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[list[Record], list[Record]]]:
+def _conversations(
+    base: BaseFiles, recipe: Recipe, paths: Sequence[Path | InMemory]
+) -> Working[tuple[list[Record], list[Record]]]:
     """A part of the training data validates where no file is given for it; a test part is only kept away from
     training."""
-    _, _, kept = yield from checked_records(job, paths)
-    held = yield from held_out_files(job)
-    parts = yield from divide(job.recipe.data, job.recipe.seed, kept, held, test=False)
+    data, objective = recipe.data, recipe.training.objective
+    _, _, kept = yield from checked_records(base, data, objective, paths)
+    held = yield from held_out_files(base, data, objective)
+    parts = yield from divide(data, recipe.seed, kept, held, test=False)
     return list(parts.train), list(parts.validation)
 
 
-def _texts(job: Job, paths: Sequence[Path | InMemory]) -> Working[tuple[list[Record], list[Record]]]:
-    data = job.recipe.data
+def _texts(data: DataSection, paths: Sequence[Path | InMemory]) -> Working[tuple[list[Record], list[Record]]]:
     if data.test_files:
         raise UsageError("Raw text has no test part.", "Leave --test out.")
     texts = load_texts(paths)

@@ -26,13 +26,13 @@ from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.records import Conversation, Preference, content_hash
 from postgrad.report.run_report import Report
+from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.conclude import Evidence, conclude
-from postgrad.steps.context import Job
+from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
 from postgrad.steps.forgetting import forgetting
 from postgrad.steps.measuring import answered, as_tested
-from postgrad.steps.metric_resources import metric_resources
-from postgrad.storage import Blobs
+from postgrad.steps.metric_resources import MeasuredModel, metric_resources
 from postgrad.workflows.import_openai.fetch import Fetched
 from postgrad.workflows.import_openai.recorded import Recorded
 from postgrad.workflows.import_openai.retrain import Retrained
@@ -170,18 +170,19 @@ def _judged(
     stopped: Callable[[], bool],
 ) -> Working[Report]:
     recipe = merged(Recipe(), {"base": base, "name": new.model, "evaluation.general": False})
-    job = Job(recipe, stopped)
-    model = yield from job.load()
-    choice = choose_metric(records, None, metric_resources(job))
+    ctx = RunContext.of(recipe, stopped)
+    model = yield from BaseFiles(base).load()
+    choice = choose_metric(records, None, metric_resources(ctx, recipe.evaluation, MeasuredModel(model)))
     loaded = load([one.files["training"]], minimum=1)
     examples = Examples(tuple(_answered(loaded)), (), tuple(records))
-    model.use(load_trained(Blobs().get_folder(new.blob)), new.blob)
+    model.use(load_trained(ctx.blobs.get_folder(new.blob)), new.blob)
     arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, trained again from {one.id}.")
-    tuned = yield from answered(as_tested(job, model, examples, new.blob), arm, records, choice)
+    tuned = yield from answered(as_tested(ctx, model, examples, new.blob), arm, records, choice)
     results = [_remote(one, choice, records, old), tuned]
     task = TaskSpec(choice, "", own_instruction=False)
+    general = forgetting(recipe.decision.forgetting_margin, None, None, wanted=False)
     summary = DataSummary(one.id, loaded, None, data_hash(records))
-    report = conclude(job, model, task, examples, summary, Evidence(results, forgetting(job, None, None)))
+    report = conclude(ctx, recipe, model, task, examples, summary, Evidence(results, general))
     arms = [a.model_copy(update={"model": one.model}) if a.name == REMOTE else a for a in report.arms]
     return report.model_copy(update={"arms": arms})
 
