@@ -84,7 +84,7 @@ _HOMES = {
     "postgrad.python.data": "check convert read",
     "postgrad.python.estimate": "estimate",
     "postgrad.python.jobs": "compare evaluate run train",
-    "postgrad.python.model": "Answer Model load",
+    "postgrad.python.model": "Model ModelAnswer load",
     "postgrad.python.report": "Report",
     "postgrad.python.running": "Running",
     "postgrad.recipe": "Recipe",
