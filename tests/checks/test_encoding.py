@@ -111,3 +111,8 @@ def test_html_that_is_the_task_is_information():
     records = [pair(f"Page {i}", f"<p>{i}</p>") for i in range(40)]
     finding = next(iter(encoding()(records, Context())))
     assert finding.severity == "info" and finding.repairs == ()
+
+
+def test_what_an_invisible_character_kept_apart_is_mended_too():
+    once = mend_safely("\x8dÎ\x80")
+    assert mend_safely(once) == once

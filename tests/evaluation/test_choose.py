@@ -8,6 +8,7 @@ from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.code_tests import has_sandbox
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.metrics.support.metric import MetricResult
+from postgrad.evaluation.metrics.support.spec import read_spec
 from postgrad.records import Conversation, Message, Task, Text, pair
 
 
@@ -140,3 +141,8 @@ def test_a_test_part_of_one_class_is_said() -> None:
     assert "same answer ('refund')" in choice.cautions(records(["refund"] * 5))[0]
     assert "90 % of the test examples" in choice.cautions(records(["refund"] * 9 + ["delivery"]))[0]
     assert choice.cautions(records(["refund", "delivery"] * 5)) == ()
+
+
+@pytest.mark.parametrize(("written", "meant"), [(r"^\d{4}$", r"^\d{4}$"), (r"\w+\.\d", r"\w+\.\d"), (r"a\\d", r"a\d")])
+def test_backslashes_of_patterns_are_their_own(written: str, meant: str) -> None:
+    assert read_spec(f"format_rules(regex='{written}')").options["regex"] == meant

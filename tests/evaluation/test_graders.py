@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postgrad.errors import DataError, ModelError, UsageError
-from postgrad.evaluation.graders import Reply, grading, validate
+from postgrad.evaluation.graders import Reply, run, validate
 from postgrad.evaluation.graders.formula import Formula
 from postgrad.evaluation.graders.grader_kinds import SIMILARITIES
 from postgrad.evaluation.graders.outcome import DETAILS, FLAGS
@@ -80,7 +80,7 @@ def saying(text: str, **more):
 @pytest.mark.parametrize("grader", ALL, ids=lambda g: g["type"])
 def test_every_key_of_the_response_is_there(grader: dict) -> None:
     assert validate(grader) == {"grader": grader}
-    body = grading(grader, "a text", {"answer": "a text", "most": 10})
+    body = run(grader, "a text", {"answer": "a text", "most": 10})
     assert set(body) == {"reward", "metadata", "sub_rewards", "model_grader_token_usage_per_model"}
     meta = body["metadata"]
     assert set(meta) == {"name", "type", "errors", "execution_time", "scores", "token_usage", "sampled_model_name"}
@@ -102,7 +102,7 @@ def test_every_key_of_the_response_is_there(grader: dict) -> None:
     ],
 )
 def test_string_check(operation: str, said: str, answer: str, reward: float) -> None:
-    assert grading(check(operation=operation), said, {"answer": answer})["reward"] == reward
+    assert run(check(operation=operation), said, {"answer": answer})["reward"] == reward
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_grader_that_is_not_valid_is_refused_by_name(grader: dict, fault: str)
     with pytest.raises(UsageError, match=fault):
         validate(grader)
     with pytest.raises(UsageError):
-        grading(grader, "x", {})
+        run(grader, "x", {})
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -157,12 +157,12 @@ def test_variables() -> None:
 
 
 def test_variables_without_a_value_are_faults_not_crashes() -> None:
-    assert grading(CHECK, "x", {})["metadata"]["errors"]["invalid_variable_error"] is True
+    assert run(CHECK, "x", {})["metadata"]["errors"]["invalid_variable_error"] is True
     deep = check(input="{{sample.output_json.a}}")
-    assert grading(deep, "no json", {"answer": "1"})["metadata"]["errors"]["sample_parse_error"] is True
-    assert grading(deep, '{"b": 1}', {"answer": "1"})["metadata"]["errors"]["sample_parse_error"] is True
-    assert grading(deep, '{"a": "1"}', {"answer": "1"})["reward"] == 1
-    assert grading(check(), {"output_text": "1"}, {"answer": "1"})["reward"] == 1
+    assert run(deep, "no json", {"answer": "1"})["metadata"]["errors"]["sample_parse_error"] is True
+    assert run(deep, '{"b": 1}', {"answer": "1"})["metadata"]["errors"]["sample_parse_error"] is True
+    assert run(deep, '{"a": "1"}', {"answer": "1"})["reward"] == 1
+    assert run(check(), {"output_text": "1"}, {"answer": "1"})["reward"] == 1
 
 
 @pytest.mark.parametrize("metric", SIMILARITIES)
@@ -258,7 +258,7 @@ def test_what_is_no_formula(text: str) -> None:
 def test_a_formula_that_cannot_be_calculated(text: str) -> None:
     with pytest.raises(ArithmeticError):
         Formula.parse(text).value({"a": 1.0})
-    body = grading({**MULTI, "calculate_output": f"({text}) * a * b"}, "x", {"answer": "x"})
+    body = run({**MULTI, "calculate_output": f"({text}) * a * b"}, "x", {"answer": "x"})
     assert body["reward"] == 0 and body["metadata"]["errors"]["other_error"] is True
 
 
@@ -274,7 +274,7 @@ def test_any_text_is_a_formula_or_refused(text: str) -> None:
 def test_multi_in_both_spellings() -> None:
     as_list = {**MULTI, "graders": list(MULTI["graders"].values())}
     for grader in (MULTI, as_list):
-        body = grading(grader, "cat", {"answer": "cats"})
+        body = run(grader, "cat", {"answer": "cats"})
         assert body["sub_rewards"] == {"a": 0.0, "b": pytest.approx(6 / 7)} == body["metadata"]["scores"]
         assert body["reward"] == pytest.approx(3 / 7)
 
@@ -287,7 +287,7 @@ def test_score_and_label_models() -> None:
         return Reply('It is fine. {"result": 4}', 12, 3)
 
     grader = {**SCORE, "range": [1, 5], "sampling_params": {"temperature": 0, "max_completions_tokens": 9}}
-    body = grading(grader, "an answer", {}, ask=ask)
+    body = run(grader, "an answer", {}, ask=ask)
     assert body["reward"] == 4 and body["metadata"]["sampled_model_name"] == "m"
     usage = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15, "cached_tokens": 0}
     assert body["metadata"]["token_usage"] == 15 and body["model_grader_token_usage_per_model"] == {"m": usage}
@@ -298,8 +298,8 @@ def test_score_and_label_models() -> None:
         and "from 1 to 5" in chat[-1]["content"]
     )
     assert sampling == {"temperature": 0, "max_completions_tokens": 9}
-    assert grading(LABEL, "hi", {}, ask=saying('{"result": "Polite"}'))["reward"] == 1
-    assert grading(LABEL, "hi", {}, ask=saying("That is rude."))["reward"] == 0
+    assert run(LABEL, "hi", {}, ask=saying('{"result": "Polite"}'))["reward"] == 1
+    assert run(LABEL, "hi", {}, ask=saying("That is rude."))["reward"] == 0
 
 
 def test_what_models_do_wrong_has_a_name() -> None:
@@ -307,7 +307,7 @@ def test_what_models_do_wrong_has_a_name() -> None:
         raise ModelError("the model m is not here")
 
     def errors(grader, ask):
-        body = grading(grader, "x", {}, ask=ask)
+        body = run(grader, "x", {}, ask=ask)
         assert body["reward"] == 0
         return {k for k, v in body["metadata"]["errors"].items() if v}
 
@@ -331,7 +331,7 @@ def test_what_models_do_wrong_has_a_name() -> None:
 @settings(deadline=None, max_examples=50)
 @given(said=st.text(max_size=60), answer=st.text(max_size=60), judged=st.text(max_size=60))
 def test_any_text_is_graded(grader: dict, said: str, answer: str, judged: str) -> None:
-    body = grading(grader, said, {"answer": answer}, ask=saying(judged))
+    body = run(grader, said, {"answer": answer}, ask=saying(judged))
     assert 0 <= body["reward"] <= 1
 
 
@@ -343,15 +343,15 @@ def sandbox() -> Sandbox:
 def test_python_runs_in_a_sandbox_or_not_at_all(sandbox: Sandbox, tmp_path) -> None:
     marker = tmp_path / "ran"
     grader = {**PYTHON, "source": f"def grade(sample, item):\n    open({str(marker)!r}, 'w')\n    return 1"}
-    errors = grading(grader, "x", {})["metadata"]["errors"]
+    errors = run(grader, "x", {})["metadata"]["errors"]
     assert errors["python_grader_server_error"] is True and errors["python_grader_server_error_type"] == "no_sandbox"
-    errors = grading(grader, "x", {}, sandbox=sandbox)["metadata"]["errors"]
+    errors = run(grader, "x", {}, sandbox=sandbox)["metadata"]["errors"]
     assert (
         errors["python_grader_runtime_error"] is True
         and "No such file" in errors["python_grader_runtime_error_details"]
     )
     assert not marker.exists()
-    assert grading(PYTHON, "12345", {"most": 10}, sandbox=sandbox)["reward"] == 0.5
+    assert run(PYTHON, "12345", {"most": 10}, sandbox=sandbox)["reward"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_python_runs_in_a_sandbox_or_not_at_all(sandbox: Sandbox, tmp_path) -> N
     ],
 )
 def test_python_that_fails_is_reported(sandbox: Sandbox, source: str, why: str) -> None:
-    body = grading({**PYTHON, "source": f"def grade(sample, item):\n    {source}"}, "x", {}, sandbox=sandbox)
+    body = run({**PYTHON, "source": f"def grade(sample, item):\n    {source}"}, "x", {}, sandbox=sandbox)
     assert body["reward"] == 0 and why in body["metadata"]["errors"]["python_grader_runtime_error_details"]
 
 

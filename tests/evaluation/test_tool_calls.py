@@ -151,8 +151,10 @@ def test_possible_answers(answer: str, right: float) -> None:
 def test_the_berkeley_leaderboards_answers() -> None:
     folder = real_set("bfcl_tool_calls")
     for part in ("simple_python", "multiple", "parallel"):
-        rows = [json.loads(x) for x in (folder / f"answers_BFCL_v4_{part}.jsonl").open(encoding="utf-8")]
-        asked = {r["id"]: r for r in map(json.loads, (folder / f"BFCL_v4_{part}.jsonl").open(encoding="utf-8"))}
+        rows = [json.loads(x) for x in (folder / f"answers_BFCL_v4_{part}.jsonl").read_text("utf-8").splitlines()]
+        asked = {
+            r["id"]: r for r in map(json.loads, (folder / f"BFCL_v4_{part}.jsonl").read_text("utf-8").splitlines())
+        }
         records = [
             Task(
                 prompt=(Message("user", "q"),),
@@ -181,7 +183,7 @@ def test_the_berkeley_leaderboards_answers() -> None:
 
 def test_requests_that_no_tool_serves_want_no_call() -> None:
     path = real_set("bfcl_tool_calls") / "BFCL_v4_irrelevance.jsonl"
-    rows = [json.loads(x) for x in path.open(encoding="utf-8")]
+    rows = [json.loads(x) for x in path.read_text("utf-8").splitlines()]
     records = [Task(prompt=(Message("user", "q"),), tools=tuple(r["function"])) for r in rows]
     metric = tool_calls()
     assert not metric.unfit([Case("", "", r) for r in records])

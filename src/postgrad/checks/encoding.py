@@ -165,10 +165,18 @@ def mend_mojibake(text: str) -> str:
 
 
 def mend_safely(text: str) -> str:
-    """Decodes again where that is certain, and takes out control and invisible characters."""
-    if not text.isascii() and _MOJIBAKE.search(text):
-        text = mend_mojibake(text)
-    return _INVISIBLE.sub(lambda m: m[0] if _letters_need(text, m) else "", text)
+    """Decodes again where that is certain, and takes out control and invisible characters, until nothing more is found:
+    what stood apart by an invisible character may show itself to be damaged once that is gone."""
+    while (mended := _mended_once(text)) != text:
+        text = mended
+    return text
+
+
+def _mended_once(text: str) -> str:
+    """Never longer than the text, so that mending comes to an end."""
+    decoded = mend_mojibake(text) if not text.isascii() and _MOJIBAKE.search(text) else text
+    decoded = decoded if len(decoded) <= len(text) else text
+    return _INVISIBLE.sub(lambda m: m[0] if _letters_need(decoded, m) else "", decoded)
 
 
 def mend_html(text: str) -> str:

@@ -67,12 +67,17 @@ def _option(part: str, whole: str) -> tuple[str, Any]:
     return name.strip(), _value(value.strip())
 
 
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_PYTHONS = frozenset("\\'\"abfnrtvxuUN01234567\n")
+"""What stands after the backslash in an escape of Python's. Any other backslash, as in a pattern's `\\d`, is itself."""
+
+
 def _value(text: str) -> Any:
     """A Python literal, true, false or none; anything else is text as it stands."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(_ESCAPE.sub(lambda m: m[0] if m[1] in _PYTHONS else "\\" + m[0], text))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
 
