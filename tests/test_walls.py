@@ -213,3 +213,22 @@ def test_nothing_below_the_workflows_keeps_a_recipe():
         str(p.relative_to(SOURCE)): found for p in below if (found := kept_recipes(ast.parse(p.read_text("utf-8"))))
     }
     assert set(kept) <= {"recipe.py"}, "sections become values at the door, or are passed and forgotten"
+
+
+def inner_imports(tree: ast.Module) -> set[int]:
+    """Lines inside functions on which something of postgrad is imported."""
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.ImportFrom)]
+    return {n.lineno for n in inside if (n.module or "").startswith("postgrad")}
+
+
+def test_an_import_inside_a_function_says_why():
+    """Only start-up time is a reason; commands and the Python door load late as a rule."""
+    assert inner_imports(ast.parse("def f():\n    from postgrad.errors import UsageError\n")) == {2}
+    silent = []
+    for path in FILES:
+        if path.relative_to(SOURCE).parts[0] in ("cli", "python", "__init__.py", "__main__.py"):
+            continue
+        lines = path.read_text("utf-8").splitlines()
+        silent += [f"{path}:{n}" for n in inner_imports(ast.parse("\n".join(lines))) if "# here" not in lines[n - 1]]
+    assert not silent

@@ -237,7 +237,7 @@ def _refers_away(answer: str) -> bool:
 
 def unlike_training(test: Sequence[Record], train: Sequence[Record]) -> list[int]:
     """The tenth farthest from every training request, by embedding."""
-    from postgrad.models.embeddings import embed
+    from postgrad.models.embeddings import embed  # here: it opens 16 MB of vectors
 
     if not train:
         return []

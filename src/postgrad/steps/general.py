@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from postgrad.errors import Interrupted
 from postgrad.evaluation.battery import HARNESS
+from postgrad.evaluation.battery.harness import task_hash, task_scores
 from postgrad.evaluation.battery.open_questions import Questions
 from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.language_model import LanguageModel
@@ -78,8 +79,6 @@ def harness_scores(
     ctx: RunContext, model: LanguageModel, adapter: str | None, name: str, count: int
 ) -> Working[tuple[list[float], float]]:
     """A task of the lm-evaluation-harness on its first `count` items, and the seconds that it took."""
-    from postgrad.evaluation.battery.harness import task_hash, task_scores
-
     task = name.removeprefix(HARNESS)
     inputs = {
         "model": model.base.hash,

@@ -226,8 +226,8 @@ class RolloutObjective(Objective):
         stoppable: bool = False,
     ) -> list[list[Sampled]] | None:
         """Answers to each prompt, one a seed; None when asked to stop."""
-        from postgrad.models.generation.generate import Decoding
-        from postgrad.training.sampling import sample
+        from postgrad.models.generation.generate import Decoding  # here: torch
+        from postgrad.training.sampling import sample  # here: torch
 
         decoding = Decoding(self.options.answer_tokens, temperature)
         stopped = start.stopped if stoppable else lambda: False
@@ -266,7 +266,7 @@ class RolloutObjective(Objective):
         """What the model as it is makes of the answers, token by token."""
         import torch
 
-        from postgrad.training.sequences import token_logprobs
+        from postgrad.training.sequences import token_logprobs  # here: torch
 
         start, found = self._started(), {}
         for part in start.world.share(list(microbatches(self.attempts, start.token_budget))):
@@ -280,7 +280,7 @@ class RolloutObjective(Objective):
         """Sum over the answers of the microbatch; those from which nothing can be learned are not computed."""
         import torch
 
-        from postgrad.training.sequences import token_logprobs
+        from postgrad.training.sequences import token_logprobs  # here: torch
 
         live = [a for a in _together(batch) if self.teaches(a)]
         total = torch.zeros((), dtype=torch.float64, device=forward.model.device.kind)

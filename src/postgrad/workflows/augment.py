@@ -11,7 +11,7 @@ from typing import Any
 from postgrad.data.augment import ASKING, METHODS
 from postgrad.data.augment.keep import WINDOWS, Agree, Augmented, keep
 from postgrad.data.augment.method import Refused, Teacher, to_row
-from postgrad.data.split.synthetic import is_synthetic
+from postgrad.data.split.synthetic import MARK, is_synthetic, origin_hash
 from postgrad.errors import UsageError
 from postgrad.evaluation import arms
 from postgrad.evaluation.measure import Answers, answer
@@ -185,8 +185,6 @@ def _judge(originals: Sequence[Record], ask: Teacher) -> tuple[Agree, float]:
         return arms.few_shot(system, near[::-1]).ask(record)
 
     def _sources(record: Record) -> list[str]:
-        from postgrad.data.split.synthetic import MARK, origin_hash
-
         of = record.meta.get(MARK, {}).get("of", [])
         known = {of} if isinstance(of, str) else set(of)
         return [r.prompt_text for r in originals if origin_hash(r) in known] + [record.prompt_text]
@@ -229,8 +227,8 @@ def _room(letters: Sequence[int]) -> int:
 
 
 def _local(ctx: RunContext, teacher: str, written: int, answered: int) -> tuple[Teacher, Teacher]:
-    from postgrad.models.generation.generate import Decoding
-    from postgrad.models.language_model import load_model
+    from postgrad.models.generation.generate import Decoding  # here: torch
+    from postgrad.models.language_model import load_model  # here: torch
 
     model = load_model(teacher)
 

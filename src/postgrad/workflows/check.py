@@ -103,8 +103,8 @@ def _context(request: CheckRequest) -> Working[Context]:
     if request.benchmarks is not None:
         context = replace(context, benchmarks=benchmark_questions(request.benchmarks))
     if request.base is not None:
-        from postgrad.models.base_models import find_model
-        from postgrad.models.rendering.render import load_renderer
+        from postgrad.models.base_models import find_model  # here: a check without a base needs no model
+        from postgrad.models.rendering.render import load_renderer  # here: the same
 
         model = find_model(request.base)
         renderer = load_renderer(model.folder, model.context)
@@ -116,9 +116,9 @@ def _context(request: CheckRequest) -> Working[Context]:
 
 def _reader(base: str) -> Callable[[Sequence[Record]], list[float]]:
     def surprise(records: Sequence[Record]) -> list[float]:
-        from postgrad.models.base_models import find_model
-        from postgrad.models.generation.likelihood import answer_losses
-        from postgrad.models.language_model import LanguageModel
+        from postgrad.models.base_models import find_model  # here: a check without a base needs no model
+        from postgrad.models.generation.likelihood import answer_losses  # here: torch
+        from postgrad.models.language_model import LanguageModel  # here: torch
 
         return answer_losses(LanguageModel(find_model(base)), records)
 
@@ -129,7 +129,7 @@ def benchmark_questions(folder: str) -> Callable[[], Iterable[tuple[str, str]]]:
     """The questions of the general benchmarks, from a folder or from those at hand."""
 
     def questions() -> Iterable[tuple[str, str]]:
-        from postgrad.evaluation.forgetting import READERS, ROWS_OF, load_benchmarks
+        from postgrad.evaluation.forgetting import READERS, ROWS_OF, load_benchmarks  # here: arrow
 
         files = [n for n in READERS if n not in ROWS_OF and (not folder or (Path(folder) / f"{n}.jsonl").exists())]
         loaded, _ = load_benchmarks(files, 10**9, Path(folder) if folder else None)

@@ -176,7 +176,7 @@ def _by_distance(
 ) -> tuple[list[Proposal], list[Refused]]:
     """Neither a copy of anything, nor near to what tests, nor far from what it was made from; the first of two alike
     stays."""
-    from postgrad.models.embeddings import embed
+    from postgrad.models.embeddings import embed  # here: it opens 16 MB of vectors
 
     if not proposals:
         return [], []

@@ -73,7 +73,7 @@ def evaluate(
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
     from lm_eval import evaluator
 
-    from postgrad.evaluation.battery.harness_model import HarnessModel
+    from postgrad.evaluation.battery.harness_model import HarnessModel  # here: it loads lm-eval
 
     run = cast(Any, evaluator.simple_evaluate)
     wanted = ", ".join(str(t) for t in tasks)

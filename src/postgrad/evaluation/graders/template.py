@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from postgrad.evaluation.metrics.support.call_text import read_calls
 from postgrad.json_types import JsonMapping, JsonObject
 
 _VARIABLE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
@@ -91,8 +92,6 @@ def as_sample(said: str | JsonMapping) -> JsonObject:
 
 
 def _tools(said: str) -> list[JsonObject]:
-    from postgrad.evaluation.metrics.support.call_text import read_calls
-
     calls = read_calls(said) or []
     return [
         {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def bleu(*, tokenize: str = "13a") -> Metric:
         UsageError: An unknown tokenizer.
     """
     if tokenize not in TOKENIZERS:
-        from postgrad.errors import UsageError
-
         raise UsageError(f"bleu knows no tokenizer {tokenize!r}.", f"Tokenizers: {', '.join(TOKENIZERS)}.")
 
     def measure(cases: Sequence[Case]) -> MetricResult:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonMapping, JsonObject
+from postgrad.models.rendering.parse import parse
 from postgrad.models.rendering.template import FALLBACK, Template
 from postgrad.records import Conversation, Message, ToolDefinition
 
@@ -247,8 +248,6 @@ class Renderer:
         Raises:
             DataError: the text was not written by this template.
         """
-        from postgrad.models.rendering.parse import parse
-
         return parse(self.template, text)
 
 

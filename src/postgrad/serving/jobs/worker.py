@@ -166,7 +166,7 @@ def _sign(pulse: Pulse) -> Callable[[], bool]:
 
 def _keep_precision(folder: JobFolder) -> None:
     """A job goes on in the precision it began with, even if the machine is busier now and would be probed otherwise."""
-    from postgrad.models.device import probe
+    from postgrad.models.device import probe  # here: it loads torch
 
     if kept := folder.dtype():
         os.environ["POSTGRAD_DTYPE"] = kept

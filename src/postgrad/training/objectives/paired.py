@@ -114,7 +114,7 @@ class PairObjective(Objective):
         """Sum over the pairs of the microbatch."""
         import torch  # here, because `estimate` reads the specs of this folder without it
 
-        from postgrad.training.sequences import token_logprobs
+        from postgrad.training.sequences import token_logprobs  # here: it loads torch
 
         pairs = _pairs(batch)
         found = token_logprobs(forward, [side for pair in pairs for side in (pair.chosen, pair.rejected)], step)

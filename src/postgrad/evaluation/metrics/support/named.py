@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics import ASKING, METRICS
-from postgrad.evaluation.metrics.own import as_metric
+from postgrad.evaluation.metrics.own import as_metric, own
 from postgrad.evaluation.metrics.support.metric import Metric, MetricResources
 from postgrad.evaluation.metrics.support.spec import read_spec
 from postgrad.extensions import Extended, calling
@@ -30,11 +30,9 @@ def metric_named(text: str, means: MetricResources | None = None) -> Metric:
         return as_metric(text.partition("@")[0], given[text])
     spec = read_spec(text)
     if spec.function:
-        from postgrad.evaluation.metrics.own import own
-
         return own(means, spec.name, spec.function)
     if spec.grader:
-        from postgrad.evaluation.graders.as_metric import grader_metric
+        from postgrad.evaluation.graders.as_metric import grader_metric  # here: pydantic takes a while
 
         return grader_metric(means, spec.name)
     if spec.name in METRICS:
