@@ -21,9 +21,6 @@ WORDS = {*ARM_KINDS, *(kind.recommended_as for kind in ARM_KINDS.values() if kin
 PARTS = ("fine_tun", "few_shot", "prompted", "optimised_prompt", "rag", "remote:", "remote: ", "remote", "+rag")
 APART = {
     "arm_kinds.py",  # the table
-    "steps/named_models.py",  # `NAME+rag`: the user's own word for a registered model with its documents
-    "serving/inference/engine.py",  # the same
-    "serving/jobs/continued_training.py",  # the same
 }
 
 

@@ -8,6 +8,7 @@ from postgrad.errors import TrainingError, UsageError
 from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.models.adapters.quantize import QuantizedLinear
 from postgrad.models.adapters.trained_weights import WholeWeights, load_trained
+from postgrad.progress import finished
 from postgrad.training.forward import Forward
 from postgrad.training.methods import METHODS, MethodSettings, attached
 from postgrad.training.objectives import make_objective
@@ -29,20 +30,12 @@ def loss_of(model, examples):
         return forward.loss(examples).item()
 
 
-def finish(work):
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            return done.value
-
-
 def trained_by(model, folder, replay=(), **plan):
     settings = {"rank": 4, "alpha": 8, "epochs": 2, "batch_size": 4, "learning_rate": 5e-3, **plan}
     work = train(
         model, RECORDS[:18], RECORDS[18:], Plan(**settings), RunFolder(folder), {"d": "x"}, lambda: False, replay
     )
-    return finish(work)
+    return finished(work)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
@@ -165,7 +158,7 @@ def test_interrupted_full_training_goes_on_to_the_same_weights(tiny, tmp_path, o
     asked = iter([False] * 4 + [True] * 100)
     settings = {"rank": 4, "alpha": 8, "epochs": 2, "batch_size": 4, **plan}
     with pytest.raises(Interrupted):
-        finish(
+        finished(
             train(
                 tiny,
                 RECORDS[:18],

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from postgrad.progress import finished
 from postgrad.recipe import Recipe, merged
 
 THINGS = ["sofa", "lamp", "desk", "bed", "shelf"]
@@ -58,8 +59,4 @@ def small(base: Path, **changes) -> Recipe:
 def finish(work):
     """(result, events) of long work."""
     events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as done:
-            return done.value, events
+    return finished(work, events.append), events

@@ -12,20 +12,12 @@ from postgrad.models.rendering.render import load_renderer
 from postgrad.progress import Progress, Said
 from postgrad.records import Message, pair
 from postgrad.steps.passages import quality_of_documents, read_passages, retriever
+from tests.workflows.jobs import finish
 
 
 @pytest.fixture(scope="module")
 def renderer(tiny_folder):
     return load_renderer(tiny_folder, 512)
-
-
-def finish(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as done:
-            return done.value, events
 
 
 @pytest.mark.parametrize("letters", [10, 200, 900, 5000])

@@ -18,6 +18,7 @@ from postgrad.steps.training import train_model
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
 from tests.workflows.begun import begun
+from tests.workflows.jobs import finish
 
 THINGS = ["sofa", "lamp", "desk", "bed", "shelf"]
 ROWS = [
@@ -30,15 +31,6 @@ ROWS = [
     }
     for i in range(60)
 ]
-
-
-def finish(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as done:
-            return done.value, events
 
 
 @pytest.fixture

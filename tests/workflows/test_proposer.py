@@ -12,6 +12,7 @@ from postgrad.records import pair
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples
 from postgrad.steps.prompt_proposer import proposed_instruction, search_settings
+from tests.workflows.jobs import finish
 from tests.workflows.remote_server import Server
 
 EXAMPLES = Examples(
@@ -25,15 +26,6 @@ def server():
     running = Server(lambda messages: "Here it is:\n```\nAnswer with the magic word.\n```")
     yield running
     running.stop()
-
-
-def finish(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as done:
-            return done.value, events
 
 
 def proposed(server, scores, **more):

@@ -19,17 +19,9 @@ from postgrad.steps.conclude import Evidence, conclude
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
 from tests.workflows.begun import begun
+from tests.workflows.jobs import finish
 
 LABELS = ["damaged", "status", "return"]
-
-
-def finish(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as done:
-            return done.value, events
 
 
 def file_of(path, rows):

@@ -11,6 +11,7 @@ from postgrad.evaluation.measure import Answers
 from postgrad.progress import Said
 from postgrad.recipe import Recipe, merged
 from postgrad.workflows.run import run
+from tests.workflows.jobs import finish
 from tests.workflows.remote_server import Server
 
 THINGS = ["sofa", "lamp", "desk", "bed", "shelf", "stool"]
@@ -46,15 +47,6 @@ def rows(tmp_path):
 def recipe_of(tiny_folder, **evaluation) -> Recipe:
     chosen = {"arms": ["prompted", "remote"], "general": False, **evaluation}
     return merged(Recipe(), {"base": str(tiny_folder), **{f"evaluation.{k}": v for k, v in chosen.items()}})
-
-
-def finish(work):
-    events = []
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as done:
-            return done.value, events
 
 
 def warnings(events) -> str:

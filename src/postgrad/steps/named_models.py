@@ -139,26 +139,19 @@ def contestants(
         if model.entry is not None:
             out += _trained(model, model.entry, blobs)
             continue
-        label = base_label(model.base)
-        out += [
-            Contestant(f"{kind}{ON_A_BASE}{label}", _untrained(kind, system, retrieve), model.base) for kind in kinds
-        ]
-    return [replace(c, make=_named(c)) for c in out]
+        out += [_untrained(kind, model.base, system, retrieve) for kind in kinds]
+    return out
 
 
-def _untrained(kind: str, system: str | None, retrieve: Retrieve | None) -> Make:
+def _untrained(kind: str, base: str, system: str | None, retrieve: Retrieve | None) -> Contestant:
+    name = f"{kind}{ON_A_BASE}{base_label(base)}"
+
     def make(renderer: Renderer, room: int) -> Arm:
         if kind == arm_kinds.RAG:
-            return ways.with_documents(kind, False, PromptBuilder(renderer, system, retrieve, room))
-        return ways.base() if kind == BASE else ways.prompted(system or "")
+            return ways.with_documents(name, False, PromptBuilder(renderer, system, retrieve, room))
+        return replace(ways.base() if kind == BASE else ways.prompted(system or ""), name=name)
 
-    return make
-
-
-def _named(contestant: Contestant) -> Make:
-    """Its arm under its own name."""
-    make, name = contestant.make, contestant.name
-    return lambda renderer, room: replace(make(renderer, room), name=name)
+    return Contestant(name, make, base)
 
 
 def base_label(base: str) -> str:
@@ -199,6 +192,5 @@ def _trained(model: Named, entry: ModelEntry, blobs: Blobs) -> list[Contestant]:
         note = f"Asked as trained, with {passages_of(entry)} passages of its own documents."
         return ways.built(entry.id + RAG, True, builder, note)
 
-    with_plain = not (model.grounded and passages_of(entry))
-    out = [Contestant(entry.id, plain, entry.base, entry)] if with_plain else []
+    out = [] if model.grounded else [Contestant(entry.id, plain, entry.base, entry)]
     return [*out, *([Contestant(entry.id + RAG, grounded, entry.base, entry)] if passages_of(entry) else [])]

@@ -17,6 +17,7 @@ from postgrad.report.comparison import CompareReport
 from postgrad.report.run_report import Report
 from postgrad.steps.compared_runs import Origin, Side, origin_of, read_side
 from postgrad.steps.named_models import Named, base_label, named_models
+from postgrad.steps.registered import RAG
 from postgrad.storage import Blobs
 from postgrad.workflows.compare import compared
 from postgrad.workflows.evaluate import EvaluateRequest, evaluate
@@ -52,7 +53,7 @@ def compare_models(
 def _arm_of(report: Report, model: Named) -> str:
     """The arm that stands for a model: of a base the one with the best score."""
     if model.entry is not None:
-        return f"{model.entry.id}+rag" if model.grounded else model.entry.id
+        return f"{model.entry.id}{RAG}" if model.grounded else model.entry.id
     mine = [arm for arm in report.arms if arm.name.endswith(f"{ON_A_BASE}{base_label(model.base)}")]
     return max(mine, key=lambda arm: arm.score).name
 

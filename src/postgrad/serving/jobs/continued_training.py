@@ -11,6 +11,7 @@ from postgrad.serving.storage.store import Owner
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.job_requests import CreateJob
 from postgrad.steps.openai_jobs.weights import shape_of
+from postgrad.steps.registered import split_name
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,8 @@ def further_of(engine: Engine, body: CreateJob, owner: Owner) -> Further | None:
     if (entry := served.entry) is None:
         return None
     if served.grounded:
-        message = (
-            f"`{body.model}` is a model with passages of documents; train {body.model.removesuffix('+rag')!r} further."
-        )
+        plain, _ = split_name(body.model)
+        message = f"`{body.model}` is a model with passages of documents; train {plain!r} further."
         raise ApiError(400, message, "model_not_available", "model")
     try:
         engine.renderer(served)
