@@ -113,6 +113,13 @@ def test_files_hold_one_idea_and_say_which(path):
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "a header says why the file exists"
 
 
+def test_a_folder_can_be_read_at_a_glance():
+    """`checks/` may be longer: one check a file, and nothing else."""
+    counts = {folder: len(list(folder.glob("*.py"))) for folder in {path.parent for path in FILES}}
+    long = {str(folder.relative_to(SOURCE)) for folder, count in counts.items() if count > 21}
+    assert long == {"checks"}, "split what has more files"
+
+
 def test_help_answers_at_once_and_without_torch():
     code = (
         "import sys; from postgrad.cli import main; main(['--help']); heavy = {'torch', 'transformers', 'typer',"

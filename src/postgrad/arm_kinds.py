@@ -1,7 +1,7 @@
 """What each way to do the task is: one table of names, costs, and whether it is trained, retrieves or is remote.
 
 Recipe, verdict, sentences and pages ask this table, never an arm's name. To add an arm: a file with its maker (a
-function as in `steps/arms.py`), and a line here that points to it, put where its costs belong.
+function as in `steps/arms/making.py`), and a line here that points to it, put where its costs belong.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class ArmKind:
     Attributes:
         in_sentence: What a manager would call it.
         in_table: A few words for tables and pictures.
-        maker: `module:function` that makes it for a run (see `steps.arms.Making`), imported when the arm is made. Empty
-            where it is made otherwise: remote arms by `steps/remote_arms.py`, one for each model that is named.
+        maker: `module:function` that makes it for a run (see `steps.arms.making.Making`), imported when the arm is made. Empty
+            where it is made otherwise: remote arms by `steps/arms/remote_arms.py`, one for each model that is named.
         trained: Whether a model trained in the run answers.
         retrieves: Whether it looks something up for each request.
         needs_documents: Whether it is left out of a run without documents.
         needs_examples: Whether it is made from training examples. `evaluate` has none and measures only the
-            others, which `steps/named_models.py` makes for it.
+            others, which `steps/arms/named_models.py` makes for it.
         remote: Whether its answers are bought from another machine.
         default: Whether a run measures it unless told otherwise.
         on_a_base: Its name in a sentence where several bases are held against each other.
@@ -52,24 +52,26 @@ ARM_KINDS: dict[str, ArmKind] = {
     BASE: ArmKind(
         "the untouched base model",
         "the model as it came",
-        "postgrad.steps.arms:base",
+        "postgrad.steps.arms.making:base",
         needs_examples=False,
         on_a_base="the untouched {base}",
     ),
     PROMPTED: ArmKind(
         "a written prompt",
         "told what to do in a system prompt",
-        "postgrad.steps.arms:prompted",
+        "postgrad.steps.arms.making:prompted",
         needs_examples=False,
     ),
-    "few_shot": ArmKind("few-shot prompting", "shown worked examples in the prompt", "postgrad.steps.arms:few_shot"),
+    "few_shot": ArmKind(
+        "few-shot prompting", "shown worked examples in the prompt", "postgrad.steps.arms.making:few_shot"
+    ),
     OPTIMISED_PROMPT: ArmKind(
-        "an optimised prompt", "with a prompt improved by search", "postgrad.steps.arms:optimised_prompt"
+        "an optimised prompt", "with a prompt improved by search", "postgrad.steps.arms.making:optimised_prompt"
     ),
     RAG: ArmKind(
         "retrieval (RAG)",
         "given retrieved passages",
-        "postgrad.steps.arms:rag",
+        "postgrad.steps.arms.making:rag",
         retrieves=True,
         needs_examples=False,
     ),
@@ -77,14 +79,14 @@ ARM_KINDS: dict[str, ArmKind] = {
     FINE_TUNED: ArmKind(
         "the tuned model",
         "trained on your examples",
-        "postgrad.steps.arms:fine_tuned",
+        "postgrad.steps.arms.making:fine_tuned",
         trained=True,
         recommended_as="fine_tune",
     ),
     FINE_TUNED_RAG: ArmKind(
         "the tuned model with retrieval",
         "trained on your examples, given retrieved passages",
-        "postgrad.steps.arms:fine_tuned_rag",
+        "postgrad.steps.arms.making:fine_tuned_rag",
         trained=True,
         retrieves=True,
         needs_documents=True,

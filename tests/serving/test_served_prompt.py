@@ -14,8 +14,8 @@ from postgrad.records import Message, tools_of
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
-from postgrad.steps.arms import fine_tuned_arms, untrained_arms
-from postgrad.steps.named_models import contestants, named_models
+from postgrad.steps.arms.making import fine_tuned_arms, untrained_arms
+from postgrad.steps.arms.named_models import contestants, named_models
 from postgrad.workflows.run import run
 from tests.conftest import write_model
 from tests.serving.loopback import running

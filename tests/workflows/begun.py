@@ -6,12 +6,12 @@ from pathlib import Path
 
 from postgrad.models.language_model import LanguageModel
 from postgrad.recipe import Recipe
-from postgrad.steps.arms import Making
+from postgrad.steps.arms.making import Making
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
+from postgrad.steps.arms.prompt_proposer import search_settings
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
-from postgrad.steps.prompt_proposer import search_settings
 from postgrad.steps.read import read_and_check
 from tests.workflows.jobs import finish
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from postgrad.evaluation.arms import Arm, own_prompt
 from postgrad.progress import Working
 from postgrad.records import Message, Record
-from postgrad.steps.arms import Making
+from postgrad.steps.arms.making import Making
 
 
 def shouted(making: Making) -> Working[Arm | str]:

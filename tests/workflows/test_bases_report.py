@@ -8,8 +8,8 @@ from postgrad.pages.report_page import render_report
 from postgrad.recipe import Recipe, merged
 from postgrad.report.results import read_results
 from postgrad.report.run_report import Report, VerdictPart
-from postgrad.steps.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
-from postgrad.steps.compared_runs import read_report
+from postgrad.steps.reporting.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
+from postgrad.steps.reporting.compared_runs import read_report
 from postgrad.workflows.run_bases import _labels, _planned
 from tests.workflows.test_compare import folder
 

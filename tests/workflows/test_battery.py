@@ -12,7 +12,7 @@ from postgrad.recipe import Recipe, merged
 from postgrad.records import pair
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import USUAL_MINUTES, RunContext
-from postgrad.steps.forgetting import affordable_items, benchmark_scores, forgetting
+from postgrad.steps.examination.forgetting import affordable_items, benchmark_scores, forgetting
 from tests.evaluation.battery.rows import ROWS
 from tests.workflows.test_main_job import finish
 

@@ -9,10 +9,10 @@ from postgrad.errors import DataError, Interrupted
 from postgrad.progress import Said, Stage
 from postgrad.recipe import merged
 from postgrad.report.run_report import Report
-from postgrad.steps.arms import fine_tuned_arms
-from postgrad.steps.learning_curve import CurvePlan, learning_curve
-from postgrad.steps.measuring import measure_arms
-from postgrad.steps.training import train_model
+from postgrad.steps.arms.making import fine_tuned_arms
+from postgrad.steps.arms.measuring import measure_arms
+from postgrad.steps.fitting.learning_curve import CurvePlan, learning_curve
+from postgrad.steps.fitting.training import train_model
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
 from tests.workflows.begun import begun

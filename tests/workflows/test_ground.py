@@ -11,7 +11,7 @@ from postgrad.evaluation.retrieval import Passage
 from postgrad.models.rendering.render import load_renderer
 from postgrad.progress import Progress, Said
 from postgrad.records import Message, pair
-from postgrad.steps.passages import quality_of_documents, read_passages, retriever
+from postgrad.steps.arms.passages import quality_of_documents, read_passages, retriever
 from tests.workflows.jobs import finish
 
 

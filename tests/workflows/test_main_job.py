@@ -12,9 +12,9 @@ from postgrad.progress import Progress, Said, Stage
 from postgrad.recipe import Recipe, merged
 from postgrad.registry import Catalogue
 from postgrad.report.run_report import Report
-from postgrad.steps.arms import fine_tuned_arms, untrained_arms
-from postgrad.steps.measuring import measure_arms
-from postgrad.steps.training import train_model
+from postgrad.steps.arms.making import fine_tuned_arms, untrained_arms
+from postgrad.steps.arms.measuring import measure_arms
+from postgrad.steps.fitting.training import train_model
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
 from tests.workflows.begun import begun

@@ -9,8 +9,8 @@ from postgrad.evaluation.metrics.support.metric import paired
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.recipe import make_recipe
 from postgrad.records import Message, pair
+from postgrad.steps.arms.metric_resources import MeasuredModel, local_judge, mean_logprobs, metric_resources
 from postgrad.steps.context import RunContext
-from postgrad.steps.metric_resources import MeasuredModel, local_judge, mean_logprobs, metric_resources
 
 
 def test_a_local_judge_answers_every_chat_and_equal_ones_alike(tiny_folder) -> None:

@@ -9,9 +9,9 @@ from postgrad.evaluation.candidate_instructions import Instruction
 from postgrad.progress import Progress, Said
 from postgrad.recipe import make_recipe
 from postgrad.records import pair
+from postgrad.steps.arms.prompt_proposer import proposed_instruction, search_settings
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples
-from postgrad.steps.prompt_proposer import proposed_instruction, search_settings
 from tests.workflows.jobs import finish
 from tests.workflows.remote_server import Server
 

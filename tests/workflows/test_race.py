@@ -13,9 +13,9 @@ from postgrad.pages.report_page import write_report
 from postgrad.progress import Said
 from postgrad.recipe import Recipe, merged
 from postgrad.report.run_report import ForgettingPart
-from postgrad.steps.arm_race import race
-from postgrad.steps.before_training import before_training
+from postgrad.steps.arms.race import race
 from postgrad.steps.conclude import Evidence, conclude
+from postgrad.steps.fitting.before_training import before_training
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
 from tests.workflows.begun import begun

@@ -13,9 +13,9 @@ from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.models.remote.prices import known_price
 from postgrad.recipe import Recipe, make_recipe, merged
 from postgrad.records import pair
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
+from postgrad.steps.arms.remote_models import remote_ask
 from postgrad.steps.context import RunContext
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
-from postgrad.steps.remote_models import remote_ask
 from postgrad.workflows.run import run
 from tests.workflows.remote_server import Server
 

@@ -7,10 +7,10 @@ import pytest
 from postgrad.errors import DataError, UsageError
 from postgrad.recipe import make_recipe
 from postgrad.records import Conversation, Message, Source, Task, pair
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
-from postgrad.steps.reward import reward_of
-from postgrad.steps.trainable_records import wanted_by
+from postgrad.steps.fitting.reward import reward_of
+from postgrad.steps.fitting.trainable_records import wanted_by
 
 CHECK = {
     "type": "string_check",

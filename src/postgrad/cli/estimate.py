@@ -80,7 +80,7 @@ def examples_of(
         texts = load_texts(data)
         return f"{len(texts)} documents of raw text.", list(texts)
     from postgrad.data.load import load
-    from postgrad.steps.trainable_records import wanted_by
+    from postgrad.steps.fitting.trainable_records import wanted_by
 
     loaded, wanted = load(data, input_column=input, output_column=output), wanted_by(settings.objective)
     wanted.refuse(loaded)

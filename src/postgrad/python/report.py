@@ -14,7 +14,7 @@ from postgrad.evaluation.statistics.scores import compare
 from postgrad.measures import Comparison
 from postgrad.report import run_report
 from postgrad.report.results import ResultLine, read_results
-from postgrad.steps.compared_runs import read_report
+from postgrad.steps.reporting.compared_runs import read_report
 
 
 @dataclass(frozen=True, slots=True)

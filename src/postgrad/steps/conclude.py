@@ -40,13 +40,13 @@ from postgrad.report.run_report import (
     TaskPart,
     VerdictPart,
 )
-from postgrad.steps.before_training import Before
+from postgrad.steps.arms.passages import PASSAGES
+from postgrad.steps.arms.registered import model_name
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
-from postgrad.steps.passages import PASSAGES
-from postgrad.steps.registered import model_name
-from postgrad.steps.result_lines import keep_trace
-from postgrad.steps.training import Result
+from postgrad.steps.fitting.before_training import Before
+from postgrad.steps.fitting.training import Result
+from postgrad.steps.reporting.result_lines import keep_trace
 from postgrad.storage import Blobs
 from postgrad.version import __version__
 

@@ -21,11 +21,11 @@ from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
 from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Record, content_hash
+from postgrad.steps.arms.passages import grounding_in
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.divide import divide, split_findings
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec, groups_of
-from postgrad.steps.passages import grounding_in
-from postgrad.steps.trainable_records import wanted_by
+from postgrad.steps.fitting.trainable_records import wanted_by
 
 
 def checked_records(

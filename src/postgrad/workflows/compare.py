@@ -13,7 +13,7 @@ from postgrad.evaluation.statistics.scores import compare
 from postgrad.pages.compare_page import write_compare
 from postgrad.progress import Said, Stage, Working
 from postgrad.report.comparison import CommonPart, CompareReport
-from postgrad.steps.compare_parts import (
+from postgrad.steps.reporting.compare_parts import (
     common_arms,
     difference_part,
     examples,
@@ -22,7 +22,7 @@ from postgrad.steps.compare_parts import (
     paired,
     side_part,
 )
-from postgrad.steps.compared_runs import Side, apart, changes_between, is_report, read_side
+from postgrad.steps.reporting.compared_runs import Side, apart, changes_between, is_report, read_side
 from postgrad.version import __version__
 
 SLICES_SHOWN = 12

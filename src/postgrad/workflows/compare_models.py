@@ -15,9 +15,9 @@ from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.report.comparison import CompareReport
 from postgrad.report.run_report import Report
-from postgrad.steps.compared_runs import Origin, Side, origin_of, read_side
-from postgrad.steps.named_models import Named, base_label, named_models
-from postgrad.steps.registered import RAG
+from postgrad.steps.arms.named_models import Named, base_label, named_models
+from postgrad.steps.arms.registered import RAG
+from postgrad.steps.reporting.compared_runs import Origin, Side, origin_of, read_side
 from postgrad.storage import Blobs
 from postgrad.workflows.compare import compared
 from postgrad.workflows.evaluate import EvaluateRequest, evaluate

@@ -32,19 +32,19 @@ from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part
 from postgrad.report.results import write_results
 from postgrad.report.run_report import Report
-from postgrad.steps.ask_remote import IncompleteError, measure_remote
+from postgrad.steps.arms.ask_remote import IncompleteError, measure_remote
+from postgrad.steps.arms.measuring import measure_arm, measuring, prepared
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
+from postgrad.steps.arms.named_models import Contestant, Named, contestants, instruction, named_models
+from postgrad.steps.arms.passages import grounding_in
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
-from postgrad.steps.evaluate_report import Measurements, evaluation_report
+from postgrad.steps.examination.forgetting import General, benchmark_scores
+from postgrad.steps.examination.train_test_overlap import Overlaps, overlap
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec, groups_of
-from postgrad.steps.forgetting import General, benchmark_scores
-from postgrad.steps.measuring import measure_arm, measuring, prepared
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
-from postgrad.steps.named_models import Contestant, Named, contestants, instruction, named_models
-from postgrad.steps.passages import grounding_in
 from postgrad.steps.read import checked_records, token_histogram
-from postgrad.steps.result_lines import result_lines
-from postgrad.steps.train_test_overlap import Overlaps, overlap
+from postgrad.steps.reporting.evaluate_report import Measurements, evaluation_report
+from postgrad.steps.reporting.result_lines import result_lines
 from postgrad.storage import Blobs, check_writable, home
 
 ROOM = 2

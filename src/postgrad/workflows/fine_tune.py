@@ -19,10 +19,10 @@ from postgrad.recipe import Recipe
 from postgrad.records import Record
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
+from postgrad.steps.fitting.trainable_records import Wanted, wanted_by
+from postgrad.steps.fitting.training import Result, trained_model, training_work
 from postgrad.steps.read import checked_records
-from postgrad.steps.result_lines import keep_trace
-from postgrad.steps.trainable_records import Wanted, wanted_by
-from postgrad.steps.training import Result, trained_model, training_work
+from postgrad.steps.reporting.result_lines import keep_trace
 from postgrad.training_run import RunFolder
 
 

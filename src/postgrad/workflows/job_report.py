@@ -23,13 +23,13 @@ from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import ForgettingPart, Report, TaskPart, VerdictPart
+from postgrad.steps.arms.measuring import answered, as_tested
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.conclude import Evidence, conclude, data_part
 from postgrad.steps.context import RunContext
+from postgrad.steps.examination.forgetting import General, benchmark_scores, forgetting
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
-from postgrad.steps.forgetting import General, benchmark_scores, forgetting
-from postgrad.steps.measuring import answered, as_tested
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
 from postgrad.version import __version__
 from postgrad.workflows.fine_tune import FineTuned, Material
 

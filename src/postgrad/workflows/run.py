@@ -21,27 +21,27 @@ from postgrad.recipe import Recipe
 from postgrad.report.redaction import line_without_texts, without_texts
 from postgrad.report.results import write_results
 from postgrad.report.run_report import Report
-from postgrad.steps.advice import advised
-from postgrad.steps.arm_race import race
-from postgrad.steps.arms import Making, fine_tuned_arms, untrained_arms
-from postgrad.steps.automation import automation
+from postgrad.steps.arms.making import Making, fine_tuned_arms, untrained_arms
+from postgrad.steps.arms.measuring import as_tested, measure_arms
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
+from postgrad.steps.arms.prompt_proposer import search_settings
+from postgrad.steps.arms.race import race
+from postgrad.steps.arms.remote_arms import measure_remotes, refuse_no_results
+from postgrad.steps.arms.remote_models import remote_arms
 from postgrad.steps.base_files import BaseFiles
-from postgrad.steps.before_training import before_training, needs_documents
 from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
-from postgrad.steps.forgetting import benchmark_scores, forgetting
-from postgrad.steps.learning_curve import CurvePlan, learning_curve
-from postgrad.steps.measuring import as_tested, measure_arms
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
-from postgrad.steps.prompt_proposer import search_settings
+from postgrad.steps.examination.automation import automation
+from postgrad.steps.examination.forgetting import benchmark_scores, forgetting
+from postgrad.steps.examination.request_kinds import kinds_part, production_requests
+from postgrad.steps.examination.robustness import best_arms, disturbance_seconds, disturbances
+from postgrad.steps.fitting.before_training import before_training, needs_documents
+from postgrad.steps.fitting.learning_curve import CurvePlan, learning_curve
+from postgrad.steps.fitting.training import seconds_for_training, train_model
 from postgrad.steps.read import read_and_check
-from postgrad.steps.remote_arms import measure_remotes, refuse_no_results
-from postgrad.steps.remote_models import remote_arms
-from postgrad.steps.request_kinds import kinds_part, production_requests
-from postgrad.steps.result_lines import result_lines
-from postgrad.steps.robustness import best_arms, disturbance_seconds, disturbances
+from postgrad.steps.reporting.advice import advised
+from postgrad.steps.reporting.result_lines import result_lines
 from postgrad.steps.time_budget import usual_limit
-from postgrad.steps.training import seconds_for_training, train_model
 from postgrad.storage import check_writable, home
 
 

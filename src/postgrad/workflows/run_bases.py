@@ -21,9 +21,9 @@ from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.report.results import read_results, write_results
 from postgrad.report.run_report import Report
-from postgrad.steps.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
-from postgrad.steps.compared_runs import read_report
-from postgrad.steps.named_models import base_label
+from postgrad.steps.arms.named_models import base_label
+from postgrad.steps.reporting.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
+from postgrad.steps.reporting.compared_runs import read_report
 from postgrad.storage import StageStore, check_writable, name_from, stage_key
 from postgrad.workflows.run import run
 

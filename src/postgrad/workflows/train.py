@@ -16,13 +16,13 @@ from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Record, Text
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
+from postgrad.steps.arms.registered import model_name
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
 from postgrad.steps.divide import divide
+from postgrad.steps.fitting.training import Result, trained_model, training_work
 from postgrad.steps.read import checked_records, held_out_files
-from postgrad.steps.registered import model_name
-from postgrad.steps.result_lines import keep_trace
-from postgrad.steps.training import Result, trained_model, training_work
+from postgrad.steps.reporting.result_lines import keep_trace
 from postgrad.storage import check_writable, home
 from postgrad.training.parallel import World
 from postgrad.training_run import RunFolder

@@ -12,7 +12,7 @@ from postgrad.serving.api.embeddings import EMBEDDER
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.response_schemas import Deleted, Model, ModelList
-from postgrad.steps.registered import RAG
+from postgrad.steps.arms.registered import RAG
 
 
 def models_router(engine: Engine) -> APIRouter:

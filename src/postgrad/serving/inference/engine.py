@@ -28,7 +28,7 @@ from postgrad.records import Message, ToolDefinition
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.registry.names import Names, Permissions
 from postgrad.serving.inference.model_cache import ModelCache
-from postgrad.steps.registered import (
+from postgrad.steps.arms.registered import (
     RAG,
     check_template,
     own_retriever,

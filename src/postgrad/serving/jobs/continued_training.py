@@ -10,8 +10,8 @@ from postgrad.serving.inference.engine import Engine
 from postgrad.serving.storage.store import Owner
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.job_requests import CreateJob
+from postgrad.steps.arms.registered import split_name
 from postgrad.steps.openai_jobs.weights import shape_of
-from postgrad.steps.registered import split_name
 
 
 @dataclass(frozen=True)

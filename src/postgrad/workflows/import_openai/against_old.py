@@ -26,13 +26,13 @@ from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.records import Conversation, Preference, content_hash
 from postgrad.report.run_report import Report
+from postgrad.steps.arms.measuring import answered, as_tested
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.conclude import Evidence, conclude
 from postgrad.steps.context import RunContext
+from postgrad.steps.examination.forgetting import forgetting
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
-from postgrad.steps.forgetting import forgetting
-from postgrad.steps.measuring import answered, as_tested
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
 from postgrad.workflows.import_openai.fetch import Fetched
 from postgrad.workflows.import_openai.recorded import Recorded
 from postgrad.workflows.import_openai.retrain import Retrained

@@ -30,10 +30,10 @@ from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Working
 from postgrad.records import Record, content_hash, tools_of
+from postgrad.steps.arms.metric_resources import mean_logprobs
+from postgrad.steps.arms.prompt_proposer import SearchSettings, proposed_instruction
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
-from postgrad.steps.metric_resources import mean_logprobs
-from postgrad.steps.prompt_proposer import SearchSettings, proposed_instruction
 
 SPARE = 1.1
 """Prompts of the test part may be longer than any that the search has seen."""
@@ -78,7 +78,7 @@ def searched_prompt(
         "calls": proposer.calls if proposer else None,
     }
     key, kept = ctx.kept(
-        "optimised_prompt", inputs, ("models", "evaluation", "steps/prompt_search", "steps/prompt_proposer")
+        "optimised_prompt", inputs, ("models", "evaluation", "steps/arms/prompt_search", "steps/arms/prompt_proposer")
     )
     if kept is None:
         search = _Search(ctx, settings, model, examples, task)

@@ -27,12 +27,12 @@ from postgrad.report.run_report import (
     TaskPart,
     VerdictPart,
 )
+from postgrad.steps.arms.named_models import Contestant
 from postgrad.steps.conclude import data_part, sample_parts, slice_part
 from postgrad.steps.context import RunContext
+from postgrad.steps.examination.forgetting import General, benchmark_part
+from postgrad.steps.examination.train_test_overlap import Overlaps, unseen_sentence
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
-from postgrad.steps.forgetting import General, benchmark_part
-from postgrad.steps.named_models import Contestant
-from postgrad.steps.train_test_overlap import Overlaps, unseen_sentence
 from postgrad.version import __version__
 
 

@@ -18,10 +18,10 @@ from postgrad.models.remote.client import RemoteAnswer
 from postgrad.models.remote.rules import Asking
 from postgrad.progress import Said, Working
 from postgrad.records import Message
-from postgrad.steps.ask_remote import IncompleteError, measure_remote
+from postgrad.steps.arms.ask_remote import IncompleteError, measure_remote
+from postgrad.steps.arms.remote_models import Remote, lent, settle
 from postgrad.steps.context import Ledger, RunContext
 from postgrad.steps.examples import Examples, TaskSpec
-from postgrad.steps.remote_models import Remote, lent, settle
 
 
 def measure_remotes(

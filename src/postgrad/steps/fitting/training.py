@@ -20,11 +20,11 @@ from postgrad.progress import Said, Working
 from postgrad.recipe import EvaluationSection, Recipe, TrainingSection
 from postgrad.records import Conversation, Record, content_hash
 from postgrad.report.run_report import TrainingPart
+from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
+from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
-from postgrad.steps.forgetting import General
-from postgrad.steps.metric_resources import MeasuredModel, metric_resources
-from postgrad.steps.reward import reward_of
+from postgrad.steps.fitting.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import Blobs, home, sha256_json, storing
 from postgrad.training.parallel import World

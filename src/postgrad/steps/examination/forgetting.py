@@ -23,7 +23,7 @@ from postgrad.recipe import EvaluationSection
 from postgrad.records import Record
 from postgrad.report.run_report import BenchmarkPart, ChangedPart, ForgettingPart
 from postgrad.steps.context import Clock, RunContext
-from postgrad.steps.general import USUAL_ITEMS, ask, harness_scores
+from postgrad.steps.examination.general import USUAL_ITEMS, ask, harness_scores
 from postgrad.storage import home, sha256_json
 
 SHOWN = 3  # questions with both answers, a benchmark

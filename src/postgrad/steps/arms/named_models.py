@@ -20,7 +20,7 @@ from postgrad.models.rendering.render import Renderer
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.report.run_report import Report
-from postgrad.steps.registered import (
+from postgrad.steps.arms.registered import (
     RAG,
     own_retriever,
     passages_of,

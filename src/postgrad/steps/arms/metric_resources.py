@@ -11,8 +11,8 @@ from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.models.language_model import LanguageModel, load_model
 from postgrad.recipe import EvaluationSection
 from postgrad.records import Message
+from postgrad.steps.arms.remote_models import remote_ask
 from postgrad.steps.context import RunContext
-from postgrad.steps.remote_models import remote_ask
 
 JUDGEMENT_TOKENS = 160
 REMOTE_TOKENS = 1024  # it is paid by what it writes, and some think first

@@ -12,7 +12,7 @@ from postgrad.evaluation.statistics.scores import compare, score_interval
 from postgrad.evaluation.statistics.significance import holm
 from postgrad.measures import Comparison
 from postgrad.report.comparison import DifferencePart, ExamplePart, SidePart
-from postgrad.steps.compared_runs import Side
+from postgrad.steps.reporting.compared_runs import Side
 
 EXAMPLES = 10
 """So many examples are shown in each direction; all of them are in the two results.jsonl."""

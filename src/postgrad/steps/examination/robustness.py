@@ -18,11 +18,11 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Stage, Working
 from postgrad.records import Record, content_hash, tools_of
 from postgrad.report.advice import DisturbancePart, DisturbancesPart
+from postgrad.steps.arms.measuring import answered, as_tested
 from postgrad.steps.context import Clock, RunContext
 from postgrad.steps.examples import Examples
-from postgrad.steps.measuring import answered, as_tested
+from postgrad.steps.fitting.training import Result
 from postgrad.steps.time_budget import DISTURBANCE_SHARE
-from postgrad.steps.training import Result
 
 FEWEST_CHANGED = 5
 """A disturbance that changes fewer of the sample's requests says nothing."""

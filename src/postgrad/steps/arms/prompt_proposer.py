@@ -22,9 +22,9 @@ from postgrad.evaluation.prompt_search import CandidatePrompt, spread
 from postgrad.progress import Event, Said, Working, finished
 from postgrad.recipe import EvaluationSection
 from postgrad.records import Record
+from postgrad.steps.arms.metric_resources import asking
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples
-from postgrad.steps.metric_resources import asking
 
 LEARNED_FROM = 40
 CHOSEN_BY = 16

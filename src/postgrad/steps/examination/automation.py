@@ -12,8 +12,8 @@ from postgrad.evaluation.statistics.scores import score_interval
 from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.report.run_report import AutomationPart
+from postgrad.steps.arms.measuring import answered
 from postgrad.steps.examples import Examples
-from postgrad.steps.measuring import answered
 
 
 def automation(

@@ -19,10 +19,18 @@ from postgrad.pages.formatting import duration
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.report.advice import CurvePart, ForecastPart
-from postgrad.steps.arms import Making
+from postgrad.steps.arms.making import Making
+from postgrad.steps.arms.measuring import answered, as_tested
 from postgrad.steps.context import Clock
-from postgrad.steps.measuring import answered, as_tested
-from postgrad.steps.training import Result, TrainingWork, load_replay, passages_in, plan_of, trained_model, trained_on
+from postgrad.steps.fitting.training import (
+    Result,
+    TrainingWork,
+    load_replay,
+    passages_in,
+    plan_of,
+    trained_model,
+    trained_on,
+)
 from postgrad.training.trainer import Plan
 
 AHEAD = (2, 4)

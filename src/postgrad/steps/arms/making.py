@@ -17,12 +17,12 @@ from postgrad.evaluation.retrieval import Index, Retriever
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record, tools_of
+from postgrad.steps.arms.metric_resources import mean_logprobs
+from postgrad.steps.arms.passages import quality_of_documents, quality_of_examples
+from postgrad.steps.arms.prompt_proposer import SearchSettings
+from postgrad.steps.arms.prompt_search import searched_prompt
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
-from postgrad.steps.metric_resources import mean_logprobs
-from postgrad.steps.passages import quality_of_documents, quality_of_examples
-from postgrad.steps.prompt_proposer import SearchSettings
-from postgrad.steps.prompt_search import searched_prompt
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
 NEAR_TOKENS = 240  # retrieved examples of about this size; every request pays for its own

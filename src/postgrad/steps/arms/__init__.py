@@ -1,0 +1,1 @@
+"""Arms: made, asked (here or over the network) and measured."""

@@ -1,0 +1,1 @@
+"""Training a model in a job: its records, its budget, what it costs to know, and the kept result."""

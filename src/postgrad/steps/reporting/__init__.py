@@ -1,0 +1,1 @@
+"""What was measured, put into reports: pairs of answers, tables, advice."""
