@@ -22,8 +22,8 @@ class ArmKind:
     Attributes:
         in_sentence: What a manager would call it.
         in_table: A few words for tables and pictures.
-        maker: `module:function` that makes it for a run (see `steps.arms.making.Making`), imported when the arm is made. Empty
-            where it is made otherwise: remote arms by `steps/arms/remote_arms.py`, one for each model that is named.
+        maker: `module:function` that makes it for a run (see `steps.arms.making.Making`), imported when the arm is
+            made. Empty where it is made otherwise: remote arms by `steps/arms/remote_arms.py`, one for each model.
         trained: Whether a model trained in the run answers.
         retrieves: Whether it looks something up for each request.
         needs_documents: Whether it is left out of a run without documents.
