@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from postgrad.json_types import JsonObject
 
@@ -68,6 +68,37 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class FormFaults:
+    """Answers that were scored low for how they are written, by their place among an arm's answers.
+
+    Attributes:
+        hidden: The right answer stands in them, with more around it.
+        cut: They were cut at the limit before they came to an end.
+    """
+
+    hidden: tuple[int, ...] = ()
+    cut: tuple[int, ...] = ()
+
+    A_FEW: ClassVar[int] = 2
+    """So many answers that fail by form are nothing, however few there are in all; and so is a share of them:"""
+    FEW_SHARE: ClassVar[float] = 0.05
+
+    def many(self, n: int) -> bool:
+        """Whether more than a few of `n` answers are wrong for how they are written alone."""
+        return len({*self.hidden, *self.cut}) > max(self.A_FEW, self.FEW_SHARE * n)
+
+    def sentence(self, n: int) -> str:
+        """How an arm with `n` answers fails: `in 37 of 40 answers the right one stands with more around it`."""
+        parts = [
+            f"in {len(self.hidden)} of {n} answers the right one stands with more around it" if self.hidden else "",
+            f"{len(self.cut)} of {n} answers are cut before they end, and more room makes some of them right"
+            if self.cut
+            else "",
+        ]
+        return " and ".join(filter(None, parts))
+
+
+@dataclass(frozen=True, slots=True)
 class ArmResult:
     """One way to do the task, measured on the test part.
 
@@ -83,6 +114,8 @@ class ArmResult:
         note: One sentence on how the arm was made, for the report.
         confidences: How sure it was of each answer: the geometric mean probability of its tokens; empty where unknown.
         model: Which model answered, where it is another than the run's own.
+        form: Answers that failed by their form.
+        held: Whether its answers were held to the form of right ones while they were generated.
         finishes: Why each answer ended (`stop`, `length`); empty where unknown.
     """
 
@@ -102,6 +135,8 @@ class ArmResult:
     places: tuple[int, ...] = ()
     model: str = ""
     finishes: tuple[str, ...] = ()
+    form: FormFaults = FormFaults()
+    held: bool = False
 
     @property
     def stopped(self) -> bool:

@@ -22,7 +22,7 @@ def test_a_new_arm_is_measured_judged_and_shown(tiny_folder, tmp_path):
     recipe = small(tiny_folder, **{"evaluation.arms": ["base", "shouted"]})
     report, _ = finish(run(recipe, data, tmp_path / "both"))
     shouted = report.arms[1]
-    assert (shouted.name, shouted.note, shouted.trained) == ("shouted", "The request in capitals.", False)
+    assert (shouted.name, shouted.trained) == ("shouted", False) and "in capitals." in shouted.note
     assert [(c.arm, c.against) for c in report.comparisons] == [("shouted", "base")]
     lines = list(read_results(tmp_path / "both"))
     assert len(lines) == shouted.n and any(line.arms["shouted"] != line.arms["base"] for line in lines)

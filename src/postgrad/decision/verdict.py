@@ -6,11 +6,12 @@ The rules are DESIGN section 6; why they are fair to both sides is in `design/00
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from postgrad.arm_kinds import cost_rank, recommendation, recommended_arm, retrieves
 from postgrad.decision import rules
 from postgrad.decision.budget import MonthlyBudget
+from postgrad.decision.form_guard import fails_by_form, form_reason, if_form_kept
 from postgrad.decision.wording import (
     about,
     achieved,
@@ -46,6 +47,7 @@ def decide(
     general_use: bool = False,
     unfinished: str = "",
     strangers: float = 0.0,
+    form_kept: Sequence[Comparison] = (),
 ) -> Verdict:
     """What to do with these measurements.
 
@@ -62,6 +64,7 @@ def decide(
         unfinished: What is to be said of a training that ended before it had learned what it could (half a sentence):
             nothing is then concluded against fine-tuning.
         strangers: What the right answer to another request scores (metrics of likeness; 0 where that is no question).
+        form_kept: The comparisons again with the answers counted right that fail by form alone (see `form_guard`).
 
     Raises:
         ValueError: No arms, or a comparison that the rules need is missing.
@@ -79,6 +82,7 @@ def decide(
         general_use,
         unfinished,
         strangers,
+        rules.by_pair(form_kept),
     )
     if all(is_useless(a) for a in arms) or case.hardly_told_apart:
         verdict = _none_works(case)
@@ -107,6 +111,7 @@ class _Case:
     general_use: bool
     unfinished: str = ""
     strangers: float = 0.0
+    form_kept: rules.Comparisons = field(default_factory=dict)
 
     @property
     def hardly_told_apart(self) -> bool:
@@ -143,6 +148,12 @@ class _Case:
         """By more than the smallest gain worth having, interval above zero, significant after Holm."""
         return rules.beats(self.between(arm, against), self.smallest_worth)
 
+    def hidden_rivals(self, arm: ArmResult) -> list[ArmResult]:
+        """The untrained arms that fail by form and that this one does not beat any more if what they know counts."""
+        table, worth = self.form_kept, self.smallest_worth
+        failing = [u for u in self.untrained if fails_by_form(u)]
+        return [u for u in failing if not rules.beats(rules.between(table, arm.name, u.name), worth)]
+
     def vetoes(self, arm: ArmResult) -> list[str]:
         """Why an arm that wins may still not be recommended."""
         binding = [f for f in self.forgetting if self.general_use or f.kind not in CONDUCT]
@@ -163,6 +174,8 @@ class _Case:
 def _weigh(case: _Case) -> Verdict:
     """Trained against untrained."""
     winners = [a for a in case.offered if all(case.beats(a, u) for u in case.untrained)]
+    if winners and (hidden := case.hidden_rivals(winners[0])):
+        return _fails_by_form(case, winners[0], hidden)
     allowed = [a for a in winners if not case.vetoes(a)]
     if allowed:
         return _fine_tune(case, _simplest(case, allowed))
@@ -172,6 +185,20 @@ def _weigh(case: _Case) -> Verdict:
     if all(case.between(a, rival).high < case.smallest_worth for a in case.offered):
         return (_unfinished if case.unfinished else _keep_untrained)(case, case.offered[0])
     return _cannot_tell(case, case.offered[0])
+
+
+def _fails_by_form(case: _Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> Verdict:
+    """A trained arm won over scores that tell how its rivals write."""
+    rival = max(rivals, key=lambda u: sum(if_form_kept(u).scores))
+    known, n = sum(if_form_kept(rival).scores), len(rival.scores)
+    sentence = (
+        f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)} and {plain_name(rival.name)}"
+        f" {achieved_too(rival)}, but {plain_name(rival.name)} fails by form: {form_reason(rival)}. With those counted"
+        f" right it would get {points(known / n)} of 100. Ask it in a form that it can keep (an instruction that names"
+        " the form, a response format), or judge by a metric that sees what it knows."
+    )
+    reasons = tuple(f"{opening_name(u.name)} fails by form: {form_reason(u)}." for u in rivals)
+    return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, rival)), *reasons))
 
 
 def _simplest(case: _Case, winners: Sequence[ArmResult]) -> ArmResult:

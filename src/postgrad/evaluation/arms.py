@@ -28,6 +28,7 @@ class Arm:
         ask: The messages for a record.
         note: What a reader should know of how it was made.
         quality: For arms that retrieve: what was found for test records, beside the scores of their answers.
+        held: Whether its answers are held to the form of right ones while they are generated (see `answer_grammar`).
         remark: A sentence that is known once all was asked; empty for none.
     """
 
@@ -37,6 +38,7 @@ class Arm:
     note: str = ""
     quality: Callable[[Sequence[Record], Sequence[float]], JsonObject] | None = None
     remark: Callable[[], str] = str
+    held: bool = False
 
 
 def own_prompt(record: Record) -> tuple[Message, ...]:

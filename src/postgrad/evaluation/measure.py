@@ -16,7 +16,9 @@ from pathlib import Path
 
 from postgrad.costs import MachinePrice, cost_of
 from postgrad.errors import DataError, Interrupted
+from postgrad.evaluation.answer_grammar import AnswerGrammar, answer_grammar
 from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.form_faults import form_faults
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.scores import Groups, score_interval
 from postgrad.measures import ArmResult
@@ -30,13 +32,23 @@ from postgrad.storage import StageStore, code_version, sha256_json, storing
 
 @dataclass(frozen=True)
 class Answers:
-    """The kept answers of one model under one decoding, by hash of the prompt's ids."""
+    """The kept answers of one model under one decoding, by hash of the prompt's ids.
+
+    Attributes:
+        path: Their file, one line each.
+        known: Those that there are.
+        of: Those of the same model under another decoding.
+    """
 
     path: Path
     known: dict[str, Completion]
+    of: Callable[[Decoding], Answers]
 
     @classmethod
     def open(cls, store: StageStore, model_hash: str, adapter: str | None, decoding: Decoding, dtype: str) -> Answers:
+        def of(other: Decoding) -> Answers:
+            return cls.open(store, model_hash, adapter, other, dtype)
+
         key = sha256_json([model_hash, adapter, asdict(decoding), dtype, code_version("models")])
         path = store.path("answers", key).with_suffix(".jsonl")
         known: dict[str, Completion] = {}
@@ -48,7 +60,7 @@ class Answers:
                     continue  # the line that was being written when the power went
                 prompt = raw.pop("prompt")
                 known[prompt] = Completion(**raw)
-        return cls(path, known)
+        return cls(path, known, of)
 
     def keep(self, prompt_hash: str, completion: Completion) -> None:
         self.known[prompt_hash] = completion
@@ -69,19 +81,25 @@ def answer(
     decoding: Decoding,
     answers: Answers,
     stopped: Callable[[], bool],
+    grammar: AnswerGrammar | None = None,
 ) -> Working[list[Completion]]:
     """Answers of all prompts in order, asking only for those not kept yet.
+
+    Args:
+        grammar: What the answers are held to while they are generated.
 
     Raises:
         Interrupted: `stopped()` turned true; what came until then is kept.
     """
-    hashes = [ids_hash(p) for p in prompts]
+    hashes = [ids_hash(p) + (grammar.key if grammar else "") for p in prompts]
+    chooser = (lambda: grammar.chooser(decoding)) if grammar else None
     open_places = list({h: i for i, h in enumerate(hashes) if h not in answers.known}.values())
     done = len(prompts) - len(open_places)
     if open_places and (note := remark(model)):
         yield Said(note)
     yield Progress(done, len(prompts), "answers")
-    for place, completion in complete(model, [prompts[i] for i in open_places], decoding, stopped=stopped):
+    waiting = [prompts[i] for i in open_places]
+    for place, completion in complete(model, waiting, decoding, chooser=chooser, stopped=stopped):
         answers.keep(hashes[open_places[place]], completion)
         done += 1
         yield Progress(done, len(prompts), "answers")
@@ -107,6 +125,11 @@ class Measuring:
     price: MachinePrice
     stopped: Callable[[], bool]
 
+    def with_room(self, tokens: int) -> Measuring:
+        """The same with another limit for answers."""
+        decoding = replace(self.decoding, max_new_tokens=tokens)
+        return replace(self, decoding=decoding, answers=self.answers.of(decoding))
+
 
 @dataclass(frozen=True)
 class PreparedArm:
@@ -131,7 +154,8 @@ class PreparedArm:
 
 def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Groups = None) -> Working[ArmResult]:
     """One arm on its records."""
-    completions = yield from answer(how.model, asked.ids, how.decoding, how.answers, how.stopped)
+    grammar = answer_grammar(how.model, choice.form) if asked.arm.held else None
+    completions = yield from answer(how.model, asked.ids, how.decoding, how.answers, how.stopped, grammar)
     cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), how.price)
     confidences = tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions)
     result = yield from scored(asked.arm, completions, asked.records, choice, groups, asked.messages, cost)
@@ -167,6 +191,8 @@ def scored(
         note=arm.note,
         details=dict(found.details),
         finishes=tuple(c.finish for c in completions),
+        form=form_faults(choice, texts, test, found.scores, [c.finish for c in completions]),
+        held=arm.held,
     )
 
 

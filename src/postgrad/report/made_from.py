@@ -34,6 +34,8 @@ def arm_part(result: ArmResult, model: str) -> ArmPart:
         note=result.note,
         details=result.details,
         trained=result.requires_training,
+        held=result.held,
+        fails_by_form=result.form.sentence(len(result.scores)) if result.form.many(len(result.scores)) else "",
     )
 
 

@@ -22,11 +22,12 @@ class _Part(BaseModel):
 
 
 class TaskPart(_Part):
-    """What kind of task the data is, and the metric by which it is judged."""
+    """What kind of task the data is, the metric by which it is judged, and what of a generated text is the answer."""
 
     kind: Literal["classification", "extraction", "generation", "preference", "reinforcement"]
     metric: str
     why: str
+    answer_rule: str = ""
 
 
 class FindingPart(_Part):
@@ -63,7 +64,9 @@ class ArmPart(_Part):
     """One way to do the task, measured on the test part; on `stopped_after` examples of it where it could not win any
     more.
 
-    `trained` says whether a trained model answers. `metrics` holds every metric's mean and figures, `details` its
+    `trained` says whether a trained model answers. `held` where answers were held to a form while they were generated.
+    `fails_by_form` says how more than a few answers were wrong for how they are written alone. `metrics` holds every
+    metric's mean and figures, `details` its
     tables: by metric, `classes`, `confusion`, `fields`, `faults`, `broken` or `agreement`.
     """
 
@@ -81,6 +84,8 @@ class ArmPart(_Part):
     note: str = ""
     details: JsonObject = {}
     trained: bool | None = None
+    held: bool = False
+    fails_by_form: str = ""
 
 
 class ResolutionPart(_Part):

@@ -11,6 +11,7 @@ from typing import Any
 from postgrad.arm_kinds import FINE_TUNED
 from postgrad.costs import MachinePrice, cost_of
 from postgrad.decision.budget import MonthlyBudget
+from postgrad.decision.form_guard import fails_by_form, if_form_kept
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
@@ -78,6 +79,12 @@ class Evidence:
         """Every two arms beside each other."""
         return compare_arms(self.results, groups)
 
+    def if_form_kept(self, groups: Sequence[Any] | None) -> tuple[Comparison, ...]:
+        """The same with the answers of untrained arms counted right that fail by form alone; empty where none do."""
+        if not any(fails_by_form(r) for r in self.results if not r.requires_training):
+            return ()
+        return compare_arms([r if r.requires_training else if_form_kept(r) for r in self.results], groups)
+
 
 def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: Evidence) -> Verdict:
     """The verdict: the one before training where that stopped the run."""
@@ -93,6 +100,7 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
         general_use=wishes.general_use,
         unfinished=found.trained.part.cut_short if found.trained else "",
         strangers=strangers_score(task.choice, examples.test),
+        form_kept=found.if_form_kept(examples.groups),
         budget=MonthlyBudget.of(found.results, wishes.monthly_queries, wishes.monthly_budget),
     )
 
@@ -115,7 +123,12 @@ def conclude(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         postgrad_version=__version__,
         seed=ctx.seed,
-        task=TaskPart(kind=task.choice.kind, metric=task.choice.primary.name, why=task.choice.why),
+        task=TaskPart(
+            kind=task.choice.kind,
+            metric=task.choice.primary.name,
+            why=task.choice.why,
+            answer_rule=task.choice.form.sentence,
+        ),
         data=data_part(summary, examples),
         system_prompt=task.instruction,
         resolvable_difference=before.resolution[-1].resolvable if before else assumed.resolvable,

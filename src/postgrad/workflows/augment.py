@@ -249,4 +249,5 @@ def _local(ctx: RunContext, teacher: str, written: int, answered: int) -> tuple[
 
         return ask
 
-    return asking(Decoding(written, WARMTH, 0.95, ctx.seed)), asking(Decoding(answered))
+    warm, greedy = Decoding(written, WARMTH, 0.95, ctx.seed), Decoding(answered)
+    return asking(warm.for_chat(model.renderer)), asking(greedy.for_chat(model.renderer))

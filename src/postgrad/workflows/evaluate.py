@@ -179,7 +179,7 @@ def _measure_all(
             if remark := arm.arm.remark():
                 yield Said(remark, warning=True)
             _place(ctx.blobs, model, c)
-            how = measuring(ctx, model, out.room, c.blob)
+            how = measuring(ctx, model, task, out.room, c.blob)
             result = yield from measure_arm(ctx, how, arm, task.choice, examples.groups)
             out.results[c.name] = result
             out.parts[c.name] = arm_part(result, model.name + (" + adapter" if result.requires_training else ""))

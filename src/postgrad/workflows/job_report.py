@@ -87,7 +87,7 @@ def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequ
         blob = done.result.blob if arm.trained else None
         model.use(done.result.trained if arm.trained else None, blob)
         if task is not None:
-            how = as_tested(ctx, model, examples, blob)
+            how = as_tested(ctx, model, task, examples, blob)
             results.append((yield from answered(how, arm, chosen, task.choice)))
             yield Said(f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(chosen)} validation examples.")
         if recipe.evaluation.general:

@@ -107,12 +107,12 @@ def run(
             after = yield from benchmark_scores(ctx, wishes, model, trained.blob, examples.train)
 
     yield Stage("automation", "Measuring what could be answered without a person")
-    how = as_tested(ctx, model, examples, trained.blob if trained else None)
+    how = as_tested(ctx, model, task, examples, trained.blob if trained else None)
     rate = yield from automation(how, task.choice, examples, arms, results, recipe.decision.target_accuracy)
 
     best = best_arms(ways, results) if wishes.perturb is not False else []
     limit = None if wishes.perturb else disturbance_seconds(ctx.clock, results, trained)
-    disturbed = yield from disturbances(ctx, model, task.choice, examples, best, trained, limit)
+    disturbed = yield from disturbances(ctx, model, task, examples, best, trained, limit)
     curve = yield from learning_curve(making, CurvePlan.of(recipe), ways, results, trained)
 
     yield Stage("verdict", "Judging")

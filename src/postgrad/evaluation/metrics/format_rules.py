@@ -109,7 +109,7 @@ def format_rules(
         return MetricResult(tuple(float(s == 1) if all_kept else s for s in shares), details=details)
 
     whole = all_kept or len(rules) == 1
-    return Metric("format_rules", measure, title="rules of form kept", right_or_wrong=whole)
+    return Metric("format_rules", measure, title="rules of form kept", right_or_wrong=whole, judges_form=True)
 
 
 def count_sentences(text: str) -> int:

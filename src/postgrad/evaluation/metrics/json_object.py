@@ -138,4 +138,4 @@ def json_fields(*, ignore_list_order: bool = False, text_numbers: bool = False, 
 def json_valid() -> Metric:
     """1 where the answer is a JSON object at all."""
     score = each(lambda answer, _: float(parse_object(answer) is not None))
-    return Metric("json_valid", score, title="valid JSON", right_or_wrong=True, unfit=_unfit)
+    return Metric("json_valid", score, title="valid JSON", right_or_wrong=True, unfit=_unfit, judges_form=True)

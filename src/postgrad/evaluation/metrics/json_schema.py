@@ -52,7 +52,9 @@ def json_schema(*, schema: str | JsonObject = "") -> Metric:
         worst, _ = Counter(bad).most_common(1)[0]
         return f"the schema refuses {len(bad)} of {len(cases)} reference answers, most often because {worst}"
 
-    return Metric("json_schema", measure, title="accepted by the schema", right_or_wrong=True, unfit=unfit)
+    return Metric(
+        "json_schema", measure, title="accepted by the schema", right_or_wrong=True, unfit=unfit, judges_form=True
+    )
 
 
 def _faults(validator: Any, text: str) -> list[str]:

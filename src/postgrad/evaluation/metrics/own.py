@@ -62,7 +62,7 @@ def as_metric(name: str, given: object, where: str = "") -> Metric:
     def measure(cases: Sequence[Case]) -> MetricResult:
         return MetricResult(tuple(_checked(work, case, where or f"The metric {name}") for case in cases))
 
-    return Metric(name, measure, title=f"your function {name}")
+    return Metric(name, measure, title=f"your function {name}", judges_form=True)
 
 
 def _takes_record(work: Callable[..., Any]) -> bool:

@@ -6,11 +6,12 @@ Shapes: B rows, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from postgrad.models.language_model import LanguageModel
+from postgrad.models.rendering.render import Renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Decoding:
         top_p: Samples from the smallest set with at least this probability.
         seed: Of the sampling.
         stop: Texts that end an answer; not part of it.
+        one_line: Whether the first line that is not blank is the whole answer.
     """
 
     max_new_tokens: int = 256
@@ -30,6 +32,20 @@ class Decoding:
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    one_line: bool = False
+
+    def for_chat(self, renderer: Renderer) -> Decoding:
+        """The same for prompts that the renderer writes: the marks of its turns end an answer too."""
+        return replace(self, stop=(*self.stop, *renderer.stops))
+
+    def cut(self, text: str) -> tuple[str, bool]:
+        """The text up to where it ends, and whether it ends there."""
+        text, ended = cut_at_stop(text, self.stop)
+        if not self.one_line:
+            return text, ended
+        begin = len(text) - len(text.lstrip())
+        line, broken, _ = text[begin:].partition("\n")
+        return line, ended or bool(broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +123,21 @@ def take(
     for row, token, logprob in zip(rows, chosen_B.tolist(), logprobs, strict=True):
         row.ids.append(token)
         row.logprob += logprob
-        if token in model.renderer.end_ids or (
-            decoding.stop and cut_at_stop(model.renderer.decode(row.ids), decoding.stop)[1]
-        ):
+        if token in model.renderer.end_ids or _has_ended(model.renderer, row.ids, decoding):
             row.finish = "stop"
         elif len(row.ids) >= decoding.max_new_tokens:
             row.finish = "length"
     return chosen_B
+
+
+def _has_ended(renderer: Renderer, ids: Sequence[int], decoding: Decoding) -> bool:
+    """Whether a text that ends an answer stands in these tokens; looked for where the last may have completed it."""
+    if decoding.one_line:
+        return decoding.cut(renderer.decode(ids))[1]
+    if not decoding.stop:
+        return False
+    tail = ids[-4 * max(map(len, decoding.stop)) :]  # a character is four tokens at most, where each is a byte
+    return cut_at_stop(renderer.decode(tail), decoding.stop)[1]
 
 
 def cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
@@ -124,5 +148,5 @@ def cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 
 def completion_of(model: LanguageModel, row: DecodingRow, shared: int, decoding: Decoding) -> Completion:
     """What a finished row has become."""
-    text, _ = cut_at_stop(model.renderer.answer_text(row.ids), decoding.stop)
+    text, _ = decoding.cut(model.renderer.answer_text(row.ids))
     return Completion(text, row.finish, shared + len(row.suffix), len(row.ids), row.logprob, row.seconds)

@@ -61,6 +61,7 @@ def complete(
     prompts: Sequence[Sequence[int]],
     decoding: Decoding,
     *,
+    chooser: Callable[[], Choose] | None = None,
     max_rows: int = 64,
     token_budget: int = 16_384,
     stopped: Callable[[], bool] = lambda: False,
@@ -68,6 +69,7 @@ def complete(
     """Answers prompts (token ids), yielding (index, completion) as rows finish; not in the order given.
 
     Args:
+        chooser: Makes what takes the tokens of each answer; None where all are decoded alike.
         max_rows: At most so many rows are in work at once.
         token_budget: Bounds rows × (longest prompt + new tokens), hence memory, whatever the number of prompts.
         stopped: Asked between tokens; when true, the unfinished rows are left and the generator ends.
@@ -77,7 +79,9 @@ def complete(
     longest = max(map(len, prompts)) + decoding.max_new_tokens
     shared = shared_beginning(prompts) if keeps_all(model.module.config, longest) else 0
     prefix = beginning(model, prompts[0][:shared])
-    rows = sorted((DecodingRow(i, p[shared:]) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix))
+    rows = sorted(
+        (DecodingRow(i, p[shared:], chooser and chooser()) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix)
+    )
     decoder = decoder_of(model)
     if decoder is not None:
         budget = min(token_budget, ROOM_BYTES // decoder.token_bytes)

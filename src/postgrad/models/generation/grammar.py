@@ -1,4 +1,4 @@
-"""Forms that answers are held to while they are generated: a JSON schema, any JSON object, calls of tools.
+"""Forms that answers are held to while they are generated: a JSON schema, any JSON object, some texts, calls of tools.
 
 The library `llguidance` says which tokens may come next; this file feeds it the model's vocabulary and wraps its masks.
 """
@@ -16,6 +16,8 @@ import torch
 
 from postgrad.errors import DataError
 from postgrad.json_types import JsonMapping, JsonObject
+from postgrad.models.base_models import BaseModel
+from postgrad.models.rendering.render import Renderer
 from postgrad.models.rendering.tools import ToolForm
 from postgrad.records import ToolDefinition
 
@@ -65,6 +67,13 @@ class Vocabulary:
 def load_vocabulary(folder: Path, size: int, ends: tuple[int, ...]) -> Vocabulary:
     """A vocabulary, kept: reading one takes about a third of a second."""
     return Vocabulary(folder, size, ends)
+
+
+def vocabulary_of(base: BaseModel, renderer: Renderer) -> Vocabulary:
+    """The vocabulary of a model."""
+    config = base.config.get("text_config", base.config)
+    size = max(int(config.get("vocab_size") or 0), renderer.vocabulary)
+    return load_vocabulary(base.folder, size, tuple(sorted(renderer.end_ids)))
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,14 @@ def json_form(vocabulary: Vocabulary, schema: JsonMapping, *, strict: bool = Tru
     except ValueError as error:
         raise DataError(f"The schema cannot be used: {error}.") from error
     return _checked(vocabulary, grammar, "The schema cannot be used")
+
+
+def choice_form(vocabulary: Vocabulary, texts: Sequence[str]) -> CompiledGrammar:
+    """Answers that are one of these texts."""
+    from llguidance import LLMatcher
+
+    grammar = LLMatcher.grammar_from_lark("start: " + " | ".join(json.dumps(t, ensure_ascii=False) for t in texts))
+    return _checked(vocabulary, grammar, "Answers cannot be held to these texts")
 
 
 def calls_form(

@@ -15,7 +15,6 @@ from postgrad.models.generation.generate import (
     DecodingRow,
     beginning,
     completion_of,
-    cut_at_stop,
     decode,
 )
 from postgrad.models.generation.logits import Chooser, Steering, Token
@@ -71,7 +70,7 @@ def answer(
         grown.append(_Growing(DecodingRow(index, prompt[shared:], chooser), chooser))
 
     def text_of(row: DecodingRow) -> str:
-        return cut_at_stop(model.renderer.answer_text(row.ids, special=steering.special), decoding.stop)[0]
+        return decoding.cut(model.renderer.answer_text(row.ids, special=steering.special))[0]
 
     unfinished = list(grown)
     for _ in decode(model, [g.row for g in grown], prefix, shared, decoding):

@@ -17,7 +17,7 @@ from typing import Literal
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.rendering.parse import parse
-from postgrad.models.rendering.template import FALLBACK, Template
+from postgrad.models.rendering.template import FALLBACK, FALLBACK_STOPS, Template
 from postgrad.records import Conversation, Message, ToolDefinition
 
 TooLong = Literal["error", "truncate_prompt", "drop"]
@@ -80,6 +80,16 @@ class Renderer:
     @property
     def vocabulary(self) -> int:
         return self._tokenizer.get_vocab_size()
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether the model brought a chat template; without one it continues plain text with marks for the turns."""
+        return self.template.source != FALLBACK
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Texts that end an answer besides the end tokens: the marks of the turns where a template is missing."""
+        return () if self.has_chat_template else FALLBACK_STOPS
 
     def _end_ids(self, folder: Path) -> frozenset[int]:
         """Ids that end an answer: the template's end mark, the tokenizer's eos, and the generation config's."""

@@ -28,6 +28,11 @@ FALLBACK = (
     "{% endfor %}{% if add_generation_prompt %}{{ '### Answer:\n' }}{% endif %}"
 )
 """For models that bring none: plain text marks that need no tokens of their own, and the model's own end token."""
+FALLBACK_STOPS = tuple(
+    before + mark for before in ("\n\n", "\n", "") for mark in ("### Request:", "### Answer:", "### Tool:")
+)
+"""Where the model goes on with a turn that is not its own. A mark as plain text is no end token: a base model writes
+the next one after its answer, and a short training does not always break it of that."""
 
 _MARK = "\ue000{}\ue001"  # private-use characters: no real text has them, no template strips them
 

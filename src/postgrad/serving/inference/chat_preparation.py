@@ -126,6 +126,7 @@ def prepare_chat(
     prompt = engine.prompt(served, messages_from(body.messages), offered, wanted)
     decoding = decoding_of(body, room_for_answer(engine.room(served), len(prompt.ids), wanted))
     renderer = engine.renderer(served)
+    decoding = decoding.for_chat(renderer)
     if body.logprobs:
         engine.vocabulary(served)  # read here, in a thread, and not while the answer is written down
     special = tools is not None and renderer.decode(renderer.encode(tools.form.opening)) != tools.form.opening

@@ -19,7 +19,7 @@ from postgrad.evaluation.prompting import BuiltPrompt, PromptBuilder
 from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.base_models import BaseModel, find_model, known_models
 from postgrad.models.generation.generate import Decoding
-from postgrad.models.generation.grammar import Vocabulary, load_vocabulary
+from postgrad.models.generation.grammar import Vocabulary, vocabulary_of
 from postgrad.models.generation.incremental import Piece, answer
 from postgrad.models.generation.logits import Steering
 from postgrad.models.language_model import LanguageModel
@@ -154,10 +154,8 @@ class Engine:
     def vocabulary(self, served: Served) -> Vocabulary:
         """The tokens of a model as bytes."""
         base, renderer = self._base(served.base), self.renderer(served)
-        config = base.config.get("text_config", base.config)
-        size = max(int(config.get("vocab_size") or 0), renderer.vocabulary)
         with self._reading:
-            return load_vocabulary(base.folder, size, tuple(sorted(renderer.end_ids)))
+            return vocabulary_of(base, renderer)
 
     def prompt(
         self,
@@ -220,6 +218,7 @@ class Engine:
             ModelError: the base cannot be had, or has changed since the training.
         """
         prompt = self.prompt(served, messages, (), decoding.max_new_tokens)
+        decoding = decoding.for_chat(self.renderer(served))
         return self.fitted(served, prompt.ids, decoding, as_evaluated=prompt.as_evaluated)
 
     def begin(self, request: PreparedRequest) -> Steps:

@@ -17,6 +17,7 @@ from postgrad.evaluation.retrieval import Index, Retriever
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record, tools_of
+from postgrad.steps.arms.held import held_where_better
 from postgrad.steps.arms.metric_resources import mean_logprobs
 from postgrad.steps.arms.passages import quality_of_documents, quality_of_examples
 from postgrad.steps.arms.prompt_proposer import SearchSettings
@@ -64,7 +65,8 @@ Maker = Callable[[Making], Working[Arm | str]]
 
 def untrained_arms(making: Making, wanted: Sequence[str]) -> Working[list[Arm]]:
     """The wanted arms that need no training, but for the remote ones."""
-    return (yield from _made(making, wanted, trained=False))
+    arms = yield from _made(making, wanted, trained=False)
+    return (yield from held_where_better(making.ctx, making.model, making.task, making.examples, arms))
 
 
 def fine_tuned_arms(making: Making, wanted: Sequence[str]) -> Working[list[Arm]]:

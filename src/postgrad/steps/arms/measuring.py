@@ -16,25 +16,32 @@ from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Record
+from postgrad.steps.arms.second_chance import second_chance
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 
 
-def measuring(ctx: RunContext, model: LanguageModel, room: int, adapter: str | None) -> Measuring:
+def measuring(ctx: RunContext, model: LanguageModel, task: TaskSpec, room: int, adapter: str | None) -> Measuring:
     """The model as it stands, with the answers that are kept of it.
+
+    A base model without a chat template continues text and knows no end of an answer: it is stopped where right answers
+    end, at the end of the line if they are one line each.
 
     Args:
         room: Tokens that an answer may take.
         adapter: The blob of the weights that the model uses; None for the base.
     """
-    decoding = Decoding(room)
+    continues = adapter is None and not model.renderer.has_chat_template
+    decoding = Decoding(room, one_line=continues and task.choice.form.one_line).for_chat(model.renderer)
     answers = Answers.open(ctx.store, model.base.hash, adapter, decoding, model.device.dtype)
     return Measuring(model, decoding, answers, ctx.price, ctx.stopped)
 
 
-def as_tested(ctx: RunContext, model: LanguageModel, examples: Examples, adapter: str | None) -> Measuring:
+def as_tested(
+    ctx: RunContext, model: LanguageModel, task: TaskSpec, examples: Examples, adapter: str | None
+) -> Measuring:
     """`measuring` with the room that the known right answers need, as on the test part."""
-    return measuring(ctx, model, room_for_answers(model, examples.known)[0], adapter)
+    return measuring(ctx, model, task, room_for_answers(model, examples.known)[0], adapter)
 
 
 def prepared(model: LanguageModel, arms: Sequence[Arm], records: Sequence[Record], room: int) -> list[PreparedArm]:
@@ -78,11 +85,13 @@ def measure_arms(
     ready = prepared(model, arms, examples.test, room)
     for remark in filter(None, (arm.remark() for arm in arms)):
         yield Said(remark, warning=True)
-    how = measuring(ctx, model, room, adapter)
+    how = measuring(ctx, model, task, room, adapter)
     out: list[ArmResult] = []
     for one in ready:
         yield Said(f"Arm {one.name}: {one.arm.note}")
         result = yield from measure_arm(ctx, how, one, task.choice, examples.groups)
+        if not one.arm.trained:
+            result = yield from second_chance(how, one, result, task.choice)
         if one.arm.quality is not None:
             found = one.arm.quality(examples.test, result.scores)
             result = replace(result, details={**result.details, "retrieval": found})

@@ -68,7 +68,7 @@ def local_judge(name: str, tokens: int = JUDGEMENT_TOKENS) -> AskModel:
         prompts = [model.renderer.prompt_ids([Message.from_dict(m) for m in chat]) for chat in new.values()]
         _check_room(model, prompts, tokens)
         order = list(new)
-        for place, completion in complete(model, prompts, Decoding(tokens)):
+        for place, completion in complete(model, prompts, Decoding(tokens).for_chat(model.renderer)):
             known[order[place]] = completion.text
         return [known[key] for key in keys]
 

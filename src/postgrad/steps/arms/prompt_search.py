@@ -10,11 +10,10 @@ import numpy as np
 
 from postgrad.errors import Interrupted
 from postgrad.evaluation import arms as ways
+from postgrad.evaluation.answer_grammar import answer_grammar, can_be_held
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.candidate_instructions import Instruction, instructions
-from postgrad.evaluation.measure import Answers, answer, room_for_answers
-from postgrad.evaluation.metrics.support.fields import reference_of
-from postgrad.evaluation.metrics.support.metric import Case
+from postgrad.evaluation.measure import answer
 from postgrad.evaluation.prompt_search import (
     JUDGED,
     CandidatePrompt,
@@ -26,10 +25,10 @@ from postgrad.evaluation.prompt_search import (
     winner,
     with_examples,
 )
-from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Working
 from postgrad.records import Record, content_hash, tools_of
+from postgrad.steps.arms.measuring import as_tested
 from postgrad.steps.arms.metric_resources import mean_logprobs
 from postgrad.steps.arms.prompt_proposer import SearchSettings, proposed_instruction
 from postgrad.steps.context import RunContext
@@ -97,8 +96,8 @@ class _Search:
         self, ctx: RunContext, settings: SearchSettings, model: LanguageModel, examples: Examples, task: TaskSpec
     ) -> None:
         self.ctx, self.settings, self.model, self.examples, self.task = ctx, settings, model, examples, task
-        self.decoding = Decoding(room_for_answers(model, examples.known)[0])
-        self.answers = Answers.open(ctx.store, model.base.hash, None, self.decoding, model.device.dtype)
+        how = as_tested(ctx, model, task, examples, None)
+        self.decoding, self.answers = how.decoding, how.answers
         self.judged = spread(examples.validation, JUDGED, ctx.seed)
         share = TIME_SHARE * 60 * ctx.clock.pace
         self.until = time.monotonic() + share
@@ -175,10 +174,12 @@ class _Search:
         arm = ways.optimised_prompt(prompt, self.examples.train)
         asked = [arm.ask(r) for r in records]
         ids = [self.model.renderer.prompt_ids(m, tools_of(r)) for m, r in zip(asked, records, strict=True)]
-        completions = yield from answer(self.model, ids, self.decoding, self.answers, self.ctx.stopped)
+        form = self.task.choice.form
+        grammar = answer_grammar(self.model, form) if can_be_held(form) else None
+        completions = yield from answer(self.model, ids, self.decoding, self.answers, self.ctx.stopped, grammar)
         self.asked += len(records)
-        cases = [Case(c.text, reference_of(r), r, m) for c, r, m in zip(completions, records, asked, strict=True)]
-        return [c.text for c in completions], list(self.task.choice.primary.measure(cases).scores)
+        texts = [c.text for c in completions]
+        return texts, list(self.task.choice.measure(texts, records, asked).scores)
 
     def _halved(self, prompts: list[CandidatePrompt], values: list[float]) -> Working[tuple[CandidatePrompt, int]]:
         """The best by real answers, and on how many validation examples the last two were compared."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from postgrad.decision.form_guard import if_form_kept
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.statistics.sequential import beaten, looks, shuffled
 from postgrad.measures import ArmResult
@@ -42,7 +43,9 @@ def race(
         places = tuple(sorted(order[:look]))
         part = examples.at(places)
         results = yield from quietly(measure(part, running))
-        for loser in beaten({r.name: r.scores for r in results}, part.groups, look, size, len(arms), ctx.seed):
+        for loser in beaten(
+            {r.name: if_form_kept(r).scores for r in results}, part.groups, look, size, len(arms), ctx.seed
+        ):
             result = next(r for r in results if r.name == loser.arm)
             told = f"stopped after {look} of {size} examples: could not win any more against {loser.beaten_by}"
             yield Said(f"{loser.arm}: {told} ({100 * result.score.value:.1f} %).")

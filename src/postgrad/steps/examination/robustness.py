@@ -20,7 +20,7 @@ from postgrad.records import Record, content_hash, tools_of
 from postgrad.report.advice import DisturbancePart, DisturbancesPart
 from postgrad.steps.arms.measuring import answered, as_tested
 from postgrad.steps.context import Clock, RunContext
-from postgrad.steps.examples import Examples
+from postgrad.steps.examples import Examples, TaskSpec
 from postgrad.steps.fitting.training import Result
 from postgrad.steps.time_budget import DISTURBANCE_SHARE
 
@@ -33,7 +33,7 @@ _SLACK = 1.5
 def disturbances(
     ctx: RunContext,
     model: LanguageModel,
-    choice: MetricChoice,
+    task: TaskSpec,
     examples: Examples,
     best: Sequence[tuple[Arm, ArmResult]],
     trained: Result | None,
@@ -67,9 +67,9 @@ def disturbances(
     for arm, known in (both for both in best if both[0].name in names):
         adapter = trained.blob if trained and arm.trained else None
         model.use(trained.trained if trained and adapter else None, adapter)
-        how = as_tested(ctx, model, examples, adapter)
+        how = as_tested(ctx, model, task, examples, adapter)
         chosen = _changed(how, arm, examples, size, ctx.seed)
-        asked += yield from _asked_again(how, choice, arm, known, chosen, examples.groups)
+        asked += yield from _asked_again(how, task.choice, arm, known, chosen, examples.groups)
     model.use(trained.trained if trained else None, trained.blob if trained else None)
     ctx.ledger.took("disturbances", time.monotonic() - start)
     if not asked:

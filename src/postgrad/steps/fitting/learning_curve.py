@@ -126,7 +126,7 @@ def _trained_on_share(
     work = TrainingWork(records, validation, plan, passages_in(grounding), load_replay(wish.replay))
     result = yield from trained_model(ctx, model, work)
     model.use(result.trained, result.blob)
-    how = as_tested(ctx, model, making.examples, result.blob)
+    how = as_tested(ctx, model, making.task, making.examples, result.blob)
     measured = yield from answered(how, arm, making.examples.test, making.task.choice)
     yield Said(f"Trained on {len(subset)}: {making.task.choice.primary.title} {measured.score.in_words}")
     return len(subset), measured.scores

@@ -177,9 +177,9 @@ def _judged(
     examples = Examples(tuple(_answered(loaded)), (), tuple(records))
     model.use(load_trained(ctx.blobs.get_folder(new.blob)), new.blob)
     arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, trained again from {one.id}.")
-    tuned = yield from answered(as_tested(ctx, model, examples, new.blob), arm, records, choice)
-    results = [_remote(one, choice, records, old), tuned]
     task = TaskSpec(choice, "", own_instruction=False)
+    tuned = yield from answered(as_tested(ctx, model, task, examples, new.blob), arm, records, choice)
+    results = [_remote(one, choice, records, old), tuned]
     general = forgetting(recipe.decision.forgetting_margin, None, None, wanted=False)
     summary = DataSummary(one.id, loaded, None, data_hash(records))
     report = conclude(ctx, recipe, model, task, examples, summary, Evidence(results, general))

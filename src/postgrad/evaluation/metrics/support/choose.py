@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from postgrad.errors import UsageError
+from postgrad.evaluation.answer_form import VERBATIM, AnswerForm
+from postgrad.evaluation.json_schema_of import schema_of
 from postgrad.evaluation.metrics import ASKING, METRICS
 from postgrad.evaluation.metrics.chrf import chrf
 from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
@@ -40,12 +44,14 @@ _MOST = 0.95
 
 @dataclass(frozen=True, slots=True)
 class MetricChoice:
-    """The metrics of a task: `primary` decides, `secondary` informs, `why` explains."""
+    """The metrics of a task: `primary` decides, `secondary` informs, `why` explains; `form` says what of a generated
+    text is the answer that they judge."""
 
     primary: Metric
     secondary: tuple[Metric, ...]
     kind: Kind
     why: str
+    form: AnswerForm = VERBATIM
 
     def measure(
         self, answers: Sequence[str], records: Sequence[Record], asked: Sequence[tuple[Message, ...]] = ()
@@ -53,23 +59,38 @@ class MetricChoice:
         """The primary scores, with every figure and table of the whole set by name (each metric's mean too).
 
         Args:
-            answers: What an arm said.
+            answers: What an arm generated.
             records: What it was asked, in the same order.
             asked: The messages it was asked with.
+
+        Returns:
+            With the figure `as_generated` where the form took something away: the mean of the primary scores without
+            that, but for metrics that ask a model.
         """
-        cases = [
+        generated = [
             Case(answer, reference_of(record), record, asked[i] if asked else ())
             for i, (answer, record) in enumerate(zip(answers, records, strict=True))
         ]
-        if not cases:
+        if not generated:
             return MetricResult(())
+        cases = [replace(case, answer=self.form.take(case.answer)) for case in generated]
         found = [metric.measure(cases) for metric in (self.primary, *self.secondary)]
-        figures, details, remarks = {}, {}, ()
+        figures, details, remarks = self._as_generated(generated, cases, found[0].scores), {}, ()
         for metric, measured in zip((self.primary, *self.secondary), found, strict=True):
             figures |= {metric.name: measured.mean, **measured.figures}
             details |= {metric.name: dict(measured.details)} if measured.details else {}
             remarks += measured.remarks
         return MetricResult(found[0].scores, figures, details, remarks)
+
+    def _as_generated(
+        self, generated: Sequence[Case], cases: Sequence[Case], scores: Sequence[float]
+    ) -> dict[str, float]:
+        changed = [i for i, (raw, case) in enumerate(zip(generated, cases, strict=True)) if raw.answer != case.answer]
+        if not changed or self.primary.name in ASKING:
+            return {}
+        strict = self.primary.measure([generated[i] for i in changed]).scores
+        gained = sum(scores[i] - value for i, value in zip(changed, strict, strict=True))
+        return {"as_generated": sum(scores) / len(scores) - gained / len(scores)}
 
     def cautions(self, records: Sequence[Record]) -> tuple[str, ...]:
         """What a reader must know of these test records before any score: a class alone, a majority that wins by
@@ -130,9 +151,8 @@ def choose_metric(
             f"Metrics that can judge it: {possible(cases)}.",
         )
     rest = tuple(m for m in (chosen.primary, *chosen.secondary) if m.name != primary.name)
-    return MetricChoice(
-        primary, rest, chosen.kind, f"You asked for {metric}: {primary.title}. Without that: {chosen.why}"
-    )
+    why = f"You asked for {metric}: {primary.title}. Without that: {chosen.why}"
+    return MetricChoice(primary, rest, chosen.kind, why, VERBATIM if primary.judges_form else chosen.form)
 
 
 def possible(cases: Sequence[Case]) -> str:
@@ -158,7 +178,8 @@ def _from_answers(cases: Sequence[Case]) -> MetricChoice:
         return MetricChoice(tool_calls(), (), "extraction", why)
     if are_objects(references):
         why = "The answers are JSON objects, so an answer is right when its whole object is."
-        return MetricChoice(json_match(), (json_fields(), json_valid()), "extraction", why)
+        form = AnswerForm(schema=json.dumps(schema_of(references)))
+        return MetricChoice(json_match(), (json_fields(), json_valid()), "extraction", why, form)
     special = _code(cases) or _sql(cases)
     if special:
         return special
@@ -167,7 +188,9 @@ def _from_answers(cases: Sequence[Case]) -> MetricChoice:
     recur = _most_within(references, LABEL_WORDS) and len(distinct) <= max(2, n // 3)
     if recur and not (numbers and len(distinct) > GRADES):
         why = f"The {n} answers are {len(distinct)} labels that recur, so an answer is right when its label is."
-        return MetricChoice(label(labels=sorted(distinct)), (), "classification", why)
+        spelled = _spellings(references)
+        form = AnswerForm.of(references, spelled)
+        return MetricChoice(label(labels=sorted(distinct)), (), "classification", why, form)
     if numbers:
         why = "The answers are numbers, so an answer is right when its number is."
         return MetricChoice(numeric(), (exact_match(),), "extraction", why)
@@ -176,9 +199,17 @@ def _from_answers(cases: Sequence[Case]) -> MetricChoice:
         return MetricChoice(numeric(), (chrf(),), "generation", why)
     if _most_within(references, FACT_WORDS):
         why = f"The answers are short facts of at most {FACT_WORDS} words, so words in common with the reference count."
-        return MetricChoice(token_f1(), (exact_match(),), "extraction", why)
+        return MetricChoice(token_f1(), (exact_match(),), "extraction", why, AnswerForm.of(references))
     why = "The answers are free text, so likeness to the reference is measured on characters (chrF)."
-    return MetricChoice(chrf(), (token_f1(), rouge_l()), "generation", why)
+    return MetricChoice(chrf(), (token_f1(), rouge_l()), "generation", why, AnswerForm.of(references))
+
+
+def _spellings(references: Sequence[str]) -> list[str]:
+    """Labels in the spelling that most references give them, in the order of the alphabet."""
+    counts: dict[str, Counter[str]] = {}
+    for reference in references:
+        counts.setdefault(plain(reference), Counter())[reference.strip()] += 1
+    return sorted(spellings.most_common(1)[0][0] for spellings in counts.values())
 
 
 def _code(cases: Sequence[Case]) -> MetricChoice | None:

@@ -88,6 +88,7 @@ class Metric:
         measure: The function that does the work; any text may be an answer, so it never raises on one.
         title: How a person calls it.
         right_or_wrong: Whether it gives only 0 and 1.
+        judges_form: Whether the form of an answer is what it judges, so that nothing may be taken away before.
         unfit: Why these references cannot be judged by this metric, as the end of a sentence; empty where they can.
     """
 
@@ -96,6 +97,7 @@ class Metric:
     title: str = ""
     right_or_wrong: bool = False
     unfit: Callable[[Sequence[Case]], str] = _fits_all
+    judges_form: bool = False
 
     def __call__(self, answer: str, reference: str, record: Record | None = None) -> float:
         return self.measure([Case(answer, reference, record)]).scores[0]
