@@ -24,8 +24,8 @@ _MIN_ECHO_WORDS = 4
 _COMMON_ENDING = 0.3
 _RECURRING_WORD = 0.02
 _SENTENCES = {
-    "ai_phrase": "{count} {hold} phrases by which other models speak of themselves (“as an AI language model”).",
-    "refusal": "{count} {refuse} what was asked: the model will learn to refuse too.",
+    "ai_phrase": "{count} {hold} phrases typical of other models (“as an AI language model”).",
+    "refusal": "{count} {refuse} the request: the model will learn to refuse too.",
     "placeholder": "{count} {hold} text that was never filled in (“[Your Name]”, “TODO”, “{{{{name}}}}”).",
     "empty_word": "{count} {say} nothing (“N/A”, “None”, “-”).",
     "same_as_request": "{count} {are} the request itself.",
@@ -35,7 +35,7 @@ _SENTENCES = {
 
 @check_factory(
     harm=40,
-    advice="Replace refusals and stock phrases by real answers; the model learns to give them.",
+    advice="Replace refusals and stock phrases with real answers; the model learns to give them.",
 )
 def boilerplate(*, style_share: float = 0.2) -> Check:
     """Finds phrases of other models, refusals, unfilled placeholders, empty words, and requests repeated in the answer.
@@ -122,7 +122,7 @@ def _finding(fault: str, found: dict[int, str], answered: int, style_share: floa
     style = many > share * answered and many > 10
     sentence = _SENTENCES[fault].format(count=count_of(many, "answer"), **words)
     if style:
-        sentence = f"{sentence[:-1]}; with {percent(many / answered)} of the answers it seems to be meant."
+        sentence = f"{sentence[:-1]}; in {percent(many / answered)} of the answers, so it seems to be intended."
     return Finding(
         check="boilerplate",
         severity="info" if style else "warning",
@@ -152,6 +152,6 @@ def _endings(records: Sequence[Record], endings: Counter[int], answered: int) ->
     yield Finding(
         check="boilerplate",
         severity="info",
-        sentence=f"{percent(many / answered)} of the answers end with {quote(text)}: the model will end so too.",
+        sentence=f"{percent(many / answered)} of the answers end with {quote(text)}: the model will learn it too.",
         details={"fault": "common_ending", "count": many, "ending": text[:200]},
     )

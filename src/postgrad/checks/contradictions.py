@@ -22,15 +22,15 @@ _LONG_FROM = 30
 
 @check_factory(
     harm=80,
-    advice="Decide which answer is right and mend the others: the model can learn only one.",
+    advice="Decide which answer is right and correct the others: the model can learn only one.",
 )
 def contradictions(*, near_threshold: float = 0.85) -> Check:
-    """Finds equal prompts with different answers, and nearly equal prompts with conflicting ones; the gravest conflicts
+    """Finds equal requests with different answers, and nearly equal requests with conflicting ones; the worst
     first.
 
     Nothing is repaired, because only a person knows which answer is right. Free-text answers may differ and agree, so
     their conflict is measured: other numbers, yes against no, a denial on one side only, or hardly a word in common.
-    Without any such conflict the finding is only mentioned; and of nearly equal prompts with free-text answers only
+    Without any such conflict the finding is only mentioned; and of nearly equal requests with free-text answers only
     those with other numbers, yes against no or a denial are. Prompts that differ in a number or a name are different
     questions.
 
@@ -102,7 +102,7 @@ def _exact(
         check="contradictions",
         severity="warning" if grave else "info",
         sentence=(
-            f"{count_of(size, 'prompt')} {verb(size, 'has', 'have')} different answers in {len(indices):,} records."
+            f"{count_of(size, 'request')} {verb(size, 'has', 'have')} different answers in {len(indices):,} records."
         )
         + advice,
         indices=tuple(indices),
@@ -139,7 +139,7 @@ def _near(
     yield Finding(
         check="contradictions",
         severity="warning" if kind == "label" else "info",
-        sentence=f"{count_of(size, 'pair')} of nearly equal prompts {verb(size, 'has', 'have')} different answers.",
+        sentence=f"{count_of(size, 'pair')} of nearly equal requests {verb(size, 'has', 'have')} different answers.",
         indices=tuple(paired),
         evidence=tuple(_both(records, index, other) for index, other in paired.items()),
         details={"fault": "near_prompt", "pairs": size, "threshold": threshold},

@@ -29,7 +29,7 @@ _RARE_SHARE = 0.05
 
 @check_factory(
     harm=64,
-    advice="Export the answers again without a length limit; drop those that cannot be had whole.",
+    advice="Export the answers again without a length limit; drop those that are not available in full.",
 )
 def cut_off(
     *,

@@ -23,7 +23,7 @@ _OPENING = 6
 
 @check_factory(
     harm=12,
-    advice="Collect examples for the thin regions, where the model will have little to go by.",
+    advice="Collect examples for the kinds that have few records.",
 )
 def diversity(*, thin_below: int = 5, template_share: float = 0.2, min_records: int = 50, most: int = 20_000) -> Check:
     """Says how many different requests there effectively are, which kinds are thin, and which template dominates.
@@ -53,7 +53,7 @@ def diversity(*, thin_below: int = 5, template_share: float = 0.2, min_records: 
             check="diversity",
             severity="info",
             sentence=(
-                f"{len(texts):,} requests are as varied as {effective:.0f} wholly different ones; the largest of "
+                f"{len(texts):,} requests are as varied as {effective:.0f} entirely different ones; the largest of "
                 f"{count_of(len(kinds), 'kind')}, {_named(largest)}, has {percent(largest['records'] / len(texts))}."
             ),
             details={
@@ -92,7 +92,7 @@ def _kinds(texts: Sequence[str], points: np.ndarray) -> list[JsonObject]:
 
 
 def _named(kind: JsonObject) -> str:
-    return f"“{', '.join(kind['words'])}”" if kind["words"] else "one without words of its own"
+    return f"“{', '.join(kind['words'])}”" if kind["words"] else "one without distinguishing words"
 
 
 def _thin(

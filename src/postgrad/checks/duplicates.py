@@ -16,7 +16,7 @@ from postgrad.similarity.near_duplicates import exact_key, exact_keys
 
 @check_factory(
     harm=24,
-    advice="Keep one of each; exact repeats are taken out unless you --accept duplicates.",
+    advice="Keep one of each; exact repeats are removed unless you --accept duplicates.",
 )
 def duplicates() -> Check:
     """Finds records whose prompt and answer repeat an earlier record (but for spacing, and the prompt's case); the
@@ -37,7 +37,7 @@ def duplicates() -> Check:
                 check="duplicates",
                 severity="warning",
                 sentence=(
-                    f"{count_of(len(repeats), 'record')} {verb(len(repeats), 'repeats', 'repeat')} the prompt and"
+                    f"{count_of(len(repeats), 'record')} {verb(len(repeats), 'repeats', 'repeat')} the request and"
                     " answer of an earlier one; the first of each is kept."
                 ),
                 indices=tuple(index for index, _ in repeats),

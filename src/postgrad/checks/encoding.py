@@ -44,7 +44,7 @@ _SENTENCES = {
 
 @check_factory(
     harm=56,
-    advice="Read the file again in its true encoding, or let --fix mend what can be mended without loss.",
+    advice="Read the file again in its true encoding, or let --fix repair what can be repaired without loss.",
 )
 def encoding(*, task_share: float = _TASK_SHARE) -> Check:
     """Finds wrongly decoded text, lost letters, invisible characters, HTML, literal `\\n` and chat-template tokens.

@@ -60,9 +60,9 @@ def faithfulness(*, min_records: int = 50, said_from: float = 0.6, structured_sh
             check="faithfulness",
             severity="warning",
             sentence=(
-                f"{count_of(len(ranked), 'answer')} of {len(asked):,} {verb(len(ranked), 'does', 'do')} not fit what"
-                f" the request holds: {missing:,} {verb(missing, 'leaves', 'leave')} something out, {added:,}"
-                f" {verb(added, 'says', 'say')} something that was not asked."
+                f"{count_of(len(ranked), 'answer')} of {len(asked):,} {verb(len(ranked), 'does', 'do')} not match"
+                f" the request: {missing:,} {verb(missing, 'leaves', 'leave')} something out, {added:,}"
+                f" {verb(added, 'adds', 'add')} something that the request does not have."
             ),
             indices=tuple(ranked),
             evidence=tuple(_shown(*faults[i], records[i].answer_text) for i in ranked),
@@ -88,7 +88,7 @@ def _faults(slots: Sequence[Slot], text: str, wording: Wording, judged: set[str]
 def _shown(missing: Sequence[Slot], added: Sequence[Slot], answer: str) -> str:
     parts = [
         f"{word} {', '.join(f'{k} “{v}”' for k, v in slots[:_SHOWN])}"
-        for word, slots in (("missing", missing), ("unasked", added))
+        for word, slots in (("missing", missing), ("added", added))
         if slots
     ]
     return f"{'; '.join(parts)}: {quote(answer, 80)}"

@@ -30,10 +30,10 @@ _COMMENT = re.compile(
     r"(?is)<!--[^>]{0,400}?\b(?:ignore|instructions?|assistant|ai model|system prompt)\b[^>]{0,400}?-->"
 )
 _SENTENCES = {
-    "orders": "{count} {hold} an order to the model to leave its instructions.",
+    "orders": "{count} {hold} text that tells the model to ignore its instructions.",
     "orders_in_result": "{count} {hold} instructions inside a tool's result.",
     "hidden_letters": "{count} {hold} invisible letters that a model reads and a person does not see.",
-    "image_link": "{count} {hold} an image link that would carry data of the conversation away.",
+    "image_link": "{count} {hold} an image link that would leak data of the conversation.",
     "hidden_comment": "{count} {hold} instructions in an HTML comment.",
 }
 

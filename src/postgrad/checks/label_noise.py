@@ -23,7 +23,7 @@ _USEFUL_ABOVE_GUESSING = 0.2
 
 @check_factory(
     harm=76,
-    advice="Look at these labels first and correct those that are wrong; do not drop them unseen.",
+    advice="Look at these labels first and correct those that are wrong; do not drop them without looking.",
 )
 def label_noise(*, margin: float = 0.3, folds: int = 5, min_records: int = 50) -> Check:
     """Finds suspicious labels by confident learning (Northcutt, Jiang and Chuang 2021) on embeddings, out of fold.

@@ -38,7 +38,7 @@ _ALIKE = frozenset(frozenset(pair.split("-")) for pair in _FACTS["alike"])
 
 @check_factory(
     harm=32,
-    advice="Check that this mixture is wanted; otherwise separate the languages or remove the strays.",
+    advice="Check that this mixture is intended; otherwise separate the languages or remove the exceptions.",
 )
 def language(*, sample: int = 2_000, sure: float = 0.7, switch_share: float = 0.1) -> Check:
     """Reports the languages of longer requests, answers in another language than their request, and stray scripts.
@@ -104,7 +104,7 @@ def _report(records: Sequence[Record], found: dict[int, str]) -> Finding:
     return Finding(
         check="language",
         severity="info",
-        sentence=f"Languages of the longer prompts: {shown}.",
+        sentence=f"Languages of the longer requests: {shown}.",
         indices=tuple(others),
         evidence=reasons(others, lambda i: f"{found[i]}: {quote(records[i].prompt_text)}"),
         details={"languages": dict(counts.most_common()), "looked_at": total},

@@ -84,7 +84,7 @@ def _between_parts(records: Sequence[Record], parts: Sequence[RecordPart], thres
     exact = {i: (trained[keys[i]], 1.0) for i in tested if keys[i] in trained}
     if exact:
         yield _parts_finding(
-            records, parts, exact, "exact", "also stand in the training part", "also stands in the training part"
+            records, parts, exact, "exact", "are also in the training part", "is also in the training part"
         )
     pairs = []
     for first, second, score in find_similar(texts).above(threshold).pairs:

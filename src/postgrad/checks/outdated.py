@@ -57,7 +57,7 @@ def outdated(*, today: int | None = None) -> Check:
             yield _finding(
                 "dated",
                 dated,
-                verb(len(dated), "is", "are") + " bound to a date that is past, or to a “latest version”",
+                verb(len(dated), "is", "are") + " tied to a past date, or to a “latest version”",
             )
         if renamed:
             yield _finding("renamed", renamed, verb(len(renamed), "uses", "use") + " a name that has changed since")
@@ -93,7 +93,7 @@ def _finding(fault: str, found: dict[int, str], what: str) -> Finding:
     return Finding(
         check="outdated",
         severity="info",
-        sentence=f"{count_of(many, 'answer')} {what}; look whether {verb(many, 'it still holds', 'they still hold')}.",
+        sentence=f"{count_of(many, 'answer')} {what}; check whether {verb(many, 'it still holds', 'they still hold')}.",
         indices=indices,
         evidence=reasons(indices, lambda i: found[i]),
         details={"fault": fault, "count": many},

@@ -151,11 +151,11 @@ def _lengths(records: Sequence[Record], answers: dict[int, str], spread: float, 
             severity="info",
             sentence=(
                 f"{count_of(len(ranked), 'answer')} {verb(len(ranked), 'is', 'are')} far shorter or longer than answers"
-                " to like requests."
+                " to similar requests."
             ),
             indices=tuple(ranked),
             evidence=tuple(
-                f"{count_of(len(answers[i].split()), 'word')}, like requests have {found[i][1]:.0f}: "
+                f"{count_of(len(answers[i].split()), 'word')}, similar requests have {found[i][1]:.0f}: "
                 f"{quote(records[i].prompt_text, 40)} → {quote(answers[i], 40)}"
                 for i in ranked
             ),

@@ -18,7 +18,7 @@ from postgrad.similarity.templates import differ_in_facts
 
 @check_factory(
     harm=16,
-    advice="Look whether these say the same in other words; then keep the better one.",
+    advice="Check whether these say the same in other words; then keep the better one.",
 )
 def semantic_duplicates(*, threshold: float = 0.9, answer_threshold: float = 0.9, min_words: int = 4) -> Check:
     """Finds pairs of requests whose embeddings nearly agree, whose numbers, names and answers agree, and whose words do

@@ -25,7 +25,7 @@ _VOCABULARY = 10
 
 @check_factory(
     harm=48,
-    advice="Add examples like the requests listed, which production has and the training data lacks.",
+    advice="Add examples like the requests listed, which occur in production but not in the training data.",
 )
 def skew(*, most: int = 4000, fewest: int = 30, p_below: float = 0.01, auc_from: float = 0.6) -> Check:
     """Compares the requests with `Context.production` by a classifier two-sample test (Lopez-Paz and Oquab 2017).
@@ -68,7 +68,8 @@ def skew(*, most: int = 4000, fewest: int = 30, p_below: float = 0.01, auc_from:
             check="skew",
             severity="warning",
             sentence=(
-                "Production asks for something else than these records: told apart with an area under the curve of "
+                "Production requests differ from these records: a classifier separates them with an area under the "
+                "curve of "
                 f"{auc:.2f} (95 %: {low:.2f} to {high:.2f}; 0.5 is no difference). {_headline(details)}"
             ),
             details=details,
@@ -170,7 +171,7 @@ def _headline(details: JsonObject) -> str:
     topic = details["topics"][0]
     gain = topic["production"] - topic["training"]
     said = (
-        f"Most lacking is the topic {', '.join(topic['words'])} ({100 * topic['training']:.0f} % here, "
+        f"Most underrepresented is the topic {', '.join(topic['words'])} ({100 * topic['training']:.0f} % here, "
         f"{100 * topic['production']:.0f} % there); for example "
         if gain > 0.05 and topic["words"]
         else "For example "

@@ -16,18 +16,22 @@ from postgrad.records import Conversation, Message, Preference, Rating, Record, 
 _FAULTS: dict[str, tuple[Severity, str, bool | None]] = {
     "no_answer": ("warning", "{count} {have} no assistant message, so there is no answer to learn.", True),
     "empty_answer": ("warning", "{count} {have} an empty answer.", True),
-    "empty_prompt": ("warning", "{count} {have} an answer but no prompt.", True),
+    "empty_prompt": ("warning", "{count} {have} an answer but no request.", True),
     "nothing_learned": ("warning", "In {count} every assistant message has weight 0, so nothing is learned.", True),
     "equal_preference": ("warning", "In {count} the chosen and the rejected answer are the same.", True),
     "no_rejected": ("warning", "{count} {have} no rejected answer to compare with.", True),
-    "wrong_order": ("warning", "In {count} the turns stand in a wrong order.", False),
+    "wrong_order": ("warning", "In {count} the turns are in the wrong order.", False),
     "empty_turn": ("warning", "{count} {have} an empty message in the middle.", False),
     "unknown_keys": ("warning", "{count} {have} a key that looks like a misspelt one.", None),
     "unknown_tool": ("warning", "{count} {call} a tool that is not among the tools given.", False),
-    "bad_arguments": ("warning", "{count} {call} a tool with arguments that are no JSON or do not fit it.", False),
-    "call_without_result": ("warning", "In {count} a tool is called and gives no result.", False),
-    "result_without_call": ("warning", "{count} {have} a tool's result that nothing called for.", False),
-    "images": ("info", "{count} {have} images or sound beside the text; a text model sees the text alone.", None),
+    "bad_arguments": (
+        "warning",
+        "{count} {call} a tool with arguments that are not valid JSON or do not match it.",
+        False,
+    ),
+    "call_without_result": ("warning", "In {count} a tool call has no result.", False),
+    "result_without_call": ("warning", "{count} {have} a tool result without a call.", False),
+    "images": ("info", "{count} {have} images or sound besides text; a text model sees the text only.", None),
 }
 _TYPOS = re.compile(
     r"(?i)^(?:mesages?|messsages?|messeges?|massages|mesagges|messages?_?list|conversatons?|convesations?|conversions"
@@ -40,7 +44,7 @@ _COMMON_SHARE = 0.5
 
 @check_factory(
     harm=96,
-    advice="Mend or remove these records: nothing, or the wrong thing, would be learned from them.",
+    advice="Correct or remove these records: the model would learn nothing from them, or the wrong thing.",
 )
 def structure() -> Check:
     """Finds records without an answer or prompt, turns out of order, misspelt keys and broken tool calls.

@@ -11,9 +11,9 @@ from postgrad.checks.support.phrases import count_of, verb
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, Text
 
-USUAL = "50 to 100 examples are usual to begin with; a few hundred let the result be judged well"
+USUAL = "50 to 100 examples are a usual start; a few hundred allow a reliable result"
 KINDS: dict[AnswerKind, str] = {
-    "label": "for labels, about 8 examples of each are where published few-shot methods begin",
+    "label": "for labels, about 8 examples of each are where published few-shot methods start",
     "json": "for filling in fields, a few hundred are usual",
     "text": "for free answers, some hundred to a thousand carefully chosen ones are usual",
 }
@@ -23,7 +23,7 @@ KINDS: dict[AnswerKind, str] = {
 @check_factory(
     harm=100,
     advice=(
-        "Collect more examples before judging by the result, or let `postgrad run` tell whether prompting is enough."
+        "Collect more examples before judging by the result, or let `postgrad run` show whether prompting is enough."
     ),
 )
 def too_little(*, warn_below: int = 50, refuse_below: int = 10, per_label: int = 8, few_words: int = 10_000) -> Check:

@@ -21,11 +21,11 @@ def checked_findings(name: str, check: Check) -> Check:
             found = list(check(records, context))
         except Exception as error:
             raise DataError(
-                f"The check {name!r} failed: {type(error).__name__}: {error}", "Mend it, or leave it out."
+                f"The check {name!r} failed: {type(error).__name__}: {error}", "Fix it, or leave it out."
             ) from error
         for finding in found:
             if fault := _fault(name, finding, len(records)):
-                raise DataError(f"The check {name!r} {fault}.", "Mend it, or leave it out.")
+                raise DataError(f"The check {name!r} {fault}.", "Fix it, or leave it out.")
             yield finding
 
     return run
@@ -34,9 +34,9 @@ def checked_findings(name: str, check: Check) -> Check:
 def _fault(name: str, finding: object, size: int) -> str:
     """What is wrong with a finding, as the end of a sentence; empty where nothing is."""
     if not isinstance(finding, Finding):
-        return f"gave {finding!r} where a Finding is due"
+        return f"returned {finding!r} instead of a Finding"
     if finding.check != name:
-        return f"gave a finding under another name, {finding.check!r}: --accept and reports go by it"
+        return f"returned a finding under another name, {finding.check!r}: --accept and reports use the name"
     outside = [i for i in (*finding.indices, *(r.index for r in finding.repairs)) if not 0 <= i < size]
     if outside:
         return f"points at record {outside[0]}, but there are {size}"
@@ -53,6 +53,6 @@ def refuse_lower(check: str, wanted: float, searched: float) -> None:
     """
     if wanted < searched:
         raise UsageError(
-            f"{check} looked for nothing below {searched:g}, so what there is from {wanted:g} on is not known.",
-            f"Search anew: pg.check(data, checks={{{check!r}: {check}(threshold={wanted:g})}})",
+            f"{check} searched from {searched:g} on only, so what a threshold of {wanted:g} would find is not known.",
+            f"Search again: pg.check(data, checks={{{check!r}: {check}(threshold={wanted:g})}})",
         )

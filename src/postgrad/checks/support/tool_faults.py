@@ -39,7 +39,7 @@ def tool_faults(messages: Sequence[Message], tools: Sequence[ToolDefinition]) ->
     for place, message in enumerate(messages):
         if message.role == "tool":
             if not waiting:
-                yield "result_without_call", f"message {place + 1} is a tool's result, and nothing was called"
+                yield "result_without_call", f"message {place + 1} is a tool result without a call"
             elif message.tool_call_id in waiting:
                 waiting.remove(message.tool_call_id)
             elif message.tool_call_id and all(waiting):
@@ -52,7 +52,7 @@ def tool_faults(messages: Sequence[Message], tools: Sequence[ToolDefinition]) ->
                 waiting.pop(0)
             continue
         if waiting:
-            yield "call_without_result", f"before message {place + 1} a tool was called and gave no result"
+            yield "call_without_result", f"before message {place + 1} a tool call has no result"
             waiting = []
         for call in message.tool_calls:
             yield from _call_faults(call, schemas, place + 1)
@@ -78,7 +78,7 @@ def _call_faults(call: JsonMapping, schemas: Mapping[str, JsonMapping], place: i
             yield "bad_arguments", f"message {place}: arguments of {name!r} are not JSON: {arguments[:_SHOWN]!r}"
             return
     if not isinstance(arguments, Mapping):
-        yield "bad_arguments", f"message {place}: arguments of {name!r} are no object: {str(arguments)[:_SHOWN]!r}"
+        yield "bad_arguments", f"message {place}: arguments of {name!r} are not an object: {str(arguments)[:_SHOWN]!r}"
         return
     if not schemas:
         return
@@ -104,7 +104,7 @@ def _schema_fault(arguments: JsonMapping, schema: Any) -> str:
     for name, value in arguments.items():
         rule = properties.get(name)
         if rule is None and schema.get("additionalProperties") is not True:
-            return f"has the argument {name!r}, which the tool does not know"
+            return f"has the argument {name!r}, which the tool does not have"
         if isinstance(rule, Mapping) and (wrong := _value_fault(value, rule)):
             return f"argument {name!r} {wrong}"
     return ""
