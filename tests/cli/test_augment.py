@@ -40,7 +40,7 @@ def test_noise(data, recipe, tmp_path):
     done = postgrad("augment", data, "--recipe", recipe, "--out", "made.jsonl", "--times", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (tmp_path / "made.jsonl").read_text().splitlines()]
-    assert rows and f"{len(rows)} records made" in done.stdout and "Look at these first" in done.stdout
+    assert rows and f"{len(rows)} records generated" in done.stdout and "Look at these first" in done.stdout
     assert all(row["synthetic"]["method"] == "noise" for row in rows)
     again = postgrad(
         "augment", data, "--recipe", recipe, "--out", "again.jsonl", "--times", "2", "--json", cwd=tmp_path

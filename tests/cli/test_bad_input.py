@@ -221,7 +221,7 @@ def test_interrupted_at_each_stage_and_resumed_equals_uninterrupted(tmp_path, ti
         if process.returncode == 0:
             break
         assert process.returncode == 130, seen + rest
-        assert "To go on: postgrad run data.csv" in rest and "Traceback" not in seen + rest
+        assert "To continue: postgrad run data.csv" in rest and "Traceback" not in seen + rest
         assert not (tmp_path / "report" / "report.json").exists()
         interrupted += 1
         if attempt >= len(stops) - 1:

@@ -41,7 +41,7 @@ def test_a_check_given_as_an_object_runs_in_this_call_alone():
         (lambda: pg.Finding("another", "error", "…"), "under another name, 'another'"),
         (lambda: pg.Finding("mine", "error", "…", (12,)), "points at record 12, but there are 12"),
         (lambda: pg.Finding("mine", "error", "…", (1, 2), ("one",)), "1 pieces of evidence for 2 records"),
-        (lambda: "a sentence", "where a Finding is due"),
+        (lambda: "a sentence", "instead of a Finding"),
         (lambda: 1 / 0, "'mine' failed: ZeroDivisionError"),
     ],
 )

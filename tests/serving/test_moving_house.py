@@ -86,7 +86,7 @@ def test_the_whole_move(old, tmp_path, tiny_folder, capsys, monkeypatch):
         "OLD_KEY",
     )
     code, out, _ = postgrad(capsys, *from_there)
-    assert code == 0 and "3 jobs fetched, 1 of them with files that could not be had." in out and "--retrain" in out
+    assert code == 0 and "3 jobs fetched, 1 of them with unavailable files." in out and "--retrain" in out
     assert f"the training file {lost.training_file} cannot be had: it was deleted there" in out
     folder = tmp_path / "moved"
     assert (folder / "files" / f"{whole.training_file}.jsonl").read_bytes() == TRAINED

@@ -97,7 +97,7 @@ def test_answers_are_judged_anew_by_a_named_metric(tmp_path, capsys):
         (["a", "c", "--arm", "rag"], "has no arm 'rag'"),
         (["a", "c", "--arm", "a,b,c"], "names 3 arms"),
         (["a", "c", "--data", "x.csv"], "these are two reports"),
-        (["m", "n"], "those need examples"),
+        (["m", "n"], "which require examples"),
         (["a", "old"], "results.jsonl"),
         (["a", "torn"], "torn/results.jsonl:2"),
         (["a", "new"], "schema version 99"),

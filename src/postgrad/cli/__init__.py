@@ -12,16 +12,16 @@ COMMANDS = {
     "run": "Examples in, verdict out: check, measure, train, compare, register.",
     "train": "Train a model on examples or raw text, and register it.",
     "evaluate": "Measure registered, base and remote models on your examples; nothing is trained.",
-    "compare": "Two runs, or two models on the same examples: what differs, and is it chance?",
+    "compare": "Compare two runs, or two models on the same examples, with significance.",
     "check": "Find every fault in the data.",
-    "convert": "Write data in another shape: OpenAI, TRL, Alpaca, ShareGPT, Bedrock, CSV …",
-    "augment": "Make more training examples: noise, paraphrases, new ones by a teacher.",
+    "convert": "Convert data to another shape: OpenAI, TRL, Alpaca, ShareGPT, Bedrock, CSV …",
+    "augment": "Generate more training examples: noise, paraphrases, new ones by a teacher.",
     "estimate": "Tokens, memory, time and money, before anything is spent.",
     "models": "List, show, promote, roll back and delete registered models.",
     "chat": "Talk to a model.",
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
-    "import": "Move house: fine-tuning jobs from OpenAI, trained again on an open base.",
-    "keys": "API keys of the server: make, list, revoke; who did what.",
+    "import": "Migrate from OpenAI: fine-tuning jobs, retrained on an open base.",
+    "keys": "API keys of the server: create, list, revoke, audit.",
     "report-schema": "The JSON schema of report.json, check.json, results.jsonl or compare.json.",
     "doctor": "What this machine can do, and what is missing.",
 }
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or given[0] in ("-h", "--help", "help"):
         width = max(len(c) for c in COMMANDS)
         print(_USAGE + "\nCommands:\n" + "\n".join(f"  {c:<{width}}  {text}" for c, text in COMMANDS.items()))
-        print("\n`postgrad COMMAND --help` tells more. Start with `postgrad demo`.")
+        print("\n`postgrad COMMAND --help` lists the options. Start with `postgrad demo`.")
         return 0
     if given[0] in ("-V", "--version", "version"):
         from postgrad.version import __version__

@@ -15,25 +15,29 @@ from postgrad.cli.options import listed, price_given
 
 def command(
     data: Annotated[list[Path], typer.Argument(help="Files of examples, as for postgrad run.")],
-    out_file: Annotated[Path, typer.Option("--out", help="JSONL file for the made records.")],
+    out_file: Annotated[Path, typer.Option("--out", help="JSONL file for the generated records.")],
     method: Annotated[str, typer.Option(help="noise, paraphrase or examples.")] = "noise",
     teacher: Annotated[
         str | None, typer.Option(help="URL#MODEL of an OpenAI-compatible server, or a local model; not for noise.")
     ] = None,
     key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the teacher's key.")] = None,
-    times: Annotated[int, typer.Option(min=1, help="How many to make from each training record.")] = 1,
-    max_usd: Annotated[float | None, typer.Option(help="Most that this command may spend; needs --price.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Most tokens that this command may spend.")] = None,
+    times: Annotated[int, typer.Option(min=1, help="How many to generate from each training record.")] = 1,
+    max_usd: Annotated[
+        float | None, typer.Option(help="The most that this command may spend; requires --price.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="The most tokens that this command may spend.")] = None,
     price: Annotated[str | None, typer.Option(help="USD for a million tokens in,out: 0.15,0.60")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="The recipe that run will get: its split is respected.")] = None,
-    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it.")] = None,
-    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the split and of everything random.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="The recipe that you will give to run: its split is respected.")
+    ] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most this many records.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed, of the split too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Makes records from the training part alone, keeps what is good enough, and says what was refused and why."""
+    """Generates records from the training part only, keeps the good ones, and reports what was rejected and why."""
     from postgrad.models.remote.rules import Budget
     from postgrad.recipe import Recipe, load_recipe, merged
     from postgrad.workflows.augment import TeacherWish, augment
@@ -68,14 +72,14 @@ def command(
 
 def _print(made, reasons: dict[str, int], data: list[Path]) -> None:
     kept = made.augmented.kept
-    out(f"\n{len(kept)} records made from {made.originals} were kept, {sum(reasons.values())} refused.")
+    out(f"\n{len(kept)} records generated from {made.originals} were kept, {sum(reasons.values())} rejected.")
     for reason, count in reasons.items():
         example = next(r.why for r in made.augmented.refused if r.reason == reason)
         out(f"  {count:>5}  {reason}: {example}")
     if made.spent is not None:
         usd = "" if made.spent["usd"] is None else f", {made.spent['usd']:.4f} USD"
         tokens = made.spent["prompt_tokens"] + made.spent["completion_tokens"]
-        out(f"Spent: {made.spent['asked']} answers, {tokens:,} tokens{usd}; {made.spent['kept']} were there already.")
+        out(f"Spent: {made.spent['asked']} answers, {tokens:,} tokens{usd}; {made.spent['kept']} were cached.")
     if kept:
         out("\nLook at these first:")
     for proposal in made.augmented.doubtful(10):

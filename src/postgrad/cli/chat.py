@@ -13,7 +13,7 @@ from postgrad.cli.options import read_text
 
 def command(
     model: Annotated[str, typer.Argument(help="A registered model (NAME, NAME@VERSION) or a base model.")],
-    message: Annotated[str | None, typer.Option("--message", "-m", help="Ask this one thing and end.")] = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Send this one message and exit.")] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction, or @file.")] = None,
     max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 512,
     temperature: Annotated[float, typer.Option(help="0 is greedy, as evaluated.")] = 0.0,

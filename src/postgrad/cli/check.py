@@ -25,7 +25,7 @@ def command(
     ] = None,
     fix: Annotated[
         Path | None,
-        typer.Option(help="Write the data with all safe repairs made; what is taken out goes beside it, with reasons."),
+        typer.Option(help="Write the data with all safe repairs made; removed records go beside it, with reasons."),
     ] = None,
     repair: Annotated[
         str | None, typer.Option(help="With --fix: also make these checks' repairs (personal_data redacts).")
@@ -35,19 +35,17 @@ def command(
         typer.Option(
             "--to",
             metavar="SHAPE",
-            help="With --fix: the shape to write, as in convert; otherwise the usual one of these records.",
+            help="With --fix: the shape to write, as in convert; by default the usual one for these records.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="With --fix: overwrite what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --fix: overwrite existing files.")] = False,
     base: Annotated[str | None, typer.Option(help="Count tokens as this model does.")] = None,
     surprise: Annotated[
         bool,
-        typer.Option(
-            "--surprise", help="Let the base model read every answer and show the odd ones (slow, imports torch)."
-        ),
+        typer.Option("--surprise", help="Report answers that the base model finds surprising (slow, imports torch)."),
     ] = False,
     benchmarks: Annotated[
-        str | None, typer.Option(help="Look for leakage into the general benchmarks: a folder of them, or 'installed'.")
+        str | None, typer.Option(help="Look for leakage from the general benchmarks: a folder of them, or 'installed'.")
     ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
@@ -55,7 +53,7 @@ def command(
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for check.html and check.json.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print check.json on stdout and nothing else.")] = False,
 ) -> None:
-    """Reads the data, says how it was understood, and lists the findings; exit code 1 if one is an error."""
+    """Reads the data, reports how it was interpreted, and lists the findings; exit code 1 if one is an error."""
     from postgrad.pages.check_page import write_check
     from postgrad.workflows.check import CheckRequest, check
 
@@ -96,7 +94,7 @@ def command(
     if errors := outcome.checked.errors(request.accept):
         raise GateError(
             f"{len(errors)} of the findings are errors: {', '.join(dict.fromkeys(f.check for f in errors))}.",
-            "Mend the data, or accept them by name with --accept.",
+            "Fix the data, or accept them by name with --accept.",
         )
 
 
@@ -113,8 +111,8 @@ def _print(report: CheckReport, checked: Checked) -> None:
     mended = ", ".join(f"{n:,} by {name}" for name, n in report.changed.items())
     out(
         f"\n{report.read:,} records read, {report.kept:,} kept"
-        + (f"; taken out {gone}" if gone else "")
-        + (f"; mended {mended}" if mended else "")
+        + (f"; removed {gone}" if gone else "")
+        + (f"; repaired {mended}" if mended else "")
         + ".\n"
     )
     told: set[str] = set()
@@ -129,14 +127,14 @@ def _print(report: CheckReport, checked: Checked) -> None:
         out("\nLook at these first:")
     for number, look in enumerate(report.first, 1):
         out(f"  {number}. {look.file}:{look.line} ({look.check})")
-        out(f"     asked:    {_line(look.prompt)}")
+        out(f" request: {_line(look.prompt)}")
         if look.answer:
-            out(f"     answered: {_line(look.answer)}")
-        out(f"     why:      {_line(look.evidence, 260)}")
+            out(f" answer:  {_line(look.answer)}")
+        out(f" why:     {_line(look.evidence, 260)}")
     out(f"\n{report.summary}")
     if report.repairable:
         names = ", ".join(f"{name} ({n:,})" for name, n in report.repairable.items())
-        out(f"Repairs that are not made unasked: {names}. Make them with --fix OUT --repair NAME.")
+        out(f"Repairs made only on request: {names}. To make them: --fix OUT --repair NAME.")
 
 
 def _line(text: str, length: int = 130) -> str:

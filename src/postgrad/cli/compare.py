@@ -13,29 +13,29 @@ from postgrad.errors import GateError, UsageError
 
 
 def command(
-    a: Annotated[str, typer.Argument(help="What is held against: a report's folder, or a model.")],
-    b: Annotated[str, typer.Argument(help="What is judged: a report's folder, or a model.")],
+    a: Annotated[str, typer.Argument(help="The baseline: a report's folder, or a model.")],
+    b: Annotated[str, typer.Argument(help="The candidate: a report's folder, or a model.")],
     data: Annotated[
-        list[Path] | None, typer.Option(help="For two models: examples to ask both (may be given again).")
+        list[Path] | None, typer.Option(help="For two models: examples to compare them on (may be repeated).")
     ] = None,
     arm: Annotated[
         str | None,
         typer.Option(help="For two reports: the arm to compare, or that of A and of B (few_shot,fine_tuned)."),
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="Judge both sides' answers by this metric.")] = None,
-    margin: Annotated[float, typer.Option(min=0.0, max=1.0, help="Loss that is tolerated, as a share.")] = 0.02,
-    gate: Annotated[bool, typer.Option(help="Exit 1 unless a loss of the margin is excluded.")] = False,
+    metric: Annotated[str | None, typer.Option(help="Score both sides' answers with this metric.")] = None,
+    margin: Annotated[float, typer.Option(min=0.0, max=1.0, help="Tolerated loss, as a share.")] = 0.02,
+    gate: Annotated[bool, typer.Option(help="Exit 1 unless a loss of the margin or more is excluded.")] = False,
     system_prompt: Annotated[str | None, typer.Option(help="For base models: instruction, or @file.")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
-    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it, separated by commas.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted, separated by commas.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Any setting of the recipe, for two models.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for compare.json and compare.html.")] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the comparison as JSON on stdout and nothing else.")
     ] = False,
 ) -> None:
-    """Says whether B is better than A, example by example, where it differs, and what was changed between them."""
+    """Says whether B is better than A, example by example, where they differ, and what changed between them."""
     from postgrad.recipe import Recipe, merged
     from postgrad.workflows.compare import compare_runs, kind_of
 
@@ -48,8 +48,8 @@ def command(
     else:
         if not data:
             raise UsageError(
-                f"{a!r} and {b!r} are no report folders, so they are taken for models, and those need examples.",
-                "Give examples: --data FILE. Or name two folders with report.json and results.jsonl.",
+                f"{a!r} and {b!r} are no report folders, so they are treated as models, which require examples.",
+                "Give examples: --data FILE. Or give two folders with report.json and results.jsonl.",
             )
         if arm:
             raise UsageError("--arm is for two reports; these are two models.", "Leave --arm out.")
@@ -79,6 +79,6 @@ def command(
         out(f"Page: {folder / 'compare.html'}")
     if gate and not report.passed:
         raise GateError(
-            f"The gate says no: a loss of {100 * margin:g} points or more by {report.b.name} is not excluded.",
-            "See the examples that became worse on the page; or allow more: --margin.",
+            f"The gate failed: a loss of {100 * margin:g} points or more by {report.b.name} is not excluded.",
+            "See the page for the examples that became worse, or raise --margin.",
         )

@@ -1,4 +1,4 @@
-"""`postgrad convert`: data of any shape that can be read, written in any shape that can be written."""
+"""`postgrad convert`: data in any shape that can be read, written in any shape that can be written."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _SHAPES = f"{', '.join(list(WRITERS)[:-1])} or {list(WRITERS)[-1]}."
 def command(
     data: Annotated[list[Path], typer.Argument(help="Files of any shape that `check` reads.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help=f"File to write: {', '.join(ENDINGS)}; - prints.")],
-    to: Annotated[str, typer.Option("--to", metavar="SHAPE", help=f"What to write: {_SHAPES}")],
+    to: Annotated[str, typer.Option("--to", metavar="SHAPE", help=f"Shape to write: {_SHAPES}")],
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     system_prompt: Annotated[
         str | None, typer.Option(help="Instruction for every record that has none; @FILE reads it from a file.")
     ] = None,
-    skip: Annotated[bool, typer.Option("--skip", help="Leave out records that the shape cannot hold.")] = False,
-    no_meta: Annotated[bool, typer.Option("--no-meta", help="Write the shape's own keys alone, no metadata.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the account as JSON on stdout and nothing else.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Skip records that the shape cannot hold.")] = False,
+    no_meta: Annotated[bool, typer.Option("--no-meta", help="Write only the shape's own keys, no metadata.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Reads the data, says how it was understood, and writes it in another shape; what cannot be told is refused."""
+    """Reads the data, reports how it was interpreted, and writes it in another shape; ambiguous data is refused."""
     from postgrad.data.writing.convert import convert
 
     printed = str(target) == "-"
@@ -44,7 +44,7 @@ def command(
     if target.is_dir():
         raise UsageError(f"{str(target)!r} is a folder.", f"Name a file in it: {target / 'data.jsonl'}")
     if not printed and target.exists() and not force:
-        raise UsageError(f"{str(target)!r} is there already.", "Choose another name, or replace it: --force")
+        raise UsageError(f"{str(target)!r} already exists.", "Choose another name, or replace it: --force")
     try:
         done = convert(
             data,

@@ -17,7 +17,7 @@ def command(
         typer.Option(help="tickets (e-mails to JSON), policies (questions on documents) or tone (too few to tell)."),
     ] = "tickets",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("demo-report"),
-    max_minutes: Annotated[float, typer.Option(help="Wish for the whole run.")] = 9.0,
+    max_minutes: Annotated[float, typer.Option(help="Target for the whole run.")] = 9.0,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON and nothing else.")] = False,
 ) -> None:
     """Runs `postgrad run` with the recipe of a shipped example."""

@@ -39,7 +39,7 @@ class StopSign:
             if self.set:
                 raise KeyboardInterrupt
             self.set = True
-            errors.print("\nStopping at the next safe place… (once more to stop at once)")
+            errors.print("\nStopping at the next safe point… (Ctrl-C again to stop at once)")
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -1,4 +1,4 @@
-"""`postgrad doctor`: what this machine can do, what is missing, and the command that mends it."""
+"""`postgrad doctor`: what this machine can do, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(
     out(f"Sandbox  {facts['sandbox']}")
     out(f"Battery  {facts['battery']}")
     for problem, mend in facts["missing"]:
-        out(f"✗ {problem}\n  mend: {mend}")
+        out(f"✗ {problem}\n  fix: {mend}")
     if not facts["missing"]:
         out("✓ Nothing is missing. `postgrad demo` shows the main job.")
 
@@ -113,7 +113,7 @@ def _sandbox() -> str:
     try:
         return f"{find_sandbox().name}: answers that are programs can be tested"
     except UsageError as error:
-        return f"none (only needed to test answers that are programs): {error.message}"
+        return f"none (only required to test answers that are programs): {error.message}"
 
 
 def _battery() -> str:
@@ -123,12 +123,12 @@ def _battery() -> str:
 
     needed = [name for name in READERS if name not in ROWS_OF]
     there = sum((home() / "benchmarks" / f"{name}.jsonl").exists() for name in needed)
-    rows = f"{there} of {len(needed)} public benchmarks at hand" + (
-        "" if there == len(needed) else ", fetched when first needed"
+    rows = f"{there} of {len(needed)} public benchmarks available" + (
+        "" if there == len(needed) else ", downloaded when first needed"
     )
     harness = _version("lm-eval")
     tasks = f"tasks of lm-eval {harness}" if harness != "not installed" else "no tasks of lm-eval (extra lm-eval)"
-    return f"{rows}; sums and questions of our own; {tasks}. Short English questions mostly: docs/forgetting.md"
+    return f"{rows}; built-in arithmetic and questions; {tasks}. Mostly short English questions: docs/forgetting.md"
 
 
 def _version(package: str) -> str:

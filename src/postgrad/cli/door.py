@@ -41,7 +41,7 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort, Interrupted) as error:
         what = error.message if isinstance(error, Interrupted) else "Interrupted; finished stages are kept."
         errors.print(f"\n{what}", markup=False)
-        errors.print(f"To go on: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
+        errors.print(f"To continue: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
         return 130
     except PostgradError as error:
         errors.print(f"postgrad: {error.message}", style="red", markup=False, soft_wrap=True)
@@ -54,7 +54,7 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
             raise
         errors.print(
-            f"postgrad: {error.strerror}: {error.filename or 'while writing'}. Nothing half-written was kept.",
+            f"postgrad: {error.strerror}: {error.filename or 'while writing'}. No partial file was kept.",
             style="red",
             markup=False,
             soft_wrap=True,

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 def command(
     data: Annotated[list[Path], typer.Argument(help="Files of examples, or of text with --objective pretrain.")],
     base: Annotated[str | None, typer.Option(help="Base model.")] = None,
-    objective: Annotated[str | None, typer.Option(help=f"What training learns from: {choices()}.")] = None,
+    objective: Annotated[str | None, typer.Option(help=f"Training objective: {choices()}.")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Recipe file; options win over it.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe file; options override it.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training data.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Any training setting: method=full, rank=32 …")] = None,
-    price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help="Cost of this machine, in USD an hour.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """What training on this data would take on this machine."""
@@ -55,7 +55,7 @@ def command(
     out(explanation)
     out(
         f"{len(records)} examples{f', {len(lengths)} sequences' if plan.units > 1 else ''}, {figures['tokens']:,}"
-        f" tokens, of which {figures['supervised_tokens']:,} are learned; longest {lengths[-1]}, middle"
+        f" tokens, of which {figures['supervised_tokens']:,} are trained on; longest {lengths[-1]}, middle"
         f" {lengths[len(lengths) // 2]}."
     )
     if figures["too_long"]:

@@ -1,4 +1,4 @@
-"""`postgrad evaluate`: models that are there, on examples that are all test."""
+"""`postgrad evaluate`: existing models, on examples that are all test examples."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from postgrad.errors import UsageError
 
 
 def command(
-    data: Annotated[list[Path], typer.Argument(help="Examples with their right answers; all of them are test.")],
+    data: Annotated[
+        list[Path], typer.Argument(help="Examples with their right answers, all of them used as test examples.")
+    ],
     model: Annotated[
         list[str] | None,
         typer.Option(
             help=(
-                "A registered model (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or a base model; may be given"
-                " again."
+                "A registered model (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or a base model; may be repeated."
             )
         ),
     ] = None,
@@ -27,30 +28,32 @@ def command(
         str | None, typer.Option(help="Arms of base models: base, prompted, rag, separated by commas.")
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Primary metric, with options; otherwise chosen from the data.")
+        str | None, typer.Option(help="Primary metric, with options; by default chosen from the data.")
     ] = None,
-    general: Annotated[bool, typer.Option(help="Measure general benchmarks too.")] = False,
+    general: Annotated[bool, typer.Option(help="Measure general benchmarks as well.")] = False,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
     system_prompt: Annotated[
         str | None, typer.Option(help="Instruction of prompted base and remote models, or @file.")
     ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder of documents for the base models' arm rag.")] = None,
     remote: Annotated[
-        list[str] | None, typer.Option(help="URL#MODEL of an OpenAI-compatible server; may be given again.")
+        list[str] | None, typer.Option(help="URL#MODEL of an OpenAI-compatible server; may be repeated.")
     ] = None,
     key_env: Annotated[str | None, typer.Option(help="Environment variable with the remote models' key.")] = None,
     price: Annotated[
-        str | None, typer.Option(help="Of the remote models, USD for a million tokens in,out: 0.15,0.60")
+        str | None, typer.Option(help="Price of the remote models, USD for a million tokens in,out: 0.15,0.60")
     ] = None,
-    max_usd: Annotated[float | None, typer.Option(help="Most that each remote model may cost; needs --price.")] = None,
+    max_usd: Annotated[
+        float | None, typer.Option(help="The most that each remote model may cost; requires --price.")
+    ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
     output: Annotated[
         str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
     ] = None,
-    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it, separated by commas.")] = None,
-    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
-    price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted, separated by commas.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most this many records.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help="Cost of this machine, in USD an hour.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     set: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any setting of the recipe: decision.smallest_worth=0.05, data.group=customer …"),
@@ -62,14 +65,14 @@ def command(
 ) -> None:
     """Measures registered, base and remote models on the same examples, and compares them. Nothing is trained.
 
-    A trained model is asked as it was trained: its own instruction, its own documents.
+    A trained model is prompted as it was trained: with its own instruction and documents.
     """
     from postgrad.recipe import Recipe, merged
     from postgrad.workflows.evaluate import EvaluateRequest, evaluate
 
     if not model and not remote:
         raise UsageError(
-            "No model is named.", "Name one or more: --model NAME (`postgrad models list`), or --remote URL#MODEL."
+            "No model is given.", "Name one or more: --model NAME (`postgrad models list`), or --remote URL#MODEL."
         )
     recipe = merged(
         Recipe(),

@@ -1,4 +1,4 @@
-"""`postgrad import openai`: fine-tuning jobs fetched from OpenAI, trained again on an open base, compared with the old
+"""`postgrad import openai`: fine-tuning jobs fetched from OpenAI, retrained on an open base, compared with the old
 models."""
 
 from __future__ import annotations
@@ -20,39 +20,37 @@ _DEFAULT_KEY = "OPENAI_API_KEY"
 
 
 def command(
-    source: Annotated[str, typer.Argument(help="Where from: openai (or what speaks its API, with --base-url).")],
+    source: Annotated[str, typer.Argument(help="Source: openai (or a compatible API, with --base-url).")],
     key_env: Annotated[str, typer.Option(help="Environment variable that holds the key.")] = _DEFAULT_KEY,
     base_url: Annotated[str, typer.Option(help="The API's address.")] = "https://api.openai.com/v1",
-    out_folder: Annotated[Path, typer.Option("--out", help="Folder for what is fetched.")] = Path("openai-import"),
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the downloads.")] = Path("openai-import"),
     job: Annotated[
-        list[str] | None, typer.Option(help="Only this job, by its id or its model's; may be repeated.")
+        list[str] | None, typer.Option(help="Only this job, by its id or its model's id; may be repeated.")
     ] = None,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Train the jobs again on an open base.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Retrain the jobs on an open base.")] = False,
     base: Annotated[
-        str, typer.Option(help="That base: a known name, hub id, folder, or GGUF file.")
+        str, typer.Option(help="The base to retrain on: a known name, hub id, folder, or GGUF file.")
     ] = "smollm2-135m-instruct",
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare retrained models with the old ones on held-out examples.")
     ] = False,
     held_out: Annotated[
-        Path | None, typer.Option(help="Examples to compare on; each job's validation file if left out.")
+        Path | None, typer.Option(help="Examples to compare on; by default each job's validation file.")
     ] = None,
     answers: Annotated[
-        Path | None, typer.Option(help="Recorded answers of the old model (JSON Lines); it is asked if left out.")
+        Path | None, typer.Option(help="Recorded answers of the old model (JSON Lines); by default it is queried.")
     ] = None,
-    examples: Annotated[int, typer.Option(help="Held-out examples a job at most.", min=5)] = 100,
+    examples: Annotated[int, typer.Option(help="The most held-out examples a job.", min=5)] = 100,
     max_tokens: Annotated[
-        int, typer.Option(help="What asking the old models may cost in tokens, in this command.", min=1)
+        int, typer.Option(help="The most tokens that queries to the old models may use, in this command.", min=1)
     ] = 200_000,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Fetches every fine-tuning job with its files; the same command again fetches and trains only what is missing."""
     if source != "openai":
-        raise UsageError(f"Nothing can be imported from {source!r}.", "There is: postgrad import openai")
+        raise UsageError(f"Nothing can be imported from {source!r}.", "Available: postgrad import openai")
     if compare and not retrain:
-        raise UsageError(
-            "--compare compares retrained models.", "Add --retrain; what was trained already is not trained again."
-        )
+        raise UsageError("--compare compares retrained models.", "Add --retrain; finished trainings are not repeated.")
     if (held_out or answers) and not compare:
         raise UsageError("--held-out and --answers are for a comparison.", "Add --compare.")
     from postgrad.models.remote.client import Budget
@@ -76,11 +74,11 @@ def command(
     for one in moved:
         for line in _lines(one):
             out(line)
-    out(f"\n{_summary(moved)} Everything lies in {out_folder}.")
+    out(f"\n{_summary(moved)} Everything is in {out_folder}.")
     if moved and not retrain:
-        out("Train them again on an open base: the same command with --retrain (and --compare).")
+        out("To retrain them on an open base: the same command with --retrain (and --compare).")
     elif any(one.retrained for one in moved):
-        out("Serve them under their old names: postgrad serve")
+        out("To serve them under their old names: postgrad serve")
 
 
 def _lines(one: Moved) -> list[str]:
@@ -100,6 +98,6 @@ def _summary(moved: list[Moved]) -> str:
     trained, failed = sum(one.retrained is not None for one in moved), sum(bool(one.failed) for one in moved)
     missing = sum(bool(one.fetched.missing) for one in moved)
     said = f"{len(moved)} jobs fetched"
-    said += f", {missing} of them with files that could not be had" if missing else ""
-    said += f", {trained} trained again" if trained else ""
+    said += f", {missing} of them with unavailable files" if missing else ""
+    said += f", {trained} retrained" if trained else ""
     return said + (f", {failed} failed." if failed else ".")

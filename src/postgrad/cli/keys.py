@@ -16,23 +16,21 @@ from postgrad.json_types import JsonObject
 
 def command(
     action: Annotated[str, typer.Argument(help="create, list, revoke or audit.")] = "list",
-    name: Annotated[
-        str | None, typer.Argument(help="create: what to call the key; revoke: its id, or its name.")
-    ] = None,
-    role: Annotated[str, typer.Option(help="admin, user, or read-only (may look, may not ask models).")] = "user",
-    project: Annotated[str, typer.Option(help="Owner of what is made with the key.")] = "default",
+    name: Annotated[str | None, typer.Argument(help="create: a name for the key; revoke: its id or name.")] = None,
+    role: Annotated[str, typer.Option(help="admin, user, or read-only (may list, may not query models).")] = "user",
+    project: Annotated[str, typer.Option(help="Project that owns what is created with the key.")] = "default",
     organization: Annotated[str, typer.Option(help="The project's organisation.")] = "org-local",
-    requests_per_minute: Annotated[int | None, typer.Option(help="Limit; none if left out.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Rate limit; none by default.")] = None,
     tokens_per_minute: Annotated[
-        int | None, typer.Option(help="Limit of prompts and answers together; none if left out.")
+        int | None, typer.Option(help="Rate limit on prompts and answers together; none by default.")
     ] = None,
     tokens_per_month: Annotated[
-        int | None, typer.Option(help="Quota of prompts and answers in a calendar month (UTC); none if left out.")
+        int | None, typer.Option(help="Quota of prompt and answer tokens in a calendar month (UTC); none by default.")
     ] = None,
-    last: Annotated[int, typer.Option(help="audit: how many entries.", min=1)] = 50,
+    last: Annotated[int, typer.Option(help="audit: number of entries.", min=1)] = 50,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Makes, lists and revokes API keys; shows who did what (audit). A server sees changes within two seconds."""
+    """Creates, lists and revokes API keys; shows the audit trail. A server sees changes within two seconds."""
     from postgrad.registry import Catalogue
     from postgrad.registry.keys import Audit, Keys, KeyUsage, this_month
 
@@ -48,8 +46,7 @@ def command(
             return
         out(secret)
         errors.print(
-            f"{key.id}: role {key.role}, project {key.project}. This is the only time that the key is shown; only its"
-            " hash is kept.",
+            f"{key.id}: role {key.role}, project {key.project}. The key is shown only once; only its hash is stored.",
             markup=False,
             soft_wrap=True,
         )
@@ -66,7 +63,7 @@ def command(
             ]
             if key.tokens_per_month:
                 used = KeyUsage(catalogue).of(key.id, this_month())
-                limits.append(f"{used:,} of {key.tokens_per_month:,} tokens this month used")
+                limits.append(f"{used:,} of {key.tokens_per_month:,} tokens used this month")
             state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else ", ".join(limits) or "no limits"
             out(
                 f"{key.id}  {key.hint:<9}  {key.role:<9}  {key.organization}/{key.project:<12}  {key.created:%Y-%m-%d} "
@@ -79,7 +76,7 @@ def command(
             )
     elif action == "revoke":
         if name is None:
-            raise UsageError("`postgrad keys revoke` needs a key's id or name.", "`postgrad keys list` shows them.")
+            raise UsageError("`postgrad keys revoke` requires a key's id or name.", "`postgrad keys list` shows them.")
         key = keys.revoke(name)
         _note(catalogue, "keys revoke", key.id)
         out(jsonlib.dumps(_plain(key)) if json else f"revoked {key.id} ({key.name})")

@@ -14,7 +14,7 @@ from postgrad.errors import UsageError
 def command(
     action: Annotated[str, typer.Argument(help="list, show, pull, promote, rollback, delete or lineage.")] = "list",
     model: Annotated[str | None, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS (pull: a base model).")] = None,
-    alias: Annotated[str, typer.Option(help="Which alias to move.")] = "production",
+    alias: Annotated[str, typer.Option(help="The alias to move.")] = "production",
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Lists, shows, promotes, rolls back and deletes registered models; pulls base models."""
@@ -40,7 +40,7 @@ def command(
                 f" {' '.join(aliases)}"
             )
         if not entries:
-            out("No model is registered yet: `postgrad run DATA` makes one.")
+            out("No model is registered yet: `postgrad run DATA` creates one.")
         return
     name = _needed(model, action)
     if action in ("show", "lineage"):
@@ -49,7 +49,7 @@ def command(
     elif action == "promote":
         out(f"{alias} of {name.partition('@')[0]} is now {catalogue.promote(name, alias).id}")
     elif action == "rollback":
-        out(f"{alias} of {name} is again {catalogue.rollback(name, alias).id}")
+        out(f"{alias} of {name} is now back at {catalogue.rollback(name, alias).id}")
     elif action == "delete":
         out(f"deleted {catalogue.delete(name).id}")
     else:
@@ -60,7 +60,9 @@ def command(
 
 def _needed(model: str | None, action: str) -> str:
     if model is None:
-        raise UsageError(f"`postgrad models {action}` needs a model's name.", "`postgrad models list` shows the names.")
+        raise UsageError(
+            f"`postgrad models {action}` requires a model's name.", "`postgrad models list` shows the names."
+        )
     return model
 
 

@@ -17,7 +17,7 @@ def command(
         str, typer.Argument(help="report, check, results (each line of results.jsonl) or compare.")
     ] = "report",
     out_folder: Annotated[
-        Path | None, typer.Option("--out", help="Write all of them into this folder instead, one file each.")
+        Path | None, typer.Option("--out", help="Write all of them to this folder instead, one file each.")
     ] = None,
 ) -> None:
     """Prints the JSON schema of a file that postgrad writes."""

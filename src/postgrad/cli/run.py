@@ -18,10 +18,7 @@ def command(
     base: Annotated[
         str | None,
         typer.Option(
-            help=(
-                "Base model: a known name, hub id, folder, or GGUF file; several, separated by commas, are held against"
-                " each other."
-            )
+            help=("Base model: a known name, hub id, folder, or GGUF file; several, separated by commas, are compared.")
         ),
     ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
@@ -31,37 +28,38 @@ def command(
     system_prompt: Annotated[str | None, typer.Option(help="Instruction for the prompted arms, or @file.")] = None,
     test: Annotated[
         list[Path] | None,
-        typer.Option(help="File of your own test examples (may be given again); else a part is kept."),
+        typer.Option(help="File of your own test examples (may be repeated); by default a part is held out."),
     ] = None,
     validation: Annotated[list[Path] | None, typer.Option(help="File of your own validation examples.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="hash, time (the latest test), given (a column says it), or auto.")
+        str | None, typer.Option(help="hash, time (the latest are the test part), given (by a column), or auto.")
     ] = None,
     docs: Annotated[Path | None, typer.Option(help="Folder of documents to retrieve from.")] = None,
     metric: Annotated[
         str | None,
         typer.Option(
             help=(
-                "Primary metric, with options: chrf, numeric(tolerance=0.01), mine.py:score, grader.json. Otherwise"
+                "Primary metric, with options: chrf, numeric(tolerance=0.01), mine.py:score, grader.json. By default"
                 " chosen from the data."
             )
         ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options win over it.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options override it.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for report.json and report.html.")] = None,
     max_minutes: Annotated[
-        float | None, typer.Option(help="Wish for the whole run; training is planned to fit.")
+        float | None, typer.Option(help="Target for the whole run; training is planned to fit.")
     ] = None,
     monthly_queries: Annotated[int | None, typer.Option(help="Expected traffic, for break-even.")] = None,
     monthly_budget: Annotated[
-        float | None, typer.Option(help="What a month's answers may cost in USD; dearer arms are not recommended.")
+        float | None,
+        typer.Option(help="The most that a month's answers may cost, in USD; more expensive arms are not recommended."),
     ] = None,
-    price_per_hour: Annotated[float | None, typer.Option(help="What an hour of this machine costs, in USD.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(help="Cost of this machine, in USD an hour.")] = None,
     arms: Annotated[str | None, typer.Option(help="Arms to measure, separated by commas.")] = None,
     remote: Annotated[
         list[str] | None,
-        typer.Option(help="Model at an OpenAI-compatible address, measured too: URL#MODEL (may be given again)."),
+        typer.Option(help="Model at an OpenAI-compatible address, measured too: URL#MODEL (may be repeated)."),
     ] = None,
     remote_key_env: Annotated[
         str | None, typer.Option(help="Environment variable with the key of remote models.")
@@ -70,25 +68,23 @@ def command(
         list[str] | None,
         typer.Option(help="USD for a million tokens in,out, for example 0.15,0.60; one for each --remote."),
     ] = None,
-    remote_budget: Annotated[float | None, typer.Option(help="Spend at most so many USD on remote models.")] = None,
-    accept: Annotated[
-        str | None, typer.Option(help="Checks whose errors do not stop the run, separated by commas.")
-    ] = None,
-    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
+    remote_budget: Annotated[float | None, typer.Option(help="The most to spend on remote models, in USD.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted, separated by commas.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most this many records.")] = None,
     train_anyway: Annotated[
-        bool, typer.Option("--train-anyway", help="Train even where training cannot be worth it.")
+        bool, typer.Option("--train-anyway", help="Train even if training cannot be worth it.")
     ] = False,
     general: Annotated[bool, typer.Option(help="Test forgetting on general benchmarks.")] = True,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
-    texts: Annotated[bool, typer.Option(help="Let the report quote the data; --no-texts: figures alone.")] = True,
+    texts: Annotated[bool, typer.Option(help="Quote data in the report; --no-texts: figures only.")] = True,
     curve: Annotated[
         bool | None,
-        typer.Option(help="Train on a quarter and a half of the examples too; otherwise only if there is time."),
+        typer.Option(help="Train on a quarter and a half of the examples too; by default only if there is time."),
     ] = None,
     against: Annotated[
-        list[Path] | None, typer.Option(help="File of requests seen in production, to weigh what goes wrong.")
+        list[Path] | None, typer.Option(help="File of requests seen in production, to weight the errors.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     set: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any setting of the recipe: training.rank=32, decision.data_hours=8 …"),

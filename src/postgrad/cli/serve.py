@@ -15,24 +15,24 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def command(
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback unless you say otherwise.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port.")] = 8000,
-    base: Annotated[list[str] | None, typer.Option(help="Further base models to offer; may be repeated.")] = None,
+    base: Annotated[list[str] | None, typer.Option(help="More base models to serve; may be repeated.")] = None,
     alias: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=MODEL: a further name of a model, for programs that ask for it; may be repeated."),
+        typer.Option(help="NAME=MODEL: another name for a model, for programs that use it; may be repeated."),
     ] = None,
     certfile: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
     keyfile: Annotated[Path | None, typer.Option(help="Its private key (PEM).")] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine although no key is demanded.")
+        bool, typer.Option("--insecure", help="Listen beyond this machine without requiring a key.")
     ] = False,
-    queue: Annotated[int, typer.Option(help="Requests answered or waiting at once; more get 429.", min=1)] = 64,
+    queue: Annotated[int, typer.Option(help="The most requests in progress or waiting; more get 429.", min=1)] = 64,
     idle_minutes: Annotated[
-        float, typer.Option(help="The model leaves memory after so long without a request; 0: never.", min=0)
+        float, typer.Option(help="Unload the model after this long without a request; 0: never.", min=0)
     ] = 15.0,
 ) -> None:
-    """Serves base and tuned models to OpenAI's SDK. `postgrad keys create` (or POSTGRAD_API_KEY) makes it demand a
+    """Serves base and tuned models to OpenAI's SDK. `postgrad keys create` (or POSTGRAD_API_KEY) makes it require a
     key."""
     from postgrad.registry import Catalogue
     from postgrad.registry.keys import Keys
@@ -43,14 +43,14 @@ def command(
     if not closed and host not in _LOOPBACK and not insecure:
         raise UsageError(
             f"Listening on {host} without a key would let anyone use your models.",
-            "Make one with `postgrad keys create NAME` (or set POSTGRAD_API_KEY), leave --host at 127.0.0.1, or say"
+            "Make one with `postgrad keys create NAME` (or set POSTGRAD_API_KEY), leave --host at 127.0.0.1, or add"
             " --insecure.",
         )
     for path in (certfile, keyfile):
         if path is not None and not path.is_file():
-            raise UsageError(f"There is no file {str(path)!r}.", "--certfile and --keyfile take PEM files.")
+            raise UsageError(f"There is no file {str(path)!r}.", "--certfile and --keyfile require PEM files.")
     if (certfile is None) != (keyfile is None):
-        raise UsageError("TLS takes both --certfile and --keyfile.", "Give the other one too, or neither.")
+        raise UsageError("TLS requires both --certfile and --keyfile.", "Give the other one too, or neither.")
     names = _aliases(alias or [])
 
     import uvicorn
@@ -66,7 +66,7 @@ def command(
     shown = f"[{host}]" if ":" in host else host
     errors.print(
         f"Serving {len(engine.names())} models at {scheme}://{shown}:{port}/v1  "
-        f" ({'a key is demanded' if closed else 'no key is demanded'}; OpenAI(base_url=…); Ctrl-C ends)",
+        f" ({'a key is required' if closed else 'no key is required'}; OpenAI(base_url=…); Ctrl-C ends)",
         markup=False,
         soft_wrap=True,
     )

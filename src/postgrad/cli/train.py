@@ -22,40 +22,40 @@ from postgrad.training_run import Step
 def command(
     data: Annotated[
         list[Path],
-        typer.Argument(help="Files of what the objective learns from; for pretrain text files or folders."),
+        typer.Argument(help="Training data, as the objective requires; for pretrain text files or folders."),
     ],
     objective: Annotated[
         str | None,
-        typer.Option(help=f"What training learns from: {choices()}."),
+        typer.Option(help=f"Training objective: {choices()}."),
     ] = None,
     method: Annotated[str | None, typer.Option(help="lora, qlora, dora or full.")] = None,
     base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
-    validation: Annotated[list[Path] | None, typer.Option(help="File to validate on (may be given again).")] = None,
+    validation: Annotated[list[Path] | None, typer.Option(help="Validation file (may be repeated).")] = None,
     test: Annotated[
         list[Path] | None,
-        typer.Option(help="File of test examples: nothing like them is trained on (may be given again)."),
+        typer.Option(help="File of test examples; similar ones are not trained on (may be repeated)."),
     ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
     output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction before every request, or @file.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options win over it.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options override it.")] = None,
     set: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any setting of the recipe's training section: rank=32, schedule=linear …"),
     ] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="About how long the whole may take.")] = None,
-    max_records: Annotated[int | None, typer.Option(help="Use at most so many records.")] = None,
-    accept: Annotated[str | None, typer.Option(help="Checks whose errors do not stop it.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Target for the whole training.")] = None,
+    max_records: Annotated[int | None, typer.Option(help="Use at most this many records.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Folder of this run: checkpoints, steps, control file.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with an earlier run; an error if there is none.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Begin anew even if an earlier run could go on.")] = False,
+    resume: Annotated[bool, typer.Option(help="Resume an earlier run; an error if there is none.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Start over even if an earlier run could be resumed.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print each step, then the result, as a JSON line on stdout.")
     ] = False,
 ) -> None:
-    """Train and register; without --fresh the same command goes on where an earlier one stopped."""
+    """Train and register; without --fresh the same command resumes an earlier run."""
     from postgrad.recipe import Recipe, load_recipe, merged
     from postgrad.workflows.train import train_only
 
