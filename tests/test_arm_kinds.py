@@ -82,7 +82,7 @@ def test_names_of_reports_are_understood():
     assert retrieves("rag") and retrieves("fine_tuned+rag") and not retrieves("storage")
     assert kind_of("remote:gpt") is kind_of("remote: gpt") is ARM_KINDS["remote"]
     assert kind_of("mails@1") is None and kind_of("base:x") is None and plain_name("mails@1") == "mails@1"
-    assert plain_name("base @ small") == "the untouched small" and plain_name("rag @ m") == "retrieval (RAG) on m"
+    assert plain_name("base @ small") == "the unmodified small" and plain_name("rag @ m") == "retrieval (RAG) on m"
     assert plain_name("remote:gpt") == plain_name("remote: gpt") == "the remote model gpt"
     assert meaning("fine_tuned+rag") == "trained on your examples, given retrieved passages"
     assert meaning("mails@1+rag") == "given retrieved passages" and meaning("mails@1") == ""

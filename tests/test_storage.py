@@ -35,7 +35,7 @@ def test_permissions_are_private_given_or_the_users_own(tmp_path):
 
 def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
     (tmp_path / "x").write_text("a file")
-    with pytest.raises(StorageError, match="needed as a folder"):
+    with pytest.raises(StorageError, match="must be a folder"):
         write_atomic(tmp_path / "x" / "y", "text")
 
 

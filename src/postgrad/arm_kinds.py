@@ -12,7 +12,7 @@ BASE, PROMPTED, OPTIMISED_PROMPT, RAG, REMOTE = "base", "prompted", "optimised_p
 FINE_TUNED, FINE_TUNED_RAG = "fine_tuned", "fine_tuned+rag"
 """The arms that the program itself speaks of; every other one is only looked up."""
 ON_A_BASE = " @ "
-"""Between an arm and the base that it stands on, where several bases are held against each other."""
+"""Between an arm and the base that it stands on, where several bases are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class ArmKind:
         needs_examples: Whether it is made from training examples. `evaluate` has none and measures only the
             others, which `steps/arms/named_models.py` makes for it.
         remote: Whether its answers are bought from another machine.
-        default: Whether a run measures it unless told otherwise.
-        on_a_base: Its name in a sentence where several bases are held against each other.
+        default: Whether a run measures it by default.
+        on_a_base: Its name in a sentence where several bases are compared.
         recommended_as: The verdict's word for it; empty: its own name.
     """
 
@@ -50,20 +50,20 @@ class ArmKind:
 
 ARM_KINDS: dict[str, ArmKind] = {
     BASE: ArmKind(
-        "the untouched base model",
-        "the model as it came",
+        "the unmodified base model",
+        "the unmodified model",
         "postgrad.steps.arms.making:base",
         needs_examples=False,
-        on_a_base="the untouched {base}",
+        on_a_base="the unmodified {base}",
     ),
     PROMPTED: ArmKind(
-        "a written prompt",
-        "told what to do in a system prompt",
+        "a prompt with instructions",
+        "given instructions in a system prompt",
         "postgrad.steps.arms.making:prompted",
         needs_examples=False,
     ),
     "few_shot": ArmKind(
-        "few-shot prompting", "shown worked examples in the prompt", "postgrad.steps.arms.making:few_shot"
+        "few-shot prompting", "given worked examples in the prompt", "postgrad.steps.arms.making:few_shot"
     ),
     OPTIMISED_PROMPT: ArmKind(
         "an optimised prompt", "with a prompt improved by search", "postgrad.steps.arms.making:optimised_prompt"

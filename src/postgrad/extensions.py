@@ -52,7 +52,7 @@ class Extended(Mapping[str, T]):
         self._offered = _offered(group, tuple(sys.path), str(Path.cwd()))
         for name, offers in self._offered.items():
             if name in table or len(offers) > 1:
-                others = "postgrad has one of that name" if name in table else "only one can be meant"
+                others = "postgrad already has one of that name" if name in table else "the name must be unique"
                 raise UsageError(
                     f"The {kind} {name!r} is offered by {' and '.join(map(_package, offers))}; {others}.",
                     f"Uninstall it, or ask its author for another name: pip uninstall {_distribution(offers[-1])}",
@@ -95,7 +95,7 @@ def _loaded(point: EntryPoint, kind: str) -> object:
         raise UsageError(
             f"The {kind} {point.name!r} of {_package(point)} ({point.value}) cannot be loaded:"
             f" {type(error).__name__}: {error}",
-            f"Mend or update that package, or remove it: pip uninstall {_distribution(point)}",
+            f"Fix or update that package, or remove it: pip uninstall {_distribution(point)}",
         ) from error
 
 

@@ -163,7 +163,7 @@ class Checked:
     """The checks that ran, by name."""
 
     def __repr__(self) -> str:
-        gone = f"{len(self.dropped):,} taken out, {len(self.changed):,} mended"
+        gone = f"{len(self.dropped):,} removed, {len(self.changed):,} repaired"
         told = [f"  {f.severity:<7}  {f.check}: {f.sentence}" for f in self.findings]
         return "\n".join([f"{self.read:,} records read, {len(self.kept):,} kept ({gone}).", *told])
 
@@ -176,7 +176,7 @@ class Checked:
         findings = tuple(f for f in self.findings if f.check == check)
         known = tuple(dict.fromkeys([*self.ran, *(f.check for f in self.findings)]))
         if check not in known:
-            raise UsageError(f"No check {check!r} ran.", f"These did: {', '.join(known) or 'none'}.")
+            raise UsageError(f"No check {check!r} ran.", f"These ran: {', '.join(known) or 'none'}.")
         evidence = {i: e for f in findings for i, e in zip(f.indices, f.evidence or [""] * f.count, strict=True)}
         return Found(check, findings, tuple(self.records[i] for i in evidence), tuple(evidence.values()))
 

@@ -201,7 +201,7 @@ class DecisionSection(_Section):
     def _can_be_checked(self) -> DecisionSection:
         """Refuses a budget that could not be held against anything."""
         if self.monthly_budget is not None and self.monthly_queries is None:
-            raise ValueError("monthly_budget needs the traffic that it is for: monthly_queries (--monthly-queries)")
+            raise ValueError("monthly_budget requires the traffic: monthly_queries (--monthly-queries)")
         return self
 
 

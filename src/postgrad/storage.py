@@ -36,7 +36,7 @@ def storing(where: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
-                f"The disk that holds {str(where)!r} is full; nothing half-written was left behind.",
+                f"The disk that holds {str(where)!r} is full; no partial file was left behind.",
                 "Free some space, or point POSTGRAD_HOME (state) or --out (reports) at another disk, and run the same "
                 "command again: finished stages are kept.",
             ) from error
@@ -47,7 +47,7 @@ def storing(where: Path) -> Iterator[None]:
             ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise StorageError(
-                f"{str(where)!r} is needed as a folder, but a file is in its place.", "Choose another folder."
+                f"{str(where)!r} must be a folder, but a file is there.", "Choose another folder."
             ) from error
         raise
 

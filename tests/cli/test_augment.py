@@ -105,7 +105,7 @@ def test_bad_usage(data, recipe, tmp_path):
         "needs a teacher": ["--method", "paraphrase"],
         "has no teacher": ["--teacher", "http://x.org#m"],
         "MY_KEY is not set": ["--method", "examples", "--teacher", "http://x.org#m", "--key-env", "MY_KEY"],
-        "needs the model's price": ["--max-usd", "1"],
+        "requires the model's price": ["--max-usd", "1"],
         "is not two numbers": ["--price", "1"],
     }
     for words, options in cases.items():

@@ -45,4 +45,4 @@ def test_a_budget_that_is_too_small_turns_fine_tuning_away(command):
 
 def test_a_budget_without_traffic_is_refused(command):
     code, said = command("--monthly-budget", 5)
-    assert code == 2 and "monthly_budget needs the traffic that it is for" in said and "--monthly-queries" in said
+    assert code == 2 and "monthly_budget requires the traffic" in said and "--monthly-queries" in said

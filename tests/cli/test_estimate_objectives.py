@@ -47,7 +47,7 @@ def test_answers_count_as_often_as_they_are_sampled(files, tiny_folder, capsys):
     ("arguments", "words"),
     [
         (("--objective", "dpo"), "this objective needs preferences"),
-        (("--objective", "grpo"), "needs a grader"),
+        (("--objective", "grpo"), "requires a grader"),
         (("--objective", "dpo", "--set", "loss=grpo"), "the loss 'grpo' is not one of dpo"),
         (("--objective", "sft", "--set", "beta=0.2"), "beta is read by"),
         (("--objective", "dpo", "--set", "margin=1"), "margin is for the objective simpo"),

@@ -1,4 +1,4 @@
-"""Made records: noise that leaves alone what the answer hangs on, and a sieve that lets only good ones through."""
+"""Made records: noise that leaves alone what the answer depends on, and a sieve that lets only good ones through."""
 
 from __future__ import annotations
 

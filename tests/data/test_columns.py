@@ -129,7 +129,7 @@ def test_columns_can_be_named_and_joined():
         mapped = to_records(rows, input_column="subject,Body", output_column=names, system_prompt="Sort.")
         assert pairs(mapped)[0] == ("subject: s\n\nbody: b", '{"kind":"k","priority":2}')
         assert mapped.records[0].messages[0].content == "Sort."
-        assert "as you said" in mapped.explanation
+        assert "as specified" in mapped.explanation
 
 
 def test_one_named_column_leaves_the_other_to_be_guessed():

@@ -77,6 +77,6 @@ def test_one_clear_error_without_a_connection(monkeypatch):
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(DataError, match="could not be had from the hub") as caught:
+    with pytest.raises(DataError, match="could not be fetched from the hub") as caught:
         read_rows("hf://datasets/owner/name")
     assert "connection" in caught.value.mend

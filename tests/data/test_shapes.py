@@ -272,7 +272,7 @@ def test_images_are_refused_by_the_renderer(tiny_folder):
     record = to_records(rows_of(row)).records[0]
     assert isinstance(record, Conversation)
     renderer = load_renderer(tiny_folder, 512)
-    with pytest.raises(DataError, match=r"x\.jsonl:1: message 1 holds content that is no text \(image_url\)"):
+    with pytest.raises(DataError, match=r"x\.jsonl:1: message 1 holds content that is not text \(image_url\)"):
         renderer.render(record)
     with pytest.raises(DataError, match="no text"):
         renderer.prompt_ids(record.prompt)

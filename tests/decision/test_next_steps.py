@@ -152,7 +152,7 @@ def test_forgetting_lost_comes_before_small_gains_and_doubt_after_them():
     rows = [row.model_copy(update={"kind": "style"}) for row in tested("lost", -0.08, -0.03).benchmarks]
     style = ForgettingPart(margin=0.02, benchmarks=rows)
     behaves = next_steps(report(forgetting=style, learning_curve=small, verdict=taken))
-    assert "training.replay" in behaves[-1].step and "asked something else" in behaves[-1].gain
+    assert "training.replay" in behaves[-1].step and "outside the task" in behaves[-1].gain
     unsure = tested("cannot_tell", -0.08, 0.02)
     for change in ({"guessed": True}, {"kind": "languages"}):
         rows = [row.model_copy(update=change) for row in unsure.benchmarks]

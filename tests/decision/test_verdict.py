@@ -84,7 +84,7 @@ def test_an_untrained_arm_that_is_too_dear_is_no_choice_and_not_in_the_way() -> 
     assert decide([BASE, FEW, remote, tuned], pairs).recommendation != "fine_tune"
     found = decide([BASE, FEW, remote, tuned], pairs, budget=MonthlyBudget({"remote": 900.0, "fine_tuned": 5.0}, 20))
     assert found.recommendation == "fine_tune"
-    assert any(r.startswith("The remote model is not offered: it costs 900.00 USD") for r in found.reasons)
+    assert any(r.startswith("The remote model is not recommended: it costs 900.00 USD") for r in found.reasons)
 
 
 def test_where_only_a_dear_arm_works_nothing_is_recommended() -> None:
@@ -113,7 +113,7 @@ def test_a_worse_tuned_model_loses_to_the_cheapest_of_the_tied() -> None:
     prompted, few, tuned = arm("prompted", 59), arm("few_shot", 60), arm("fine_tuned", 30)
     verdict = decide([BASE, prompted, few, tuned], all_pairs(BASE, prompted, few, tuned))
     assert verdict.recommendation == "prompted"
-    assert verdict.sentence.startswith("Do not fine-tune: a written prompt gets 59 of 100 right")
+    assert verdict.sentence.startswith("Do not fine-tune: a prompt with instructions gets 59 of 100 right")
     assert any("which is cheaper" in r for r in verdict.reasons)
     better = arm("few_shot", 80)
     assert decide([prompted, better, tuned], all_pairs(prompted, better, tuned)).recommendation == "few_shot"
@@ -213,7 +213,7 @@ def test_nothing_right_and_nothing_trained_recommends_nothing() -> None:
 
 def test_nothing_is_concluded_against_a_training_that_was_cut_short() -> None:
     rag, tuned = arm("rag", 91), arm("fine_tuned", 52)
-    why = "its training was cut to 100 of 630 steps to keep to the time, and was still improving"
+    why = "its training was cut to 100 of 630 steps to meet the time limit, and was still improving"
     assert decide([rag, tuned], [versus(tuned, rag)]).recommendation == "rag"
     verdict = decide([rag, tuned], [versus(tuned, rag)], unfinished=why)
     assert verdict.recommendation == "cannot_tell" and "Use retrieval (RAG) meanwhile" in verdict.sentence

@@ -100,7 +100,7 @@ def test_what_cannot_be_had_says_the_ways(tmp_path, tiny_folder, monkeypatch):
     broken.write_bytes(b"GGUF" + b"\x00" * 64)
     cases = {
         "nonsense": "--base ./folder",
-        "someone/something": "could not be had",
+        "someone/something": "could not be fetched",
         str(empty): "no config.json",
         str(adapter): "adapter",
         str(pickled): "Pickled",

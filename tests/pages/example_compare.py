@@ -92,5 +92,5 @@ def full_compare() -> CompareReport:
             ChangedPart(kind="settings", name="data.input", a=[], b=["mail", "subject"]),
             ChangedPart(kind="data", name="findings", a={"near_duplicate": 9}, b={}),
         ],
-        notes=["14 of the 120 common examples stand, or nearly stand, in the training data of tickets@3."],
+        notes=["14 of the 120 common examples are, or nearly are, in the training data of tickets@3."],
     )

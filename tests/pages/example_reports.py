@@ -149,9 +149,7 @@ def full_report() -> Report:
                 for arm in ("fine_tuned", "rag")
                 for kind in ("typos", "letter case")
             ],
-            sentence=(
-                "Asked again with disturbed requests, the tuned model loses nothing that chance could not explain."
-            ),
+            sentence=("Tested with perturbed requests, the tuned model loses nothing that chance could not explain."),
         ),
         automation=AutomationPart(
             arm="fine_tuned",
@@ -164,7 +162,7 @@ def full_report() -> Report:
             calibration=60,
             needed=46,
             curve=[(0.1, 1.0), (0.4, 0.99), (0.6, 0.97), (0.8, 0.9), (1.0, 0.83)],
-            sentence="60 % of requests can be answered without a person.",
+            sentence="60 % of requests can be answered without human review.",
         ),
         samples=_samples(),
         cost=CostPart(

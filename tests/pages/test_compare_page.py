@@ -27,7 +27,7 @@ def test_every_verdict_has_its_badge(verdict):
     page = render_compare(
         full_compare().model_copy(update={"verdict": verdict, "slices": [], "arms": [], "changes": [], "improved": []})
     )
-    assert BADGES[verdict][0] in page and "Nothing that was kept differs" in page
+    assert BADGES[verdict][0] in page and "Nothing that was recorded differs" in page
 
 
 def test_bases_stand_in_the_report_with_links_to_their_own():

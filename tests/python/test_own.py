@@ -57,7 +57,7 @@ def test_names_are_not_taken_unasked():
     with pytest.raises(pg.UsageError, match="two checks named 'duplicates'"):
         pg.check.events(ROWS, checks=[duplicates])
     assert len(pg.check.events([*ROWS, ROWS[0]], checks={"duplicates": duplicates}).result.kept) == 13
-    with pytest.raises(pg.UsageError, match="needs a name"):
+    with pytest.raises(pg.UsageError, match="requires a name"):
         pg.check.events(ROWS, checks=[lambda records, context: []])
 
     def chrf(answer, reference):
@@ -136,7 +136,7 @@ def test_an_installed_package_adds_a_check_and_a_metric(tmp_path):
         ("[postgrad.checks]\nloud = toy_plugin:missing\n", "The check 'loud' of the installed package toy 1.0"),
         ("[postgrad.checks]\nloud = no_such_module:loud\n", "ModuleNotFoundError"),
         ("[postgrad.checks]\nloud = toy_plugin:broken\n", "gave 3, which is no function"),
-        ("[postgrad.checks]\nduplicates = toy_plugin:loud\n", "postgrad has one of that name"),
+        ("[postgrad.checks]\nduplicates = toy_plugin:loud\n", "postgrad already has one of that name"),
     ],
 )
 def test_a_faulty_package_is_refused_by_name(tmp_path, points, message):
@@ -154,7 +154,7 @@ def test_two_packages_of_one_name_are_refused(tmp_path):
     for name in ("toy", "toy-too"):
         installed(site, "[postgrad.checks]\nloud = toy_plugin:loud\n", name)
     done = run("pg.check.events(ROWS).result", site, tmp_path)
-    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "only one can be meant" in done.stderr
+    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "the name must be unique" in done.stderr
 
 
 def test_a_file_named_in_a_recipe_stays_off(tmp_path):

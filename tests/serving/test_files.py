@@ -116,7 +116,7 @@ def test_lists_are_paged_to_the_end_in_both_orders(client):
     assert first.has_more and (first.model_extra["first_id"], first.model_extra["last_id"]) == (ids[10], ids[7])
     with pytest.raises(openai.BadRequestError):
         client.files.list(limit=0)
-    with pytest.raises(openai.BadRequestError, match="to go on after"):
+    with pytest.raises(openai.BadRequestError, match="to continue after"):
         client.files.list(after="file-nobody")
 
 

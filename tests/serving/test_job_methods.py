@@ -144,7 +144,7 @@ def test_a_job_of_reinforcement_killed_in_the_middle(client, server):
     found = job.method.reinforcement.hyperparameters
     assert (found.compute_multiplier, found.eval_interval, found.n_epochs) == (0.5, 4, 4)
     told = messages(client, job)
-    assert any("reasoning_effort is kept with the job and not used" in m for m in told)
+    assert any("reasoning_effort is stored with the job but not used" in m for m in told)
     assert any("training reward mean=" in m and "full validation reward mean=" in m for m in told)
     assert steps(client, job) == list(range(1, 13))
     data = last_metrics(client, job)

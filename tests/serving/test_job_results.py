@@ -68,7 +68,7 @@ def test_a_report_that_was_asked_for_and_the_model_trained_further(client, serve
     assert all(line.split(",")[2] for line in table[1:]) and table[-1].split(",")[4]
     model = first.fine_tuned_model
     second = create(client, model=model, suffix="two", seed=1)
-    assert any(f"goes on from the weights of {model!r}" in m for m in messages(client, second))
+    assert any(f"continues from the weights of {model!r}" in m for m in messages(client, second))
     second = until_status(client, second, "succeeded")
     assert second.fine_tuned_model.startswith("ft:gpt-4o-mini:org-local:two:") and second.metadata is None
     plain = Report.model_validate(httpx.get(second.report.replace(".html", ".json")).json())

@@ -102,8 +102,8 @@ def test_a_job_as_the_sdk_reads_it(client, tiny_folder):
         f"Created fine-tuning job: {job.id}",
         f"Validating training file: {job.training_file}",
         (
-            f"The model 'gpt-4o-mini-2024-07-18' is not this server's; its base model {str(tiny_folder)!r} is trained"
-            " in its place."
+            f"The model 'gpt-4o-mini-2024-07-18' is not on this server; its base model {str(tiny_folder)!r} is trained"
+            " instead."
         ),
         "Files validated, moving job to queued state",
     ]

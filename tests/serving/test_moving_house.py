@@ -225,7 +225,7 @@ def test_jobs_of_other_methods_and_one_that_began_with_another(old, tmp_path, ti
 
     code, out, error = postgrad(capsys, *common, *named, "--json")
     found = {one["id"]: one for one in json.loads(out)["jobs"]}
-    assert "in whose place nothing was trained yet" in found[made[0].id]["failed"], (out, error)
+    assert "which has not been retrained yet" in found[made[0].id]["failed"], (out, error)
     assert found[made[1].id]["retrained"]["model"] == "graded@1"
 
     code, out, error = postgrad(capsys, *common, *named, "--job", jobs["whole"].id, "--compare", "--json")

@@ -83,7 +83,9 @@ def test_above_the_threshold_goes_out_and_below_or_cut_goes_to_a_person(register
     sure = PreparedRequest(Served("sure", "tiny", Catalogue().get("sure")), [1], Decoding(ROOM), as_evaluated=True)
     assert escalate(sure, done(0.51)) is False and escalate(sure, done(0.49)) is True
     assert escalate(sure, done(0.99, "length")) is True
-    assert "may go out unseen" in in_words(sure, done(0.9)) and "a person should look" in in_words(sure, done(0.1))
+    assert "can be sent without human review" in in_words(sure, done(0.9)) and "a person should review" in in_words(
+        sure, done(0.1)
+    )
     grounded = PreparedRequest(
         Served("sure+rag", "tiny", Catalogue().get("sure"), True), [1], Decoding(ROOM), as_evaluated=True
     )

@@ -164,9 +164,9 @@ def test_stopped_anywhere_it_ends_with_the_same_weights(tiny, tmp_path, repeats)
 
 
 def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
-    with pytest.raises(TrainingError, match="needs a grader"):
+    with pytest.raises(TrainingError, match="requires a grader"):
         make_objective("grpo", tiny.renderer)
-    with pytest.raises(TrainingError, match="full fine-tuning has given up"):
+    with pytest.raises(TrainingError, match="full fine-tuning overwrites"):
         go(tiny, tmp_path / "a", method="full", beta=0.1)
     with pytest.raises(TrainingError, match="no finite number"):
         go(tiny, tmp_path / "b", reward=lambda answers: [Graded(math.nan)] * len(answers))

@@ -93,7 +93,7 @@ def test_answers_are_judged_anew_by_a_named_metric(tmp_path, capsys):
     [
         (["a", "far"], "no example in common"),
         (["a", "a"], "Both sides are the arm 'fine_tuned' of the same report"),
-        (["a", "nowhere"], "the other is none"),
+        (["a", "nowhere"], "the other is not"),
         (["a", "c", "--arm", "rag"], "has no arm 'rag'"),
         (["a", "c", "--arm", "a,b,c"], "names 3 arms"),
         (["a", "c", "--data", "x.csv"], "these are two reports"),

@@ -42,7 +42,7 @@ def test_from_run_to_evaluate_to_compare(tiny_folder, tmp_path, own_home):
     report, events = finish(evaluate(EvaluateRequest(recipe, [data], ["mails", str(tiny_folder)]), tmp_path / "all"))
     assert not [e for e in events if isinstance(e, Step)] and report.data.test == 60 and report.training is None
     known = first.data.train + first.data.validation
-    assert f"{known} of the 60 test examples stand in its training data" in warnings(events)
+    assert f"{known} of the 60 test examples are in its training data" in warnings(events)
     assert f"On the {60 - known} other examples" in " ".join(report.verdict.reasons)
     assert [a.name for a in report.arms] == ["mails@1", f"base @ {tiny_folder.name}", f"prompted @ {tiny_folder.name}"]
     assert [a.trained for a in report.arms] == [True, False, False]
@@ -140,7 +140,7 @@ def test_a_remote_model_beside_a_base(tiny_folder, tmp_path, server):
     ("change", "error", "match"),
     [
         ({"models": ["nobody"]}, ModelError, "no registered model 'nobody'"),
-        ({"models": []}, UsageError, "No model is named"),
+        ({"models": []}, UsageError, "No model is given"),
         ({"arms": ["few_shot"]}, UsageError, "made from training examples"),
         ({"arms": ["prompted"]}, UsageError, "needs an instruction"),
         ({"arms": ["rag"]}, UsageError, "needs documents"),

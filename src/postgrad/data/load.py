@@ -28,7 +28,7 @@ _WAYS: dict[type[Record], str] = {
     Preference: f"To learn the chosen answers alone: {_CONVERT}",
     Rating: f"To learn the answers rated good alone: {_CONVERT}",
     Task: f"Where each task has a reference, it can be learned as the answer: {_CONVERT}",
-    Text: "To go on training on raw text: postgrad train {file} --objective pretrain",
+    Text: "To train on raw text: postgrad train {file} --objective pretrain",
 }
 
 
@@ -164,8 +164,8 @@ def conversations(loaded: LoadedRecords) -> list[Conversation]:
     other = next(record for record in loaded.records if not isinstance(record, Conversation))
     file = other.source.file
     raise DataError(
-        f"{file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this needs conversations,"
-        " with one right answer each.",
+        f"{file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this requires"
+        " conversations, with one right answer each.",
         _WAYS[type(other)].format(file=file),
     )
 
@@ -180,9 +180,9 @@ def refuse_images(records: Sequence[Record]) -> None:
     if found:
         kinds = sorted({str(p["type"]) for m in found[0].messages for p in m.parts if p["type"] != "text"})
         raise DataError(
-            f"{found[0].source}: the conversation holds content that is no text ({', '.join(kinds)}), as {len(found)}"
+            f"{found[0].source}: the conversation holds content that is not text ({', '.join(kinds)}), as {len(found)}"
             f" of {len(records)} records do; the base models of postgrad take text alone.",
-            "Leave these records out, or put what the images show into words.",
+            "Leave these records out, or describe the images in words.",
         )
 
 
@@ -215,6 +215,6 @@ def _too_few(count: int, usable: int, minimum: int, mapped: Sequence[Mapped]) ->
     )
     how = "" if usable == count else f" ({mapped[0].explanation})"
     return DataError(
-        f"The data has {which}{how}; at least {minimum} are needed to train and test anything.",
-        "50 to 100 examples are usual to begin with; a few hundred let the result be judged well.",
+        f"The data has {which}{how}; at least {minimum} are required for training and testing.",
+        "50 to 100 examples are a usual start; a few hundred allow a reliable result.",
     )

@@ -1,4 +1,4 @@
-"""Which share of requests can be answered without a person at a wanted accuracy, with a guarantee that says its
+"""Which share of requests can be answered without human review at a wanted accuracy, with a guarantee that says its
 probability.
 
 A threshold on the model's confidence is chosen on calibration examples that neither training nor the test has seen. It
@@ -46,7 +46,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """At this threshold: the share answered without a person, and how many of those answers are right."""
+    """At this threshold: the share answered without human review, and how many of those answers are right."""
 
     threshold: float
     coverage: float
@@ -151,10 +151,10 @@ def automation_sentence(
             if threshold.examples < threshold.needed
             else f" on {threshold.examples} calibration examples"
         )
-        return f"No share of the answers can go out unseen with {wanted} right{short}."
+        return f"No share of the answers can be sent without human review with {wanted} right{short}."
     low, high = interval
     checked = "" if accuracy is None else f"; of those in the test, {100 * accuracy:.0f} % were right"
     return (
-        f"{100 * coverage:.0f} % of requests ({100 * low:.0f} to {100 * high:.0f} %) can be answered without a person"
-        f" with at least {wanted} right, which holds with {sure:.0f} % probability{checked}."
+        f"{100 * coverage:.0f} % of requests ({100 * low:.0f} to {100 * high:.0f} %) can be answered without human"
+        f" review with at least {wanted} right, which holds with {sure:.0f} % probability{checked}."
     )

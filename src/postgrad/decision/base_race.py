@@ -1,7 +1,7 @@
 """Which of several bases are still worth training when time is short. Policy without I/O.
 
 What a base does untrained is no proof of what it does trained; it is the best sign there is before anything is spent. A
-base is given up only where the sign is clear: its best untrained way is behind that of the leader with the whole
+base is given up only where the sign is clear: its best untrained arm is behind that of the leader with the whole
 interval, after Holm's correction. Without a limit of time no base is given up.
 """
 
@@ -28,7 +28,7 @@ def still_in(best: Mapping[str, ArmResult], comparisons: Sequence[Comparison]) -
         c = between(table, best[leader].name, best[name].name)
         if clear(c):
             out[name] = (
-                f"Not trained, because time is limited and its best untrained way is {points(c.difference)} points"
+                f"Not trained, because time is limited and its best untrained arm is {points(c.difference)} points"
                 f" behind that of {leader} ({interval(c.low, c.high)}). Without --max-minutes it is trained too."
             )
         else:

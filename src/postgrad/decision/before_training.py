@@ -18,7 +18,7 @@ from postgrad.decision.verdict import decide
 from postgrad.decision.wording import about, achieved, plain_name, points
 from postgrad.measures import ArmResult, Comparison, Verdict
 
-ALL_THE_SAME = "To train all the same: --train-anyway (decision.stop_early=false)."
+ALL_THE_SAME = "To train anyway: --train-anyway (decision.stop_early=false)."
 ERROR = 0.05
 """Probability, at most, that the limit on what can be gained is too low."""
 _ESTIMATE = 0.5
@@ -139,8 +139,8 @@ def _unshowable(known: Prospects, test: int) -> tuple[str, ...]:
     return (
         f"On {test} test examples not even a perfect model could be shown to be better.",
         (
-            f"{seen[:1].upper()}{seen[1:]}, and differences below {points(known.resolvable)} points are mostly not seen"
-            f" on {test} test examples."
+            f"{seen[:1].upper()}{seen[1:]}, and differences below {points(known.resolvable)} points usually go"
+            f" undetected on {test} test examples."
         ),
         _limit(known),
         *_more_examples(known),
@@ -164,7 +164,7 @@ def _limit(known: Prospects) -> str:
 def _too_few(known: Prospects, test: int) -> Verdict:
     sentence = (
         f"Stop before training: {known.examples:,} examples leave {test} to test on, and fewer than {FEWEST_PAIRS}"
-        " cannot show any difference between two ways, however large. Give more examples."
+        " cannot show any difference between two arms, however large. Give more examples."
     )
     return Verdict(
         "cannot_tell", sentence, (*_more_examples(known), ALL_THE_SAME), examples_needed=known.examples_for_worth
@@ -174,8 +174,8 @@ def _too_few(known: Prospects, test: int) -> Verdict:
 def _unearned(earnings: Earnings) -> tuple[str, ...]:
     return (
         (
-            f"Training costs about {earnings.training:,.2f} USD, and even a perfect model that answers for nothing"
-            f" would save at most {earnings.monthly:,.2f} USD a month, which does not earn it back in"
+            f"Training costs about {earnings.training:,.2f} USD, and even a perfect model with free answers"
+            f" would save at most {earnings.monthly:,.2f} USD a month, which does not pay it back within"
             f" {earnings.months:g} months."
         ),
         (

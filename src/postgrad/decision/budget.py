@@ -45,7 +45,8 @@ class MonthlyBudget:
 
     def reasons(self, arms: Sequence[ArmResult]) -> list[str]:
         """Which arms are too dear, and of which nobody knows."""
-        out = [f"{opening_name(a.name)} is not offered: {self.clause(a.name)}." for a in arms if self.too_dear(a.name)]
+        dear = [a.name for a in arms if self.too_dear(a.name)]
+        out = [f"{opening_name(name)} is not recommended: {self.clause(name)}." for name in dear]
         unpriced = [a.name for a in arms if a.name not in self.costs]
         if self.limit is not None and unpriced:
             out.append(f"No price is known for {', '.join(unpriced)}: the budget could not be checked.")

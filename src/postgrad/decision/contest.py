@@ -64,7 +64,7 @@ def _best_of(
         sentence = f"None works: even the best, {plain_name(best.name)}, {achieved(best, metric)}."
         return Verdict("cannot_tell", sentence, (USELESS_REASON,), tuple(comparisons))
     if not others:
-        sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured beside it."
+        sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured."
         return Verdict(best.name, sentence, (), tuple(comparisons))
     table = by_pair(comparisons)
     pairs = {a.name: between(table, best.name, a.name) for a in others}

@@ -130,4 +130,4 @@ def curve_sentence(found: LearningCurve, smallest_worth: float) -> str:
         return f"{told}: more examples of this kind will hardly help."
     if low > smallest_worth:
         return f"{told}: more examples are worth collecting."
-    return f"{told}: whether more examples would help by {100 * smallest_worth:.0f} points cannot be told from these."
+    return f"{told}: whether more examples would help by {100 * smallest_worth:.0f} points cannot be said from these."

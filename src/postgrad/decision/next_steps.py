@@ -33,7 +33,7 @@ _SETTLES = 0.002
 _MENDED = {
     "contradictions": "contradictory answers",
     "label_noise": "labels that look wrong",
-    "faithfulness": "answers that their texts do not bear out",
+    "faithfulness": "answers that the request does not support",
     "cut_off": "answers that are cut off",
     "encoding": "texts with broken characters",
 }
@@ -83,11 +83,11 @@ def _forgotten(report: Report, worth: float) -> list[_Step]:
         expected = _SETTLES if taken else max(worth, lead.difference if lead else 0.0)
         why = ", ".join(f"{b.name} fell by {points(-b.difference)} points ({_span(b.interval)})" for b in lost)
         if taken:
-            gain = "keeps how it behaves when it is asked something else"
+            gain = "keeps its behaviour outside the task"
         elif lead and lead.difference > 0:
             gain = f"makes a gain of {points(lead.difference)} points usable"
         else:
-            gain = "keeps what the model knew"
+            gain = "keeps the model's knowledge"
         return [
             _Step(
                 expected,
@@ -105,7 +105,7 @@ def _forgotten(report: Report, worth: float) -> list[_Step]:
     items = max(worst.n + 1, round(worst.n * (half / report.forgetting.margin) ** 2))
     why = f"{worst.name}: {points(worst.difference)} points ({_span(worst.interval)}) on {worst.n} items."
     step = f"Test forgetting on about {about(items)} items a benchmark (evaluation.general_items)"
-    return [_Step(_SETTLES, step, "settles whether general ability was lost", why)]
+    return [_Step(_SETTLES, step, "shows whether general ability was lost", why)]
 
 
 def _more_examples(report: Report, worth: float) -> list[_Step]:
@@ -114,7 +114,7 @@ def _more_examples(report: Report, worth: float) -> list[_Step]:
         return []
     if not curve.points or curve.forecast is None or curve.gain is None:
         return [
-            _Step(_SETTLES, "Make the learning curve (--curve)", "tells what more examples would bring", curve.sentence)
+            _Step(_SETTLES, "Make the learning curve (--curve)", "shows what more examples would bring", curve.sentence)
         ]
     (size, score), ahead = curve.points[-1], curve.forecast
     rival = max((a.score for a in report.arms if not answers_trained(a)), default=0.0)
@@ -128,7 +128,7 @@ def _more_examples(report: Report, worth: float) -> list[_Step]:
         return [
             _Step(
                 0.2 * (1 - score),
-                "Take a larger base (--base)",
+                "Try a larger base (--base)",
                 "not measured; more examples of this kind will hardly help",
                 more,
             )
@@ -156,7 +156,7 @@ def _missing_kinds(report: Report, worth: float) -> list[_Step]:
         step = (
             f"Collect about {about(kind.missing)} more examples like '{kind.words}'"
             if learns
-            else f"Say in the instruction what to do with requests like '{kind.words}'"
+            else f"State in the instruction what to do with requests like '{kind.words}'"
         )
         out.append(_Step(kind.gain, step, gain, why))
     return out
@@ -191,9 +191,9 @@ def _fragile(report: Report, worth: float) -> list[_Step]:
         f"'{r.kind}' costs {points(-r.difference)} points ({_span((-r.interval[1], -r.interval[0]))})" for r in hurt
     )
     step = (
-        f"Train on disturbed copies too (postgrad augment --method noise): {kinds}"
+        f"Train on perturbed copies too (postgrad augment --method noise): {kinds}"
         if is_trained(arm)
-        else f"Clean requests before they are asked: {kinds}"
+        else f"Clean requests before they reach the model: {kinds}"
     )
     return [
         _Step(
@@ -213,7 +213,7 @@ def _spoilt_data(report: Report, worth: float) -> list[_Step]:
             continue
         share = finding.count / report.data.read
         if share >= worth * _MATTERS:
-            step = f"Mend the {_MENDED[finding.check]} in the data: {finding.count:,} found (postgrad check names them)"
+            step = f"Fix the {_MENDED[finding.check]} in the data: {finding.count:,} found (postgrad check names them)"
             gain = f"not measured; they are {points(share)} % of the examples"
             out.append(_Step(_SPOILT_SHARE * share, step, gain, finding.sentence))
     return out
@@ -227,7 +227,7 @@ def _larger_base(report: Report, worth: float) -> list[_Step]:
     return [
         _Step(
             1 - best,
-            "Take a larger base (--base), and look at the sample answers: the task may be unclear",
+            "Try a larger base (--base), and look at the sample answers: the task may be unclear",
             "not measured; nothing works with this one",
             why,
         )
@@ -251,7 +251,7 @@ def _uncertified(report: Report, worth: float) -> list[_Step]:
         return []
     step = f"Keep at least {a.needed} validation examples (data.validation, data.max_validation, or --validation FILE)"
     why = f"{a.calibration} are too few to certify any share at {points(a.target_accuracy)} % accuracy."
-    return [_Step(_SETTLES, step, "tells what can be answered without a person", why)]
+    return [_Step(_SETTLES, step, "shows what can be answered without human review", why)]
 
 
 NextStepRule = Callable[[Report, float], list[_Step]]

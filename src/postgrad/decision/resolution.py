@@ -42,18 +42,15 @@ class Resolution:
         else:
             first = (
                 f"With {self.test} test examples a difference of {points(self.resolvable)} points or more between two"
-                " arms will be seen four times in five; smaller ones mostly not."
+                " arms will be detected with 80 % probability; smaller ones usually not."
             )
         if self.examples_for_worth is None:
             second = ""
         elif self.examples_for_worth <= self.test:
-            second = (
-                f" That is enough for the {points(self.worth)} points that you call worth having"
-                " (decision.smallest_worth)."
-            )
+            second = f" That is enough for the {points(self.worth)} points set as worthwhile (decision.smallest_worth)."
         else:
             second = (
-                f" To see {points(self.worth)} points, the smallest gain that you call worth having"
+                f" To see {points(self.worth)} points, the smallest worthwhile gain"
                 f" (decision.smallest_worth), takes about {about(self.examples_for_worth)} test examples."
             )
         share = f"{100 * self.spread**2:.0f} %"

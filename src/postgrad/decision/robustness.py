@@ -40,15 +40,15 @@ def disturbance_sentence(rows: Sequence[DisturbancePart]) -> str:
     own = [r for r in rows if r.arm == arm]
     hurt = [r for r in own if r.p_adjusted < _LEVEL and r.difference < 0]
     n = max(r.n for r in own)
-    opening = f"Asked again with disturbed requests ({n} test examples)"
+    opening = f"Tested with perturbed requests ({n} test examples)"
     if not hurt:
         worst = min(own, key=lambda r: r.difference)
         if worst.difference >= 0:
-            return f"{opening}, {plain_name(arm)} loses nothing to any of {len(own)} disturbances."
+            return f"{opening}, {plain_name(arm)} loses nothing to any of {len(own)} perturbations."
         return (
             f"{opening}, {plain_name(arm)} loses most to {worst.kind!r}: {points(-worst.difference)} points"
-            f" ({points(-worst.interval[1])} to {points(-worst.interval[0])}), which can be chance, all disturbances"
-            f" tried allowed for (p = {worst.p_adjusted:.2g})."
+            f" ({points(-worst.interval[1])} to {points(-worst.interval[0])}), which can be chance, after correction"
+            f" for all perturbations (p = {worst.p_adjusted:.2g})."
         )
     told = ", ".join(
         f"{points(-r.difference)} points to {r.kind!r} ({points(-r.interval[1])} to {points(-r.interval[0])})"

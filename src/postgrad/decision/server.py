@@ -41,8 +41,8 @@ def rented_sentence(hours: Mapping[str, float], usd_per_hour: float, monthly_que
         f"Rented by the month it costs {rent:,.2f} USD"
     )
     if machines == 1:
-        return f"{told} whichever arm answers; then cheaper answers save nothing, and only fewer wrong ones do."
-    return f"{told}, and the slowest arm needs {machines:.0f} of them in batches that never wait."
+        return f"{told} whichever arm answers; cheaper answers then save nothing, only fewer wrong ones do."
+    return f"{told}, and the slowest arm needs {machines:.0f} of them, always fully loaded."
 
 
 def rented_sensitivity(costs: Costs, hours: Mapping[str, float], tuned: str, against: str) -> list[Sensitivity]:

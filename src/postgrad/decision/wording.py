@@ -82,7 +82,7 @@ def forgetting_reasons(forgetting: Sequence[Forgetting]) -> list[str]:
         )
     guessed = [plain_benchmark(f) for f in others if f.guessed]
     if guessed:
-        out.append(f"The base only guesses, and has nothing to lose: {', '.join(guessed)}.")
+        out.append(f"The base only guesses, so it has nothing to lose: {', '.join(guessed)}.")
     return out
 
 
@@ -97,7 +97,7 @@ def forgetting_reason(f: Forgetting) -> str:
         "lost": f"a loss of more than {points(f.margin)} points is certain",
         "cannot_tell": f"too few items to tell whether {points(f.margin)} points were lost",
     }
-    return f"{figures}; {'the base only guesses, and has nothing to lose' if f.guessed else verdicts[f.verdict]}."
+    return f"{figures}; {'the base only guesses, so it has nothing to lose' if f.guessed else verdicts[f.verdict]}."
 
 
 def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
@@ -111,7 +111,7 @@ def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
     lost = [plain_benchmark(f) for f in forgetting if f.kind in CONDUCT and f.verdict == "lost"]
     if not lost:
         return clause
-    return f"{clause}; use it for this task alone, for it lost how to behave outside it ({', '.join(lost)})"
+    return f"{clause}; use it for this task only, because it lost general behaviour ({', '.join(lost)})"
 
 
 def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
@@ -120,7 +120,7 @@ def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
     single = [f for f in abilities if f.kind != "together"]
     guessed = sum(f.guessed for f in single)
     if guessed == len(single):
-        return "the base only guesses at every general benchmark, so that nothing could be lost"
+        return "the base only guesses at every general benchmark, so nothing could be lost"
     aside = f" (the base only guesses at {guessed})" if guessed else ""
     open_ones = [plain_benchmark(f) for f in single if f.verdict == "cannot_tell" and not f.guessed]
     if not open_ones:

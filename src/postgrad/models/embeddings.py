@@ -32,7 +32,7 @@ def _parts() -> tuple[Any, np.ndarray]:
     spec = importlib.util.find_spec("wordllama")
     if spec is None or spec.origin is None:
         raise ModelError(
-            "The package wordllama, which carries the offline embeddings, is not installed.", "pip install wordllama"
+            "The package wordllama, which contains the offline embeddings, is not installed.", "pip install wordllama"
         )
     root = Path(spec.origin).parent
     tokenizer = Tokenizer.from_file(str(root / "tokenizers" / "l2_supercat_tokenizer_config.json"))

@@ -23,11 +23,11 @@ def render_check(report: CheckReport) -> str:
     """The page; the same report gives the same text."""
     counts = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "info")}
     tone = "unsure" if counts["error"] else "other" if counts["warning"] else "train"
-    badge = "Mend first" if counts["error"] else "Look before you train" if counts["warning"] else "Nothing in the way"
+    badge = "Mend first" if counts["error"] else "Review before training" if counts["warning"] else "Ready for training"
     gone = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in report.taken_out.items())
     tiles = [
         ("records read", f"{report.read:,}", ""),
-        ("kept", f"{report.kept:,}", f"taken out: {gone}" if gone else ""),
+        ("kept", f"{report.kept:,}", f"removed: {gone}" if gone else ""),
         ("errors", str(counts["error"]), "stop a run"),
         ("warnings", str(counts["warning"]), ""),
         ("notes", str(counts["info"]), ""),

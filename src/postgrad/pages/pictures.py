@@ -140,8 +140,8 @@ def automation_picture(curve: Sequence[tuple[float, float]], target: float, cove
     axes.locator_params(axis="both", nbins=5)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    _labels(axes, "answered without a person", "")
-    said = f"Accuracy over the share answered without a person; {100 * coverage:.0f} % is certified"
+    _labels(axes, "answered without human review", "")
+    said = f"Accuracy over the share answered without human review; {100 * coverage:.0f} % is certified"
     return _drawn(axes, "automation", said)
 
 

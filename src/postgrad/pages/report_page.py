@@ -165,7 +165,7 @@ def key_figures(report: Report) -> list[KeyFigure]:
     elif report.seconds:
         spent = report.seconds.get("this command", sum(report.seconds.values()))
         if training and training.seconds > spent:
-            tiles.append(KeyFigure("this command", formatting.duration(spent), "the rest was done before and kept"))
+            tiles.append(KeyFigure("this command", formatting.duration(spent), "the rest was reused from earlier runs"))
         else:
             tiles.append(KeyFigure("whole run", formatting.duration(spent)))
     return tiles

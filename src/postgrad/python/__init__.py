@@ -1,1 +1,1 @@
-"""The Python door: what `import postgrad as pg` gives. The names are in `postgrad/__init__.py`, loaded when used."""
+"""The Python API: what `import postgrad as pg` gives. The names are in `postgrad/__init__.py`, loaded when used."""

@@ -1,4 +1,4 @@
-"""What the functions of the door take alike: data, places, settings, and how they become a recipe."""
+"""The arguments that the functions of the API share: data, places, settings, and how they become a recipe."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def listed(names: str | Sequence[str] | None) -> list[str] | None:
 
 
 def folder_of(out: Place | None, paths: Sequence[Place], what: str) -> Path:
-    """Where the report goes: as wished, or named after the data."""
+    """Where the report goes: as given, or named after the data."""
     return Path(out) if out is not None else Path(f"{Path(paths[0]).stem}-{what}")

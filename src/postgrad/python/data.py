@@ -1,4 +1,4 @@
-"""The functions of the door that look at data alone: `read`, `check`, `convert`. They import no torch."""
+"""The functions of the API that read data only: `read`, `check`, `convert`. They import no torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(
     output: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
 ) -> LoadedRecords:
-    """Reads data into records, and says how it was understood.
+    """Reads data into records, and reports how it was interpreted.
 
     Args:
         data: See `DataLike`.
@@ -102,7 +102,7 @@ def convert(
     meta: bool = True,
     force: bool = False,
 ) -> Converted:
-    """Writes data in another shape; what cannot be told is refused.
+    """Writes data in another shape; ambiguous data is refused.
 
     Args:
         data: See `DataLike`.
@@ -121,6 +121,6 @@ def convert(
     """
     target = Path(out)
     if target.exists() and not force:
-        raise UsageError(f"{str(target)!r} is there already.", "Choose another name, or replace it: force=True")
+        raise UsageError(f"{str(target)!r} already exists.", "Choose another name, or replace it: force=True")
     columns = {"input_column": input, "output_column": output, "system_prompt": system_prompt}
     return convert_files(sources(data), target, to, **columns, skip=skip, meta=meta)

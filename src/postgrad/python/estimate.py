@@ -63,7 +63,7 @@ def estimate(
 
     Args:
         data: As for `run`.
-        recipe: All settings, or a file of them; the arguments win over it.
+        recipe: All settings, or a file of them; the arguments override it.
         base: Base model.
         objective: What training learns from.
         input: Column(s) of the request.

@@ -1,4 +1,4 @@
-"""The functions of the door that ask or train models: `run`, `train`, `evaluate`, `compare`."""
+"""The functions of the API that run or train models: `run`, `train`, `evaluate`, `compare`."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def run(
 ) -> Running[Report]:
     """The main job: check, split, measure every arm, train, compare, register, report.
 
-    The same call again redoes only what changed; after an interruption it goes on where it stopped.
+    The same call again redoes only what changed; after an interruption it resumes where it stopped.
 
     Args:
         data: See `DataLike`.
-        recipe: All settings, or a file of them; the arguments win over it.
-        base: Base model; several, separated by commas, are held against each other.
+        recipe: All settings, or a file of them; the arguments override it.
+        base: Base model; several, separated by commas, are compared.
         name: Of the resulting model.
         input: Column(s) of the request.
         output: Column(s) of the answer.
@@ -159,7 +159,7 @@ def evaluate(
     """Measures registered, base and remote models on the same examples, and compares them. Nothing is trained.
 
     Args:
-        data: Examples with their right answers; all of them are test.
+        data: Examples with their right answers; all of them are test examples.
         models: Registered models (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or base models.
         arms: Arms of base models: base, prompted, rag.
         remotes: URL#MODEL of OpenAI-compatible servers.
@@ -204,12 +204,12 @@ def compare(
     """Two reports' folders, or two models on the same examples: whether B is better than A, and where they differ.
 
     Args:
-        a: What is held against: a report's folder, or a model.
-        b: What is judged.
-        data: For two models: examples to ask both.
+        a: The baseline: a report's folder, or a model.
+        b: The candidate.
+        data: For two models: examples to compare them on.
         arms: For two reports: the arm to compare, or that of A and of B.
-        metric: Judge both sides' answers by this one.
-        margin: Loss that is tolerated, as a share.
+        metric: Score both sides' answers with this metric.
+        margin: Tolerated loss, as a share.
         settings: For two models; see `SettingsLike`.
         out: Folder for `compare.json` and `compare.html`.
 
@@ -224,8 +224,8 @@ def compare(
         return Running(lambda _: compare_runs(left, right, Path(out), arms=arms, metric=spelled, margin=margin), given)
     if data is None or arms:
         raise UsageError(
-            f"{left!r} and {right!r} are no report folders, so they are taken for models: those need data and no arms.",
-            "Give data=…, or name two folders with report.json and results.jsonl.",
+            f"{left!r} and {right!r} are no report folders, so they are treated as models: give data, no arms.",
+            "Give data=…, or give two folders with report.json and results.jsonl.",
         )
     chosen = recipe_of(None, settings, {"evaluation.metric": spelled})
     paths = sources(data)

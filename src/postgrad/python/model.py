@@ -42,7 +42,7 @@ class ModelAnswer:
 
 
 class Model:
-    """A registered or base model. It is loaded when it is first asked, and answers as the server does.
+    """A registered or base model. It is loaded at the first request, and answers as the server does.
 
     Args:
         name: NAME, NAME@VERSION, NAME@ALIAS, each with `+rag` for its documents; or a base model's name, folder or

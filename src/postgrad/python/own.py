@@ -1,4 +1,4 @@
-"""Checks and metrics that a Python call is given as objects: named, and told apart from those of the house."""
+"""Checks and metrics that a Python call is given as objects: named, and kept apart from postgrad's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from postgrad.findings import Check
 OwnMetric: TypeAlias = str | Metric | Callable[..., float]
 """A metric's spelling, a metric, or a function of (answer, reference) or (answer, reference, record) → 0 to 1."""
 OwnChecks: TypeAlias = Sequence[Check] | Mapping[str, Check]
-"""Checks; in a mapping under names of their own, or those of checks that they take the place of."""
+"""Checks; in a mapping under names of their own, or the names of checks that they replace."""
 
 
 def given_of(metric: OwnMetric | None, checks: OwnChecks) -> tuple[str | None, Given]:
@@ -46,7 +46,7 @@ def _named_checks(checks: OwnChecks) -> dict[str, Check]:
         if name in named or name in names_of_checks():
             raise UsageError(
                 f"There are two checks named {name!r}.",
-                f"Name yours: checks={{'my_{name}': …}}; to take the place of postgrad's: checks={{{name!r}: …}}.",
+                f"Name yours: checks={{'my_{name}': …}}; to replace postgrad's: checks={{{name!r}: …}}.",
             )
         named[name] = check
     return named
@@ -58,7 +58,7 @@ def _name(given: Callable[..., Any], kind: str) -> str:
     name = getattr(given, "__name__", type(given).__name__)
     if name.isidentifier():
         return name
-    raise UsageError(f"A {kind} needs a name, and {name} is none.", "Define it with def.")
+    raise UsageError(f"A {kind} requires a name, and {name} is none.", "Define it with def.")
 
 
 def _fingerprint(given: object) -> str:

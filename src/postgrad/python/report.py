@@ -53,7 +53,7 @@ class MeasuredArm:
         return tuple(sorted(found, key=lambda e: (e.score, -(e.confidence or 0.0))))
 
     def __repr__(self) -> str:
-        return f"{_line(self.part)}; {len(self.wrong())} of {len(self.examples)} answers not wholly right"
+        return f"{_line(self.part)}; {len(self.wrong())} of {len(self.examples)} answers not fully right"
 
 
 class Report(run_report.Report):

@@ -176,7 +176,7 @@ class Catalogue:
             except IntegrityError:
                 continue  # another process took the number between our reading and writing
         raise StorageError(
-            f"No version number for {name!r} could be had in 20 attempts.",
+            f"No version number for {name!r} could be assigned in 20 attempts.",
             "Is another process registering models in a loop?",
         )
 
@@ -210,7 +210,7 @@ class Catalogue:
         names = sorted({entry.name for entry in self.list()})
         raise ModelError(
             f"There is no registered model {reference!r}.",
-            f"Registered: {', '.join(names)}." if names else "None is registered yet: `postgrad run DATA` makes one.",
+            f"Registered: {', '.join(names)}." if names else "None is registered yet: `postgrad run DATA` creates one.",
         )
 
     def _aliased(self, session: Session, name: str, alias: str) -> ModelRow | None:

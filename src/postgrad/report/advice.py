@@ -11,7 +11,7 @@ class _Part(BaseModel):
 
 
 class ForecastPart(_Part):
-    """The score expected with so many training examples, and its 95 % interval."""
+    """The score expected with this many training examples, and its 95 % interval."""
 
     examples: int
     score: float
@@ -33,9 +33,9 @@ class CurvePart(_Part):
 
 
 class KindPart(_Part):
-    """A kind of request, found by meaning and named by its telling words.
+    """A kind of request, found by meaning and named by its characteristic words.
 
-    `wrong` is the sum of what the arm's test answers lack to a full score, `rest` its score on all other kinds, `share`
+    `wrong` is what the arm's test answers lack to a full score, summed, `rest` its score on all other kinds, `share`
     of the test and `production` of the requests there; `gain` what the whole score gains if this kind becomes as good
     as the rest; `p_worse` is corrected over all kinds looked at; `missing` training examples would make it as common as
     it should be.
@@ -65,7 +65,7 @@ class KindsPart(_Part):
 
 
 class DisturbancePart(_Part):
-    """The same test examples asked undisturbed and disturbed: `difference` is disturbed minus undisturbed.
+    """The same test examples with original and perturbed requests: `difference` is perturbed minus original.
 
     `changed` is the share of answers that became others; `p_adjusted` is after Holm's correction over all kinds and
     arms.
@@ -84,7 +84,7 @@ class DisturbancePart(_Part):
 
 
 class DisturbancesPart(_Part):
-    """How the answers stand disturbed requests; without rows `sentence` says why there are none."""
+    """How well the answers hold up on perturbed requests; without rows `sentence` says why there are none."""
 
     rows: list[DisturbancePart] = []
     sentence: str = ""

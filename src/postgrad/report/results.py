@@ -96,7 +96,7 @@ def read_results(place: Path) -> Iterator[ResultLine]:
     except FileNotFoundError as error:
         raise DataError(
             f"{str(path)!r} does not exist: the answers to each test example are needed.",
-            "Reports of an older version have none. Run the same command again; its measurements are kept, so that is"
+            "Reports of an older version have none. Run the same command again; it reuses its measurements, so that is"
             " quick.",
         ) from error
     with stream:
@@ -112,17 +112,17 @@ def _line(text: str, path: Path, number: int) -> ResultLine:
         if version != RESULTS_VERSION:
             raise DataError(
                 f"{path}:{number} is of schema version {version!r}; this postgrad reads version {RESULTS_VERSION}.",
-                "Make it again with this version, or read it with the one that wrote it.",
+                "Create it again with this version, or read it with the version that wrote it.",
             )
         return ResultLine.model_validate(raw)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}:{number} is no JSON: {error}.", "Make it again: the same command as before."
+            f"{path}:{number} is not JSON: {error}.", "Create it again: the same command as before."
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"{path}:{number} is no line of results: {where}: {first['msg']}.",
-            "Make it again: the same command as before.",
+            f"{path}:{number} is not a line of results: {where}: {first['msg']}.",
+            "Create it again: the same command as before.",
         ) from error

@@ -89,7 +89,7 @@ class ArmPart(_Part):
 
 
 class ResolutionPart(_Part):
-    """What `test` examples resolve: the smallest difference seen four times in five, and how many would resolve
+    """What `test` examples resolve: the smallest difference detected with 80 % probability, and how many would resolve
     `worth`.
 
     `spread` is the standard deviation of the paired differences that both rest on, assumed unless `measured`.
@@ -117,7 +117,7 @@ class ConstantPart(_Part):
 
 
 class LeftOutPart(_Part):
-    """An arm that was wanted and could not be measured on every test example, and why; the same command completes
+    """A requested arm that could not be measured on every test example, and why; the same command completes
     it."""
 
     name: str
@@ -176,7 +176,7 @@ class ForgettingPart(_Part):
 
 
 class SlicePart(_Part):
-    """A part of the test set seen apart: the score of the arm looked at, of the best alternative, and of the same arm
+    """A part of the test set: the score of the arm looked at, of the best alternative, and of the same arm
     on all the rest; `p_worse` is corrected over all parts."""
 
     slice: str
@@ -248,7 +248,7 @@ class TrainingPart(_Part):
         full = self.settings.get("full_steps", total)
         if total >= full or not self.still_falling:
             return ""
-        return f"its training was cut to {total:,} of {full:,} steps to keep to the time, and was still improving"
+        return f"its training was cut to {total:,} of {full:,} steps to meet the time limit, and was still improving"
 
 
 class SamplePart(_Part):
@@ -261,7 +261,7 @@ class SamplePart(_Part):
 
 
 class BreakEvenPart(_Part):
-    """After so many queries, and days, the investment is earned back against an arm; None: never, or no traffic
+    """The queries and days after which the investment is paid back against an arm; None: never, or no traffic
     known."""
 
     against: str
@@ -330,7 +330,7 @@ class BasePart(_Part):
 
 class Report(_Part):
     """Everything measured in one run; `recipe` holds the settings that it was made with, `bases` the bases that were
-    held against each other."""
+    compared."""
 
     schema_version: int = SCHEMA_VERSION
     name: str
@@ -377,7 +377,7 @@ class LookPart(_Part):
 class CheckReport(_Part):
     """What `postgrad check` found, as `check.json` keeps it.
 
-    `taken_out` counts the records that safe repairs remove, `changed` those that they mend, by check; `repairable`
+    `taken_out` counts the records that safe repairs remove, `changed` those that they repair, by check; `repairable`
     counts what `--repair NAME` would change besides.
     """
 

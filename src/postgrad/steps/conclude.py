@@ -63,7 +63,7 @@ class Evidence:
     Attributes:
         general: General ability: the report's part, and the tests behind it.
         trained: The training; None where nothing was trained.
-        automation: What could be answered without a person; None where that was not measured.
+        automation: What could be answered without human review; None where that was not measured.
         before: What was known before training; None where the run had no such moment.
         needs_documents: Whether answers rest on facts that training did not show.
     """
@@ -344,9 +344,9 @@ def _serving(
     unpriced = [r.name for r in results if r.cost_per_1000 is None]
     out = [rented_sentence(hours, price.usd_per_hour, queries)] if hours and queries else []
     if not queries:
-        out.append("Traffic is not given, so nothing is said of days or months (--monthly-queries).")
+        out.append("Traffic is not given, so days and months are not computed (--monthly-queries).")
     if unpriced:
-        out.append(f"No price is known for {', '.join(unpriced)}: left out of the money.")
+        out.append(f"No price is known for {', '.join(unpriced)}: left out of the costs.")
     return out
 
 
@@ -370,7 +370,6 @@ def _assumptions(settings: DecisionSection, price: str, compared: bool) -> list[
         )
     elif compared:
         out.append(
-            "Break-even is by cheaper answers alone; the worth of better answers is not counted"
-            " (decision.wrong_answer_cost)."
+            "Break-even counts cheaper answers only, not the value of better answers (decision.wrong_answer_cost)."
         )
     return out

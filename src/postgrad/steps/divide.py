@@ -40,9 +40,7 @@ def divide(
     if by == "auto":
         by = "given" if data.part == "split" and has_parts(records) else "hash"
         if by == "given":
-            notes.append(
-                "The column 'split' says which part a record belongs to (data.split: hash takes no notice of it)."
-            )
+            notes.append("The column 'split' says which part a record belongs to (data.split: hash ignores it).")
     given: list[SplitName | None] = []
     given += given_parts(records, data.part) if by == "given" else [None] * len(records)
     moments = None

@@ -67,7 +67,7 @@ def checked_records(
         lines = "\n  ".join(f"{f.check}: {f.sentence}" for f in errors)
         raise GateError(
             f"The checks found errors that must not be trained on:\n  {lines}",
-            f"Mend the data, or accept them: --accept {errors[0].check}",
+            f"Fix the data, or accept them: --accept {errors[0].check}",
         )
     usable = wanted.usable(checked.kept)
     if wanted.counts and len(usable) < len(checked.kept):
@@ -89,8 +89,7 @@ def read_and_check(
     """
     if recipe.training.objective != "sft":
         raise UsageError(
-            "The main job compares ways to answer, and trains with the objective sft, not"
-            f" {recipe.training.objective}.",
+            f"`run` compares arms and trains with the objective sft, not {recipe.training.objective}.",
             f"postgrad train DATA --objective {recipe.training.objective}",
         )
     loaded, checked, kept = yield from checked_records(base, recipe.data, recipe.training.objective, paths)

@@ -23,9 +23,7 @@ def usual_limit(clock: Clock, summary: DataSummary) -> Working[Clock]:
     minutes = round(
         USUAL_MINUTES * max(1.0, sum(edge * count for edge, count in summary.token_histogram) / USUAL_TOKENS)
     )
-    yield Said(
-        f"Planned to take at most about {minutes} minutes, for so many tokens; --max-minutes gives it more or less."
-    )
+    yield Said(f"Planned to take at most about {minutes} minutes for this many tokens; --max-minutes changes that.")
     return replace(clock, minutes=float(minutes))
 
 

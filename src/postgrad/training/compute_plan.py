@@ -59,7 +59,7 @@ def cost_of_rollouts(
     prompts = [p for r in wanted if (p := render_prompt(renderer, r, answer_tokens, max_length, too_long))]
     sequences = [n for p in prompts for n in (len(p.ids) + answer_tokens, *[answer_tokens] * (samples - 1))]
     note = (
-        f"Reckoned with {samples} answers of {answer_tokens} tokens each (training.answer_tokens) to every prompt:"
+        f"Computed for {samples} answers of {answer_tokens} tokens each (training.answer_tokens) to every prompt:"
         " shorter answers take less. Grading is not counted."
     )
     cache = min(16_384, 64 * max(sequences, default=0))

@@ -283,7 +283,7 @@ class Trainer:
             raise TrainingError(
                 f"The loss of {', '.join(bad)} is not a number at step {number}. The state of step {self.progress.step}"
                 " is kept.",
-                "Look at these records; remove or mend them and run again.",
+                "Look at these records; remove or fix them and run again.",
             )
         raise self._diverged(f"The loss became {mean} at step {number}")
 
@@ -327,7 +327,7 @@ def refuse_other(kept: dict[str, str], now: dict[str, str], where: str) -> None:
     if differing := [k for k, v in now.items() if kept.get(k) != v]:
         raise TrainingError(
             f"The checkpoint in {where!r} belongs to another training: other {' and '.join(differing)}.",
-            "Use the settings, data and base model it was begun with, or start anew in another folder.",
+            "Use the settings, data and base model that it was started with, or start over in another folder.",
         )
 
 

@@ -111,7 +111,7 @@ def _adamw(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) ->
 def _adamw8bit(parameters: Mapping[str, torch.nn.Parameter], weight_decay: float) -> list[torch.optim.Optimizer]:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UsageError(
-            "The optimiser adamw8bit needs the package bitsandbytes.", "pip install 'postgrad[gpu]', or take adamw."
+            "The optimiser adamw8bit needs the package bitsandbytes.", "pip install 'postgrad[gpu]', or use adamw."
         )
     made = importlib.import_module("bitsandbytes.optim").AdamW8bit
     return [made(_groups(parameters, weight_decay), lr=0.0, betas=(0.9, 0.99))]

@@ -70,10 +70,7 @@ class RolloutOptions(Options):
 
     def fault(self, objective: str) -> str:
         if self.grader is None:
-            return (
-                f"the objective {objective} needs a grader: --set grader=grader.json (OpenAI's form), or the name of a"
-                " metric"
-            )
+            return f"the objective {objective} requires a grader: --set grader=grader.json (OpenAI's form), or a metric"
         return ""
 
 
@@ -121,7 +118,7 @@ class RolloutObjective(Objective):
     ) -> None:
         super().__init__((*FIGURES, *figures))
         if setup.reward is None:
-            raise TrainingError(f"The objective {name} needs a grader.", "Name one in training.grader.")
+            raise TrainingError(f"The objective {name} requires a grader.", "Name one in training.grader.")
         self.name, self.setup, self.options, self.refers, self.reward = name, setup, options, refers, setup.reward
         self.repeats, self.units, self.validates = options.repeats, options.samples, True
         self.start: Start | None = None
@@ -180,8 +177,7 @@ class RolloutObjective(Objective):
         """Measures the starting model's reward on validation, once."""
         if self.refers and not start.attached.has_base:
             raise TrainingError(
-                "A divergence from the starting model needs it beside the trained one, which full fine-tuning has"
-                " given up.",
+                "A divergence from the starting model requires that model, which full fine-tuning overwrites.",
                 "Set training.beta to 0, or take method lora.",
             )
         self.start = start
@@ -243,7 +239,7 @@ class RolloutObjective(Objective):
         ]
         graded = list(self.reward(texts)) if texts else []
         if wrong := [t.source for (t, _), g in zip(texts, graded, strict=True) if not math.isfinite(g.reward)]:
-            raise TrainingError(f"The grader gave no finite number to an answer to {wrong[0]}.", "Mend the grader.")
+            raise TrainingError(f"The grader gave no finite number to an answer to {wrong[0]}.", "Fix the grader.")
         flat = iter(graded)
         rewards = [[next(flat).reward for _ in group] for group in answers]
         every = [a for group in answers for a in group]

@@ -97,7 +97,7 @@ def train(
             warning=True,
         )
     if not predictable(model.base.config):
-        yield Said("The memory that this base model needs cannot be predicted; it is tried.", warning=True)
+        yield Said("The memory that this base requires cannot be predicted; training starts anyway.", warning=True)
     else:
         refuse_what_cannot_fit(_need(model, plan, objective, prepared.examples), room_for(model.device.kind))
     with attached(model, plan, plan.seed) as method, memory_kept():
@@ -180,8 +180,7 @@ def _with_replay(
     """The objective and the examples with general ones mixed in."""
     if plan.replay_divergence and not method.has_base:
         raise TrainingError(
-            "Replay with a divergence needs the base model beside the trained one, which full fine-tuning has"
-            " given up.",
+            "Replay with a divergence requires the base model, which full fine-tuning overwrites.",
             "Set training.replay_divergence to 0, or take method lora.",
         )
     mixing = WithReplay(objective, method, plan.replay_divergence)
@@ -232,12 +231,12 @@ def _settings(
         total = min(full, max(FEWEST_STEPS, fitting))
         if fitting < total:
             yield Said(
-                f"Only {max(0, fitting)} steps fit into the time that is left; {total} are made, because fewer teach"
-                " too little.",
+                f"Only {max(0, fitting)} steps fit into the remaining time; {total} are run, because fewer train too"
+                " little.",
                 warning=True,
             )
         elif total < full:
-            yield Said(f"{total} of {full} steps are planned, to keep to the time that was given.")
+            yield Said(f"{total} of {full} steps are planned, to stay within the time limit.")
     total = int(world.sum([total if world.leads else 0.0])[0])
     settings = Settings(
         **plan.model_dump(include=set(LoopSettings.model_fields)),

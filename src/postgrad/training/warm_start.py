@@ -24,7 +24,7 @@ def put_start(layers: Mapping[str, LoraLinear], start: str, alpha: float, rslora
     """
     adapter = _read(start)
     if not isinstance(adapter, Adapter):
-        raise UsageError("The weights to train further are whole weights, no adapter.", "Set training.method to full.")
+        raise UsageError("The weights to continue from are full, not an adapter.", "Set training.method to full.")
     _refuse_other_shape(layers, adapter, alpha, rslora, bits)
     with torch.no_grad():
         for name, layer in layers.items():
@@ -46,7 +46,7 @@ def apply_start(module: torch.nn.Module, start: str) -> None:
         for name, weight in _read(start).weights(lambda n: module.get_parameter(n).detach().clone()):
             if name not in trainable:
                 raise UsageError(
-                    f"The weights to train further hold {name!r}, which would not be trained and would be lost.",
+                    f"The weights to continue from contain {name!r}, which would not be trained and would be lost.",
                     "Set training.embeddings to true.",
                 )
             trainable[name].copy_(weight)
@@ -61,17 +61,17 @@ def _refuse_other_shape(
 ) -> None:
     rank = next(iter(layers.values())).lora_A.shape[0]
     dora = any(isinstance(layer, DoraLinear) for layer in layers.values())
-    said = f"The adapter to train further has rank {adapter.rank} and alpha {adapter.alpha:g}"
+    said = f"The adapter to continue from has rank {adapter.rank} and alpha {adapter.alpha:g}"
     if adapter.rank != rank or scale_of(adapter.rank, adapter.alpha, adapter.rslora) != scale_of(rank, alpha, rslora):
         raise UsageError(
-            f"{said}; {rank} and {alpha:g} were asked for.",
+            f"{said}; {rank} and {alpha:g} were requested.",
             f"Set training.rank to {adapter.rank}, training.alpha to {adapter.alpha:g} and training.rslora to"
             f" {str(adapter.rslora).lower()}.",
         )
     if bool(adapter.magnitudes) != dora or adapter.bits != bits:
         method = "dora" if adapter.magnitudes else "qlora" if adapter.bits else "lora"
         mend = f"Set training.method to {method}" + (f" and training.bits to {adapter.bits}." if adapter.bits else ".")
-        raise UsageError("The adapter to train further was made by another method.", mend)
+        raise UsageError("The adapter to continue from was trained with another method.", mend)
     if set(adapter.tensors) != set(layers):
         ends = ",".join(sorted({name.rsplit(".", 1)[-1] for name in adapter.tensors}))
-        raise UsageError("The adapter to train further is on other layers.", f"Set training.targets to {ends}.")
+        raise UsageError("The adapter to continue from is on other layers.", f"Set training.targets to {ends}.")

@@ -123,22 +123,22 @@ def augment(
     originals = [r for r in parts.train if not is_synthetic(r)]
     known = [r for r in parts.train if is_synthetic(r)]
     held = [*parts.validation, *parts.test]
-    yield Said(f"{len(originals)} training records are offered; the {len(held)} that validate and test are not.")
+    yield Said(f"{len(originals)} training records are used; the {len(held)} for validation and test are not.")
 
-    yield Stage("augment", f"Making records: {method}")
+    yield Stage("augment", f"Generating records: {method}")
     ask, judge_ask = (None, None) if teacher is None else _asks(ctx, method, remote or teacher.name, originals)
     proposals = yield from METHODS[method](originals, times, seed, ask, teacher.name if teacher else None)
     judge, agree, agreement = None, None, 1.0
     if judge_ask is not None:
-        yield Stage("judge", "Answering what was made, to see whether the answers still fit")
+        yield Stage("judge", "Answering the generated requests, to verify their answers")
         agree, agreement = _judge(originals, judge_ask)
         sample = originals[:: max(1, len(originals) // JUDGED_ORIGINALS)][:JUDGED_ORIGINALS]
         found = [f for f in (yield from agree(sample)) if f is not None]
         judge = sum(score >= agreement for score, _ in found), len(found)
         weak = judge[0] < 0.5 * judge[1]
         yield Said(
-            f"The teacher answers {judge[0]} of {judge[1]} of your own examples rightly"
-            + ("; it refuses much that is good, and what it passes proves little." if weak else "."),
+            f"The teacher answers {judge[0]} of {judge[1]} of your own examples correctly"
+            + ("; it rejects many good records, and its approval proves little." if weak else "."),
             warning=weak,
         )
     made = yield from keep(proposals, originals, held, WINDOWS[method], known=known, agree=agree, agreement=agreement)
@@ -242,7 +242,7 @@ def _local(ctx: RunContext, teacher: str, written: int, answered: int) -> tuple[
                 raise UsageError(
                     f"A prompt of {longest} tokens and {decoding.max_new_tokens} for the answer do not fit into the"
                     f" {model.base.context} of {model.name}.",
-                    "Take a teacher with a longer context.",
+                    "Use a teacher with a longer context.",
                 )
             found = yield from answer(model, ids, decoding, answers, ctx.stopped)
             return [c.text for c in found]

@@ -207,16 +207,12 @@ def summary(checked: Checked, accept: Iterable[str] = ()) -> str:
     if errors:
         return f"Do not train on this yet: {errors[0].sentence} {kept}."
     if not warnings:
-        return f"Nothing stands in the way of training: {kept}."
+        return f"Ready for training: {kept}."
     concerned = len({i for f in warnings for i in f.indices})
     records = "1 record" if concerned == 1 else f"{concerned:,} records"
-    many = (
-        f"{len(warnings)} warnings, which concern {records}"
-        if len(warnings) > 1
-        else f"one warning, which concerns {records}"
-    )
+    many = f"{len(warnings)} warnings in {records}" if len(warnings) > 1 else f"one warning in {records}"
     many = many if concerned else many.partition(",")[0]
-    return f"Can be trained on, but look first at {many}: {warnings[0].sentence} {kept}."
+    return f"Can be trained on, but review {many} first: {warnings[0].sentence} {kept}."
 
 
 def _histogram(checked: Checked, context: Context, bins: int = 16, most: int = 5_000) -> list[tuple[int, int]]:

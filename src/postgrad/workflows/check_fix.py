@@ -76,7 +76,7 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
     if dropped:
         _write_lines(removed_at, (_removed(item) for item in dropped))
         told.append(
-            f"{len(dropped):,} taken out ({_counts(d.check for d in dropped)}), kept with reasons in {removed_at}."
+            f"{len(dropped):,} removed ({_counts(d.check for d in dropped)}), kept with reasons in {removed_at}."
         )
     if changed:
         _write_lines(changed_at, (_mended(item) for item in changed))

@@ -34,8 +34,8 @@ def compare_runs(
     """Two reports' folders; leaves `compare.json` and `compare.html` in `out`.
 
     Args:
-        a: What B is held against: a folder, or a file in it.
-        b: What is judged.
+        a: The baseline: a folder, or a file in it.
+        b: The candidate.
         out: Folder.
         arms: The arm of A and that of B; one for both; none for those that the verdicts are about.
         metric: Judges both sides' answers anew.
@@ -65,7 +65,7 @@ def kind_of(a: str, b: str) -> str:
     if len(kinds) == 2:
         which = a if is_report(a) else b
         raise UsageError(
-            f"{which!r} is a report's folder and the other is none.",
+            f"{which!r} is a report's folder and the other is not.",
             "Compare two folders (with report.json and results.jsonl), or two models with --data FILE.",
         )
     return "runs" if kinds == {True} else "models"

@@ -82,7 +82,7 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
     check_writable(out)
     models = named_models(request.models, Catalogue())
     if not models and not request.remotes:
-        raise UsageError("No model is named.", "Name one or more: --model NAME, or --remote URL#MODEL.")
+        raise UsageError("No model is given.", "Name one or more: --model NAME, or --remote URL#MODEL.")
     recipe = request.recipe
     ctx = RunContext.of(recipe, stopped)
     base = BaseFiles(models[0].base if models else recipe.base)
@@ -106,7 +106,7 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
             result = yield from _remote(ctx, remote, task, examples, measured.room)
         except IncompleteError as error:
             yield Said(
-                f"{remote.name} is left out, because all ways are compared on the same examples: {error}", warning=True
+                f"{remote.name} is left out, because all arms are compared on the same examples: {error}", warning=True
             )
             continue
         measured.results[result.name] = result
@@ -191,7 +191,7 @@ def _measure_all(
 
 def _remote(ctx: RunContext, remote: RemoteModel, task: TaskSpec, examples: Examples, room: int) -> Working[ArmResult]:
     way = ways.prompted(task.instruction) if task.instruction else ways.base()
-    arm = replace(way, name=f"{REMOTE}: {remote.model}", note=f"{way.note} Asked at {remote.url}.")
+    arm = replace(way, name=f"{REMOTE}: {remote.model}", note=f"{way.note} Queried at {remote.url}.")
     budget = remote.budget
     limits = [
         f"{budget.max_usd:g} USD" if budget.max_usd is not None else "",

@@ -37,7 +37,7 @@ MOST = 60
 """Validation examples that are answered; the shares are of these."""
 FLATTERED = (
     "Scores are on the validation file. It also chose the training's best step, which flatters the fine-tuned model a"
-    " little: keep examples that no job has seen for a decision that matters."
+    " little: for an important decision, hold out examples that no job has seen."
 )
 
 
@@ -82,7 +82,7 @@ def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequ
     before: General | None = None
     after: General | None = None
     tuned = ways.fine_tuned(PromptBuilder(model.renderer, recipe.data.system_prompt))
-    base = replace(tuned, name=BASE, trained=False, note="The base model, asked exactly as the fine-tuned one.")
+    base = replace(tuned, name=BASE, trained=False, note="The base model, prompted exactly as the fine-tuned one.")
     for arm in (base, tuned):
         blob = done.result.blob if arm.trained else None
         model.use(done.result.trained if arm.trained else None, blob)
@@ -106,8 +106,8 @@ def _plain(recipe: Recipe, done: FineTuned, general: ForgettingPart | None) -> R
     """The report of a training that was compared with nothing."""
     part, material = done.result.part, done.material
     summary = _summary(recipe, material, material.validation)
-    sentence = "The model was trained; it was compared with nothing, so nothing is known yet of how much better it is."
-    mend = "Give a validation_file and `report: true` (extra_body): base and fine-tuned model then answer it alike."
+    sentence = "The model was trained; it was compared with nothing, so how much better it is remains unknown."
+    mend = "Give a validation_file and `report: true` (extra_body): base and fine-tuned model then both answer it."
     return Report(
         name=recipe.name or "job",
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -116,7 +116,7 @@ def _plain(recipe: Recipe, done: FineTuned, general: ForgettingPart | None) -> R
         task=TaskPart(
             kind=_kind(material.train),
             metric="loss",
-            why="Nothing was compared: the training's own loss is shown.",
+            why="Nothing was compared: only the training's loss is shown.",
         ),
         data=data_part(summary, Examples(tuple(material.train), tuple(material.validation), ())),
         system_prompt=recipe.data.system_prompt or "",

@@ -75,7 +75,7 @@ def run(
     model = measured.model = yield from base.load()
     making = Making(ctx, model, examples, task, grounding, search)
 
-    yield Stage("arms", "Measuring the ways that need no training")
+    yield Stage("arms", "Measuring the arms that need no training")
     arms = ways = yield from untrained_arms(making, wishes.arms)
     results = yield from race(ctx, wishes.sequential, examples, arms, partial(measure_arms, ctx, model, task))
     room = wishes.remote_max_tokens or room_for_answers(model, examples.known)[0]
@@ -106,7 +106,7 @@ def run(
             yield Stage("forgetting", "Measuring general ability after training")
             after = yield from benchmark_scores(ctx, wishes, model, trained.blob, examples.train)
 
-    yield Stage("automation", "Measuring what could be answered without a person")
+    yield Stage("automation", "Measuring what can be answered without human review")
     how = as_tested(ctx, model, task, examples, trained.blob if trained else None)
     rate = yield from automation(how, task.choice, examples, arms, results, recipe.decision.target_accuracy)
 

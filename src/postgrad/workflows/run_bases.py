@@ -62,7 +62,7 @@ def run_bases(
     runs: dict[str, BaseRun] = {}
     if trains and recipe.max_minutes is not None:
         for label, base in labels.items():
-            yield Stage("bases", f"{label}: measuring the ways that need no training")
+            yield Stage("bases", f"{label}: measuring the arms that need no training")
             runs[label] = yield from _one(_untrained(recipe), label, base, paths, out, stopped)
         left = recipe.max_minutes - (time.monotonic() - began) / 60
         plan, out_of_it = _planned(recipe, runs, left)
@@ -102,7 +102,7 @@ def _untrained(recipe: Recipe) -> Recipe:
     arms = [arm for arm in recipe.evaluation.arms if not is_trained(arm)]
     if not arms:
         raise UsageError(
-            "With --max-minutes the bases are chosen by their untrained arms, and none is wanted.",
+            "With --max-minutes the bases are chosen by their untrained arms, and none is listed.",
             "Name one: --arms prompted,fine_tuned. Or leave --max-minutes out.",
         )
     evaluation = recipe.evaluation.model_copy(update={"arms": arms, "general": False})

@@ -71,7 +71,7 @@ def train_only(
         train, held = yield from _texts(recipe.data, paths)
     else:
         train, held = yield from _conversations(base, recipe, paths)
-    yield Said(f"{len(train)} to train on, {len(held)} to validate on.")
+    yield Said(f"{len(train)} training examples, {len(held)} validation examples.")
     run = RunFolder(folder) if folder else None
 
     yield Stage("model", f"Loading the base model {recipe.base}")
@@ -122,5 +122,5 @@ def _texts(data: DataSection, paths: Sequence[Path | InMemory]) -> Working[tuple
     if data.validation_files:
         return list(texts), list(load_texts([Path(path) for path in data.validation_files]))
     train, held = hold_out(texts, data.validation)
-    yield Said("The end of each document is kept for validation.")
+    yield Said("The end of each document is held out for validation.")
     return list(train), list(held)

@@ -73,7 +73,7 @@ def _read(
     given = raw["answer"]
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
     if label is not None and text.strip() != label:
-        return Refused("wrong_label", f"{text[:60]!r} was answered where {label!r} was wanted", chosen)
+        return Refused("wrong_label", f"the answer was {text[:60]!r}, expected {label!r}", chosen)
     first = records[chosen[0]]
     made = with_request(first, request.strip(), {MARK: mark("examples", [records[i] for i in chosen], teacher)})
     if isinstance(made, Task):

@@ -136,17 +136,17 @@ def _form(originals: Sequence[Record]) -> Callable[[Proposal], tuple[str, str] |
             return "chatter", f"the teacher speaks, not the user: {text[:80]!r}"
         usual = max(len(request_of(s) or "") for s in sources)
         if not usual / LONGEST_RATIO - 40 <= len(text) <= usual * LONGEST_RATIO + 40:
-            return "length", f"{len(text)} letters, made from {usual}"
+            return "length", f"{len(text)} characters, generated from {usual}"
         if labels and answer.strip() not in labels:
             return "unknown_label", f"{answer[:60]!r} is none of the {len(labels)} labels"
         found = parse_json(answer)
         if len(keys) and (not isinstance(found, dict) or frozenset(found) not in keys):
-            return "structure", "its answer has not the keys that the others have"
+            return "structure", "its answer does not have the keys of the others"
         copies = proposal.record.meta[MARK]["method"] != "examples"
         if copies and (lost := _lost(sources[0], text)):
             return (
                 "lost_detail",
-                f"the answer hangs on {', '.join(map(repr, lost[:3]))}, which the request does not hold any more",
+                f"the answer depends on {', '.join(map(repr, lost[:3]))}, which the request no longer contains",
             )
         return None
 
@@ -198,14 +198,14 @@ def _by_distance(
         tested = [s for a, s in alike if a < len(held)]
         fault: tuple[str, str] | None = None
         if exact_key(texts[index]) in seen:
-            fault = ("repeats", "the same request is there already")
+            fault = ("repeats", "the same request already exists")
         elif tested:
             fault = ("near_held_out", f"{100 * max(tested):.0f} % like a validation or test record")
         elif alike and not window.near_own:
             other, score = max(alike, key=lambda item: item[1])
             fault = ("near_duplicate", f"{100 * score:.0f} % like {texts[other][:80]!r}")
         elif cosine < window.lowest:
-            fault = ("too_far", f"cosine {cosine:.2f} to what it was made from")
+            fault = ("too_far", f"cosine {cosine:.2f} to its original")
         if fault:
             gone.add(index)
             refused.append(_refuse(proposal, *fault))

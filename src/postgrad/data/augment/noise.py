@@ -1,7 +1,7 @@
 """Requests as hurried people type them: slips of the finger, careless capitals, missing marks. The answer stays
 untouched.
 
-What the answer hangs on is never altered: numbers, addresses, code, names in capitals, and every word that the answer
+What the answer depends on is never altered: numbers, addresses, code, names in capitals, and every word that the answer
 holds too. So a model learns to read through noise, and never to answer something that was not written.
 """
 

@@ -86,7 +86,7 @@ def _pdf(raw: bytes, path: Path) -> str:
     ) as error:
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise DataError(
-            f"{str(path)!r} is a PDF that cannot be read ({reason[:200]}).", f"Get it again. {_MEND}"
+            f"{str(path)!r} is a PDF that cannot be read ({reason[:200]}).", f"Download it again. {_MEND}"
         ) from error
     return "\n\n".join(page for page in pages if page)
 

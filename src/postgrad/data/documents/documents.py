@@ -89,7 +89,7 @@ def read_documents(folder: Path | str) -> Documents:
     empty = [p for p in paths if not texts[p].strip()]
     scanned = [p for p in empty if is_pdf(p)]
     notes = [
-        _left_out("scanned, pictures of pages without text (recognise it first, as ocrmypdf does)", scanned, folder),
+        _left_out("scanned, pictures of pages without text (run OCR first, for example ocrmypdf)", scanned, folder),
         _left_out("empty", [p for p in empty if p not in scanned], folder),
         _left_out("no documents that can be read", [p for p in files if p not in texts], folder),
         _taken_whole(whole, folder),
@@ -98,7 +98,7 @@ def read_documents(folder: Path | str) -> Documents:
         why = "scanned: pictures of pages without text" if scanned else "empty"
         raise DataError(
             f"All {len(paths)} documents in {str(folder)!r} are {why}.",
-            "Recognise the text first (ocrmypdf does)." if scanned else "Put text into them.",
+            "Run text recognition (OCR) first (ocrmypdf does)." if scanned else "Put text into them.",
         )
     return Documents(filled, tuple(note for note in notes if note))
 

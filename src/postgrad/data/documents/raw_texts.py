@@ -51,7 +51,7 @@ def _texts(file: Path | str) -> list[Text]:
         scanned = is_pdf(path)
         raise DataError(
             f"{str(path)!r} {'is scanned: it holds pictures of pages, but no text' if scanned else 'is empty'}.",
-            "Recognise the text first (ocrmypdf does)." if scanned else "Give text to learn from.",
+            "Run text recognition (OCR) first (ocrmypdf does)." if scanned else "Give text to train on.",
         )
     return [Text(text=text, source=Source(str(path), 1))]
 
@@ -85,7 +85,7 @@ def _rows_of(found: Sequence[Rows], source: str) -> list[Text]:
             if values.get("text")
         ]
     if not texts:
-        raise DataError(f"The column 'text' of {source!r} is empty.", "Give text to learn from.")
+        raise DataError(f"The column 'text' of {source!r} is empty.", "Give text to train on.")
     return texts
 
 

@@ -13,7 +13,7 @@ from postgrad.json_types import JsonObject
 RAW_CHAT = ("irc", "whatsapp", "slack")
 """Formats whose rows are single messages without roles."""
 MISSING_ROLES = (
-    "this is raw chat: each row is one message with its time, speaker and text; what is missing for training is which "
+    "this is raw chat: each row is one message with its time, speaker and text; training also requires which "
     "message is a request and which one its answer"
 )
 _SHARE = 0.8
@@ -56,7 +56,7 @@ def read_chat(text: str, file: str, form: str, notes: Iterable[str] = ()) -> Row
     """
     rows, asides = _read_irc(text) if form == "irc" else _read_whatsapp(text)
     if not rows:
-        raise DataError(f"{file} is a chat log in which nobody says anything.", "Give a longer log.")
+        raise DataError(f"{file} is a chat log without messages.", "Give a longer log.")
     left = (
         [f"{were(asides, 'line')} left out: written by the chat itself (joins, notices and the like)"] if asides else []
     )
@@ -64,14 +64,14 @@ def read_chat(text: str, file: str, form: str, notes: Iterable[str] = ()) -> Row
 
 
 def refuse_raw_chat(rows: Rows) -> None:
-    """Refuses raw chat where examples are wanted and nobody said which column is what.
+    """Refuses raw chat where examples are required and no column was named.
 
     Raises:
         DataError: The rows are messages without roles.
     """
     if rows.format in RAW_CHAT:
         raise DataError(
-            f"{rows.file} is raw chat ({rows.format}): {len(rows)} messages, but not which of them answers which.",
+            f"{rows.file} is raw chat ({rows.format}): {len(rows)} messages, but not which message answers which.",
             "Pair each request with its answer in two columns, or give {'messages': [{'role': …, 'content': …}, …]} a "
             "conversation, one a line.",
         )

@@ -260,7 +260,7 @@ class NoTableError(DataError):
 def _one_column(text: str, file: str) -> NoTableError:
     first = text.strip().splitlines()[0][:80]
     return NoTableError(
-        f"{file} has one column ({first!r}); learning needs at least two: what comes in, and the right answer.",
+        f"{file} has one column ({first!r}); training requires at least two: the input and the right answer.",
         "Give a table with an input and an output column (comma, semicolon, tab or pipe between them), or JSONL."
         " Running text belongs to --docs, or to --objective pretrain.",
     )

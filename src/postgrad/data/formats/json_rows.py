@@ -165,7 +165,7 @@ def _describe(line: str, error: json.JSONDecodeError, *, last: bool) -> str:
 
 def _unusable(error: Exception, file: str, line: int = 1) -> DataError:
     what = "is nested too deeply" if isinstance(error, RecursionError) else "holds a number of thousands of digits"
-    return DataError(f"{file}, line {line}: the JSON {what}.", "Mend that place, or leave the item out.")
+    return DataError(f"{file}, line {line}: the JSON {what}.", "Fix that place, or leave the item out.")
 
 
 def _broken(text: str, error: json.JSONDecodeError, file: str) -> DataError:
@@ -177,6 +177,6 @@ def _broken(text: str, error: json.JSONDecodeError, file: str) -> DataError:
         (
             "The file seems to be cut off: get it again."
             if at_end
-            else "Mend that place, or give JSONL (one object a line)."
+            else "Fix that place, or give JSONL (one object a line)."
         ),
     )

@@ -200,7 +200,7 @@ def refuse_binary(stream: ByteStream) -> None:
 
 def empty(file: str) -> DataError:
     """The refusal of a file without content."""
-    return DataError(f"{file} is empty.", "Give a file with one example a line; 50 to 100 are usual to begin with.")
+    return DataError(f"{file} is empty.", "Give a file with one example a line; 50 to 100 are a usual start.")
 
 
 def _no_examples(file: str) -> DataError:

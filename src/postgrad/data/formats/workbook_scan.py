@@ -48,8 +48,8 @@ def check_size(archive: zipfile.ZipFile, file: str) -> None:
             total += len(block)
             if total > UNPACKED_LIMIT:
                 raise DataError(
-                    f"{file} unpacks to more than {UNPACKED_LIMIT / 2**30:.3g} GB: it may be made to fill the machine.",
-                    "Save the sheet as CSV if it is sound.",
+                    f"{file} unpacks to more than {UNPACKED_LIMIT / 2**30:.3g} GB: it may be a decompression bomb.",
+                    "If you trust it, save the sheet as CSV.",
                 )
 
 
@@ -126,7 +126,7 @@ def _cells(archive: zipfile.ZipFile, member: str, file: str) -> Iterator[tuple[b
             yield match[1], match[2] or b""
         held = held[end:]
         if len(held) > 64 * _BLOCK:
-            raise DataError(f"{file}: a cell is longer than 64 MB.", "Save the sheet as CSV if it is sound.")
+            raise DataError(f"{file}: a cell is longer than 64 MB.", "If you trust it, save the sheet as CSV.")
 
 
 def _blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> Iterator[bytes]:

@@ -84,7 +84,7 @@ def ambiguous(columns: Iterable[ColumnProfile], file: str, reason: str) -> DataE
     shown = "\n".join(f"  {c.name}: {'(empty)' if c.example is None else repr(shorten(c.example))}" for c in columns)
     return DataError(
         f"{file}: {reason}. Its columns, with an example of each:\n{shown}",
-        "Say it: --input NAME --output NAME (several columns: --output NAME,NAME).",
+        "Name them: --input NAME --output NAME (several columns: --output NAME,NAME).",
     )
 
 
@@ -167,7 +167,7 @@ def _explain(
     shown_in = " and ".join(repr(c.name) for c in inputs)
     shown_out = " and ".join(repr(c.name) for c in outputs)
     if len(outputs) > 1:
-        reason = "as you said" if outputs[0].name in given else "they describe the input in a structured way"
+        reason = "as specified" if outputs[0].name in given else "they describe the input in a structured way"
         answer = f"output is a JSON object of {shown_out} ({reason})"
     else:
         answer = f"output is {shown_out} ({_describe(outputs[0], OUTPUT_NAMES, given)})"
@@ -190,4 +190,4 @@ def _describe(column: ColumnProfile, names: Sequence[str], given: set[str]) -> s
         "text": f"text of {words}",
     }
     named = "chosen by name" if _rank(column, names) is not None else "chosen by contents"
-    return f"{'as you said' if column.name in given else named}; {kinds.get(column.kind, column.kind)}"
+    return f"{'as specified' if column.name in given else named}; {kinds.get(column.kind, column.kind)}"

@@ -46,7 +46,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "OpenAI chat",
         Conversation,
-        "each row is a conversation under 'messages'; the assistant's messages are what is learned.",
+        "each row is a conversation under 'messages'; the assistant's messages are trained on.",
         ("messages",),
         ("messages", *BESIDE),
         lambda values: is_turns(values["messages"]) and not ends_with_request(values),
@@ -56,7 +56,7 @@ CHATS: tuple[Shape, ...] = (
     Shape(
         "ShareGPT",
         Conversation,
-        "each row is a conversation under 'conversations'; the turns from gpt (assistant) are what is learned.",
+        "each row is a conversation under 'conversations'; the turns from gpt (assistant) are trained on.",
         ("conversations",),
         ("conversations", *BESIDE),
         _turns("conversations"),

@@ -22,7 +22,7 @@ from postgrad.data.shapes.shape import ALPACA, BESIDE, Shape, filled
 from postgrad.records import Preference, Rating, Record
 
 _PAIR = ("chosen", "rejected", "instruction", "history", "messages", "conversations", *PROMPT_COLUMNS, *BESIDE)
-_RATING_SAID = "each row is an answer that somebody called good or bad"
+_RATING_SAID = "each row is an answer rated good or bad"
 _PAIR_SAID = "each row is a request with a better and a worse answer"
 
 
@@ -94,7 +94,7 @@ PAIRS: tuple[Shape, ...] = (
     Shape(
         "votes on two answers",
         Preference,
-        f"{_PAIR_SAID}: 'response1' or 'response2', as most annotators say.",
+        f"{_PAIR_SAID}: 'response1' or 'response2', by majority.",
         ("response1", "response2"),
         ("response1", "response2", "instruction", "history", *PROMPT_COLUMNS, *BESIDE),
         has_votes,
@@ -103,8 +103,8 @@ PAIRS: tuple[Shape, ...] = (
     Shape(
         "stepwise supervision",
         None,
-        "Each row calls every step of an answer right or wrong ('completions' with 'labels'). A record of postgrad"
-        " judges whole answers, and no objective learns from single steps.",
+        "Each row rates every step of an answer ('completions' with 'labels'). postgrad rates whole answers,"
+        " and no objective trains on single steps.",
         ("completions", "labels"),
         (),
         _is_stepwise,

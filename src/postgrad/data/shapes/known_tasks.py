@@ -78,7 +78,7 @@ TASKS: tuple[Shape, ...] = (
     Shape(
         "OpenAI reinforcement",
         Task,
-        "each row is a request under 'messages' without an answer; the other keys are what a grader may ask for.",
+        "each row is a request under 'messages' without an answer; the other keys are for the grader.",
         ("messages",),
         ("messages", "reference", *BESIDE),
         ends_with_request,
@@ -113,7 +113,7 @@ TASKS: tuple[Shape, ...] = (
     Shape(
         "prompt only",
         Task,
-        "each row is a 'prompt' without an answer; the other keys are what a grader may ask for.",
+        "each row is a 'prompt' without an answer; the other keys are for the grader.",
         ("prompt",),
         ("prompt", "reference", *BESIDE),
         _is_prompt_only,
@@ -122,7 +122,7 @@ TASKS: tuple[Shape, ...] = (
     Shape(
         "text",
         Text,
-        "each row is a text to go on reading from, for --objective pretrain.",
+        "each row is raw text, for --objective pretrain.",
         ("text",),
         ("text",),
         _is_text,

@@ -81,10 +81,10 @@ def read_votes(values: RowValues, about: About) -> list[Record]:
     """Two answers and annotators who name the better (1 or 2) or none (0): the majority decides."""
     votes = Counter(str(v).strip() for key, v in values.items() if _ANNOTATOR.fullmatch(key) and v not in (None, ""))
     if unknown := sorted(set(votes) - {"0", "1", "2"}):
-        raise TurnError(f"an annotator says {unknown[0]!r}; 1, 2 or 0 (a tie) is expected")
+        raise TurnError(f"an annotator gives {unknown[0]!r}; 1, 2 or 0 (a tie) is expected")
     winner, count = votes.most_common(1)[0] if votes else ("0", 0)
     if winner == "0" or list(votes.values()).count(count) > 1:
-        raise LeftOut("the annotators see a tie or do not agree")
+        raise LeftOut("the annotators are tied or disagree")
     answers = said(values["response1"]), said(values["response2"])
     chosen, rejected = answers if winner == "1" else answers[::-1]
     return [Preference(prompt=_prompt(values), chosen=chosen, rejected=rejected, tools=tools_of(values), **about)]

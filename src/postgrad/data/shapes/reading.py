@@ -66,7 +66,7 @@ class Reading:
                     records += found
         if faults.count:
             raise faults.error(
-                f"{faults.count} of {sum(map(len, files))} rows cannot be read:", "Mend or remove these lines."
+                f"{faults.count} of {sum(map(len, files))} rows cannot be read:", "Fix or remove these lines."
             )
         return records
 
@@ -83,9 +83,7 @@ class Reading:
             if not self.uses & values.keys():
                 other = shape_of(values)
                 which = f"; it looks like {other.name}" if other else ""
-                raise TurnError(
-                    f"the row has none of the columns that are read ({', '.join(sorted(self.uses))}){which}"
-                )
+                raise TurnError(f"the row has none of the expected columns ({', '.join(sorted(self.uses))}){which}")
             return
         other = shape_of(values)
         if other is not None and other.name not in (self.shape.name, self.shape.absorbs):
@@ -138,7 +136,7 @@ def refuse_one_column(columns: Sequence[str], file: str) -> None:
     """
     if len(columns) == 1:
         raise DataError(
-            f"{file} has one column ({columns[0]!r}); learning needs an input and the right answer to it.",
+            f"{file} has one column ({columns[0]!r}); training requires an input and its right answer.",
             "Give a file with two columns, or chat messages that end with the assistant's answer; raw text for "
             "--objective pretrain stands in a column 'text'.",
         )

@@ -144,7 +144,7 @@ class ByteStream:
             raise DataError(
                 f"{self.file} unpacks to more than {RATIO_LIMIT} times its size ({_size(self._given)} so far): it may"
                 " be made to fill the machine.",
-                "If it is sound, unpack it yourself and give the result.",
+                "If you trust it, unpack it yourself and give the result.",
             )
         return block
 

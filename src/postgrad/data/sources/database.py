@@ -74,11 +74,11 @@ def stream_sql(url: str, query: str, chunk: int = 10_000) -> Iterator[Rows]:
                 yield from chunker.add((number, row), sum(len(v) for v in row.values() if isinstance(v, str)))
     except SQLAlchemyError as error:
         raise DataError(
-            f"{file}: the database says: {_words(error, address)}.", "Mend the query, or the address before the #."
+            f"{file}: the database reports: {_words(error, address)}.", "Fix the query, or the address before the #."
         ) from error
     yield from chunker.end(plain.notes())
     if not chunker.count:
-        raise DataError(f"{file}: the query gives no rows (columns: {', '.join(columns)}).", "Ask for more.")
+        raise DataError(f"{file}: the query gives no rows (columns: {', '.join(columns)}).", "Widen the query.")
 
 
 def masked(address: URL) -> str:

@@ -136,7 +136,7 @@ def _decode_legacy(raw: bytes) -> DecodedText:
         return DecodedText(text, "mixed", (mixture_note(bad, len(bad)),))
     other = _other_alphabet(raw)
     if other:
-        return DecodedText(raw.decode(other, "replace"), other, (f"read as {other}, by the look of its bytes",))
+        return DecodedText(raw.decode(other, "replace"), other, (f"read as {other}, guessed from its bytes",))
     return DecodedText(_windows(raw), "cp1252", (WINDOWS_NOTE,))
 
 

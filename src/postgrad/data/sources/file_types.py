@@ -23,7 +23,7 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"FEA1", "a Feather file of version 1", "Write it again as Feather version 2 or Parquet."),
     (0, b"%PDF", "a PDF document", _DOCUMENT),
     (0, b"{\\rtf", "a rich text document (.rtf)", "Save it as .docx or .txt."),
-    (0, b"\xd0\xcf\x11\xe0", "an old Microsoft Office file", "Save it in the format of today (.xlsx, .docx)."),
+    (0, b"\xd0\xcf\x11\xe0", "an old Microsoft Office file", "Save it in a current format (.xlsx, .docx)."),
     (0, b"\x1f\x8b", "a gzip archive inside another one", "Unpack it once."),
     (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive inside another one", "Unpack it once."),
     (0, b"BZh", "a bzip2 archive inside another one", "Unpack it once."),

@@ -48,7 +48,7 @@ def parse_address(text: str) -> HubAddress:
     if found is None or not text.startswith("hf://datasets/") or "/" not in found[1]:
         raise DataError(
             f"{text!r} names no data set of the hub.",
-            "Write it as hf://datasets/owner/name, with @revision, /split or /path/to/file.parquet if wanted.",
+            "Write it as hf://datasets/owner/name, with @revision, /split or /path/to/file.parquet if needed.",
         )
     return HubAddress(found[1], (found[2] or "").replace("%2F", "/"), found[3] or "")
 
@@ -126,7 +126,7 @@ def download(address: HubAddress) -> tuple[list[tuple[str, Path]], list[str]]:
         ]
     except GatedRepoError as error:
         raise DataError(
-            f"{address} is gated: its owners want to be asked.",
+            f"{address} is gated: its owners require approval.",
             "Accept its terms on the hub, and set HF_TOKEN to your token.",
         ) from error
     except RevisionNotFoundError as error:
@@ -135,7 +135,7 @@ def download(address: HubAddress) -> tuple[list[tuple[str, Path]], list[str]]:
         ) from error
     except RepositoryNotFoundError as error:
         raise DataError(
-            f"{address}: the hub knows no such data set, or it is private.",
+            f"{address}: the hub has no such data set, or it is private.",
             "Check the name, or set HF_TOKEN to your token.",
         ) from error
     except (
@@ -148,7 +148,7 @@ def download(address: HubAddress) -> tuple[list[tuple[str, Path]], list[str]]:
     ) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
         raise DataError(
-            f"{address} could not be had from the hub ({type(error).__name__}: {reason}).",
+            f"{address} could not be fetched from the hub ({type(error).__name__}: {reason}).",
             "Check the connection (and that HF_HUB_OFFLINE is not set), or give the files themselves.",
         ) from error
     return files, notes

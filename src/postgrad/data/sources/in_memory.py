@@ -75,7 +75,7 @@ def _items(given: Any) -> tuple[tuple[str, ...], list[Any]]:
         return names, given.to_dict("records")
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise DataError(
-            f"{type(given).__name__} is no data that can be read.",
+            f"{type(given).__name__} cannot be read as data.",
             "Give a path, a table (polars, pandas, pyarrow), or a list of dictionaries or records.",
         )
     return (), list(given)

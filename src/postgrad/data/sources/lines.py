@@ -33,7 +33,7 @@ class Lines:
             self._wide = ""
         self._alphabet = None if self._wide else alphabet_of(head)
         if self._alphabet:
-            self.notes = (f"read as {self._alphabet}, by the look of its bytes",)
+            self.notes = (f"read as {self._alphabet}, guessed from its bytes",)
         self._returns = not self._wide and b"\r" in head and b"\n" not in head
         self._bad = Some()
         self._nul = 0

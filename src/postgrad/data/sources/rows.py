@@ -63,9 +63,9 @@ def name_columns(names: Sequence[str], where: str) -> tuple[tuple[str, ...], lis
             notes.append(f"column {position + 1} has no name and is called column_{position + 1}")
     twice = [name for name, count in Counter(columns).items() if count > 1]
     if twice:
-        others = f" (others twice: {', '.join(map(repr, twice[1:]))})" if twice[1:] else ""
+        others = f" (also repeated: {', '.join(map(repr, twice[1:]))})" if twice[1:] else ""
         raise DataError(
-            f"{where}: the column name {twice[0]!r} stands there {columns.count(twice[0])} times{others}.",
+            f"{where}: the column name {twice[0]!r} appears {columns.count(twice[0])} times{others}.",
             "Give every column its own name.",
         )
     return tuple(columns), notes

@@ -61,8 +61,8 @@ def _parse(query: str, file: str, database: str) -> list[Expr]:
     except (SqlglotError, RecursionError) as error:
         reason = re.sub(r"\x1b\[\d*m", "", str(error) or "nested too deeply").splitlines()[0].rstrip(".")
         raise DataError(
-            f"{file}: the query cannot be parsed, so nobody can say that it only reads ({reason[:200]}).",
-            f"{_MEND} Its words must be those of {database or 'SQL'}.",
+            f"{file}: the query cannot be parsed, so it is not certain that it only reads ({reason[:200]}).",
+            f"{_MEND} Use the syntax of {database or 'SQL'}.",
         ) from error
 
 

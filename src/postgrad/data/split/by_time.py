@@ -43,11 +43,11 @@ def divide_by_time(
         crossing |= {i for u in later for i in u.members} - chosen[part]
         gone = set(later)
         left = [u for u in left if u not in gone]
-        ties = "" if len(chosen[part]) == size else f" ({size} wanted; records of one moment stay together)"
-        notes.append(f"The {part} part is what came from {_shown(border)} on: {len(chosen[part])} records{ties}.")
+        ties = "" if len(chosen[part]) == size else f" ({size} wanted; records with the same time stay together)"
+        notes.append(f"The {part} part is everything from {_shown(border)} on: {len(chosen[part])} records{ties}.")
     undated = sum(moments[i] is None for u in left for i in u.members)
     if undated:
-        notes.append(f"{undated} {'record has' if undated == 1 else 'records have'} no date; such records train.")
+        notes.append(f"{undated} {'record has' if undated == 1 else 'records have'} no date; they go to training.")
     return chosen, crossing, notes
 
 

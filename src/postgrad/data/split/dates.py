@@ -100,7 +100,7 @@ def _orders(values: Sequence[object], day_first: bool | None, column: str) -> tu
         elif day and month:
             raise DataError(
                 f"{column!r} mixes two orders of day and month: {day!r} has the day first, {month!r} the month.",
-                "Write the dates as 2026-11-03, or say which order counts with data.day_first: true (or false); dates"
+                "Write the dates as 2026-11-03, or set the order with data.day_first: true (or false); dates"
                 " of the other order are then left without a date.",
             )
         elif day or month or separator == ".":
@@ -109,9 +109,9 @@ def _orders(values: Sequence[object], day_first: bool | None, column: str) -> tu
             notes.append(f"{found[0][0]!r} is read with the {'month' if month else 'day'} first ({why}).")
         else:
             raise DataError(
-                f"{column!r} does not tell whether {found[0][0]!r} has the day or the month first: none of its "
+                f"{column!r} does not show whether {found[0][0]!r} has the day or the month first: none of its "
                 f"{len(found)} dates has a number above 12 in either place.",
-                "Say it with data.day_first: true (11/03 is the 11th of March) or false (November 3rd).",
+                "Set data.day_first: true (11/03 is the 11th of March) or false (November 3rd).",
             )
     return orders, " ".join(notes)
 

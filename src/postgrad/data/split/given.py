@@ -53,7 +53,7 @@ def given_parts(records: Sequence[Record], column: str) -> list[SplitName | None
         more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
         raise DataError(
             f"The column {column!r} should say train, validation or test, but says {shown}{more}.",
-            "Mend these values; empty ones are divided by hash.",
+            "Fix these values; empty ones are divided by hash.",
         )
     return [_part(record, column) for record in records]
 
@@ -102,4 +102,4 @@ def _unreadable(records: Sequence[Record], column: str, dates: Dates) -> str:
     sentence = f"{counts['no']} of {counts.total()} values of {column!r} are no dates: {shown}"
     if readable < _READABLE * counts.total():
         raise DataError(f"{sentence}.", "Write dates as 2026-11-03, or name another column: data.time: COLUMN")
-    return f"{sentence}; these records train."
+    return f"{sentence}; these records go to training."

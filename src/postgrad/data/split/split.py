@@ -120,7 +120,7 @@ def split(
     ordered = [tuple(sorted(parts[part])) for part in ("train", "validation", "test")]
     train, choosing, testing = (tuple(records[i] for i in part) for part in ordered)
     if training:
-        notes.append(f"{len(training)} made records train beside {len(train) - len(training)} collected ones.")
+        notes.append(f"{len(training)} synthetic records train beside {len(train) - len(training)} collected ones.")
     notes += _told(left_out)
     indices = (ordered[0], ordered[1], ordered[2])
     return Split(train, choosing, testing, indices, tuple(sorted(left_out.items())), tuple(notes))
@@ -187,7 +187,7 @@ def _as_given(
     if near and keep_near_test:
         notes.append(
             f"{len(near)} training records are nearly equal to test records and are trained on, as data.keep_near_test"
-            " asks: the test score is too good by what they tell."
+            " allows: this inflates the test score."
         )
         return parts, {}, notes
     parts["train"] -= near

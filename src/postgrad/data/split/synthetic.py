@@ -19,11 +19,9 @@ Refusal = Literal[
     "synthetic_in_held_out", "synthetic_without_original", "synthetic_of_held_out", "synthetic_near_held_out"
 ]
 REASONS: dict[Refusal, str] = {
-    "synthetic_in_held_out": "given for validation or test, where only collected records may stand",
-    "synthetic_without_original": (
-        "their originals are not here, so nothing says that they are not test records in other words"
-    ),
-    "synthetic_of_held_out": "their originals do not train",
+    "synthetic_in_held_out": "given for validation or test, where only collected records are allowed",
+    "synthetic_without_original": ("their originals are missing, so they may be test records in other words"),
+    "synthetic_of_held_out": "their originals are not in training",
     "synthetic_near_held_out": "nearly equal to a validation or test record",
 }
 

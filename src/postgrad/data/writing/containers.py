@@ -34,7 +34,7 @@ def ending_of(out: Path) -> str:
     found = next((ending for ending in ENDINGS if out.name.lower().endswith(ending)), None)
     if found is None:
         raise UsageError(
-            f"{str(out)!r} has an ending that says nothing about its format.", f"Choose one of: {', '.join(ENDINGS)}."
+            f"{str(out)!r} has an ending that does not name its format.", f"Choose one of: {', '.join(ENDINGS)}."
         )
     return found
 

@@ -183,17 +183,17 @@ def _task(record: Task) -> WrittenRow:
 
 def _answered(record: Conversation) -> None:
     if not record.messages or record.messages[-1].role == "user":
-        raise Inexpressible("it ends with a request that nobody answers; read again it would be a task")
+        raise Inexpressible("it ends with a request without an answer; it would be read back as a task")
 
 
 def _weights(messages: Sequence[Message]) -> None:
     if odd := next((m.weight for m in messages if m.weight not in (0, 1)), None):
-        raise Inexpressible(f"a message has the weight {odd:g}; the shape knows 0 and 1 alone")
+        raise Inexpressible(f"a message has the weight {odd:g}; the shape has only 0 and 1")
 
 
 def _unweighted(messages: Sequence[Message]) -> None:
     if any(m.weight != 1 for m in messages):
-        raise Inexpressible("a message has a weight of its own, and the shape has none: it would be learned after all")
+        raise Inexpressible("a message has a weight of its own, and the shape has none: it would be trained on")
 
 
 def _no_tools(tools: Sequence[Any]) -> None:

@@ -71,6 +71,6 @@ def rounded(weight: torch.Tensor, bits: Bits) -> torch.Tensor:
 def _bitsandbytes() -> Any:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UsageError(
-            "4-bit base weights need the package bitsandbytes.", "pip install 'postgrad[gpu]', or say --bits int8."
+            "4-bit base weights require the package bitsandbytes.", "pip install 'postgrad[gpu]', or use --bits int8."
         )
     return importlib.import_module("bitsandbytes.functional")

@@ -104,8 +104,8 @@ def remark(model: LanguageModel) -> str | None:
         return None
     _told.add(model)
     return (
-        f"{model.name} generates by its own code, which is slower: the hand-written layers are for models of Llama's"
-        " shape."
+        f"{model.name} generates with its own code, which is slower: the hand-written layers support Llama-like models"
+        " only."
     )
 
 

@@ -103,7 +103,7 @@ class _Matching:
 
         fill_next_token_bitmask(self._matcher, self._bits, 0)
         if self._matcher.is_error():
-            raise DataError(f"The answer cannot go on in the form asked for: {self._matcher.get_error()}")
+            raise DataError(f"The answer cannot continue in the requested format: {self._matcher.get_error()}")
         words = torch.from_numpy(self._bits[0])
         bits = (words[:, None] >> torch.arange(32, dtype=torch.int32)) & 1
         out = torch.zeros(size, dtype=torch.bool)

@@ -259,11 +259,11 @@ class RemoteModel:
             except openai.APIConnectionError as error:  # timeouts too
                 headers, why = {}, clean(f"{error} {error.__cause__ or ''}", self._key)
             except (_Garbled, openai.APIResponseValidationError, json.JSONDecodeError) as error:
-                headers, why = {}, clean(f"an answer that is no chat completion: {error}", self._key)
+                headers, why = {}, clean(f"a response that is not a chat completion: {error}", self._key)
             if attempt >= self.retries:
                 raise ModelError(
                     f"{self.name} failed {attempt + 1} times in a row: {why}.",
-                    "What was answered is kept: run the same command again when the server is well.",
+                    "The answers so far are kept: run the same command again when the server is available again.",
                 ) from None
             with self._lock:
                 self.usage.retries += 1
@@ -339,10 +339,10 @@ class RemoteModel:
                 if self.key_env
                 else "Name the variable with its key: --key-env NAME"
             )
-            return ModelError(f"{self.url} does not let us in (status {status}): {words}", how)
+            return ModelError(f"{self.url} refused access (status {status}): {words}", how)
         if status == 404:
             return ModelError(f"{self.url} has no model {self.model!r}, or is no OpenAI-compatible address: {words}")
-        return ModelError(f"{self.name} says no (status {status}): {words}")
+        return ModelError(f"{self.name} refused the request (status {status}): {words}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +382,6 @@ def _client(url: str, key: str | None, timeout: float) -> Any:
     try:
         import openai
     except ImportError as error:
-        raise UsageError("Remote models need the package openai.", "pip install 'postgrad[remote]'") from error
+        raise UsageError("Remote models require the package openai.", "pip install 'postgrad[remote]'") from error
     # retries are ours: the client's own know nothing of the other requests under way
     return openai.OpenAI(base_url=url, api_key=key or "none", timeout=timeout, max_retries=0)

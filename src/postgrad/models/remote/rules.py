@@ -56,8 +56,8 @@ class Budget:
     def __post_init__(self) -> None:
         if self.max_usd is not None and self.price is None:
             raise UsageError(
-                "A limit in USD needs the model's price.",
-                "Give it in USD for a million tokens, in and out: --price 0.15,0.60 (0,0 for a server of your own).",
+                "A limit in USD requires the model's price.",
+                "Give it in USD for a million tokens, in and out: --price 0.15,0.60 (0,0 for your own server).",
             )
 
     def allows(self, prompt_tokens: int, completion_tokens: int) -> bool:

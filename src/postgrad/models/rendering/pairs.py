@@ -75,6 +75,6 @@ def _refuse_useless(record: Preference, sides: list[Rendered]) -> None:
             )
     if sides[0].ids == sides[1].ids:
         raise DataError(
-            f"{record.source}: the chosen and the rejected answer are the same, so nothing can be preferred.",
+            f"{record.source}: the chosen and the rejected answer are the same, so there is no preference to learn.",
             "Remove the pair.",
         )

@@ -187,8 +187,8 @@ class Renderer:
                     return
                 break
         raise DataError(
-            f"The chat template writes no end mark after the assistant's answer ({where.source}); a model trained so"
-            " would never stop.",
+            f"The chat template writes no end mark after the assistant's answer ({where.source}); a model trained this"
+            " way would never stop.",
             "Use a template that ends answers with a special token such as eos_token.",
         )
 
@@ -267,9 +267,9 @@ def _refuse_media(messages: Sequence[Message], where: str) -> None:
         if message.parts:
             kinds = sorted({str(part.get("type")) for part in message.parts if part.get("type") != "text"})
             raise DataError(
-                f"{where}: message {number} holds content that is no text ({', '.join(kinds)}); this model takes text"
+                f"{where}: message {number} holds content that is not text ({', '.join(kinds)}); this model takes text"
                 " alone.",
-                "Leave the example out, or put what the image shows into words.",
+                "Leave the example out, or describe the image in words.",
             )
 
 

@@ -161,7 +161,7 @@ class Template:
         end = text.find(mark, begin) if mark and begin >= 0 else -1
         if end < 0:
             raise DataError(
-                "The model's chat template writes tool calls so that the trained part cannot be told from the rest.",
+                "The model's chat template writes tool calls so that the trained part is not separable from the rest.",
                 "Leave the examples with tool calls out, or choose another base model.",
             )
         return begin, end

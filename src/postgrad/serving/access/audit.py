@@ -54,7 +54,7 @@ class AuditTrail:
         try:
             self._queue.put_nowait(deed)
         except queue.Full:
-            _log.error("the audit trail cannot be written and %d deeds wait; lost: %s", _PENDING, deed)
+            _log.error("the audit trail cannot be written and %d events wait; lost: %s", _PENDING, deed)
 
     def close(self) -> None:
         """Writes down what is pending."""

@@ -79,7 +79,7 @@ class Gate:
             if caller.role == "read-only" and scope["method"] not in _READING:
                 raise ApiError(
                     403,
-                    "This key is read-only: it may not create, change, delete, or ask models.",
+                    "This key is read-only: it may not create, change, delete, or query models.",
                     "insufficient_permissions",
                 )
             now = time.monotonic()
@@ -123,7 +123,7 @@ class Gate:
                 said = "Incorrect API key provided." if secret else "You didn't provide an API key."
                 raise ApiError(
                     401,
-                    f"{said} Send it as `Authorization: Bearer KEY`; `postgrad keys create` makes one.",
+                    f"{said} Send it as `Authorization: Bearer KEY`; `postgrad keys create` creates one.",
                     "invalid_api_key",
                     headers={"www-authenticate": "Bearer"},
                 )
@@ -173,7 +173,7 @@ def _refuse_strangers(headers: dict[str, str]) -> None:
         if name and not _is_local(name):
             raise ApiError(
                 403,
-                f"This server has no keys and answers only its own machine; the request names {name!r}. Make a key with"
+                f"This server has no keys and answers only its own machine; the request names {name!r}. Create a key:"
                 " `postgrad keys create`.",
                 "not_local",
             )

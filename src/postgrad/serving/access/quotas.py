@@ -55,7 +55,7 @@ class Quotas:
             raise ApiError(
                 429,
                 f"You exceeded your current quota: {used:,} of {key.tokens_per_month:,} tokens of this month are used."
-                " It begins anew with the next month (UTC).",
+                " It resets with the next month (UTC).",
                 "insufficient_quota",
                 kind="insufficient_quota",
                 headers={"x-should-retry": "false"},

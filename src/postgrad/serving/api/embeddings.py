@@ -45,7 +45,7 @@ def _embedded(body: EmbeddingRequest) -> JsonObject:
     if len(texts) < len(given):
         raise ApiError(
             400,
-            "'input' holds token ids, which mean nothing without the tokenizer that made them. Send texts (LangChain:"
+            "'input' holds token ids, which mean nothing without their tokenizer. Send texts (LangChain:"
             " check_embedding_ctx_length=False).",
             "unsupported_value",
             "input",

@@ -54,13 +54,13 @@ def create(body: CreateJob, request: Request, owner: WritingOwner) -> JsonObject
     row, said = _row(body, owner, further.base if further else base or "", digest, queue.host), []
     if further is not None:
         row.start, row.extra = further.model, further.extra
-        said.append(f"Training goes on from the weights of {body.model!r}.")
+        said.append(f"Training continues from the weights of {body.model!r}.")
     elif body.model != base:
-        said.append(f"The model {body.model!r} is not this server's; its base model {base!r} is trained in its place.")
+        said.append(f"The model {body.model!r} is not on this server; its base model {base!r} is trained instead.")
     said += refuse_what_cannot_run(row.method, row.extra, row.base, lambda name: _base_of(engine, name))
     if body.integrations:
         said.append(
-            "This server sends nothing to Weights & Biases: the integrations are kept with the job and not used."
+            "This server sends nothing to Weights & Biases: the integrations are stored with the job but not used."
         )
     row.notice_due = 0.0 if request.app.state.notices else None
     _hold(queue.store, owner, body, row)
@@ -229,7 +229,7 @@ def _hold(store: Store, owner: Owner, body: CreateJob, row: JobRow) -> None:
         file = find_file(store, owner, file_id, param)
         if file.purpose != "fine-tune":
             message = (
-                f"The file {file_id} has the purpose {file.purpose!r}; a job needs one of the purpose 'fine-tune'."
+                f"The file {file_id} has the purpose {file.purpose!r}; a job requires one with the purpose 'fine-tune'."
             )
             raise ApiError(400, message, "invalid_file_purpose", param)
     try:

@@ -67,7 +67,7 @@ def _delete(engine: Engine, name: str, caller: Caller) -> None:
     if caller.role != "admin" and entry.details.get("project") is None:
         raise ApiError(
             403,
-            f"{name!r} belongs to no project; deleting it takes an administrator's key.",
+            f"{name!r} belongs to no project; deleting it requires an administrator's key.",
             "insufficient_permissions",
             "model",
         )

@@ -51,7 +51,7 @@ def in_words(prepared: PreparedRequest, completion: Completion) -> str:
     person = escalate(prepared, completion)
     if found is None or person is None:
         return sure
-    what = "a person should look at it" if person else "may go out unseen"
+    what = "a person should review it" if person else "can be sent without human review"
     if person and completion.finish != "stop":
         return f"{sure}, cut at the limit: {what}"
     side = "below" if person else "at or above"

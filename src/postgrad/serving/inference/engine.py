@@ -201,7 +201,7 @@ class Engine:
         if len(ids) + max(1, decoding.max_new_tokens) > context:
             raise DataError(
                 f"This model's maximum context length is {context} tokens; the prompt has {len(ids)} and"
-                f" {max(1, decoding.max_new_tokens)} were asked for the answer.",
+                f" {max(1, decoding.max_new_tokens)} were requested for the answer.",
                 "Shorten it or lower max_tokens.",
             )
         return PreparedRequest(served, ids, decoding, steering or Steering(), count, as_evaluated)
@@ -273,7 +273,7 @@ class Steps:
             self._model = model
             self._growing = answer(model, asked.prompt, asked.decoding, asked.steering, asked.count)
         elif model is not self._model:
-            raise ModelError("The model was taken out of memory in the middle of the answer.", "Ask again.")
+            raise ModelError("The model was unloaded in the middle of the answer.", "Ask again.")
         return next(self._growing, None)
 
     def close(self) -> None:

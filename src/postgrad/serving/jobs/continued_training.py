@@ -45,7 +45,7 @@ def further_of(engine: Engine, body: CreateJob, owner: Owner) -> Further | None:
         return None
     if served.grounded:
         plain, _ = split_name(body.model)
-        message = f"`{body.model}` is a model with passages of documents; train {plain!r} further."
+        message = f"`{body.model}` is a model with passages of documents; continue fine-tuning {plain!r}."
         raise ApiError(400, message, "model_not_available", "model")
     try:
         engine.renderer(served)
@@ -56,8 +56,8 @@ def further_of(engine: Engine, body: CreateJob, owner: Owner) -> Further | None:
         shape = {}  # an adapter can begin a training of all weights
     if odd := next((k for k in shape if k in asked and asked[k] != shape[k]), None):
         message = (
-            f"`{body.model}` was trained with {odd} {shape[odd]!r} and can be trained further only so; {asked[odd]!r}"
-            " was asked for."
+            f"`{body.model}` was trained with {odd} {shape[odd]!r} and can only be continued with that; {asked[odd]!r}"
+            " was requested."
         )
         raise ApiError(400, message, "invalid_value", odd)
     system = entry.details.get("system_prompt")

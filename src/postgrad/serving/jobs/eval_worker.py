@@ -125,7 +125,7 @@ class EvalWorker:
                 self._lost.set()
                 return
             except StorageError as error:
-                _log.warning("An evaluation run gives no sign of life: %s", error)
+                _log.warning("An evaluation run has no heartbeat: %s", error)
 
     def _fail(self, run_id: str, token: str, code: str, message: str) -> None:
         with contextlib.suppress(LeaseLostError):

@@ -35,7 +35,7 @@ def refuse_what_cannot_run(
     if kind == "reinforcement":
         _refuse_grader(method[kind]["grader"], base_of)
         if method[kind]["hyperparameters"]["reasoning_effort"] != "default":
-            said.append("reasoning_effort is kept with the job and not used: the base model has no such setting.")
+            said.append("reasoning_effort is stored with the job but not used: the base model has no such setting.")
     numbers = chosen(method[kind]["hyperparameters"], 100)
     try:
         recipe_of(base, "", 0, numbers, extra, 100, method)
@@ -60,7 +60,7 @@ def _refuse_grader(grader: JsonObject, base_of: Callable[[str], str | None]) -> 
         message = f"The graders name {len(named)} models ({', '.join(named)}); a job has one model that grades."
         raise ApiError(400, message, "invalid_grader", _GRADER)
     if unknown := [name for name in named if base_of(name) is None]:
-        message = f"The grader's model `{unknown[0]}` is not one of this server's base models, and no other is asked."
+        message = f"The grader's model `{unknown[0]}` is not one of this server's base models, and no other is queried."
         raise ApiError(400, message, "model_not_found", _GRADER)
 
 
@@ -71,6 +71,6 @@ def lacking(grader: JsonObject) -> Callable[[JsonObject], str]:
     def lacks(example: JsonObject) -> str:
         item = {"prompt": "", **fields_of(example), "reference": reference_of(example)}
         found = missing(form, item)
-        return f"has no value for {', '.join(found)}, which the grader asks for" if found else ""
+        return f"has no value for {', '.join(found)}, which the grader requires" if found else ""
 
     return lacks

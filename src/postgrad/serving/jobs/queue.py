@@ -166,7 +166,7 @@ class Queue:
             return None
         row.worker_pid = row.worker_started = None
         lease = leases.grant(row)
-        say(session, row.id, f"The training process {why}; it is started again from its last checkpoint.", "warn")
+        say(session, row.id, f"The training process {why}; it is restarted from its last checkpoint.", "warn")
         return lease
 
     def started(self, job_id: str, token: str, pid: int, since: float | None) -> None:
@@ -197,7 +197,7 @@ class Queue:
             if self._move(session, row.id, ("validating_files", "queued"), status="paused"):
                 say(session, row.id, "Fine-tuning job paused")
             elif self._move(session, row.id, ("running",), status="pausing", estimated_finish=None):
-                say(session, row.id, "Fine-tuning job is pausing: its state is being kept")
+                say(session, row.id, "Fine-tuning job is pausing: its state is being saved")
             else:
                 raise self._refused(row, "paused")
 

@@ -57,7 +57,7 @@ def receiver() -> Receiver | None:
     if not secret:
         raise UsageError(
             "POSTGRAD_WEBHOOK_URL is set without POSTGRAD_WEBHOOK_SECRET; unsigned events could be forged.",
-            "Set it to whsec_ and the base64 of some 24 random bytes.",
+            "Set it to whsec_ and the base64 of 24 or so random bytes.",
         )
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True) if secret.startswith("whsec_") else secret
@@ -95,7 +95,7 @@ class Notifier:
             if self._sent(row):
                 self._done(row)
             elif row.notices >= len(PAUSES):
-                _log.warning("The end of %s could not be told to the webhook; it is given up.", row.id)
+                _log.warning("The end of %s could not be delivered to the webhook; giving up.", row.id)
                 self._done(row)
         return True
 

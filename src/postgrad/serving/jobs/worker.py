@@ -238,7 +238,7 @@ def main() -> int:
     try:
         code = work(Lease(store, job_id, token))
     except LeaseLostError as lost:
-        print(f"This process has nothing to do any more: {lost}", flush=True)
+        print(f"This process has no work left: {lost}", flush=True)
         return LOST
     with store.reading() as session:
         over = session.scalar(select(JobRow.finished_at).where(JobRow.id == job_id))

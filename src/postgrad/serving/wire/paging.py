@@ -48,7 +48,7 @@ def page(
     if after is not None:
         last = session.scalars(query.where(table.id == after)).first()
         if last is None:
-            raise ApiError(400, f"There is no {after!r} in this list to go on after.", "invalid_value", "after")
+            raise ApiError(400, f"There is no {after!r} in this list to continue after.", "invalid_value", "after")
         place, there = tuple_(*columns), tuple(getattr(last, name) for name in by)
         query = query.where(place < there if newest_first else place > there)
     order = [column.desc() if newest_first else column for column in columns]

@@ -54,8 +54,8 @@ def measure_remote(
     given = [a for a in answers if a is not None]
     if len(given) < len(answers):
         raise IncompleteError(
-            f"the budget of {budget} ended after {len(given)} of {len(answers)} answers, which are kept. "
-            "The same command with a larger one goes on from there."
+            f"the budget of {budget} was used up after {len(given)} of {len(answers)} answers, which are kept. "
+            "The same command with a larger budget continues from there."
         )
     if remark := _remark(arm.name, given, asking.max_new_tokens):
         yield Said(remark, warning=True)
@@ -74,8 +74,8 @@ def _remark(name: str, answers: Sequence[RemoteAnswer], room: int) -> str:
     refused = [a for a in answers if a.finish == "refused"]
     if cut > len(answers) // 4:
         parts.append(
-            f"{cut} of {len(answers)} answers of {name} were cut at {room} tokens: a model that thinks before it"
-            " answers needs more (evaluation.remote_max_tokens)."
+            f"{cut} of {len(answers)} answers of {name} were cut at {room} tokens: reasoning models"
+            " require more (evaluation.remote_max_tokens)."
         )
     if refused:
         parts.append(

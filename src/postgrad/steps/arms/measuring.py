@@ -78,8 +78,8 @@ def measure_arms(
     room, longer = room_for_answers(model, examples.known)
     if longer and adapter is None:
         yield Said(
-            f"Answers may take {room} tokens; {longer} of the known right answers are longer, and such answers will be"
-            " cut in every arm alike.",
+            f"Answers may take {room} tokens; {longer} reference answers are longer; such answers are cut in"
+            " every arm.",
             warning=True,
         )
     ready = prepared(model, arms, examples.test, room)

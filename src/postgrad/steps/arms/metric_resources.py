@@ -81,7 +81,7 @@ def _check_room(model: LanguageModel, prompts: Sequence[Sequence[int]], tokens: 
         raise DataError(
             f"The longest request and answer to judge have {longest} tokens, and a judgement up to {tokens}; the judge "
             f"{model.name} has room for {model.base.context}.",
-            "Name a judge with a longer context (evaluation.judge), or a metric that needs none.",
+            "Use a judge with a longer context (evaluation.judge), or a metric that needs none.",
         )
 
 

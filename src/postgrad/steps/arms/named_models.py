@@ -173,7 +173,7 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
         )
     if kind == PROMPTED and system is None:
         raise UsageError(
-            "The arm 'prompted' needs an instruction, and none may be written from test examples.",
+            "The arm 'prompted' needs an instruction, and it must not be written from test examples.",
             "Give it: --system-prompt TEXT, or @file.",
         )
     if kind == arm_kinds.RAG and retrieve is None:
@@ -189,7 +189,7 @@ def _trained(model: Named, entry: ModelEntry, blobs: Blobs) -> list[Contestant]:
 
     def grounded(renderer: Renderer, room: int) -> Arm:
         builder = prompt_builder(entry, renderer, own_retriever(entry, blobs))
-        note = f"Asked as trained, with {passages_of(entry)} passages of its own documents."
+        note = f"Prompted as trained, with {passages_of(entry)} passages of its own documents."
         return ways.built(entry.id + RAG, True, builder, note)
 
     out = [] if model.grounded else [Contestant(entry.id, plain, entry.base, entry)]

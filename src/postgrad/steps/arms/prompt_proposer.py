@@ -81,7 +81,7 @@ def _proposer(ctx: RunContext, settings: EvaluationSection) -> Proposer | None:
     if settings.proposer is None:
         return None
     if OPTIMISED_PROMPT not in settings.arms:
-        raise UsageError(f"A proposer is named, but not the arm {OPTIMISED_PROMPT}.", "Add it to --arms.")
+        raise UsageError(f"A proposer is given, but not the arm {OPTIMISED_PROMPT}.", "Add it to --arms.")
     if importlib.util.find_spec("gepa") is None:
         raise UsageError("A proposer needs the package gepa.", "pip install 'postgrad[prompts]'")
     # an address, a key or a price that is wrong is told now
@@ -103,7 +103,9 @@ def proposed_instruction(
     if proposer is None:
         return None
     if settings.judge is not None:
-        return Proposed(None, "The proposer was not asked: the metric needs a judge, who would be asked for every try.")
+        return Proposed(
+            None, "The proposer was not used: the metric requires a judge, which would be queried for every attempt."
+        )
     train = spread(examples.train, LEARNED_FROM, ctx.seed)
     chosen_by = spread(examples.validation, CHOSEN_BY, ctx.seed)
     try:
@@ -116,8 +118,8 @@ def proposed_instruction(
         f"The proposer {proposer.name} wrote {wrote} instruction{'' if wrote == 1 else 's'}, tried by {calls} answers"
     )
     if best == start.text:
-        return Proposed(None, f"{told}; none did better than the one it began with.")
-    return Proposed(Instruction("an instruction of the proposer", best, start.place), f"{told}.")
+        return Proposed(None, f"{told}; none did better than the initial one.")
+    return Proposed(Instruction("an instruction by the proposer", best, start.place), f"{told}.")
 
 
 def _optimised(

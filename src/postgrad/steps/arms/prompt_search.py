@@ -210,11 +210,11 @@ class _Search:
         how += (
             f", the best {finals} by {self.asked} answers on up to {tried} validation examples"
             if tried
-            else " alone, for the metric needs a judge"
+            else " alone, because the metric requires a judge"
         )
         left = f"; {self.too_long} more were too long for the model" if self.too_long else ""
-        left += f"; {self.untried} more were not tried, to keep to the time" if self.untried else ""
-        left += "; the last rounds were left out, to keep to the time" if self.hurried else ""
+        left += f"; {self.untried} more were not tried, to stay within the time limit" if self.untried else ""
+        left += "; the last rounds were skipped, to stay within the time limit" if self.hurried else ""
         if found.like:
-            return f"Tried {how}{left}: none did better than {found.like}, which it equals."
+            return f"Tried {how}{left}: none did better than {found.like}, so it is the same."
         return f"Tried {how}{left}. Taken: {found.words}."

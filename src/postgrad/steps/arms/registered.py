@@ -36,7 +36,7 @@ def refuse_without_documents(entry: ModelEntry, name: str) -> None:
     """
     if not passages_of(entry):
         plain, _ = split_name(name)
-        raise ModelError(f"The model {plain!r} was made without documents; it has no {name!r}.", f"Ask for {plain!r}.")
+        raise ModelError(f"The model {plain!r} was made without documents; it has no {name!r}.", f"Use {plain!r}.")
 
 
 def own_retriever(entry: ModelEntry, blobs: Blobs) -> Retriever:

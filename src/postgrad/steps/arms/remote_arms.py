@@ -48,7 +48,7 @@ def refuse_no_results(ledger: Ledger, results: Sequence[ArmResult]) -> None:
     """Raises ModelError where every arm was left out."""
     if ledger.left_out and not results:
         raise ModelError(
-            f"No arm could be measured: {ledger.left_out[0].reason}", "The same command goes on where it stopped."
+            f"No arm could be measured: {ledger.left_out[0].reason}", "The same command resumes where it stopped."
         )
 
 
@@ -64,7 +64,7 @@ def _measured(ctx: RunContext, room: int, task: TaskSpec, examples: Examples, re
         try:
             answers = yield from lent(ctx.ledger.purse, remote).answer(asked, asking, ctx.stopped, tools)
         except ModelError as error:
-            raise IncompleteError(f"{error.message} The same command goes on where it stopped.") from error
+            raise IncompleteError(f"{error.message} The same command resumes where it stopped.") from error
         finally:
             settle(ctx.ledger.purse, remote)
         yield Said(_account(remote))
@@ -89,6 +89,6 @@ def _account(remote: Remote) -> str:
     money = f", {remote.model.usd:.4f} USD" if remote.model.usd is not None else ""
     guessed = f"; {used.uncounted} without a count, estimated from letters" if used.uncounted else ""
     return (
-        f"{remote.arm}: {used.asked} answers asked, {used.kept} kept from before,"
+        f"{remote.arm}: {used.asked} answers queried, {used.kept} cached,"
         f" {used.prompt_tokens + used.completion_tokens:,} tokens{money} by this command{guessed}."
     )

@@ -42,7 +42,7 @@ def remote_arms(ctx: RunContext, settings: EvaluationSection) -> list[Remote]:
         UsageError: no remote model by that name, no key, no price where a budget needs one.
     """
     if settings.remote and REMOTE not in settings.arms:
-        raise UsageError("Remote models are named, but not the arm remote.", "Add it: --arms …,remote")
+        raise UsageError("Remote models are given, but not the arm remote.", "Add it: --arms …,remote")
     if not settings.remote and settings.arms == [REMOTE]:
         raise UsageError("The arm remote needs a model.", "Name it: --remote URL#MODEL")
     places = [parse_remote(text) for text in settings.remote]
@@ -76,7 +76,7 @@ def _remote(
     price = given or (listed[0] if listed else None)
     where = f"{url}#{name}"
     if price is None:
-        priced = f"No price of {where} is known, so its answers are in no sum of money (evaluation.remote_price)."
+        priced = f"No price of {where} is known, so its answers are not in the costs (evaluation.remote_price)."
     else:
         source = "as given" if given else listed[1] if listed else ""
         priced = (
@@ -85,7 +85,7 @@ def _remote(
         )
     if price is None and purse.max_usd is not None:
         raise UsageError(
-            f"A limit in USD cannot be kept: no price of {where} is known.",
+            f"A limit in USD cannot be enforced: no price of {where} is known.",
             "Give it in USD for a million tokens, in and out: --remote-price 0.15,0.60 (0,0 for a server of your own).",
         )
     model = RemoteModel(url, name, key_env=key_env)
@@ -133,8 +133,8 @@ def remote_ask(ctx: RunContext, settings: EvaluationSection, name: str, tokens: 
         missing = sum(a is None for a in answers)
         if missing:
             raise ModelError(
-                f"The budget of {purse.max_usd:g} USD ended with {missing} of {len(answers)} questions to {name} open.",
-                "What was answered is kept: the same command goes on from there, or raise --remote-budget.",
+                f"The budget of {purse.max_usd:g} USD is spent; {missing} of {len(answers)} requests to {name} remain.",
+                "The answers so far are kept: run the same command again, or raise --remote-budget.",
             )
         return [a.text for a in answers if a is not None]
 

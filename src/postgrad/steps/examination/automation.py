@@ -1,4 +1,4 @@
-"""Which share of requests could be answered without a person: calibrated on validation, checked on the test part."""
+"""The share of requests that need no human review: calibrated on validation, checked on the test part."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _multiple_choice(
         missing = [n for n in wanted if not (folder / f"{ROWS_OF.get(n, n)}.jsonl").exists()]
         if missing and len(missing) < len(wanted):
             wanted = [n for n in wanted if n not in missing]
-            notes.append(f"Not tested, since {settings.general_data} has no file of theirs: {', '.join(missing)}.")
+            notes.append(f"Not tested, since {settings.general_data} has no file for them: {', '.join(missing)}.")
     if wanted and folder is None and not (home() / "benchmarks").exists():
         yield Said("Fetching the general benchmarks (once)")
     found, note = load_benchmarks(wanted, count, folder, {n: t.share for n, t in TESTS.items()})
@@ -116,7 +116,7 @@ def _multiple_choice(
     wished = settings.general_items or USUAL_ITEMS
     if count < wished:
         notes.append(
-            f"To keep to {minutes:g} minutes, at most {count} items a benchmark, not {wished}"
+            f"To stay within {minutes:g} minutes, at most {count} items a benchmark, not {wished}"
             " (evaluation.general_items)."
         )
     return found, [*notes, *([note] if note else [])]
@@ -129,9 +129,7 @@ def _questions(names: Sequence[str], train: Sequence[Record]) -> tuple[list[Ques
         return tests, []
     form = form_of([r.answer_text for r in train])
     if form is None:
-        return tests, [
-            "Style is not tested: the training answers have no form that a rule could tell from other answers."
-        ]
+        return tests, ["Style is not tested: the training answers have no format that a rule could recognise."]
     return [*tests, style(form)], []
 
 

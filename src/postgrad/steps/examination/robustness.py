@@ -1,4 +1,4 @@
-"""Asking again with disturbed requests: the best trained arm and the best untrained one, on a sample of the test
+"""Testing with perturbed requests: the best trained arm and the best untrained one, on a sample of the test
 part."""
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def disturbances(
     """
     if not best:
         return None
-    yield Stage("disturbances", "Asking again with disturbed requests")
+    yield Stage("disturbances", "Testing with perturbed requests")
     costs = {r.name: _SLACK * len(DISTURBANCES) * r.latency_ms_p50 / 1000 for _, r in best}
     size, names = sample_size(costs, seconds)
     size = min(size, len(examples.test))
     if not size:
         part = DisturbancesPart(
             sentence=(
-                "Not asked again with disturbed requests, to keep to the time; --set evaluation.perturb=true does it in"
-                " any case."
+                "Not tested with perturbed requests, to stay within the time limit; --set evaluation.perturb=true"
+                " does it in any case."
             )
         )
         yield Said(part.sentence)
@@ -73,7 +73,7 @@ def disturbances(
     model.use(trained.trained if trained else None, trained.blob if trained else None)
     ctx.ledger.took("disturbances", time.monotonic() - start)
     if not asked:
-        return DisturbancesPart(sentence="No disturbance changes enough of these requests to be measured.")
+        return DisturbancesPart(sentence="No perturbation changes enough of these requests to be measured.")
     rows = _rows(asked, ctx.seed)
     part = DisturbancesPart(rows=rows, sentence=disturbance_sentence(rows))
     yield Said(part.sentence)

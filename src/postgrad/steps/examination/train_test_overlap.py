@@ -37,17 +37,17 @@ def overlap(blobs: Blobs, entry: ModelEntry, test: Sequence[Record]) -> Overlap:
             )
         return Overlap(
             frozenset(),
-            f"It cannot be told whether {entry.id} was trained on any of these examples: no trace of its training data"
-            " was kept.",
+            f"It is not known whether {entry.id} was trained on any of these examples: no fingerprint of its training"
+            " data was stored.",
         )
     exact, near = Trace.from_bytes(blobs.get_bytes(digest)).known([r.prompt_text for r in test])
     if not exact and not near:
         return Overlap()
-    parts = [f"{len(exact)} of the {len(test)} test examples stand in its training data"] if exact else []
+    parts = [f"{len(exact)} of the {len(test)} test examples are in its training data"] if exact else []
     if near:
-        nearly = f"{len(near)} nearly do"
+        nearly = f"{len(near)} nearly are"
         parts.append(
-            nearly if exact else f"{len(near)} of the {len(test)} test examples nearly stand in its training data"
+            nearly if exact else f"{len(near)} of the {len(test)} test examples are nearly in its training data"
         )
     return Overlap(frozenset(exact | near), f"{entry.id}: {', '.join(parts)}; a score on them shows memory, not skill.")
 

@@ -145,7 +145,9 @@ def _without(wished: Sequence[float], large: Sequence[float], taken: Sequence[fl
     small = [f"{100 * share:g} %" for share in wished if share not in large]
     dear = [f"{100 * share:g} %" for share in large if share not in taken]
     said = f" {' and '.join(small)} of the examples would be fewer than {FEWEST_EXAMPLES}." if small else ""
-    return said + (f" {' and '.join(dear)} was left out to keep to the time; --curve adds it." if dear else "")
+    return said + (
+        f" {' and '.join(dear)} was left out to stay within the time limit; --curve adds it." if dear else ""
+    )
 
 
 def _left(wish: CurvePlan, clock: Clock) -> float | None:
@@ -160,6 +162,7 @@ def _why_not(clock: Clock, train: int, wished: Sequence[float], costs: dict[floa
             f"{100 * max(wished):g} % would have fewer than {FEWEST_EXAMPLES}."
         )
     return (
-        f"No learning curve, to keep to {clock.minutes:g} minutes: it would take about "
-        f"{duration(sum(costs.values()))} more. The same command with --curve makes it; what is done is not done again."
+        f"No learning curve, to stay within {clock.minutes:g} minutes: it would take about "
+        f"{duration(sum(costs.values()))} more. The same command with --curve computes it; finished trainings are"
+        " kept."
     )

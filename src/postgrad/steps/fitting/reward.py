@@ -58,7 +58,7 @@ def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:
         shown = "; ".join(f"{task.source} has no {', '.join(lacking)}" for task, lacking in faults[:5])
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise DataError(
-            f"{len(faults)} of {len(tasks)} tasks lack what the grader {form.name!r} asks for: {shown}{more}.",
+            f"{len(faults)} of {len(tasks)} tasks lack fields that the grader {form.name!r} requires: {shown}{more}.",
             f"The fields of the first are: {', '.join(item_of(_case(faults[0][0], '')))}.",
         )
 

@@ -46,7 +46,7 @@ class Wanted:
         if len(found) < MINIMUM:
             raise DataError(
                 f"Only {len(found)} of {len(records)} records are {self.named}; at least {MINIMUM} are needed.",
-                "50 to 100 good examples are usual for a beginning.",
+                "50 to 100 good examples are a usual start.",
             )
         return found
 
@@ -77,7 +77,7 @@ def _refuse_no_texts(loaded: LoadedRecords) -> None:
 
 
 def _refuse_no_tasks(loaded: LoadedRecords) -> None:
-    wanted = "prompts, with what a grader needs to judge an answer; pairs of request and right answer will do too"
+    wanted = "prompts, with what a grader needs to judge an answer; pairs of request and right answer work too"
     _refuse_others(loaded, (Task, Conversation), wanted)
 
 
@@ -87,7 +87,7 @@ def _refuse_others(loaded: LoadedRecords, kinds: tuple[type[Record], ...], wante
         raise DataError(
             f"{other.source.file} holds {KINDS[type(other)]} ({loaded.shape}, {len(loaded.records)} records); this"
             f" objective needs {wanted}.",
-            "The shapes are in docs/data.md; answers alone are learned with --objective sft.",
+            "The shapes are in docs/data.md; for answers only use --objective sft.",
         )
 
 

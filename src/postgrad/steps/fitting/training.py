@@ -147,7 +147,7 @@ def trained_model(
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
         ctx.store.put("training", key, identity, kept)
     else:
-        yield Said("The same training was done before; its result stands.")
+        yield Said("The same training was done before; its result is reused.")
     part = TrainingPart.model_validate(kept["part"])
     yield Said(part.in_words)
     return Result(load_trained(ctx.blobs.get_folder(kept["blob"])), kept["blob"], part, kept["seconds"])
@@ -162,8 +162,8 @@ def _make_ready(folder: RunFolder, begin: str, *, done: bool) -> None:
     if begin == "resume" and not done and not folder.read_state():
         raise UsageError(
             "There is no earlier run of this training to resume: data, settings, base or program differ, or it was"
-            " never begun.",
-            "Leave --resume out to begin; or name the run's folder with --folder to be told what differs.",
+            " never started.",
+            "Leave --resume out to start; or give the run's folder with --folder to see what differs.",
         )
 
 

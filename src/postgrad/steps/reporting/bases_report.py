@@ -61,7 +61,7 @@ def common_results(runs: Sequence[BaseRun]) -> tuple[list[ArmResult], str]:
         note = (
             f"The bases are compared on the {len(hashes)} test examples that all of them have ("
             + ", ".join(f"{label}: {n}" for label, n in short.items())
-            + "): the checks left out what a base has no room for."
+            + "): the checks left out what does not fit a base's context."
         )
     return out, note
 
@@ -214,7 +214,7 @@ def _cost(runs: Sequence[BaseRun], results: Sequence[ArmResult], first: BaseRun)
     """The money of the recommended base, beside the price of every way; training is that of all bases."""
     assumptions = [
         *first.report.cost.assumptions,
-        f"Training is that of all bases; break-even is that of {first.label} alone.",
+        f"Training is summed over all bases; break-even is for {first.label} only.",
     ]
     return first.report.cost.model_copy(
         update={

@@ -41,9 +41,8 @@ def judged_alike(left: Side, right: Side, metric: str | None) -> tuple[Side, Sid
     )
     if first != second:
         raise DataError(
-            f"{left.name} is judged by {first} and {right.name} by {second}: a difference between them would mean"
-            " nothing.",
-            f"Judge both sets of answers by one: --metric {first}",
+            f"{left.name} is judged by {first} and {right.name} by {second}: they cannot be compared.",
+            f"Judge both sets of answers by one metric: --metric {first}",
         )
     return left, right, left.report.task.metric, False
 
@@ -188,11 +187,11 @@ def notes(left: Side, right: Side) -> list[str]:
     common = [h for h in left.lines if h in right.lines]
     knew = Counter(name for h in common for name in {*left.lines[h].trained_on, *right.lines[h].trained_on})
     out += [
-        f"{count} of the {len(common)} common examples stand, or nearly stand, in the training data of {name}."
+        f"{count} of the {len(common)} common examples are, or nearly are, in the training data of {name}."
         for name, count in sorted(knew.items())
     ]
     out += [
-        f"{side.name} was made by a version that kept no settings; they cannot be compared."
+        f"{side.name} was made by a version that stored no settings; they cannot be compared."
         for side in (left, right)
         if not side.report.recipe
     ]

@@ -81,16 +81,17 @@ def read_report(folder: Path) -> Report:
         report = Report.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise DataError(
-            f"{str(folder)!r} is no report: it has no report.json.", "Name the folder that --out made."
+            f"{str(folder)!r} is not a report: it has no report.json.", "Name the folder that --out made."
         ) from error
     except (ValidationError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{str(path)!r} is no report that this postgrad can read.", "Was it made by a newer version? Make it again."
+            f"{str(path)!r} is not a report that this version can read.",
+            "Was it created by a newer version? Create it again.",
         ) from error
     if report.schema_version != SCHEMA_VERSION:
         raise DataError(
             f"{str(path)!r} is of schema version {report.schema_version}; this postgrad reads {SCHEMA_VERSION}.",
-            "Make it again with this version.",
+            "Create it again with this version.",
         )
     return report
 

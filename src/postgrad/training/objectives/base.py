@@ -149,7 +149,7 @@ class Objective(ABC):
     def load(self, state: JsonObject) -> None:
         """The inverse of `state`."""
         if state:
-            raise NotImplementedError(f"{type(self).__name__} kept a state that it does not take up")
+            raise NotImplementedError(f"{type(self).__name__} saved a state that it does not restore")
 
     def validate(self, held: Sequence[Rendered]) -> float:
         """The measure of its own, the lower the better; asked only where `validates` is true."""

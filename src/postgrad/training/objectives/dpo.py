@@ -112,7 +112,7 @@ def _cost(
     renderer: Renderer, records: Sequence[Record], max_length: int | None, too_long: TooLong, options: Options
 ) -> Cost:
     pairs = cost_of_pairs(renderer, records, max_length, too_long, options)
-    return replace(pairs, once=1.0, note="The starting model is asked for both sides once before.")
+    return replace(pairs, once=1.0, note="The starting model's likelihoods are computed once, before training.")
 
 
 SPEC = ObjectiveSpec("dpo", "preferences", Preference, Dpo, _cost, DpoOptions, Rates(1e-4, 1e-5))

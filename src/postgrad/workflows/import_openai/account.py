@@ -48,12 +48,12 @@ class Account:
         if not self._key and not (local and key_env == KEY_ENV):
             raise UsageError(
                 f"The environment variable {key_env} is not set.",
-                f"export {key_env}=… with a key of the account; it is sent to {self.url} and to nobody else.",
+                f"export {key_env}=… with a key of the account; it is sent to {self.url} only.",
             )
         try:
             import openai
         except ImportError as error:
-            raise UsageError("Importing needs the package openai.", "pip install 'postgrad[remote]'") from error
+            raise UsageError("Importing requires the package openai.", "pip install 'postgrad[remote]'") from error
         self._openai = openai
         self._client = openai.OpenAI(base_url=self.url, api_key=self._key or "none", max_retries=_RETRIES)
 
@@ -71,7 +71,7 @@ class Account:
         seen: set[str] = set()
         for job in self._listed(lambda: self._client.fine_tuning.jobs.list(limit=_PAGE)):
             if job["id"] in seen:
-                raise ModelError(f"{self.url} gives the same jobs again and again instead of the next page.")
+                raise ModelError(f"{self.url} returns the same jobs again instead of the next page.")
             seen.add(job["id"])
             yield job
 
@@ -113,7 +113,7 @@ class Account:
         except self._openai.NotFoundError as error:
             raise GoneError("it was deleted there") from error
         except (self._openai.BadRequestError, self._openai.PermissionDeniedError) as error:
-            raise GoneError(clean(f"it is not given out: {error.message}", self._key or None)) from error
+            raise GoneError(clean(f"it is not provided: {error.message}", self._key or None)) from error
         except self._openai.OpenAIError as error:
             raise self._said(error) from None
         finally:
@@ -130,10 +130,10 @@ class Account:
         words = clean(f"{getattr(error, 'message', '') or error} {error.__cause__ or ''}", self._key or None)
         status = getattr(error, "status_code", None)
         if status in (401, 403):
-            return ModelError(f"{self.url} does not let us in: {words}", f"Is the key in {self.key_env} right?")
+            return ModelError(f"{self.url} refused access: {words}", f"Is the key in {self.key_env} right?")
         return ModelError(
             f"{self.url} could not be read: {words}",
-            "What was fetched is kept: run the same command again when it is well.",
+            "What was fetched is kept: run the same command again when it is available.",
         )
 
 

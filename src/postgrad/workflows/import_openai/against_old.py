@@ -82,18 +82,20 @@ def compare(
     records = yield from _held_out(one, path, how.most)
     if len(records) < FEWEST:
         yield Said(
-            f"Only {len(records)} held-out examples are left for {one.id}; at least {FEWEST} are needed.", warning=True
+            f"Only {len(records)} held-out examples are left for {one.id}; at least {FEWEST} are required.",
+            warning=True,
         )
         return None
     try:
         old = yield from _old_answers(one, records, how, stopped)
     except ModelError as error:
-        yield Said(f"{one.model} cannot be asked, so {one.id} is not compared: {error.message}", warning=True)
+        yield Said(f"{one.model} cannot be queried, so {one.id} is not compared: {error.message}", warning=True)
         return None
     pairs = [(record, answer) for record, answer in zip(records, old, strict=True) if answer is not None]
     if len(pairs) < FEWEST:
         yield Said(
-            f"{one.model} answered {len(pairs)} of {len(records)} examples; at least {FEWEST} are needed.", warning=True
+            f"{one.model} answered {len(pairs)} of {len(records)} examples; at least {FEWEST} are required.",
+            warning=True,
         )
         return None
     report = yield from _judged(one, new, base, [r for r, _ in pairs], [a for _, a in pairs], stopped)
@@ -148,11 +150,9 @@ def _old_answers(
     answers = yield from remote.answer([r.prompt for r in records], Asking(_room(records)), stopped)
     used = remote.usage
     spent = used.prompt_tokens + used.completion_tokens
-    yield Said(
-        f"{one.model} was asked {used.asked} times ({spent:,} tokens); {used.kept} answers were kept from before."
-    )
+    yield Said(f"{one.model} was queried {used.asked} times ({spent:,} tokens); {used.kept} answers were cached.")
     if used.unasked:
-        yield Said(f"{used.unasked} examples were not asked: the budget (--max-tokens) is used up.", warning=True)
+        yield Said(f"{used.unasked} examples were not sent: the budget (--max-tokens) is used up.", warning=True)
     return [None if a is None or a.finish == "refused" else a.text for a in answers]
 
 
@@ -176,7 +176,7 @@ def _judged(
     loaded = load([one.files["training"]], minimum=1)
     examples = Examples(tuple(_answered(loaded)), (), tuple(records))
     model.use(load_trained(ctx.blobs.get_folder(new.blob)), new.blob)
-    arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, trained again from {one.id}.")
+    arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, retrained from {one.id}.")
     task = TaskSpec(choice, "", own_instruction=False)
     tuned = yield from answered(as_tested(ctx, model, task, examples, new.blob), arm, records, choice)
     results = [_remote(one, choice, records, old), tuned]
@@ -201,6 +201,6 @@ def _remote(one: Fetched, choice: MetricChoice, records: Sequence[Conversation],
         latency_ms_p50=0.0,
         cost_per_1000=None,
         score=score_interval(found.scores, None),
-        note=f"{one.model}, asked where it was made or as recorded.",
+        note=f"{one.model}, queried at its provider, or as recorded.",
         details=dict(found.details),
     )

@@ -73,7 +73,7 @@ def fetch(account: Account, out: Path, only: Sequence[str], stopped: Callable[[]
         raise UsageError(f"{account.url} has no job {unknown[0]!r} for this key.", f"The newest jobs: {known}.")
     chosen = [j for j in jobs if not only or j["id"] in only or j.get("fine_tuned_model") in only]
     yield Said(
-        f"{len(jobs)} fine-tuning jobs at {account.url}" + (f", {len(chosen)} of them asked for." if only else ".")
+        f"{len(jobs)} fine-tuning jobs at {account.url}" + (f", {len(chosen)} of them selected." if only else ".")
     )
     found = []
     for done, job in enumerate(chosen, 1):
@@ -113,7 +113,7 @@ def _file(account: Account, one: Fetched, role: str, file_id: str, folder: Path)
             _write_json(path.with_suffix(".json"), account.file(file_id))
             account.save(file_id, path)
         except GoneError as gone:
-            one.missing[role] = f"{one.id}: the {role} file {file_id} cannot be had: {gone}."
+            one.missing[role] = f"{one.id}: the {role} file {file_id} is not available: {gone}."
             return
     one.files[role] = path
 
@@ -125,7 +125,9 @@ def safe(identifier: str) -> str:
         UsageError: it holds something that no id holds.
     """
     if not identifier or not all(c.isalnum() or c in "-_" for c in identifier) or len(identifier) > 120:
-        raise UsageError(f"{identifier[:80]!r} is no id of a job or file; the service at this URL is no OpenAI.")
+        raise UsageError(
+            f"{identifier[:80]!r} is no id of a job or file; the service at this URL is not compatible with OpenAI."
+        )
     return identifier
 
 

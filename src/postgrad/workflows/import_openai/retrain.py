@@ -44,17 +44,16 @@ def why_not(one: Fetched) -> str:
         return f"it ended as {one.job.get('status')}"
     kind = kind_of(one.job)
     if kind not in METHODS:
-        return f"its method is {kind}, which postgrad does not know"
+        return f"its method is {kind}, which postgrad does not support"
     if "training" not in one.files:
-        return "its training file cannot be had"
+        return "its training file is not available"
     if kind == "reinforcement":
         grader = (one.job["method"].get("reinforcement") or {}).get("grader")
         if not grader:
-            return "its grader is not told"
+            return "its grader is not given"
         if (model := judge_of(grader)) is not None:
             return (
-                f"its grader asks the model {model!r}, which would then judge from this machine; start a job on your"
-                " server with a grader whose model it has"
+                f"its grader queries the model {model!r}; start a job on your server with a grader whose model it has"
             )
     return ""
 
@@ -95,14 +94,14 @@ def _beginning(model: str, base: str) -> JsonObject:
     if not model.startswith("ft:"):
         return {}
     catalogue = Catalogue()
-    mend = "Move the job that made it first (without --job all are moved, oldest first)."
+    mend = "Import the job that trained it first (without --job all are imported, oldest first)."
     try:
         entry = Names(catalogue).entry(model)
     except ModelError:
-        raise ModelError(f"It began with {model}, in whose place nothing was trained yet.", mend) from None
+        raise ModelError(f"It started from {model}, which has not been retrained yet.", mend) from None
     if entry.base != base:
         raise ModelError(
-            f"It began with {model}, in whose place stands {entry.id} on {entry.base!r}, not {base!r}.", mend
+            f"It started from {model}, which was retrained as {entry.id} on {entry.base!r}, not {base!r}.", mend
         )
     return {**shape_of(Blobs().get_folder(entry.blob)), "start": entry.blob}
 
@@ -126,13 +125,13 @@ def retrain(one: Fetched, base: str, stopped: Callable[[], bool]) -> Working[Ret
         Interrupted: `stopped()` turned true; the same command goes on.
     """
     if reason := why_not(one):
-        yield Said(f"{one.id} is not trained again: {reason}.", warning=True)
+        yield Said(f"{one.id} is not retrained: {reason}.", warning=True)
         return None
-    yield Stage("retrain", f"Training {one.model} again on {base}")
+    yield Stage("retrain", f"Retraining {one.model} on {base}")
     try:
         recipe = recipe_for(one, base)
     except FileFaultError as fault:
-        yield Said(f"{one.id} is not trained again: {fault.message}", warning=True)
+        yield Said(f"{one.id} is not retrained: {fault.message}", warning=True)
         return None
     key = sha256_json([recipe.model_dump(), one.job.get("training_file")]).removeprefix("sha256:")[:12]
     kept = _kept(one, key)
@@ -143,11 +142,11 @@ def retrain(one: Fetched, base: str, stopped: Callable[[], bool]) -> Working[Ret
         write_atomic(one.folder / f"retrained-{key}.json", json.dumps({"model": kept[0], "blob": kept[1]}))
         run.clear()  # checkpoints are large, and nothing goes on from them any more
     else:
-        yield Said(f"{kept[0]} was trained from this job before; it stands.")
+        yield Said(f"{kept[0]} was already trained from this job; it is kept.")
     names = Names(Catalogue())
     for name in one.names:
         names.point(name, kept[0], {"source": "openai", "job": one.id})
-    yield Said(f"{', '.join(one.names)} now mean {kept[0]} on this server.")
+    yield Said(f"{', '.join(one.names)} now point to {kept[0]} on this server.")
     return Retrained(kept[0], kept[1], tuple(one.names))
 
 
