@@ -29,7 +29,7 @@ EvalRunState = Literal["queued", "in_progress", "completed", "canceled", "failed
 
 @router.post("", status_code=201, operation_id="createEvalRun")
 def create(eval_id: str, body: CreateRun, request: Request, owner: WritingOwner) -> JsonObject:
-    """Puts a run into the queue; one is worked on at a time, in the same turns as chat."""
+    """Queues a run; one is processed at a time, taking turns with chat."""
     state = request.app.state
     of, source = find_eval(state.store, owner, eval_id), body.data_source
     plain = source.model_dump(exclude_none=True)
@@ -78,7 +78,7 @@ def retrieve(eval_id: str, run_id: str, request: Request, owner: ReadingOwner) -
 
 @router.post("/{run_id}/cancel", operation_id="cancelEvalRun")
 def cancel(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> JsonObject:
-    """Ends a run that has not ended; what was judged stays."""
+    """Cancels a run; judged rows are kept."""
     row = _find(request, owner, eval_id, run_id)
     request.app.state.evals.cancel(row)
     rows_path(row.id).unlink(missing_ok=True)

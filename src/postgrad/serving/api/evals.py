@@ -54,7 +54,7 @@ def list_evals(
     order: Order = "asc",
     order_by: Literal["created_at", "updated_at"] = "created_at",
 ) -> JsonObject:
-    """In the order in which they were made, or last changed."""
+    """In order of creation, or of the last change."""
     with request.app.state.store.reading() as session:
         by = ("number",) if order_by == "created_at" else ("updated_at", "number")
         rows, more = page(session, _mine(owner), EvalRow, after, limit, order == "desc", by)
@@ -68,7 +68,7 @@ def retrieve(eval_id: str, request: Request, owner: ReadingOwner) -> JsonObject:
 
 @router.post("/{eval_id}", operation_id="updateEval")
 def update(eval_id: str, body: UpdateEval, request: Request, owner: WritingOwner) -> JsonObject:
-    """Another name or other metadata."""
+    """Changes the name or the metadata."""
     store: Store = request.app.state.store
     known = find_eval(store, owner, eval_id)
     with store.writing() as session:
@@ -83,7 +83,7 @@ def update(eval_id: str, body: UpdateEval, request: Request, owner: WritingOwner
 
 @router.delete("/{eval_id}", operation_id="deleteEval")
 def remove(eval_id: str, request: Request, owner: WritingOwner) -> JsonObject:
-    """Takes an evaluation away with all its runs and their items."""
+    """Deletes an evaluation with all its runs and their items."""
     store: Store = request.app.state.store
     row = find_eval(store, owner, eval_id)
     with store.writing() as session:

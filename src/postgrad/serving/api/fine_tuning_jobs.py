@@ -39,7 +39,7 @@ POLL = 0.5
 
 @router.post("")
 def create(body: CreateJob, request: Request, owner: WritingOwner) -> JsonObject:
-    """A new job. postgrad's own settings (`lora_rank` …) stand beside OpenAI's fields: the SDK's `extra_body`."""
+    """A new job. postgrad's own settings (`lora_rank` …) are sent beside OpenAI's fields: the SDK's `extra_body`."""
     queue: Queue = request.app.state.queue
     digest = "sha256:" + hashlib.sha256(json.dumps(body.model_dump(), sort_keys=True).encode()).hexdigest()
     if request.headers.get("x-stainless-retry-count", "0") not in ("", "0"):
@@ -90,19 +90,19 @@ def retrieve(job_id: str, request: Request, owner: ReadingOwner) -> JsonObject:
 
 @router.post("/{job_id}/cancel")
 def cancel(job_id: str, request: Request, owner: WritingOwner) -> JsonObject:
-    """Ends a job that has not ended."""
+    """Cancels a job."""
     return _changed(request, owner, job_id, request.app.state.queue.cancel)
 
 
 @router.post("/{job_id}/pause")
 def pause(job_id: str, request: Request, owner: WritingOwner) -> JsonObject:
-    """Keeps the state of a job and frees its device."""
+    """Pauses a job: saves its state and frees its device."""
     return _changed(request, owner, job_id, request.app.state.queue.pause)
 
 
 @router.post("/{job_id}/resume")
 def resume(job_id: str, request: Request, owner: WritingOwner) -> JsonObject:
-    """Puts a paused job into the queue."""
+    """Resumes a paused job: queues it again."""
     return _changed(request, owner, job_id, request.app.state.queue.resume)
 
 
@@ -120,7 +120,7 @@ def events(
 
 @router.get("/{job_id}/events/stream")
 async def stream(job_id: str, request: Request, owner: ReadingOwner) -> StreamingResponse:
-    """An extra: the events as server-sent events, oldest first, until the job has ended; then `[DONE]`."""
+    """An extension: the events as server-sent events, oldest first, until the job has ended; then `[DONE]`."""
     job = await run_in_threadpool(find_job, request.app.state.store, owner, job_id)
     return StreamingResponse(_told(request, job), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
@@ -129,7 +129,7 @@ async def stream(job_id: str, request: Request, owner: ReadingOwner) -> Streamin
 def checkpoints(
     job_id: str, request: Request, owner: ReadingOwner, after: str | None = None, limit: PageLimit = 10
 ) -> JsonObject:
-    """Newest first; each can be asked by its name."""
+    """Newest first; each can be queried by its name."""
     store: Store = request.app.state.store
     job = find_job(store, owner, job_id)
     query = select(CheckpointRow).where(CheckpointRow.job_id == job.id)

@@ -43,7 +43,7 @@ def eval_run(run_id: str, signature: str, request: Request) -> HTMLResponse:
 
 @router.get("/jobs/{job_id}/{signature}.{ending}", operation_id="jobReport")
 def job(job_id: str, signature: str, ending: str, request: Request) -> Response:
-    """The report of a fine-tuning job, as a page (`html`) or for machines (`json`)."""
+    """The report of a fine-tuning job, as a page (`html`) or as JSON (`json`)."""
     check_link("jobs", job_id, signature)
     with request.app.state.store.reading() as session:
         blob = session.scalar(select(JobRow.report).where(JobRow.id == job_id))

@@ -27,14 +27,14 @@ router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
 
 
 class ExpiresAfter(Strict):
-    """When the file goes."""
+    """When the file expires."""
 
     anchor: Literal["created_at"]
     seconds: Annotated[StrictInt, Field(ge=files.LIFETIME[0], le=files.LIFETIME[1])]
 
 
 class CreateUpload(Strict):
-    """An upload to be."""
+    """The body that creates an upload."""
 
     purpose: StrictStr
     filename: Annotated[StrictStr, Field(min_length=1, max_length=512)]
@@ -124,7 +124,7 @@ def cancel(upload_id: str, request: Request, owner: Annotated[Owner, Depends(wri
 
 @router.get("/{upload_id}")
 def retrieve(upload_id: str, request: Request, owner: Annotated[Owner, Depends(owner_of)]) -> JsonObject:
-    """An extra: OpenAI's service has no such path."""
+    """An extension: OpenAI's service has no such path."""
     return _view(_find(request.app.state.store, owner, upload_id))
 
 

@@ -56,7 +56,7 @@ class DataSourceConfig(Strict):
 
 
 class CreateEval(Strict):
-    """An evaluation to be."""
+    """The body that creates an evaluation."""
 
     data_source_config: DataSourceConfig
     testing_criteria: Annotated[list[JsonObject], Field(min_length=1, max_length=64)]
@@ -65,7 +65,7 @@ class CreateEval(Strict):
 
 
 class UpdateEval(Strict):
-    """What can be changed of one; a field that is left out stays."""
+    """The body that changes an evaluation; omitted fields are unchanged."""
 
     name: Annotated[StrictStr, Field(max_length=512)] | None = None
     metadata: Labels | None = None
@@ -98,7 +98,7 @@ class RowSource(Strict):
 
 
 class InputMessages(Strict):
-    """What the model is asked: a template of messages, or messages that each row has ready."""
+    """The prompt: a template of messages, or the messages in each row."""
 
     type: Literal["template", "item_reference"]
     template: Annotated[list[JsonObject], Field(min_length=1)] | None = None
@@ -117,7 +117,7 @@ class DataSource(Strict):
 
 
 class CreateRun(Strict):
-    """A run to be."""
+    """The body that creates a run."""
 
     data_source: DataSource
     name: Annotated[StrictStr, Field(max_length=512)] | None = None

@@ -43,13 +43,13 @@ class Hyperparameters(Strict):
 
 
 class DpoHyperparameters(Hyperparameters):
-    """Those of dpo."""
+    """Hyperparameters of dpo."""
 
     beta: Auto | Annotated[Number, Field(gt=0, le=2)] | None = None
 
 
 class ReinforcementHyperparameters(Hyperparameters):
-    """Those of reinforcement."""
+    """Hyperparameters of reinforcement."""
 
     compute_multiplier: Auto | Annotated[Number, Field(gt=1e-5, le=10)] | None = None
     eval_interval: Auto | Annotated[StrictInt, Field(ge=1)] | None = None
@@ -153,7 +153,7 @@ OwnSettings: type[_Beside] = create_model("OwnSettings", __base__=_Beside, **_wi
 
 
 class CreateJob(OwnSettings, Strict):
-    """A fine-tuning job to be."""
+    """The body that creates a fine-tuning job."""
 
     model: Annotated[StrictStr, Field(min_length=1, max_length=512)]
     training_file: StrictStr

@@ -41,17 +41,17 @@ Stops = StrictStr | Annotated[list[StrictStr], Field(max_length=MAX_STOPS)]
 
 
 class Ours(Strict):
-    """postgrad's own wishes, sent with `extra_body={"postgrad": {…}}`."""
+    """postgrad's own options, sent with `extra_body={"postgrad": {…}}`."""
 
     confidence: StrictBool = False
     """Adds to every choice the geometric mean of its tokens' probabilities, from 0 to 1, and whether to escalate."""
 
 
 class OursOfChat(Ours):
-    """postgrad's own wishes for a conversation."""
+    """postgrad's own options for chat."""
 
     prompt_ids: StrictBool = False
-    """Adds to the response the token ids that the model was asked with, its instruction and passages included, and
+    """Adds to the response the token ids of the prompt, its instruction and passages included, and
     whether that is how it was evaluated."""
 
 
@@ -72,7 +72,7 @@ class FunctionDefinition(BaseModel):
 
 
 class Tool(BaseModel):
-    """A tool; functions are the one kind."""
+    """A tool; only functions are supported."""
 
     type: Literal["function"]
     function: FunctionDefinition
@@ -83,14 +83,14 @@ class NamedFunction(Strict):
 
 
 class NamedTool(Strict):
-    """The one function that must be called."""
+    """The function that must be called."""
 
     type: Literal["function"]
     function: NamedFunction
 
 
 class JsonSchema(Strict):
-    """OpenAI's `response_format.json_schema`; strict refuses a schema that cannot be held to in full."""
+    """OpenAI's `response_format.json_schema`; strict refuses a schema that cannot be fully enforced."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
     description: StrictStr | None = None
@@ -184,7 +184,7 @@ class ChatRequest(DecodingFields):
     parallel_tool_calls: StrictBool | None = None
     response_format: ResponseFormat | None = None
     functions: Annotated[list[FunctionDefinition], Field(min_length=1, max_length=128)] | None = None
-    """OpenAI's older spelling of tools, answered with `function_call`."""
+    """OpenAI's older form of tools, answered with `function_call`."""
     function_call: Literal["none", "auto"] | NamedFunction | None = None
     # accepted and ignored: they change no answer
     metadata: JsonObject | None = None
