@@ -6,7 +6,7 @@ grows by one when a field changes its meaning or goes; new optional fields do no
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from postgrad.measures import still_falling
 from postgrad.report.advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
 
 SCHEMA_VERSION = 1
+TaskKind: TypeAlias = Literal["classification", "extraction", "generation", "preference", "reinforcement"]
 
 
 class _Part(BaseModel):
@@ -24,7 +25,7 @@ class _Part(BaseModel):
 class TaskPart(_Part):
     """What kind of task the data is, the metric by which it is judged, and what of a generated text is the answer."""
 
-    kind: Literal["classification", "extraction", "generation", "preference", "reinforcement"]
+    kind: TaskKind
     metric: str
     why: str
     answer_rule: str = ""

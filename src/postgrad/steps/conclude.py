@@ -6,7 +6,6 @@ import datetime
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from postgrad.arm_kinds import FINE_TUNED
 from postgrad.costs import MachinePrice, cost_of
@@ -20,8 +19,9 @@ from postgrad.evaluation.arms import own_prompt
 from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.slices import SliceResult, worst_slices
 from postgrad.evaluation.statistics.baselines import strangers_score
-from postgrad.evaluation.statistics.scores import compare_arms
+from postgrad.evaluation.statistics.scores import Groups, compare_arms
 from postgrad.findings import Checked
+from postgrad.json_types import JsonObject
 from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.recipe import DecisionSection, Recipe
@@ -75,7 +75,7 @@ class Evidence:
     before: Before | None = None
     needs_documents: bool = False
 
-    def comparisons(self, groups: Sequence[Any] | None) -> tuple[Comparison, ...]:
+    def comparisons(self, groups: Groups) -> tuple[Comparison, ...]:
         """Every two arms beside each other."""
         return compare_arms(self.results, groups)
 
@@ -164,7 +164,7 @@ def conclude(
 
 def model_details(
     blobs: Blobs, model: LanguageModel, task: TaskSpec, examples: Examples, grounding: Grounding | None
-) -> dict[str, Any]:
+) -> JsonObject:
     """What the server must know to ask the trained model as it was measured, and the trace of its training data."""
     return {
         "system_prompt": task.trained_instruction,
@@ -177,7 +177,7 @@ def model_details(
 
 
 def register(
-    blobs: Blobs, recipe: Recipe, model: LanguageModel, trained: Result, report: Report, details: dict[str, Any]
+    blobs: Blobs, recipe: Recipe, model: LanguageModel, trained: Result, report: Report, details: JsonObject
 ) -> Report:
     """Puts the trained model into the catalogue, and its name and version into the report.
 
@@ -206,7 +206,7 @@ def register(
     return report.model_copy(update={"model": part})
 
 
-def certified(report: Report) -> dict[str, Any] | None:
+def certified(report: Report) -> JsonObject | None:
     """What the server needs to know to say which answers a person should see; None where no threshold was certified."""
     rate = report.automation
     if rate is None or rate.threshold is None:

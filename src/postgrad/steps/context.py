@@ -8,12 +8,12 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from postgrad.arm_kinds import FINE_TUNED, is_trained
 from postgrad.costs import MachinePrice, machine_price
 from postgrad.errors import UsageError
 from postgrad.evaluation.battery import check_names
+from postgrad.json_types import JsonObject
 from postgrad.models.remote.rules import SharedBudget
 from postgrad.recipe import Recipe
 from postgrad.report.run_report import LeftOutPart
@@ -122,7 +122,9 @@ class RunContext:
 
         return machine_price("cuda" if torch.cuda.is_available() else "cpu", self.price_per_hour)
 
-    def kept(self, stage: str, inputs: Mapping[str, Any], packages: tuple[str, ...]) -> tuple[str, Any | None]:
+    def kept(
+        self, stage: str, inputs: Mapping[str, object], packages: tuple[str, ...]
+    ) -> tuple[str, JsonObject | None]:
         """The key of a stage and its stored result, if there is one."""
         key = stage_key(inputs, packages)
         return key, self.store.get(stage, key)

@@ -4,9 +4,8 @@ beside them, and what the report says of how they were read. Each step takes the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from postgrad.data.load import LoadedRecords
 from postgrad.evaluation.metrics.support.choose import MetricChoice
@@ -27,7 +26,7 @@ class Examples:
     train: tuple[Record, ...]
     validation: tuple[Record, ...]
     test: tuple[Record, ...]
-    groups: tuple[Any, ...] | None = None
+    groups: tuple[Hashable, ...] | None = None
 
     @property
     def known(self) -> tuple[Record, ...]:
@@ -40,7 +39,7 @@ class Examples:
         return replace(self, test=tuple(self.test[i] for i in places), groups=groups)
 
 
-def groups_of(records: Sequence[Record], key: str | None) -> tuple[Any, ...] | None:
+def groups_of(records: Sequence[Record], key: str | None) -> tuple[Hashable, ...] | None:
     """What each record belongs to, by its metadata; None without a key."""
     return tuple(r.meta.get(key) for r in records) if key else None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from postgrad.checks import checking, names_of_checks, refuse_unknown, repaired
 from postgrad.data.load import LoadedRecords, data_hash, load
@@ -30,7 +29,7 @@ from postgrad.steps.fitting.trainable_records import wanted_by
 
 def checked_records(
     base: BaseFiles, data: DataSection, objective: str, paths: Sequence[Path | InMemory]
-) -> Working[tuple[LoadedRecords, Checked, list[Any]]]:
+) -> Working[tuple[LoadedRecords, Checked, list[Record]]]:
     """Reads and checks: what was read, what the checks say, and the records that can be used.
 
     Raises:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from postgrad.data.augment import ASKING, METHODS
 from postgrad.data.augment.keep import WINDOWS, Agree, Augmented, keep
@@ -18,6 +17,7 @@ from postgrad.evaluation.measure import Answers, answer
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.retrieval import Index
 from postgrad.evaluation.written_prompt import write_system_prompt
+from postgrad.json_types import JsonObject
 from postgrad.models.remote.client import Asking, Budget, RemoteModel, parse_remote
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
@@ -79,7 +79,7 @@ class Made:
     aside: Path | None
     originals: int
     judge: tuple[int, int] | None
-    spent: dict[str, Any] | None
+    spent: JsonObject | None
 
 
 def augment(
@@ -147,7 +147,7 @@ def augment(
     return Made(made, out, aside, len(originals), judge, _spent(remote))
 
 
-def _spent(remote: RemoteModel | None) -> dict[str, Any] | None:
+def _spent(remote: RemoteModel | None) -> JsonObject | None:
     if remote is None:
         return None
     used = {key: value for key, value in asdict(remote.usage).items() if not key.startswith("reserved")}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from postgrad.checks import checking, repaired
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
@@ -13,6 +12,7 @@ from postgrad.data.writing.containers import TABLES, ending_of, writing
 from postgrad.data.writing.writers import WRITERS, row_of
 from postgrad.errors import UsageError
 from postgrad.findings import Changed, Dropped
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.progress import Progress, Working
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text, to_dict
 from postgrad.workflows.check import CheckOutcome, CheckRequest
@@ -102,13 +102,13 @@ def _write(out: Path, name: str, records: Iterable[Record]) -> None:
             )
 
 
-def _write_lines(out: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_lines(out: Path, rows: Iterable[JsonMapping]) -> None:
     with writing(out) as write:
         for row in rows:
             write(row)
 
 
-def _removed(item: Dropped) -> dict[str, Any]:
+def _removed(item: Dropped) -> JsonObject:
     source = item.record.source
     return {
         "file": source.file,
@@ -119,7 +119,7 @@ def _removed(item: Dropped) -> dict[str, Any]:
     }
 
 
-def _mended(item: Changed) -> dict[str, Any]:
+def _mended(item: Changed) -> JsonObject:
     source = item.before.source
     return {
         "file": source.file,

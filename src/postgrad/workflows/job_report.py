@@ -10,7 +10,6 @@ import datetime
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from postgrad.arm_kinds import BASE
 from postgrad.data.load import data_hash
@@ -22,7 +21,7 @@ from postgrad.measures import ArmResult
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.records import Conversation, Record, content_hash
-from postgrad.report.run_report import ForgettingPart, Report, TaskPart, VerdictPart
+from postgrad.report.run_report import ForgettingPart, Report, TaskKind, TaskPart, VerdictPart
 from postgrad.steps.arms.measuring import answered, as_tested
 from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.base_files import BaseFiles
@@ -141,7 +140,7 @@ def _summary(recipe: Recipe, material: Material, validated_on: Sequence[Record])
     return DataSummary(recipe.name or "job", material.loaded, material.checked, used)
 
 
-def _kind(records: Sequence[Record]) -> Any:
+def _kind(records: Sequence[Record]) -> TaskKind:
     """A word of the report's for what was trained on."""
-    names = {"Preference": "preference", "Task": "reinforcement"}
+    names: dict[str, TaskKind] = {"Preference": "preference", "Task": "reinforcement"}
     return names.get(type(records[0]).__name__, "generation") if records else "generation"

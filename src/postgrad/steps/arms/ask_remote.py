@@ -4,22 +4,23 @@ metric."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.measure import scored
 from postgrad.evaluation.metrics.support.choose import MetricChoice
+from postgrad.evaluation.statistics.scores import Groups
+from postgrad.json_types import Json
 from postgrad.measures import ArmResult
 from postgrad.models.generation.generate import Completion
 from postgrad.models.remote.client import RemoteAnswer
 from postgrad.models.remote.rules import Asking, TokenPrice
 from postgrad.progress import Said, Working
-from postgrad.records import Message, Record, tools_of
+from postgrad.records import Message, Record, ToolDefinition, tools_of
 
 AskRemote = Callable[
-    [Sequence[tuple[Message, ...]], Asking, Sequence[Sequence[Mapping[str, Any]]]], Working[list[RemoteAnswer | None]]
+    [Sequence[tuple[Message, ...]], Asking, Sequence[Sequence[ToolDefinition]]], Working[list[RemoteAnswer | None]]
 ]
 """Conversations, how to ask, and the tools of each, in; an answer for each, None where the budget ended."""
 
@@ -33,7 +34,7 @@ def measure_remote(
     ask: AskRemote,
     test: Sequence[Record],
     choice: MetricChoice,
-    groups: Sequence[Any] | None,
+    groups: Groups,
     asking: Asking,
     price: TokenPrice | None,
     budget: str,
@@ -92,7 +93,7 @@ def _text(answer: RemoteAnswer) -> str:
     return answer.text + "".join(f"<tool_call>{call}</tool_call>" for call in spelled)
 
 
-def _arguments(value: Any) -> Any:
+def _arguments(value: Json) -> Json:
     try:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.measure import Answers, Measuring, PreparedArm, check_room, measure, room_for_answers
 from postgrad.evaluation.metrics.support.choose import MetricChoice
+from postgrad.evaluation.statistics.scores import Groups
 from postgrad.measures import ArmResult
 from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
@@ -57,7 +57,7 @@ def prepared(model: LanguageModel, arms: Sequence[Arm], records: Sequence[Record
 
 
 def measure_arm(
-    ctx: RunContext, how: Measuring, arm: PreparedArm, choice: MetricChoice, groups: Sequence[Any] | None
+    ctx: RunContext, how: Measuring, arm: PreparedArm, choice: MetricChoice, groups: Groups
 ) -> Working[ArmResult]:
     """One arm on the test part, with its time noted."""
     start = time.monotonic()

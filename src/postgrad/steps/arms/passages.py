@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from postgrad.data.documents.documents import chunk_documents, read_documents
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.retrieval import Index, Passage, Retriever
 from postgrad.evaluation.retrieval_quality import DEPTHS, Holdings, documents_quality, examples_quality
+from postgrad.json_types import JsonObject
 from postgrad.models.embeddings import embed
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
@@ -84,14 +84,14 @@ def grounding_in(docs: str | None, renderer: Renderer) -> Working[Grounding | No
     return None if retrieve is None else Grounding(passages, retrieve)
 
 
-Quality = Callable[[Sequence[Record], Sequence[float]], dict[str, Any]]
+Quality = Callable[[Sequence[Record], Sequence[float]], JsonObject]
 """What retrieval found for test records, beside the scores of their answers."""
 
 
 def quality_of_documents(retrieve: Retriever) -> Quality:
     """Whether the passages found hold the right answers."""
 
-    def quality(test: Sequence[Record], scores: Sequence[float]) -> dict[str, Any]:
+    def quality(test: Sequence[Record], scores: Sequence[float]) -> JsonObject:
         holdings = Holdings([p.text for p in retrieve.passages])
         holding = [holdings.holding(reference_of(r)) for r in test]
         ranked = [retrieve.ranked(r.prompt_text, max(DEPTHS)) for r in test]
@@ -103,7 +103,7 @@ def quality_of_documents(retrieve: Retriever) -> Quality:
 def quality_of_examples(train: Sequence[Record], index: Index, count: int) -> Quality:
     """Whether the examples found have the right answers."""
 
-    def quality(test: Sequence[Record], scores: Sequence[float]) -> dict[str, Any]:
+    def quality(test: Sequence[Record], scores: Sequence[float]) -> JsonObject:
         found = [[reference_of(train[i]) for i in index.search(r.prompt_text, count)] for r in test]
         return examples_quality([reference_of(r) for r in test], found, scores)
 

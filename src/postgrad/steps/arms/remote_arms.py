@@ -7,9 +7,8 @@ all. What was answered is kept, and the same command completes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
@@ -17,7 +16,7 @@ from postgrad.measures import ArmResult
 from postgrad.models.remote.client import RemoteAnswer
 from postgrad.models.remote.rules import Asking
 from postgrad.progress import Said, Working
-from postgrad.records import Message
+from postgrad.records import Message, ToolDefinition
 from postgrad.steps.arms.ask_remote import IncompleteError, measure_remote
 from postgrad.steps.arms.remote_models import Remote, lent, settle
 from postgrad.steps.context import Ledger, RunContext
@@ -59,7 +58,7 @@ def _measured(ctx: RunContext, room: int, task: TaskSpec, examples: Examples, re
     yield Said(f"Arm {remote.arm}: {arm.note} {remote.priced}")
 
     def ask(
-        asked: Sequence[tuple[Message, ...]], asking: Asking, tools: Sequence[Sequence[Mapping[str, Any]]]
+        asked: Sequence[tuple[Message, ...]], asking: Asking, tools: Sequence[Sequence[ToolDefinition]]
     ) -> Working[list[RemoteAnswer | None]]:
         try:
             answers = yield from lent(ctx.ledger.purse, remote).answer(asked, asking, ctx.stopped, tools)

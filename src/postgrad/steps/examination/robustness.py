@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from postgrad.data.augment.disturb import DISTURBANCES, disturbed
 from postgrad.decision.robustness import disturbance_sentence, sample_size
@@ -13,6 +12,7 @@ from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.measure import Measuring
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.robustness import DisturbedAnswers, judged
+from postgrad.evaluation.statistics.scores import Groups
 from postgrad.measures import ArmResult
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Stage, Working
@@ -122,7 +122,7 @@ def _asked_again(
     arm: Arm,
     known: ArmResult,
     changed: Mapping[str, Mapping[int, Record]],
-    groups: Sequence[Any] | None,
+    groups: Groups,
 ) -> Working[list[DisturbedAnswers]]:
     """One arm under every disturbance, beside what it answered to the same requests before."""
     everything = [record for found in changed.values() for record in found.values()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.graders.as_metric import grader_in, item_of
@@ -15,6 +14,7 @@ from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.json_types import JsonMapping
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
 from postgrad.storage import sha256_json
@@ -78,7 +78,7 @@ def _by_grader(means: MetricResources, form: Grader) -> Reward:
             "Name one in the recipe (evaluation.judge).",
         )
 
-    def call(model: str, chat: Sequence[Mapping[str, str]], _sampling: Mapping[str, Any]) -> Reply:
+    def call(model: str, chat: Sequence[Mapping[str, str]], _sampling: JsonMapping) -> Reply:
         return Reply((means.ask or (lambda _: [""]))([chat])[0], model=means.judge or model)
 
     def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from postgrad.data.load import MINIMUM, LoadedRecords, conversations, is_usable, refuse_images
 from postgrad.data.shapes.conversions import cast
@@ -31,12 +30,12 @@ class Wanted:
 
     refuse: Callable[[LoadedRecords], None]
     read: Callable[[Sequence[Record]], list[Record]]
-    trainable: Callable[[Sequence[Record]], list[Any]]
-    answered: Callable[[Sequence[Record]], list[Any]]
+    trainable: Callable[[Sequence[Record]], list[Record]]
+    answered: Callable[[Sequence[Record]], list[Record]]
     named: str
     counts: bool = True
 
-    def usable(self, records: Sequence[Record]) -> list[Any]:
+    def usable(self, records: Sequence[Record]) -> list[Record]:
         """What can be trained on.
 
         Raises:
@@ -55,11 +54,11 @@ def _refuse_no_conversations(loaded: LoadedRecords) -> None:
     refuse_images(conversations(loaded))
 
 
-def _conversations(records: Sequence[Record]) -> list[Any]:
+def _conversations(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if isinstance(r, Conversation) and is_usable(r)]
 
 
-def _answered(records: Sequence[Record]) -> list[Any]:
+def _answered(records: Sequence[Record]) -> list[Record]:
     """Conversations with an answer; the others were reported by the structure check and accepted by the user."""
     return [r for r in records if isinstance(r, Conversation) and r.answer_text.strip()]
 
@@ -91,15 +90,15 @@ def _refuse_others(loaded: LoadedRecords, kinds: tuple[type[Record], ...], wante
         )
 
 
-def _preferences(records: Sequence[Record]) -> list[Any]:
+def _preferences(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if isinstance(r, Preference) and is_usable(r)]
 
 
-def _ratings(records: Sequence[Record]) -> list[Any]:
+def _ratings(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if isinstance(r, Rating) and is_usable(r)]
 
 
-def _texts(records: Sequence[Record]) -> list[Any]:
+def _texts(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if isinstance(r, Text) and r.text.strip()]
 
 
@@ -118,7 +117,7 @@ def _as_tasks(records: Sequence[Record]) -> list[Record]:
     return out
 
 
-def _tasks(records: Sequence[Record]) -> list[Any]:
+def _tasks(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if isinstance(r, Task) and is_usable(r)]
 
 

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
-from postgrad.json_types import JsonObject
+from postgrad.json_types import Json, JsonObject
 from postgrad.steps.openai_jobs.methods import METHODS
 
 MINIMUM = 10
@@ -149,13 +149,13 @@ def _chat(number: int, example: JsonObject, method: str) -> Iterator[ExampleFaul
         yield ExampleFault(number, 0, "must end with a message of the user")
 
 
-def _messages(number: int, messages: list[Any]) -> Iterator[ExampleFault]:
+def _messages(number: int, messages: list[Json]) -> Iterator[ExampleFault]:
     for place, message in enumerate(messages, start=1):
         if text := _fault_of(message):
             yield ExampleFault(number, place, text)
 
 
-def _fault_of(message: Any) -> str:
+def _fault_of(message: Json) -> str:
     if not isinstance(message, dict):
         return "is not a JSON dictionary"
     if "role" not in message:
@@ -173,7 +173,7 @@ def _fault_of(message: Any) -> str:
     return _fault_of_content(content)
 
 
-def _fault_of_content(content: Any) -> str:
+def _fault_of_content(content: Json) -> str:
     if isinstance(content, str):
         return ""
     if not isinstance(content, list):
@@ -213,12 +213,12 @@ def _preference(number: int, example: JsonObject, method: str) -> Iterator[Examp
             yield ExampleFault(number, 0, f"under '{side}_output': the message {text}")
 
 
-def _is_functions(value: Any) -> bool:
+def _is_functions(value: Json) -> bool:
     """OpenAI's older spelling of tools."""
     return _is_objects(value) and 1 <= len(value) <= 128 and all(isinstance(f.get("name"), str) for f in value)
 
 
-def _is_objects(value: Any) -> bool:
+def _is_objects(value: Json) -> TypeGuard[list[JsonObject]]:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 

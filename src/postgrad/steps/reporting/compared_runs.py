@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from postgrad.arm_kinds import FINE_TUNED, recommended_arm
 from postgrad.errors import DataError, UsageError
+from postgrad.json_types import JsonMapping
 from postgrad.report.comparison import ChangedPart
 from postgrad.report.results import ArmAnswer, ResultLine, read_results
 from postgrad.report.run_report import SCHEMA_VERSION, ArmPart, Report
 
-Origin = Mapping[str, Mapping[str, Any]]
+Origin = Mapping[str, JsonMapping]
 """What a side was made of: by kind (settings, data, model, program, machine) the names and values."""
 
 
@@ -133,7 +133,7 @@ def changes_between(a: Origin, b: Origin) -> list[ChangedPart]:
     return out
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(values: JsonMapping, prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from postgrad.evaluation.arms import own_prompt, without_system
+from postgrad.evaluation.statistics.scores import Groups
 from postgrad.measures import ArmResult
 from postgrad.records import Conversation, Record, content_hash, tools_of
 from postgrad.report.results import ArmAnswer, ResultLine
@@ -17,7 +17,7 @@ from postgrad.storage import Blobs
 def result_lines(
     test: Sequence[Record],
     results: Sequence[ArmResult],
-    groups: Sequence[Any] | None = None,
+    groups: Groups = None,
     trained_on: Mapping[int, Sequence[str]] | None = None,
 ) -> Iterator[ResultLine]:
     """One line a test example.
