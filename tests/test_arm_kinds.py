@@ -97,7 +97,7 @@ def test_the_recipe_takes_the_tables_arms_and_no_other():
 
 
 def test_every_maker_is_there():
-    from postgrad.steps.arms.making import _maker
+    from postgrad.steps.arms.arm_makers import _maker
 
-    assert all(callable(_maker(kind)) for kind in ARM_KINDS.values() if kind.maker)
+    assert all(callable(_maker("", kind)) for kind in ARM_KINDS.values() if kind.maker)
     assert [name for name, kind in ARM_KINDS.items() if not kind.maker] == ["remote"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from postgrad.version import __version__
 
 if TYPE_CHECKING:
+    from postgrad.arm_kinds import ArmKind
     from postgrad.errors import (
         DataError,
         GateError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
     from postgrad.evaluation.metrics import Metric
     from postgrad.findings import Check, Checked, Context, Finding, Repair
+    from postgrad.objectives import ObjectiveSpec
     from postgrad.python.data import check, convert, read
     from postgrad.python.estimate import estimate
     from postgrad.python.jobs import compare, evaluate, run, train
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from postgrad.records import Conversation, Message, Preference, Rating, Record, Source, Task, Text, pair
 
 __all__ = [
+    "ArmKind",
     "Check",
     "Checked",
     "Context",
@@ -48,6 +51,7 @@ __all__ = [
     "Model",
     "ModelAnswer",
     "ModelError",
+    "ObjectiveSpec",
     "PostgradError",
     "Preference",
     "Rating",
@@ -76,11 +80,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "postgrad.arm_kinds": "ArmKind",
     "postgrad.errors": (
         "DataError GateError Interrupted ModelError PostgradError StorageError TrainingError UsageError"
     ),
     "postgrad.evaluation.metrics": "Metric",
     "postgrad.findings": "Check Checked Context Finding Repair",
+    "postgrad.objectives": "ObjectiveSpec",
     "postgrad.python.data": "check convert read",
     "postgrad.python.estimate": "estimate",
     "postgrad.python.jobs": "compare evaluate run train",

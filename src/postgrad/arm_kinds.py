@@ -1,18 +1,33 @@
 """What each way to do the task is: one table of names, costs, and whether it is trained, retrieves or is remote.
 
 Recipe, verdict, sentences and pages ask this table, never an arm's name. To add an arm: a file with its maker (a
-function as in `steps/arms/making.py`), and a line here that points to it, put where its costs belong.
+function as in `steps/arms/making.py`), and a line here that points to it, put where its costs belong. Others add theirs
+without touching it: as an entry point of an installed package in the group `postgrad.arms`, or as an object in a Python
+call (`pg.run(data, arms=["base", mine])`); `arm_kinds` is the table with theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from postgrad.extensions import Extended, UnfitError, calling
+from postgrad.json_types import JsonMapping
+from postgrad.records import Message, Record
 
 BASE, PROMPTED, OPTIMISED_PROMPT, RAG, REMOTE = "base", "prompted", "optimised_prompt", "rag", "remote"
 FINE_TUNED, FINE_TUNED_RAG = "fine_tuned", "fine_tuned+rag"
 """The arms that the program itself speaks of; every other one is only looked up."""
 ON_A_BASE = " @ "
 """Between an arm and the base that it stands on, where several bases are compared."""
+_SHORT = 60
+"""Letters of what is said of an arm in tables and pictures, at most."""
+Ask: TypeAlias = Callable[[Record], str | Sequence[Message | JsonMapping]]
+"""A record, without its answer → the request: text of the user's, or messages (also as dictionaries with `role` and
+`content`)."""
+Maker: TypeAlias = Callable[..., object]
+"""What the makers of `steps.arms.making.Maker` are; words may not import that type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +37,25 @@ class ArmKind:
     Attributes:
         in_sentence: What a manager would call it.
         in_table: A few words for tables and pictures.
-        maker: `module:function` that makes it for a run (see `steps.arms.making.Making`), imported when the arm is
-            made. Empty where it is made otherwise: remote arms by `steps/arms/remote_arms.py`, one for each model.
+        maker: What makes it for a run (see `steps.arms.making.Making`): a function, or `module:function`, imported
+            when the arm is made. Empty where it is made otherwise: remote arms by `steps/arms/remote_arms.py`, one for
+            each model.
+        ask: Instead of a maker, where an arm is no more than what is asked for a record.
         trained: Whether a model trained in the run answers.
         retrieves: Whether it looks something up for each request.
         needs_documents: Whether it is left out of a run without documents.
         needs_examples: Whether it is made from training examples. `evaluate` has none and measures only the
             others, which `steps/arms/named_models.py` makes for it.
         remote: Whether its answers are bought from another machine.
-        default: Whether a run measures it by default.
+        default: Whether a run measures it by default; of others' arms those that are named.
         on_a_base: Its name in a sentence where several bases are compared.
         recommended_as: The verdict's word for it; empty: its own name.
     """
 
     in_sentence: str
     in_table: str
-    maker: str = ""
+    maker: str | Maker = ""
+    ask: Ask | None = None
     trained: bool = False
     retrieves: bool = False
     needs_documents: bool = False
@@ -96,12 +114,52 @@ ARM_KINDS: dict[str, ArmKind] = {
 the earlier. The prompts of later ones are longer, a remote one costs money, a trained one a training."""
 
 
+def arm_kinds() -> Mapping[str, ArmKind]:
+    """Every arm that can be named: those of `ARM_KINDS`, of installed packages, and of the present call.
+
+    Raises:
+        UsageError: two packages offer one name, or a name of the house.
+    """
+    given = cast(Mapping[str, ArmKind], calling.get().arms)  # the door takes them by `arm_of`
+    return Extended("postgrad.arms", ARM_KINDS, "arm", given, arm_of)
+
+
+def arm_of(name: str, given: object) -> ArmKind:
+    """What others give as an arm: its kind, or a function that says what is asked for a record.
+
+    Raises:
+        UnfitError: it is neither, or its kind claims what is the house's.
+    """
+    if not name.isidentifier():
+        raise UnfitError("under a name that is none: letters, digits and _ alone")
+    if not isinstance(given, ArmKind):
+        if not callable(given):
+            raise UnfitError(f"{given!r}: neither a function of a record nor an ArmKind")
+        return ArmKind(f"the arm {name}", _told(given), ask=cast(Ask, given), needs_examples=False)
+    if bool(given.maker) == bool(given.ask):
+        raise UnfitError("an ArmKind with both a maker and what it asks, or with neither")
+    if given.remote or given.recommended_as:
+        raise UnfitError("an ArmKind that is remote or goes by another name in verdicts, as the house's alone do")
+    return given
+
+
+def _told(function: object) -> str:
+    """What a function says of itself, where that is short enough for a table."""
+    said = (getattr(function, "__doc__", None) or "").strip().partition("\n")[0].rstrip(".")
+    return said if 0 < len(said) <= _SHORT else "asked in a way of its own"
+
+
+def _kind(name: str) -> ArmKind | None:
+    """By its plain name; the house's first, which is quick."""
+    return ARM_KINDS.get(name) or arm_kinds().get(name)
+
+
 def kind_of(arm: str) -> ArmKind | None:
     """The kind of an arm (or recommendation) by its name in a report: `few_shot`, `few_shot @ BASE`, `remote:MODEL`,
     `fine_tune`. None for names of the user's, such as those of registered models."""
     plain = recommended_arm(arm).partition(ON_A_BASE)[0]
-    if plain in ARM_KINDS:
-        return ARM_KINDS[plain]
+    if found := _kind(plain):
+        return found
     kind, colon, _ = plain.partition(":")
     found = ARM_KINDS.get(kind) if colon else None
     return found if found and found.remote else None
@@ -113,8 +171,8 @@ def known_arm(name: str) -> str:
     Raises:
         ValueError: there is no arm of that name.
     """
-    if name not in ARM_KINDS:
-        raise ValueError(f"there is no arm {name!r}; arms are {', '.join(ARM_KINDS)}")
+    if _kind(name) is None:
+        raise ValueError(f"there is no arm {name!r}; arms are {', '.join(arm_kinds())}")
     return name
 
 
@@ -133,10 +191,14 @@ def retrieves(arm: str) -> bool:
 
 
 def cost_rank(arm: str) -> int:
-    """The place among all arms by what they cost, the cheapest 0; unknown ones are last."""
-    kinds = list(ARM_KINDS.values())
-    kind = kind_of(arm)
-    return kinds.index(kind) if kind in kinds else len(kinds)
+    """The place among all arms by what they cost, the cheapest 0; unknown ones are last. An arm of others counts as the
+    dearest of the house's that are trained, or are not, as it is."""
+    kinds, kind = list(ARM_KINDS.values()), kind_of(arm)
+    if kind is None:
+        return len(kinds)
+    if kind in kinds:
+        return kinds.index(kind)
+    return max(i for i, one in enumerate(kinds) if one.trained == kind.trained and not one.remote)
 
 
 def plain_name(arm: str) -> str:

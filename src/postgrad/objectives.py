@@ -2,28 +2,27 @@
 
 `OBJECTIVES` is the only list. The recipe, the plan of a training, a job's hyperparameters, `estimate`, the commands'
 help and the docs are derived from it. To add an objective: a file like those in `training/objectives/`, and a line
-here. One that lives in another package is named by that package's entry point, in the group `postgrad.objectives`.
+here. One that lives elsewhere is named by an entry point of its package in the group `postgrad.objectives`, or is
+given to a Python call as its spec (`pg.train(data, objective=SPEC)`).
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 import importlib
-import importlib.metadata
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from pydantic.fields import FieldInfo
 
+from postgrad.extensions import Extended, UnfitError, calling
+from postgrad.fingerprint import fingerprint
 from postgrad.records import Record
 
-GROUP = "postgrad.objectives"
-"""Of the entry points by which other packages bring objectives."""
 OPTIONS = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 """How the options of an objective are declared."""
 
@@ -128,15 +127,32 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
 """By name: the file whose `SPEC` it is, read when it is asked for; or a spec."""
 
 
-@functools.cache
-def brought() -> dict[str, importlib.metadata.EntryPoint]:
-    """Objectives of other packages."""
-    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+def objectives() -> Mapping[str, str | ObjectiveSpec]:
+    """Those of `OBJECTIVES`, of installed packages, and of the present call.
+
+    Raises:
+        UsageError: two packages offer one name, or a name of the house.
+    """
+    given = cast(Mapping[str, ObjectiveSpec], calling.get().objectives)  # the door takes them by `objective_of`
+    return Extended("postgrad.objectives", OBJECTIVES, "objective", given, objective_of)
+
+
+def objective_of(name: str, given: object) -> ObjectiveSpec:
+    """What others give as an objective.
+
+    Raises:
+        UnfitError: it is no spec, or the spec of another name.
+    """
+    if not isinstance(given, ObjectiveSpec):
+        raise UnfitError(f"{given!r}, which is no ObjectiveSpec")
+    if given.name != name:
+        raise UnfitError(f"an ObjectiveSpec that calls itself {given.name!r}")
+    return given
 
 
 def names() -> list[str]:
-    """Of all objectives; those of other packages last."""
-    return [*OBJECTIVES, *(name for name in brought() if name not in OBJECTIVES)]
+    """Of all objectives; the house's first."""
+    return list(objectives())
 
 
 def spec_of(name: str) -> ObjectiveSpec:
@@ -144,11 +160,15 @@ def spec_of(name: str) -> ObjectiveSpec:
 
     Raises:
         KeyError: there is none.
+        UsageError: it cannot be loaded, or is none.
     """
-    if name not in OBJECTIVES:
-        return brought()[name].load()
-    found = OBJECTIVES[name]
+    found = OBJECTIVES[name] if name in OBJECTIVES else objectives()[name]
     return found if isinstance(found, ObjectiveSpec) else importlib.import_module(found).SPEC
+
+
+def others_code(name: str) -> str:
+    """Which code an objective of others is, see `fingerprint`; empty for the house's, whose files are known."""
+    return "" if isinstance(OBJECTIVES.get(name), str) else fingerprint(spec_of(name).make)
 
 
 def owners(option: str) -> list[str]:

@@ -72,9 +72,7 @@ def brought(tmp_path, monkeypatch):
     (place / "toys-1.dist-info" / "entry_points.txt").write_text(line)
     monkeypatch.syspath_prepend(place)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")]))
-    objectives.brought.cache_clear()
     yield
-    objectives.brought.cache_clear()
     sys.modules.pop("toy_floor", None)
 
 

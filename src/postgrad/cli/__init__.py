@@ -56,9 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"postgrad: there is no command {given[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
     _let_go_of_cores(given[0])
-    from postgrad.cli.door import enter
+    from postgrad.cli.door import enter, told
+    from postgrad.errors import PostgradError
 
-    module = importlib.import_module(f"postgrad.cli.{file_of(given[0])}")
+    try:
+        module = importlib.import_module(f"postgrad.cli.{file_of(given[0])}")
+    except PostgradError as error:  # its help names what other packages offer, and one of them is broken
+        return told(error)
     return enter(module.command, given)
 
 

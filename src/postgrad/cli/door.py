@@ -17,7 +17,7 @@ import typer
 from postgrad.cli.display import StopSign, errors, show
 from postgrad.errors import Interrupted, PostgradError
 
-__all__ = ["StopSign", "enter", "errors", "out", "show"]
+__all__ = ["StopSign", "enter", "errors", "out", "show", "told"]
 
 # typer carries a click of its own; its base of all usage errors is reached through what typer exports
 _BAD_USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -44,10 +44,7 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
         errors.print(f"To continue: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
         return 130
     except PostgradError as error:
-        errors.print(f"postgrad: {error.message}", style="red", markup=False, soft_wrap=True)
-        if error.mend:
-            errors.print(error.mend, markup=False, soft_wrap=True)
-        return error.exit_code
+        return told(error)
     except BrokenPipeError:
         return 0
     except OSError as error:
@@ -61,6 +58,14 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
         )
         return 2
     return 0
+
+
+def told(error: PostgradError) -> int:
+    """Prints a foreseen error to stderr; gives its exit code."""
+    errors.print(f"postgrad: {error.message}", style="red", markup=False, soft_wrap=True)
+    if error.mend:
+        errors.print(error.mend, markup=False, soft_wrap=True)
+    return error.exit_code
 
 
 def out(text: str) -> None:

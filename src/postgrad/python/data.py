@@ -70,7 +70,7 @@ def check(
         DataError: the data cannot be read.
         UsageError: a name that is no check's.
     """
-    _, given = given_of(None, checks)
+    given = given_of(checks=checks).given
 
     def begin(stopped: Callable[[], bool]) -> Working[Checked]:
         request = checking.CheckRequest(

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from postgrad.cli.estimate import estimate as figures_of
 from postgrad.cli.estimate import examples_of
 from postgrad.data.sources.in_memory import sources
+from postgrad.extensions import in_call
 from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.objectives import spec_of
 from postgrad.python.arguments import DataLike, Place, SettingsLike, listed, recipe_of
+from postgrad.python.own import OwnObjective, given_of
 from postgrad.recipe import Recipe
 
 
@@ -53,7 +55,7 @@ def estimate(
     recipe: Recipe | Place | None = None,
     *,
     base: str | None = None,
-    objective: str | None = None,
+    objective: OwnObjective | None = None,
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
     price_per_hour: float | None = None,
@@ -65,7 +67,7 @@ def estimate(
         data: As for `run`.
         recipe: All settings, or a file of them; the arguments override it.
         base: Base model.
-        objective: What training learns from.
+        objective: What training learns from: a name, or the spec of one of your own.
         input: Column(s) of the request.
         output: Column(s) of the answer.
         price_per_hour: What an hour of this machine costs, in USD.
@@ -74,10 +76,11 @@ def estimate(
     Raises:
         PostgradError: the data or the model cannot be had.
     """
-    chosen = recipe_of(recipe, settings, {"base": base, "training.objective": objective})
-    model = find_model(chosen.base)
-    renderer = load_renderer(model.folder, model.context)
-    _, records = examples_of(chosen.training, sources(data), listed(input), listed(output))
-    asked = chosen.training
-    plan = spec_of(asked.objective).cost(renderer, records, asked.max_length, asked.too_long, asked.options)
-    return Estimate(**figures_of(model, plan, chosen.training, price_per_hour))
+    own = given_of(objective=objective)
+    with in_call(own.given):
+        chosen = recipe_of(recipe, settings, {"base": base, "training.objective": own.objective})
+        model, asked = find_model(chosen.base), chosen.training
+        renderer = load_renderer(model.folder, model.context)
+        _, records = examples_of(asked, sources(data), listed(input), listed(output))
+        plan = spec_of(asked.objective).cost(renderer, records, asked.max_length, asked.too_long, asked.options)
+        return Estimate(**figures_of(model, plan, asked, price_per_hour))

@@ -8,9 +8,10 @@ from pathlib import Path
 from postgrad.cli.options import remote_models
 from postgrad.data.sources.in_memory import sources
 from postgrad.errors import UsageError
+from postgrad.extensions import in_call
 from postgrad.progress import Working
 from postgrad.python.arguments import DataLike, Place, SettingsLike, data_changes, folder_of, recipe_of
-from postgrad.python.own import OwnChecks, OwnMetric, given_of
+from postgrad.python.own import OwnArms, OwnChecks, OwnMetric, OwnObjective, given_of
 from postgrad.python.report import Report
 from postgrad.python.running import DoorCall, Running
 from postgrad.recipe import Recipe
@@ -37,7 +38,7 @@ def run(
     output: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
     docs: Place | None = None,
-    arms: Sequence[str] | None = None,
+    arms: OwnArms | None = None,
     metric: OwnMetric | None = None,
     checks: OwnChecks = (),
     accept: Sequence[str] = (),
@@ -58,7 +59,7 @@ def run(
         output: Column(s) of the answer.
         system_prompt: Instruction for the prompted arms.
         docs: Folder of documents to retrieve from.
-        arms: Arms to measure.
+        arms: Arms to measure: names, and functions of your own (see `OwnArms`).
         metric: Primary metric: a name with options, or a function of your own.
         checks: Checks of your own, beside postgrad's.
         accept: Checks whose errors do not stop the run.
@@ -69,24 +70,22 @@ def run(
     Raises:
         PostgradError: with one clear message.
     """
-    spelled, given = given_of(metric, checks)
-    chosen = recipe_of(
-        recipe,
-        settings,
-        {
-            "base": base,
-            "name": name,
-            "max_minutes": max_minutes,
-            "evaluation.docs": None if docs is None else str(docs),
-            "evaluation.arms": None if arms is None else list(arms),
-            "evaluation.metric": spelled,
-            **data_changes(input, output, system_prompt, accept),
-        },
-    )
+    own = given_of(metric, checks, arms)
+    changes = {
+        "base": base,
+        "name": name,
+        "max_minutes": max_minutes,
+        "evaluation.docs": None if docs is None else str(docs),
+        "evaluation.arms": own.arms,
+        "evaluation.metric": own.metric,
+        **data_changes(input, output, system_prompt, accept),
+    }
+    with in_call(own.given):
+        chosen = recipe_of(recipe, settings, changes)
     paths = sources(data)
     folder = folder_of(out, paths, "report")
     work = run_bases if len(bases_of(chosen.base)) > 1 else main_job
-    return Running(lambda stopped: _report(work(chosen, paths, folder, stopped), folder), given)
+    return Running(lambda stopped: _report(work(chosen, paths, folder, stopped), folder), own.given)
 
 
 @DoorCall
@@ -96,7 +95,7 @@ def train(
     *,
     base: str | None = None,
     name: str | None = None,
-    objective: str | None = None,
+    objective: OwnObjective | None = None,
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
@@ -114,7 +113,7 @@ def train(
         recipe: As for `run`.
         base: Base model.
         name: Of the resulting model.
-        objective: What training learns from: sft, pretrain, dpo …
+        objective: What training learns from: sft, pretrain, dpo …, or the spec of one of your own.
         input: Column(s) of the request.
         output: Column(s) of the answer.
         system_prompt: Instruction that is trained with.
@@ -130,11 +129,12 @@ def train(
     """
     if begin not in ("", "resume", "fresh"):
         raise UsageError(f"begin={begin!r} is not known.", 'Give "resume", "fresh", or nothing.')
-    _, given = given_of(None, checks)
-    changes = {"base": base, "name": name, "training.objective": objective, "max_minutes": max_minutes}
-    chosen = recipe_of(recipe, settings, {**changes, **data_changes(input, output, system_prompt, accept)})
+    own = given_of(checks=checks, objective=objective)
+    changes = {"base": base, "name": name, "training.objective": own.objective, "max_minutes": max_minutes}
+    with in_call(own.given):
+        chosen = recipe_of(recipe, settings, {**changes, **data_changes(input, output, system_prompt, accept)})
     paths, place = sources(data), None if folder is None else Path(folder)
-    return Running(lambda stopped: training.train_only(chosen, paths, place, begin, stopped), given)
+    return Running(lambda stopped: training.train_only(chosen, paths, place, begin, stopped), own.given)
 
 
 @DoorCall
@@ -142,7 +142,7 @@ def evaluate(
     data: DataLike,
     models: str | Sequence[str] = (),
     *,
-    arms: Sequence[str] | None = None,
+    arms: OwnArms | None = None,
     remotes: Sequence[str] = (),
     remote_key_env: str | None = None,
     input: str | Sequence[str] | None = None,
@@ -161,7 +161,7 @@ def evaluate(
     Args:
         data: Examples with their right answers; all of them are test examples.
         models: Registered models (NAME, NAME@VERSION, NAME@ALIAS, each with +rag) or base models.
-        arms: Arms of base models: base, prompted, rag.
+        arms: Arms of base models: base, prompted, rag, and functions of your own.
         remotes: URL#MODEL of OpenAI-compatible servers.
         remote_key_env: Environment variable with their key.
         input: Column(s) of the request.
@@ -178,15 +178,15 @@ def evaluate(
     Raises:
         PostgradError: with one clear message.
     """
-    spelled, given = given_of(metric, checks)
-    changes = {"evaluation.metric": spelled, "evaluation.docs": None if docs is None else str(docs)}
+    own = given_of(metric, checks, arms)
+    changes = {"evaluation.metric": own.metric, "evaluation.docs": None if docs is None else str(docs)}
     chosen = recipe_of(None, settings, {**changes, **data_changes(input, output, system_prompt, accept)})
     names = [models] if isinstance(models, str) else list(models)
     far = remote_models(remotes, remote_key_env, None, None)
     paths = sources(data)
     folder = folder_of(out, paths, "evaluation")
-    request = EvaluateRequest(chosen, paths, names, arms, far, general)
-    return Running(lambda stopped: _report(evaluating.evaluate(request, folder, stopped), folder), given)
+    request = EvaluateRequest(chosen, paths, names, own.arms, far, general)
+    return Running(lambda stopped: _report(evaluating.evaluate(request, folder, stopped), folder), own.given)
 
 
 @DoorCall
@@ -216,7 +216,7 @@ def compare(
     Raises:
         PostgradError: with one clear message.
     """
-    spelled, given = given_of(metric, ())
+    spelled, _, _, given = given_of(metric)
     left, right = str(a), str(b)
     if kind_of(left, right) == "runs":
         if data is not None or settings:

@@ -1,40 +1,73 @@
-"""Checks and metrics that a Python call is given as objects: named, and kept apart from postgrad's own."""
+"""Checks, metrics, arms and objectives that a Python call is given as objects: named, and kept apart from postgrad's
+own."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import CodeType
-from typing import Any, TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
+from postgrad.arm_kinds import ArmKind, Ask, arm_kinds, arm_of
 from postgrad.checks import names_of_checks
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics import ASKING, METRICS, Metric
-from postgrad.extensions import Given
+from postgrad.extensions import Given, UnfitError
 from postgrad.findings import Check
+from postgrad.fingerprint import fingerprint
+from postgrad.objectives import ObjectiveSpec, objective_of, objectives
 
 OwnMetric: TypeAlias = str | Metric | Callable[..., float]
 """A metric's spelling, a metric, or a function of (answer, reference) or (answer, reference, record) → 0 to 1."""
 OwnChecks: TypeAlias = Sequence[Check] | Mapping[str, Check]
 """Checks; in a mapping under names of their own, or the names of checks that they replace."""
+OwnArms: TypeAlias = Sequence[str | Ask | ArmKind]
+"""Names of arms; a function of a record → the request, which goes by its own name; or an `ArmKind` with a function as
+`maker` or `ask`, whose name it gets."""
+OwnObjective: TypeAlias = str | ObjectiveSpec
+"""An objective's name, or what it is."""
 
 
-def given_of(metric: OwnMetric | None, checks: OwnChecks) -> tuple[str | None, Given]:
-    """(how the recipe spells the metric, what the call was given).
+class Own(NamedTuple):
+    """How the recipe spells what a call was given, and what that was.
+
+    Attributes:
+        metric: None where none was named.
+        arms: None where none were named.
+        objective: None where none was named.
+    """
+
+    metric: str | None
+    arms: list[str] | None
+    objective: str | None
+    given: Given
+
+
+def given_of(
+    metric: OwnMetric | None = None,
+    checks: OwnChecks = (),
+    arms: OwnArms | None = None,
+    objective: OwnObjective | None = None,
+) -> Own:
+    """What a call was given, by names.
 
     Raises:
         UsageError: one has no name, or the name of another.
     """
-    named = _named_checks(checks)
+    spelled, metrics = _named_metric(metric)
+    named_arms, own_arms = _named_arms(arms)
+    specs = {} if objective is None or isinstance(objective, str) else {objective.name: _spec(objective)}
+    goal = next(iter(specs), objective if isinstance(objective, str) else None)
+    return Own(spelled, named_arms, goal, Given(_named_checks(checks), metrics, own_arms, specs))
+
+
+def _named_metric(metric: OwnMetric | None) -> tuple[str | None, dict[str, object]]:
     if metric is None or isinstance(metric, str):
-        return metric, Given(checks=named)
+        return metric, {}
     name = metric.name if isinstance(metric, Metric) else _name(metric, "metric")
-    if not isinstance(metric, Metric) and name in (*METRICS, *ASKING):
-        raise UsageError(f"postgrad has a metric named {name!r} already.", "Give your function another name.")
+    if not isinstance(metric, Metric):
+        _refuse_taken(name, (*METRICS, *ASKING), "a metric")
     # by its code too, so that what was kept under another function of that name is not taken for this one's
-    spelled = f"{name}@{_fingerprint(metric)}"
-    return spelled, Given(named, {spelled: metric})
+    spelled = f"{name}@{fingerprint(metric)}"
+    return spelled, {spelled: metric}
 
 
 def _named_checks(checks: OwnChecks) -> dict[str, Check]:
@@ -52,43 +85,52 @@ def _named_checks(checks: OwnChecks) -> dict[str, Check]:
     return named
 
 
-def _name(given: Callable[..., Any], kind: str) -> str:
+def _named_arms(arms: OwnArms | None) -> tuple[list[str] | None, dict[str, object]]:
+    """(all by name, those that are given as objects). What was measured is kept by what was asked, so an arm needs no
+    other name when its function changes."""
+    if arms is None:
+        return None, {}
+    names: list[str] = []
+    own: dict[str, object] = {}
+    for arm in arms:
+        if isinstance(arm, str):
+            names.append(arm)
+            continue
+        name = _name((arm.ask or arm.maker) if isinstance(arm, ArmKind) else arm, "arm")
+        _refuse_taken(name, [*arm_kinds(), *own], "an arm")
+        try:
+            own[name] = arm_of(name, arm)
+        except UnfitError as error:
+            raise UsageError(f"The arm {name!r} is {error}.", "Give a function of a record, or an ArmKind.") from error
+        names.append(name)
+    return names, own
+
+
+def _spec(given: ObjectiveSpec) -> ObjectiveSpec:
+    """The objective; it may be that of an installed package, but not another one under its name.
+
+    Raises:
+        UsageError: its name is taken, or it is no objective.
+    """
+    try:
+        objective_of(getattr(given, "name", ""), given)
+    except UnfitError as error:
+        raise UsageError(f"The objective is {error}.", "Give its name, or an ObjectiveSpec.") from error
+    known = objectives()
+    if given.name in known and known[given.name] is not given:
+        _refuse_taken(given.name, known, "an objective")
+    return given
+
+
+def _refuse_taken(name: str, names: Collection[str], what: str) -> None:
+    if name in names:
+        raise UsageError(f"There is {what} named {name!r} already.", "Give yours another name.")
+
+
+def _name(given: object, kind: str) -> str:
     if not callable(given):
         raise UsageError(f"The {kind} {given!r} cannot be called.", f"Give a function, or the name of a {kind}.")
     name = getattr(given, "__name__", type(given).__name__)
     if name.isidentifier():
         return name
     raise UsageError(f"A {kind} requires a name, and {name} is none.", "Define it with def.")
-
-
-def _fingerprint(given: object) -> str:
-    """Eight hex digits of what a function does: its code, constants, defaults and enclosed values."""
-    return hashlib.sha256("\n".join(_parts(given)).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def _parts(given: object) -> Iterator[str]:
-    if isinstance(given, functools.partial):
-        yield repr((given.args, given.keywords))
-        yield from _parts(given.func)
-    elif isinstance(given, Metric):
-        yield given.name
-        yield from _parts(given.measure)
-    elif isinstance(code := getattr(given, "__code__", None), CodeType):
-        yield from _code(code)
-        yield repr((getattr(given, "__defaults__", None), getattr(given, "__kwdefaults__", None)))
-        for cell in getattr(given, "__closure__", None) or ():
-            yield from _parts(cell.cell_contents)
-    elif hasattr(given, "__dict__") and callable(given):
-        yield f"{type(given).__qualname__} {vars(given)!r}"
-        yield from _parts(type(given).__call__)
-    else:
-        yield repr(given)
-
-
-def _code(code: CodeType) -> Iterator[str]:
-    yield code.co_code.hex() + repr(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code(constant)
-        else:
-            yield repr(constant)

@@ -21,7 +21,7 @@ class Running(Generic[T]):
 
     Args:
         begin: Takes the function that says when to stop, and gives the work.
-        given: The checks and metrics of the call; they hold for this work alone.
+        given: The objects of the call; they hold for this work alone.
     """
 
     def __init__(self, begin: Callable[[Callable[[], bool]], Working[T]], given: Given | None = None) -> None:

@@ -2,12 +2,15 @@
 files, folders, zip archives and the hub know it.
 
 What the first bytes say goes before what the name says: a spreadsheet named .csv is read as a spreadsheet. A file that
-no line claims is text, and `text_files` looks what it is.
+no line claims is text, and `text_files` looks what it is. Others add theirs without touching it, as an entry point of
+an installed package in the group `postgrad.formats`; those are asked before all of the house.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from postgrad.data.formats.chat_logs import is_chat
@@ -20,6 +23,8 @@ from postgrad.data.formats.workbooks import read_workbook
 from postgrad.data.sources.chunks import WHOLE, Chunker
 from postgrad.data.sources.file_types import ZIP
 from postgrad.data.sources.rows import Rows
+from postgrad.errors import UsageError
+from postgrad.extensions import Extended, UnfitError, with_name
 
 HEAD = 16_384
 """How many of a file's first bytes are looked at."""
@@ -82,18 +87,68 @@ FORMATS: tuple[Format, ...] = (
     _mail("eml", read_mail_folder),
     Format("chat log", (".txt", ".log"), TEXT.read, TEXT.stream, begins=is_chat, needs_both=True),
 )
-DATA_ENDINGS = frozenset(ending for form in FORMATS for ending in form.endings)
-HUB_ENDINGS = tuple(ending for form in FORMATS if form.on_hub for ending in form.endings)
-"""The one preferred first, where a data set has files of several."""
-KINDS = tuple(dict.fromkeys(form.kind for form in FORMATS))
+
+
+@functools.cache
+def formats() -> tuple[Format, ...]:
+    """Those that are read, in the order in which they are asked: of installed packages, then `FORMATS`.
+
+    Raises:
+        UsageError: one of a package's cannot be taken, or claims an ending that is another's.
+    """
+    house = {form.kind: form for form in FORMATS}
+    table = Extended("postgrad.formats", house, "format", take=_others)
+    taken = {ending: "postgrad" for form in FORMATS for ending in form.endings}
+    others = {name: _watched(table[name], table.origin(name)) for name in table if table.origin(name)}
+    for name, form in others.items():
+        for ending in () if form.needs_both else form.endings:
+            if ending in taken:
+                raise UsageError(
+                    f"The format {name!r} of {table.origin(name)} claims files that end with {ending}, which"
+                    f" {taken[ending]} reads.",
+                    "Ask its author for another ending, or to look at the first bytes besides (needs_both).",
+                )
+            taken[ending] = table.origin(name)
+    return (*others.values(), *FORMATS)
+
+
+def _others(name: str, given: object) -> Format:
+    if not isinstance(given, Format):
+        raise UnfitError(f"{given!r}, which is no Format")
+    if given.kind != name:
+        raise UnfitError(f"a Format that calls itself {given.kind!r}")
+    return given
+
+
+def _watched(form: Format, origin: str) -> Format:
+    what = f"The format {form.kind!r} of {origin}"
+    begins = form.begins and with_name(form.begins, what)
+    return replace(form, read=with_name(form.read, what), begins=begins)
+
+
+def data_endings() -> frozenset[str]:
+    """Of files that count as data."""
+    return frozenset(ending for form in formats() for ending in form.endings)
+
+
+def hub_endings() -> tuple[str, ...]:
+    """Of files that are taken from the hub; the one preferred first, where a data set has files of several: those of
+    the house."""
+    house = {ending: None for form in FORMATS if form.on_hub for ending in form.endings}
+    return tuple(house | {ending: None for form in formats() if form.on_hub for ending in form.endings})
+
+
+def kinds() -> tuple[str, ...]:
+    """What the formats are called towards the user."""
+    return tuple(dict.fromkeys(form.kind for form in (*FORMATS, *formats())))
 
 
 def format_of(head: bytes, ending: str) -> Format:
     """The format of a file, by its first bytes and the ending of its name (lower case, without that of a packing)."""
-    for form in FORMATS:
+    for form in formats():
         if form.begins is not None and not form.needs_both and form.begins(head):
             return form
-    for form in FORMATS:
+    for form in formats():
         if ending in form.endings and (form.begins is None or (form.needs_both and form.begins(head))):
             return form
     return TEXT
@@ -101,4 +156,4 @@ def format_of(head: bytes, ending: str) -> Format:
 
 def format_named(ending: str) -> Format | None:
     """The format that an ending claims; None for an ending that is none of data."""
-    return next((form for form in FORMATS if ending in form.endings), None)
+    return next((form for form in formats() if ending in form.endings), None)

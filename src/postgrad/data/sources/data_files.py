@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from postgrad.data.formats.format import Format
-from postgrad.data.formats.registry import DATA_ENDINGS, HEAD, format_of
+from postgrad.data.formats.registry import HEAD, data_endings, format_of
 from postgrad.data.sources.address import Address
 from postgrad.data.sources.bytestream import ByteStream, open_bytes
 from postgrad.data.sources.chunks import Chunker
@@ -20,7 +20,7 @@ def read_file(place: Address) -> Rows:
     Raises:
         DataError: It cannot be opened, unpacked or read, or holds no examples.
     """
-    with open_bytes(place, DATA_ENDINGS) as stream:
+    with open_bytes(place, data_endings()) as stream:
         return _format(stream, place).read(stream, place.part)
 
 
@@ -31,7 +31,7 @@ def stream_file(place: Address, chunk: int) -> Iterator[Rows]:
     Raises:
         DataError: As `read_file`, some of it after the last chunk.
     """
-    with open_bytes(place, DATA_ENDINGS) as stream:
+    with open_bytes(place, data_endings()) as stream:
         form = _format(stream, place)
         if form.stream is None:
             yield from Chunker.cut(form.read(stream, place.part), chunk)

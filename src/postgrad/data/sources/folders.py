@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path, PurePath
 
-from postgrad.data.formats.registry import HEAD, KINDS, format_named
+from postgrad.data.formats.registry import HEAD, format_named, kinds
 from postgrad.data.sources.bytestream import PACKED_ENDINGS
 from postgrad.errors import DataError
 
@@ -33,7 +33,7 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
         what = f"only {', '.join(endings)} files" if endings else "nothing"
         raise DataError(
             f"{str(folder)!r} is a folder without files of examples ({what}).",
-            f"Name a file, or a folder of one kind of files ({', '.join(KINDS)}); a folder of documents belongs to"
+            f"Name a file, or a folder of one kind of files ({', '.join(kinds())}); a folder of documents belongs to"
             " --docs, or to --objective pretrain.",
         )
     kind = max(found, key=lambda k: len(found[k]))

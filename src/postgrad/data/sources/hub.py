@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from postgrad.data.formats.registry import HUB_ENDINGS
+from postgrad.data.formats.registry import hub_endings
 from postgrad.errors import DataError
 
 _PACKED = re.compile(r"\.(?:gz|zst|bz2|xz)$")
@@ -62,7 +62,7 @@ def choose_files(names: Sequence[str], address: HubAddress) -> tuple[list[str], 
     wanted = address.wanted
     if wanted in names:
         return [wanted], []
-    data = sorted(n for n in names if _ending(n) in HUB_ENDINGS and not _SIDE.search(n) and not n.startswith("."))
+    data = sorted(n for n in names if _ending(n) in hub_endings() and not _SIDE.search(n) and not n.startswith("."))
     if not data:
         endings = sorted({PurePosixPath(n).suffix for n in names})[:_LISTED]
         raise DataError(
@@ -75,7 +75,7 @@ def choose_files(names: Sequence[str], address: HubAddress) -> tuple[list[str], 
         raise DataError(
             f"{address} has no file, folder or split {wanted!r}; it has {_listed(data)}.", "Name one of these."
         )
-    best = min((_ending(n) for n in found), key=HUB_ENDINGS.index)
+    best = min((_ending(n) for n in found), key=hub_endings().index)
     if others := [n for n in found if _ending(n) != best]:
         notes.append(f"read the {best[1:]} files; the same data or more in other files was left out: {_listed(others)}")
         found = [n for n in found if _ending(n) == best]

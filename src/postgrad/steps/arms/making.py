@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from postgrad.arm_kinds import ARM_KINDS, FINE_TUNED_RAG, RAG, ArmKind
+from postgrad.arm_kinds import ARM_KINDS, FINE_TUNED_RAG, RAG, arm_kinds
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.few_shot import candidate_sets, choose_examples
@@ -17,6 +16,7 @@ from postgrad.evaluation.retrieval import Index, Retriever
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Message, Record, tools_of
+from postgrad.steps.arms.arm_makers import made_arm
 from postgrad.steps.arms.held import held_where_better
 from postgrad.steps.arms.metric_resources import mean_logprobs
 from postgrad.steps.arms.passages import quality_of_documents, quality_of_examples
@@ -34,7 +34,8 @@ class Making:
     """What the makers of a run's arms are given.
 
     A maker, the `maker` of an `ArmKind`, makes one arm of it: it reads training and validation, never the test part,
-    may take its time and say what it does, and returns the arm or why there is none.
+    may take its time and say what it does, and returns the arm or why there is none. One that has nothing to say may be
+    a plain function.
     """
 
     ctx: RunContext
@@ -59,7 +60,7 @@ class Making:
         return self._shown
 
 
-Maker = Callable[[Making], Working[Arm | str]]
+Maker = Callable[[Making], Working[Arm | str] | Arm | str]
 """Makes an arm, or says in half a sentence why it cannot be made."""
 
 
@@ -78,11 +79,12 @@ def _made(making: Making, wanted: Sequence[str], *, trained: bool) -> Working[li
     """The wanted arms of one sort in the order of the table; those that cannot be made are named in the ledger."""
     out: list[Arm] = []
     missing: dict[str, list[str]] = {}
-    for name, kind in ARM_KINDS.items():
-        unwanted = name not in wanted or kind.trained != trained or not kind.maker
+    kinds = arm_kinds()
+    for name, kind in ((name, kinds[name]) for name in kinds if name in wanted):
+        unwanted = kind.trained != trained or not (kind.maker or kind.ask)
         if unwanted or (kind.needs_documents and making.grounding is None):
             continue
-        arm = yield from _maker(kind)(making)
+        arm = yield from made_arm(name, kind, making)
         if isinstance(arm, str):
             missing.setdefault(arm, []).append(name)
         else:
@@ -92,12 +94,6 @@ def _made(making: Making, wanted: Sequence[str], *, trained: bool) -> Working[li
             making.ctx.ledger.leave_out(name, reason)
         yield Said(f"Left out: {', '.join(names)}: {reason}.", warning=True)
     return out
-
-
-def _maker(kind: ArmKind) -> Maker:
-    """The function that `kind.maker` names."""
-    module, _, function = kind.maker.partition(":")
-    return getattr(importlib.import_module(module), function)
 
 
 def base(making: Making) -> Working[Arm | str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from postgrad import arm_kinds
-from postgrad.arm_kinds import ARM_KINDS, BASE, ON_A_BASE, PROMPTED
+from postgrad.arm_kinds import BASE, ON_A_BASE, PROMPTED, ArmKind
 from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
@@ -20,6 +20,7 @@ from postgrad.models.rendering.render import Renderer
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.report.run_report import Report
+from postgrad.steps.arms.arm_makers import asking_arm
 from postgrad.steps.arms.registered import (
     RAG,
     own_retriever,
@@ -31,8 +32,6 @@ from postgrad.steps.arms.registered import (
 from postgrad.storage import Blobs
 
 Make = Callable[[Renderer, int], Arm]
-UNTRAINED = tuple(name for name, kind in ARM_KINDS.items() if not (kind.trained or kind.remote or kind.needs_examples))
-"""Ways that need no training examples; the others are made from them, and `evaluate` is given test examples alone."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,24 @@ def contestants(
     return out
 
 
+def untrained() -> list[str]:
+    """Ways that need no training examples; the others are made from them, and `evaluate` is given test examples
+    alone."""
+    return [name for name, kind in arm_kinds.arm_kinds().items() if _needs_nothing(name, kind)]
+
+
+def _needs_nothing(name: str, kind: ArmKind) -> bool:
+    """Whether `_untrained` can make it: of others' arms those that are no more than what they ask."""
+    able = name in arm_kinds.ARM_KINDS or kind.ask is not None
+    return able and not (kind.trained or kind.remote or kind.needs_examples)
+
+
 def _untrained(kind: str, base: str, system: str | None, retrieve: Retrieve | None) -> Contestant:
     name = f"{kind}{ON_A_BASE}{base_label(base)}"
 
     def make(renderer: Renderer, room: int) -> Arm:
+        if (ask := arm_kinds.arm_kinds()[kind].ask) is not None:
+            return asking_arm(name, ask)
         if kind == arm_kinds.RAG:
             return ways.with_documents(name, False, PromptBuilder(renderer, system, retrieve, room))
         return replace(ways.base() if kind == BASE else ways.prompted(system or ""), name=name)
@@ -165,10 +178,12 @@ def _is_base(name: str) -> bool:
 
 
 def _refuse(kind: str, system: str | None, retrieve: object) -> None:
-    if kind not in UNTRAINED:
+    if kind not in arm_kinds.arm_kinds():
+        raise UsageError(f"There is no arm {kind!r}.", f"Arms of base models here: {', '.join(untrained())}.")
+    if kind not in untrained():
         raise UsageError(
             f"The arm {kind!r} is made from training examples, and `evaluate` is given test examples alone.",
-            f"Arms of base models here: {', '.join(UNTRAINED)}. Name trained models with --model; `postgrad run`"
+            f"Arms of base models here: {', '.join(untrained())}. Name trained models with --model; `postgrad run`"
             " measures every arm.",
         )
     if kind == PROMPTED and system is None:

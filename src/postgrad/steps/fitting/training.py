@@ -15,7 +15,7 @@ from postgrad.evaluation.retrieval import Passage, store_passages
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.language_model import LanguageModel
-from postgrad.objectives import spec_of
+from postgrad.objectives import others_code, spec_of
 from postgrad.progress import Said, Working
 from postgrad.recipe import EvaluationSection, Recipe, TrainingSection
 from postgrad.records import Conversation, Record, content_hash
@@ -65,12 +65,14 @@ class TrainingWork:
 
     @property
     def identity(self) -> dict[str, str]:
-        """The hash of everything that is learned from, by name."""
+        """The hash of everything that is learned from, by name; of an objective of others its code."""
         out = {"training data": _hash(self.records), "validation data": _hash(self.validation)}
         if self.replay:
             out["replay data"] = _hash(self.replay)
         if self.graded:
             out["grader"] = self.graded[1]
+        if code := others_code(self.plan.objective):
+            out["objective"] = code
         return out
 
 
