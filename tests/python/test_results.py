@@ -7,6 +7,7 @@ import json
 import pytest
 
 import postgrad as pg
+from postgrad.models.device import probe
 from postgrad.models.generation.generate import Decoding
 from postgrad.progress import Said, Stage
 from postgrad.registry import Catalogue
@@ -61,6 +62,7 @@ def test_a_whole_run_from_memory(rows, tiny_folder, tmp_path, monkeypatch, capsy
 
     served = pg.load("mails")
     engine = Engine(Catalogue())
+    rounding = 1e-6 if probe().dtype == "float32" else 0.02  # a batch of another size is another order of sums
     asked = [r["mail"] for r in rows[:3]]
     for text, together in zip(asked, served.answers(asked, max_tokens=8), strict=True):
         prepared = engine.prepare(engine.find("mails"), [pg.Message("user", text)], Decoding(8))
@@ -68,7 +70,7 @@ def test_a_whole_run_from_memory(rows, tiny_folder, tmp_path, monkeypatch, capsy
         alone = served.answer(text, max_tokens=8)
         assert expected == alone.text == str(alone) == together.text
         assert expected == "".join(served.stream([{"role": "user", "content": text}], max_tokens=8))
-        assert alone.confidence == pytest.approx(together.confidence) and 0 < alone.confidence <= 1
+        assert alone.confidence == pytest.approx(together.confidence, rel=rounding) and 0 < alone.confidence <= 1
         assert alone.completion_tokens == together.completion_tokens <= 8 and alone.escalate is together.escalate
     assert "mails@1" in repr(served)
     long = served.answer("Hi")  # what the context has room for

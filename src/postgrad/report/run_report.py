@@ -67,8 +67,7 @@ class ArmPart(_Part):
 
     `trained` says whether a trained model answers. `held` where answers were held to a form while they were generated.
     `fails_by_form` says how more than a few answers were wrong for how they are written alone. `metrics` holds every
-    metric's mean and figures, `details` its
-    tables: by metric, `classes`, `confusion`, `fields`, `faults`, `broken` or `agreement`.
+    metric's mean and figures, `details` its tables: `classes`, `confusion`, `fields`, `faults`, `broken`, `agreement`.
     """
 
     name: str
