@@ -79,7 +79,7 @@ class Evidence:
         """Every two arms beside each other."""
         return compare_arms(self.results, groups)
 
-    def if_form_kept(self, groups: Sequence[Hashable] | None) -> tuple[Comparison, ...]:
+    def if_form_kept(self, groups: Groups) -> tuple[Comparison, ...]:
         """The same with the answers of untrained arms counted right that fail by form alone; empty where none do."""
         if not any(fails_by_form(r) for r in self.results if not r.requires_training):
             return ()
