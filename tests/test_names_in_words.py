@@ -26,7 +26,6 @@ SAID = {
     "Report.model_json_schema",  # pydantic's
     "file.py",
     "mine.py",  # a user's
-    "postgrad.metrics",  # a group of entry points
 }
 """What is between back-ticks and means nothing of ours."""
 FILE_NAMES = {"json", "jsonl", "html", "csv", "toml", "yaml"}
@@ -112,6 +111,14 @@ def holds(module: str, name: str, path: Path) -> bool:
     return not files or name in inside | known
 
 
+@cache
+def groups() -> frozenset[str]:
+    """Groups of entry points that other packages may offer things in."""
+    calls = (n for path in FILES for n in ast.walk(tree_of(path)) if isinstance(n, ast.Call))
+    first = (n.args[0] for n in calls if isinstance(n.func, ast.Name) and n.func.id == "Extended" and n.args)
+    return frozenset(n.value for n in first if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+
 def untrue(said: str, path: Path) -> bool:
     """Whether what stands between back-ticks names something of ours that does not exist."""
     name, folder = said.removesuffix("()"), path.parent
@@ -122,7 +129,7 @@ def untrue(said: str, path: Path) -> bool:
     if re.fullmatch(r"\w+\.py", name):
         return name not in file_names()
     if re.fullmatch(r"postgrad(\.\w+)+", name):
-        return not places(name.removeprefix("postgrad.").replace(".", "/"), SOURCE)
+        return name not in groups() and not places(name.removeprefix("postgrad.").replace(".", "/"), SOURCE)
     if re.fullmatch(r"[A-Z]\w*[a-z]\w*(\.\w+)?", name):
         owner, _, member = name.partition(".")
         return owner not in all_names() or (bool(member) and member not in members().get(owner, ()))

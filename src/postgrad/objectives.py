@@ -133,7 +133,7 @@ def objectives() -> Mapping[str, str | ObjectiveSpec]:
     Raises:
         UsageError: two packages offer one name, or a name of the house.
     """
-    given = cast(Mapping[str, ObjectiveSpec], calling.get().objectives)  # the door takes them by `objective_of`
+    given = cast(Mapping[str, ObjectiveSpec], calling.get().objectives)  # the door takes nothing else
     return Extended("postgrad.objectives", OBJECTIVES, "objective", given, objective_of)
 
 

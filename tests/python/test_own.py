@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import postgrad as pg
 from postgrad.checks.near_duplicates import near_duplicates
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.python.own import given_of
+from tests.python.toys import installed, python
 
 ROWS = [
     {"question": f"How many are {n} and {n * n} lamps of the shop?", "answer": f"About {3 * n}."} for n in range(12)
@@ -93,20 +93,8 @@ def broken():
 """
 
 
-def installed(folder: Path, points: str, name: str = "toy", module: str = "toy_plugin") -> None:
-    (folder / f"{module}.py").write_text(PLUGIN)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(points)
-
-
 def run(code: str, site: Path | None, cwd: Path) -> subprocess.CompletedProcess[str]:
-    front = f"import sys; sys.path.insert(0, {str(site)!r})\n" if site else ""
-    rows = f"import postgrad as pg\nROWS = {ROWS!r}\n"
-    return subprocess.run(
-        [sys.executable, "-c", front + rows + code], capture_output=True, text=True, check=False, cwd=cwd
-    )
+    return python(site, cwd, "-c", f"import postgrad as pg\nROWS = {ROWS!r}\n{code}")
 
 
 CHECKS = "print(len(pg.check.events(ROWS).result.of('loud')))"
@@ -118,9 +106,8 @@ METRIC = (
 
 def test_an_installed_package_adds_a_check_and_a_metric(tmp_path):
     site = tmp_path / "site"
-    site.mkdir()
     points = "[postgrad.checks]\nloud = toy_plugin:loud\n[postgrad.metrics]\nsame_length = toy_plugin:same_length\n"
-    installed(site, points)
+    installed(site, points, PLUGIN)
     done = run(f"{CHECKS}\n{METRIC}", site, tmp_path)
     assert done.stdout == "12\nsame_length 1.0 0.0\n", done.stderr
     wrong = run(
@@ -141,8 +128,7 @@ def test_an_installed_package_adds_a_check_and_a_metric(tmp_path):
 )
 def test_a_faulty_package_is_refused_by_name(tmp_path, points, message):
     site = tmp_path / "site"
-    site.mkdir()
-    installed(site, points)
+    installed(site, points, PLUGIN)
     done = run("pg.check.events(ROWS).result", site, tmp_path)
     assert done.returncode == 1 and "UsageError" in done.stderr and message in done.stderr
     assert "toy 1.0" in done.stderr
@@ -150,9 +136,8 @@ def test_a_faulty_package_is_refused_by_name(tmp_path, points, message):
 
 def test_two_packages_of_one_name_are_refused(tmp_path):
     site = tmp_path / "site"
-    site.mkdir()
     for name in ("toy", "toy-too"):
-        installed(site, "[postgrad.checks]\nloud = toy_plugin:loud\n", name)
+        installed(site, "[postgrad.checks]\nloud = toy_plugin:loud\n", PLUGIN, name)
     done = run("pg.check.events(ROWS).result", site, tmp_path)
     assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "the name must be unique" in done.stderr
 

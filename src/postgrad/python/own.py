@@ -13,7 +13,7 @@ from postgrad.evaluation.metrics import ASKING, METRICS, Metric
 from postgrad.extensions import Given, UnfitError
 from postgrad.findings import Check
 from postgrad.fingerprint import fingerprint
-from postgrad.objectives import ObjectiveSpec, objective_of, objectives
+from postgrad.objectives import ObjectiveSpec, objectives
 
 OwnMetric: TypeAlias = str | Metric | Callable[..., float]
 """A metric's spelling, a metric, or a function of (answer, reference) or (answer, reference, record) → 0 to 1."""
@@ -54,8 +54,7 @@ def given_of(
     """
     spelled, metrics = _named_metric(metric)
     named_arms, own_arms = _named_arms(arms)
-    specs = {} if objective is None or isinstance(objective, str) else {objective.name: _spec(objective)}
-    goal = next(iter(specs), objective if isinstance(objective, str) else None)
+    goal, specs = _named_objective(objective)
     return Own(spelled, named_arms, goal, Given(_named_checks(checks), metrics, own_arms, specs))
 
 
@@ -106,20 +105,17 @@ def _named_arms(arms: OwnArms | None) -> tuple[list[str] | None, dict[str, objec
     return names, own
 
 
-def _spec(given: ObjectiveSpec) -> ObjectiveSpec:
-    """The objective; it may be that of an installed package, but not another one under its name.
-
-    Raises:
-        UsageError: its name is taken, or it is no objective.
-    """
-    try:
-        objective_of(getattr(given, "name", ""), given)
-    except UnfitError as error:
-        raise UsageError(f"The objective is {error}.", "Give its name, or an ObjectiveSpec.") from error
+def _named_objective(given: OwnObjective | None) -> tuple[str | None, dict[str, object]]:
+    """Its name, and what it is where that was given; it may be that of an installed package itself, but not another one
+    under its name."""
+    if given is None or isinstance(given, str):
+        return given, {}
+    if not isinstance(given, ObjectiveSpec):
+        raise UsageError(f"The objective is {given!r}, which is no ObjectiveSpec.", "Give its name, or its spec.")
     known = objectives()
     if given.name in known and known[given.name] is not given:
         _refuse_taken(given.name, known, "an objective")
-    return given
+    return given.name, {given.name: given}
 
 
 def _refuse_taken(name: str, names: Collection[str], what: str) -> None:
