@@ -121,6 +121,7 @@ def _others(name: str, given: object) -> Format:
 
 
 def _watched(form: Format, origin: str) -> Format:
+    """With faults told under its name, but for those of its `stream`, which come while others read."""
     what = f"The format {form.kind!r} of {origin}"
     begins = form.begins and with_name(form.begins, what)
     return replace(form, read=with_name(form.read, what), begins=begins)
