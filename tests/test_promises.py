@@ -28,7 +28,7 @@ PROMISES = {
     "check, and --fix": "cli/test_check.py::test_fix_writes_the_mended_data_and_loses_nothing",
     "check and estimate on shipped data": "test_promises.py::test_shipped_mails_are_checked_and_estimated",
     "convert": "test_promises.py::test_shipped_mails_are_converted_and_read_back",
-    "any shape into any other": "data/test_writers.py::test_what_is_written_reads_back_the_same",
+    "any shape to any other": "data/test_writers.py::test_what_is_written_reads_back_the_same",
     "augment": "cli/test_augment.py::test_noise",
     "which base is worth tuning": "workflows/test_bases.py::test_every_base_does_the_same_job",
     "evaluate": "workflows/test_evaluate.py::test_from_run_to_evaluate_to_compare",

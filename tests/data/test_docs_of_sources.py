@@ -39,7 +39,7 @@ def test_the_limits_are_those_of_the_code():
         ("up to 64 million characters", delimited.LONGEST_FIELD, 2**20),
         ("64 MB a message", mail.MESSAGE_LIMIT, 2**20),
         ("1 GB unpacked", workbook_scan.UNPACKED_LIMIT, 2**30),
-        ("2 GB where it must be held whole", bytestream.WHOLE_LIMIT, 2**30),
+        ("2 GB if it must be held in memory", bytestream.WHOLE_LIMIT, 2**30),
         ("200 times its size", bytestream.RATIO_LIMIT, 1),
         ("on the first 4 MB", text_files.HEAD, 2**20),
         ("up to 256 MB each", document_files.SIZE_LIMIT, 2**20),

@@ -303,7 +303,7 @@ def test_unknown_shapes_and_endings_are_refused(tmp_path):
         convert([source], tmp_path / "x.docx", "openai-chat")
     text = tmp_path / "text.jsonl"
     text.write_text(json.dumps({"text": "Once."}) + "\n")
-    with pytest.raises(DataError, match="one text alone"):
+    with pytest.raises(DataError, match="only one text"):
         convert([text], tmp_path / "x.csv", "text")
     with pytest.raises(DataError, match="no cell of a table"):
         convert([source], tmp_path / "x.csv", "openai-chat")

@@ -184,7 +184,7 @@ def test_the_commands(capsys):
     key = json.loads(out)
     assert key["key"].startswith("pg-") and key["requests_per_minute"] == 9
     _, out, error = postgrad(capsys, "keys", "create", "other")
-    assert out.strip().startswith("pg-") and "only time" in error
+    assert out.strip().startswith("pg-") and "only once" in error
     _, out, _ = postgrad(capsys, "keys", "list")
     assert key["id"] in out and key["key"] not in out and "9 requests/min" in out
     assert postgrad(capsys, "keys", "revoke", "ci")[0] == 0

@@ -15,9 +15,7 @@ from postgrad.similarity.templates import template_pairs
 
 @check_factory(
     harm=20,
-    advice=(
-        "Keep one of each cluster unless the repetition is how often users ask; the split keeps clusters together."
-    ),
+    advice=("Keep one of each cluster if repetition does not reflect real use; the split keeps clusters together."),
 )
 def near_duplicates(*, threshold: float = DEFAULT_THRESHOLD, answer_threshold: float = 0.8) -> Check:
     """Finds records whose prompt is nearly an earlier one's and whose answer is the same. The split keeps them

@@ -14,7 +14,9 @@ from postgrad.errors import UsageError
 def command(
     example: Annotated[
         str,
-        typer.Option(help="tickets (e-mails to JSON), policies (questions on documents) or tone (too few to tell)."),
+        typer.Option(
+            help="tickets (e-mails to JSON), policies (questions on documents) or tone (too few for a result)."
+        ),
     ] = "tickets",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("demo-report"),
     max_minutes: Annotated[float, typer.Option(help="Target for the whole run.")] = 9.0,

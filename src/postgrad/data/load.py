@@ -25,8 +25,8 @@ MINIMUM = 10
 
 _CONVERT = "postgrad convert {file} chat.jsonl --to openai-chat"
 _WAYS: dict[type[Record], str] = {
-    Preference: f"To learn the chosen answers alone: {_CONVERT}",
-    Rating: f"To learn the answers rated good alone: {_CONVERT}",
+    Preference: f"To train on the chosen answers only: {_CONVERT}",
+    Rating: f"To train on the answers rated good only: {_CONVERT}",
     Task: f"Where each task has a reference, it can be learned as the answer: {_CONVERT}",
     Text: "To train on raw text: postgrad train {file} --objective pretrain",
 }
@@ -181,7 +181,7 @@ def refuse_images(records: Sequence[Record]) -> None:
         kinds = sorted({str(p["type"]) for m in found[0].messages for p in m.parts if p["type"] != "text"})
         raise DataError(
             f"{found[0].source}: the conversation holds content that is not text ({', '.join(kinds)}), as {len(found)}"
-            f" of {len(records)} records do; the base models of postgrad take text alone.",
+            f" of {len(records)} records do; postgrad's base models accept text only.",
             "Leave these records out, or describe the images in words.",
         )
 

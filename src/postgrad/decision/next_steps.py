@@ -69,7 +69,7 @@ def _settle(report: Report, worth: float) -> list[_Step]:
     seen = f"{points(lead.difference)} points ({_span(lead.interval)}) were seen on {n}" if lead else f"there are {n}"
     expected = max(worth, lead.difference) if lead else worth
     step = f"Label about {about(needed - n)} more test examples (data.test, data.max_test, or --test FILE)"
-    return [_Step(expected, step, "settles the verdict", f"{seen}; about {about(needed)} would tell.")]
+    return [_Step(expected, step, "settles the verdict", f"{seen}; about {about(needed)} would be enough.")]
 
 
 def _forgotten(report: Report, worth: float) -> list[_Step]:

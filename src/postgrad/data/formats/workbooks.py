@@ -170,9 +170,7 @@ def _table(cells: Cells, merged: Sequence[Any], where: str) -> tuple[list[Row], 
                 if column in used and not header[used.index(column)]:
                     header[used.index(column)] = f"{name} ({column - left + 1})"
             if right > left:
-                notes.append(
-                    f"the header cell {name!r} spans {right - left + 1} columns; the further ones are numbered"
-                )
+                notes.append(f"the header cell {name!r} spans {right - left + 1} columns; the others are numbered")
     columns, more = name_columns(header, f"{where}, row {start + 1}")
     rows = [
         (i + 1, {name: _plain(cells[i][c]) for name, c in zip(columns, used, strict=True)}) for i in filled if i > start
@@ -185,7 +183,7 @@ def _table(cells: Cells, merged: Sequence[Any], where: str) -> tuple[list[Row], 
     across = [f"{top + 1}" for (top, _), (low, _) in merged if low > top >= start]
     if across:
         shown = ", ".join(across[:_NOTED_ROWS]) + (", …" if len(across) > _NOTED_ROWS else "")
-        notes.append(f"cells merged over several rows (from row {shown}) have their value in the first row alone")
+        notes.append(f"cells merged over several rows (from row {shown}) have their value in the first row only")
     return rows, columns, notes + more
 
 

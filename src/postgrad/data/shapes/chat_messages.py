@@ -81,7 +81,7 @@ def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise TurnError(f"a text stands where a JSON list is expected ({text[:40]!r})") from error
+        raise TurnError(f"a text was given where a JSON list is expected ({text[:40]!r})") from error
 
 
 def _turn(turn: object, number: int) -> Message:

@@ -76,8 +76,8 @@ _CASTS: dict[str, Callable[[Any], list[Record]]] = {
     "Preference→Rating": _rated,
 }
 SAID: dict[str, str] = {
-    "Preference→Conversation": "The chosen answers alone were written; the rejected ones were left out.",
-    "Rating→Conversation": "The answers rated good alone were written.",
+    "Preference→Conversation": "Only the chosen answers were written; the rejected ones were left out.",
+    "Rating→Conversation": "Only the answers rated good were written.",
     "Task→Conversation": "The reference of each task was written as its answer; its other fields became metadata.",
     "Conversation→Task": "The last answer of each conversation was written as the reference; metadata became fields.",
     "Preference→Rating": "Each pair was written as two ratings: the chosen answer good, the rejected one bad.",

@@ -138,7 +138,7 @@ def refuse_one_column(columns: Sequence[str], file: str) -> None:
         raise DataError(
             f"{file} has one column ({columns[0]!r}); training requires an input and its right answer.",
             "Give a file with two columns, or chat messages that end with the assistant's answer; raw text for "
-            "--objective pretrain stands in a column 'text'.",
+            "--objective pretrain goes in a column 'text'.",
         )
 
 

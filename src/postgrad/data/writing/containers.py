@@ -100,7 +100,7 @@ def _csv(stream: BinaryIO) -> Iterator[Write]:
         cells = flat(row)
         if not columns:
             if len(cells) == 1:
-                raise Inexpressible("it is one text alone, and a table of one column cannot be told from plain text")
+                raise Inexpressible("it is only one text, and a table of one column looks like plain text")
             columns.extend(cells)
             writer.writerow(columns)
         _refuse_new(cells, columns)

@@ -267,8 +267,8 @@ def _refuse_media(messages: Sequence[Message], where: str) -> None:
         if message.parts:
             kinds = sorted({str(part.get("type")) for part in message.parts if part.get("type") != "text"})
             raise DataError(
-                f"{where}: message {number} holds content that is not text ({', '.join(kinds)}); this model takes text"
-                " alone.",
+                f"{where}: message {number} holds content that is not text ({', '.join(kinds)}); this model accepts"
+                " text only.",
                 "Leave the example out, or describe the image in words.",
             )
 

@@ -226,7 +226,7 @@ def _continues(text: str, in_text: int, marked: str, in_marked: int) -> bool:
 
 def _rewritten(content: str) -> DataError:
     return DataError(
-        f"The model's chat template rewrites the message {content[:80]!r}, so the trained part cannot be told from the"
-        " rest.",
+        f"The model's chat template rewrites the message {content[:80]!r}, so the trained part is not separable from"
+        " the rest.",
         "Use a template that writes messages as they are (for reasoning models: leave <think> blocks out of the data).",
     )

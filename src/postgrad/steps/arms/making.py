@@ -161,8 +161,8 @@ def _shot_count(making: Making) -> int:
 
 def _no_room(model: LanguageModel) -> str:
     return (
-        f"the context of {model.name} ({model.base.context} tokens) has no room for a worked example beside the longest"
-        " requests"
+        f"the context of {model.name} ({model.base.context} tokens) has no room for a worked example besides the"
+        " longest requests"
     )
 
 

@@ -182,7 +182,7 @@ def _refuse(kind: str, system: str | None, retrieve: object) -> None:
         raise UsageError(f"There is no arm {kind!r}.", f"Arms of base models here: {', '.join(untrained())}.")
     if kind not in untrained():
         raise UsageError(
-            f"The arm {kind!r} is made from training examples, and `evaluate` is given test examples alone.",
+            f"The arm {kind!r} is made from training examples, and `evaluate` has test examples only.",
             f"Arms of base models here: {', '.join(untrained())}. Name trained models with --model; `postgrad run`"
             " measures every arm.",
         )

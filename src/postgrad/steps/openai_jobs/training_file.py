@@ -181,7 +181,7 @@ def _fault_of_content(content: Json) -> str:
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind not in ("text", "refusal"):
-            return f"has a content part of type {kind!r}: this server trains on text alone"
+            return f"has a content part of type {kind!r}: this server trains on text only"
     return ""
 
 
