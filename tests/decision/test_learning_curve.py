@@ -41,7 +41,7 @@ def test_the_sentence_follows_the_evidence():
     steep = fit(measured(generator, 2000, 0.0, 8.0, 0.5), [800])
     assert "worth collecting" in curve_sentence(steep, 0.02)
     few = fit(measured(generator, 20, 0.1, 3.0, 0.4), [800])
-    assert "cannot be told" in curve_sentence(few, 0.02)
+    assert "cannot be said" in curve_sentence(few, 0.02)
 
 
 def test_one_size_is_no_curve():

@@ -109,7 +109,7 @@ def test_an_arm_that_does_not_learn_is_instructed():
 
 
 def test_a_curve_that_was_not_made_can_be_made():
-    missing = CurvePart(sentence="No learning curve, to keep to 9 minutes.")
+    missing = CurvePart(sentence="No learning curve, to stay within 9 minutes.")
     assert words(next_steps(report(learning_curve=missing))) == ["Make the learning curve (--curve)"]
 
 

@@ -172,8 +172,8 @@ def test_lost_conduct_is_said_and_a_veto_only_where_the_model_is_to_be_asked_any
     verdict = decide(arms, pairs, tests)
     assert verdict.recommendation == "fine_tune"
     assert verdict.sentence.endswith(
-        "and a loss of 2 points over all 1,400 general items is excluded; use it for this task alone, for it lost how"
-        " to behave outside it (style)."
+        "and a loss of 2 points over all 1,400 general items is excluded; use it for this task only, because"
+        " it lost general behaviour (style)."
     )
     assert any("b0 (200)" in r and "languages (24)" in r for r in verdict.reasons) and len(verdict.reasons) < 8
     assert decide(arms, pairs, tests, general_use=True).recommendation == "few_shot"

@@ -196,7 +196,7 @@ def test_work_that_was_kept_is_not_told_as_a_quick_run() -> None:
     for spent, label in ((7.6, "this command"), (700.0, "whole run")):
         report.seconds = {"this command": spent}
         tiles = {tile.label: tile for tile in key_figures(report)}
-        assert label in tiles and ("kept" in tiles[label].note) is (label == "this command")
+        assert label in tiles and ("earlier runs" in tiles[label].note) is (label == "this command")
 
 
 def test_written_files_are_whole_and_alone(tmp_path: Path) -> None:
@@ -250,6 +250,6 @@ def test_next_steps_stand_before_the_evidence_and_the_new_parts_after_it() -> No
 def test_a_curve_that_was_not_made_says_why_and_draws_nothing() -> None:
     report = full_report()
     pictures = len(_pictures(render_report(report)))
-    report.learning_curve = CurvePart(sentence="No learning curve, to keep to 9 minutes.")
+    report.learning_curve = CurvePart(sentence="No learning curve, to stay within 9 minutes.")
     html = render_report(report)
-    assert "No learning curve, to keep to 9 minutes." in _Page(html).text and len(_pictures(html)) == pictures - 1
+    assert "No learning curve, to stay within 9 minutes." in _Page(html).text and len(_pictures(html)) == pictures - 1

@@ -72,8 +72,8 @@ def test_missing_values_and_numbers_of_tables():
     ("given", "message"),
     [
         ([], "data is empty"),
-        ({"question": "a"}, "dict is no data"),
-        (3, "int is no data"),
+        ({"question": "a"}, "dict cannot be read as data"),
+        (3, "int cannot be read as data"),
         ([3], r"item 1 is int \('3'\)"),
         ([ROWS[0], pg.pair("a", "b")], "dictionaries and records are mixed"),
     ],

@@ -125,5 +125,5 @@ def test_a_remote_judge_that_reads_is_believed_and_paid_once(server):
 def test_a_judge_whose_budget_ends_says_so(server):
     recipe = recipe_of(judge=f"{server.url}#judge", remote_price="10,10", remote_budget_usd=0.02)
     metric = metric_named("judge", resources_of(recipe))
-    with pytest.raises(ModelError, match=r"budget of 0\.02 USD ended with \d+ of 30 questions"):
+    with pytest.raises(ModelError, match=r"budget of 0\.02 USD is spent; \d+ of 30 requests"):
         metric.measure(paired(REFERENCES, REFERENCES, RECORDS))
