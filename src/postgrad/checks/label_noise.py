@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postgrad.answers import label_counts
-from postgrad.checks.support.classifier import out_of_fold
+from postgrad.similarity.classifier import out_of_fold
 from postgrad.checks.support.embedding_space import vectors
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding, check_factory

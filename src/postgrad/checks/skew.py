@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postgrad.answers import label_counts
-from postgrad.checks.support.classifier import fit, out_of_fold
+from postgrad.similarity.classifier import fit, out_of_fold
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
 from postgrad.checks.support.phrases import quote
 from postgrad.findings import Check, Context, Finding, check_factory
