@@ -274,7 +274,7 @@ def test_images_are_refused_by_the_renderer(tiny_folder):
     renderer = load_renderer(tiny_folder, 512)
     with pytest.raises(DataError, match=r"x\.jsonl:1: message 1 holds content that is not text \(image_url\)"):
         renderer.render(record)
-    with pytest.raises(DataError, match="no text"):
+    with pytest.raises(DataError, match="not text"):
         renderer.prompt_ids(record.prompt)
 
 

@@ -204,7 +204,7 @@ WEIGHTED = Conversation(messages=(Message("user", "a"), Message("assistant", "b"
         ("sharegpt", WEIGHTED, "weight"),
         ("trl-messages", WEIGHTED, "weight"),
         ("openai-chat", Conversation(messages=(Message("user", "a"), Message("assistant", "b", weight=0.5))), "0.5"),
-        ("openai-chat", Conversation(messages=(Message("user", "a"),)), "nobody answers"),
+        ("openai-chat", Conversation(messages=(Message("user", "a"),)), "without an answer"),
         ("openai-chat", pair("a", "b", meta={"label": True}), "read again as KTO"),
         ("openai-chat", pair("a", "b", meta={"messages": 1}), "'messages'"),
         ("openai-reinforcement", Task(prompt=(Message("user", "a"),), meta={"k": 1}), "fields"),

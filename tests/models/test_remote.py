@@ -146,7 +146,7 @@ def test_a_server_that_is_not_there():
 
 def test_what_patience_does_not_mend(server, monkeypatch):
     monkeypatch.setenv("MY_KEY", KEY)
-    for status, words in ((401, "MY_KEY"), (404, "no model 'm'"), (429, "says no")):
+    for status, words in ((401, "MY_KEY"), (404, "no model 'm'"), (429, "refused the request")):
         server.plan = [failing(status, f"bad {KEY}", code="insufficient_quota")]
         with pytest.raises(ModelError, match=words) as caught:
             ask(RemoteModel(server.url, "m", key_env="MY_KEY"), texts(1))

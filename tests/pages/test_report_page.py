@@ -244,7 +244,7 @@ def test_next_steps_stand_before_the_evidence_and_the_new_parts_after_it() -> No
         assert part.sentence in text
     assert "exchange rate, dollar" in text and "11.0" in text
     absent = _Page(render_report(minimal_report())).text
-    assert "Next" not in absent and "Kinds of requests" not in absent and "Disturbed requests" not in absent
+    assert "Next" not in absent and "Kinds of requests" not in absent and "Perturbed requests" not in absent
 
 
 def test_a_curve_that_was_not_made_says_why_and_draws_nothing() -> None:

@@ -89,7 +89,7 @@ def test_convert_writes_what_is_in_memory(tmp_path, path):
         assert (done.read, done.written) == (12, 12) and "12 records read, 12 rows written" in repr(done)
     lines = [(tmp_path / f"{n}.jsonl").read_text() for n in range(3)]
     assert lines[0] == lines[1] == lines[2]
-    with pytest.raises(pg.UsageError, match="there already"):
+    with pytest.raises(pg.UsageError, match="already exists"):
         pg.convert(ROWS, tmp_path / "0.jsonl", "openai-chat")
 
 

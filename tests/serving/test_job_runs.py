@@ -147,7 +147,7 @@ def test_killed_paused_and_killed_with_the_server_it_ends_once_and_with_the_same
         "The job has successfully completed",
     ):
         assert told.count(once) == 1, (once, told)
-    assert sum("started again" in m for m in told) == 2
+    assert sum("restarted" in m for m in told) == 2
     seen = steps(client, job)
     assert seen == sorted(set(seen)) and seen[-1] == 500
     assert not server.workers() and len(job.result_files) == 1

@@ -117,7 +117,7 @@ def test_the_whole_move(old, tmp_path, tiny_folder, capsys, monkeypatch):
     code, out, error = postgrad(capsys, *again, "--json", "--job", whole.fine_tuned_model)
     assert code == 0 and json.loads(out)["jobs"][0]["retrained"]["model"] == "desk@1" and len(Catalogue().list()) == 1
     _, _, error = postgrad(capsys, *again, "--job", whole.id)
-    assert "was asked 0 times" in error.replace("\n", " ") and "it stands" in error.replace("\n", " ")
+    assert "was queried 0 times" in error.replace("\n", " ") and "it is kept" in error.replace("\n", " ")
     everything = b"".join(p.read_bytes() for p in [*folder.rglob("*"), *tmp_path.rglob("catalogue.db*")] if p.is_file())
     assert b"sk-very-secret" not in everything and "sk-very-secret" not in out + error
 

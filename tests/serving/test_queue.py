@@ -115,7 +115,7 @@ def test_of_two_that_see_a_death_one_starts_a_process(queue):
     job_id, _ = claim(queue)
     seen = queue.get(job_id)
     assert queue.process_ended(seen, "is gone") and queue.process_ended(seen, "is gone") is None
-    assert sum("started again" in m for m in said(queue, job_id)) == 1
+    assert sum("restarted" in m for m in said(queue, job_id)) == 1
 
 
 def test_deaths_without_progress_are_bounded_and_progress_begins_the_count_anew(queue):
