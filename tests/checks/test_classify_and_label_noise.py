@@ -7,9 +7,9 @@ import random
 import numpy as np
 
 from postgrad.checks.label_noise import confident_label, label_noise
-from postgrad.similarity.classifier import fit, out_of_fold
 from postgrad.findings import Context
 from postgrad.records import pair
+from postgrad.similarity.classifier import fit, out_of_fold
 from tests.needs import dev_package, real_set
 
 NOUNS = {

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postgrad.answers import label_counts
-from postgrad.similarity.classifier import out_of_fold
 from postgrad.checks.support.embedding_space import vectors
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, Task, Text
+from postgrad.similarity.classifier import out_of_fold
 
 _FEWEST_PER_LABEL = 5
 _TRUSTED_FROM = 0.8

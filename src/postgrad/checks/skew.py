@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from postgrad.answers import label_counts
-from postgrad.similarity.classifier import fit, out_of_fold
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
 from postgrad.checks.support.phrases import quote
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.json_types import JsonObject
 from postgrad.records import Record
+from postgrad.similarity.classifier import fit, out_of_fold
 from postgrad.similarity.near_duplicates import exact_keys
 
 _PENALTY = 1.0
