@@ -92,7 +92,7 @@ def test_names_of_reports_are_understood():
 
 def test_the_recipe_takes_the_tables_arms_and_no_other():
     assert EvaluationSection().arms == list(ARM_KINDS)
-    with pytest.raises(ValueError, match="there is no arm 'fewshot'; arms are base, prompted"):
+    with pytest.raises(ValueError, match="there is no arm 'fewshot'; arms are majority, echo"):
         EvaluationSection(arms=["fewshot"])
 
 

@@ -17,7 +17,7 @@ from postgrad.json_types import JsonMapping
 from postgrad.records import Message, Record
 
 BASE, PROMPTED, OPTIMISED_PROMPT, RAG, REMOTE = "base", "prompted", "optimised_prompt", "rag", "remote"
-FINE_TUNED, FINE_TUNED_RAG = "fine_tuned", "fine_tuned+rag"
+MAJORITY, FINE_TUNED, FINE_TUNED_RAG = "majority", "fine_tuned", "fine_tuned+rag"
 """The arms that the program itself speaks of; every other one is only looked up."""
 ON_A_BASE = " @ "
 """Between an arm and the base that it stands on, where several bases are compared."""
@@ -47,6 +47,10 @@ class ArmKind:
         needs_examples: Whether it is made from training examples. `evaluate` has none and measures only the
             others, which `steps/arms/named_models.py` makes for it.
         remote: Whether its answers are bought from another machine.
+        plain: Whether no language model answers; such an arm is left out without a word where a task has no place for
+            it.
+        trivial: Whether it says the same to every request: what does no better has learned nothing, and it is never
+            recommended itself.
         default: Whether a run measures it by default; of others' arms those that are named.
         on_a_base: Its name in a sentence where several bases are compared.
         recommended_as: The verdict's word for it; empty: its own name.
@@ -61,12 +65,42 @@ class ArmKind:
     needs_documents: bool = False
     needs_examples: bool = True
     remote: bool = False
+    plain: bool = False
+    trivial: bool = False
     default: bool = True
     on_a_base: str = "{arm} on {base}"
     recommended_as: str = ""
 
 
 ARM_KINDS: dict[str, ArmKind] = {
+    MAJORITY: ArmKind(
+        "always giving the commonest answer",
+        "one answer to everything",
+        "postgrad.steps.arms.plain:majority",
+        plain=True,
+        trivial=True,
+    ),
+    "echo": ArmKind(
+        "repeating the request", "the request as its own answer", "postgrad.steps.arms.plain:echo", plain=True
+    ),
+    "first_sentence": ArmKind(
+        "the request's first sentence",
+        "no model, the beginning of the request",
+        "postgrad.steps.arms.plain:first_sentence",
+        plain=True,
+    ),
+    "nearest": ArmKind(
+        "copying the nearest example's answer",
+        "no model, the most similar training example",
+        "postgrad.steps.arms.plain:nearest",
+        plain=True,
+    ),
+    "classifier": ArmKind(
+        "a plain classifier",
+        "no language model, a linear classifier",
+        "postgrad.steps.arms.plain:classifier",
+        plain=True,
+    ),
     BASE: ArmKind(
         "the unmodified base model",
         "the unmodified model",
@@ -183,6 +217,16 @@ def is_trained(arm: str) -> bool:
 
 def is_remote(arm: str) -> bool:
     return bool((kind := kind_of(arm)) and kind.remote)
+
+
+def is_plain(arm: str) -> bool:
+    """Whether no language model answers."""
+    return bool((kind := kind_of(arm)) and kind.plain)
+
+
+def is_trivial(arm: str) -> bool:
+    """Whether it says the same to every request."""
+    return bool((kind := kind_of(arm)) and kind.trivial)
 
 
 def retrieves(arm: str) -> bool:

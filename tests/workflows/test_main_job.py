@@ -68,7 +68,8 @@ def recipe(tiny_folder, tmp_path):
 
 def test_the_main_job(mails, recipe, tmp_path):
     report, events = finish(run(recipe, [mails], tmp_path / "out"))
-    assert [a.name for a in report.arms] == ["base", "prompted", "few_shot", "optimised_prompt", "rag", "fine_tuned"]
+    plain, asked = ["majority", "nearest"], ["base", "prompted", "few_shot", "optimised_prompt", "rag"]
+    assert [a.name for a in report.arms] == [*plain, *asked, "fine_tuned"]
     assert {type(e) for e in events} == {Stage, Said, Progress, Step}
     assert report.data.train + report.data.validation + report.data.test == 60
     assert report.task.kind == "extraction" and "order" in report.system_prompt
@@ -114,6 +115,7 @@ def test_documents_bring_retrieval_arms(tmp_path, recipe):
     changed = merged(recipe, {"evaluation.docs": str(docs), "evaluation.general": False})
     report, _ = finish(run(changed, [tmp_path / "facts.jsonl"], tmp_path / "out"))
     assert [a.name for a in report.arms] == [
+        "nearest",
         "base",
         "prompted",
         "few_shot",
@@ -143,7 +145,7 @@ def test_nothing_before_evaluation_reads_the_test_part(mails, recipe):
     sealed = replace(examples, test=tuple(Sealed() for _ in examples.test))
     making, wanted = replace(started.making, examples=sealed), recipe.evaluation.arms
     arms, _ = finish(untrained_arms(making, wanted))
-    assert len(arms) == 5
+    assert len(arms) == 7
     trained, _ = finish(train_model(ctx, model, sealed, started.grounding, recipe.training, None))
     assert trained.part.steps > 0
     tuned, _ = finish(fine_tuned_arms(making, wanted))

@@ -102,7 +102,7 @@ def test_a_budget_that_ends_is_said_and_the_same_command_goes_on(server, rows, t
         spent.append((len(server.asked) - before) * 45 * 10 / 1e6)
         if not report.left_out:
             break
-        assert "budget of 0.005 USD ended after" in report.left_out[0].reason
+        assert "budget of 0.005 USD was used up after" in report.left_out[0].reason
     assert len(spent) > 1 and max(spent) <= 0.005 and len(server.asked) == report.data.test
     assert "remote" in {a.name for a in report.arms}
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from postgrad.evaluation.prompt_search import CandidatePrompt, NearestLast
 from postgrad.evaluation.prompting import PromptBuilder, with_instruction, without_system
 from postgrad.evaluation.retrieval import Index
 from postgrad.json_types import JsonObject
 from postgrad.records import Conversation, Message, Record, Task, tools_of
+
+if TYPE_CHECKING:
+    from postgrad.models.generation.decoding import Completion  # here: torch
 
 PromptFunction = Callable[[Record], tuple[Message, ...]]
 
@@ -29,6 +33,7 @@ class Arm:
         note: What a reader should know of how it was made.
         quality: For arms that retrieve: what was found for test records, beside the scores of their answers.
         held: Whether its answers are held to the form of right ones while they are generated (see `answer_grammar`).
+        reply: Of an arm without a language model: its answers to records, of which it reads the requests.
         remark: A sentence that is known once all was asked; empty for none.
     """
 
@@ -39,6 +44,7 @@ class Arm:
     quality: Callable[[Sequence[Record], Sequence[float]], JsonObject] | None = None
     remark: Callable[[], str] = str
     held: bool = False
+    reply: Callable[[Sequence[Record]], list[Completion]] | None = None
 
 
 def own_prompt(record: Record) -> tuple[Message, ...]:

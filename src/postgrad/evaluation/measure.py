@@ -29,6 +29,9 @@ from postgrad.progress import Progress, Said, Working
 from postgrad.records import Message, Record, tools_of
 from postgrad.storage import StageStore, code_version, sha256_json, storing
 
+NO_MODEL = "no language model"
+"""What a report says where the name of the model that answered would stand."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -144,6 +147,8 @@ class PreparedArm:
     def of(cls, arm: Arm, renderer: Renderer, records: Sequence[Record]) -> PreparedArm:
         """Has the arm ask for each record."""
         messages = [arm.ask(r) for r in records]
+        if arm.reply is not None:
+            return cls(arm, records, messages, [()] * len(records))
         ids = [renderer.prompt_ids(m, tools_of(r)) for m, r in zip(messages, records, strict=True)]
         return cls(arm, records, messages, ids)
 
@@ -154,12 +159,23 @@ class PreparedArm:
 
 def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Groups = None) -> Working[ArmResult]:
     """One arm on its records."""
+    if asked.arm.reply is not None:
+        return (yield from _without_model(how, asked, asked.arm.reply(asked.records), choice, groups))
     grammar = answer_grammar(how.model, choice.form) if asked.arm.held else None
     completions = yield from answer(how.model, asked.ids, how.decoding, how.answers, how.stopped, grammar)
     cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), how.price)
     confidences = tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions)
     result = yield from scored(asked.arm, completions, asked.records, choice, groups, asked.messages, cost)
     return replace(result, confidences=confidences)
+
+
+def _without_model(
+    how: Measuring, asked: PreparedArm, completions: Sequence[Completion], choice: MetricChoice, groups: Groups
+) -> Working[ArmResult]:
+    """An arm whose answers no language model gives."""
+    cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), how.price)
+    result = yield from scored(asked.arm, completions, asked.records, choice, groups, asked.messages, cost)
+    return replace(result, confidences=tuple(math.exp(c.logprob) for c in completions), model=NO_MODEL)
 
 
 def scored(

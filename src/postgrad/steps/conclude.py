@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postgrad.arm_kinds import FINE_TUNED
+from postgrad.arm_kinds import FINE_TUNED, is_remote
 from postgrad.costs import MachinePrice, cost_of
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
@@ -304,7 +304,7 @@ def _cost(ctx: RunContext, settings: DecisionSection, results: Sequence[ArmResul
         settings.wrong_answer_cost,
         {r.name: 1 - r.score.value for r in results},
         settings.monthly_queries,
-        frozenset(r.name for r in results if r.model),
+        frozenset(r.name for r in results if is_remote(r.name)),
     )
     untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
     found = break_even(costs, FINE_TUNED, [r.name for r in untrained]) if trained else []

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from postgrad.arm_kinds import is_trivial
 from postgrad.evaluation.metrics import ASKING, Case
 from postgrad.evaluation.metrics.json_object import are_objects, parse_object
 from postgrad.evaluation.metrics.support.choose import MetricChoice
@@ -79,7 +80,7 @@ def constant_baseline(
     """Its score, and which arms do not beat it on the examples that they answered."""
     scores = choice.primary.measure([Case(answer, reference_of(r), r) for r in test]).scores
     unbeaten, unclear = [], []
-    for arm in arms:
+    for arm in (arm for arm in arms if not is_trivial(arm.name)):
         places = arm.places or range(len(test))
         members = None if groups is None else [groups[i] for i in places]
         found = compare(arm.scores, [scores[i] for i in places], members)

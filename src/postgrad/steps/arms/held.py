@@ -36,6 +36,9 @@ def held_where_better(
         return list(arms)
     start, out = time.monotonic(), []
     for arm in arms:
+        if arm.reply is not None:
+            out.append(arm)
+            continue
         out.append((yield from _better(ctx, model, task, examples, arm, judges)))
     ctx.ledger.took("answers held to a form", time.monotonic() - start)
     held = [arm.name for arm in out if arm.held]

@@ -79,16 +79,21 @@ def _made(making: Making, wanted: Sequence[str], *, trained: bool) -> Working[li
     """The wanted arms of one sort in the order of the table; those that cannot be made are named in the ledger."""
     out: list[Arm] = []
     missing: dict[str, list[str]] = {}
+    unfit: list[str] = []
     kinds = arm_kinds()
     for name, kind in ((name, kinds[name]) for name in kinds if name in wanted):
         unwanted = kind.trained != trained or not (kind.maker or kind.ask)
         if unwanted or (kind.needs_documents and making.grounding is None):
             continue
         arm = yield from made_arm(name, kind, making)
-        if isinstance(arm, str):
+        if isinstance(arm, str) and kind.plain:
+            unfit.append(f"{name} ({arm})")
+        elif isinstance(arm, str):
             missing.setdefault(arm, []).append(name)
         else:
             out.append(replace(arm, name=name, trained=kind.trained))
+    if unfit:
+        yield Said(f"No place in this task for {', '.join(unfit)}.")
     for reason, names in missing.items():
         for name in names:
             making.ctx.ledger.leave_out(name, reason)

@@ -107,6 +107,8 @@ def _changed(how: Measuring, arm: Arm, examples: Examples, size: int, seed: int)
     sample, model = [examples.test[i] for i in chosen], how.model
 
     def fits(record: Record) -> bool:
+        if arm.reply is not None:
+            return True
         ids = model.renderer.prompt_ids(arm.ask(record), tools_of(record))
         return len(ids) + how.decoding.max_new_tokens <= model.base.context
 
