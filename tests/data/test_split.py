@@ -79,6 +79,39 @@ def test_labels_are_stratified():
     assert sum(r.answer_text == "rare" for r in parts.validation) == 3
 
 
+def sizes_in(parts, part: int, clusters) -> list[int]:
+    return [len(set(cluster) & set(parts.indices[part])) for cluster in clusters]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_cluster_is_at_most_a_tenth_of_the_test(seed):
+    clusters = [list(range(20 * i, 20 * i + 20)) for i in range(3)] + [
+        list(range(60 + 5 * i, 65 + 5 * i)) for i in range(8)
+    ]
+    parts = split(records_of(300), groups=clusters, seed=seed)
+    held = sizes_in(parts, 2, clusters)
+    assert held[:3] == [0, 0, 0] and max(held) <= 0.1 * len(parts.test) and len(parts.test) == 60
+    assert all(n in (0, 5) for n in held[3:]), "whole clusters stay in one part"
+    assert any("60 records in 3 clusters" in n and "at most 10 % of the test part" in n for n in parts.notes)
+    assert sizes_in(parts, 1, clusters)[:3] == [0, 0, 0]
+
+
+def test_where_all_is_templates_the_test_is_still_filled_and_a_label_of_one_template_is_still_tested():
+    clusters = [list(range(12 * i, 12 * i + 12)) for i in range(12)]
+    parts = split(records_of(144), groups=clusters, test=0.5)
+    assert len(parts.test) == 72 and sorted(sizes_in(parts, 2, clusters)) == [0] * 6 + [12] * 6
+    records = [pair(f"question number {i}", "rare" if i < 30 else "common") for i in range(300)]
+    parts = split(records, groups=[list(range(15 * i, 15 * i + 15)) for i in range(2)], max_test=200, test=0.5)
+    assert sum(r.answer_text == "rare" for r in parts.test) == 15
+    assert not split(records_of(60), groups=[[0, 1], [2, 3]]).notes, "pairs are never too much"
+
+
+def test_a_users_groups_are_taken_as_they_are():
+    records = [pair(f"question {i}", f"answer {i}", meta={"customer": i // 20}) for i in range(200)]
+    parts = split(records, group_key="customer")
+    assert len(parts.test) == 40 and not parts.notes
+
+
 def test_surplus_goes_to_training():
     parts = split(records_of(3000))
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (2700, 100, 200)

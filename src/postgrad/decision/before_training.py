@@ -57,6 +57,7 @@ class Prospects:
         earnings: Where traffic and the cost of a wrong answer are known.
         needs_documents: As in `decide`.
         metric: How a person calls the primary metric.
+        units: How many independent units the test examples form; None: each stands alone.
     """
 
     arms: Sequence[ArmResult]
@@ -71,6 +72,7 @@ class Prospects:
     earnings: Earnings | None = None
     needs_documents: bool = False
     metric: str = ""
+    units: int | None = None
 
     @property
     def room(self) -> float:
@@ -81,8 +83,9 @@ class Prospects:
 def stop_before_training(known: Prospects) -> Verdict | None:
     """The verdict that makes training needless, or None: train."""
     test = len(known.perfect.scores)
-    if test < FEWEST_PAIRS:
-        return _too_few(known, test)
+    units = test if known.units is None else known.units
+    if units < FEWEST_PAIRS:
+        return _too_few(known, test, units)
     if known.room < known.worth:
         return _use_untrained(known, _no_room(known))
     if known.room < known.worth + known.resolvable and not _perfect_wins(known):
@@ -161,10 +164,11 @@ def _limit(known: Prospects) -> str:
     )
 
 
-def _too_few(known: Prospects, test: int) -> Verdict:
+def _too_few(known: Prospects, test: int, units: int) -> Verdict:
+    alike = f", which are {units} independent ones (the others are nearly equal to them, or of their group)"
     sentence = (
-        f"Stop before training: {known.examples:,} examples leave {test} to test on, and fewer than {FEWEST_PAIRS}"
-        " cannot show any difference between two arms, however large. Give more examples."
+        f"Stop before training: {known.examples:,} examples leave {test} to test on{alike if units < test else ''}, and"
+        f" fewer than {FEWEST_PAIRS} cannot show any difference between two arms, however large. Give more examples."
     )
     return Verdict(
         "cannot_tell", sentence, (*_more_examples(known), ALL_THE_SAME), examples_needed=known.examples_for_worth

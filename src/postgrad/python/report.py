@@ -109,7 +109,7 @@ class Report(run_report.Report):
             raise DataError(f"{arm!r} and {against!r} answered no example in common.")
         groups = [line.group for line in lines]
         first, second = ([line.arms[name].score for line in lines] for name in (arm, against))
-        found = compare(first, second, None if None in groups else groups, arm=arm, against=against, seed=self.seed)
+        found = compare(first, second, groups, arm=arm, against=against, seed=self.seed)
         known = [c.p_adjusted for c in self.comparisons if {c.arm, c.against} == {arm, against}]
         adjusted = next((p for p in known if p is not None), found.p_value)
         return replace(found, p_adjusted=adjusted)

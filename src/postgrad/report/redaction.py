@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from postgrad.report.advice import KindsPart
@@ -41,8 +42,16 @@ def without_texts(report: Report) -> Report:
     )
 
 
-def line_without_texts(line: ResultLine) -> ResultLine:
-    """A line of `results.jsonl` with its hash and figures alone."""
+def lines_without_texts(lines: Iterable[ResultLine]) -> Iterator[ResultLine]:
+    """The lines of `results.jsonl` with hashes and figures alone; groups are numbered, so that it stays known which
+    examples belong together."""
+    numbers: dict[str, int] = {}
+    for line in lines:
+        group = None if line.group is None else f"group {numbers.setdefault(line.group, len(numbers) + 1)}"
+        yield _without_texts(line, group)
+
+
+def _without_texts(line: ResultLine, group: str | None) -> ResultLine:
     arms = {name: answer.model_copy(update={"answer": ""}) for name, answer in line.arms.items()}
     emptied = {
         "file": Path(line.file).name,
@@ -50,7 +59,7 @@ def line_without_texts(line: ResultLine) -> ResultLine:
         "reference": "",
         "reference_calls": [],
         "tools": [],
-        "group": None,
+        "group": group,
         "arms": arms,
     }
     return line.model_copy(update=emptied)

@@ -45,13 +45,17 @@ class FindingPart(_Part):
 
 
 class DataPart(_Part):
-    """What was read, kept and split; `token_histogram` is a list of (upper edge in tokens, records)."""
+    """What was read, kept and split; `token_histogram` is a list of (upper edge in tokens, records).
+
+    `test_units`: how many independent units the test examples form; near-duplicates, or values of the group column.
+    """
 
     read: int
     kept: int
     train: int
     validation: int
     test: int
+    test_units: int | None = None
     hash: str
     shape: str = ""
     explanation: str = ""
@@ -92,7 +96,8 @@ class ResolutionPart(_Part):
     """What `test` examples resolve: the smallest difference detected with 80 % probability, and how many would resolve
     `worth`.
 
-    `spread` is the standard deviation of the paired differences that both rest on, assumed unless `measured`.
+    `spread` is the standard deviation of the paired differences that both rest on, assumed unless `measured`; `units`
+    how many independent units the examples form, which the figures are for.
     """
 
     test: int
@@ -102,6 +107,7 @@ class ResolutionPart(_Part):
     spread: float
     measured: bool
     sentence: str
+    units: int | None = None
 
 
 class ConstantPart(_Part):
@@ -261,8 +267,7 @@ class SamplePart(_Part):
 
 
 class BreakEvenPart(_Part):
-    """The queries and days after which the investment is paid back against an arm; None: never, or no traffic
-    known."""
+    """The queries and days until the investment is paid back against an arm; None: never, or no traffic known."""
 
     against: str
     saving_per_1000: float

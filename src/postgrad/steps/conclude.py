@@ -12,7 +12,7 @@ from postgrad.costs import MachinePrice, cost_of
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
 from postgrad.decision.money import Costs, break_even, sensitivity
-from postgrad.decision.resolution import assumed_resolution
+from postgrad.decision.resolution import assumed_resolution, units_sentence
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.arms import own_prompt
@@ -117,7 +117,7 @@ def conclude(
     """Everything measured, and what follows from it."""
     results, trained, before = found.results, found.trained, found.before
     verdict = judged(recipe.decision, task, examples, found)
-    assumed = assumed_resolution(len(examples.test), recipe.decision.smallest_worth)
+    assumed = assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units)
     return Report(
         name=model_name(recipe.name, summary.name),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -146,7 +146,11 @@ def conclude(
         verdict=VerdictPart(
             recommendation=verdict.recommendation,
             sentence=verdict.sentence,
-            reasons=[*verdict.reasons, *(before.remarks(task, examples, results) if before else ())],
+            reasons=[
+                *verdict.reasons,
+                *units_remark(examples),
+                *(before.remarks(task, examples, results) if before else ()),
+            ],
             before_training=bool(before and before.stop),
             examples_needed=verdict.examples_needed,
         ),
@@ -160,6 +164,12 @@ def conclude(
         seconds=ctx.ledger.seconds_part(ctx.clock, training=trained.seconds if trained else 0.0),
         recipe=recipe.model_dump(mode="json") | {"max_minutes": ctx.clock.minutes},
     )
+
+
+def units_remark(examples: Examples) -> list[str]:
+    """That the test examples are not independent, where that is so."""
+    said = units_sentence(len(examples.test), examples.units, examples.largest_unit)
+    return [said] if said else []
 
 
 def model_details(
@@ -227,6 +237,7 @@ def data_part(summary: DataSummary, examples: Examples) -> DataPart:
         train=len(examples.train),
         validation=len(examples.validation),
         test=len(examples.test),
+        test_units=examples.units if examples.test else None,
         hash=summary.hash,
         shape=loaded.shape,
         explanation=loaded.explanation,

@@ -4,6 +4,7 @@ beside them, and what the report says of how they were read. Each step takes the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.retrieval import Passage, Retriever
 from postgrad.findings import Checked
 from postgrad.records import Record
+from postgrad.similarity.near_duplicates import near_duplicate_clusters
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,37 @@ class Examples:
 
     Attributes:
         test: What the arms are measured on.
-        groups: What each test record belongs to; None where no group is named.
+        groups: What each test record belongs to, None for one that stands alone; None where all do. See `groups_of`.
     """
 
     train: tuple[Record, ...]
     validation: tuple[Record, ...]
     test: tuple[Record, ...]
     groups: tuple[Hashable, ...] | None = None
+
+    @classmethod
+    def of(
+        cls, train: Sequence[Record], validation: Sequence[Record], test: Sequence[Record], group: str | None = None
+    ) -> Examples:
+        """With the groups of the test records: by the metadata `group`, else near-duplicates."""
+        return cls(tuple(train), tuple(validation), tuple(test), groups_of(test, group))
+
+    @property
+    def units(self) -> int:
+        """How many independent units the test records form: groups, and records that stand alone."""
+        return sum(self._sizes.values())
+
+    @property
+    def largest_unit(self) -> int:
+        """How many test records the largest unit has."""
+        return max(self._sizes, default=0)
+
+    @property
+    def _sizes(self) -> Counter[int]:
+        """How many units there are of each size."""
+        groups = self.groups or (None,) * len(self.test)
+        together = Counter(g for g in groups if g is not None)
+        return Counter([*together.values(), *(1 for g in groups if g is None)])
 
     @property
     def known(self) -> tuple[Record, ...]:
@@ -40,8 +66,13 @@ class Examples:
 
 
 def groups_of(records: Sequence[Record], key: str | None) -> tuple[Hashable, ...] | None:
-    """What each record belongs to, by its metadata; None without a key."""
-    return tuple(r.meta.get(key) for r in records) if key else None
+    """What each record belongs to: the value of its metadata `key`, or without a key the cluster of near-duplicates
+    that it stands in, as the split keeps them together. None for a record that stands alone, and where all do."""
+    if key:
+        return tuple(None if (value := r.meta.get(key)) == "" else value for r in records)
+    clusters = near_duplicate_clusters([r.prompt_text for r in records])
+    names = {place: f"near-duplicates {n}" for n, cluster in enumerate(clusters, 1) for place in cluster}
+    return tuple(names.get(place) for place in range(len(records))) if names else None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from postgrad.records import Record, content_hash
 from postgrad.steps.arms.passages import grounding_in
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.divide import divide, split_findings
-from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec, groups_of
+from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.trainable_records import wanted_by
 
 
@@ -97,14 +97,13 @@ def read_and_check(
     held = yield from held_out_files(base, recipe.data, recipe.training.objective)
     parts = yield from divide(recipe.data, recipe.seed, kept, held)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
-    groups = groups_of(parts.test, recipe.data.group)
-    examples = Examples(tuple(parts.train), tuple(parts.validation), tuple(parts.test), groups)
+    examples = Examples.of(parts.train, parts.validation, parts.test, recipe.data.group)
     choice = choose_metric(examples.known, recipe.evaluation.metric, resources)
     task = _task(choice, recipe.data.system_prompt, examples)
     yield Said(
         f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {task.choice.why}"
     )
-    yield Said(assumed_resolution(len(parts.test), recipe.decision.smallest_worth).sentence)
+    yield Said(assumed_resolution(len(parts.test), recipe.decision.smallest_worth, examples.units).sentence)
     for caution in task.choice.cautions(parts.test):
         yield Said(caution, warning=True)
     divided = [*examples.known, *examples.test]

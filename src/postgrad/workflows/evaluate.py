@@ -41,7 +41,7 @@ from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General, benchmark_scores
 from postgrad.steps.examination.train_test_overlap import Overlaps, overlap
-from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec, groups_of
+from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.read import checked_records, token_histogram
 from postgrad.steps.reporting.evaluate_report import Measurements, evaluation_report
 from postgrad.steps.reporting.result_lines import result_lines
@@ -133,12 +133,12 @@ def _read(
     renderer = yield from base.renderer()
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
     choice = choose_metric(records, recipe.evaluation.metric, resources)
+    examples = Examples.of((), (), records, recipe.data.group)
     yield Said(f"{len(records)} test examples. {choice.why}")
-    yield Said(assumed_resolution(len(records), recipe.decision.smallest_worth).sentence)
+    yield Said(assumed_resolution(len(records), recipe.decision.smallest_worth, examples.units).sentence)
     for caution in choice.cautions(records):
         yield Said(caution, warning=True)
     task = TaskSpec(choice, system or "", own_instruction=system is not None)
-    examples = Examples((), (), tuple(records), groups_of(records, recipe.data.group))
     histogram = token_histogram(renderer, records)
     return (
         task,

@@ -74,7 +74,7 @@ def job_report(recipe: Recipe, done: FineTuned, wishes: Wishes, stopped: Callabl
 def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequence[Conversation]) -> Working[Report]:
     model = yield from BaseFiles(recipe.base).load()
     chosen = sorted(comparable, key=content_hash)[:MOST]
-    examples = Examples(tuple(done.material.train), tuple(done.material.validation), tuple(chosen))
+    examples = Examples.of(done.material.train, done.material.validation, chosen)
     resources = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
     task = _task(recipe, resources, comparable) if chosen else None
     results: list[ArmResult] = []
@@ -87,7 +87,7 @@ def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequ
         model.use(done.result.trained if arm.trained else None, blob)
         if task is not None:
             how = as_tested(ctx, model, task, examples, blob)
-            results.append((yield from answered(how, arm, chosen, task.choice)))
+            results.append((yield from answered(how, arm, chosen, task.choice, examples.groups)))
             yield Said(f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(chosen)} validation examples.")
         if recipe.evaluation.general:
             scores = yield from benchmark_scores(ctx, recipe.evaluation, model, blob)
@@ -117,7 +117,7 @@ def _plain(recipe: Recipe, done: FineTuned, general: ForgettingPart | None) -> R
             metric="loss",
             why="Nothing was compared: only the training's loss is shown.",
         ),
-        data=data_part(summary, Examples(tuple(material.train), tuple(material.validation), ())),
+        data=data_part(summary, Examples.of(material.train, material.validation, ())),
         system_prompt=recipe.data.system_prompt or "",
         forgetting=general,
         training=part,

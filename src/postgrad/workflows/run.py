@@ -18,7 +18,7 @@ from postgrad.evaluation.measure import room_for_answers
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
-from postgrad.report.redaction import line_without_texts, without_texts
+from postgrad.report.redaction import lines_without_texts, without_texts
 from postgrad.report.results import write_results
 from postgrad.report.run_report import Report
 from postgrad.steps.arms.making import Making, fine_tuned_arms, untrained_arms
@@ -127,7 +127,7 @@ def run(
         report = register(ctx.blobs, recipe, model, trained, report, details)
     lines = result_lines(examples.test, results, examples.groups)
     if not recipe.texts:
-        report, lines = without_texts(report), map(line_without_texts, lines)
+        report, lines = without_texts(report), lines_without_texts(lines)
     write_report(report, out)
     write_results(lines, out)
     yield Said(report.verdict.sentence)

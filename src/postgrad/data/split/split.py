@@ -10,18 +10,21 @@ records (`synthetic`) are placed last: they change nobody's part, and only ever 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from postgrad.data.split.by_time import divide_by_time
 from postgrad.data.split.synthetic import REASONS, is_synthetic, place_synthetic
-from postgrad.data.split.units import Unit, bonds, make_units, take
+from postgrad.data.split.units import Unit, bonds, make_units, take, too_large
 from postgrad.errors import DataError, UsageError
 from postgrad.records import Record, content_hash
 
 SplitName = Literal["train", "validation", "test"]
+CLUSTER_SHARE = 0.1
+"""A cluster of near-duplicates may be so much of the test or the validation part; a larger one trains. Two records of
+one always may. Groups of the user's own column are taken as they are."""
 _LEFT_OUT = {
     **REASONS,
     "near_test": "nearly equal to test records, or of their group (data.keep_near_test: true trains on them)",
@@ -102,7 +105,8 @@ def split(
     most = {"test": max_test, "validation": max_validation}
     sizes = {part: min(max(1, round(count * share)), most[part]) for part, share in open_parts}
     if moments is None:
-        chosen = _by_place(free, sizes)
+        chosen, told = _by_place(free, sizes, 1.0 if group_key else CLUSTER_SHARE)
+        notes += told
     else:
         chosen, crossing, told = divide_by_time(free, moments, sizes)
         left_out |= dict.fromkeys(crossing, "group_crosses_border")
@@ -194,17 +198,31 @@ def _as_given(
     return parts, dict.fromkeys(near, "near_test"), notes
 
 
-def _by_place(units: Sequence[Unit], sizes: dict[str, int]) -> dict[str, set[int]]:
+def _by_place(units: Sequence[Unit], sizes: dict[str, int], share: float) -> tuple[dict[str, set[int]], list[str]]:
     """The lowest places test, the highest validate; one unit is left for each part still to come, and one for
-    training."""
+    training. What is more than that share of a part trains, and is said."""
     left = list(units)
     chosen: dict[str, set[int]] = {}
+    notes: list[str] = []
     for done, part in enumerate(sizes):
         sign = 1 if part == "test" else -1
-        taken = take(sorted(left, key=lambda u: sign * u.place), sizes[part], leave=len(sizes) - done)
+        barred = too_large(left, sizes[part], share)
+        if barred and part == "test":
+            notes.append(_too_large_to_test(barred, share))
+        ordered = sorted(left, key=lambda u: sign * u.place)
+        taken = take(ordered, sizes[part], leave=len(sizes) - done, barred=barred)
         left = [u for u in left if u not in taken]
         chosen[part] = {m for u in taken for m in u.members}
-    return chosen
+    return chosen, notes
+
+
+def _too_large_to_test(barred: Collection[Unit], share: float) -> str:
+    held = sum(map(len, barred))
+    clusters = "one cluster" if len(barred) == 1 else f"{len(barred)} clusters"
+    return (
+        f"{held} records in {clusters} of near-duplicates are not tested on: one cluster may be at most"
+        f" {100 * share:.0f} % of the test part."
+    )
 
 
 def _told(left_out: dict[int, str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from postgrad.answers import label_counts
@@ -15,6 +15,8 @@ from postgrad.similarity.near_duplicates import exact_key, merge_groups
 
 _COMMON_PROMPT = 0.2
 """A prompt shared by more than this part of the records is a heading, not a repetition; it binds nothing together."""
+_SMALL = 2
+"""So many records of one unit may always stand in a part, however small it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,37 @@ def place_of(digest: str, seed: int) -> float:
     return int.from_bytes(raw[:8], "big") / 2**64
 
 
-def take(ordered: Sequence[Unit], size: int, *, leave: int) -> set[Unit]:
-    """Units in their order until `size` records are reached, each label by its share; `leave` units stay behind."""
+def too_large(units: Sequence[Unit], size: int, share: float) -> set[Unit]:
+    """Units that would be too much of a part of `size` records: more than that share of it, and more than two records.
+
+    Where the smaller units of a label do not fill its due, larger ones are let in, the smallest first, while each makes
+    the part worth more independent examples even if the members of a unit are all alike (Kish's effective number,
+    sum² / sum of squares, 1965).
+    """
+    large = {unit for unit in units if len(unit) > max(_SMALL, share * size)}
+    quotas = _quotas(_records_of(units), size)
+    for label in {unit.label for unit in large}:
+        sizes = [len(unit) for unit in units if unit.label == label and unit not in large]
+        total, squares = sum(sizes), sum(n * n for n in sizes)
+        for unit in sorted((u for u in large if u.label == label), key=lambda u: (len(u), u.place)):
+            more, squared = total + len(unit), squares + len(unit) ** 2
+            if total >= quotas[label] or more * more * squares < total * total * squared:
+                break
+            large.remove(unit)
+            total, squares = more, squared
+    return large
+
+
+def take(ordered: Sequence[Unit], size: int, *, leave: int, barred: Collection[Unit] = ()) -> set[Unit]:
+    """Units in their order until `size` records are reached, each label by its share; `leave` units stay behind, and
+    those that are barred."""
     if size == 0:
         return set()
-    quotas = _quotas(Counter(label for unit in ordered for label in [unit.label] * len(unit)), size)
+    quotas = _quotas(_records_of(ordered), size)
     most = len(ordered) - leave
     taken: set[Unit] = set()
     filled: Counter[str] = Counter()
+    ordered = [unit for unit in ordered if unit not in barred]
     for unit in ordered:
         if len(taken) < most and filled[unit.label] + len(unit) <= quotas[unit.label]:
             taken.add(unit)
@@ -107,6 +132,14 @@ def take(ordered: Sequence[Unit], size: int, *, leave: int) -> set[Unit]:
             taken.add(unit)
             filled[unit.label] += len(unit)
     return taken or {min(ordered, key=len)}
+
+
+def _records_of(units: Sequence[Unit]) -> Counter[str]:
+    """How many records there are of each label."""
+    counts: Counter[str] = Counter()
+    for unit in units:
+        counts[unit.label] += len(unit)
+    return counts
 
 
 def _quotas(counts: Mapping[str, int], size: int) -> dict[str, int]:

@@ -101,6 +101,12 @@ def measure_arms(
     return out
 
 
-def answered(how: Measuring, arm: Arm, records: Sequence[Record], choice: MetricChoice) -> Working[ArmResult]:
-    """One arm on records other than the test part."""
-    return (yield from measure(how, PreparedArm.of(arm, how.model.renderer, records), choice))
+def answered(
+    how: Measuring,
+    arm: Arm,
+    records: Sequence[Record],
+    choice: MetricChoice,
+    groups: Sequence[Any] | None = None,
+) -> Working[ArmResult]:
+    """One arm on records other than the test part; `groups` say what each of them belongs to."""
+    return (yield from measure(how, PreparedArm.of(arm, how.model.renderer, records), choice, groups))

@@ -78,7 +78,8 @@ def before_training(
     wishes, worth = recipe.decision, recipe.decision.smallest_worth
     whole = [r for r in results if not r.stopped and not r.requires_training]
     choices = MonthlyBudget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
-    assumed, measured = assumed_resolution(len(examples.test), worth), measured_resolution(whole, worth)
+    assumed = assumed_resolution(len(examples.test), worth, examples.units)
+    measured = measured_resolution(whole, worth, examples.units)
     if measured:
         yield Said(measured.sentence)
     stop = None
@@ -102,6 +103,7 @@ def before_training(
                 earnings=_earnings(ctx, recipe, model, examples.train, best, low),
                 needs_documents=needs_documents(examples, grounding),
                 metric=task.choice.primary.title,
+                units=examples.units,
             )
         )
         if stop:

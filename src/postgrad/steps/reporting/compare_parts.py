@@ -76,13 +76,18 @@ def paired(left: Side, right: Side) -> PairedScores:
             "Measure both on the same examples: `postgrad compare MODEL_A MODEL_B --data FILE`, or run both with the"
             " same --test FILE.",
         )
-    groups = tuple(left.lines[h].group for h in hashes)
     return PairedScores(
         hashes,
         tuple(left.answer(h).score for h in hashes),
         tuple(right.answer(h).score for h in hashes),
-        groups if any(g is not None for g in groups) else None,
+        _groups(left, hashes) or _groups(right, hashes),
     )
+
+
+def _groups(side: Side, hashes: Sequence[str]) -> tuple[str | None, ...] | None:
+    """What the examples belong to, as a side's report says; None where it knows of no groups."""
+    groups = tuple(side.lines[h].group for h in hashes)
+    return groups if any(g is not None for g in groups) else None
 
 
 def side_part(side: Side, scores: Sequence[float], groups: Sequence[str | None] | None) -> SidePart:

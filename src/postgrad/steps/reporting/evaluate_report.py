@@ -28,7 +28,7 @@ from postgrad.report.run_report import (
     VerdictPart,
 )
 from postgrad.steps.arms.named_models import Contestant
-from postgrad.steps.conclude import data_part, sample_parts, slice_part
+from postgrad.steps.conclude import data_part, sample_parts, slice_part, units_remark
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General, benchmark_part
 from postgrad.steps.examination.train_test_overlap import Overlaps, unseen_sentence
@@ -92,7 +92,9 @@ def evaluation_report(
         task=TaskPart(kind=task.choice.kind, metric=task.choice.primary.name, why=task.choice.why),
         data=data_part(summary, examples),
         system_prompt=task.instruction,
-        resolvable_difference=assumed_resolution(len(examples.test), recipe.decision.smallest_worth).resolvable,
+        resolvable_difference=assumed_resolution(
+            len(examples.test), recipe.decision.smallest_worth, examples.units
+        ).resolvable,
         arms=[measured.parts[r.name] for r in results],
         comparisons=[comparison_part(c) for c in comparisons],
         forgetting=_forgetting(recipe.decision.forgetting_margin, measured),
@@ -104,7 +106,9 @@ def evaluation_report(
             assumptions=[ctx.price.assumption, *_unpriced(results)],
         ),
         verdict=VerdictPart(
-            recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=[*warnings, *verdict.reasons]
+            recommendation=verdict.recommendation,
+            sentence=verdict.sentence,
+            reasons=[*warnings, *verdict.reasons, *units_remark(examples)],
         ),
         machine=measured.machine,
         seconds=ctx.ledger.seconds_part(ctx.clock),

@@ -174,12 +174,12 @@ def _judged(
     model = yield from BaseFiles(base).load()
     choice = choose_metric(records, None, metric_resources(ctx, recipe.evaluation, MeasuredModel(model)))
     loaded = load([one.files["training"]], minimum=1)
-    examples = Examples(tuple(_answered(loaded)), (), tuple(records))
+    examples = Examples.of(_answered(loaded), (), records)
     model.use(load_trained(ctx.blobs.get_folder(new.blob)), new.blob)
     arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, retrained from {one.id}.")
     task = TaskSpec(choice, "", own_instruction=False)
-    tuned = yield from answered(as_tested(ctx, model, task, examples, new.blob), arm, records, choice)
-    results = [_remote(one, choice, records, old), tuned]
+    tuned = yield from answered(as_tested(ctx, model, task, examples, new.blob), arm, records, choice, examples.groups)
+    results = [_remote(one, choice, records, old, examples.groups), tuned]
     general = forgetting(recipe.decision.forgetting_margin, None, None, wanted=False)
     summary = DataSummary(one.id, loaded, None, data_hash(records))
     report = conclude(ctx, recipe, model, task, examples, summary, Evidence(results, general))
@@ -187,7 +187,13 @@ def _judged(
     return report.model_copy(update={"arms": arms})
 
 
-def _remote(one: Fetched, choice: MetricChoice, records: Sequence[Conversation], answers: Sequence[str]) -> ArmResult:
+def _remote(
+    one: Fetched,
+    choice: MetricChoice,
+    records: Sequence[Conversation],
+    answers: Sequence[str],
+    groups: Sequence[str | None] | None,
+) -> ArmResult:
     """The old model's answers as an arm; what is not known of them stays empty."""
     found = choice.measure(answers, records, [r.prompt for r in records])
     words = statistics.fmean(len(a.split()) for a in answers)
@@ -200,7 +206,7 @@ def _remote(one: Fetched, choice: MetricChoice, records: Sequence[Conversation],
         completion_tokens_mean=0.0,
         latency_ms_p50=0.0,
         cost_per_1000=None,
-        score=score_interval(found.scores, None),
+        score=score_interval(found.scores, groups),
         note=f"{one.model}, queried at its provider, or as recorded.",
         details=dict(found.details),
     )
