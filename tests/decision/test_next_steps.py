@@ -5,11 +5,10 @@ from __future__ import annotations
 from postgrad.decision.missing import clearly_worse, examples_missing, kinds_sentence
 from postgrad.decision.next_steps import MOST, next_steps
 from postgrad.report.advice import CurvePart, DisturbancePart, DisturbancesPart, ForecastPart, KindPart, KindsPart
+from postgrad.report.arm_parts import ArmPart, ComparisonPart
 from postgrad.report.run_report import (
-    ArmPart,
     AutomationPart,
     BenchmarkPart,
-    ComparisonPart,
     DataPart,
     FindingPart,
     ForgettingPart,

@@ -11,12 +11,11 @@ from postgrad.report.advice import (
     KindsPart,
     NextStepPart,
 )
+from postgrad.report.arm_parts import ArmPart, ComparisonPart
 from postgrad.report.run_report import (
-    ArmPart,
     AutomationPart,
     BenchmarkPart,
     BreakEvenPart,
-    ComparisonPart,
     CostPart,
     DataPart,
     FindingPart,

@@ -20,7 +20,8 @@ from postgrad.pages import render_report, write_report
 from postgrad.pages.formatting import PER_CENT
 from postgrad.pages.report_page import chosen_arm, key_figures, tone
 from postgrad.report.advice import CurvePart
-from postgrad.report.run_report import ArmPart, ForgettingPart, Report
+from postgrad.report.arm_parts import ArmPart
+from postgrad.report.run_report import ForgettingPart, Report
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 

@@ -7,9 +7,9 @@ import pytest
 
 from postgrad.cli import main
 from postgrad.pages import write_report
+from postgrad.report.arm_parts import ArmPart
 from postgrad.report.comparison import CompareReport
 from postgrad.report.results import ArmAnswer, ResultLine, write_results
-from postgrad.report.run_report import ArmPart
 from tests.pages.example_reports import full_report
 
 

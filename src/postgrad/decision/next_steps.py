@@ -14,8 +14,9 @@ from postgrad.decision.missing import clearly_worse, wrong
 from postgrad.decision.wording import about, points
 from postgrad.measures import CONDUCT
 from postgrad.report.advice import NextStepPart
+from postgrad.report.arm_parts import ArmPart, ComparisonPart
 from postgrad.report.made_from import answers_trained
-from postgrad.report.run_report import ArmPart, ComparisonPart, Report
+from postgrad.report.run_report import Report
 
 MOST = 6
 _LEVEL = 0.05

@@ -12,7 +12,7 @@ from typing import Any
 
 from postgrad.json_types import JsonObject
 from postgrad.pages import formatting
-from postgrad.report.run_report import ArmPart
+from postgrad.report.arm_parts import ArmPart
 
 ROWS = 12
 CONFUSIONS = 5

@@ -8,8 +8,8 @@ from typing import Any
 from postgrad.json_types import JsonObject
 from postgrad.pages import formatting, pictures
 from postgrad.pages.report_page import PUBLIC, environment
+from postgrad.report.arm_parts import ArmPart
 from postgrad.report.comparison import CompareReport, ExamplePart
-from postgrad.report.run_report import ArmPart
 from postgrad.storage import write_atomic
 
 BADGES = {

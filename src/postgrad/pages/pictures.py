@@ -14,8 +14,8 @@ from postgrad.arm_kinds import meaning
 from postgrad.pages import formatting
 from postgrad.pages.svg import INKS, blank, inline
 from postgrad.report.advice import CurvePart
+from postgrad.report.arm_parts import ArmPart
 from postgrad.report.made_from import answers_trained
-from postgrad.report.run_report import ArmPart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,8 +17,9 @@ from postgrad.arm_kinds import is_trained, meaning, recommended_arm
 from postgrad.measures import KINDS
 from postgrad.pages import formatting, pictures
 from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
+from postgrad.report.arm_parts import ArmPart, ComparisonPart
 from postgrad.report.made_from import answers_trained
-from postgrad.report.run_report import ArmPart, ComparisonPart, FindingPart, Report
+from postgrad.report.run_report import FindingPart, Report
 from postgrad.storage import write_atomic
 
 if TYPE_CHECKING:

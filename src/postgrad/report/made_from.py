@@ -9,7 +9,8 @@ from postgrad.findings import Finding
 from postgrad.json_types import JsonMapping
 from postgrad.measures import ArmResult, Comparison
 from postgrad.records import Record
-from postgrad.report.run_report import ArmPart, ComparisonPart, FindingPart
+from postgrad.report.arm_parts import ArmPart, ComparisonPart
+from postgrad.report.run_report import FindingPart
 
 
 def arm_part(result: ArmResult, model: str) -> ArmPart:

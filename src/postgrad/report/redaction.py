@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from postgrad.report.advice import KindsPart
+from postgrad.report.arm_parts import ArmPart
 from postgrad.report.results import ResultLine
-from postgrad.report.run_report import ArmPart, FindingPart, ForgettingPart, Report, VerdictPart
+from postgrad.report.run_report import FindingPart, ForgettingPart, Report, VerdictPart
 
 LEFT_OUT = "(left out: this report holds no texts of the data)"
 _QUOTED = re.compile(r"“[^”]*”|(?<!\w)'[^\n]*?'(?!\w)|\"[^\"\n]*\"")

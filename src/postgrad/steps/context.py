@@ -16,7 +16,7 @@ from postgrad.evaluation.battery import check_names
 from postgrad.json_types import JsonObject
 from postgrad.models.remote.rules import SharedBudget
 from postgrad.recipe import Recipe
-from postgrad.report.run_report import LeftOutPart
+from postgrad.report.arm_parts import LeftOutPart
 from postgrad.storage import Blobs, StageStore, stage_key
 
 USUAL_MINUTES = 14.0

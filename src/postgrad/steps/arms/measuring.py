@@ -106,7 +106,7 @@ def answered(
     arm: Arm,
     records: Sequence[Record],
     choice: MetricChoice,
-    groups: Sequence[Any] | None = None,
+    groups: Groups = None,
 ) -> Working[ArmResult]:
     """One arm on records other than the test part; `groups` say what each of them belongs to."""
     return (yield from measure(how, PreparedArm.of(arm, how.model.renderer, records), choice, groups))

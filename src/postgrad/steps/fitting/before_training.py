@@ -19,7 +19,7 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, TrainingSection
 from postgrad.records import Conversation, Record
-from postgrad.report.run_report import ConstantPart, ResolutionPart
+from postgrad.report.arm_parts import ConstantPart, ResolutionPart
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
 from postgrad.training.memory import training_flops

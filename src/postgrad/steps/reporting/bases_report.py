@@ -12,9 +12,10 @@ from postgrad.decision.contest import contest
 from postgrad.evaluation.statistics.scores import compare, compare_arms, corrected, score_interval
 from postgrad.measures import ArmResult, Comparison
 from postgrad.recipe import Recipe
+from postgrad.report.arm_parts import ArmPart
 from postgrad.report.made_from import answers_trained, comparison_part
 from postgrad.report.results import ResultLine
-from postgrad.report.run_report import ArmPart, BasePart, CostPart, ForgettingPart, Report, SamplePart, VerdictPart
+from postgrad.report.run_report import BasePart, CostPart, ForgettingPart, Report, SamplePart, VerdictPart
 
 SAMPLES = 8
 

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from postgrad.arm_kinds import FINE_TUNED, recommended_arm
 from postgrad.errors import DataError, UsageError
 from postgrad.json_types import JsonMapping
+from postgrad.report.arm_parts import ArmPart
 from postgrad.report.comparison import ChangedPart
 from postgrad.report.results import ArmAnswer, ResultLine, read_results
-from postgrad.report.run_report import SCHEMA_VERSION, ArmPart, Report
+from postgrad.report.run_report import SCHEMA_VERSION, Report
 
 Origin = Mapping[str, JsonMapping]
 """What a side was made of: by kind (settings, data, model, program, machine) the names and values."""

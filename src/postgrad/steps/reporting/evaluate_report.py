@@ -16,17 +16,9 @@ from postgrad.evaluation.statistics.scores import compare_arms
 from postgrad.measures import ArmResult
 from postgrad.recipe import Recipe
 from postgrad.records import Record
+from postgrad.report.arm_parts import ArmPart
 from postgrad.report.made_from import comparison_part
-from postgrad.report.run_report import (
-    ArmPart,
-    BenchmarkPart,
-    CostPart,
-    ForgettingPart,
-    Report,
-    SlicePart,
-    TaskPart,
-    VerdictPart,
-)
+from postgrad.report.run_report import BenchmarkPart, CostPart, ForgettingPart, Report, SlicePart, TaskPart, VerdictPart
 from postgrad.steps.arms.named_models import Contestant
 from postgrad.steps.conclude import data_part, sample_parts, slice_part, units_remark
 from postgrad.steps.context import RunContext
