@@ -17,7 +17,7 @@ from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
 from postgrad.evaluation.prompting import PromptBuilder
-from postgrad.evaluation.statistics.scores import score_interval
+from postgrad.evaluation.statistics.scores import Groups, score_interval
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.remote.client import Asking, Budget, RemoteModel
@@ -192,7 +192,7 @@ def _remote(
     choice: MetricChoice,
     records: Sequence[Conversation],
     answers: Sequence[str],
-    groups: Sequence[str | None] | None,
+    groups: Groups,
 ) -> ArmResult:
     """The old model's answers as an arm; what is not known of them stays empty."""
     found = choice.measure(answers, records, [r.prompt for r in records])
