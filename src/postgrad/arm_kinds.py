@@ -1,9 +1,9 @@
-"""What each way to do the task is: one table of names, costs, and whether it is trained, retrieves or is remote.
+"""What each way to do the task is: one table of names, and whether it is trained, retrieves or is remote.
 
 Recipe, verdict, sentences and pages ask this table, never an arm's name. To add an arm: a file with its maker (a
-function as in `steps/arms/making.py`), and a line here that points to it, put where its costs belong. Others add theirs
-without touching it: as an entry point of an installed package in the group `postgrad.arms`, or as an object in a Python
-call (`pg.run(data, arms=["base", mine])`); `arm_kinds` is the table with theirs.
+function as in `steps/arms/making.py`), and a line here that points to it. Others add theirs without touching it: as an
+entry point of an installed package in the group `postgrad.arms`, or as an object in a Python call
+(`pg.run(data, arms=["base", mine])`); `arm_kinds` is the table with theirs.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ ARM_KINDS: dict[str, ArmKind] = {
         needs_documents=True,
     ),
 }
-"""Every arm by its name in recipes and reports, what costs least first: of arms that are equally good the verdict takes
-the earlier. The prompts of later ones are longer, a remote one costs money, a trained one a training."""
+"""Every arm by its name in recipes and reports, in the order in which they are measured and shown. What an arm costs is
+measured, never looked up here."""
 
 
 def arm_kinds() -> Mapping[str, ArmKind]:
@@ -232,17 +232,6 @@ def is_trivial(arm: str) -> bool:
 def retrieves(arm: str) -> bool:
     """Whether the arm looks something up for each request."""
     return bool((kind := kind_of(arm)) and kind.retrieves)
-
-
-def cost_rank(arm: str) -> int:
-    """The place among all arms by what they cost, the cheapest 0; unknown ones are last. An arm of others counts as the
-    dearest of the house's that are trained, or are not, as it is."""
-    kinds, kind = list(ARM_KINDS.values()), kind_of(arm)
-    if kind is None:
-        return len(kinds)
-    if kind in kinds:
-        return kinds.index(kind)
-    return max(i for i, one in enumerate(kinds) if one.trained == kind.trained and not one.remote)
 
 
 def plain_name(arm: str) -> str:

@@ -36,8 +36,14 @@ def test_a_clear_winner_is_taken_and_the_figures_said():
 def test_equals_on_few_examples_cannot_be_told_apart_and_on_many_the_cheapest_is_enough():
     few = judged(arm("a", right(40, 0.5), 1.0), arm("b", list(reversed(right(40, 0.5))), 0.5))
     assert few.recommendation == "cannot_tell" and few.examples_needed > 40 and "about" in few.sentence
+    assert (
+        "Use a meanwhile: a gain of b above"
+        in judged(arm("a", right(40, 0.5)), arm("b", right(40, 0.45)[::-1])).sentence
+    )
     many = judged(arm("a", right(4000, 0.5), 1.0), arm("b", right(4000, 0.5), 0.5))
     assert many.recommendation == "b" and "the cheapest" in many.sentence
+    unknown = judged(arm("a", right(4000, 0.5)), arm("b", right(4000, 0.5), 0.5))
+    assert unknown.recommendation in ("a", "b") and "cheapest" not in unknown.sentence
 
 
 def test_one_alone_and_none_that_works():
@@ -81,7 +87,7 @@ def against(b, a):
 def test_the_gate(a, b, verdict, passed):
     found = judge_change(*against(b, a))
     assert (found.verdict, found.passed) == (verdict, passed)
-    assert (found.examples_needed is not None) == (verdict == "cannot_tell")
+    assert (found.examples_needed is not None) == (verdict == "cannot_tell") == ("Keep A meanwhile" in found.sentence)
 
 
 def test_the_gate_seldom_passes_what_is_worse_by_the_margin():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from postgrad.arm_kinds import recommended_arm
 from postgrad.decision.power import FEWEST_PAIRS
-from postgrad.decision.rules import examples_to_show
+from postgrad.decision.rules import best_first, examples_to_show, is_cheaper
 from postgrad.decision.verdict import decide
 from postgrad.decision.wording import about, achieved, plain_name, points
 from postgrad.measures import ArmResult, Comparison, Verdict
@@ -114,17 +114,16 @@ def _use_untrained(known: Prospects, evidence: tuple[str, ...]) -> Verdict:
         needs_documents=known.needs_documents,
         metric=known.metric,
     )
-    best = max(known.arms, key=lambda a: a.score.value)
+    best = min(known.arms, key=best_first)
     by_name = {a.name: a for a in known.arms}
     chosen = by_name.get(found.recommendation, best)
-    if best.score.value - chosen.score.value > known.worth:
-        chosen = best  # a tie for want of examples is no reason to give up what was seen
     sentence = (
         f"Stop before training: with {known.examples:,} examples {plain_name(best.name)}"
         f" {achieved(best, known.metric)}. {evidence[0]}"
     )
     if chosen is not best:
-        sentence += f" Use {plain_name(chosen.name)}, which {achieved(chosen, known.metric)} and is cheaper."
+        why = "is cheaper" if is_cheaper(chosen, best) else "looks up what the answers rest on"
+        sentence += f" Use {plain_name(chosen.name)}, which {achieved(chosen, known.metric)} and {why}."
     return Verdict(chosen.name, sentence, (*evidence[1:], ALL_THE_SAME))
 
 
@@ -170,6 +169,11 @@ def _too_few(known: Prospects, test: int, units: int) -> Verdict:
         f"Stop before training: {known.examples:,} examples leave {test} to test on{alike if units < test else ''}, and"
         f" fewer than {FEWEST_PAIRS} cannot show any difference between two arms, however large. Give more examples."
     )
+    best = min(known.arms, key=best_first)
+    if best.score.value:
+        sentence += (
+            f" Use {plain_name(best.name)} meanwhile, which {achieved(best, known.metric)}: that excludes nothing."
+        )
     return Verdict(
         "cannot_tell", sentence, (*_more_examples(known), ALL_THE_SAME), examples_needed=known.examples_for_worth
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from postgrad.decision.wording import opening_name, plain_name
+from postgrad.decision.wording import opening_name, plain_name, usd
 from postgrad.measures import ArmResult, Verdict
 
 
@@ -41,7 +41,7 @@ class MonthlyBudget:
 
     def clause(self, arm: str) -> str:
         """Of an arm that is too dear: what it costs and what may be spent."""
-        return f"it costs {_usd(self.costs[arm])} USD a month where {_usd(self.limit or 0)} may be spent"
+        return f"it costs {usd(self.costs[arm])} USD a month where {usd(self.limit or 0)} may be spent"
 
     def reasons(self, arms: Sequence[ArmResult]) -> list[str]:
         """Which arms are too dear, and of which nobody knows."""
@@ -61,7 +61,3 @@ class MonthlyBudget:
             f" {self.clause(recommended)}, and nothing cheaper is shown to be as good."
         )
         return Verdict("cannot_tell", sentence, (verdict.sentence, *verdict.reasons), verdict.comparisons)
-
-
-def _usd(value: float) -> str:
-    return f"{value:,.2f}" if value >= 0.01 or not value else f"{value:.2g}"

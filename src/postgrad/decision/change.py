@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from postgrad.decision.rules import clear, clearly_worse, examples_to_exclude
-from postgrad.decision.wording import about, interval, points
+from postgrad.decision.rules import clear, clearly_worse, examples_to_exclude, largest_gain
+from postgrad.decision.wording import about, gain_excluded, interval, points
 from postgrad.measures import Comparison
 
 MARGIN = 0.02
@@ -59,7 +59,8 @@ def judge_change(c: Comparison, worsened: int, margin: float = MARGIN) -> Change
     count = examples_to_exclude(c, margin)
     sentence = (
         f"Cannot tell {c.arm} from {c.against}: {seen} ({figures}), and a loss of {points(margin)} points is not"
-        f" excluded; about {about(count)} common examples would settle it."
+        f" excluded; about {about(count)} common examples would settle it. Keep {c.against} meanwhile:"
+        f" {gain_excluded(c.arm, c.high, largest_gain(c, 0.8))}."
     )
     return Change("cannot_tell", False, sentence, count)
 

@@ -2,23 +2,35 @@
 
 The best score wins if it beats every other by more than the smallest difference worth having, significantly after Holm.
 Where it does not, the cheapest of those that cannot be worse by what is worth having is as good; where that is not
-shown either, the test set cannot tell.
+shown either, the test set cannot tell, and the sentence names what to use meanwhile.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from postgrad.decision.budget import MonthlyBudget
-from postgrad.decision.rules import beats, between, by_pair, examples_to_settle
+from postgrad.decision.rules import (
+    Comparisons,
+    beats,
+    best_first,
+    between,
+    by_pair,
+    cheapest,
+    choose,
+    examples_to_settle,
+    excluded,
+    is_cheaper,
+    largest_gain,
+)
 from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON, is_useless
 from postgrad.decision.wording import (
     about,
     achieved,
     achieved_too,
     comparison_reason,
+    gain_excluded,
     interval,
     opening_name,
     plain_name,
@@ -58,7 +70,7 @@ def contest(
 def _best_of(
     arms: Sequence[ArmResult], comparisons: Sequence[Comparison], smallest_worth: float, metric: str
 ) -> Verdict:
-    ranked = sorted(arms, key=lambda a: (-a.score.value, _price(a)))
+    ranked = sorted(arms, key=best_first)
     best, others = ranked[0], ranked[1:]
     if is_useless(best):
         sentence = f"None works: even the best, {plain_name(best.name)}, {achieved(best, metric)}."
@@ -78,9 +90,10 @@ def _best_of(
             f"{achieved_too(rival)}; the difference is {points(c.difference)} points ({interval(c.low, c.high)})."
         )
         return Verdict(best.name, sentence, reasons, tuple(comparisons))
-    if all(pairs[a.name].high < smallest_worth for a in open_ones):
+    if all(excluded(pairs[a.name], smallest_worth) for a in open_ones):
         return _alike(best, open_ones, pairs, reasons, comparisons, smallest_worth, metric)
-    return _cannot_tell(best, open_ones, pairs, reasons, comparisons, smallest_worth, metric)
+    meanwhile = choose(arms, table, smallest_worth)
+    return _cannot_tell(best, open_ones, meanwhile, table, reasons, comparisons, smallest_worth, metric)
 
 
 def _alike(
@@ -93,12 +106,14 @@ def _alike(
     metric: str,
 ) -> Verdict:
     """None of the tied can be worse by what is worth having: the cheapest is enough."""
-    choice = min((best, *tied), key=lambda a: (_price(a), -a.score.value))
+    choice = cheapest(best, tied)
     other = best if choice is not best else tied[0]
     c = pairs[other.name] if choice is best else pairs[choice.name]
+    known = all(is_cheaper(choice, a) for a in (best, *tied) if a is not choice)
     sentence = (
-        f"Use {plain_name(choice.name)}, the cheapest: it {achieved(choice, metric)} and {plain_name(other.name)} "
-        f"{achieved_too(other)}; a difference of {points(worth)} points is excluded ({interval(c.low, c.high)})."
+        f"Use {plain_name(choice.name)}{', the cheapest' if known else ''}: it {achieved(choice, metric)} and"
+        f" {plain_name(other.name)} {achieved_too(other)}; a difference of {points(worth)} points is excluded"
+        f" ({interval(c.low, c.high)})."
     )
     return Verdict(choice.name, sentence, reasons, tuple(comparisons))
 
@@ -106,23 +121,23 @@ def _alike(
 def _cannot_tell(
     best: ArmResult,
     tied: Sequence[ArmResult],
-    pairs: Mapping[str, Comparison],
+    meanwhile: ArmResult,
+    table: Comparisons,
     reasons: tuple[str, ...],
     comparisons: Sequence[Comparison],
     worth: float,
     metric: str,
 ) -> Verdict:
     rival = tied[0]
-    c = pairs[rival.name]
+    c = between(table, best.name, rival.name)
+    other = rival if meanwhile is best else best
+    gain = between(table, other.name, meanwhile.name)
+    risk = gain_excluded(plain_name(other.name), gain.high, largest_gain(gain, 0.8))
     count = examples_to_settle(c, worth)
     sentence = (
         f"Cannot tell {plain_name(best.name)} from {plain_name(rival.name)}: the first {achieved(best, metric)}, the"
         f" second {achieved_too(rival)}, and the difference of {points(c.difference)} points"
         f" ({interval(c.low, c.high)}) is not settled; about {about(count)} test examples would settle it, there are"
-        f" {c.n}."
+        f" {c.n}. Use {plain_name(meanwhile.name)} meanwhile: {risk}."
     )
     return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count)
-
-
-def _price(arm: ArmResult) -> float:
-    return arm.cost_per_1000 if arm.cost_per_1000 is not None else math.inf

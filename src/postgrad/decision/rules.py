@@ -1,5 +1,5 @@
-"""The rules that every verdict shares: which way a comparison runs, when a difference is clear, how many examples would
-settle it. Policy without I/O.
+"""The rules that every verdict shares: which way a comparison runs, when a difference is clear or excluded, which of
+several ways to take, how many examples would settle it. Policy without I/O.
 
 Why the examples are counted at ALPHA divided by the size of the family: a verdict believes a comparison only after
 Holm's correction over the family that it was made in (Holm, 1979, Scandinavian Journal of Statistics 6). Holm's
@@ -17,7 +17,7 @@ from dataclasses import replace
 from statistics import NormalDist
 
 from postgrad.decision.power import ALPHA, examples_needed
-from postgrad.measures import Comparison
+from postgrad.measures import ArmResult, Comparison
 
 Comparisons = Mapping[tuple[str, str], Comparison]
 """Comparisons by (arm, against)."""
@@ -61,6 +61,49 @@ def beats(c: Comparison, worth: float) -> bool:
     return c.difference > worth and clear(c)
 
 
+def excluded(c: Comparison, worth: float) -> bool:
+    """Whether it is excluded that the arm is better by what is worth having: its rival is not inferior to it."""
+    return c.high < worth
+
+
+def largest_gain(c: Comparison, confidence: float) -> float:
+    """The upper end of the difference's interval at another confidence than the 95 % of the comparison, by the normal
+    distribution."""
+    return c.difference + (c.high - c.difference) * _quantile(confidence) / _quantile(1 - ALPHA)
+
+
+def choose(arms: Sequence[ArmResult], table: Comparisons, worth: float) -> ArmResult:
+    """Which of several ways to take: the best score, unless another one that cannot be worse by what is worth having
+    has a lower measured price.
+
+    Args:
+        arms: Measured on the same examples; each pair of them compared.
+        table: The comparisons.
+        worth: The smallest difference worth having.
+    """
+    best = min(arms, key=best_first)
+    alike = [a for a in arms if a is not best and excluded(between(table, best.name, a.name), worth)]
+    return cheapest(best, alike)
+
+
+def cheapest(best: ArmResult, alike: Sequence[ArmResult]) -> ArmResult:
+    """Of ways that are as good the one whose answers cost least, by the price that was measured. Where the best one's
+    price is unknown it stays, for nothing is known to be cheaper."""
+    return min(
+        [best, *(a for a in alike if is_cheaper(a, best))], key=lambda a: (a.cost_per_1000 or 0.0, best_first(a))
+    )
+
+
+def is_cheaper(arm: ArmResult, other: ArmResult) -> bool:
+    """Whether the arm's answers cost less, both prices being known."""
+    return arm.cost_per_1000 is not None and other.cost_per_1000 is not None and arm.cost_per_1000 < other.cost_per_1000
+
+
+def best_first(arm: ArmResult) -> tuple[float, float]:
+    """For sorting: the best score; of equal ones the cheaper, unknown prices last."""
+    return -arm.score.value, math.inf if arm.cost_per_1000 is None else arm.cost_per_1000
+
+
 def examples_to_settle(c: Comparison, worth: float) -> int:
     """About how many test examples would show whether the arm beats the other one: the difference seen, or the smallest
     worth having where less was seen; where a difference is clear already, on which side of that it lies."""
@@ -83,5 +126,10 @@ def examples_to_show(difference: float, sd: float, family: int) -> int:
 
 def _examples(c: Comparison, difference: float) -> int:
     """More than there are: with these it was not shown."""
-    sd = (c.high - c.low) / (2 * NormalDist().inv_cdf(1 - ALPHA / 2)) * math.sqrt(c.n)
+    sd = (c.high - c.low) / (2 * _quantile(1 - ALPHA)) * math.sqrt(c.n)
     return max(c.n + 1, examples_to_show(difference, sd, c.family))
+
+
+def _quantile(confidence: float) -> float:
+    """The normal distribution's, two-sided."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from postgrad.arm_kinds import cost_rank, recommendation, recommended_arm, retrieves
+from postgrad.arm_kinds import recommendation, recommended_arm, retrieves
 from postgrad.decision import rules
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.form_guard import fails_by_form, form_reason, if_form_kept
@@ -16,9 +16,11 @@ from postgrad.decision.wording import (
     about,
     achieved,
     achieved_too,
+    cheaper_clause,
     comparison_reason,
     forgetting_clause,
     forgetting_reasons,
+    gain_excluded,
     interval,
     opening_name,
     plain_benchmark,
@@ -87,8 +89,7 @@ def decide(
     if all(is_useless(a) for a in arms) or case.hardly_told_apart:
         verdict = _none_works(case)
     elif not case.untrained:
-        sentence = "Cannot tell: only trained arms were measured, so there is nothing to compare them with."
-        verdict = Verdict("cannot_tell", sentence)
+        verdict = _trained_only(case)
     elif not case.offered:
         verdict = _untrained_only(case)
     else:
@@ -134,11 +135,11 @@ class _Case:
         """The trained arms that may be recommended, best score first, of equal ones the cheaper."""
         trained = [a for a in self.arms.values() if a.requires_training]
         fit = [a for a in trained if not self.needs_documents or retrieves(a.name)]
-        return sorted(fit, key=_best_first)
+        return sorted(fit, key=rules.best_first)
 
     @property
     def best_untrained(self) -> ArmResult:
-        return min(self.untrained, key=_best_first)
+        return min(self.untrained, key=rules.best_first)
 
     def between(self, arm: ArmResult, against: ArmResult) -> Comparison:
         """The comparison in that direction."""
@@ -153,6 +154,10 @@ class _Case:
         table, worth = self.form_kept, self.smallest_worth
         failing = [u for u in self.untrained if fails_by_form(u)]
         return [u for u in failing if not rules.beats(rules.between(table, arm.name, u.name), worth)]
+
+    def no_gain_over(self, arm: ArmResult) -> bool:
+        """Whether a gain worth having over this arm is excluded of every trained one."""
+        return all(rules.excluded(self.between(a, arm), self.smallest_worth) for a in self.offered)
 
     def vetoes(self, arm: ArmResult) -> list[str]:
         """Why an arm that wins may still not be recommended."""
@@ -178,11 +183,10 @@ def _weigh(case: _Case) -> Verdict:
         return _fails_by_form(case, winners[0], hidden)
     allowed = [a for a in winners if not case.vetoes(a)]
     if allowed:
-        return _fine_tune(case, _simplest(case, allowed))
+        return _fine_tune(case, rules.choose(allowed, case.table, case.smallest_worth))
     if winners:
         return _vetoed(case, winners[0])
-    rival = case.best_untrained
-    if all(case.between(a, rival).high < case.smallest_worth for a in case.offered):
+    if case.no_gain_over(case.best_untrained):
         return (_unfinished if case.unfinished else _keep_untrained)(case, case.offered[0])
     return _cannot_tell(case, case.offered[0])
 
@@ -199,15 +203,6 @@ def _fails_by_form(case: _Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> 
     )
     reasons = tuple(f"{opening_name(u.name)} fails by form: {form_reason(u)}." for u in rivals)
     return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, rival)), *reasons))
-
-
-def _simplest(case: _Case, winners: Sequence[ArmResult]) -> ArmResult:
-    """The cheapest winner, unless a dearer one beats it as clearly as a winner must."""
-    choice = min(winners, key=_dearness)
-    for arm in sorted(winners, key=_dearness):
-        if arm is not choice and case.beats(arm, choice):
-            choice = arm
-    return choice
 
 
 def _fine_tune(case: _Case, arm: ArmResult) -> Verdict:
@@ -229,7 +224,7 @@ def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
     c = case.between(arm, case.best_untrained)
     why = " and ".join(case.vetoes(arm))
     reasons = (comparison_reason(c), f"Not recommended all the same: {why}.")
-    choice, tie = _cheapest_tied(case)
+    choice, tie = _untrained_choice(case)
     opening = f"Do not take {plain_name(arm.name)}, though it gains {points(c.difference)} points: {why}"
     if is_useless(choice) or case.budget.too_dear(choice.name):
         fits = "works" if is_useless(choice) else "fits the budget"
@@ -240,7 +235,7 @@ def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
 
 def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
     """No trained arm can be better by what is worth having."""
-    choice, tie = _cheapest_tied(case)
+    choice, tie = _untrained_choice(case, [u for u in case.untrained if case.no_gain_over(u)])
     c = case.between(arm, choice)
     sentence = (
         f"Do not fine-tune: {plain_name(choice.name)} {achieved(choice, case.metric)} and {plain_name(arm.name)} "
@@ -252,11 +247,11 @@ def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
 
 def _unfinished(case: _Case, arm: ArmResult) -> Verdict:
     """The trained arm loses as it is, and may win with more time."""
-    choice, tie = _cheapest_tied(case)
+    choice, tie = _untrained_choice(case, [u for u in case.untrained if case.no_gain_over(u)])
     sentence = (
         f"Cannot tell: {plain_name(choice.name)} {achieved(choice, case.metric)} and {plain_name(arm.name)}"
-        f" {achieved_too(arm)}, but {case.unfinished}. Use {plain_name(choice.name)} meanwhile, and give the training"
-        " more time (--max-minutes) before you decide against it."
+        f" {achieved_too(arm)}, but {case.unfinished}. Give the training more time (--max-minutes) before you decide"
+        f" against it. {_meanwhile(case, choice)}"
     )
     return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
 
@@ -279,17 +274,37 @@ def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
         f"{achieved_too(rival)}, but a difference of {points(c.difference)} points ({interval(c.low, c.high)}) {verb} "
         f"{open_question}; about {about(count)} test examples would settle it, there are {c.n}."
     )
-    return Verdict("cannot_tell", sentence, reasons, examples_needed=count)
+    choice, tie = _untrained_choice(case)
+    return Verdict("cannot_tell", f"{sentence} {_meanwhile(case, choice)}", (*reasons, *tie), examples_needed=count)
+
+
+def _meanwhile(case: _Case, choice: ArmResult) -> str:
+    """What to use as long as nothing is settled, and what is risked by it."""
+    if case.budget.too_dear(choice.name):
+        return "Nothing that was measured fits the budget meanwhile."
+    c = max((case.between(a, choice) for a in case.offered), key=lambda c: c.high)
+    risk = gain_excluded(plain_name(c.arm), c.high, rules.largest_gain(c, 0.8))
+    return f"Use {plain_name(choice.name)} meanwhile: {risk}."
 
 
 def _untrained_only(case: _Case) -> Verdict:
-    choice, tie = _cheapest_tied(case)
+    choice, tie = _untrained_choice(case)
     why = "no trained arm with retrieval was measured" if case.needs_documents else "nothing has been trained"
     if not any(a.score.value for a in case.arms.values()):
         sentence = f"Cannot tell: no arm gets anything right on {choice.score.n} test examples, and {why}."
         return Verdict("cannot_tell", sentence)
     sentence = f"Use {plain_name(choice.name)}, which {achieved(choice, case.metric)}; {why}."
     return Verdict(choice.name, sentence, tie)
+
+
+def _trained_only(case: _Case) -> Verdict:
+    best = min(case.arms.values(), key=rules.best_first)
+    sentence = (
+        "Cannot tell: only trained arms were measured, so there is nothing to compare them with. Use"
+        f" {plain_name(best.name)} meanwhile, which {achieved(best, case.metric)}: whether that gains anything over the"
+        " untouched base model is unknown."
+    )
+    return Verdict("cannot_tell", sentence)
 
 
 def _none_works(case: _Case) -> Verdict:
@@ -306,31 +321,37 @@ def _none_works(case: _Case) -> Verdict:
     return Verdict("cannot_tell", sentence, (reason,))
 
 
-def _cheapest_tied(case: _Case) -> tuple[ArmResult, tuple[str, ...]]:
-    """The cheapest untrained arm that the best one does not clearly beat, and the sentence on the tie."""
-    best = case.best_untrained
-    tied = [u for u in case.untrained if u is best or (not rules.clear(case.between(best, u)) and not is_useless(u))]
-    choice = min(tied, key=lambda a: (case.needs_documents and not retrieves(a.name), cost_rank(a.name)))
+def _untrained_choice(case: _Case, among: Sequence[ArmResult] | None = None) -> tuple[ArmResult, tuple[str, ...]]:
+    """Which untrained arm to take, and the sentence on why it is not the best one.
+
+    Args:
+        case: The measurements.
+        among: The untrained arms that may be taken; None for all.
+    """
+    arms = [u for u in (case.untrained if among is None else among) if not is_useless(u)] or case.untrained
+    best = min(arms, key=rules.best_first)
+    choice = rules.choose(_facing_documents(case, best, arms), case.table, case.smallest_worth)
     if choice is best:
         return best, ()
     c = case.between(best, choice)
-    return choice, (
-        (
-            f"{opening_name(best.name)} is not clearly better than {plain_name(choice.name)} "
-            f"({points(c.difference)} points, {interval(c.low, c.high)}), which is cheaper."
-        ),
-    )
+    seen = f"({points(c.difference)} points, {interval(c.low, c.high)})"
+    if rules.excluded(c, case.smallest_worth):
+        opening = f"{opening_name(best.name)} is not better by {points(case.smallest_worth)} points than"
+    else:
+        opening = f"{opening_name(best.name)} is not clearly better than"
+    why = cheaper_clause(choice, best) if rules.is_cheaper(choice, best) else "which looks up what the answers rest on"
+    return choice, (f"{opening} {plain_name(choice.name)} {seen}, {why}.",)
+
+
+def _facing_documents(case: _Case, best: ArmResult, arms: Sequence[ArmResult]) -> Sequence[ArmResult]:
+    """Where answers rest on documents, the arms that look them up, if the best one is one of them or does not clearly
+    beat them."""
+    if not case.needs_documents:
+        return arms
+    looking = [a for a in arms if retrieves(a.name)]
+    return [a for a in looking if a is best or not rules.clear(case.between(best, a))] or arms
 
 
 def is_useless(arm: ArmResult) -> bool:
     """Whether nobody could do the task with it."""
     return arm.score.value < USELESS and arm.score.high < 2 * USELESS
-
-
-def _dearness(arm: ArmResult) -> int:
-    return cost_rank(arm.name)
-
-
-def _best_first(arm: ArmResult) -> tuple[float, int]:
-    """The best score; of equal ones the cheaper."""
-    return -arm.score.value, cost_rank(arm.name)

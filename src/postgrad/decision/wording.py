@@ -42,6 +42,27 @@ def points(share: float) -> str:
     return "0" if text == "-0" else text
 
 
+def usd(value: float) -> str:
+    """USD: whole cents, or two digits of less than a cent."""
+    return f"{value:,.2f}" if value >= 0.01 or not value else f"{value:.2g}"
+
+
+def cheaper_clause(arm: ArmResult, other: ArmResult) -> str:
+    """What both cost, of an arm that is cheaper by its measured price."""
+    return (
+        f"which is cheaper ({usd(arm.cost_per_1000 or 0)} USD for 1,000 answers, {plain_name(other.name)}"
+        f" {usd(other.cost_per_1000 or 0)})"
+    )
+
+
+def gain_excluded(name: str, at_95: float, at_80: float) -> str:
+    """Up to what gain of the arm of that plain name is not excluded."""
+    if at_95 <= 0:
+        return f"any gain of {name} is excluded at 95 %"
+    less = f"above {points(at_80)} at 80 %" if at_80 > 0 else "any gain at 80 %"
+    return f"a gain of {name} above {points(at_95)} points is excluded at 95 %, {less}"
+
+
 def interval(low: float, high: float) -> str:
     return f"95 % interval {points(low)} to {points(high)}"
 
