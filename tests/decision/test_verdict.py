@@ -136,8 +136,8 @@ def test_the_best_untrained_arm_is_replaced_only_by_one_that_is_no_worse_and_che
     told = [r for r in verdict.reasons if "cheaper" in r]
     if chosen == "prompted" and few[0] == prompted[0] + 5:
         assert told == [
-            "Few-shot prompting is not better by 2 points than a prompt with instructions (0.5 points, 95 % interval -0.5 to"
-            " 1.5), which is cheaper (0.004 USD for 1,000 answers, few-shot prompting 0.01)."
+            "Few-shot prompting is not better by 2 points than a prompt with instructions (0.5 points, 95 % interval"
+            " -0.5 to 1.5), which is cheaper (0.004 USD for 1,000 answers, few-shot prompting 0.01)."
         ]
     else:
         assert not told, "nothing is called cheaper that is not"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import postgrad as pg
-from postgrad.arm_kinds import ARM_KINDS, arm_kinds, cost_rank, meaning, plain_name
+from postgrad.arm_kinds import ARM_KINDS, arm_kinds, meaning, plain_name
 from postgrad.evaluation.arms import Arm, own_prompt
 from postgrad.extensions import Given, in_call
 from postgrad.progress import Progress
@@ -161,7 +161,6 @@ def test_every_reader_of_the_table_knows_it():
         assert (
             plain_name("politely @ qwen") == "the arm politely on qwen" and meaning("politely") == "Asked with a please"
         )
-        assert cost_rank("rag") == cost_rank("politely") < cost_rank("remote:x") < cost_rank("as_messages")
     with in_call(Given()):
         assert plain_name("politely") == "politely" and list(arm_kinds()) == list(ARM_KINDS)
 
