@@ -76,7 +76,7 @@ def test_cut_files_are_said_to_be_damaged(tmp_path, kind, share):
 def test_double_names_and_no_rows(tmp_path):
     double = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     pq.write_table(double, tmp_path / "x.parquet")
-    with pytest.raises(DataError, match="'a' stands there 2 times"):
+    with pytest.raises(DataError, match="'a' appears 2 times"):
         read_rows(tmp_path / "x.parquet")
     pq.write_table(TABLE.slice(0, 0), tmp_path / "x.parquet")
     with pytest.raises(DataError, match="no rows"):

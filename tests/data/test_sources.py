@@ -167,7 +167,7 @@ def test_spreadsheets_and_damaged_archives(tmp_path):
 
 def test_one_column_and_double_names(tmp_path):
     assert "one column" in refusal(write(tmp_path, "x.csv", "text\nhello there\nbye now\n"))
-    assert "'a' stands there 2 times" in refusal(write(tmp_path, "y.csv", "a,b,a\n1,2,3\n"))
+    assert "'a' appears 2 times" in refusal(write(tmp_path, "y.csv", "a,b,a\n1,2,3\n"))
 
 
 def test_ragged_rows_name_five_lines(tmp_path):

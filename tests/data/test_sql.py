@@ -79,7 +79,7 @@ def test_the_database_itself_is_opened_for_reading(base):
 def test_faults_are_the_databases_own_words(base, tmp_path):
     for query, words in (
         ("SELECT nothing_there FROM tickets", "no such column: nothing_there"),
-        ("SELECT q AS x, a AS x FROM tickets", "'x' stands there 2 times"),
+        ("SELECT q AS x, a AS x FROM tickets", "'x' appears 2 times"),
         ("SELECT q FROM tickets WHERE 0", "gives no rows"),
     ):
         with pytest.raises(DataError, match=words):

@@ -87,7 +87,7 @@ def test_titles_merged_headers_and_double_names(tmp_path):
     assert read.columns == ("q", "contact", "contact (2)")
     assert [line for line, _ in read] == [3, 4]
     assert any("title" in n for n in read.notes) and any("spans 2 columns" in n for n in read.notes)
-    assert "'a' stands there 2 times" in refusal(book(tmp_path / "y.xlsx", {"S": [["a", "a"], [1, 2]]}))
+    assert "'a' appears 2 times" in refusal(book(tmp_path / "y.xlsx", {"S": [["a", "a"], [1, 2]]}))
     assert "only a header row (a, b)" in refusal(book(tmp_path / "z.xlsx", {"S": [["a", "b"]]}))
 
 

@@ -87,7 +87,7 @@ def test_the_whole_move(old, tmp_path, tiny_folder, capsys, monkeypatch):
     )
     code, out, _ = postgrad(capsys, *from_there)
     assert code == 0 and "3 jobs fetched, 1 of them with unavailable files." in out and "--retrain" in out
-    assert f"the training file {lost.training_file} cannot be had: it was deleted there" in out
+    assert f"the training file {lost.training_file} is not available: it was deleted there" in out
     folder = tmp_path / "moved"
     assert (folder / "files" / f"{whole.training_file}.jsonl").read_bytes() == TRAINED
     assert (folder / "files" / f"{whole.validation_file}.jsonl").read_bytes() == HELD
@@ -102,7 +102,7 @@ def test_the_whole_move(old, tmp_path, tiny_folder, capsys, monkeypatch):
     code, out, error = postgrad(capsys, *again)
     assert code == 0, error
     assert {p: p.stat().st_mtime_ns for p in (folder / "files").iterdir()} == times, "nothing is fetched twice"
-    assert "now: desk@1" in out and "1 trained again" in out and "held-out examples: retrained" in out
+    assert "now: desk@1" in out and "1 retrained" in out and "held-out examples: retrained" in out
     entry = Catalogue().get("desk")
     settings = entry.details["training"]["settings"]
     assert (settings["epochs"], settings["batch_size"], settings["learning_rate"], settings["seed"]) == (2, 5, 5e-4, 3)
