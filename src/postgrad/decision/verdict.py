@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from postgrad.arm_kinds import recommendation, recommended_arm, retrieves
+from postgrad.arm_kinds import is_trivial, recommendation, recommended_arm, retrieves
 from postgrad.decision import rules
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.form_guard import fails_by_form, form_reason, if_form_kept
@@ -94,6 +94,7 @@ def decide(
         verdict = _untrained_only(case)
     else:
         verdict = _weigh(case)
+    verdict = _knowing_more(case, verdict)
     verdict = case.budget.kept_by(verdict, recommended_arm(verdict.recommendation))
     return replace(verdict, reasons=(*verdict.reasons, *case.further_reasons()), comparisons=tuple(comparisons))
 
@@ -174,6 +175,29 @@ class _Case:
         if self.needs_documents and any(a.requires_training and not retrieves(a.name) for a in self.arms.values()):
             out.append("The answers rest on documents, so a tuned model without retrieval is not offered.")
         return [*out, *self.budget.reasons([*self.whole, *self.offered])]
+
+
+def _knowing_more(case: _Case, verdict: Verdict) -> Verdict:
+    """The verdict, unless the arm that it recommends is not shown to know more than one answer to everything."""
+    arm = case.arms.get(recommended_arm(verdict.recommendation))
+    same = next((a for a in case.whole if is_trivial(a.name)), None)
+    if arm is None or same is None or (arm is not same and rules.clear(case.between(arm, same))):
+        return verdict
+    if arm is same:
+        sentence = (
+            f"None works: no other way is shown to be better than {plain_name(same.name)}, which"
+            f" {achieved(same, case.metric)}. Give more examples of the rarer answers, or try a larger base model."
+        )
+        return Verdict("cannot_tell", sentence, verdict.reasons)
+    c = case.between(arm, same)
+    sentence = (
+        f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)}, and {plain_name(same.name)}"
+        f" {achieved_too(same)}; that it knows more than this is not shown ({points(c.difference)} points,"
+        f" {interval(c.low, c.high)}). About {about(rules.examples_to_settle(c, case.smallest_worth))} test examples"
+        f" would settle it, there are {c.n}."
+    )
+    count = rules.examples_to_settle(c, case.smallest_worth)
+    return Verdict("cannot_tell", sentence, (*verdict.reasons, comparison_reason(c)), examples_needed=count)
 
 
 def _weigh(case: _Case) -> Verdict:

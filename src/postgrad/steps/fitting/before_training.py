@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG, is_trained
+from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG, is_trained, is_trivial
 from postgrad.costs import cost_of
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
 from postgrad.decision.budget import MonthlyBudget
@@ -76,7 +76,7 @@ def before_training(
 ) -> Working[Before]:
     """What the untrained arms tell before anything is trained."""
     wishes, worth = recipe.decision, recipe.decision.smallest_worth
-    whole = [r for r in results if not r.stopped and not r.requires_training]
+    whole = [r for r in results if not (r.stopped or r.requires_training or is_trivial(r.name))]
     choices = MonthlyBudget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
     assumed = assumed_resolution(len(examples.test), worth, examples.units)
     measured = measured_resolution(whole, worth, examples.units)
