@@ -8,6 +8,7 @@ entry point of an installed package in the group `postgrad.arms`, or as an objec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
@@ -47,6 +48,7 @@ class ArmKind:
         needs_examples: Whether it is made from training examples. `evaluate` has none and measures only the
             others, which `steps/arms/named_models.py` makes for it.
         remote: Whether its answers are bought from another machine.
+        for_remotes: Whether remote models are asked in this way too, beside the instruction alone: `remote+few_shot`.
         plain: Whether no language model answers; such an arm is left out without a word where a task has no place for
             it.
         trivial: Whether it says the same to every request: what does no better has learned nothing, and it is never
@@ -65,6 +67,7 @@ class ArmKind:
     needs_documents: bool = False
     needs_examples: bool = True
     remote: bool = False
+    for_remotes: bool = False
     plain: bool = False
     trivial: bool = False
     default: bool = True
@@ -115,10 +118,16 @@ ARM_KINDS: dict[str, ArmKind] = {
         needs_examples=False,
     ),
     "few_shot": ArmKind(
-        "few-shot prompting", "given worked examples in the prompt", "postgrad.steps.arms.making:few_shot"
+        "few-shot prompting",
+        "given worked examples in the prompt",
+        "postgrad.steps.arms.making:few_shot",
+        for_remotes=True,
     ),
     OPTIMISED_PROMPT: ArmKind(
-        "an optimised prompt", "with a prompt improved by search", "postgrad.steps.arms.making:optimised_prompt"
+        "an optimised prompt",
+        "with a prompt improved by search",
+        "postgrad.steps.arms.making:optimised_prompt",
+        for_remotes=True,
     ),
     RAG: ArmKind(
         "retrieval (RAG)",
@@ -126,6 +135,7 @@ ARM_KINDS: dict[str, ArmKind] = {
         "postgrad.steps.arms.making:rag",
         retrieves=True,
         needs_examples=False,
+        for_remotes=True,
     ),
     REMOTE: ArmKind("the remote model", "another model, over the network", remote=True),
     FINE_TUNED: ArmKind(
@@ -194,8 +204,7 @@ def kind_of(arm: str) -> ArmKind | None:
     plain = recommended_arm(arm).partition(ON_A_BASE)[0]
     if found := _kind(plain):
         return found
-    kind, colon, _ = plain.partition(":")
-    found = ARM_KINDS.get(kind) if colon else None
+    found = ARM_KINDS.get(re.split("[:+]", plain, maxsplit=1)[0])
     return found if found and found.remote else None
 
 
@@ -231,7 +240,14 @@ def is_trivial(arm: str) -> bool:
 
 def retrieves(arm: str) -> bool:
     """Whether the arm looks something up for each request."""
-    return bool((kind := kind_of(arm)) and kind.retrieves)
+    kind, way = kind_of(arm), _remote_way(arm)
+    return bool((kind and kind.retrieves) or (way and way.retrieves))
+
+
+def _remote_way(arm: str) -> ArmKind | None:
+    """How a remote arm asks, where that is more than the instruction alone: that of `rag` for `remote:MODEL+rag`."""
+    way = ARM_KINDS.get(arm.rpartition("+")[2])
+    return way if way and way.for_remotes and is_remote(arm) else None
 
 
 def plain_name(arm: str) -> str:
@@ -242,8 +258,10 @@ def plain_name(arm: str) -> str:
     name, at, base = arm.partition(ON_A_BASE)
     if at:
         return kind.on_a_base.format(arm=kind.in_sentence, base=base)
-    model = name.partition(":")[2].strip()
-    return f"{kind.in_sentence} {model}" if model else kind.in_sentence
+    way = _remote_way(name)
+    model = (name.rpartition("+")[0] if way else name).partition(":")[2].strip()
+    said = f"{kind.in_sentence} {model}" if model else kind.in_sentence
+    return f"{said} with {way.in_sentence}" if way else said
 
 
 def meaning(arm: str) -> str:

@@ -36,6 +36,9 @@ class DataSection(_Section):
     """Columns of the answer; several make one JSON object. Empty: guessed."""
     system_prompt: str | None = None
     """Instruction given to every prompted arm. None: written from the training data by rule."""
+    task: str | None = None
+    """What is to be done, in a sentence ("Translate to German."): the written instruction begins with it. Required for
+    free text, else no rival is told the task and no fine-tuning is recommended over it."""
     validation: float = Field(default=0.1, gt=0, lt=0.5)
     """Share kept for validation."""
     test: float = Field(default=0.2, gt=0, lt=0.8)

@@ -107,7 +107,9 @@ def test_from_run_to_chat_and_the_registry(tmp_path, tiny_folder):
     report = json.loads((tmp_path / "here" / "report.json").read_text())
     tuned = next(s for s in report["samples"])
     answer = postgrad("chat", "tone", "-m", tuned["prompt"], "--max-tokens", "8", cwd=tmp_path)
-    assert answer.returncode == 0 and tuned["answers"]["fine_tuned"].startswith(answer.stdout.strip()[:4])
+    assert answer.returncode == 0 and tuned["answers"]["fine_tuned"].strip().startswith(
+        answer.stdout.strip()[:4].strip()
+    )
     assert json.loads(postgrad("models", "list", "--json", cwd=tmp_path).stdout)[0]["id"] == "tone@1"
     assert postgrad("models", "promote", "tone@1", cwd=tmp_path).returncode == 0
     assert Catalogue().aliases("tone") == {"production": 1}

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from postgrad.arm_kinds import is_remote, plain_name, retrieves
 from postgrad.errors import ModelError
 from postgrad.evaluation.measure import Answers
 from postgrad.progress import Said
@@ -129,3 +130,46 @@ def test_adding_an_arm_asks_nothing_again_for_the_others(server, rows, tiny_fold
     third, _ = finish(run(searched, [rows], tmp_path / "out"))
     assert len(server.asked) == first.data.test
     assert [a for a in third.arms if a.name != "optimised_prompt"] == first.arms
+
+
+def test_a_remote_model_is_asked_in_every_way_of_the_local_one(server, rows, tiny_folder, tmp_path):
+    """A rival with the instruction alone is a weak one; examples and neighbours are sent as the base gets them."""
+    arms = ["prompted", "few_shot", "rag", "remote"]
+    recipe = recipe_of(tiny_folder, arms=arms, remote=[f"{server.url}#big"], remote_price=["1,10"])
+    report, _ = finish(run(recipe, [rows], tmp_path / "out"))
+    names = [a.name for a in report.arms]
+    assert names == ["prompted", "few_shot", "rag", "remote", "remote+few_shot", "remote+rag"]
+    test = report.data.test
+    alone, few, near = (
+        {m[-1]["content"]: m[:-1] for m in (b["messages"] for b in server.asked[i * test : (i + 1) * test])}
+        for i in range(3)
+    )
+    assert alone.keys() == few.keys() == near.keys() and len(alone) == test
+    for request in alone:
+        assert [m["role"] for m in alone[request]] == ["system"]
+        assert few[request][0] == near[request][0] == alone[request][0] and len(few[request]) > 4
+        assert few[request][1:] != near[request][1:] and few[request][2]["role"] == "assistant"
+    assert len({json.dumps(m) for m in few.values()}) == 1 < len({json.dumps(m) for m in near.values()})
+    assert all(a.score == 1 for a in report.arms if a.name.startswith("remote"))
+    assert plain_name("remote:big+rag") == "the remote model big with retrieval (RAG)" and retrieves("remote+rag")
+    assert not retrieves("remote+few_shot") and not retrieves("remote") and is_remote("remote:big+rag")
+
+
+def test_free_text_needs_a_task_and_a_remote_model_says_it(server, tiny_folder, tmp_path):
+    """Without a sentence no rival is told what to do; a remote rival is asked for it once, from training examples."""
+    data = tmp_path / "texts.jsonl"
+    texts = [(f"The shop {n} closed early today.", f"Der Laden {n} hat heute früh zu.") for n in range(60)]
+    data.write_text("".join(json.dumps({"question": q, "answer": a}) + "\n" for q, a in texts))
+    recipe = recipe_of(tiny_folder, arms=["prompted"])
+    report, events = finish(run(recipe, [data], tmp_path / "untold"))
+    assert "--task" in warnings(events) and report.system_prompt.startswith("Answer in about")
+    assert any("does not say what the task is" in reason for reason in report.verdict.reasons)
+    told = merged(recipe, {"data.task": "Translate to German."})
+    report, events = finish(run(told, [data], tmp_path / "told"))
+    assert report.system_prompt.startswith("Translate to German. Answer in about") and "--task" not in warnings(events)
+    assert not any("does not say what the task is" in reason for reason in report.verdict.reasons)
+    server.say = lambda messages: "Translate into German, please." if "one task" in messages[0]["content"] else "?"
+    far = recipe_of(tiny_folder, remote=[f"{server.url}#big"])
+    report, _ = finish(run(far, [data], tmp_path / "far"))
+    assert report.system_prompt.startswith("Translate into German, please. Answer in about")
+    assert server.asked[1]["messages"][0]["content"] == report.system_prompt

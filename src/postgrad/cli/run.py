@@ -26,6 +26,9 @@ def command(
         str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
     ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction for the prompted arms, or @file.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help='What to do, in a sentence: "Translate to German." For free text.')
+    ] = None,
     test: Annotated[
         list[Path] | None,
         typer.Option(help="File of your own test examples (may be repeated); by default a part is held out."),
@@ -104,6 +107,7 @@ def command(
         "data.input": listed(input),
         "data.output": listed(output),
         "data.system_prompt": read_text(system_prompt),
+        "data.task": task,
         "data.accept": listed(accept),
         "data.max_records": max_records,
         "data.split": split,

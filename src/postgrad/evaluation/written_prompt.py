@@ -21,13 +21,20 @@ _LISTED = 12  # a field with at most so many values is described by listing them
 _LABELS = 100
 
 
-def write_system_prompt(records: Sequence[Record], kind: str) -> str:
+def write_system_prompt(records: Sequence[Record], kind: str, task: str = "") -> str:
     """The instruction for a task.
 
     Args:
         records: Training records with answers.
         kind: `classification`, `extraction` or `generation`, as chosen with the metric.
+        task: What is to be done, in a sentence, which goes before the form of the answers; empty where nobody said.
     """
+    form = _form(records, kind, bool(task))
+    return f"{task.strip()} {form}" if task.strip() else form
+
+
+def _form(records: Sequence[Record], kind: str, told: bool) -> str:
+    """What answers look like."""
     calling = sum(bool(calls_of(r)) for r in records)
     if calling > len(records) / 2:
         return _calls(calling == len(records))
@@ -39,7 +46,7 @@ def write_system_prompt(records: Sequence[Record], kind: str) -> str:
         return _object(objects)
     words = [len(a.split()) for a in answers]
     middle = int(statistics.median(words)) if words else 20
-    if middle <= 6:
+    if middle <= 6 and not told:
         return "Answer the question with the fact alone, in a few words. Do not write a sentence and do not explain."
     return _text(answers, middle)
 
@@ -82,7 +89,7 @@ def _text(answers: Sequence[str], middle: int) -> str:
     first, often = starts.most_common(1)[0]
     parts = [f"Answer in about {middle} words"]
     parts.append("on a single line" if lines == 1 else f"in about {int(lines)} lines")
-    text = ", ".join(parts) + ", in the style of the house: no greeting, no explanation, only the answer itself."
+    text = ", ".join(parts) + ", in the style of the examples: no greeting, no explanation, only the answer itself."
     if often > 0.5 * len(answers):
         text += f" Answers usually begin with {first!r}."
     return text

@@ -14,6 +14,7 @@ from postgrad.decision.form_guard import fails_by_form, if_form_kept
 from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.resolution import assumed_resolution, units_sentence
 from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
+from postgrad.decision.untold import untold
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.arms import own_prompt
 from postgrad.evaluation.measure import room_for_answers
@@ -90,7 +91,7 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
     """The verdict: the one before training where that stopped the run."""
     if found.before and found.before.stop:
         return found.before.stop
-    return decide(
+    verdict = decide(
         found.results,
         found.comparisons(examples.groups),
         found.general[1],
@@ -103,6 +104,7 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
         form_kept=found.if_form_kept(examples.groups),
         budget=MonthlyBudget.of(found.results, wishes.monthly_queries, wishes.monthly_budget),
     )
+    return verdict if task.named else untold(verdict)
 
 
 def conclude(

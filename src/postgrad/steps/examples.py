@@ -83,11 +83,13 @@ class TaskSpec:
         choice: The metrics.
         instruction: Of the prompted arms; empty where there is none.
         own_instruction: Whether the instruction is the user's (then it is trained with) or was written by rule.
+        named: Whether the rivals can know what to do: the instruction says it, or the examples do.
     """
 
     choice: MetricChoice
     instruction: str
     own_instruction: bool
+    named: bool = True
 
     @property
     def trained_instruction(self) -> str | None:

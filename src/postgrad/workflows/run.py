@@ -27,7 +27,7 @@ from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.arms.prompt_proposer import search_settings
 from postgrad.steps.arms.race import race
 from postgrad.steps.arms.remote_arms import measure_remotes, refuse_no_results
-from postgrad.steps.arms.remote_models import remote_arms
+from postgrad.steps.arms.remote_models import remote_arms, task_writer
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
@@ -63,12 +63,13 @@ def run(
     check_writable(out)
     ctx, wishes = RunContext.of(recipe, stopped), recipe.evaluation
     remotes, search = remote_arms(ctx, wishes), search_settings(ctx, wishes)
+    writer = task_writer(ctx, wishes)
     base, measured = BaseFiles(recipe.base), MeasuredModel()
     resources = metric_resources(ctx, wishes, measured)
 
     yield Stage("data", "Reading, checking and splitting the examples")
     production = yield from production_requests(wishes.production)
-    examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths)
+    examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
 
     yield Stage("model", f"Loading the base model {recipe.base}")
@@ -79,7 +80,7 @@ def run(
     arms = ways = yield from untrained_arms(making, wishes.arms)
     results = yield from race(ctx, wishes.sequential, examples, arms, partial(measure_arms, ctx, model, task))
     room = wishes.remote_max_tokens or room_for_answers(model, examples.known)[0]
-    results += yield from measure_remotes(ctx, room, task, examples, remotes)
+    results += yield from measure_remotes(ctx, room, task, examples, remotes, ways)
     trains = any(map(is_trained, wishes.arms))
     if not trains:
         refuse_no_results(ctx.ledger, results)

@@ -10,8 +10,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from postgrad.arm_kinds import kind_of
 from postgrad.errors import ModelError
 from postgrad.evaluation import arms as ways
+from postgrad.evaluation.arms import Arm
 from postgrad.measures import ArmResult
 from postgrad.models.remote.client import RemoteAnswer
 from postgrad.models.remote.rules import Asking
@@ -24,23 +26,36 @@ from postgrad.steps.examples import Examples, TaskSpec
 
 
 def measure_remotes(
-    ctx: RunContext, room: int, task: TaskSpec, examples: Examples, remotes: Sequence[Remote]
+    ctx: RunContext, room: int, task: TaskSpec, examples: Examples, remotes: Sequence[Remote], ways: Sequence[Arm] = ()
 ) -> Working[list[ArmResult]]:
     """Every remote arm that can be measured on the whole test part; the others are named in the ledger.
 
     Args:
         room: Tokens that an answer may take.
+        ways: The arms of the local model; those that are more than the instruction alone are sent to remote models too.
     """
     out: list[ArmResult] = []
+    further = [way for way in ways if (kind := kind_of(way.name)) and kind.for_remotes]
     for remote in remotes:
-        start = time.monotonic()
-        try:
-            out.append((yield from _measured(ctx, room, task, examples, remote)))
-        except IncompleteError as error:
-            ctx.ledger.leave_out(remote.arm, str(error))
-            yield Said(f"The arm {remote.arm} is left out of the comparison: {error}", warning=True)
-        ctx.ledger.took(f"arm {remote.arm}", time.monotonic() - start)
+        for arm in _arms(task, remote, further):
+            start = time.monotonic()
+            try:
+                out.append((yield from _measured(ctx, room, task, examples, remote, arm)))
+            except IncompleteError as error:
+                ctx.ledger.leave_out(arm.name, str(error))
+                yield Said(f"The arm {arm.name} is left out of the comparison: {error}", warning=True)
+            ctx.ledger.took(f"arm {arm.name}", time.monotonic() - start)
     return out
+
+
+def _arms(task: TaskSpec, remote: Remote, further: Sequence[Arm]) -> list[Arm]:
+    """The instruction alone, the cheapest, first."""
+    to = remote.model.name
+    alone = replace(ways.prompted(task.instruction), name=remote.arm, note=f"The instruction, sent to {to}.")
+    more = [
+        replace(way, name=f"{remote.arm}+{way.name}", note=f"{way.note} Sent to {to}.", held=False) for way in further
+    ]
+    return [alone, *more]
 
 
 def refuse_no_results(ledger: Ledger, results: Sequence[ArmResult]) -> None:
@@ -51,11 +66,10 @@ def refuse_no_results(ledger: Ledger, results: Sequence[ArmResult]) -> None:
         )
 
 
-def _measured(ctx: RunContext, room: int, task: TaskSpec, examples: Examples, remote: Remote) -> Working[ArmResult]:
-    arm = replace(
-        ways.prompted(task.instruction), name=remote.arm, note=f"The instruction, sent to {remote.model.name}."
-    )
-    yield Said(f"Arm {remote.arm}: {arm.note} {remote.priced}")
+def _measured(
+    ctx: RunContext, room: int, task: TaskSpec, examples: Examples, remote: Remote, arm: Arm
+) -> Working[ArmResult]:
+    yield Said(f"Arm {arm.name}: {arm.note} {remote.priced}")
 
     def ask(
         asked: Sequence[tuple[Message, ...]], asking: Asking, tools: Sequence[Sequence[ToolDefinition]]
@@ -79,7 +93,7 @@ def _measured(ctx: RunContext, room: int, task: TaskSpec, examples: Examples, re
         remote.price,
         f"{ctx.ledger.purse.max_usd:g} USD" if ctx.ledger.purse.max_usd is not None else "this command",
     )
-    yield Said(f"{remote.arm}: {task.choice.primary.title} {result.score.in_words}")
+    yield Said(f"{arm.name}: {task.choice.primary.title} {result.score.in_words}")
     return replace(result, model=remote.model.name)
 
 

@@ -18,6 +18,9 @@ from postgrad.recipe import EvaluationSection
 from postgrad.records import Message
 from postgrad.steps.context import RunContext
 
+SENTENCE_TOKENS = 120
+"""Of a sentence that says what a task is."""
+
 
 @dataclass(frozen=True)
 class Remote:
@@ -109,6 +112,13 @@ def settle(purse: SharedBudget, remote: Remote) -> None:
 def _account_of(remote: Remote) -> str:
     """One a use: the same model may be an arm, the judge and the proposer."""
     return f"{remote.arm} {id(remote.model)}"
+
+
+def task_writer(ctx: RunContext, settings: EvaluationSection) -> AskModel | None:
+    """A model that can say what a task is: the proposer if it is remote, else the first remote model; None where there
+    is none."""
+    names = [name for name in (settings.proposer, *settings.remote) if name and "#" in name]
+    return remote_ask(ctx, settings, names[0], SENTENCE_TOKENS) if names else None
 
 
 def remote_ask(ctx: RunContext, settings: EvaluationSection, name: str, tokens: int) -> AskModel:
