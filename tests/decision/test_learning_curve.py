@@ -36,12 +36,40 @@ def test_farther_away_is_less_sure():
 
 def test_the_sentence_follows_the_evidence():
     generator = np.random.default_rng(1)
-    flat = fit(measured(generator, 2000, 0.2, 0.0, 0.5), [800])
+    flat = fit(measured(generator, 2000, 0.2, 0.0, 0.5, (25, 50, 100, 200, 400, 800)), [1600])
     assert "hardly help" in curve_sentence(flat, 0.02)
+    three = fit(measured(generator, 2000, 0.2, 0.0, 0.5), [800])
+    assert "cannot be said" in curve_sentence(three, 0.02), "three trainings do not show how much a seed moves"
     steep = fit(measured(generator, 2000, 0.0, 8.0, 0.5), [800])
     assert "worth collecting" in curve_sentence(steep, 0.02)
-    few = fit(measured(generator, 20, 0.1, 3.0, 0.4), [800])
+    few = fit(measured(generator, 20, 0.1, 1.0, 0.2), [800])
     assert "cannot be said" in curve_sentence(few, 0.02)
+
+
+def test_a_curve_that_falls_means_an_unstable_training():
+    """95, 97.5, 85 of 40 for 35, 70, 141 examples: no advice to collect more may follow from that."""
+    table = {n: [1.0] * right + [0.0] * (40 - right) for n, right in ((35, 38), (70, 39), (141, 34))}
+    found = fit(table, [282])
+    assert found.fell == (70, 141)
+    sentence = curve_sentence(found, 0.02)
+    assert "not stable" in sentence and "from 98 with 70 to 85 with 141" in sentence and "collect" not in sentence
+    chance = {n: [1.0] * right + [0.0] * (40 - right) for n, right in ((35, 30), (70, 34), (141, 33))}
+    assert fit(chance, [282]).fell == ()
+    assert not any(fit(measured(np.random.default_rng(seed), 100, 0.1, 3.0, 0.4), [800]).fell for seed in range(40))
+
+
+@pytest.mark.parametrize(("floor", "b", "c"), [(0.0, 3.0, 0.4), (0.1, 5.0, 0.5), (0.2, 0.0, 0.5)])
+@pytest.mark.parametrize("times", [2, 4])
+def test_the_interval_covers_what_another_seed_does(floor, b, c, times):
+    """Every training is moved by 3 points with its seed, the one that is forecast too."""
+    generator, covered = np.random.default_rng(times), 0
+    for seed in range(200):
+        moved = {n: floor + b * n**-c + generator.normal(0, 0.03) for n in (*SIZES, times * 400)}
+        difficulty = generator.random(150)
+        scores = {n: (difficulty > moved[n]).astype(float).tolist() for n in SIZES}
+        near = fit(scores, [times * 400], seed).forecasts[0]
+        covered += near.low - 1e-9 <= min(1.0, 1 - moved[times * 400]) <= near.high + 1e-9
+    assert covered >= 0.9 * 200
 
 
 def test_one_size_is_no_curve():

@@ -2,8 +2,9 @@
 
 The error falls as e(n) = floor + b·n^(-c) (Hestness et al. 2017; Kaplan et al. 2020). Three or four sizes cannot tell
 the floor from the slope, so the floor is not fitted but drawn: each bootstrap resample of the test examples takes a
-floor between nothing and nearly the lowest error seen. The forecast's interval holds both doubts, the test set's and
-the law's.
+floor between nothing and nearly the lowest error seen. Training again with another seed moves a score too, so each
+resample moves every size by noise, with the spread that the sizes show around their own line, and that is assumed where
+they are too few to show any. The forecast's interval holds all three doubts: the test set's, the training's, the law's.
 """
 
 from __future__ import annotations
@@ -21,8 +22,14 @@ FEWEST_EXAMPLES = 10
 """A part with fewer examples is no point of a curve."""
 FEWEST_STEPS = 40
 """A training on a part makes at least so many steps, if the whole one does: fewer have not left the warm-up."""
+TRAINING_SD = 0.03
+"""How far the score of a training moves with its seed, assumed as if seen on two trainings."""
+_ASSUMED_ON = 2
+FALL = 0.02
+"""A smaller fall with more examples is no sign of a training that is not stable."""
 _HIGHEST_FLOOR = 0.9
-_SLOPES = (0.0, 1.5)
+_SLOPES = (-0.15, 1.5)
+"""Below 0 for the noise of trainings: cut off at 0, a flat curve would be drawn on as a rising one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +49,16 @@ class LearningCurve:
     Attributes:
         points: (training examples, mean score on the test part), by size.
         forecasts: For the sizes asked for.
-        gain: (low, high) of what the first forecast gains over the largest size measured.
+        gain: (low, high) of what the first forecast's size gains over the largest one measured, by the law: in the mean
+            over trainings, not of a single one.
+        fell: (fewer examples, more examples) where the score clearly fell from the one to the other; empty where it did
+            not.
     """
 
     points: tuple[tuple[int, float], ...]
     forecasts: tuple[Forecast, ...]
     gain: tuple[float, float]
+    fell: tuple[int, int] | tuple[()] = ()
 
 
 def steps_for(share: float, total: int) -> int:
@@ -88,18 +99,42 @@ def fit(scores: Mapping[int, Sequence[float]], sizes: Sequence[int], seed: int =
     generator = np.random.default_rng(seed)
     picks = generator.integers(0, table_SN.shape[1], (RESAMPLES, table_SN.shape[1]))
     errors_RS = np.stack([1 - row[picks].mean(axis=1) for row in table_SN], axis=1)
+    exact_RS, noise = errors_RS, _training_sd(table_SN, known)
+    errors_RS = np.clip(errors_RS + generator.normal(0.0, noise, errors_RS.shape), 0.0, 1.0)
     floors_R = _HIGHEST_FLOOR * generator.random(RESAMPLES) ** 2  # low floors are commoner
     wanted_RK = _extrapolated(errors_RS, floors_R, known, sizes)
+    wanted_RK = np.clip(wanted_RK + generator.normal(0.0, noise, wanted_RK.shape), 0.0, 1.0)
     low_K, middle_K, high_K = np.quantile(1 - wanted_RK, [0.025, 0.5, 0.975], axis=0)
-    gains_R = errors_RS[:, -1] - wanted_RK[:, 0]
-    low, high = np.quantile(gains_R, [0.025, 0.975])
+    law_RK = _extrapolated(errors_RS, floors_R, known, [known[-1], sizes[0]])
+    low, high = np.quantile(law_RK[:, 0] - law_RK[:, 1], [0.025, 0.975])
     return LearningCurve(
         tuple((n, float(row.mean())) for n, row in zip(known, table_SN, strict=True)),
         tuple(
             Forecast(n, float(m), float(a), float(b)) for n, a, m, b in zip(sizes, low_K, middle_K, high_K, strict=True)
         ),
         (float(low), float(high)),
+        _fell(exact_RS, known),
     )
+
+
+def _training_sd(table_SN: NDArray[np.float64], known: Sequence[int]) -> float:
+    """The spread of scores by training alone: what the sizes show around a line through them beyond the test set's own
+    noise, with the assumed one as a prior."""
+    x_S, y_S = np.log(np.array(known, dtype=float)), table_SN.mean(axis=1)
+    left_S = y_S - np.polyval(np.polyfit(x_S, y_S, 1), x_S)
+    freedom = max(0, len(known) - 2)
+    test = float(table_SN.var(axis=1).mean()) / table_SN.shape[1]
+    seen = max(0.0, float((left_S**2).sum()) - freedom * test)
+    return float(np.sqrt((_ASSUMED_ON * TRAINING_SD**2 + seen) / (_ASSUMED_ON + freedom)))
+
+
+def _fell(errors_RS: NDArray[np.float64], known: Sequence[int]) -> tuple[int, int] | tuple[()]:
+    """The size with the best score and the largest one, where the score is clearly lower with more examples."""
+    best = int(errors_RS.mean(axis=0).argmin())
+    drops_R = errors_RS[:, -1] - errors_RS[:, best]
+    if best == len(known) - 1 or float(np.quantile(drops_R, 0.05)) <= 0 or float(drops_R.mean()) <= FALL:
+        return ()
+    return known[best], known[-1]
 
 
 def _extrapolated(
@@ -118,6 +153,14 @@ def _extrapolated(
 
 def curve_sentence(found: LearningCurve, smallest_worth: float) -> str:
     """Whether more examples of the same kind are worth collecting."""
+    if found.fell:
+        scores = dict(found.points)
+        few, many = found.fell
+        return (
+            f"With more examples the score fell, from {100 * scores[few]:.0f} with {few:,} to {100 * scores[many]:.0f}"
+            f" with {many:,}: the training is not stable, so nothing is known of what more examples would bring. Train"
+            " again with another seed and a lower rate (--seed, training.learning_rate) first."
+        )
     measured = found.points[-1][0]
     expected = [
         f"with {f.examples / measured:g} times the examples ({f.examples:,}) about {100 * f.score:.0f} points are"

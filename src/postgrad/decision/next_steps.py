@@ -113,6 +113,9 @@ def _more_examples(report: Report, worth: float) -> list[_Step]:
     curve = report.learning_curve
     if report.training is None or curve is None:
         return []
+    if curve.unstable:
+        step = "Train again with another seed and a lower rate (--seed, training.learning_rate)"
+        return [_Step(worth, step, "shows whether the model is as good as it can be", curve.sentence)]
     if not curve.points or curve.forecast is None or curve.gain is None:
         return [
             _Step(_SETTLES, "Make the learning curve (--curve)", "shows what more examples would bring", curve.sentence)

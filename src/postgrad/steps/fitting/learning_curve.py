@@ -101,9 +101,10 @@ def learning_curve(
     forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]
     part = CurvePart(
         points=list(curve.points),
-        forecast=forecasts[0],
-        further=forecasts[1:],
-        gain=curve.gain,
+        forecast=None if curve.fell else forecasts[0],
+        further=[] if curve.fell else forecasts[1:],
+        gain=None if curve.fell else curve.gain,
+        unstable=bool(curve.fell),
         sentence=curve_sentence(curve, wish.smallest_worth) + _without(wished, large, shares),
     )
     yield Said(part.sentence)
