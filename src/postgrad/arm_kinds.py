@@ -137,6 +137,13 @@ ARM_KINDS: dict[str, ArmKind] = {
         needs_examples=False,
         for_remotes=True,
     ),
+    "rag+few_shot": ArmKind(
+        "retrieval with worked examples",
+        "given retrieved passages and worked examples",
+        "postgrad.steps.arms.making:rag_few_shot",
+        retrieves=True,
+        needs_documents=True,
+    ),
     REMOTE: ArmKind("the remote model", "another model, over the network", remote=True),
     FINE_TUNED: ArmKind(
         "the tuned model",

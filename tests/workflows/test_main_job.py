@@ -121,6 +121,7 @@ def test_documents_bring_retrieval_arms(tmp_path, recipe):
         "few_shot",
         "optimised_prompt",
         "rag",
+        "rag+few_shot",
         "fine_tuned",
         "fine_tuned+rag",
     ]

@@ -111,6 +111,18 @@ def rag_examples(system: str, train: Sequence[Record], index: Index, count: int 
     return Arm("rag", False, ask, f"The instruction and the {count} nearest training examples for each request.")
 
 
+def with_examples(arm: Arm, examples: Sequence[Record]) -> Arm:
+    """The arm with worked examples as earlier turns, after its instruction."""
+    turns = _turns(examples)
+
+    def ask(record: Record) -> tuple[Message, ...]:
+        messages = arm.ask(record)
+        first = next((i for i, m in enumerate(messages) if m.role != "system"), len(messages))
+        return (*messages[:first], *turns, *messages[first:])
+
+    return replace(arm, ask=ask, note=f"{arm.note} {len(examples)} worked examples go before.")
+
+
 def fine_tuned(builder: PromptBuilder) -> Arm:
     """The fine-tuned model, asked exactly as it was trained."""
     how = "with the instruction it was trained with" if builder.instruction else "as trained, without instruction"

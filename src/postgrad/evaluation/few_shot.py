@@ -44,6 +44,19 @@ def _spread(vectors: np.ndarray, first: int, count: int, restrict: np.ndarray | 
     return chosen
 
 
+def larger_sets(train: Sequence[Record], count: int, seed: int) -> list[list[Record]]:
+    """Two sets of many examples: spread over the data, and drawn at random."""
+    spread, _, drawn = candidate_sets(train, count, seed)
+    return [spread, drawn]
+
+
+def clearly_likelier(values: Sequence[float], than: Sequence[float]) -> bool:
+    """Whether the same answers are likelier in the mean, by more than its standard error."""
+    differences = np.array(values) - np.array(than)
+    error = float(differences.std(ddof=1)) / len(differences) ** 0.5 if len(differences) > 1 else 0.0
+    return float(differences.mean()) > error
+
+
 def choose_examples(
     sets: Sequence[list[Record]],
     validation: Sequence[Record],

@@ -9,16 +9,15 @@ from dataclasses import dataclass, replace
 from postgrad.arm_kinds import ARM_KINDS, FINE_TUNED_RAG, RAG, arm_kinds
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
-from postgrad.evaluation.few_shot import candidate_sets, choose_examples
 from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.evaluation.retrieval import Index, Retriever
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
-from postgrad.records import Message, Record, tools_of
+from postgrad.records import Record, tools_of
 from postgrad.steps.arms.arm_makers import made_arm
+from postgrad.steps.arms.growing import neighbour_count, shots
 from postgrad.steps.arms.held import held_where_better
-from postgrad.steps.arms.metric_resources import mean_logprobs
 from postgrad.steps.arms.passages import quality_of_documents, quality_of_examples
 from postgrad.steps.arms.prompt_proposer import SearchSettings
 from postgrad.steps.arms.prompt_search import searched_prompt
@@ -26,7 +25,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
-NEAR_TOKENS = 240  # retrieved examples of about this size; every request pays for its own
+TURN_TOKENS = 12  # what a template writes around a message
 
 
 @dataclass
@@ -55,8 +54,8 @@ class Making:
     def shots(self) -> Working[tuple[list[Record], list[list[Record]]] | str]:
         """The block of worked examples and the sets it was chosen among, once for all arms; or why there are none."""
         if self._shown is None:
-            count = _shot_count(self)
-            self._shown = (yield from _shots(self, count)) if count else _no_room(self.model)
+            count, left = _shot_count(self)
+            self._shown = (yield from shots(self, count, self.usual, left)) if count else _no_room(self.model)
         return self._shown
 
 
@@ -134,10 +133,24 @@ def rag(making: Making) -> Working[Arm | str]:
     if making.grounding is not None:
         return _documents_arm(making, instruction, making.grounding.retrieve, RAG)
     index = Index([r.prompt_text for r in train])
-    count = max(1, min(3, int(NEAR_TOKENS / making.usual)))
+    count = yield from neighbour_count(making, index, making.usual)
     return replace(
         ways.rag_examples(instruction, train, index, count), quality=quality_of_examples(train, index, count)
     )
+
+
+def rag_few_shot(making: Making) -> Working[Arm | str]:
+    """The base model with passages of the user's documents, after worked examples that show what an answer looks
+    like."""
+    if making.grounding is None:
+        return "there are no documents"
+    shown = yield from making.shots()
+    if isinstance(shown, str):
+        return shown
+    taken = making.model.renderer.count("\n".join(f"{r.prompt_text}\n{r.answer_text}" for r in shown[0]))
+    spare = taken + TURN_TOKENS * len(shown[0])
+    arm = _documents_arm(making, making.task.instruction, making.grounding.retrieve, RAG, spare)
+    return ways.with_examples(arm, shown[0])
 
 
 def fine_tuned(making: Making) -> Working[Arm | str]:
@@ -154,14 +167,15 @@ def fine_tuned_rag(making: Making) -> Working[Arm | str]:
     return _documents_arm(making, making.task.trained_instruction, making.grounding.retrieve, FINE_TUNED_RAG)
 
 
-def _shot_count(making: Making) -> int:
-    """How many worked examples are shown: two to five, fewer where the context has no room for them."""
+def _shot_count(making: Making) -> tuple[int, float]:
+    """How many worked examples are tried first, two to five, fewer where the context has no room for them; and for how
+    many tokens of examples it has."""
     model, known, usual = making.model, making.examples.known, making.usual
     longest = sorted(known, key=lambda r: -len(r.prompt_text))[:3]
     ask = ways.prompted(making.task.instruction).ask
     asked = max(len(model.renderer.prompt_ids(ask(r), tools_of(r))) for r in longest)
     left = 0.9 * (model.base.context - room_for_answers(model, known)[0]) - asked
-    return min(int(left / usual), max(2, min(5, int(SHOT_TOKENS / usual)))) if left > usual else 0
+    return (min(int(left / usual), max(2, min(5, int(SHOT_TOKENS / usual)))) if left > usual else 0), left
 
 
 def _no_room(model: LanguageModel) -> str:
@@ -171,35 +185,9 @@ def _no_room(model: LanguageModel) -> str:
     )
 
 
-def _documents_arm(making: Making, instruction: str | None, retrieve: Retriever, name: str) -> Arm:
-    """An arm that gets passages, as much of them as the model has room for."""
+def _documents_arm(making: Making, instruction: str | None, retrieve: Retriever, name: str, spare: int = 0) -> Arm:
+    """An arm that gets passages, as much of them as the model has room for beside the answer and `spare` tokens."""
     room, _ = room_for_answers(making.model, making.examples.known)
-    builder = PromptBuilder(making.model.renderer, instruction, retrieve, room)
+    builder = PromptBuilder(making.model.renderer, instruction, retrieve, room + spare)
     arm = ways.with_documents(name, ARM_KINDS[name].trained, builder)
     return replace(arm, quality=quality_of_documents(retrieve))
-
-
-def _shots(making: Making, count: int) -> Working[tuple[list[Record], list[list[Record]]]]:
-    """The few-shot block, chosen on validation, and the sets that it was chosen among; the choice is kept."""
-    ctx, model = making.ctx, making.model
-    sets = candidate_sets(making.examples.train, count, ctx.seed)
-    judges = sorted(making.examples.validation, key=lambda r: len(r.prompt_text))[:12]
-
-    def ask(examples: list[Record], record: Record) -> tuple[Message, ...]:
-        return ways.few_shot(making.task.instruction, examples).ask(record)
-
-    inputs = {
-        "model": model.base.hash,
-        "prompts": [[[m.to_dict() for m in ask(s, r)], r.answer_text] for s in sets for r in judges],
-        "dtype": model.device.dtype,
-    }
-    key, kept = ctx.kept("few_shot", inputs, ("models", "evaluation"))
-    if kept is None:
-        best, values = choose_examples(sets, judges, ask, lambda pairs: mean_logprobs(model, pairs))
-        kept = {"best": best, "values": values}
-        ctx.store.put("few_shot", key, {"sets": len(sets)}, kept)
-    yield Said(
-        f"Few-shot: the best of {len(sets)} sets of {count} examples by the likelihood of {len(judges)} validation"
-        " answers."
-    )
-    return sets[kept["best"]], sets
