@@ -100,7 +100,7 @@ def test_the_main_job_on_shipped_mails(tmp_path) -> None:
     some.write_text("\n".join((TICKETS / "tickets.jsonl").read_text("utf-8").splitlines()[:36]), "utf-8")
     changes = {
         "base": str(write_model(tmp_path / "tiny", context=2048)),
-        "data.max_test": 6,
+        "data.max_test": 7,
         "training.epochs": 1,
         "training.max_steps": 4,
         "evaluation.general": False,

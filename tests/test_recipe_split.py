@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from postgrad.progress import Said
 from postgrad.recipe import DataSection
 from postgrad.records import pair
 from postgrad.steps.divide import divide
@@ -51,6 +52,20 @@ CHANGES = [
 @pytest.mark.parametrize(("before", "change"), CHANGES, ids=str)
 def test_each_setting_changes_something(before, change):
     assert parts(**before) != parts(**{**before, **change})
+
+
+@pytest.mark.parametrize(("room", "why"), [(10, "--max-minutes"), (1000, "")])
+def test_fewer_tests_than_the_share_are_said(room, why):
+    for changes, told in (({}, bool(why)), ({"max_test": 10}, False)):
+        work = divide(DataSection.model_validate({"split": "hash", **changes}), 0, records(), room=room)
+        said: list[str] = []
+        try:
+            while True:
+                event = next(work)
+                said += [event.text] if isinstance(event, Said) else []
+        except StopIteration as done:
+            assert len(done.value.test) == (24 if room == 1000 and not changes else 10)
+        assert any("10 of 120 examples test, fewer than 20 %" in text and why in text for text in said) == told
 
 
 def test_files_of_ones_own_are_the_test_and_keep_near_test_keeps_what_is_like_them():

@@ -189,6 +189,7 @@ class Verdict:
     Attributes:
         recommendation: `fine_tune`, `fine_tuned+rag`, the name of an untrained arm, or `cannot_tell`.
         examples_needed: Where more test examples would settle it: about how many in all.
+        meanwhile: Where it cannot tell: the arm to use until it is settled; empty where none is of use.
     """
 
     recommendation: str
@@ -196,6 +197,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = field(default=())
     examples_needed: int | None = None
+    meanwhile: str = ""
 
 
 def still_falling(validation_loss: Sequence[tuple[int, float]]) -> bool:

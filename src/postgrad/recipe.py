@@ -43,8 +43,10 @@ class DataSection(_Section):
     """Share kept for validation."""
     test: float = Field(default=0.2, gt=0, lt=0.8)
     """Share kept for the test; read by evaluation alone."""
-    max_test: int = Field(default=150, ge=4)
-    """At most so many test examples; the surplus trains. 150 resolves differences of about 10 points."""
+    max_test: int | None = Field(default=None, ge=4)
+    """At most so many test examples; the surplus trains. None: 1,000, and where max_minutes is given as many as it
+    leaves room to measure, 150 at least (which show differences of about 12 points); 150 where several bases share
+    them."""
     max_validation: int = Field(default=60, ge=2)
     """At most so many validation examples."""
     max_records: int | None = Field(default=None, ge=10)
@@ -174,6 +176,9 @@ class DecisionSection(_Section):
 
     smallest_worth: float = Field(default=0.02, ge=0, lt=1)
     """Smallest gain in the primary metric that is worth a fine-tuned model."""
+    accepted_miss: float = Field(default=0.05, ge=0, lt=1)
+    """Gain that one would not want to miss: where a larger one is excluded with 80 % certainty, the untrained way is
+    recommended, though a smaller gain is possible. 0: only where smallest_worth itself is excluded, with 95 %."""
     stop_early: bool = True
     """Whether a run stops before training when training cannot be worth it, with the evidence; false trains all the
     same."""

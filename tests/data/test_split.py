@@ -113,8 +113,10 @@ def test_a_users_groups_are_taken_as_they_are():
 
 
 def test_surplus_goes_to_training():
+    parts = split(records_of(8000))
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (6900, 100, 1000)
     parts = split(records_of(3000))
-    assert (len(parts.train), len(parts.validation), len(parts.test)) == (2700, 100, 200)
+    assert (len(parts.train), len(parts.validation), len(parts.test)) == (2300, 100, 600)
 
 
 def test_one_prompt_for_all_binds_nothing():

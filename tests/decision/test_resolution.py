@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postgrad.decision.power import mcnemar_power
-from postgrad.decision.resolution import assumed_resolution, measured_resolution
+from postgrad.decision.resolution import assumed_resolution, measured_resolution, units_sentence
 from postgrad.measures import ArmResult, Score
 
 
@@ -16,8 +16,8 @@ def arm(name: str, scores: list[float]) -> ArmResult:
 
 def test_both_numbers_are_said() -> None:
     found = assumed_resolution(120, 0.05)
-    assert "120 test examples" in found.sentence and "13 points" in found.sentence
-    assert "5 points" in found.sentence and "about 790 test examples" in found.sentence
+    assert "120 test examples" in found.sentence and "15 points" in found.sentence
+    assert "5 points" in found.sentence and "about 1,100 test examples" in found.sentence
     assert "Assumed" in found.sentence
 
 
@@ -39,6 +39,14 @@ def test_arms_that_differ_less_resolve_more() -> None:
     assert "2 %" in close.sentence
 
 
+def test_what_counts_is_independent_units() -> None:
+    found = assumed_resolution(120, 0.05, 40)
+    assert found.resolvable == assumed_resolution(40, 0.05).resolvable
+    assert "120 test examples (40 independent units)" in found.sentence and "1,100 independent" in found.sentence
+    assert assumed_resolution(120, 0.05, 120).sentence == assumed_resolution(120, 0.05).sentence
+    assert units_sentence(100, 91, 3) == "" and "form 90 independent units" in units_sentence(100, 90, 3)
+
+
 def test_nothing_measured_says_nothing() -> None:
     same = [0.5] * 20
     assert measured_resolution([arm("a", same)], 0.02) is None
@@ -47,6 +55,6 @@ def test_nothing_measured_says_nothing() -> None:
 
 def test_a_large_test_set_is_enough_and_a_tiny_one_shows_nothing() -> None:
     assert "That is enough" in assumed_resolution(2000, 0.05).sentence
-    assert "no difference" in assumed_resolution(5, 0.05).sentence
+    assert "no difference" in assumed_resolution(6, 0.05).sentence
     free = assumed_resolution(100, 0.0)
     assert free.examples_for_worth is None and "smallest_worth" not in free.sentence

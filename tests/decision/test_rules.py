@@ -5,7 +5,16 @@ import pytest
 
 from postgrad.decision.change import judge_change
 from postgrad.decision.contest import contest
-from postgrad.decision.rules import beats, between, by_pair, examples_to_exclude, examples_to_settle
+from postgrad.decision.rules import (
+    beats,
+    believed,
+    between,
+    by_pair,
+    clear,
+    examples_to_exclude,
+    examples_to_settle,
+    likely_below,
+)
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.statistics.scores import compare, compare_arms, score_interval
 from postgrad.measures import ArmResult, Comparison
@@ -38,7 +47,25 @@ def pair(difference=0.05, half=0.1, p=0.3, family=1, n=100):
 @pytest.mark.parametrize("count", [examples_to_settle, examples_to_exclude])
 def test_a_larger_family_needs_more_examples(count):
     alone, of_five = count(pair(), 0.02), count(pair(family=5), 0.02)
-    assert 1.4 < of_five / alone < 1.6  # ((2.576 + 0.842) / (1.96 + 0.842)) ** 2
+    assert 1.35 < of_five / alone < 1.55  # ((2.878 + 0.842) / (2.326 + 0.842)) ** 2; at 5 % ((2.576 …) / (1.96 …)) ** 2
+
+
+def test_a_gain_is_believed_at_a_stricter_level_than_it_is_called_clear():
+    seen = pair(0.1, 0.08, 0.03)
+    assert clear(seen) and not believed(seen) and not beats(seen, 0.02)
+    surer = pair(0.1, 0.08, 0.015)
+    assert believed(surer) and beats(surer, 0.02) and not beats(surer, 0.11)
+
+
+def test_what_a_gain_is_likely_below_by_simulation():
+    """Of many samples with a true gain of 5 points one in five says that it is likely less."""
+    generator = np.random.default_rng(1)
+    said = 0
+    for _ in range(600):
+        first, second, _ = generator.multinomial(300, [0.15, 0.1, 0.75])
+        scores = [1.0] * first + [0.0] * (300 - first), [0.0] * first + [1.0] * second + [0.0] * (300 - first - second)
+        said += likely_below(compare(*scores)) < 0.05
+    assert 0.16 < said / 600 < 0.24
 
 
 def test_families_are_those_of_the_correction():

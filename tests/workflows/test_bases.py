@@ -1,5 +1,7 @@
 """Several bases in one run: each its own report, one over all, and fewer trainings where time is short."""
 
+import json
+
 import pytest
 
 from postgrad.progress import Said
@@ -60,6 +62,8 @@ def test_with_little_time_untrained_arms_come_first(tiny_folder, second, tmp_pat
     assert steps and max(arms[:2]) < min(steps), "every base is measured untrained before any is trained"
     assert any(isinstance(e, Said) and "Minutes for training" in e.text for e in events)
     assert len(report.bases) == 2 and report.recipe["max_minutes"] == 4
+    own = [json.loads((tmp_path / "out" / base.folder / "report.json").read_text()) for base in report.bases]
+    assert [one["recipe"]["data"]["max_test"] for one in own] == [150, 150], "all bases answer the same test part"
     _, events = finish(run_bases(recipe, [data], tmp_path / "out"))
     assert not [e for e in events if isinstance(e, Step)], "the same command plans alike and redoes nothing"
 

@@ -70,13 +70,13 @@ def test_a_constant_arm_that_is_always_right_leaves_nothing() -> None:
     assert found and found.recommendation == "base" and any("Nothing is left to gain" in r for r in found.reasons)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5])
-def test_fewer_than_six_cannot_tell(n: int) -> None:
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_fewer_than_seven_cannot_tell(n: int) -> None:
     found = judged([arm("base", hits(0, n)), arm("prompted", hits(n, n))])
     assert found and found.recommendation == "cannot_tell" and f"{n} to test on" in found.sentence
 
 
-@pytest.mark.parametrize(("right", "n"), [(0, 6), (4, 8), (20, 40), (30, 40), (85, 100), (950, 1000)])
+@pytest.mark.parametrize(("right", "n"), [(0, 7), (4, 10), (20, 40), (30, 40), (85, 100), (950, 1000)])
 def test_it_goes_on_where_something_could_be_gained(right: int, n: int) -> None:
     assert judged([arm("base", hits(0, n)), arm("prompted", hits(right, n))]) is None
 

@@ -14,7 +14,7 @@ from postgrad.recipe import Recipe, merged
 from postgrad.records import pair
 from postgrad.steps.context import USUAL_MINUTES, Clock, Ledger, RunContext
 from postgrad.steps.examples import Examples, groups_of
-from postgrad.steps.time_budget import usual_limit
+from postgrad.steps.time_budget import room_for_test, usual_limit
 from tests.workflows.jobs import finish
 
 
@@ -32,6 +32,13 @@ def test_the_usual_limit_is_a_new_clock_and_a_users_limit_stays():
     given = RunContext.of(merged(Recipe(), {"max_minutes": 3}), lambda: False).clock
     same, events = finish(usual_limit(given, summary(50_000)))
     assert same is given and given.minutes == 3 and given.limited and not events
+
+
+def test_a_limited_run_tests_on_what_it_has_time_to_measure():
+    assert room_for_test(None, 50) == room_for_test(10_000, 50) == 1000
+    assert room_for_test(14, 50) == 150, "there is always time for so many"
+    assert room_for_test(60, 50) == 429 and room_for_test(60, 100) == 214
+    assert room_for_test(60, 0) == 1000
 
 
 def test_a_context_is_made_of_values_and_cannot_be_changed():

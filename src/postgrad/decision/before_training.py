@@ -170,12 +170,17 @@ def _too_few(known: Prospects, test: int, units: int) -> Verdict:
         f" fewer than {FEWEST_PAIRS} cannot show any difference between two arms, however large. Give more examples."
     )
     best = min(known.arms, key=best_first)
-    if best.score.value:
+    meanwhile = best.name if best.score.value else ""
+    if meanwhile:
         sentence += (
             f" Use {plain_name(best.name)} meanwhile, which {achieved(best, known.metric)}: that excludes nothing."
         )
     return Verdict(
-        "cannot_tell", sentence, (*_more_examples(known), ALL_THE_SAME), examples_needed=known.examples_for_worth
+        "cannot_tell",
+        sentence,
+        (*_more_examples(known), ALL_THE_SAME),
+        examples_needed=known.examples_for_worth,
+        meanwhile=meanwhile,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from postgrad.decision.rules import clear, clearly_worse, examples_to_exclude, largest_gain
+from postgrad.decision.rules import clear, clearly_worse, examples_to_exclude, likely_below
 from postgrad.decision.wording import about, gain_excluded, interval, points
 from postgrad.measures import Comparison
 
@@ -60,7 +60,7 @@ def judge_change(c: Comparison, worsened: int, margin: float = MARGIN) -> Change
     sentence = (
         f"Cannot tell {c.arm} from {c.against}: {seen} ({figures}), and a loss of {points(margin)} points is not"
         f" excluded; about {about(count)} common examples would settle it. Keep {c.against} meanwhile:"
-        f" {gain_excluded(c.arm, c.high, largest_gain(c, 0.8))}."
+        f" {gain_excluded(c.arm, c.high, likely_below(c))}."
     )
     return Change("cannot_tell", False, sentence, count)
 

@@ -22,7 +22,7 @@ from postgrad.decision.rules import (
     examples_to_settle,
     excluded,
     is_cheaper,
-    largest_gain,
+    likely_below,
 )
 from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON, is_useless
 from postgrad.decision.wording import (
@@ -132,7 +132,7 @@ def _cannot_tell(
     c = between(table, best.name, rival.name)
     other = rival if meanwhile is best else best
     gain = between(table, other.name, meanwhile.name)
-    risk = gain_excluded(plain_name(other.name), gain.high, largest_gain(gain, 0.8))
+    risk = gain_excluded(plain_name(other.name), gain.high, likely_below(gain))
     count = examples_to_settle(c, worth)
     sentence = (
         f"Cannot tell {plain_name(best.name)} from {plain_name(rival.name)}: the first {achieved(best, metric)}, the"
@@ -140,4 +140,4 @@ def _cannot_tell(
         f" ({interval(c.low, c.high)}) is not settled; about {about(count)} test examples would settle it, there are"
         f" {c.n}. Use {plain_name(meanwhile.name)} meanwhile: {risk}."
     )
-    return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count)
+    return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count, meanwhile.name)

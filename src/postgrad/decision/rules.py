@@ -21,6 +21,12 @@ from postgrad.measures import ArmResult, Comparison
 
 Comparisons = Mapping[tuple[str, str], Comparison]
 """Comparisons by (arm, against)."""
+CLEAR = 0.05
+"""Level at which one arm is said to be better than another, where nothing dear hangs on it."""
+SHOWN = 0.95
+"""Confidence of the intervals that comparisons have."""
+LIKELY = 0.8
+"""Confidence, one-sided, with which a gain is excluded that one would not want to miss."""
 _LEAST_WORTH = 0.01
 """Smaller differences are worth nothing: no number of examples is said for them."""
 _LEAST_DISTANCE = 0.005
@@ -48,17 +54,22 @@ def between(table: Comparisons, arm: str, against: str) -> Comparison:
 
 def clear(c: Comparison) -> bool:
     """Whether the arm is surely better: interval above zero, significant after the correction over its family."""
-    return c.low > 0 and c.p_adjusted < ALPHA
+    return c.low > 0 and c.p_adjusted < CLEAR
 
 
 def clearly_worse(c: Comparison) -> bool:
     """The same the other way round."""
-    return c.high < 0 and c.p_adjusted < ALPHA
+    return c.high < 0 and c.p_adjusted < CLEAR
+
+
+def believed(c: Comparison) -> bool:
+    """Whether the arm is so surely better that it may be recommended for it: at the stricter level ALPHA."""
+    return c.low > 0 and c.p_adjusted < ALPHA
 
 
 def beats(c: Comparison, worth: float) -> bool:
-    """Whether the arm is clearly better, by more than the smallest difference worth having."""
-    return c.difference > worth and clear(c)
+    """Whether the arm is better beyond doubt, by more than the smallest difference worth having."""
+    return c.difference > worth and believed(c)
 
 
 def excluded(c: Comparison, worth: float) -> bool:
@@ -66,10 +77,9 @@ def excluded(c: Comparison, worth: float) -> bool:
     return c.high < worth
 
 
-def largest_gain(c: Comparison, confidence: float) -> float:
-    """The upper end of the difference's interval at another confidence than the 95 % of the comparison, by the normal
-    distribution."""
-    return c.difference + (c.high - c.difference) * _quantile(confidence) / _quantile(1 - ALPHA)
+def likely_below(c: Comparison) -> float:
+    """What the true difference lies below with 80 % certainty, by the normal distribution from the 95 % interval."""
+    return c.difference + (c.high - c.difference) * NormalDist().inv_cdf(LIKELY) / _quantile(SHOWN)
 
 
 def choose(arms: Sequence[ArmResult], table: Comparisons, worth: float) -> ArmResult:
@@ -108,26 +118,26 @@ def examples_to_settle(c: Comparison, worth: float) -> int:
     """About how many test examples would show whether the arm beats the other one: the difference seen, or the smallest
     worth having where less was seen; where a difference is clear already, on which side of that it lies."""
     least = max(worth, _LEAST_WORTH)
-    if clear(c):
-        return _examples(c, max(abs(c.difference - worth), least / 2))
-    return _examples(c, max(c.difference, least))
+    if believed(c):
+        return _examples(c, max(abs(c.difference - worth), least / 2), ALPHA)
+    return _examples(c, max(c.difference, least), ALPHA)
 
 
 def examples_to_exclude(c: Comparison, margin: float) -> int:
     """About how many would exclude a loss of the margin if the difference seen is the true one, or show a true loss."""
-    return _examples(c, max(abs(c.difference + margin), _LEAST_DISTANCE))
+    return _examples(c, max(abs(c.difference + margin), _LEAST_DISTANCE), 1 - SHOWN)
 
 
-def examples_to_show(difference: float, sd: float, family: int) -> int:
-    """Test examples that show a true difference in a family of so many comparisons; `sd` is that of the paired
-    differences."""
-    return examples_needed(difference, sd, alpha=ALPHA / max(1, family))
+def examples_to_show(difference: float, sd: float, family: int, level: float = ALPHA) -> int:
+    """Test examples that show a true difference in a family of so many comparisons at that level; `sd` is that of the
+    paired differences."""
+    return examples_needed(difference, sd, alpha=level / max(1, family))
 
 
-def _examples(c: Comparison, difference: float) -> int:
+def _examples(c: Comparison, difference: float, level: float) -> int:
     """More than there are: with these it was not shown."""
-    sd = (c.high - c.low) / (2 * _quantile(1 - ALPHA)) * math.sqrt(c.n)
-    return max(c.n + 1, examples_to_show(difference, sd, c.family))
+    sd = (c.high - c.low) / (2 * _quantile(SHOWN)) * math.sqrt(c.n)
+    return max(c.n + 1, examples_to_show(difference, sd, c.family, level))
 
 
 def _quantile(confidence: float) -> float:

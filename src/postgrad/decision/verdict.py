@@ -30,6 +30,10 @@ from postgrad.decision.wording import (
 from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting, Verdict
 
 SMALLEST_WORTH = 0.02
+ACCEPTED_MISS = 0.05
+"""A gain above this is to be missed in one case of five at most where the verdict stays with an untrained arm."""
+FEWEST_TO_STAY = 30
+"""Test examples below which nothing is said of what a gain is likely below."""
 USELESS = 0.05
 """An arm that scores less, its whole interval below twice that, is of no use to anybody, however it compares."""
 USELESS_REASON = f"All arms score below {points(USELESS)} points, and their intervals lie below {points(2 * USELESS)}."
@@ -43,6 +47,7 @@ def decide(
     forgetting: Sequence[Forgetting] = (),
     *,
     smallest_worth: float = SMALLEST_WORTH,
+    accepted_miss: float = ACCEPTED_MISS,
     needs_documents: bool = False,
     budget: MonthlyBudget | None = None,
     metric: str = "",
@@ -58,6 +63,8 @@ def decide(
         comparisons: From `compare_arms`, Holm-corrected: each trained arm against every untrained one at least.
         forgetting: The general benchmarks of the trained model.
         smallest_worth: The smallest gain worth having.
+        accepted_miss: Where a gain above this is excluded with 80 % certainty, the untrained arm is recommended, though
+            a smaller one is possible; 0: only where a gain worth having is excluded.
         needs_documents: Answers rest on facts that change or that training did not show: a trained arm without
             retrieval is then not offered, whatever it scored.
         budget: What may be spent a month beside what each arm costs; without a limit where none is given.
@@ -78,6 +85,7 @@ def decide(
         rules.by_pair(comparisons),
         tuple(forgetting),
         smallest_worth,
+        accepted_miss,
         needs_documents,
         budget or MonthlyBudget(),
         metric,
@@ -107,6 +115,7 @@ class _Case:
     table: rules.Comparisons
     forgetting: tuple[Forgetting, ...]
     smallest_worth: float
+    accepted_miss: float
     needs_documents: bool
     budget: MonthlyBudget
     metric: str
@@ -155,6 +164,13 @@ class _Case:
         table, worth = self.form_kept, self.smallest_worth
         failing = [u for u in self.untrained if fails_by_form(u)]
         return [u for u in failing if not rules.beats(rules.between(table, arm.name, u.name), worth)]
+
+    def hardly_gains_over(self, arm: ArmResult) -> bool:
+        """Whether no trained one is clearly better than this arm, or likely to gain more over it than may be missed."""
+        if arm.score.value < USELESS or arm.score.n < FEWEST_TO_STAY:
+            return False
+        pairs = [self.between(a, arm) for a in self.offered]
+        return all(not rules.clear(c) and rules.likely_below(c) < self.accepted_miss for c in pairs)
 
     def no_gain_over(self, arm: ArmResult) -> bool:
         """Whether a gain worth having over this arm is excluded of every trained one."""
@@ -212,6 +228,8 @@ def _weigh(case: _Case) -> Verdict:
         return _vetoed(case, winners[0])
     if case.no_gain_over(case.best_untrained):
         return (_unfinished if case.unfinished else _keep_untrained)(case, case.offered[0])
+    if case.hardly_gains_over(case.best_untrained) and not case.unfinished:
+        return _stay(case, case.offered[0])
     return _cannot_tell(case, case.offered[0])
 
 
@@ -269,15 +287,30 @@ def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
     return Verdict(choice.name, sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
 
 
+def _stay(case: _Case, arm: ArmResult) -> Verdict:
+    """A gain worth having is possible, and a large one is not likely."""
+    choice, tie = _untrained_choice(case, [u for u in case.untrained if case.hardly_gains_over(u)])
+    c = case.between(arm, choice)
+    count = rules.examples_to_settle(c, case.smallest_worth)
+    sentence = (
+        f"Stay with {plain_name(choice.name)} for now: it {achieved(choice, case.metric)} and {plain_name(arm.name)} "
+        f"{achieved_too(arm)}, a difference of {points(c.difference)} points ({interval(c.low, c.high)}); "
+        f"{_risk(case, choice)}, and about {about(count)} test examples would show a gain of"
+        f" {points(max(c.difference, case.smallest_worth))}."
+    )
+    reasons = (comparison_reason(case.between(arm, case.best_untrained)), *tie)
+    return Verdict(choice.name, sentence, reasons, examples_needed=count)
+
+
 def _unfinished(case: _Case, arm: ArmResult) -> Verdict:
     """The trained arm loses as it is, and may win with more time."""
     choice, tie = _untrained_choice(case, [u for u in case.untrained if case.no_gain_over(u)])
     sentence = (
         f"Cannot tell: {plain_name(choice.name)} {achieved(choice, case.metric)} and {plain_name(arm.name)}"
         f" {achieved_too(arm)}, but {case.unfinished}. Give the training more time (--max-minutes) before you decide"
-        f" against it. {_meanwhile(case, choice)}"
+        " against it."
     )
-    return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
+    return _undecided(case, sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie), choice)
 
 
 def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
@@ -286,29 +319,40 @@ def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
     c = min(blocking, key=lambda c: c.difference)
     rival = case.arms[c.against]
     count = rules.examples_to_settle(c, case.smallest_worth)
-    if rules.clear(c):
+    if rules.believed(c):
         open_question = f"a gain below the {points(case.smallest_worth)} points worth having"
     elif c.low > 0:
         open_question = "chance, once all the comparisons made are allowed for"
     else:
         open_question = "no gain at all" if c.difference > 0 else "a gain worth having"
-    verb = "does not exclude" if c.low <= 0 or rules.clear(c) else "could still be"
+    verb = "does not exclude" if c.low <= 0 or rules.believed(c) else "could still be"
     sentence = (
         f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)} and {plain_name(rival.name)} "
         f"{achieved_too(rival)}, but a difference of {points(c.difference)} points ({interval(c.low, c.high)}) {verb} "
         f"{open_question}; about {about(count)} test examples would settle it, there are {c.n}."
     )
     choice, tie = _untrained_choice(case)
-    return Verdict("cannot_tell", f"{sentence} {_meanwhile(case, choice)}", (*reasons, *tie), examples_needed=count)
+    return _undecided(case, sentence, (*reasons, *tie), choice, count)
 
 
-def _meanwhile(case: _Case, choice: ArmResult) -> str:
-    """What to use as long as nothing is settled, and what is risked by it."""
+def _undecided(
+    case: _Case, sentence: str, reasons: tuple[str, ...], choice: ArmResult, count: int | None = None
+) -> Verdict:
+    """That nothing is told, with what to use as long as it is not, and what is risked by that."""
     if case.budget.too_dear(choice.name):
-        return "Nothing that was measured fits the budget meanwhile."
+        sentence = f"{sentence} Nothing that was measured fits the budget meanwhile."
+        return Verdict("cannot_tell", sentence, reasons, examples_needed=count)
+    if not choice.score.value:
+        sentence = f"{sentence} Nothing untrained is of use meanwhile: {_risk(case, choice)}."
+        return Verdict("cannot_tell", sentence, reasons, examples_needed=count)
+    sentence = f"{sentence} Use {plain_name(choice.name)} meanwhile: {_risk(case, choice)}."
+    return Verdict("cannot_tell", sentence, reasons, examples_needed=count, meanwhile=choice.name)
+
+
+def _risk(case: _Case, choice: ArmResult) -> str:
+    """Up to what gain over the untrained arm is not excluded."""
     c = max((case.between(a, choice) for a in case.offered), key=lambda c: c.high)
-    risk = gain_excluded(plain_name(c.arm), c.high, rules.largest_gain(c, 0.8))
-    return f"Use {plain_name(choice.name)} meanwhile: {risk}."
+    return gain_excluded(plain_name(c.arm), c.high, rules.likely_below(c))
 
 
 def _untrained_only(case: _Case) -> Verdict:
@@ -328,7 +372,7 @@ def _trained_only(case: _Case) -> Verdict:
         f" {plain_name(best.name)} meanwhile, which {achieved(best, case.metric)}: whether that gains anything over the"
         " untouched base model is unknown."
     )
-    return Verdict("cannot_tell", sentence)
+    return Verdict("cannot_tell", sentence, meanwhile=best.name)
 
 
 def _none_works(case: _Case) -> Verdict:

@@ -214,16 +214,15 @@ class CostPart(_Part):
 
 
 class VerdictPart(_Part):
-    """The recommendation is an arm's name or `cannot_tell`; `before_training` where the run stopped there.
-
-    `examples_needed` test examples in all would settle it; `next_steps` stand in the order of what they are expected to
-    bring.
-    """
+    """The recommendation is an arm's name or `cannot_tell`, `meanwhile` the arm to use until that is settled;
+    `before_training` where the run stopped there. `examples_needed` test examples in all would settle it; `next_steps`
+    stand in the order of what they are expected to bring."""
 
     recommendation: str
     sentence: str
     reasons: list[str] = []
     before_training: bool = False
+    meanwhile: str = ""
     examples_needed: int | None = None
     next_steps: list[NextStepPart] = []
 

@@ -96,6 +96,7 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
         found.comparisons(examples.groups),
         found.general[1],
         smallest_worth=wishes.smallest_worth,
+        accepted_miss=wishes.accepted_miss,
         needs_documents=found.needs_documents,
         metric=task.choice.primary.title,
         general_use=wishes.general_use,
@@ -155,6 +156,7 @@ def conclude(
             ],
             before_training=bool(before and before.stop),
             examples_needed=verdict.examples_needed,
+            meanwhile=verdict.meanwhile,
         ),
         machine={
             "device": model.device.name,

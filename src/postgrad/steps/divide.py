@@ -13,6 +13,7 @@ from postgrad.progress import Said, Working
 from postgrad.recipe import DataSection
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import near_duplicate_clusters
+from postgrad.steps.time_budget import LARGEST_TEST
 
 
 def divide(
@@ -22,6 +23,7 @@ def divide(
     held: Sequence[tuple[SplitName, Sequence[Record]]] = (),
     *,
     test: bool = True,
+    room: int = LARGEST_TEST,
 ) -> Working[Split]:
     """Divides the records, and says what a user should know of it.
 
@@ -31,6 +33,7 @@ def divide(
         records: Read and checked.
         held: The records of the user's own validation and test files.
         test: Whether a test part is wanted where none is given; a training alone needs none.
+        room: Test examples that there is time to measure, where the recipe names no number.
 
     Raises:
         UsageError, DataError: See `split`, `given_parts` and `moments_of`.
@@ -67,12 +70,21 @@ def divide(
         moments=moments,
         given=given,
         keep_near_test=data.keep_near_test,
-        max_test=data.max_test,
+        max_test=data.max_test or room,
         max_validation=data.max_validation,
     )
+    own = by == "given" or any(name == "test" for name, _ in held)
+    if test and not own and data.max_test is None and room < round(data.test * len(records)):
+        yield Said(f"{len(parts.test)} of {len(records)} examples test, fewer than {100 * data.test:g} %: {_why(room)}")
     for note in parts.notes:
         yield Said(note, warning=bool(parts.left_out))
     return parts
+
+
+def _why(room: int) -> str:
+    if room == LARGEST_TEST:
+        return "more would show little more (data.max_test)."
+    return "more could not be measured in the time (data.max_test, --max-minutes)."
 
 
 def split_findings(parts: Split) -> tuple[Finding, ...]:

@@ -26,6 +26,7 @@ from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.divide import divide, split_findings
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.trainable_records import wanted_by
+from postgrad.steps.time_budget import room_for_test
 
 
 def checked_records(
@@ -103,7 +104,8 @@ def read_and_check(
     renderer = yield from base.renderer()
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
     held = yield from held_out_files(base, recipe.data, recipe.training.objective)
-    parts = yield from divide(recipe.data, recipe.seed, kept, held)
+    room = room_for_test(recipe.max_minutes, mean_tokens(renderer, kept))
+    parts = yield from divide(recipe.data, recipe.seed, kept, held, room=room)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
     examples = Examples.of(parts.train, parts.validation, parts.test, recipe.data.group)
     choice = choose_metric(examples.known, recipe.evaluation.metric, resources)
@@ -163,6 +165,12 @@ def _limited(records: Sequence[Record], most: int | None) -> list[Record]:
         return list(records)
     chosen = set(sorted(range(len(records)), key=lambda i: content_hash(records[i]))[:most])
     return [r for i, r in enumerate(records) if i in chosen]
+
+
+def mean_tokens(renderer: Renderer, records: Sequence[Record], most: int = 200) -> float:
+    """Tokens of a record, request and answer, by so many of them."""
+    some = records[:: -(-len(records) // most) or 1]
+    return sum(renderer.count(r.prompt_text) + renderer.count(r.answer_text) for r in some) / max(1, len(some))
 
 
 def token_histogram(renderer: Renderer, records: Sequence[Record], bins: int = 16) -> tuple[tuple[int, int], ...]:

@@ -11,6 +11,9 @@ from postgrad.steps.examples import DataSummary
 
 USUAL_TOKENS = 25_000
 """Of examples that a run of the usual length has: 500 short ones."""
+LARGEST_TEST, SMALLEST_CAP, TEST_SHARE = 1000, 150, 0.2
+"""Test examples at most; test examples that there is always time for; the share of its examples that a run of the usual
+length tests on."""
 DISTURBANCE_SHARE = 0.08
 """Of the whole run's work, asking again with disturbed requests may take so much."""
 
@@ -25,6 +28,22 @@ def usual_limit(clock: Clock, summary: DataSummary) -> Working[Clock]:
     )
     yield Said(f"Planned to take at most about {minutes} minutes for this many tokens; --max-minutes changes that.")
     return replace(clock, minutes=float(minutes))
+
+
+def room_for_test(minutes: float | None, tokens: float) -> int:
+    """How many test examples a run has the time to measure.
+
+    Without a limit the run is planned by its tokens, so that any usual share can be measured. With one as many as would
+    be tested on if the run were planned for so long, on the slow machine that the plan is made for: two cores.
+
+    Args:
+        minutes: The limit; None without one.
+        tokens: Of an example, on average.
+    """
+    if minutes is None:
+        return LARGEST_TEST
+    planned = TEST_SHARE * minutes / USUAL_MINUTES * USUAL_TOKENS / max(1.0, tokens)
+    return min(LARGEST_TEST, max(SMALLEST_CAP, round(planned)))
 
 
 def room_for_disturbances(clock: Clock, perturb: bool | None) -> float:

@@ -24,6 +24,7 @@ from postgrad.report.run_report import Report
 from postgrad.steps.arms.named_models import base_label
 from postgrad.steps.reporting.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
 from postgrad.steps.reporting.compared_runs import read_report
+from postgrad.steps.time_budget import SMALLEST_CAP
 from postgrad.storage import StageStore, check_writable, name_from, stage_key
 from postgrad.workflows.run import run
 
@@ -60,6 +61,8 @@ def run_bases(
     plan: Mapping[str, float | None] = dict.fromkeys(labels)
     out_of_it: dict[str, str] = {}
     runs: dict[str, BaseRun] = {}
+    if recipe.max_minutes is not None and recipe.data.max_test is None:
+        recipe = merged(recipe, {"data.max_test": SMALLEST_CAP})  # of all bases alike, however the minutes are shared
     if trains and recipe.max_minutes is not None:
         for label, base in labels.items():
             yield Stage("bases", f"{label}: measuring the arms that need no training")

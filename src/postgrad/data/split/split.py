@@ -65,7 +65,7 @@ def split(
     moments: Sequence[datetime | None] | None = None,
     given: Sequence[SplitName | None] | None = None,
     keep_near_test: bool = False,
-    max_test: int = 200,
+    max_test: int = 1000,
     max_validation: int = 100,
 ) -> Split:
     """Divides records of any kind into train, validation and test.

@@ -132,7 +132,13 @@ def bases_report(
             "automation": rate.model_copy(update={"arm": f"{rate.arm}{ON_A_BASE}{first.label}"}) if rate else None,
             "samples": _samples(runs, list(own.values())),
             "cost": _cost(runs, results, first),
-            "verdict": VerdictPart(recommendation=verdict.recommendation, sentence=verdict.sentence, reasons=reasons),
+            "verdict": VerdictPart(
+                recommendation=verdict.recommendation,
+                sentence=verdict.sentence,
+                reasons=reasons,
+                examples_needed=verdict.examples_needed,
+                meanwhile=verdict.meanwhile,
+            ),
             "seconds": {
                 **{run.label: run.report.seconds.get("this command", 0.0) for run in runs},
                 "this command": round(seconds, 1),

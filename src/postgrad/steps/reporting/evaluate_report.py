@@ -101,6 +101,8 @@ def evaluation_report(
             recommendation=verdict.recommendation,
             sentence=verdict.sentence,
             reasons=[*warnings, *verdict.reasons, *units_remark(examples)],
+            examples_needed=verdict.examples_needed,
+            meanwhile=verdict.meanwhile,
         ),
         machine=measured.machine,
         seconds=ctx.ledger.seconds_part(ctx.clock),
