@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from postgrad.facts import load_facts
 
+DAYS_A_MONTH = 30.4
+
 
 @dataclass(frozen=True)
 class MachinePrice:

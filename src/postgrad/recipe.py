@@ -200,6 +200,21 @@ class DecisionSection(_Section):
     """Hours that people spent on the data."""
     hourly_rate: float = Field(default=0.0, ge=0)
     """What such an hour costs in USD."""
+    one_off: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """USD spent once besides: a contractor's price, a licence, the work of building it in."""
+    iterations: int = Field(default=1, ge=1)
+    """How many trainings are planned until one is used, this one included; each is paid like this one."""
+    hosting_monthly: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """What hosting a language model yourself costs in USD a month, idle or not; its answers then cost nothing more.
+    None: answers are priced by the seconds of this machine."""
+    maintenance_monthly: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """What maintaining and retraining a trained model costs in USD a month."""
+    monitoring_monthly: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """What watching the answers costs in USD a month, whichever arm gives them."""
+    minutes_saved_per_answer: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Minutes of a person's work that an answer saves which no person has to see. Needs labour_rate."""
+    labour_rate: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """What an hour of that person's work costs in USD. Needs minutes_saved_per_answer."""
     wrong_answer_cost: float = Field(default=0.0, ge=0)
     """What one wrong answer costs in USD: a person's time, a refund. 0: only the answers' own prices count."""
     target_accuracy: float = Field(default=0.95, gt=0, lt=1)
@@ -207,9 +222,11 @@ class DecisionSection(_Section):
 
     @model_validator(mode="after")
     def _can_be_checked(self) -> DecisionSection:
-        """Refuses a budget that could not be held against anything."""
+        """Refuses a budget that could not be held against anything, and half of what labour costs."""
         if self.monthly_budget is not None and self.monthly_queries is None:
             raise ValueError("monthly_budget requires the traffic: monthly_queries (--monthly-queries)")
+        if bool(self.minutes_saved_per_answer) != bool(self.labour_rate):
+            raise ValueError("minutes_saved_per_answer and labour_rate go together: give both or neither")
         return self
 
 

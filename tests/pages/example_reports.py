@@ -12,11 +12,10 @@ from postgrad.report.advice import (
     NextStepPart,
 )
 from postgrad.report.arm_parts import ArmPart, ComparisonPart
+from postgrad.report.money_parts import ArmCostPart, BreakEvenPart, CostPart
 from postgrad.report.run_report import (
     AutomationPart,
     BenchmarkPart,
-    BreakEvenPart,
-    CostPart,
     DataPart,
     FindingPart,
     ForgettingPart,
@@ -169,7 +168,23 @@ def full_report() -> Report:
             per_1000={"fine_tuned": 0.021, "few_shot": 0.19, "rag": 0.23},
             monthly_queries=10000,
             break_even_days=1.2,
-            break_even=[BreakEvenPart(against="rag", saving_per_1000=0.21, queries=191, days=1.2)],
+            break_even=[
+                BreakEvenPart(
+                    against="rag", saving_per_1000=0.21, queries=191, days=1.2, monthly_saving=2.1, months=0.04
+                ),
+                BreakEvenPart(against="few_shot", saving_per_1000=0.17, queries=None, days=None, monthly_saving=-48.3),
+            ],
+            priced="fine_tuned",
+            iterations=3,
+            once={"data_work": 320.0, "training": 0.12, "evaluation": 0.05, "other": 2000.0},
+            monthly={"answers": 0.21, "hosting": 0.0, "maintenance": 50.0, "monitoring": 25.0},
+            by_arm=[
+                ArmCostPart(arm="fine_tuned", per_answer=0.000021, per_right=0.0091, monthly=75.21, wrong_monthly=17.0),
+                ArmCostPart(
+                    arm="base", per_answer=0.00019, per_right=None, monthly=26.9, unfit="gets next to nothing right"
+                ),
+            ],
+            labour_saved_monthly=1234.0,
             sensitivity=[("as assumed", 1.2), ("half the traffic", 2.4), ("twice the price of machine time", None)],
             assumptions=[
                 "This machine costs $0.096 an hour (2 cores, list price of 2026-01).",

@@ -10,6 +10,7 @@ import typer
 
 from postgrad.cli.door import errors, out
 from postgrad.cli.options import listed, training_settings
+from postgrad.errors import UsageError
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonObject
 from postgrad.objectives import Cost, choices, spec_of
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
     from postgrad.data.sources.in_memory import InMemory
     from postgrad.models.base_models import BaseModel
-    from postgrad.recipe import TrainingSection
+    from postgrad.recipe import Recipe, TrainingSection
 
 
 def command(
-    data: Annotated[list[Path], typer.Argument(help="Files of examples, or of text with --objective pretrain.")],
+    data: Annotated[
+        list[Path] | None, typer.Argument(help="Files of examples, or of text with --objective pretrain.")
+    ] = None,
     base: Annotated[str | None, typer.Option(help="Base model.")] = None,
     objective: Annotated[str | None, typer.Option(help=f"Training objective: {choices()}.")] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
@@ -33,41 +36,89 @@ def command(
     epochs: Annotated[float | None, typer.Option(help="Passes over the training data.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Any training setting: method=full, rank=32 …")] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="Cost of this machine, in USD an hour.")] = None,
+    money: Annotated[
+        bool, typer.Option("--money", help="When a tuned model is earned back, from prices alone; data is optional.")
+    ] = False,
+    monthly_queries: Annotated[int | None, typer.Option(help="With --money: answers a month.")] = None,
+    price_now: Annotated[float | None, typer.Option(help="With --money: what an answer costs now, in USD.")] = None,
+    price_tuned: Annotated[
+        float | None, typer.Option(help="With --money: what an answer of the tuned model costs besides, in USD.")
+    ] = None,
+    one_off: Annotated[
+        str | None, typer.Option(help="With --money: USD spent once besides training: 2000 or 2000-5000.")
+    ] = None,
+    monthly_costs: Annotated[
+        str | None, typer.Option(help="With --money: USD that the tuned model costs a month: 50 or 50-100.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """What training on this data would take on this machine."""
-    from postgrad.models.base_models import find_model
-    from postgrad.models.rendering.render import load_renderer
+    """What training on this data would take on this machine, and when it would be earned back."""
     from postgrad.recipe import Recipe, load_recipe, merged
 
-    changes = {"base": base, "training.objective": objective, "training.epochs": epochs, **training_settings(set or [])}
+    prices = {
+        "--monthly-queries": monthly_queries,
+        "--price-now": price_now,
+        "--price-tuned": price_tuned,
+        "--one-off": one_off,
+        "--monthly-costs": monthly_costs,
+    }
+    _refuse(data, money, [option for option, value in prices.items() if value is not None])
+    changes = {
+        "base": base,
+        "training.objective": objective,
+        "training.epochs": epochs,
+        "decision.monthly_queries": monthly_queries,
+        **training_settings(set or []),
+    }
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
-    model = find_model(chosen.base, lambda text: errors.print(text, markup=False))
+    figures, lines = _training(chosen, data, listed(input), listed(output), price_per_hour) if data else ({}, [])
+    if money:
+        from postgrad.cli.estimate_money import money_figures, money_lines
+
+        usd = figures.get("usd")
+        figures["money"] = money_figures(chosen.decision, price_now, price_tuned or 0.0, one_off, monthly_costs, usd)
+        lines += money_lines(figures["money"])
+    out(jsonlib.dumps(figures) if json else "\n".join(lines))
+
+
+def _refuse(data: Sequence[Path] | None, money: bool, prices: Sequence[str]) -> None:
+    """Refuses a command with nothing to estimate, and prices that nothing would read."""
+    if not data and not money:
+        raise UsageError("There is nothing to estimate: no files of examples.", "For money alone give --money.")
+    if prices and not money:
+        raise UsageError(f"{', '.join(prices)}: read only with --money.", "Add --money.")
+
+
+def _training(
+    recipe: Recipe, data: Sequence[Path], input: list[str] | None, output: list[str] | None, price: float | None
+) -> tuple[JsonObject, list[str]]:
+    """What a training takes, as JSON and as lines of text."""
+    from postgrad.models.base_models import find_model
+    from postgrad.models.rendering.render import load_renderer
+
+    model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
     renderer = load_renderer(model.folder, model.context)
-    explanation, records = examples_of(chosen.training, data, listed(input), listed(output))
-    settings = chosen.training
+    explanation, records = examples_of(settings, data, input, output)
     plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
     lengths = sorted(plan.sequences)
-    figures = estimate(model, plan, chosen.training, price_per_hour)
-    if json:
-        out(jsonlib.dumps(figures))
-        return
-    out(explanation)
-    out(
+    figures = estimate(model, plan, settings, price)
+    lines = [
+        explanation,
         f"{len(records)} examples{f', {len(lengths)} sequences' if plan.units > 1 else ''}, {figures['tokens']:,}"
         f" tokens, of which {figures['supervised_tokens']:,} are trained on; longest {lengths[-1]}, middle"
-        f" {lengths[len(lengths) // 2]}."
-    )
+        f" {lengths[len(lengths) // 2]}.",
+    ]
     if figures["too_long"]:
-        out(f"! {figures['too_long']} examples are longer than the model's context of {model.context} tokens.")
-    out(
-        f"Training ({chosen.training.method}), {chosen.training.epochs:g} passes: about {figures['minutes']:.0f}"
+        lines.append(f"! {figures['too_long']} examples are longer than the model's context of {model.context} tokens.")
+    lines.append(
+        f"Training ({settings.method}), {settings.epochs:g} passes: about {figures['minutes']:.0f}"
         f" minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
     )
-    out(" ".join(filter(None, (plan.note, figures["assumption"]))))
+    lines.append(" ".join(filter(None, (plan.note, figures["assumption"]))))
     if figures["memory_bytes"] > figures["memory_available"]:
         ways = "; ".join(figures["fitting"]) or "a smaller base or shorter examples"
-        out(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free. This fits: {ways}.")
+        lines.append(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free. This fits: {ways}.")
+    return figures, lines
 
 
 def examples_of(

@@ -1,4 +1,4 @@
-"""What may be spent on answers a month, and which arms cost more. Policy without I/O.
+"""What may be spent a month, and which arms cost more. Policy without I/O.
 
 An arm that costs more than the budget is no choice: it is neither recommended nor in the way of another arm. The
 training is spent once and is not in it; the report's break-even weighs that.
@@ -18,18 +18,12 @@ class MonthlyBudget:
     """The limit beside the costs.
 
     Attributes:
-        costs: USD a month by arm, where known.
+        costs: USD a month by arm, where known: its answers at the expected traffic, hosting, maintenance, monitoring.
         limit: What may be spent a month; None for no limit.
     """
 
     costs: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
-
-    @classmethod
-    def of(cls, arms: Sequence[ArmResult], monthly_queries: int | None, limit: float | None) -> MonthlyBudget:
-        """With what the measured price of an answer comes to at the expected traffic."""
-        queries = monthly_queries or 0
-        return cls({a.name: a.cost_per_1000 * queries / 1000 for a in arms if a.cost_per_1000 is not None}, limit)
 
     def too_dear(self, arm: str) -> bool:
         cost = self.costs.get(arm)

@@ -12,9 +12,21 @@ from datetime import datetime
 from typing import Any
 
 from postgrad.arm_kinds import recommended_arm
+from postgrad.costs import DAYS_A_MONTH
 from postgrad.json_types import JsonMapping
 
 NOTHING = "–"
+MONEY = {
+    "data_work": "work on the data",
+    "training": "training",
+    "evaluation": "evaluation",
+    "other": "other one-off costs",
+    "answers": "answers",
+    "hosting": "hosting",
+    "maintenance": "maintenance and retraining",
+    "monitoring": "monitoring",
+}
+"""What sums of a report's money are for."""
 PER_CENT = "\N{NO-BREAK SPACE}%"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
@@ -77,10 +89,23 @@ def money(value: float | None) -> str:
         return NOTHING
     if value == 0:
         return "$0"
-    if abs(value) < 0.01:
-        digits = 1 - math.floor(math.log10(abs(value)))
+    if value < 0:
+        return _minus("-") + money(-value)
+    if value < 0.01:
+        digits = 1 - math.floor(math.log10(value))
         return f"${value:.{digits}f}"
-    return f"${value:,.0f}" if abs(value) >= 1000 else f"${value:.2f}"
+    return f"${value:,.0f}" if value >= 1000 else f"${value:.2f}"
+
+
+def money_rows(sums: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Put sums of money into words, without those that are nothing."""
+    return [(MONEY.get(name, spaced(name)), usd) for name, usd in sums.items() if usd]
+
+
+def days(count: float) -> str:
+    """Write a time to break even: days, from three months on months."""
+    months = count / DAYS_A_MONTH
+    return f"{months:,.1f} months".replace(".0 ", " ") if months >= 3 else f"{number(count)} days"
 
 
 def duration(seconds: float) -> str:

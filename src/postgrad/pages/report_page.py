@@ -33,6 +33,7 @@ SAMPLES_SHOWN = 6
 FILTERS = {
     "plain": formatting.plain,
     "money": formatting.money,
+    "days": formatting.days,
     "duration": formatting.duration,
     "size": formatting.size,
     "number": formatting.number,
@@ -162,7 +163,7 @@ def key_figures(report: Report) -> list[KeyFigure]:
     if cost.break_even_days is not None:
         queries = cost.monthly_queries
         note = f"at {formatting.number(queries)} queries a month" if queries else ""
-        tiles.append(KeyFigure("pays for itself in", f"{formatting.number(cost.break_even_days)} days", note))
+        tiles.append(KeyFigure("pays for itself in", formatting.days(cost.break_even_days), note))
     elif report.seconds:
         spent = report.seconds.get("this command", sum(report.seconds.values()))
         if training and training.seconds > spent:
@@ -233,5 +234,6 @@ def environment() -> Environment:
     )
     environment.filters.update(FILTERS)
     environment.tests.update(trained=answers_trained, trained_arm=is_trained)
+    environment.globals.update(money_rows=formatting.money_rows)
     environment.globals.update(wording=formatting, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
     return environment

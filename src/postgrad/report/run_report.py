@@ -14,6 +14,7 @@ from postgrad.json_types import JsonObject
 from postgrad.measures import still_falling
 from postgrad.report.advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
 from postgrad.report.arm_parts import ArmPart, ComparisonPart, ConstantPart, LeftOutPart, ResolutionPart
+from postgrad.report.money_parts import CostPart
 
 SCHEMA_VERSION = 1
 TaskKind: TypeAlias = Literal["classification", "extraction", "generation", "preference", "reinforcement"]
@@ -187,30 +188,6 @@ class SamplePart(_Part):
     reference: str
     answers: dict[str, str]
     scores: dict[str, float]
-
-
-class BreakEvenPart(_Part):
-    """The queries and days until the investment is paid back against an arm; None: never, or no traffic known."""
-
-    against: str
-    saving_per_1000: float
-    queries: int | None
-    days: float | None
-
-
-class CostPart(_Part):
-    """Money: USD. `per_1000` is the price of a thousand answers; `sensitivity` is (assumption, break-even in days);
-    `busy_hours` are the hours a month for which each arm keeps this machine busy."""
-
-    training: float = 0.0
-    data_work: float = 0.0
-    per_1000: dict[str, float] = {}
-    monthly_queries: int | None = None
-    break_even_days: float | None = None
-    break_even: list[BreakEvenPart] = []
-    sensitivity: list[tuple[str, float | None]] = []
-    busy_hours: dict[str, float] = {}
-    assumptions: list[str] = []
 
 
 class VerdictPart(_Part):

@@ -7,13 +7,9 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postgrad.arm_kinds import FINE_TUNED, is_remote
-from postgrad.costs import MachinePrice, cost_of
-from postgrad.decision.budget import MonthlyBudget
+from postgrad.arm_kinds import FINE_TUNED
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
-from postgrad.decision.money import Costs, break_even, sensitivity
 from postgrad.decision.resolution import assumed_resolution, units_sentence
-from postgrad.decision.server import busy_hours, rented_sensitivity, rented_sentence
 from postgrad.decision.untold import untold
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.arms import own_prompt
@@ -31,8 +27,6 @@ from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part, comparison_part, finding_part
 from postgrad.report.run_report import (
     AutomationPart,
-    BreakEvenPart,
-    CostPart,
     DataPart,
     ForgettingPart,
     ModelPart,
@@ -48,6 +42,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.before_training import Before
 from postgrad.steps.fitting.training import Result
+from postgrad.steps.reporting.money import budget_of, cost_part
 from postgrad.steps.reporting.result_lines import keep_trace
 from postgrad.storage import Blobs
 from postgrad.version import __version__
@@ -103,7 +98,7 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
         unfinished=found.trained.part.cut_short if found.trained else "",
         strangers=strangers_score(task.choice, examples.test),
         form_kept=found.if_form_kept(examples.groups),
-        budget=MonthlyBudget.of(found.results, wishes.monthly_queries, wishes.monthly_budget),
+        budget=budget_of(wishes, found.results),
     )
     return verdict if task.named else untold(verdict)
 
@@ -145,7 +140,16 @@ def conclude(
         training=trained.part if trained else None,
         automation=found.automation,
         samples=sample_parts(examples.test, results),
-        cost=_cost(ctx, recipe.decision, results, trained),
+        cost=cost_part(
+            recipe.decision,
+            ctx.price,
+            results,
+            verdict,
+            trained.seconds if trained else 0.0,
+            found.automation,
+            found.needs_documents,
+            ctx.ledger.purse.assumptions,
+        ),
         verdict=VerdictPart(
             recommendation=verdict.recommendation,
             sentence=verdict.sentence,
@@ -305,86 +309,3 @@ def sample_parts(test: Sequence[Record], results: Sequence[ArmResult]) -> list[S
         )
         for i in picked
     ]
-
-
-def _cost(ctx: RunContext, settings: DecisionSection, results: Sequence[ArmResult], trained: Result | None) -> CostPart:
-    """Training, data work and answers in money, and when they are earned back against every untrained arm."""
-    price = ctx.price
-    training, work = cost_of(trained.seconds, price) if trained else 0.0, settings.data_hours * settings.hourly_rate
-    per_1000 = {r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None}
-    costs = Costs(
-        training,
-        work,
-        {name: value / 1000 for name, value in per_1000.items()},
-        settings.wrong_answer_cost,
-        {r.name: 1 - r.score.value for r in results},
-        settings.monthly_queries,
-        frozenset(r.name for r in results if is_remote(r.name)),
-    )
-    untrained = sorted((r for r in results if not r.requires_training), key=lambda r: (r.stopped, -r.score.value))
-    found = break_even(costs, FINE_TUNED, [r.name for r in untrained]) if trained else []
-    hours = busy_hours(per_1000, price.usd_per_hour, settings.monthly_queries)
-    rows = (
-        [
-            *sensitivity(costs, FINE_TUNED, found[0].against),
-            *rented_sensitivity(costs, hours, FINE_TUNED, found[0].against),
-        ]
-        if found
-        else []
-    )
-    return CostPart(
-        training=training,
-        data_work=work,
-        per_1000=per_1000,
-        monthly_queries=settings.monthly_queries,
-        break_even_days=found[0].days if found else None,
-        break_even=[
-            BreakEvenPart(against=b.against, saving_per_1000=b.saving_per_1000, queries=b.queries, days=b.days)
-            for b in found
-        ],
-        sensitivity=[(s.assumption, s.days) for s in rows],
-        busy_hours={arm: round(h, 2) for arm, h in hours.items()},
-        assumptions=[
-            *_assumptions(settings, price.assumption, bool(found)),
-            *_serving(price, settings.monthly_queries, results, hours),
-            *ctx.ledger.purse.assumptions,
-        ],
-    )
-
-
-def _serving(
-    price: MachinePrice, queries: int | None, results: Sequence[ArmResult], hours: dict[str, float]
-) -> list[str]:
-    """What a month of answers means for the machine, and the arms whose price nobody knows."""
-    unpriced = [r.name for r in results if r.cost_per_1000 is None]
-    out = [rented_sentence(hours, price.usd_per_hour, queries)] if hours and queries else []
-    if not queries:
-        out.append("Traffic is not given, so days and months are not computed (--monthly-queries).")
-    if unpriced:
-        out.append(f"No price is known for {', '.join(unpriced)}: left out of the costs.")
-    return out
-
-
-def _assumptions(settings: DecisionSection, price: str, compared: bool) -> list[str]:
-    """Every assumption behind the money, each with the setting that changes it."""
-    out = [
-        price,
-        "Answers are priced by their measured share of machine time in batches; a server with idle hours costs more.",
-    ]
-    if settings.data_hours and settings.hourly_rate:
-        out.append(
-            f"{settings.data_hours:g} hours of work on the data at {settings.hourly_rate:g} USD, as given"
-            " (decision.data_hours, decision.hourly_rate)."
-        )
-    else:
-        out.append("Work on the data is not counted (decision.data_hours, decision.hourly_rate).")
-    if compared and settings.wrong_answer_cost:
-        out.append(
-            f"A wrong answer costs {settings.wrong_answer_cost:g} USD, as given; the share of wrong answers is 1 minus"
-            " the score."
-        )
-    elif compared:
-        out.append(
-            "Break-even counts cheaper answers only, not the value of better answers (decision.wrong_answer_cost)."
-        )
-    return out

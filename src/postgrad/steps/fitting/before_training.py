@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from postgrad.arm_kinds import FINE_TUNED, FINE_TUNED_RAG, is_trained, is_trivial
 from postgrad.costs import cost_of
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
-from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.resolution import Resolution, assumed_resolution, measured_resolution
 from postgrad.evaluation.statistics.baselines import constant_answer, constant_baseline
 from postgrad.evaluation.statistics.scores import compare_arms, lower_limit, score_interval
@@ -22,6 +21,7 @@ from postgrad.records import Conversation, Record
 from postgrad.report.arm_parts import ConstantPart, ResolutionPart
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
+from postgrad.steps.reporting.money import budget_of
 from postgrad.training.memory import training_flops
 
 
@@ -77,7 +77,7 @@ def before_training(
     """What the untrained arms tell before anything is trained."""
     wishes, worth = recipe.decision, recipe.decision.smallest_worth
     whole = [r for r in results if not (r.stopped or r.requires_training or is_trivial(r.name))]
-    choices = MonthlyBudget.of(whole, wishes.monthly_queries, wishes.monthly_budget).affordable(whole)
+    choices = budget_of(wishes, whole).affordable(whole)
     assumed = assumed_resolution(len(examples.test), worth, examples.units)
     measured = measured_resolution(whole, worth, examples.units)
     if measured:

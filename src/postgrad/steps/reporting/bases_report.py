@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from postgrad.arm_kinds import ON_A_BASE, recommended_arm
-from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.contest import contest
 from postgrad.evaluation.statistics.scores import compare, compare_arms, corrected, score_interval
 from postgrad.measures import ArmResult, Comparison
-from postgrad.recipe import Recipe
+from postgrad.recipe import DecisionSection, Recipe
 from postgrad.report.arm_parts import ArmPart
 from postgrad.report.made_from import answers_trained, comparison_part
+from postgrad.report.money_parts import CostPart
 from postgrad.report.results import ResultLine
-from postgrad.report.run_report import BasePart, CostPart, ForgettingPart, Report, SamplePart, VerdictPart
+from postgrad.report.run_report import BasePart, ForgettingPart, Report, SamplePart, VerdictPart
+from postgrad.steps.reporting.money import arm_costs, budget_of, costs_of, per_1000
 
 SAMPLES = 8
 
@@ -108,7 +109,7 @@ def bases_report(
         finals,
         smallest_worth=recipe.decision.smallest_worth,
         metric=runs[0].report.task.metric,
-        budget=MonthlyBudget.of(list(own.values()), recipe.decision.monthly_queries, recipe.decision.monthly_budget),
+        budget=budget_of(recipe.decision, list(own.values())),
     )
     ahead = max(own, key=lambda label: (own[label].name == verdict.recommendation, own[label].score.value))
     first = next(run for run in runs if run.label == ahead)
@@ -131,7 +132,7 @@ def bases_report(
             "edge_cases": [],
             "automation": rate.model_copy(update={"arm": f"{rate.arm}{ON_A_BASE}{first.label}"}) if rate else None,
             "samples": _samples(runs, list(own.values())),
-            "cost": _cost(runs, results, first),
+            "cost": _cost(recipe.decision, runs, results, first),
             "verdict": VerdictPart(
                 recommendation=verdict.recommendation,
                 sentence=verdict.sentence,
@@ -217,16 +218,18 @@ def _samples(runs: Sequence[BaseRun], own: Sequence[ArmResult]) -> list[SamplePa
     ]
 
 
-def _cost(runs: Sequence[BaseRun], results: Sequence[ArmResult], first: BaseRun) -> CostPart:
+def _cost(decision: DecisionSection, runs: Sequence[BaseRun], results: Sequence[ArmResult], first: BaseRun) -> CostPart:
     """The money of the recommended base, beside the price of every way; training is that of all bases."""
     assumptions = [
         *first.report.cost.assumptions,
-        f"Training is summed over all bases; break-even is for {first.label} only.",
+        f"Training is summed over all bases; what is spent once and monthly, and break-even, are for {first.label}"
+        " only.",
     ]
     return first.report.cost.model_copy(
         update={
             "training": sum(run.report.cost.training for run in runs),
-            "per_1000": {r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None},
+            "per_1000": per_1000(results),
+            "by_arm": arm_costs(costs_of(decision, results), results),
             "assumptions": assumptions,
         }
     )

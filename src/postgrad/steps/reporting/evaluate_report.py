@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from postgrad.arm_kinds import is_remote
-from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.contest import contest
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.evaluation.battery.judging import judge
@@ -18,13 +17,15 @@ from postgrad.recipe import Recipe
 from postgrad.records import Record
 from postgrad.report.arm_parts import ArmPart
 from postgrad.report.made_from import comparison_part
-from postgrad.report.run_report import BenchmarkPart, CostPart, ForgettingPart, Report, SlicePart, TaskPart, VerdictPart
+from postgrad.report.money_parts import CostPart
+from postgrad.report.run_report import BenchmarkPart, ForgettingPart, Report, SlicePart, TaskPart, VerdictPart
 from postgrad.steps.arms.named_models import Contestant
 from postgrad.steps.conclude import data_part, sample_parts, slice_part, units_remark
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General, benchmark_part
 from postgrad.steps.examination.train_test_overlap import Overlaps, unseen_sentence
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
+from postgrad.steps.reporting.money import arm_costs, budget_of, costs_of, per_1000
 from postgrad.version import __version__
 
 
@@ -69,7 +70,7 @@ def evaluation_report(
         comparisons,
         smallest_worth=recipe.decision.smallest_worth,
         metric=task.choice.primary.title,
-        budget=MonthlyBudget.of(results, recipe.decision.monthly_queries, recipe.decision.monthly_budget),
+        budget=budget_of(recipe.decision, results),
     )
     warnings = [one.sentence for one in seen.found.values() if one.sentence]
     for result in results:
@@ -93,8 +94,9 @@ def evaluation_report(
         edge_cases=_slices(ctx.seed, examples.test, results),
         samples=sample_parts(examples.test, results),
         cost=CostPart(
-            per_1000={r.name: r.cost_per_1000 for r in results if r.cost_per_1000 is not None},
+            per_1000=per_1000(results),
             monthly_queries=recipe.decision.monthly_queries,
+            by_arm=arm_costs(costs_of(recipe.decision, results), results),
             assumptions=[ctx.price.assumption, *_unpriced(results)],
         ),
         verdict=VerdictPart(
