@@ -193,7 +193,8 @@ class DecisionSection(_Section):
     monthly_queries: int | None = Field(default=None, ge=0)
     """Expected traffic, for cost and break-even."""
     monthly_budget: float | None = Field(default=None, ge=0)
-    """What a month's answers may cost in USD: no arm that costs more is recommended. Needs monthly_queries."""
+    """What a month may cost in USD, answers and monthly costs: no arm that costs more is recommended. Needs
+    monthly_queries."""
     price_per_hour: float | None = Field(default=None, ge=0)
     """What an hour of this machine costs in USD. None: from the dated facts."""
     data_hours: float = Field(default=0.0, ge=0)

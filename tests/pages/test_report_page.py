@@ -17,10 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from example_reports import SCRIPT, full_report, minimal_report
 
 from postgrad.pages import render_report, write_report
-from postgrad.pages.formatting import PER_CENT
+from postgrad.pages.formatting import PER_CENT, days
 from postgrad.pages.report_page import chosen_arm, key_figures, tone
 from postgrad.report.advice import CurvePart
 from postgrad.report.arm_parts import ArmPart
+from postgrad.report.money_parts import CostPart
 from postgrad.report.run_report import ForgettingPart, Report
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
@@ -254,3 +255,28 @@ def test_a_curve_that_was_not_made_says_why_and_draws_nothing() -> None:
     report.learning_curve = CurvePart(sentence="No learning curve, to stay within 9 minutes.")
     html = render_report(report)
     assert "No learning curve, to stay within 9 minutes." in _Page(html).text and len(_pictures(html)) == pictures - 1
+
+
+def test_the_money_is_a_table_to_pass_on() -> None:
+    report = full_report()
+    text = _Page(render_report(report)).text
+    assert "What fine_tuned costs, in USD, at 10,000 queries a month." in text
+    for words in (
+        "work on the data",
+        "3 trainings",
+        "maintenance and retraining",
+        "other one-off costs",
+        "a right answer",
+    ):
+        assert words in text, words
+    assert "$2,320" in text and "$75.21" in text, "the totals"
+    assert "hosting" not in text.split("What every arm costs")[0].split("What fine_tuned costs")[1], "it costs nothing"
+    assert "Work of people saved: $1,234 a month." in text and "never" in text and "−$48.30" in text
+    assert "gets next to nothing right" in text
+    report.cost = CostPart()
+    bare = _Page(render_report(report)).text
+    assert "No assumptions were recorded." in bare and "Break-even" not in bare and "What every arm costs" not in bare
+
+
+def test_long_times_are_said_in_months() -> None:
+    assert [days(count) for count in (1.2, 60, 243.2, 760)] == ["1.2 days", "60 days", "8 months", "25 months"]

@@ -4,6 +4,7 @@ is measured or trained."""
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict
 
 from postgrad.decision.money import Forecast, forecast
@@ -15,22 +16,21 @@ EXAMPLE = (
     "postgrad estimate --money --monthly-queries 10000 --price-now 0.03 --one-off 2000-5000 --monthly-costs 50-100"
 )
 _WHAT = "a number, or two as LOW-HIGH"
+_SUM = re.compile(r"\$?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?")
 
 
 def span(option: str, text: str) -> tuple[float, ...]:
-    """`2000` or `2000-5000` as one or two sums of USD.
+    """`2000` or `$2,000-5,000` as one or two sums of USD.
 
     Raises:
         UsageError: it is neither, or the first is the larger one.
     """
-    try:
-        found = tuple(float(part.strip().replace("_", "")) for part in text.split("-"))
-    except ValueError:
-        found = ()
-    if len(found) not in (1, 2) or not all(map(math.isfinite, found)):
-        raise UsageError(f"{option} {text!r} is not {_WHAT}, in USD without signs.", f"For example: {option} 2000-5000")
+    parts = [part.strip() for part in text.split("-")]
+    if len(parts) > 2 or not all(map(_SUM.fullmatch, parts)):
+        raise UsageError(f"{option} {text!r} is not {_WHAT}, in USD.", f"For example: {option} 50-100")
+    found = tuple(float(part.strip("$").replace(",", "")) for part in parts)
     if found[0] > found[-1]:
-        raise UsageError(f"{option} {text!r} begins with the larger one.", f"Write {option} {found[1]:g}-{found[0]:g}")
+        raise UsageError(f"{option} {text!r} begins with the larger one.", f"Write {option} {parts[1]}-{parts[0]}")
     return found
 
 
@@ -82,16 +82,18 @@ def money_lines(figures: JsonObject) -> list[str]:
         f"{'once, USD':>12}{'a month, USD':>14}{'saved a month, USD':>20}   earned back after",
     ]
     for row in figures["forecasts"]:
-        after = "never" if row["months"] is None else f"{row['months']:.1f} months"
+        after = "never" if row["months"] is None else f"{row['months']:,.1f} months"
         out.append(f"{row['one_off']:>12,.2f}{row['monthly_costs']:>14,.2f}{row['monthly_saving']:>20,.2f}   {after}")
     low, high = figures["months"]
     if low is None:
         out.append("It is never earned back: it costs as much a month as it saves, or more.")
     elif high is None:
-        out.append(f"Earned back after {low:.3g} months at best; never where it costs as much a month as it saves.")
+        out.append(
+            f"Earned back after {_months(low)} months at best; never where it costs as much a month as it saves."
+        )
     else:
-        span_ = f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"
-        out.append(f"Earned back after {span_} months.")
+        ends = dict.fromkeys((_months(low), _months(high)))
+        out.append(f"Earned back after {' to '.join(ends)} months.")
     return [*out, *figures["assumptions"]]
 
 
@@ -129,3 +131,7 @@ def _assumptions(settings: DecisionSection, tuned: float, monthly: float, traini
             " (decision.iterations)."
         )
     return out
+
+
+def _months(count: float) -> str:
+    return f"{count:,.1f}".removesuffix(".0")
