@@ -1,6 +1,7 @@
 """What evaluation measures and decision judges: the small frozen records that the two share without knowing each other.
 
-All scores and differences are shares in [0, 1] (or [-1, 1]); intervals are 95 % and two-sided.
+All scores and differences are shares in [0, 1] (or [-1, 1]); intervals are two-sided, and 95 % where they do not say
+otherwise.
 """
 
 from __future__ import annotations
@@ -51,9 +52,11 @@ class Comparison:
 
     Attributes:
         p_value: Two-sided, of this comparison alone.
-        p_adjusted: After Holm's correction over the family that it belongs to.
+        p_adjusted: After Holm's correction over the family that it belongs to, and that for further looks.
         n: Number of paired examples.
-        family: Over how many comparisons the correction went; 1 for one that stands alone.
+        family: Over how many comparisons the correction went, times what a further look multiplies; 1 for one that
+            stands alone.
+        confidence: Of the interval.
     """
 
     arm: str
@@ -65,6 +68,7 @@ class Comparison:
     p_adjusted: float
     n: int
     family: int = 1
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,11 @@ class EvaluationSection(_Section):
     as many examples as cost at most 8 % of the run."""
     production: list[str] = []
     """Files of requests seen in production: says how often each kind of request comes there."""
+    must_pass: list[str] = []
+    """Files of your own cases, read like the data: a trained arm that fails one of them is not recommended."""
+    must_pass_score: float | None = Field(default=None, gt=0, le=1)
+    """The score with which such a case is passed. None: 1, or 0.5 for metrics of likeness (chrF, BLEU, ROUGE, token F1,
+    embeddings)."""
 
     @field_validator("remote", mode="before")
     @classmethod

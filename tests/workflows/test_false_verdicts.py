@@ -128,3 +128,23 @@ def test_a_tiny_test_set_cannot_tell() -> None:
     verdicts = [judged(seed, 5, {"base": 0.2, "few_shot": 0.4, "fine_tuned": 0.7}) for seed in range(60)]
     assert {v.recommendation for v in verdicts} == {"cannot_tell"}
     assert all(v.examples_needed and v.examples_needed > 5 for v in verdicts)
+
+
+@pytest.mark.parametrize("names", [["rag"], ["prompted", "rag"]])
+def test_recipes_tried_until_one_wins_stay_under_the_rate_of_a_single_look(names: list[str]) -> None:
+    """Five recipes on one test part, nothing truly gained by any: without the correction for looks one of them wins
+    clearly more often than 0003 promises for one."""
+    repeats, tried = 600, 5
+    strict = uncorrected = 0
+    for seed in range(repeats):
+        arms = drawn(seed, 200, dict.fromkeys([*names, *(f"fine_tuned {n}" for n in range(tried))], 0.7))
+        untrained, tuned = arms[: len(names)], [replace(a, name="fine_tuned") for a in arms[len(names) :]]
+        sets = [[*untrained, one] for one in tuned]
+        strict += any(_wins(arms, look) for look, arms in enumerate(sets, 1))
+        uncorrected += any(_wins(arms, 1) for arms in sets)
+    assert strict / repeats < 0.05
+    assert uncorrected > 1.5 * strict
+
+
+def _wins(arms: list[ArmResult], look: int) -> bool:
+    return decide(arms, compare_arms(arms, look=look)).recommendation in TRAINING

@@ -87,6 +87,10 @@ def command(
     against: Annotated[
         list[Path] | None, typer.Option(help="File of requests seen in production, to weight the errors.")
     ] = None,
+    must_pass: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of your own cases that a recommended trained model must get right (may be repeated)."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     set: Annotated[
         list[str] | None,
@@ -125,6 +129,7 @@ def command(
         "evaluation.remote_budget_usd": remote_budget,
         "evaluation.curve": None if curve is None else list(SHARES) if curve else [],
         "evaluation.production": strings(against),
+        "evaluation.must_pass": strings(must_pass),
         "decision.monthly_queries": monthly_queries,
         "decision.monthly_budget": monthly_budget,
         "decision.price_per_hour": price_per_hour,

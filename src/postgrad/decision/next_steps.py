@@ -23,6 +23,8 @@ _LEVEL = 0.05
 _USELESS = 0.05
 _GOOD = 0.9
 """From this score on nobody needs a larger base."""
+MANY_LOOKS = 5
+"""After so many looks at one test part fresh examples are asked for."""
 _DISTURBED_SHARE = 0.1
 """Of real requests, assumed to come disturbed in one way; it orders steps and is never shown."""
 _SPOILT_SHARE = 0.5
@@ -71,6 +73,22 @@ def _settle(report: Report, worth: float) -> list[_Step]:
     expected = max(worth, lead.difference) if lead else worth
     step = f"Label about {about(needed - n)} more test examples (data.test, data.max_test, or --test FILE)"
     return [_Step(expected, step, "settles the verdict", f"{seen}; about {about(needed)} would be enough.")]
+
+
+def _fresh_test(report: Report, worth: float) -> list[_Step]:
+    """A test part that was looked at often has little left to say."""
+    seen = report.registration
+    if seen is None or seen.look < MANY_LOOKS:
+        return []
+    return [
+        _Step(
+            worth,
+            "Label fresh test examples (--test FILE)",
+            "judges at 95 % again",
+            f"{seen.look} recipes were judged on this test part; intervals of differences are taken at"
+            f" {100 * seen.confidence:.4g} % each now.",
+        )
+    ]
 
 
 def _forgotten(report: Report, worth: float) -> list[_Step]:
@@ -261,6 +279,7 @@ def _uncertified(report: Report, worth: float) -> list[_Step]:
 NextStepRule = Callable[[Report, float], list[_Step]]
 RULES: tuple[NextStepRule, ...] = (
     _settle,
+    _fresh_test,
     _forgotten,
     _more_examples,
     _missing_kinds,

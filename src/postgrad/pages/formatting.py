@@ -76,6 +76,11 @@ def gain_span(interval: tuple[float, float], share: bool = True) -> str:
     return f"{gain(interval[0], share)} to {gain(interval[1], share)}"
 
 
+def confidence(level: float) -> str:
+    """Write the confidence of an interval, in per cent."""
+    return f"{100 * level:.4g} %"
+
+
 def p_value(value: float | None) -> str:
     """Write a p-value with no more digits than it deserves."""
     if value is None or not math.isfinite(value):

@@ -40,6 +40,7 @@ FILTERS = {
     "moment": formatting.moment,
     "spaced": formatting.spaced,
     "p_value": formatting.p_value,
+    "confidence": formatting.confidence,
     "meaning": meaning,
     "facts": formatting.facts,
     "shorten": formatting.shorten,

@@ -24,7 +24,7 @@ from postgrad.json_types import JsonObject
 from postgrad.registry.tables import AliasRow, ModelRow
 from postgrad.storage import home, storing
 
-HEAD = "0004_house"
+HEAD = "0005_looks"
 _upgrading = threading.Lock()  # Alembic keeps its state in module globals
 
 

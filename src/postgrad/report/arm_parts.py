@@ -78,7 +78,7 @@ class LeftOutPart(_Part):
 
 class ComparisonPart(_Part):
     """`arm` minus `against`, paired over the `n` test examples that both answered; `p_adjusted` is after Holm's
-    correction."""
+    correction and that for further looks at the test part, which `confidence` of the interval is for too."""
 
     arm: str
     against: str
@@ -87,3 +87,4 @@ class ComparisonPart(_Part):
     p_value: float
     p_adjusted: float | None = None
     n: int | None = None
+    confidence: float = 0.95

@@ -80,4 +80,5 @@ def comparison_part(c: Comparison) -> ComparisonPart:
         p_value=c.p_value,
         p_adjusted=c.p_adjusted,
         n=c.n,
+        confidence=c.confidence,
     )

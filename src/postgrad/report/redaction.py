@@ -8,6 +8,7 @@ from pathlib import Path
 
 from postgrad.report.advice import KindsPart
 from postgrad.report.arm_parts import ArmPart
+from postgrad.report.must_pass import MustPassPart
 from postgrad.report.results import ResultLine
 from postgrad.report.run_report import FindingPart, ForgettingPart, Report, VerdictPart
 
@@ -38,6 +39,7 @@ def without_texts(report: Report) -> Report:
             "constant": quiet,
             "kinds": report.kinds and _kinds(report.kinds),
             "forgetting": report.forgetting and _forgetting(report.forgetting),
+            "must_pass": report.must_pass and _must_pass(report.must_pass),
             "verdict": _verdict(report.verdict),
         }
     )
@@ -86,6 +88,12 @@ def _arm(arm: ArmPart) -> ArmPart:
 def _kinds(kinds: KindsPart) -> KindsPart:
     numbered = [kind.model_copy(update={"words": f"kind {n}"}) for n, kind in enumerate(kinds.kinds, 1)]
     return kinds.model_copy(update={"kinds": numbered, "sentence": unquoted(kinds.sentence)})
+
+
+def _must_pass(cases: MustPassPart) -> MustPassPart:
+    """Which cases failed, by where they stand, and nothing of what they say."""
+    failed = [f.model_copy(update={"prompt": "", "reference": "", "answer": ""}) for f in cases.failed]
+    return cases.model_copy(update={"failed": failed})
 
 
 def _forgetting(forgetting: ForgettingPart) -> ForgettingPart:

@@ -15,6 +15,8 @@ from postgrad.measures import still_falling
 from postgrad.report.advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
 from postgrad.report.arm_parts import ArmPart, ComparisonPart, ConstantPart, LeftOutPart, ResolutionPart
 from postgrad.report.money_parts import CostPart
+from postgrad.report.must_pass import MustPassPart
+from postgrad.report.registration import RegistrationPart
 
 SCHEMA_VERSION = 1
 TaskKind: TypeAlias = Literal["classification", "extraction", "generation", "preference", "reinforcement"]
@@ -257,6 +259,8 @@ class Report(_Part):
     kinds: KindsPart | None = None
     disturbances: DisturbancesPart | None = None
     automation: AutomationPart | None = None
+    registration: RegistrationPart | None = None
+    must_pass: MustPassPart | None = None
     samples: list[SamplePart] = []
     cost: CostPart = Field(default_factory=CostPart)
     verdict: VerdictPart

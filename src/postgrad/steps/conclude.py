@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from postgrad.arm_kinds import FINE_TUNED
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
+from postgrad.decision.must_pass import held_to
 from postgrad.decision.resolution import assumed_resolution, units_sentence
 from postgrad.decision.untold import untold
 from postgrad.decision.verdict import decide
 from postgrad.evaluation.arms import own_prompt
 from postgrad.evaluation.measure import room_for_answers
-from postgrad.evaluation.slices import SliceResult, worst_slices
 from postgrad.evaluation.statistics.baselines import strangers_score
 from postgrad.evaluation.statistics.scores import Groups, compare_arms
 from postgrad.findings import Checked
@@ -22,17 +22,16 @@ from postgrad.json_types import JsonObject
 from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 from postgrad.models.language_model import LanguageModel
 from postgrad.recipe import DecisionSection, Recipe
-from postgrad.records import Record
 from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part, comparison_part, finding_part
+from postgrad.report.must_pass import MustPassPart
+from postgrad.report.registration import RegistrationPart
 from postgrad.report.run_report import (
     AutomationPart,
     DataPart,
     ForgettingPart,
     ModelPart,
     Report,
-    SamplePart,
-    SlicePart,
     TaskPart,
     VerdictPart,
 )
@@ -42,12 +41,13 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.before_training import Before
 from postgrad.steps.fitting.training import Result
+from postgrad.steps.registration import counted
+from postgrad.steps.reporting.answer_parts import edge_cases, sample_parts
 from postgrad.steps.reporting.money import budget_of, cost_part
 from postgrad.steps.reporting.result_lines import keep_trace
 from postgrad.storage import Blobs
 from postgrad.version import __version__
 
-SAMPLES = 8
 SHOWN = 5
 """Records named for each finding."""
 
@@ -62,6 +62,8 @@ class Evidence:
         automation: What could be answered without human review; None where that was not measured.
         before: What was known before training; None where the run had no such moment.
         needs_documents: Whether answers rest on facts that training did not show.
+        registration: What was fixed before; None in commands that fix nothing.
+        must_pass: What the arms made of the user's cases; None without cases.
     """
 
     results: Sequence[ArmResult]
@@ -70,23 +72,47 @@ class Evidence:
     automation: AutomationPart | None = None
     before: Before | None = None
     needs_documents: bool = False
+    registration: RegistrationPart | None = None
+    must_pass: MustPassPart | None = None
+
+    @property
+    def look(self) -> int:
+        """Which look at the test part this is."""
+        return self.registration.look if self.registration else 1
 
     def comparisons(self, groups: Groups) -> tuple[Comparison, ...]:
         """Every two arms beside each other."""
-        return compare_arms(self.results, groups)
+        return compare_arms(self.results, groups, look=self.look)
 
     def if_form_kept(self, groups: Groups) -> tuple[Comparison, ...]:
         """The same with the answers of untrained arms counted right that fail by form alone; empty where none do."""
         if not any(fails_by_form(r) for r in self.results if not r.requires_training):
             return ()
-        return compare_arms([r if r.requires_training else if_form_kept(r) for r in self.results], groups)
+        kept = [r if r.requires_training else if_form_kept(r) for r in self.results]
+        return compare_arms(kept, groups, look=self.look)
+
+    def without(self, arms: Collection[str]) -> Evidence:
+        """The same without some arms."""
+        return replace(self, results=[r for r in self.results if r.name not in arms])
 
 
 def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: Evidence) -> Verdict:
-    """The verdict: the one before training where that stopped the run."""
-    if found.before and found.before.stop:
-        return found.before.stop
-    verdict = decide(
+    """The verdict: the one before training where that stopped the run; held to the user's must-pass cases."""
+    verdict = found.before.stop if found.before else None
+    if verdict is None:
+        verdict = by_scores(wishes, task, examples, found)
+        verdict = verdict if task.named else untold(verdict)
+
+    def without(arms: Collection[str]) -> Verdict | None:
+        left = found.without(arms)
+        return by_scores(wishes, task, examples, left) if left.results else None
+
+    return held_to(verdict, found.must_pass, without) if found.must_pass else verdict
+
+
+def by_scores(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: Evidence) -> Verdict:
+    """The verdict on what was measured on the test part and on general benchmarks."""
+    return decide(
         found.results,
         found.comparisons(examples.groups),
         found.general[1],
@@ -100,7 +126,6 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
         form_kept=found.if_form_kept(examples.groups),
         budget=budget_of(wishes, found.results),
     )
-    return verdict if task.named else untold(verdict)
 
 
 def conclude(
@@ -113,6 +138,8 @@ def conclude(
     found: Evidence,
 ) -> Report:
     """Everything measured, and what follows from it."""
+    if found.registration:
+        found = replace(found, registration=counted(found.registration))
     results, trained, before = found.results, found.trained, found.before
     verdict = judged(recipe.decision, task, examples, found)
     assumed = assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units)
@@ -136,9 +163,11 @@ def conclude(
         left_out=ctx.ledger.left_out,
         comparisons=[comparison_part(c) for c in found.comparisons(examples.groups)],
         forgetting=found.general[0],
-        edge_cases=_edge_cases(ctx.seed, examples, results),
+        edge_cases=edge_cases(ctx.seed, examples, results),
         training=trained.part if trained else None,
         automation=found.automation,
+        registration=found.registration,
+        must_pass=found.must_pass,
         samples=sample_parts(examples.test, results),
         cost=cost_part(
             recipe.decision,
@@ -155,6 +184,7 @@ def conclude(
             sentence=verdict.sentence,
             reasons=[
                 *verdict.reasons,
+                *look_remark(found.registration),
                 *units_remark(examples),
                 *(before.remarks(task, examples, results) if before else ()),
             ],
@@ -172,6 +202,11 @@ def conclude(
         seconds=ctx.ledger.seconds_part(ctx.clock, training=trained.seconds if trained else 0.0),
         recipe=recipe.model_dump(mode="json") | {"max_minutes": ctx.clock.minutes},
     )
+
+
+def look_remark(registration: RegistrationPart | None) -> list[str]:
+    """That others looked at this test part before, where they did."""
+    return [registration.sentence] if registration and registration.look > 1 else []
 
 
 def units_remark(examples: Examples) -> list[str]:
@@ -259,53 +294,3 @@ def data_part(summary: DataSummary, examples: Examples) -> DataPart:
 def _answering(model: LanguageModel, result: ArmResult) -> str:
     """Which model answered, in words."""
     return result.model or model.name + (" + adapter" if result.requires_training else "")
-
-
-def _edge_cases(seed: int, examples: Examples, results: Sequence[ArmResult]) -> list[SlicePart]:
-    """Where the best arm (the fine-tuned one, if there is one) does worse than elsewhere, beside the best
-    alternative."""
-    results = [r for r in results if not r.stopped]
-    ranked = sorted(results, key=lambda r: (not r.requires_training, -r.score.value))
-    if len(ranked) < 2:
-        return []
-    other = max(
-        (r for r in results if r is not ranked[0] and not r.requires_training),
-        key=lambda r: r.score.value,
-        default=ranked[1],
-    )
-    found = worst_slices(examples.test, examples.train, ranked[0].scores, other.scores, seed)
-    return [slice_part(s) for s in found]
-
-
-def slice_part(found: SliceResult) -> SlicePart:
-    """A slice as the report keeps it."""
-    return SlicePart(
-        slice=found.name,
-        n=len(found.places),
-        fine_tuned=found.score.value,
-        against=found.against,
-        interval=(found.score.low, found.score.high),
-        rest=found.rest,
-        p_worse=found.p_worse,
-    )
-
-
-def sample_parts(test: Sequence[Record], results: Sequence[ArmResult]) -> list[SamplePart]:
-    """Test examples side by side: first those where the arms differ most, then the rest in order."""
-    seen = [{r.name: found for r in results if (found := r.at(i)) is not None} for i in range(len(test))]
-    spread = [max(s for _, s in row.values()) - min(s for _, s in row.values()) for row in seen]
-    order = sorted(range(len(test)), key=lambda i: -spread[i])
-    right = order[: SAMPLES // 2]
-    tuned = [r for r in results if r.requires_training]
-    wrong = [i for i in range(len(test)) if tuned and tuned[-1].scores[i] < 0.5 and i not in right]
-    chosen = (right + wrong + order)[: SAMPLES * 4]
-    picked = list(dict.fromkeys(chosen))[:SAMPLES]
-    return [
-        SamplePart(
-            prompt=test[i].prompt_text,
-            reference=test[i].answer_text,
-            answers={n: a for n, (a, _) in seen[i].items()},
-            scores={n: s for n, (_, s) in seen[i].items()},
-        )
-        for i in picked
-    ]

@@ -17,6 +17,7 @@ from postgrad.json_types import JsonObject
 from postgrad.models.remote.rules import SharedBudget
 from postgrad.recipe import Recipe
 from postgrad.report.arm_parts import LeftOutPart
+from postgrad.report.registration import RegistrationPart
 from postgrad.storage import Blobs, StageStore, stage_key
 
 USUAL_MINUTES = 14.0
@@ -89,6 +90,7 @@ class RunContext:
         stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
         seed: Of everything random.
         price_per_hour: What an hour of this machine costs in USD; None: from the dated facts.
+        registration: What was fixed before the first arm was measured; None in commands that fix nothing.
     """
 
     stopped: Callable[[], bool]
@@ -96,6 +98,7 @@ class RunContext:
     clock: Clock
     ledger: Ledger
     price_per_hour: float | None = None
+    registration: RegistrationPart | None = None
     store: StageStore = field(default_factory=StageStore.default)
     blobs: Blobs = field(default_factory=Blobs)
 
@@ -114,6 +117,11 @@ class RunContext:
         clock = Clock(time.monotonic(), recipe.max_minutes, limited=recipe.max_minutes is not None)
         ledger = Ledger(SharedBudget(evaluation.remote_budget_usd))
         return cls(stopped, recipe.seed, clock, ledger, recipe.decision.price_per_hour)
+
+    @property
+    def look(self) -> int:
+        """Which look at the test part this command takes."""
+        return self.registration.look if self.registration else 1
 
     @functools.cached_property
     def price(self) -> MachinePrice:

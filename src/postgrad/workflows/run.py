@@ -33,12 +33,14 @@ from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.automation import automation
 from postgrad.steps.examination.forgetting import benchmark_scores, forgetting
+from postgrad.steps.examination.must_pass import must_pass, must_pass_cases
 from postgrad.steps.examination.request_kinds import kinds_part, production_requests
 from postgrad.steps.examination.robustness import best_arms, disturbance_seconds, disturbances
 from postgrad.steps.fitting.before_training import before_training, needs_documents
 from postgrad.steps.fitting.learning_curve import CurvePlan, learning_curve
 from postgrad.steps.fitting.training import seconds_for_training, train_model
 from postgrad.steps.read import read_and_check
+from postgrad.steps.registration import registered
 from postgrad.steps.reporting.advice import advised
 from postgrad.steps.reporting.result_lines import result_lines
 from postgrad.steps.time_budget import usual_limit
@@ -46,7 +48,11 @@ from postgrad.storage import check_writable, home
 
 
 def run(
-    recipe: Recipe, paths: Sequence[Path | InMemory], out: Path, stopped: Callable[[], bool] = lambda: False
+    recipe: Recipe,
+    paths: Sequence[Path | InMemory],
+    out: Path,
+    stopped: Callable[[], bool] = lambda: False,
+    plan: Recipe | None = None,
 ) -> Working[Report]:
     """The main job.
 
@@ -55,6 +61,7 @@ def run(
         paths: The user's files, or what is in memory.
         out: Folder for `report.json`, `report.html` and `results.jsonl`.
         stopped: Asked often; when it turns true, the work stops at the next safe place with everything kept.
+        plan: The recipe of the whole command, where this run is a part of it: the command is one look at the test part.
 
     Raises:
         PostgradError: with one clear message; the same command goes on where it stopped.
@@ -69,8 +76,10 @@ def run(
 
     yield Stage("data", "Reading, checking and splitting the examples")
     production = yield from production_requests(wishes.production)
+    cases = yield from must_pass_cases(recipe)
     examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
+    ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
 
     yield Stage("model", f"Loading the base model {recipe.base}")
     model = measured.model = yield from base.load()
@@ -114,13 +123,14 @@ def run(
     best = best_arms(ways, results) if wishes.perturb is not False else []
     limit = None if wishes.perturb else disturbance_seconds(ctx.clock, results, trained)
     disturbed = yield from disturbances(ctx, model, task, examples, best, trained, limit)
+    passed = yield from must_pass(ctx, wishes, model, task, examples, cases, ways, results, trained)
     curve = yield from learning_curve(making, CurvePlan.of(recipe), ways, results, trained)
 
     yield Stage("verdict", "Judging")
     kinds = yield from kinds_part(ctx.seed, examples, results, production)
     documents = needs_documents(examples, grounding)
     general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=wishes.general)
-    found = Evidence(results, general, trained, rate, early, documents)
+    found = Evidence(results, general, trained, rate, early, documents, ctx.registration, passed)
     report = conclude(ctx, recipe, model, task, examples, summary, found)
     report = advised(report, curve, kinds, disturbed, recipe.decision.smallest_worth)
     if trained is not None:

@@ -66,7 +66,7 @@ def run_bases(
     if trains and recipe.max_minutes is not None:
         for label, base in labels.items():
             yield Stage("bases", f"{label}: measuring the arms that need no training")
-            runs[label] = yield from _one(_untrained(recipe), label, base, paths, out, stopped)
+            runs[label] = yield from _one(_untrained(recipe), recipe, label, base, paths, out, stopped)
         left = recipe.max_minutes - (time.monotonic() - began) / 60
         plan, out_of_it = _planned(recipe, runs, left)
         for said in (f"{label}: {why}" for label, why in out_of_it.items()):
@@ -76,7 +76,7 @@ def run_bases(
     for label in plan:
         yield Stage("bases", f"{label}: the whole job")
         recipe_of_base = merged(recipe, {"max_minutes": plan[label]})
-        runs[label] = yield from _one(recipe_of_base, label, labels[label], paths, out, stopped)
+        runs[label] = yield from _one(recipe_of_base, recipe, label, labels[label], paths, out, stopped)
 
     yield Stage("verdict", "Judging the bases")
     ordered = [runs[label] for label in labels]
@@ -91,13 +91,19 @@ def run_bases(
 
 
 def _one(
-    recipe: Recipe, label: str, base: str, paths: Sequence[Path | InMemory], out: Path, stopped: Callable[[], bool]
+    recipe: Recipe,
+    plan: Recipe,
+    label: str,
+    base: str,
+    paths: Sequence[Path | InMemory],
+    out: Path,
+    stopped: Callable[[], bool],
 ) -> Working[BaseRun]:
-    """One base's job, with a model's name of its own."""
+    """One base's job, with a model's name of its own; `plan` is the command's recipe."""
     name = recipe.name or name_from(Path(paths[0]).stem, "model").lower()
     folder = out / label
     own = merged(recipe, {"base": base, "name": f"{name}-{label}"})
-    yield from run(own, paths, folder, stopped)
+    yield from run(own, paths, folder, stopped, plan)
     return BaseRun(label, base, read_report(folder), {line.hash: line for line in read_results(folder)})
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from postgrad.evaluation.statistics.further_looks import strictness
 from postgrad.evaluation.statistics.intervals import (
     Floats,
     Interval,
@@ -75,6 +76,7 @@ def compare(
     arm: str = "",
     against: str = "",
     seed: int = 0,
+    confidence: float = CONFIDENCE,
 ) -> Comparison:
     """How much better `a` is than `b`, example by example.
 
@@ -87,27 +89,38 @@ def compare(
         ValueError: Lengths differ, no values, or values outside [0, 1].
     """
     (left, right), groups = _paired(a, b), _shared(groups)
-    low, high = _difference_interval(left, right, groups)
+    low, high = _difference_interval(left, right, groups, confidence)
     if groups is None and _right_or_wrong(left) and _right_or_wrong(right):
         p_value = mcnemar(*_discordant(left, right))
     else:
         p_value = sign_flip(units(left - right, groups).sums, seed=seed)
-    return Comparison(arm, against, float((left - right).mean()), low, high, p_value, p_value, len(left))
+    difference = float((left - right).mean())
+    return Comparison(arm, against, difference, low, high, p_value, p_value, len(left), confidence=confidence)
 
 
-def compare_arms(arms: Sequence[ArmResult], groups: Groups = None, *, seed: int = 0) -> tuple[Comparison, ...]:
-    """All comparisons that the verdict needs, Holm-corrected within families.
+def compare_arms(
+    arms: Sequence[ArmResult], groups: Groups = None, *, seed: int = 0, look: int = 1
+) -> tuple[Comparison, ...]:
+    """All comparisons that the verdict needs, Holm-corrected within families, and for earlier looks at the test part.
 
     The first family answers "is training worth it": each trained arm against each untrained one and against each other
     trained one. The second, untrained arms among themselves, only breaks ties and must not weaken the first. The later
     arm of the sequence is compared against the earlier where both are of a kind. Arms that were stopped early are
     compared on the examples in common, for information, as a third.
+
+    Args:
+        arms: Measured on the same examples.
+        groups: As in `compare`.
+        seed: As in `compare`.
+        look: Of how many different recipes judged on these examples this one is (`further_looks`): the intervals are
+            taken at a stricter level and the p-values multiplied, so that the first look is as it always was.
     """
+    confidence = 1 - (1 - CONFIDENCE) / strictness(look)
 
     def one(x: ArmResult, y: ArmResult) -> Comparison:
         left, right, common = _in_common(x, y)
         members = groups if groups is None or common is None else [groups[i] for i in common]
-        return compare(left, right, members, arm=x.name, against=y.name, seed=seed)
+        return compare(left, right, members, arm=x.name, against=y.name, seed=seed, confidence=confidence)
 
     trained = [a for a in arms if a.requires_training]
     untrained = [a for a in arms if not a.requires_training and not a.stopped]
@@ -115,13 +128,17 @@ def compare_arms(arms: Sequence[ArmResult], groups: Groups = None, *, seed: int 
     first = [one(x, y) for x in trained for y in untrained] + [one(y, x) for x, y in combinations(trained, 2)]
     second = [one(y, x) for x, y in combinations(untrained, 2)]
     third = [one(x, y) for x in (*trained, *untrained) for y in stopped]
-    return (*corrected(first), *corrected(second), *corrected(third))
+    return (*corrected(first, look), *corrected(second, look), *corrected(third, look))
 
 
-def corrected(family: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons with Holm's correction over all of them."""
+def corrected(family: Sequence[Comparison], look: int = 1) -> list[Comparison]:
+    """The comparisons with Holm's correction over all of them, and Bonferroni's over the looks."""
     adjusted = holm([c.p_value for c in family]) if family else ()
-    return [replace(c, p_adjusted=p, family=len(family)) for c, p in zip(family, adjusted, strict=True)]
+    times = strictness(look)
+    return [
+        replace(c, p_adjusted=min(1.0, times * p), family=times * len(family))
+        for c, p in zip(family, adjusted, strict=True)
+    ]
 
 
 def _in_common(x: ArmResult, y: ArmResult) -> tuple[ScoreValues, ScoreValues, list[int] | None]:
@@ -146,7 +163,7 @@ def noninferiority(
     -margin, else `cannot_tell`.
     """
     tuned, base = _paired(tuned_correct, base_correct)
-    low, high = _difference_interval(tuned, base, None)
+    low, high = _difference_interval(tuned, base, None, CONFIDENCE)
     verdict: ForgettingVerdict = "kept" if low > -margin else "lost" if high < -margin else "cannot_tell"
     difference, p_lost = float((tuned - base).mean()), beyond_margin(tuned, base, margin)
     return Forgetting(
@@ -154,10 +171,10 @@ def noninferiority(
     )
 
 
-def _difference_interval(left: Floats, right: Floats, groups: Groups) -> Interval:
+def _difference_interval(left: Floats, right: Floats, groups: Groups, confidence: float) -> Interval:
     if groups is None and _right_or_wrong(left) and _right_or_wrong(right):
-        return tango(*_discordant(left, right), len(left), _z())
-    return difference_interval(units(left - right, groups), CONFIDENCE)
+        return tango(*_discordant(left, right), len(left), _z(confidence))
+    return difference_interval(units(left - right, groups), confidence)
 
 
 def _discordant(left: Floats, right: Floats) -> tuple[int, int]:
@@ -189,7 +206,7 @@ def _right_or_wrong(array: Floats) -> bool:
     return bool(np.all((array == 0) | (array == 1)))
 
 
-def _z(confidence: float = CONFIDENCE) -> float:
+def _z(confidence: float) -> float:
     from scipy.special import ndtri
 
     return float(ndtri((1 + confidence) / 2))

@@ -11,6 +11,7 @@ from postgrad.costs import cost_of
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
 from postgrad.decision.resolution import Resolution, assumed_resolution, measured_resolution
 from postgrad.evaluation.statistics.baselines import constant_answer, constant_baseline
+from postgrad.evaluation.statistics.further_looks import strictness
 from postgrad.evaluation.statistics.scores import compare_arms, lower_limit, score_interval
 from postgrad.facts import load_facts
 from postgrad.measures import ArmResult, Verdict
@@ -85,16 +86,16 @@ def before_training(
     stop = None
     if any(map(is_trained, recipe.evaluation.arms)) and wishes.stop_early and choices:
         best = max(choices, key=lambda r: r.score.value)
-        # One-sided, and the best of several: the limit must hold for all of them together.
-        low = lower_limit(best.scores, examples.groups, ERROR / len(choices))
+        # One-sided, and the best of several, and of several looks: the limit must hold for all of them together.
+        low = lower_limit(best.scores, examples.groups, ERROR / len(choices) / strictness(ctx.look))
         known = measured or assumed
         name = _best_trained(recipe.evaluation.arms, grounding)
         stop = stop_before_training(
             Prospects(
                 arms=choices,
-                comparisons=compare_arms(choices, examples.groups),
+                comparisons=compare_arms(choices, examples.groups, look=ctx.look),
                 perfect=_perfect(name, examples),
-                imagined=compare_arms([*choices, _perfect(name, examples)], examples.groups),
+                imagined=compare_arms([*choices, _perfect(name, examples)], examples.groups, look=ctx.look),
                 best_low=low,
                 resolvable=assumed.resolvable,
                 examples=len(examples.known) + len(examples.test),

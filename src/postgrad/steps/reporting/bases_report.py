@@ -103,7 +103,8 @@ def bases_report(
     by_name = {r.name: r for r in results}
     own = {run.label: by_name[f"{run.recommended}{ON_A_BASE}{run.label}"] for run in runs}
     groups = _groups(runs)
-    finals = compare_arms(list(own.values()), groups)
+    look = max((run.report.registration.look for run in runs if run.report.registration), default=1)
+    finals = compare_arms(list(own.values()), groups, look=look)
     verdict = contest(
         list(own.values()),
         finals,

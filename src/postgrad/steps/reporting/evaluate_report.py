@@ -20,11 +20,12 @@ from postgrad.report.made_from import comparison_part
 from postgrad.report.money_parts import CostPart
 from postgrad.report.run_report import BenchmarkPart, ForgettingPart, Report, SlicePart, TaskPart, VerdictPart
 from postgrad.steps.arms.named_models import Contestant
-from postgrad.steps.conclude import data_part, sample_parts, slice_part, units_remark
+from postgrad.steps.conclude import data_part, units_remark
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General, benchmark_part
 from postgrad.steps.examination.train_test_overlap import Overlaps, unseen_sentence
 from postgrad.steps.examples import DataSummary, Examples, TaskSpec
+from postgrad.steps.reporting.answer_parts import sample_parts, slice_part
 from postgrad.steps.reporting.money import arm_costs, budget_of, costs_of, per_1000
 from postgrad.version import __version__
 
