@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from postgrad.decision.budget import MonthlyBudget
+from postgrad.decision.case import is_useless
 from postgrad.decision.rules import (
     Comparisons,
     beats,
@@ -24,7 +25,7 @@ from postgrad.decision.rules import (
     is_cheaper,
     likely_below,
 )
-from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON, is_useless
+from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON
 from postgrad.decision.wording import (
     about,
     achieved,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from postgrad.arm_kinds import is_trivial, recommended_arm, retrieves
 from postgrad.costs import DAYS_A_MONTH
-from postgrad.decision.verdict import is_useless
+from postgrad.decision.case import is_useless
 from postgrad.measures import ArmResult
 
 BY_HAND = "answered by hand"

@@ -5,13 +5,14 @@ The rules are DESIGN section 6; why they are fair to both sides is in `design/00
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from postgrad.arm_kinds import is_trivial, recommendation, recommended_arm, retrieves
 from postgrad.decision import rules
 from postgrad.decision.budget import MonthlyBudget
-from postgrad.decision.form_guard import fails_by_form, form_reason, if_form_kept
+from postgrad.decision.case import USELESS, Case, is_useless
+from postgrad.decision.form_guard import form_reason, if_form_kept
 from postgrad.decision.wording import (
     about,
     achieved,
@@ -19,26 +20,18 @@ from postgrad.decision.wording import (
     cheaper_clause,
     comparison_reason,
     forgetting_clause,
-    forgetting_reasons,
     gain_excluded,
     interval,
     opening_name,
-    plain_benchmark,
     plain_name,
     points,
 )
-from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting, Verdict
+from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 
 SMALLEST_WORTH = 0.02
 ACCEPTED_MISS = 0.05
 """A gain above this is to be missed in one case of five at most where the verdict stays with an untrained arm."""
-FEWEST_TO_STAY = 30
-"""Test examples below which nothing is said of what a gain is likely below."""
-USELESS = 0.05
-"""An arm that scores less, its whole interval below twice that, is of no use to anybody, however it compares."""
 USELESS_REASON = f"All arms score below {points(USELESS)} points, and their intervals lie below {points(2 * USELESS)}."
-HARDLY = 0.1
-"""So much of the way from the score of a stranger's answer to a full score the best arm must have come."""
 
 
 def decide(
@@ -80,7 +73,7 @@ def decide(
     """
     if not arms:
         raise ValueError("no arms to decide between")
-    case = _Case(
+    case = Case(
         {a.name: a for a in arms},
         rules.by_pair(comparisons),
         tuple(forgetting),
@@ -107,93 +100,7 @@ def decide(
     return replace(verdict, reasons=(*verdict.reasons, *case.further_reasons()), comparisons=tuple(comparisons))
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """Everything the rules look at, with the questions that they ask of it."""
-
-    arms: Mapping[str, ArmResult]
-    table: rules.Comparisons
-    forgetting: tuple[Forgetting, ...]
-    smallest_worth: float
-    accepted_miss: float
-    needs_documents: bool
-    budget: MonthlyBudget
-    metric: str
-    general_use: bool
-    unfinished: str = ""
-    strangers: float = 0.0
-    form_kept: rules.Comparisons = field(default_factory=dict)
-
-    @property
-    def hardly_told_apart(self) -> bool:
-        """Whether the best answers score hardly more than right answers to other requests."""
-        best = max(a.score.value for a in self.arms.values())
-        return USELESS <= self.strangers < 1 and (best - self.strangers) / (1 - self.strangers) < HARDLY
-
-    @property
-    def untrained(self) -> list[ArmResult]:
-        """Those to hold trained arms against; what is too dear counts only where nothing else is left."""
-        return self.budget.affordable(self.whole) or self.whole
-
-    @property
-    def whole(self) -> list[ArmResult]:
-        """The untrained arms measured on the whole test part; one stopped early has lost to one of them already."""
-        return [a for a in self.arms.values() if not a.requires_training and not a.stopped]
-
-    @property
-    def offered(self) -> list[ArmResult]:
-        """The trained arms that may be recommended, best score first, of equal ones the cheaper."""
-        trained = [a for a in self.arms.values() if a.requires_training]
-        fit = [a for a in trained if not self.needs_documents or retrieves(a.name)]
-        return sorted(fit, key=rules.best_first)
-
-    @property
-    def best_untrained(self) -> ArmResult:
-        return min(self.untrained, key=rules.best_first)
-
-    def between(self, arm: ArmResult, against: ArmResult) -> Comparison:
-        """The comparison in that direction."""
-        return rules.between(self.table, arm.name, against.name)
-
-    def beats(self, arm: ArmResult, against: ArmResult) -> bool:
-        """By more than the smallest gain worth having, interval above zero, significant after Holm."""
-        return rules.beats(self.between(arm, against), self.smallest_worth)
-
-    def hidden_rivals(self, arm: ArmResult) -> list[ArmResult]:
-        """The untrained arms that fail by form and that this one does not beat any more if what they know counts."""
-        table, worth = self.form_kept, self.smallest_worth
-        failing = [u for u in self.untrained if fails_by_form(u)]
-        return [u for u in failing if not rules.beats(rules.between(table, arm.name, u.name), worth)]
-
-    def hardly_gains_over(self, arm: ArmResult) -> bool:
-        """Whether no trained one is clearly better than this arm, or likely to gain more over it than may be missed."""
-        if arm.score.value < USELESS or arm.score.n < FEWEST_TO_STAY:
-            return False
-        pairs = [self.between(a, arm) for a in self.offered]
-        return all(not rules.clear(c) and rules.likely_below(c) < self.accepted_miss for c in pairs)
-
-    def no_gain_over(self, arm: ArmResult) -> bool:
-        """Whether a gain worth having over this arm is excluded of every trained one."""
-        return all(rules.excluded(self.between(a, arm), self.smallest_worth) for a in self.offered)
-
-    def vetoes(self, arm: ArmResult) -> list[str]:
-        """Why an arm that wins may still not be recommended."""
-        binding = [f for f in self.forgetting if self.general_use or f.kind not in CONDUCT]
-        lost = [plain_benchmark(f) for f in binding if f.verdict == "lost"]
-        out = [f"tuning lost general ability ({', '.join(lost)})"] if lost else []
-        return [*out, self.budget.clause(arm.name)] if self.budget.too_dear(arm.name) else out
-
-    def further_reasons(self) -> list[str]:
-        """What a reader wants to know whatever the verdict is."""
-        out = forgetting_reasons(self.forgetting)
-        if self.unfinished:
-            out.append(f"Of the tuned model: {self.unfinished}.")
-        if self.needs_documents and any(a.requires_training and not retrieves(a.name) for a in self.arms.values()):
-            out.append("The answers rest on documents, so a tuned model without retrieval is not offered.")
-        return [*out, *self.budget.reasons([*self.whole, *self.offered])]
-
-
-def _knowing_more(case: _Case, verdict: Verdict) -> Verdict:
+def _knowing_more(case: Case, verdict: Verdict) -> Verdict:
     """The verdict, unless the arm that it recommends is not shown to know more than one answer to everything."""
     arm = case.arms.get(recommended_arm(verdict.recommendation))
     same = next((a for a in case.whole if is_trivial(a.name)), None)
@@ -216,7 +123,7 @@ def _knowing_more(case: _Case, verdict: Verdict) -> Verdict:
     return Verdict("cannot_tell", sentence, (*verdict.reasons, comparison_reason(c)), examples_needed=count)
 
 
-def _weigh(case: _Case) -> Verdict:
+def _weigh(case: Case) -> Verdict:
     """Trained against untrained."""
     winners = [a for a in case.offered if all(case.beats(a, u) for u in case.untrained)]
     if winners and (hidden := case.hidden_rivals(winners[0])):
@@ -233,7 +140,7 @@ def _weigh(case: _Case) -> Verdict:
     return _cannot_tell(case, case.offered[0])
 
 
-def _fails_by_form(case: _Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> Verdict:
+def _fails_by_form(case: Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> Verdict:
     """A trained arm won over scores that tell how its rivals write."""
     rival = max(rivals, key=lambda u: sum(if_form_kept(u).scores))
     known, n = sum(if_form_kept(rival).scores), len(rival.scores)
@@ -247,7 +154,7 @@ def _fails_by_form(case: _Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> 
     return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, rival)), *reasons))
 
 
-def _fine_tune(case: _Case, arm: ArmResult) -> Verdict:
+def _fine_tune(case: Case, arm: ArmResult) -> Verdict:
     rival = case.best_untrained
     c = case.between(arm, rival)
     with_retrieval = " and keep retrieval" if retrieves(arm.name) else ""
@@ -261,7 +168,7 @@ def _fine_tune(case: _Case, arm: ArmResult) -> Verdict:
     )
 
 
-def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
+def _vetoed(case: Case, arm: ArmResult) -> Verdict:
     """A trained arm won, and may not be taken."""
     c = case.between(arm, case.best_untrained)
     why = " and ".join(case.vetoes(arm))
@@ -275,7 +182,7 @@ def _vetoed(case: _Case, arm: ArmResult) -> Verdict:
     return Verdict(choice.name, sentence, (*reasons, *tie))
 
 
-def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
+def _keep_untrained(case: Case, arm: ArmResult) -> Verdict:
     """No trained arm can be better by what is worth having."""
     choice, tie = _untrained_choice(case, [u for u in case.untrained if case.no_gain_over(u)])
     c = case.between(arm, choice)
@@ -287,7 +194,7 @@ def _keep_untrained(case: _Case, arm: ArmResult) -> Verdict:
     return Verdict(choice.name, sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie))
 
 
-def _stay(case: _Case, arm: ArmResult) -> Verdict:
+def _stay(case: Case, arm: ArmResult) -> Verdict:
     """A gain worth having is possible, and a large one is not likely."""
     choice, tie = _untrained_choice(case, [u for u in case.untrained if case.hardly_gains_over(u)])
     c = case.between(arm, choice)
@@ -302,7 +209,7 @@ def _stay(case: _Case, arm: ArmResult) -> Verdict:
     return Verdict(choice.name, sentence, reasons, examples_needed=count)
 
 
-def _unfinished(case: _Case, arm: ArmResult) -> Verdict:
+def _unfinished(case: Case, arm: ArmResult) -> Verdict:
     """The trained arm loses as it is, and may win with more time."""
     choice, tie = _untrained_choice(case, [u for u in case.untrained if case.no_gain_over(u)])
     sentence = (
@@ -313,7 +220,7 @@ def _unfinished(case: _Case, arm: ArmResult) -> Verdict:
     return _undecided(case, sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie), choice)
 
 
-def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
+def _cannot_tell(case: Case, arm: ArmResult) -> Verdict:
     blocking = [case.between(arm, u) for u in case.untrained if not case.beats(arm, u)]
     reasons = tuple(comparison_reason(c) for c in blocking)
     c = min(blocking, key=lambda c: c.difference)
@@ -336,7 +243,7 @@ def _cannot_tell(case: _Case, arm: ArmResult) -> Verdict:
 
 
 def _undecided(
-    case: _Case, sentence: str, reasons: tuple[str, ...], choice: ArmResult, count: int | None = None
+    case: Case, sentence: str, reasons: tuple[str, ...], choice: ArmResult, count: int | None = None
 ) -> Verdict:
     """That nothing is told, with what to use as long as it is not, and what is risked by that."""
     if case.budget.too_dear(choice.name):
@@ -349,13 +256,13 @@ def _undecided(
     return Verdict("cannot_tell", sentence, reasons, examples_needed=count, meanwhile=choice.name)
 
 
-def _risk(case: _Case, choice: ArmResult) -> str:
+def _risk(case: Case, choice: ArmResult) -> str:
     """Up to what gain over the untrained arm is not excluded."""
     c = max((case.between(a, choice) for a in case.offered), key=lambda c: c.high)
     return gain_excluded(plain_name(c.arm), c.high, rules.likely_below(c))
 
 
-def _untrained_only(case: _Case) -> Verdict:
+def _untrained_only(case: Case) -> Verdict:
     choice, tie = _untrained_choice(case)
     why = "no trained arm with retrieval was measured" if case.needs_documents else "nothing has been trained"
     if not any(a.score.value for a in case.arms.values()):
@@ -365,7 +272,7 @@ def _untrained_only(case: _Case) -> Verdict:
     return Verdict(choice.name, sentence, tie)
 
 
-def _trained_only(case: _Case) -> Verdict:
+def _trained_only(case: Case) -> Verdict:
     best = min(case.arms.values(), key=rules.best_first)
     sentence = (
         "Cannot tell: only trained arms were measured, so there is nothing to compare them with. Use"
@@ -375,7 +282,7 @@ def _trained_only(case: _Case) -> Verdict:
     return Verdict("cannot_tell", sentence, meanwhile=best.name)
 
 
-def _none_works(case: _Case) -> Verdict:
+def _none_works(case: Case) -> Verdict:
     best = max(case.arms.values(), key=lambda a: a.score.value)
     stranger, reason = "", USELESS_REASON
     if case.hardly_told_apart:
@@ -389,7 +296,7 @@ def _none_works(case: _Case) -> Verdict:
     return Verdict("cannot_tell", sentence, (reason,))
 
 
-def _untrained_choice(case: _Case, among: Sequence[ArmResult] | None = None) -> tuple[ArmResult, tuple[str, ...]]:
+def _untrained_choice(case: Case, among: Sequence[ArmResult] | None = None) -> tuple[ArmResult, tuple[str, ...]]:
     """Which untrained arm to take, and the sentence on why it is not the best one.
 
     Args:
@@ -411,15 +318,10 @@ def _untrained_choice(case: _Case, among: Sequence[ArmResult] | None = None) -> 
     return choice, (f"{opening} {plain_name(choice.name)} {seen}, {why}.",)
 
 
-def _facing_documents(case: _Case, best: ArmResult, arms: Sequence[ArmResult]) -> Sequence[ArmResult]:
+def _facing_documents(case: Case, best: ArmResult, arms: Sequence[ArmResult]) -> Sequence[ArmResult]:
     """Where answers rest on documents, the arms that look them up, if the best one is one of them or does not clearly
     beat them."""
     if not case.needs_documents:
         return arms
     looking = [a for a in arms if retrieves(a.name)]
     return [a for a in looking if a is best or not rules.clear(case.between(best, a))] or arms
-
-
-def is_useless(arm: ArmResult) -> bool:
-    """Whether nobody could do the task with it."""
-    return arm.score.value < USELESS and arm.score.high < 2 * USELESS
