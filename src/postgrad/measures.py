@@ -56,7 +56,7 @@ class Comparison:
         n: Number of paired examples.
         family: Over how many comparisons the correction went, times what a further look multiplies; 1 for one that
             stands alone.
-        confidence: Of the interval.
+        confidence: Of the interval, two-sided.
     """
 
     arm: str

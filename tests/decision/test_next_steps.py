@@ -6,6 +6,7 @@ from postgrad.decision.missing import clearly_worse, examples_missing, kinds_sen
 from postgrad.decision.next_steps import MOST, next_steps
 from postgrad.report.advice import CurvePart, DisturbancePart, DisturbancesPart, ForecastPart, KindPart, KindsPart
 from postgrad.report.arm_parts import ArmPart, ComparisonPart
+from postgrad.report.registration import RegistrationPart
 from postgrad.report.run_report import (
     AutomationPart,
     BenchmarkPart,
@@ -240,3 +241,14 @@ def test_a_rare_kind_needs_more_and_production_counts():
     assert examples_missing(80, [12, 40, 80]) == 80, "as many again"
     assert examples_missing(10, [10, 45, 45], share=0.5) == 40, "its due share of the whole"
     assert examples_missing(0, [0, 0, 0]) > 0
+
+
+def test_fresh_test_examples_are_asked_for_after_five_looks():
+    def at(look: int) -> list[str]:
+        seen = RegistrationPart(
+            test="t", plan="p", metric="m", smallest_worth=0.02, rules="1", registered="2026-01-01", look=look
+        )
+        return [s.step for s in next_steps(report(registration=seen))]
+
+    fresh = "Label fresh test examples (--test FILE)"
+    assert fresh in at(5) and fresh in at(9) and fresh not in at(4)

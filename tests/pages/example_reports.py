@@ -13,6 +13,8 @@ from postgrad.report.advice import (
 )
 from postgrad.report.arm_parts import ArmPart, ComparisonPart
 from postgrad.report.money_parts import ArmCostPart, BreakEvenPart, CostPart
+from postgrad.report.must_pass import FailedCasePart, MustPassPart
+from postgrad.report.registration import EarlierLookPart, RegistrationPart
 from postgrad.report.run_report import (
     AutomationPart,
     BenchmarkPart,
@@ -123,6 +125,30 @@ def full_report() -> Report:
             further=[ForecastPart(examples=1680, score=0.9, interval=(0.84, 0.94))],
             gain=(0.0, 0.07),
             sentence="With 2 times the examples (840) about 87 points are expected (83 to 90).",
+        ),
+        registration=RegistrationPart(
+            test="sha256:ab",
+            plan="sha256:cd",
+            metric=SCRIPT,
+            smallest_worth=0.02,
+            rules="0.1.0 (ef)",
+            registered="2026-03-01T13:00:00+00:00",
+            look=2,
+            times=3,
+            confidence=1 - 0.05 / 3,
+            earlier=[EarlierLookPart(look=1, registered="2026-02-01T13:00:00", metric="chrf", smallest_worth=0.0)],
+            sentence=f"Look 2 at this test part, judged by {SCRIPT}.",
+        ),
+        must_pass=MustPassPart(
+            cases=3,
+            least=1,
+            asked=["fine_tuned", "few_shot"],
+            failed=[
+                FailedCasePart(
+                    arm="few_shot", case=f"{SCRIPT} line 2", prompt=SCRIPT, reference="yes", answer=SCRIPT, score=0
+                )
+            ],
+            sentence="Of 3 must-pass cases (passed from a score of 1 on) fail: few-shot prompting 1.",
         ),
         kinds=KindsPart(
             arm="fine_tuned",

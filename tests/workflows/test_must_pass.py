@@ -11,6 +11,7 @@ from postgrad.evaluation.statistics.scores import score_interval
 from postgrad.measures import ArmResult
 from postgrad.recipe import merged
 from postgrad.report.must_pass import FailedCasePart, MustPassPart
+from postgrad.report.registration import RegistrationPart
 from postgrad.report.run_report import ForgettingPart
 from postgrad.steps.conclude import Evidence, judged
 from postgrad.workflows.run import run
@@ -75,6 +76,9 @@ def test_a_case_that_the_winner_fails_turns_the_runs_own_verdict(tiny_folder, tm
     assert judged(recipe.decision, task, examples, found).recommendation == "fine_tune"
     verdict = judged(recipe.decision, task, examples, replace(found, must_pass=part))
     assert verdict.recommendation == "prompted" and "own.jsonl line 1" in verdict.sentence
+    looks = RegistrationPart(test="", plan="", metric="", smallest_worth=0, rules="", registered="", look=2)
+    second = replace(found, registration=looks.model_copy(update={"confidence": 1 - 0.05 / 3}))
+    assert "98.33 % interval" in judged(recipe.decision, task, examples, second).sentence
     kept = replace(found, must_pass=part.model_copy(update={"failed": [failed("base")]}))
     assert judged(recipe.decision, task, examples, kept).recommendation == "fine_tune"
 

@@ -42,6 +42,7 @@ def test_another_recipe_is_a_further_look_and_the_same_is_not(tiny_folder, tmp_p
     assert part.look == 2 and part.times == 3 and part.earlier[0].smallest_worth == 0.02
     assert "Earlier looks were judged otherwise" in part.sentence and part.sentence in eager.verdict.reasons
     assert {c.confidence for c in eager.comparisons} == {part.confidence}
+    assert "95 % interval" not in eager.verdict.sentence
     page = (tmp_path / "out" / "report.html").read_text()
     assert "98.33 % interval" in page and "Look 2 at this test part" in page
     metric = judged(merged(first, {"evaluation.metric": "chrf"})).registration

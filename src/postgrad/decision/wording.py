@@ -63,8 +63,14 @@ def gain_excluded(name: str, at_95: float, at_80: float) -> str:
     return f"a gain of {name} above {points(at_95)} points is excluded at 95 %, {less}"
 
 
-def interval(low: float, high: float) -> str:
-    return f"95 % interval {points(low)} to {points(high)}"
+def interval(low: float, high: float, confidence: float = 0.95) -> str:
+    return f"{100 * confidence:.4g} % interval {points(low)} to {points(high)}"
+
+
+def at_confidence(sentence: str, confidence: float) -> str:
+    """A verdict's sentence, which speaks of differences alone, where their intervals are not taken at 95 %."""
+    level = f"{100 * confidence:.4g} %"
+    return sentence.replace("95 % interval", f"{level} interval").replace("excluded at 95 %", f"excluded at {level}")
 
 
 def about(count: int) -> str:
@@ -79,7 +85,7 @@ def comparison_reason(c: Comparison) -> str:
     by = f"{points(abs(c.difference))} points " if c.difference else ""
     return (
         f"{opening_name(c.arm)} is {by}{direction} {plain_name(c.against)} "
-        f"({interval(c.low, c.high)}; {_p_value(c.p_adjusted)} after Holm's correction; {c.n} examples)."
+        f"({interval(c.low, c.high, c.confidence)}; {_p_value(c.p_adjusted)} after Holm's correction; {c.n} examples)."
     )
 
 

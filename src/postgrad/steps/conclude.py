@@ -13,6 +13,7 @@ from postgrad.decision.must_pass import held_to
 from postgrad.decision.resolution import assumed_resolution, units_sentence
 from postgrad.decision.untold import untold
 from postgrad.decision.verdict import decide
+from postgrad.decision.wording import at_confidence
 from postgrad.evaluation.arms import own_prompt
 from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.statistics.baselines import strangers_score
@@ -112,7 +113,7 @@ def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: E
 
 def by_scores(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: Evidence) -> Verdict:
     """The verdict on what was measured on the test part and on general benchmarks."""
-    return decide(
+    verdict = decide(
         found.results,
         found.comparisons(examples.groups),
         found.general[1],
@@ -126,6 +127,9 @@ def by_scores(wishes: DecisionSection, task: TaskSpec, examples: Examples, found
         form_kept=found.if_form_kept(examples.groups),
         budget=budget_of(wishes, found.results),
     )
+    if found.registration is None:
+        return verdict
+    return replace(verdict, sentence=at_confidence(verdict.sentence, found.registration.confidence))
 
 
 def conclude(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from postgrad.data.load import data_hash
 from postgrad.decision.wording import points
 from postgrad.evaluation.statistics.further_looks import strictness
-from postgrad.evaluation.statistics.scores import CONFIDENCE
+from postgrad.evaluation.statistics.scores import level
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
 from postgrad.registry.looks import Look, LookBook, Looks
@@ -81,7 +81,7 @@ def plan_of(recipe: Recipe, task: TaskSpec, examples: Examples) -> str:
 
 def _part(test: str, plan: str, found: Looks) -> RegistrationPart:
     this, times = found.this, strictness(found.this.number)
-    confidence = 1 - (1 - CONFIDENCE) / times
+    confidence = level(this.number)
     earlier = [_earlier(look) for look in found.earlier]
     told = (
         f"Fixed before the first arm was measured ({_moment(this)} UTC): judged by {this.metric},"

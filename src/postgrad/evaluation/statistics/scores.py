@@ -115,7 +115,7 @@ def compare_arms(
         look: Of how many different recipes judged on these examples this one is (`further_looks`): the intervals are
             taken at a stricter level and the p-values multiplied, so that the first look is as it always was.
     """
-    confidence = 1 - (1 - CONFIDENCE) / strictness(look)
+    confidence = level(look)
 
     def one(x: ArmResult, y: ArmResult) -> Comparison:
         left, right, common = _in_common(x, y)
@@ -129,6 +129,11 @@ def compare_arms(
     second = [one(y, x) for x, y in combinations(untrained, 2)]
     third = [one(x, y) for x in (*trained, *untrained) for y in stopped]
     return (*corrected(first, look), *corrected(second, look), *corrected(third, look))
+
+
+def level(look: int) -> float:
+    """The confidence at which the intervals of differences are taken at this look."""
+    return 1 - (1 - CONFIDENCE) / strictness(look)
 
 
 def corrected(family: Sequence[Comparison], look: int = 1) -> list[Comparison]:

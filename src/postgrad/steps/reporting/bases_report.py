@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from postgrad.arm_kinds import ON_A_BASE, recommended_arm
 from postgrad.decision.contest import contest
-from postgrad.evaluation.statistics.scores import compare, compare_arms, corrected, score_interval
+from postgrad.decision.wording import at_confidence
+from postgrad.evaluation.statistics.scores import compare, compare_arms, corrected, level, score_interval
 from postgrad.measures import ArmResult, Comparison
 from postgrad.recipe import DecisionSection, Recipe
 from postgrad.report.arm_parts import ArmPart
@@ -112,9 +113,12 @@ def bases_report(
         metric=runs[0].report.task.metric,
         budget=budget_of(recipe.decision, list(own.values())),
     )
+    verdict = replace(verdict, sentence=at_confidence(verdict.sentence, level(look)))
     ahead = max(own, key=lambda label: (own[label].name == verdict.recommendation, own[label].score.value))
     first = next(run for run in runs if run.label == ahead)
-    others = [c for c in _same_arm(results, groups) if (c.arm, c.against) not in {(f.arm, f.against) for f in finals}]
+    others = [
+        c for c in _same_arm(results, groups, look) if (c.arm, c.against) not in {(f.arm, f.against) for f in finals}
+    ]
     reasons = [*verdict.reasons, *([note] if note else [])]
     reasons += [f"{run.label}: {run.report.verdict.sentence}" for run in runs]
     reasons += [f"{label}: {why}" for label, why in untrained.items()]
@@ -174,14 +178,14 @@ def _groups(runs: Sequence[BaseRun]) -> list[str | None] | None:
     return found if any(g is not None for g in found) else None
 
 
-def _same_arm(results: Sequence[ArmResult], groups: Sequence[str | None] | None) -> list[Comparison]:
-    """The same way on each pair of bases, Holm-corrected over all of these."""
+def _same_arm(results: Sequence[ArmResult], groups: Sequence[str | None] | None, look: int) -> list[Comparison]:
+    """The same way on each pair of bases, Holm-corrected over all of these, and for earlier looks."""
     found = [
-        compare(y.scores, x.scores, groups, arm=y.name, against=x.name)
+        compare(y.scores, x.scores, groups, arm=y.name, against=x.name, confidence=level(look))
         for x, y in combinations(results, 2)
         if x.name.partition(ON_A_BASE)[0] == y.name.partition(ON_A_BASE)[0]
     ]
-    return corrected(found)
+    return corrected(found, look)
 
 
 def _part(run: BaseRun, arm: ArmPart, results: Mapping[str, ArmResult]) -> ArmPart:
