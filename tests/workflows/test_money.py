@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from postgrad.costs import MachinePrice
+from postgrad.errors import UsageError
 from postgrad.measures import Verdict
 from postgrad.recipe import DecisionSection, make_recipe
 from postgrad.report.money_parts import CostPart
@@ -136,5 +137,5 @@ def test_a_budget_has_the_monthly_costs_in_it():
 
 
 def test_half_of_what_labour_costs_is_refused():
-    with pytest.raises(Exception, match="go together"):
+    with pytest.raises(UsageError, match="go together"):
         make_recipe({"decision": {"labour_rate": 20}})
