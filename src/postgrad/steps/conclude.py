@@ -99,14 +99,16 @@ class Evidence:
 
 def judged(wishes: DecisionSection, task: TaskSpec, examples: Examples, found: Evidence) -> Verdict:
     """The verdict: the one before training where that stopped the run; held to the user's must-pass cases."""
-    verdict = found.before.stop if found.before else None
-    if verdict is None:
-        verdict = by_scores(wishes, task, examples, found)
-        verdict = verdict if task.named else untold(verdict)
+
+    def of(evidence: Evidence) -> Verdict:
+        verdict = by_scores(wishes, task, examples, evidence)
+        return verdict if task.named else untold(verdict)
 
     def without(arms: Collection[str]) -> Verdict | None:
         left = found.without(arms)
-        return by_scores(wishes, task, examples, left) if left.results else None
+        return of(left) if left.results else None
+
+    verdict = (found.before.stop if found.before else None) or of(found)
 
     return held_to(verdict, found.must_pass, without) if found.must_pass else verdict
 
