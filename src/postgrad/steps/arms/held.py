@@ -19,7 +19,7 @@ from postgrad.steps.arms.measuring import answered, as_tested
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 
-ASKED = 16
+ASKED = 8
 """Validation examples that each arm answers both ways; the shortest, as the few-shot block is chosen on."""
 
 
