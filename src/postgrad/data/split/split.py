@@ -23,8 +23,8 @@ from postgrad.records import Record, content_hash
 
 SplitName = Literal["train", "validation", "test"]
 CLUSTER_SHARE = 0.1
-"""A cluster of near-duplicates may be so much of the test or the validation part; a larger one trains. Two records of
-one always may. Groups of the user's own column are taken as they are."""
+"""A cluster of near-duplicates may be so much of the test part; a larger one is not tested on. Two records of one
+always may be. Groups of the user's own column are taken as they are."""
 _LEFT_OUT = {
     **REASONS,
     "near_test": "nearly equal to test records, or of their group (data.keep_near_test: true trains on them)",
@@ -200,14 +200,14 @@ def _as_given(
 
 def _by_place(units: Sequence[Unit], sizes: dict[str, int], share: float) -> tuple[dict[str, set[int]], list[str]]:
     """The lowest places test, the highest validate; one unit is left for each part still to come, and one for
-    training. What is more than that share of a part trains, and is said."""
+    training. What is more than that share of the test is not tested on, and said."""
     left = list(units)
     chosen: dict[str, set[int]] = {}
     notes: list[str] = []
     for done, part in enumerate(sizes):
         sign = 1 if part == "test" else -1
-        barred = too_large(left, sizes[part], share)
-        if barred and part == "test":
+        barred = too_large(left, sizes[part], share) if part == "test" else set()
+        if barred:
             notes.append(_too_large_to_test(barred, share))
         ordered = sorted(left, key=lambda u: sign * u.place)
         taken = take(ordered, sizes[part], leave=len(sizes) - done, barred=barred)
