@@ -24,6 +24,7 @@ NOT_JUDGED = {
     "evaluation": {
         "metric",
         "own_code",
+        "sequential",
         "remote_key_env",
         "remote_budget_usd",
         "general_data",
@@ -36,7 +37,7 @@ NOT_JUDGED = {
     "decision": {"data_hours", "hourly_rate", "target_accuracy"},
 }
 """Settings of a recipe that do not decide what the arms score or how that is judged; data and metric count by what they
-are, not by how they were named."""
+are, not by how they were named. A race (`sequential`) stops arms that cannot win, and changes none."""
 
 
 def registered(recipe: Recipe, task: TaskSpec, examples: Examples) -> Working[RegistrationPart]:
