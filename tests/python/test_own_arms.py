@@ -143,7 +143,7 @@ def test_what_is_no_arm_is_refused():
     for arms, words in (
         ([prompted], "an arm named 'prompted' already"),
         ([mine, mine], "an arm named 'mine' already"),
-        ([lambda record: ""], "needs a name"),
+        ([lambda record: ""], "requires a name"),
         ([3], "cannot be called"),
         ([pg.ArmKind("x", "y")], "cannot be called"),
         ([pg.ArmKind("x", "y", "a:b", ask=mine)], "both a maker and what it asks"),
@@ -192,7 +192,10 @@ def test_an_installed_package_adds_arms(tmp_path, tiny_folder):
     done = python(site, tmp_path, *command, "--arms", "base,politely,shouted")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert [(a["name"], a["note"]) for a in report["arms"]][2] == ("shouted", "Loud.")
+    assert [(a["name"], a["note"]) for a in report["arms"]][2] == (
+        "shouted",
+        "Loud. Answers are held to the JSON schema of the right answers.",
+    )
     assert len(report["comparisons"]) == 3
     assert "asked in capitals" in (tmp_path / "mails-report" / "report.html").read_text()
     alone = python(site, tmp_path, *command, "--arms", "shouted")
@@ -206,7 +209,7 @@ def test_an_installed_package_adds_arms(tmp_path, tiny_folder):
 @pytest.mark.parametrize(
     ("points", "arm", "message"),
     [
-        ("base = toy_plugin:politely\n", "x", "postgrad has one of that name"),
+        ("base = toy_plugin:politely\n", "x", "postgrad already has one of that name"),
         ("x = toy_plugin:THREE\n", "x", "is 3: neither a function of a record nor an ArmKind"),
         ("x = toy_plugin:missing\n", "x", "cannot be loaded"),
         ("x-y = toy_plugin:politely\n", "x-y", "under a name that is none"),
@@ -224,4 +227,4 @@ def test_two_packages_of_one_name_are_refused(tmp_path):
     for name in ("toy", "toy-too"):
         installed(tmp_path / "site", "[postgrad.arms]\nloud = toy_plugin:politely\n", PLUGIN, name)
     done = python(tmp_path / "site", tmp_path, "-c", "from postgrad.arm_kinds import arm_kinds; arm_kinds()")
-    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "only one can be meant" in done.stderr
+    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "the name must be unique" in done.stderr

@@ -94,7 +94,7 @@ def test_an_installed_one_may_be_given_itself(tmp_path):
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        ("sft = toy_plugin:SPEC\n", "postgrad has one of that name"),
+        ("sft = toy_plugin:SPEC\n", "postgrad already has one of that name"),
         ("other = toy_plugin:SPEC\n", "is an ObjectiveSpec that calls itself 'floor'"),
         ("floor = toy_plugin:Floor\n", "which is no ObjectiveSpec"),
         ("floor = toy_plugin:missing\n", "cannot be loaded"),
@@ -112,4 +112,4 @@ def test_two_packages_of_one_name_are_refused(tmp_path):
     for name in ("toy", "toy-too"):
         installed(tmp_path / "site", POINTS, FILE, name)
     done = python(tmp_path / "site", tmp_path, "-m", "postgrad", "train", "--help")
-    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "only one can be meant" in done.stderr
+    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "the name must be unique" in done.stderr

@@ -105,12 +105,12 @@ def test_an_installed_package_adds_a_format(tmp_path):
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        ("[postgrad.shapes]\nOpenAI chat = toy_plugin:CHAT\n", "postgrad has one of that name"),
+        ("[postgrad.shapes]\nOpenAI chat = toy_plugin:CHAT\n", "postgrad already has one of that name"),
         ("[postgrad.shapes]\nchat = toy_plugin:TOYS\n", "is a Shape that calls itself 'toys'"),
         ("[postgrad.shapes]\ntoys = toy_plugin:SHEET\n", "which is no Shape"),
         ("[postgrad.shapes]\nbroken = toy_plugin:BROKEN\n", "failed: ZeroDivisionError"),
         ("[postgrad.shapes]\nunread = toy_plugin:UNREAD\n", "failed: KeyError: 'nothing'"),
-        ("[postgrad.formats]\nCSV or TSV = toy_plugin:CSV\n", "postgrad has one of that name"),
+        ("[postgrad.formats]\nCSV or TSV = toy_plugin:CSV\n", "postgrad already has one of that name"),
         ("[postgrad.formats]\ntoys = toy_plugin:SHEET\n", "is a Format that calls itself 'toy sheet'"),
         ("[postgrad.formats]\ntoy sheet = toy_plugin:TOYS\n", "which is no Format"),
         ("[postgrad.formats]\ntoy table = toy_plugin:TABLE\n", "claims files that end with .csv, which postgrad reads"),
@@ -141,4 +141,4 @@ def test_two_packages_of_one_name_are_refused(tmp_path, points):
     for name in ("toy", "toy-too"):
         installed(tmp_path / "site", f"[postgrad.{points}\n", PLUGIN, name)
     done = python(tmp_path / "site", tmp_path, "-m", "postgrad", "check", "toys.jsonl")
-    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "only one can be meant" in done.stderr
+    assert "toy 1.0" in done.stderr and "toy-too 1.0" in done.stderr and "the name must be unique" in done.stderr

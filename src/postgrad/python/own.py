@@ -129,4 +129,4 @@ def _name(given: object, kind: str) -> str:
     name = getattr(given, "__name__", type(given).__name__)
     if name.isidentifier():
         return name
-    raise UsageError(f"A {kind} requires a name, and {name} is none.", "Define it with def.")
+    raise UsageError(f"The {kind} requires a name, and {name} is none.", "Define it with def.")
