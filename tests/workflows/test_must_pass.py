@@ -69,7 +69,7 @@ def test_a_case_that_the_winner_fails_turns_the_runs_own_verdict(tiny_folder, tm
     started = begun(recipe, mails(tmp_path / "mails.jsonl"))
     examples, task = started.examples, replace(started.task, named=True)
     n = len(examples.test)
-    shares = {"base": 0, "prompted": n // 2, "fine_tuned": n}
+    shares = {"base": 0, "prompted": n // 4, "fine_tuned": n}
     results = [planted(name, [1.0] * hits + [0.0] * (n - hits)) for name, hits in shares.items()]
     part = MustPassPart(cases=1, least=1, asked=list(shares), failed=[failed("fine_tuned")])
     found = Evidence(results, (ForgettingPart(margin=0.02), []))
