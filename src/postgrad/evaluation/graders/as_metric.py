@@ -47,7 +47,7 @@ def grader_metric(means: MetricResources, path: str) -> Metric:
         return MetricResult(tuple(score for score, _ in found), details=details)
 
     binary = form.type in ("string_check", "label_model")
-    return Metric(form.name, measure, title=f"grader {form.name}", right_or_wrong=binary)
+    return Metric(form.name, measure, title=f"grader {form.name}", right_or_wrong=binary, judges_form=True)
 
 
 def item_of(case: Case) -> JsonObject:
