@@ -146,6 +146,23 @@ def with_name(function: Callable[P, R], what: str, *passing: type[Exception]) ->
     return run
 
 
+def of_its_name(given: object, kind: type[T], name: str, attribute: str = "name") -> T:
+    """What was given, where it is of that kind and calls itself by the name that it is offered under.
+
+    Args:
+        attribute: Where it says its name.
+
+    Raises:
+        UnfitError: it is of another kind, or calls itself otherwise.
+    """
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    if not isinstance(given, kind):
+        raise UnfitError(f"{given!r}, which is no {kind.__name__}")
+    if (own := getattr(given, attribute)) != name:
+        raise UnfitError(f"{article} {kind.__name__} that calls itself {own!r}")
+    return given
+
+
 @cache
 def _offered(group: str, paths: tuple[str, ...], here: str) -> Mapping[str, tuple[EntryPoint, ...]]:
     """The entry points of a group by name; two packages may offer one name."""

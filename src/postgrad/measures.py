@@ -147,6 +147,13 @@ class ArmResult:
         """Whether it was measured on a part of the test examples only, because it could not win any more."""
         return bool(self.places)
 
+    @property
+    def fails_by_form(self) -> str:
+        """How more than a few of its answers are wrong for how they are written alone, in half a sentence; else
+        empty."""
+        n = len(self.scores)
+        return self.form.sentence(n) if self.form.many(n) else ""
+
     def at(self, place: int) -> tuple[str, float] | None:
         """Answer and score for one place of the test part; None where it was not asked."""
         if not self.places:

@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from pydantic.fields import FieldInfo
 
-from postgrad.extensions import Extended, UnfitError, calling
+from postgrad.extensions import Extended, calling, of_its_name
 from postgrad.fingerprint import fingerprint
 from postgrad.records import Record
 
@@ -143,11 +143,7 @@ def objective_of(name: str, given: object) -> ObjectiveSpec:
     Raises:
         UnfitError: it is no spec, or the spec of another name.
     """
-    if not isinstance(given, ObjectiveSpec):
-        raise UnfitError(f"{given!r}, which is no ObjectiveSpec")
-    if given.name != name:
-        raise UnfitError(f"an ObjectiveSpec that calls itself {given.name!r}")
-    return given
+    return of_its_name(given, ObjectiveSpec, name)
 
 
 def names() -> list[str]:

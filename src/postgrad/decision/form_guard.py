@@ -11,7 +11,7 @@ from postgrad.measures import ArmResult
 
 def fails_by_form(arm: ArmResult) -> bool:
     """Whether more than a few of its answers are wrong for how they are written alone."""
-    return arm.form.many(len(arm.scores))
+    return bool(arm.fails_by_form)
 
 
 def if_form_kept(arm: ArmResult) -> ArmResult:
@@ -20,8 +20,3 @@ def if_form_kept(arm: ArmResult) -> ArmResult:
         return arm
     places = {*arm.form.hidden, *arm.form.cut}
     return replace(arm, scores=tuple(1.0 if i in places else s for i, s in enumerate(arm.scores)))
-
-
-def form_reason(arm: ArmResult) -> str:
-    """How an arm fails by form, as the end of a sentence."""
-    return arm.form.sentence(len(arm.scores))

@@ -12,7 +12,7 @@ from postgrad.arm_kinds import is_trivial, recommendation, recommended_arm, retr
 from postgrad.decision import rules
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.case import USELESS, Case, is_useless
-from postgrad.decision.form_guard import form_reason, if_form_kept
+from postgrad.decision.form_guard import if_form_kept
 from postgrad.decision.wording import (
     about,
     achieved,
@@ -113,13 +113,12 @@ def _knowing_more(case: Case, verdict: Verdict) -> Verdict:
         )
         return Verdict("cannot_tell", sentence, verdict.reasons)
     c = case.between(arm, same)
+    count = rules.examples_to_settle(c, case.smallest_worth)
     sentence = (
         f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)}, and {plain_name(same.name)}"
         f" {achieved_too(same)}; that it knows more than this is not shown ({points(c.difference)} points,"
-        f" {interval(c.low, c.high)}). About {about(rules.examples_to_settle(c, case.smallest_worth))} test examples"
-        f" would settle it, there are {c.n}."
+        f" {interval(c.low, c.high)}). About {about(count)} test examples would settle it, there are {c.n}."
     )
-    count = rules.examples_to_settle(c, case.smallest_worth)
     return Verdict("cannot_tell", sentence, (*verdict.reasons, comparison_reason(c)), examples_needed=count)
 
 
@@ -146,11 +145,11 @@ def _fails_by_form(case: Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> V
     known, n = sum(if_form_kept(rival).scores), len(rival.scores)
     sentence = (
         f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)} and {plain_name(rival.name)}"
-        f" {achieved_too(rival)}, but {plain_name(rival.name)} fails by form: {form_reason(rival)}. With those counted"
+        f" {achieved_too(rival)}, but {plain_name(rival.name)} fails by form: {rival.fails_by_form}. With those counted"
         f" right it would get {points(known / n)} of 100. Ask it in a form that it can keep (an instruction that names"
         " the form, a response format), or judge by a metric that sees what it knows."
     )
-    reasons = tuple(f"{opening_name(u.name)} fails by form: {form_reason(u)}." for u in rivals)
+    reasons = tuple(f"{opening_name(u.name)} fails by form: {u.fails_by_form}." for u in rivals)
     return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, rival)), *reasons))
 
 

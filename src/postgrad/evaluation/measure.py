@@ -159,23 +159,16 @@ class PreparedArm:
 
 def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Groups = None) -> Working[ArmResult]:
     """One arm on its records."""
-    if asked.arm.reply is not None:
-        return (yield from _without_model(how, asked, asked.arm.reply(asked.records), choice, groups))
-    grammar = answer_grammar(how.model, choice.form) if asked.arm.held else None
-    completions = yield from answer(how.model, asked.ids, how.decoding, how.answers, how.stopped, grammar)
+    reply = asked.arm.reply
+    if reply is not None:
+        completions = reply(asked.records)
+    else:
+        grammar = answer_grammar(how.model, choice.form) if asked.arm.held else None
+        completions = yield from answer(how.model, asked.ids, how.decoding, how.answers, how.stopped, grammar)
     cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), how.price)
     confidences = tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions)
     result = yield from scored(asked.arm, completions, asked.records, choice, groups, asked.messages, cost)
-    return replace(result, confidences=confidences)
-
-
-def _without_model(
-    how: Measuring, asked: PreparedArm, completions: Sequence[Completion], choice: MetricChoice, groups: Groups
-) -> Working[ArmResult]:
-    """An arm whose answers no language model gives."""
-    cost = 1000 * cost_of(statistics.fmean(c.seconds for c in completions), how.price)
-    result = yield from scored(asked.arm, completions, asked.records, choice, groups, asked.messages, cost)
-    return replace(result, confidences=tuple(math.exp(c.logprob) for c in completions), model=NO_MODEL)
+    return replace(result, confidences=confidences, model="" if reply is None else NO_MODEL)
 
 
 def scored(

@@ -36,7 +36,7 @@ def arm_part(result: ArmResult, model: str) -> ArmPart:
         details=result.details,
         trained=result.requires_training,
         held=result.held,
-        fails_by_form=result.form.sentence(len(result.scores)) if result.form.many(len(result.scores)) else "",
+        fails_by_form=result.fails_by_form,
     )
 
 

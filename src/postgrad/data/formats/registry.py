@@ -24,7 +24,7 @@ from postgrad.data.sources.chunks import WHOLE, Chunker
 from postgrad.data.sources.file_types import ZIP
 from postgrad.data.sources.rows import Rows
 from postgrad.errors import UsageError
-from postgrad.extensions import Extended, UnfitError, with_name
+from postgrad.extensions import Extended, of_its_name, with_name
 
 HEAD = 16_384
 """How many of a file's first bytes are looked at."""
@@ -113,11 +113,7 @@ def formats() -> tuple[Format, ...]:
 
 
 def _others(name: str, given: object) -> Format:
-    if not isinstance(given, Format):
-        raise UnfitError(f"{given!r}, which is no Format")
-    if given.kind != name:
-        raise UnfitError(f"a Format that calls itself {given.kind!r}")
-    return given
+    return of_its_name(given, Format, name, "kind")
 
 
 def _watched(form: Format, origin: str) -> Format:

@@ -17,7 +17,7 @@ from postgrad.data.shapes.known_tasks import OWN, TASKS
 from postgrad.data.shapes.read_chats import RowValues
 from postgrad.data.shapes.row_errors import LeftOut, TurnError
 from postgrad.data.shapes.shape import KINDS, Shape
-from postgrad.extensions import Extended, UnfitError, with_name
+from postgrad.extensions import Extended, of_its_name, with_name
 
 SHAPES: tuple[Shape, ...] = (
     *OWN,
@@ -51,11 +51,7 @@ def _watched(shape: Shape, origin: str) -> Shape:
 
 
 def _others(name: str, given: object) -> Shape:
-    if not isinstance(given, Shape):
-        raise UnfitError(f"{given!r}, which is no Shape")
-    if given.name != name:
-        raise UnfitError(f"a Shape that calls itself {given.name!r}")
-    return given
+    return of_its_name(given, Shape, name)
 
 
 def shape_of(values: RowValues) -> Shape | None:

@@ -59,8 +59,14 @@ def shots(making: Shown, count: int, usual: float, left: float) -> Working[tuple
         return ways.few_shot(making.task.instruction, examples).ask(record)
 
     def choose() -> int:
-        best, _ = choose_examples(sets, judges, ask, lambda pairs: mean_logprobs(making.model, pairs))
-        return _grown(making, [*sets, *more], best, len(sets), ask)
+        known: list[list[float]] = []
+
+        def likelihoods(pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
+            known.append(mean_logprobs(making.model, pairs))
+            return known[-1]
+
+        best, _ = choose_examples(sets, judges, ask, likelihoods)
+        return _grown(making, [*sets, *more], best, known, ask)
 
     best = _kept(making, "few_shot", [ask(s, r) for s in (*sets, *more) for r in judges], choose)
     chosen = [*sets, *more][best]
@@ -90,7 +96,7 @@ def neighbour_count(making: Shown, index: Index, usual: float) -> Working[int]:
         making,
         "neighbours",
         [ask(n, r) for n in counts for r in judges],
-        lambda: _grown(making, counts, 0, 1, ask),
+        lambda: _grown(making, counts, 0, [], ask),
     )
     yield Said(
         f"Retrieval: {counts[place]} neighbours, by the likelihood of {len(judges)} validation answers;"
@@ -104,21 +110,27 @@ def _judges(making: Shown) -> list[Record]:
 
 
 def _grown(
-    making: Shown, options: Sequence[T], best: int, begin: int, ask: Callable[[T, Record], tuple[Message, ...]]
+    making: Shown,
+    options: Sequence[T],
+    best: int,
+    known: Sequence[Sequence[float]],
+    ask: Callable[[T, Record], tuple[Message, ...]],
 ) -> int:
-    """The place of the best option, from `best` on: each later one only where it is clearly likelier."""
+    """The place of the best option, from `best` on: each later one only where it is clearly likelier.
+
+    Args:
+        known: The likelihoods of the judges' answers under the first options, as far as they are known; empty: none.
+    """
     judges = _judges(making)
 
     def values(place: int) -> list[float]:
         return mean_logprobs(making.model, [(ask(options[place], r), r.answer_text) for r in judges])
 
-    if begin >= len(options):
-        return best
-    known = values(best)
-    for place in range(begin, len(options)):
+    reached = known[best] if known else values(best)
+    for place in range(max(1, len(known)), len(options)):
         found = values(place)
-        if clearly_likelier(found, known):
-            best, known = place, found
+        if clearly_likelier(found, reached):
+            best, reached = place, found
     return best
 
 

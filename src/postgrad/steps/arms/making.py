@@ -49,7 +49,7 @@ class Making:
     def usual(self) -> float:
         """Tokens of a training example, request and answer, in the mean."""
         count, train = self.model.renderer.count, self.examples.train
-        return sum(count(f"{r.prompt_text}\n{r.answer_text}") + 12 for r in train) / len(train)
+        return sum(count(f"{r.prompt_text}\n{r.answer_text}") + TURN_TOKENS for r in train) / len(train)
 
     def shots(self) -> Working[tuple[list[Record], list[list[Record]]] | str]:
         """The block of worked examples and the sets it was chosen among, once for all arms; or why there are none."""
