@@ -12,6 +12,8 @@ from scipy import stats
 
 from postgrad.evaluation.statistics.intervals import (
     degrees_of_freedom,
+    difference_interval,
+    difference_p,
     share_interval,
     standard_error,
     tango,
@@ -21,6 +23,7 @@ from postgrad.evaluation.statistics.intervals import (
 )
 from postgrad.evaluation.statistics.scores import compare, compare_arms, noninferiority, score_interval
 from postgrad.evaluation.statistics.significance import holm, mcnemar, sign_flip
+from postgrad.evaluation.statistics.unseen import likelihood_below, lowest
 from postgrad.measures import ArmResult
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
@@ -215,3 +218,44 @@ def test_a_wider_margin_forgives() -> None:
     base, tuned = [1] * 300 + [0] * 100, [1] * 280 + [0] * 120
     assert noninferiority(base, tuned, 0.02).verdict == "lost"
     assert noninferiority(base, tuned, 0.2).verdict == "kept"
+
+
+@given(st.integers(6, 60), st.integers(0, 10**6), st.sampled_from([0.01, 0.03, 0.1, 0.3]))
+@settings(deadline=None, max_examples=60)
+def test_the_p_value_of_a_difference_is_its_intervals(n: int, seed: int, error: float) -> None:
+    """Below an error exactly where the interval at that error leaves 0 out, in smooth, sparse and heavy-tailed data."""
+    g = np.random.default_rng(seed)
+    kinds = [
+        g.normal(0.1, 0.2, n),
+        np.where(g.random(n) < 0.1, -0.5, g.normal(0.1, 0.01, n)),
+        (g.random(n) < 0.3) * 0.2,
+    ]
+    differences = units(
+        np.clip(kinds[seed % 3], -1, 1), None if seed % 2 else list(range(n // 2)) * 2 + [None] * (n % 2)
+    )
+    low, high = difference_interval(differences, 1 - error, (-0.6, 0.4))
+    p_value = difference_p(differences, (-0.6, 0.4))
+    if abs(p_value - error) > 1e-3 * error:
+        assert (p_value < error) == (low > 0 or high < 0)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(1, 30), (3, 30), (20, 40), (95, 100)])
+def test_the_limit_with_one_more_value_is_clopper_and_pearsons(hits: int, n: int) -> None:
+    values = np.array([1.0] * hits + [0.0] * (n - hits))
+    exact = stats.beta.ppf(0.025, hits, n - hits + 1)
+    assert lowest(values, np.ones(n), 0.0, 0.025) == pytest.approx(exact, rel=0.03, abs=1e-4)
+
+
+def test_the_weighted_mean_of_graded_values_is_drawn_right() -> None:
+    values = np.random.default_rng(2).beta(5, 2, 30)
+    weights = np.random.default_rng(3).dirichlet(np.ones(31), 40_000)
+    drawn = np.mean(weights @ np.append(values, 0.0) <= 0.65)
+    assert likelihood_below(values, np.ones(30), 0.0, 0.65) == pytest.approx(drawn, abs=0.01)
+
+
+def test_wide_spread_scores_keep_their_interval() -> None:
+    """Where the spread seen is enough, nothing is widened: the effective number of examples decides."""
+    values = np.random.default_rng(4).beta(4, 4, 80)
+    score, mean = score_interval(values), float(values.mean())
+    effective = mean * (1 - mean) / (values.std(ddof=1) ** 2 / 80)
+    assert (score.low, score.high) == pytest.approx(wilson(mean * effective, effective, stats.t.ppf(0.975, 79)))

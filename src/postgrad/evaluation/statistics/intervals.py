@@ -14,9 +14,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from postgrad.evaluation.statistics.unseen import Floats, likelihood_below, lowest, spread_tells_little
+
 Interval = tuple[float, float]
 
 FEW_DEPARTURES = 5
@@ -111,22 +111,29 @@ def share_interval(units: Units, level: float) -> Interval:
 
     Wilson's interval with the effective number of examples, mean (1 - mean) / standard error², as survey samplers use
     it (Korn and Graubard 1998; Dean and Pagano 2015), and Student's quantile at the effective degrees of freedom. It
-    keeps to the scale and leans to its middle, which the skewed scores of a good or a bad arm need.
+    keeps to the scale and leans to its middle, which the skewed scores of a good or a bad arm need. Widened where the
+    spread seen tells little (`unseen`).
     """
     commonest, departures = _commonest(units)
     if departures < FEW_DEPARTURES:
         return _departure_interval(commonest, departures, len(units.sums), (0.0, 1.0), level)
     mean = min(max(units.mean, 0.0), 1.0)
     effective = mean * (1 - mean) / standard_error(units) ** 2
-    return wilson(mean * effective, effective, student(level, degrees_of_freedom(units)))
+    found = wilson(mean * effective, effective, student(level, degrees_of_freedom(units)))
+    return _with_unseen(found, units, (0.0, 1.0), level)
 
 
-def difference_interval(units: Units, level: float) -> Interval:
+def difference_interval(units: Units, level: float, unseen: Interval = (-1.0, 1.0)) -> Interval:
     """Interval for a mean of paired differences in [-1, 1].
 
     Single examples: Student's t after Hall's transformation (1992), which takes out the skewness. Groups: Student's t
     on the jackknife error over groups at the effective degrees of freedom; skewness cannot be learned from a few
-    groups.
+    groups. Widened where the spread seen tells little (`unseen`).
+
+    Args:
+        units: Sums of the differences.
+        level: Two-sided.
+        unseen: What a difference may be that no example shows.
     """
     commonest, departures = _commonest(units)
     if departures < FEW_DEPARTURES:
@@ -135,7 +142,53 @@ def difference_interval(units: Units, level: float) -> Interval:
     skewness = 0.0 if units.grouped else _skewness(units.sums)
     low = units.mean - error * _unskewed(quantile, skewness, len(units.sums))
     high = units.mean - error * _unskewed(-quantile, skewness, len(units.sums))
+    low, high = _with_unseen((low, high), units, unseen, level)
     return max(low, -1.0), min(high, 1.0)
+
+
+def difference_p(units: Units, unseen: Interval = (-1.0, 1.0)) -> float:
+    """The two-sided p-value that belongs to `difference_interval`: below an error exactly where the interval at that
+    error excludes 0."""
+    commonest, departures = _commonest(units)
+    if departures < FEW_DEPARTURES:
+        return _departure_p(commonest, departures, len(units.sums))
+    from scipy.special import stdtr
+
+    error, count = standard_error(units), len(units.sums)
+    quantile = _skewed(units.mean / error, 0.0 if units.grouped else _skewness(units.sums), count)
+    below = float(stdtr(degrees_of_freedom(units), -abs(quantile)))
+    if _tells_little(units, unseen):
+        below = max(below, _unseen_beyond_zero(units, unseen))
+    return min(1.0, 2 * below)
+
+
+def _with_unseen(found: Interval, units: Units, ends: Interval, level: float) -> Interval:
+    """The interval, wider where the spread seen tells little."""
+    if not _tells_little(units, ends):
+        return found
+    low, high, tail = *_ends(units, ends), (1 - level) / 2
+    sums, sizes = units.sums, units.sizes
+    return min(found[0], lowest(sums, sizes, low, tail)), max(found[1], -lowest(-sums, sizes, -high, tail))
+
+
+def _unseen_beyond_zero(units: Units, ends: Interval) -> float:
+    """How likely the mean lies on the other side of 0, with one more value at that end."""
+    (low, high), sign = _ends(units, ends), math.copysign(1, units.mean)
+    return likelihood_below(sign * units.sums, units.sizes, low if sign > 0 else -high, 0.0)
+
+
+def _tells_little(units: Units, ends: Interval) -> bool:
+    """Asked of single examples: the degrees of freedom of groups say already that a few of them carry the spread."""
+    if units.grouped:
+        return False
+    low, high = _ends(units, ends)
+    farthest = max(units.mean - low, high - units.mean)
+    return spread_tells_little(units.sums - units.mean, farthest, standard_error(units))
+
+
+def _ends(units: Units, ends: Interval) -> Interval:
+    means = units.sums / units.sizes
+    return min(ends[0], float(means.min())), max(ends[1], float(means.max()))
 
 
 def standard_error(units: Units) -> float:
@@ -192,6 +245,14 @@ def _unskewed(quantile: float, skewness: float, size: int) -> float:
     return 3 / pull * (math.cbrt(1 + pull * (quantile - pull / 6)) - 1)
 
 
+def _skewed(statistic: float, skewness: float, size: int) -> float:
+    """Hall's cubic, the inverse of `_unskewed`: which quantile a studentised mean has."""
+    pull = skewness / math.sqrt(size)
+    if abs(pull) < 1e-9:
+        return statistic
+    return ((1 + pull * statistic / 3) ** 3 - 1) / pull + pull / 6
+
+
 def _commonest(units: Units) -> tuple[float, int]:
     """The commonest of the units' means, and how many units differ from it."""
     means = units.sums / units.sizes
@@ -210,3 +271,13 @@ def _departure_interval(commonest: float, departures: int, count: int, bounds: I
     share = float(beta.ppf((1 + level) / 2, departures + 1, count - departures)) if departures < count else 1.0
     low, high = bounds
     return commonest + share * (low - commonest), commonest + share * (high - commonest)
+
+
+def _departure_p(commonest: float, departures: int, count: int) -> float:
+    """At which error `_departure_interval` on the scale from -1 to 1 ends at 0."""
+    from scipy.special import betainc
+
+    if departures == count or commonest == 0:
+        return 1.0
+    share = abs(commonest) / (1 + abs(commonest))
+    return min(1.0, 2 * (1 - float(betainc(departures + 1, count - departures, share))))

@@ -18,6 +18,7 @@ from postgrad.evaluation.statistics.intervals import (
     Floats,
     Interval,
     difference_interval,
+    difference_p,
     share_interval,
     tango,
     units,
@@ -82,8 +83,9 @@ def compare(
 
     Interval: Tango's score interval for right-or-wrong scores; for graded or grouped ones Student's t on the
     differences, corrected for skewness or for groups. P-value: McNemar's exact test for right-or-wrong scores, sign
-    flips otherwise, and sign flips of whole groups where groups are given (`seed` is theirs). `p_adjusted` is the
-    p-value itself: `compare_arms` corrects families.
+    flips otherwise, and sign flips of whole groups where groups are given (`seed` is theirs), which are never believed
+    above the interval: the p-value of the interval is the least that is said. `p_adjusted` is the p-value itself:
+    `compare_arms` corrects families.
 
     Raises:
         ValueError: Lengths differ, no values, or values outside [0, 1].
@@ -93,7 +95,8 @@ def compare(
     if groups is None and _right_or_wrong(left) and _right_or_wrong(right):
         p_value = mcnemar(*_discordant(left, right))
     else:
-        p_value = sign_flip(units(left - right, groups).sums, seed=seed)
+        found = units(left - right, groups)
+        p_value = max(sign_flip(found.sums, seed=seed), difference_p(found, _unseen(left, right)))
     difference = float((left - right).mean())
     return Comparison(arm, against, difference, low, high, p_value, p_value, len(left), confidence=confidence)
 
@@ -179,7 +182,12 @@ def noninferiority(
 def _difference_interval(left: Floats, right: Floats, groups: Groups, confidence: float) -> Interval:
     if groups is None and _right_or_wrong(left) and _right_or_wrong(right):
         return tango(*_discordant(left, right), len(left), _z(confidence))
-    return difference_interval(units(left - right, groups), confidence)
+    return difference_interval(units(left - right, groups), confidence, _unseen(left, right))
+
+
+def _unseen(left: Floats, right: Floats) -> Interval:
+    """What a difference may be that no example shows: the one answers wholly wrong where the other does as usual."""
+    return -float(right.mean()), float(left.mean())
 
 
 def _discordant(left: Floats, right: Floats) -> tuple[int, int]:
