@@ -66,7 +66,8 @@ def test_a_remote_teacher_is_judged_and_paid_once(data, recipe, tmp_path, server
             return answered(f"On which day can I expect {number}, that is the {thing}, over here at {place}")
         for answer in right:
             if (number := json.loads(answer)["order"]) in text:
-                return answered(answer if int(number[3:]) % 8 != 1 else '{"thing": "none"}')
+                # words around the object are taken away by the rule for the answer's form, as they are in a run
+                return answered(f"Here it is: {answer}" if int(number[3:]) % 8 != 1 else '{"thing": "none"}')
         return answered("?")
 
     server.plan = [reply] * 1000

@@ -34,6 +34,22 @@ def test_farther_away_is_less_sure():
     assert far.high - far.low > 0.8 * (near.high - near.low) and far.score >= near.score
 
 
+def test_examples_of_one_group_count_once():
+    """40 requests, each five times: the forecast is as unsure as with 40 examples, not as sure as with 200."""
+    scores = measured(np.random.default_rng(3), 40, 0.05, 4.0, 0.4)
+    fivefold = {n: list(np.repeat(row, 5)) for n, row in scores.items()}
+    groups = np.repeat(np.arange(40), 5).tolist()
+
+    def width(found):
+        return found.forecasts[0].high - found.forecasts[0].low
+
+    alone, together = width(fit(fivefold, [800])), width(fit(fivefold, [800], groups=groups))
+    assert together == pytest.approx(width(fit(scores, [800])))
+    assert together > 1.1 * alone
+    apart = [None if g < 20 else f"customer {g}" for g in range(200)]
+    assert fit(fivefold, [800], groups=apart) == fit(fivefold, [800])
+
+
 def test_the_sentence_follows_the_evidence():
     generator = np.random.default_rng(1)
     flat = fit(measured(generator, 2000, 0.2, 0.0, 0.5, (25, 50, 100, 200, 400, 800)), [1600])

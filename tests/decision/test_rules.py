@@ -16,7 +16,7 @@ from postgrad.decision.rules import (
     likely_below,
 )
 from postgrad.decision.verdict import decide
-from postgrad.evaluation.statistics.scores import compare, compare_arms, score_interval
+from postgrad.evaluation.statistics.scores import compare, compare_arms, level, score_interval
 from postgrad.measures import ArmResult, Comparison
 
 
@@ -66,6 +66,16 @@ def test_what_a_gain_is_likely_below_by_simulation():
         scores = [1.0] * first + [0.0] * (300 - first), [0.0] * first + [1.0] * second + [0.0] * (300 - first - second)
         said += likely_below(compare(*scores)) < 0.05
     assert 0.16 < said / 600 < 0.24
+
+
+def test_a_wider_interval_of_a_later_look_means_no_greater_spread():
+    """Of the same scores, judged at the third look, as many examples settle it and as much is likely excluded."""
+    a, b = [0.9, 0.5, 0.7, 0.3] * 25, [0.5, 0.6, 0.6, 0.2] * 25
+    first, third = compare(a, b), compare(a, b, confidence=level(3))
+    assert third.high > first.high and third.confidence == level(3)
+    assert likely_below(third) == pytest.approx(likely_below(first), abs=0.002)
+    for count in (examples_to_settle, examples_to_exclude):
+        assert count(third, 0.2) == pytest.approx(count(first, 0.2), rel=0.05)
 
 
 def test_families_are_those_of_the_correction():

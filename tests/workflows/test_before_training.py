@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
+from postgrad.costs import MachinePrice
 from postgrad.decision.before_training import ERROR, Earnings, Prospects, stop_before_training
 from postgrad.decision.power import smallest_resolvable_difference
 from postgrad.evaluation.statistics.scores import compare_arms, lower_limit, score_interval
 from postgrad.measures import ArmResult, Verdict
+from postgrad.models.language_model import LanguageModel
+from postgrad.recipe import DecisionSection, Recipe
+from postgrad.steps.context import Clock, RunContext
+from postgrad.steps.fitting import before_training as before
 
 NAMES = ("base", "prompted", "few_shot", "rag")
 
@@ -88,6 +97,23 @@ def test_money_stops_only_where_the_saving_cannot_pay() -> None:
     found = judged(arms, earnings=Earnings(1, 100, 24))
     assert found and "100.00 USD" in found.sentence and "24 months" in found.sentence
     assert found.recommendation == "prompted"
+    planned = judged(arms, earnings=Earnings(1, 100, 24, iterations=4))
+    assert planned and "100.00 USD for 4 planned trainings" in planned.sentence
+
+
+def test_money_counts_all_planned_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(before, "_training_seconds", lambda *_: 3600.0)
+    best = replace(arm("prompted", hits(40, 100)), cost_per_1000=1.0)
+    context = cast(RunContext, SimpleNamespace(price=MachinePrice(2.0, ""), clock=Clock(0.0)))
+
+    def training(iterations: int) -> float:
+        decision = DecisionSection(monthly_queries=10, wrong_answer_cost=0.1, iterations=iterations)
+        recipe = cast(Recipe, SimpleNamespace(decision=decision, training=None))
+        found = before._earnings(context, recipe, cast(LanguageModel, None), [], best, 0.3)
+        assert found and found.iterations == iterations
+        return found.training
+
+    assert training(1) == pytest.approx(2.0) and training(5) == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize("n", [8, 20, 100])

@@ -31,13 +31,15 @@ class Earnings:
 
     Attributes:
         monthly: What a perfect model that answers for nothing would save a month, at the most.
-        training: What training is estimated to cost.
+        training: What all planned trainings together are estimated to cost.
         months: In how many months it must be earned back.
+        iterations: How many trainings are planned.
     """
 
     monthly: float
     training: float
     months: float
+    iterations: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +187,17 @@ def _too_few(known: Prospects, test: int, units: int) -> Verdict:
 
 
 def _unearned(earnings: Earnings) -> tuple[str, ...]:
+    times = f" for {earnings.iterations} planned trainings" if earnings.iterations > 1 else ""
     return (
         (
-            f"Training costs about {earnings.training:,.2f} USD, and even a perfect model with free answers"
+            f"Training costs about {earnings.training:,.2f} USD{times}, and even a perfect model with free answers"
             f" would save at most {earnings.monthly:,.2f} USD a month, which does not pay it back within"
             f" {earnings.months:g} months."
         ),
         (
             "The saving is the best untrained arm's price of an answer and its wrong answers (decision.monthly_queries,"
-            " decision.wrong_answer_cost, decision.price_per_hour, decision.payback_months)."
+            " decision.wrong_answer_cost, decision.price_per_hour, decision.iterations,"
+            " decision.payback_months)."
         ),
     )
 

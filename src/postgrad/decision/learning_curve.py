@@ -9,7 +9,7 @@ they are too few to show any. The forecast's interval holds all three doubts: th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,13 +81,19 @@ def affordable(shares: Sequence[float], costs: Mapping[float, float], left: floa
     return out
 
 
-def fit(scores: Mapping[int, Sequence[float]], sizes: Sequence[int], seed: int = 0) -> LearningCurve:
+def fit(
+    scores: Mapping[int, Sequence[float]],
+    sizes: Sequence[int],
+    seed: int = 0,
+    groups: Sequence[Hashable] | None = None,
+) -> LearningCurve:
     """The curve through the scores at each size, and the forecast for `sizes`.
 
     Args:
         scores: Training examples → the score of each test example, in [0, 1], all on the same test examples.
         sizes: Training examples to forecast for, each larger than those measured.
         seed: Of the resampling.
+        groups: What each test example belongs to; those of one group are drawn together, None stands alone.
 
     Raises:
         ValueError: fewer than two sizes, unequal lengths, or nothing to forecast.
@@ -97,9 +103,8 @@ def fit(scores: Mapping[int, Sequence[float]], sizes: Sequence[int], seed: int =
         raise ValueError("a curve needs scores at two sizes at least, and a size to forecast for")
     table_SN = np.array([scores[n] for n in known], dtype=float)
     generator = np.random.default_rng(seed)
-    picks = generator.integers(0, table_SN.shape[1], (RESAMPLES, table_SN.shape[1]))
-    errors_RS = np.stack([1 - row[picks].mean(axis=1) for row in table_SN], axis=1)
-    exact_RS, noise = errors_RS, _training_sd(table_SN, known)
+    errors_RS = _resampled(table_SN, groups, generator)
+    exact_RS, noise = errors_RS, _training_sd(table_SN, known, float(errors_RS.var(axis=0).mean()))
     errors_RS = np.clip(errors_RS + generator.normal(0.0, noise, errors_RS.shape), 0.0, 1.0)
     floors_R = _HIGHEST_FLOOR * generator.random(RESAMPLES) ** 2  # low floors are commoner
     wanted_RK = _extrapolated(errors_RS, floors_R, known, sizes)
@@ -117,13 +122,25 @@ def fit(scores: Mapping[int, Sequence[float]], sizes: Sequence[int], seed: int =
     )
 
 
-def _training_sd(table_SN: NDArray[np.float64], known: Sequence[int]) -> float:
-    """The spread of scores by training alone: what the sizes show around a line through them beyond the test set's own
-    noise, with the assumed one as a prior."""
+def _resampled(
+    table_SN: NDArray[np.float64], groups: Sequence[Hashable] | None, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Errors_RS on test sets drawn anew, whole groups at a time."""
+    number: dict[Hashable, int] = {}
+    members = range(table_SN.shape[1]) if groups is None else [(i,) if g is None else g for i, g in enumerate(groups)]
+    unit_N = np.array([number.setdefault(m, len(number)) for m in members])
+    picks = generator.integers(0, len(number), (RESAMPLES, len(number)))
+    sizes = np.bincount(unit_N)[picks].sum(axis=1)
+    sums = [np.bincount(unit_N, weights=row)[picks].sum(axis=1) for row in table_SN]
+    return np.stack([1 - of_row / sizes for of_row in sums], axis=1)
+
+
+def _training_sd(table_SN: NDArray[np.float64], known: Sequence[int], test: float) -> float:
+    """The spread of scores by training alone: what the sizes show around a line through them beyond `test`, the test
+    set's own noise, with the assumed one as a prior."""
     x_S, y_S = np.log(np.array(known, dtype=float)), table_SN.mean(axis=1)
     left_S = y_S - np.polyval(np.polyfit(x_S, y_S, 1), x_S)
     freedom = max(0, len(known) - 2)
-    test = float(table_SN.var(axis=1).mean()) / table_SN.shape[1]
     seen = max(0.0, float((left_S**2).sum()) - freedom * test)
     return float(np.sqrt((_ASSUMED_ON * TRAINING_SD**2 + seen) / (_ASSUMED_ON + freedom)))
 

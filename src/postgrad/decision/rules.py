@@ -23,8 +23,8 @@ Comparisons = Mapping[tuple[str, str], Comparison]
 """Comparisons by (arm, against)."""
 CLEAR = 0.05
 """Level at which one arm is said to be better than another, where nothing dear hangs on it."""
-SHOWN = 0.95
-"""Confidence of the intervals that comparisons have."""
+EXCLUDED = 0.05
+"""Level at which a loss of a margin is excluded."""
 LIKELY = 0.8
 """Confidence, one-sided, with which a gain is excluded that one would not want to miss."""
 _LEAST_WORTH = 0.01
@@ -78,8 +78,9 @@ def excluded(c: Comparison, worth: float) -> bool:
 
 
 def likely_below(c: Comparison) -> float:
-    """What the true difference lies below with 80 % certainty, by the normal distribution from the 95 % interval."""
-    return c.difference + (c.high - c.difference) * NormalDist().inv_cdf(LIKELY) / _quantile(SHOWN)
+    """What the true difference lies below with 80 % certainty, by the normal distribution from the interval of any
+    confidence."""
+    return c.difference + (c.high - c.difference) * NormalDist().inv_cdf(LIKELY) / _quantile(c.confidence)
 
 
 def choose(arms: Sequence[ArmResult], table: Comparisons, worth: float) -> ArmResult:
@@ -125,7 +126,7 @@ def examples_to_settle(c: Comparison, worth: float) -> int:
 
 def examples_to_exclude(c: Comparison, margin: float) -> int:
     """About how many would exclude a loss of the margin if the difference seen is the true one, or show a true loss."""
-    return _examples(c, max(abs(c.difference + margin), _LEAST_DISTANCE), 1 - SHOWN)
+    return _examples(c, max(abs(c.difference + margin), _LEAST_DISTANCE), EXCLUDED)
 
 
 def examples_to_show(difference: float, sd: float, family: int, level: float = ALPHA) -> int:
@@ -136,7 +137,7 @@ def examples_to_show(difference: float, sd: float, family: int, level: float = A
 
 def _examples(c: Comparison, difference: float, level: float) -> int:
     """More than there are: with these it was not shown."""
-    sd = (c.high - c.low) / (2 * _quantile(SHOWN)) * math.sqrt(c.n)
+    sd = (c.high - c.low) / (2 * _quantile(c.confidence)) * math.sqrt(c.n)
     return max(c.n + 1, examples_to_show(difference, sd, c.family, level))
 
 

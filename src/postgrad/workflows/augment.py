@@ -192,7 +192,7 @@ def _judge(originals: Sequence[Record], ask: Teacher) -> tuple[Agree, float]:
     def agree(records: Sequence[Record]) -> Working[list[tuple[float, str] | None]]:
         answers = yield from ask([messages(r) for r in records])
         return [
-            None if a is None else (float(choice.primary(a, r.answer_text)), a)
+            None if a is None else (float(choice.primary(choice.form.take(a), r.answer_text)), a)
             for a, r in zip(answers, records, strict=True)
         ]
 

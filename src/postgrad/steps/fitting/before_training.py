@@ -142,8 +142,8 @@ def _perfect(name: str, examples: Examples) -> ArmResult:
 def _earnings(
     ctx: RunContext, recipe: Recipe, model: LanguageModel, train: Sequence[Record], best: ArmResult, low: float
 ) -> Earnings | None:
-    """The most that training could save a month, beside what it is estimated to cost; work already done is not
-    counted."""
+    """The most that training could save a month, beside what all planned trainings are estimated to cost; work
+    already done is not counted."""
     settings = recipe.decision
     if not settings.monthly_queries or not settings.wrong_answer_cost or best.cost_per_1000 is None:
         return None
@@ -151,8 +151,9 @@ def _earnings(
     most = best.cost_per_1000 / 1000 + settings.wrong_answer_cost * (1 - low)
     return Earnings(
         settings.monthly_queries * most,
-        cost_of(seconds, ctx.price),
+        settings.iterations * cost_of(seconds, ctx.price),
         settings.payback_months,
+        settings.iterations,
     )
 
 

@@ -97,7 +97,7 @@ def learning_curve(
         scores[size] = found
     making.model.use(trained.trained, trained.blob)
     ctx.ledger.took("learning curve", time.monotonic() - start)
-    curve = fit(scores, [times * len(examples.train) for times in AHEAD], ctx.seed)
+    curve = fit(scores, [times * len(examples.train) for times in AHEAD], ctx.seed, examples.groups)
     forecasts = [ForecastPart(examples=f.examples, score=f.score, interval=(f.low, f.high)) for f in curve.forecasts]
     part = CurvePart(
         points=list(curve.points),
