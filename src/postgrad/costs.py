@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postgrad.facts import load_facts
+from postgrad.prices import device_price
 
 DAYS_A_MONTH = 30.4
 
@@ -17,14 +17,20 @@ class MachinePrice:
     assumption: str
 
 
-def machine_price(kind: str, override: float | None = None) -> MachinePrice:
-    """The price of an hour on this kind of device (`cpu` or `cuda`), or the user's own."""
+def machine_price(kind: str, override: float | None = None, name: str = "") -> MachinePrice:
+    """The price of an hour on this device, or the user's own.
+
+    Args:
+        kind: `cpu` or `cuda`.
+        override: The user's price of an hour; None: the table's.
+        name: As the driver calls the device, which tells a T4 from an H100.
+    """
     if override is not None:
         return MachinePrice(override, f"Machine time at {override:g} USD an hour, as given.")
-    item = load_facts("prices")["own_gpu" if kind == "cuda" else "own_cpu"]
+    item = device_price(kind, name)
     return MachinePrice(
-        item["usd_per_hour"],
-        f"Machine time at {item['usd_per_hour']:g} USD an hour: {item['what']} ({item['date']}; {item['source']}).",
+        item.usd,
+        f"Machine time at {item.usd:g} USD an hour: {item.what} ({item.date or 'undated'}; {item.source}).",
     )
 
 

@@ -41,7 +41,7 @@ GRADED: dict[str, tuple[Draw, float, float]] = {
     "low": (lambda g, n: g.beta(0.3, 1.5, n), 0.3 / 1.8, 0.99),
     "mostly zero": (lambda g, n: (g.random(n) < 0.2) * g.random(n), 0.1, 0.98),
     "half zero": (lambda g, n: (g.random(n) < 0.5) * g.beta(5, 2, n), 0.5 * 5 / 7, MOST),
-    "mostly one": (lambda g, n: 1 - (g.random(n) < 0.1) * g.random(n), 0.95, 0.985),
+    "mostly one": (lambda g, n: 1 - (g.random(n) < 0.1) * g.random(n), 0.95, 0.995),
     "nearly all zero": (lambda g, n: (g.random(n) < 0.04) * g.random(n), 0.02, 1.0),
 }
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "convert": "Convert data to another shape: OpenAI, TRL, Alpaca, ShareGPT, Bedrock, CSV …",
     "augment": "Generate more training examples: noise, paraphrases, new ones by a teacher.",
     "estimate": "Tokens, memory, time and money, before anything is spent.",
+    "prices": "The prices that estimates and reports use, with date and source; refresh them.",
     "models": "List, show, promote, roll back and delete registered models.",
     "chat": "Talk to a model.",
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",

@@ -115,6 +115,7 @@ def _training(
         f" minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
     )
     lines.append(" ".join(filter(None, (plan.note, figures["assumption"]))))
+    lines += [f"Trained as a service instead: {h['usd']:.2f} USD, at {h['price']}" for h in figures["hosted"]]
     if figures["memory_bytes"] > figures["memory_available"]:
         ways = "; ".join(figures["fitting"]) or "a smaller base or shorter examples"
         lines.append(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free. This fits: {ways}.")
@@ -143,6 +144,7 @@ def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_
     import psutil
 
     from postgrad.costs import cost_of, machine_price
+    from postgrad.prices import hosted_training
     from postgrad.storage import home
     from postgrad.training.memory import Need, fitting, peak_bytes, training_flops
 
@@ -170,7 +172,9 @@ def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_
         settings.optimizer,
         plan.sampled,
     )
-    price, free = machine_price(kind, price_per_hour), psutil.virtual_memory().available
+    price = machine_price(kind, price_per_hour, known.get("name", "") if known else "")
+    free = psutil.virtual_memory().available
+    trained_on = settings.epochs * tokens
     return {
         "examples": len(lengths) // plan.units,
         "tokens": tokens,
@@ -184,6 +188,7 @@ def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_
         "fitting": [said for said, _ in fitting(need, free)],
         "usd": cost_of(seconds, price),
         "assumption": price.assumption,
+        "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
         "rate": (
             f"{gflops:.0f} GFLOP/s in {dtype}, "
             + ("probed on this machine" if known else "assumed; `postgrad doctor` probes it")

@@ -128,7 +128,9 @@ class RunContext:
         """What this machine costs; imports torch, which knows the machine."""
         import torch
 
-        return machine_price("cuda" if torch.cuda.is_available() else "cpu", self.price_per_hour)
+        if torch.cuda.is_available():
+            return machine_price("cuda", self.price_per_hour, torch.cuda.get_device_name())
+        return machine_price("cpu", self.price_per_hour)
 
     def kept(
         self, stage: str, inputs: Mapping[str, object], packages: tuple[str, ...]
