@@ -25,9 +25,8 @@ class Served(HTTPServer):
 
 
 class Answer(BaseHTTPRequestHandler):
-    server: Served
-
     def do_GET(self) -> None:
+        assert isinstance(self.server, Served)
         self.send_response(self.server.status)
         self.end_headers()
         self.wfile.write(self.server.content)

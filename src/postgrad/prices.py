@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -160,6 +161,8 @@ def read_json(url: str) -> object:
             raise ValueError("it is larger than 20 MB")
         return json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise UsageError(f"The prices at {url!r} could not be read: {error}", UNCHANGED) from error
 
 

@@ -258,4 +258,4 @@ def test_wide_spread_scores_keep_their_interval() -> None:
     values = np.random.default_rng(4).beta(4, 4, 80)
     score, mean = score_interval(values), float(values.mean())
     effective = mean * (1 - mean) / (values.std(ddof=1) ** 2 / 80)
-    assert (score.low, score.high) == pytest.approx(wilson(mean * effective, effective, stats.t.ppf(0.975, 79)))
+    assert (score.low, score.high) == pytest.approx(wilson(mean * effective, effective, float(stats.t.ppf(0.975, 79))))

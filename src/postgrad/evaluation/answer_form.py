@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from postgrad.evaluation.metrics.support.fences import fenced_blocks
 from postgrad.evaluation.metrics.support.normal import plain
 
 SEARCHED = 4096
@@ -21,7 +22,6 @@ SHORT = 3
 """A label of fewer letters counts at the ends of a line alone."""
 _MOST = 0.98
 """What holds for so many right answers is their form."""
-_FENCE = re.compile(r"```[^\S\n]*[\w+-]*[^\S\n]*\n(.*?)\n?[^\S\n]*(?:```|\Z)", re.DOTALL)
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "«": "»", "„": "“", "‘": "’"}
 _NAMED = re.compile(
     r"\A(?:the )?(?:final )?(?:answer|label|category|class|intent|result|output)(?: is)?\s*[:=-]\s*", re.I
@@ -72,8 +72,8 @@ class AnswerForm:
         taken = text.strip()
         if self.schema:
             return _object_in(taken)
-        if not self.fenced and (block := _FENCE.search(taken)):
-            taken = block[1].strip() or taken
+        if not self.fenced and (blocks := fenced_blocks(taken)):
+            taken = blocks[0][1].strip() or taken
         if self.one_line:
             taken = taken.partition("\n")[0].strip()
         if not self.named:

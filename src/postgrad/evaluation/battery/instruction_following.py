@@ -11,12 +11,12 @@ from typing import Any
 
 from postgrad.evaluation.battery.open_questions import AnswerRule, Question, Questions, prompts_of
 from postgrad.evaluation.metrics.format_rules import count_sentences
+from postgrad.evaluation.metrics.support.fences import unfenced
 from postgrad.json_types import JsonObject
 
 TOKENS = 48
 _SENTENCE = 3  # fewer words are no sentence
 _BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d+[.)])[ \t]+\S", re.MULTILINE)
-_FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
 
 
 def instructions() -> Questions:
@@ -122,8 +122,7 @@ RULES: dict[str, Callable[..., AnswerRule]] = {
 
 def _json(text: str) -> Any:
     """The JSON value of a text, or None."""
-    found = _FENCE.match(text)
     try:
-        return json.loads(found.group(1) if found else text)
+        return json.loads(unfenced(text))
     except json.JSONDecodeError:
         return None

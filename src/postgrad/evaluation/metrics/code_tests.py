@@ -6,7 +6,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import re
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from postgrad.errors import UsageError
+from postgrad.evaluation.metrics.support.fences import fenced_blocks
 from postgrad.evaluation.metrics.support.fields import field
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, lacking
 from postgrad.records import Record
@@ -21,7 +21,6 @@ from postgrad.sandbox.run import Limits, ProgramResult, Sandbox, find_sandbox, l
 
 TEST_FIELDS = ("test_list", "tests", "test", "test_cases", "assertions")
 SETUP_FIELDS = ("test_setup_code", "test_imports", "setup")
-_FENCE = re.compile(r"```[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 # Each test is reported as it passes, so that a later endless one does not hide it; a program that ends the interpreter
 # early reports nothing, whatever its exit code says.
 _RUNNER = """
@@ -121,7 +120,7 @@ def _pieces(value: Any) -> list[str]:
 
 def extract_code(answer: str) -> str:
     """The longest fenced block (one that was cut off counts), or the whole text."""
-    blocks = [body for language, body in _FENCE.findall(answer) if language.lower() in ("", "python", "py", "python3")]
+    blocks = [body for language, body in fenced_blocks(answer) if language in ("", "python", "py", "python3")]
     return max(blocks, key=len) if blocks else answer
 
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from postgrad.evaluation.metrics.support.fences import unfenced
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult, each, lacking
 from postgrad.json_types import JsonObject
 
-_FENCE = re.compile(r"\A```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\Z", re.DOTALL)
 _NUMERAL = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,2})?")
 _ENOUGH = 0.95
 """The share of references that must be objects; the few others are faults of the data, not another kind of task."""
@@ -28,12 +28,8 @@ def _refuse(constant: str) -> None:
 
 def parse_object(text: str) -> JsonObject | None:
     """The object that `text` is as a whole, or None."""
-    text = text.strip()
-    fenced = _FENCE.match(text)
-    if fenced:
-        text = fenced.group(1)
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(unfenced(text.strip()), parse_constant=_refuse)
     except (ValueError, RecursionError):  # RecursionError: a model stuck on "[[[[…"
         return None
     return value if isinstance(value, dict) else None

@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from postgrad.evaluation.metrics.support.fences import unfenced
 from postgrad.json_types import JsonMapping
 
 _TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 _FUNCTION = re.compile(r"<function=([\w.-]+)>\s*(.*?)\s*(?:</function>|\Z)", re.DOTALL)
 _MARKED = re.compile(r"(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*(.*)\Z", re.DOTALL)
-_FENCE = re.compile(r"\A```[\w-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\Z", re.DOTALL)
 _PYTHON = re.compile(r"\A\[?\s*[A-Za-z_][\w.]*\s*\(.*\)\s*\]?\Z", re.DOTALL)
 
 
@@ -39,8 +39,7 @@ def read_calls(text: str) -> list[NamedCall] | None:
         return _joined([_call(name, _json(body or "{}")) for name, body in named])
     if marked := _MARKED.search(text):
         return _from_text(marked.group(1))
-    fenced = _FENCE.match(text)
-    body = fenced.group(1).strip() if fenced else text
+    body = unfenced(text).strip()
     if body.startswith(("{", "[")) or _PYTHON.match(body):
         calls = _from_text(body)
         looks_like_one = '"name"' in body and '"arguments"' in body

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from postgrad.evaluation.metrics.support.fences import fenced_blocks
+
 if TYPE_CHECKING:
     from sqlglot.expressions.core import Expr
 
@@ -31,13 +33,12 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 _MORE_ROWS = re.compile(r"\s*,\s*\(")
-_FENCE = re.compile(r"```[ \t]*(?:sql\w*)?[ \t]*\r?\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def extract_sql(answer: str) -> str:
     """The first fenced block, or the whole text; without the ; at the end."""
-    fenced = _FENCE.search(answer)
-    return (fenced.group(1) if fenced else answer).strip().rstrip(";").strip()
+    blocks = [body for language, body in fenced_blocks(answer) if not language or language.startswith("sql")]
+    return (blocks[0] if blocks else answer).strip().rstrip(";").strip()
 
 
 def is_sql(text: str) -> bool:
