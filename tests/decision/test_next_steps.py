@@ -207,7 +207,7 @@ def test_a_useless_base_and_a_training_cut_short_are_said():
     assert "Train longer" in words(next_steps(short.model_copy(update={"training": training})))[0]
 
 
-def test_too_few_validation_examples_for_a_promise():
+def test_too_few_test_examples_for_a_promise():
     rate = AutomationPart(
         arm="fine_tuned",
         target_accuracy=0.95,
@@ -220,7 +220,9 @@ def test_too_few_validation_examples_for_a_promise():
         needed=46,
         sentence="…",
     )
-    assert "46 validation examples" in words(next_steps(report(automation=rate)))[0]
+    assert words(next_steps(report(automation=rate)))[0].startswith("Test on about 46 examples")
+    advised = rate.model_copy(update={"calibration": 60, "advised": 310})
+    assert words(next_steps(report(automation=advised)))[0].startswith("Test on about 310 examples")
     assert next_steps(report(automation=rate.model_copy(update={"calibration": 60}))) == []
 
 

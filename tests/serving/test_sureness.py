@@ -98,9 +98,28 @@ def test_above_the_threshold_goes_out_and_below_or_cut_goes_to_a_person(register
 
 def test_the_registry_keeps_what_was_certified_and_nothing_else():
     report = full_report()
-    assert kept(report) == {"arm": "fine_tuned", "threshold": 0.93, "target_accuracy": 0.95, "failure": 0.1}
+    found = {"arm": "fine_tuned", "threshold": 0.93, "target_accuracy": 0.95, "failure": 0.1, "blob": "b"}
+    assert kept(report, "b") == found
     without = report.automation.model_copy(update={"threshold": None})
-    assert kept(report.model_copy(update={"automation": without})) is None and kept(minimal_report()) is None
+    assert kept(report.model_copy(update={"automation": without}), "b") is None and kept(minimal_report(), "b") is None
+
+
+def test_a_threshold_holds_for_the_weights_that_it_was_certified_on_alone(registered, tiny, tmp_path, tiny_folder):
+    """A later training under the same name, by whichever objective, has no threshold until a run certifies its own."""
+    old = Catalogue().get("sure")
+
+    def escalated(entry):
+        return escalate(
+            PreparedRequest(Served("sure", "tiny", entry), [1], Decoding(ROOM), as_evaluated=True), done(0.9)
+        )
+
+    assert escalated(old) is False
+    register(tiny, tmp_path / "c", tiny_folder, "sure", 6, automation=None)
+    new = Catalogue().get("sure")
+    assert new.version > old.version and new.blob != old.blob and escalated(new) is None
+    own = {**old.details["automation"], "blob": old.blob}
+    assert escalated(replace(old, details={"automation": own})) is False
+    assert escalated(replace(new, details={"automation": own})) is None, "certified on the older weights"
 
 
 def test_another_threshold_is_another_version(registered):

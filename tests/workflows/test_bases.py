@@ -8,8 +8,9 @@ from postgrad.progress import Said
 from postgrad.recipe import merged
 from postgrad.report.results import read_results
 from postgrad.report.run_report import Report
+from postgrad.steps.base_files import bases_of
 from postgrad.training_run import Step
-from postgrad.workflows.run_bases import bases_of, run_bases
+from postgrad.workflows.run_bases import run_bases
 from tests.conftest import write_model
 from tests.workflows.jobs import finish, mails, small
 

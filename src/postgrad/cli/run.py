@@ -82,7 +82,7 @@ def command(
     texts: Annotated[bool, typer.Option(help="Quote data in the report; --no-texts: figures only.")] = True,
     curve: Annotated[
         bool | None,
-        typer.Option(help="Train on a quarter and a half of the examples too; by default only if there is time."),
+        typer.Option(help="Train on a quarter and a half of the examples too; by default if it costs a fifth at most."),
     ] = None,
     against: Annotated[
         list[Path] | None, typer.Option(help="File of requests seen in production, to weight the errors.")
@@ -141,8 +141,9 @@ def command(
 
 def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
     """Runs the main job with its display; prints the outcome."""
+    from postgrad.steps.base_files import bases_of
     from postgrad.workflows.run import run
-    from postgrad.workflows.run_bases import bases_of, run_bases
+    from postgrad.workflows.run_bases import run_bases
 
     work = run_bases if len(bases_of(recipe.base)) > 1 else run
     with StopSign().watching() as stop:

@@ -269,9 +269,12 @@ def _longer(report: Report, worth: float) -> list[_Step]:
 
 def _uncertified(report: Report, worth: float) -> list[_Step]:
     a = report.automation
-    if a is None or a.threshold is not None or a.calibration >= a.needed:
+    if a is None or a.threshold is not None:
         return []
-    step = f"Keep at least {a.needed} validation examples (data.validation, data.max_validation, or --validation FILE)"
+    wanted = max(a.needed, a.advised or 0)
+    if a.calibration >= wanted:
+        return []
+    step = f"Test on about {wanted:,} examples (data.test, data.max_test, or --test FILE)"
     why = f"{a.calibration} are too few to certify any share at {points(a.target_accuracy)} % accuracy."
     return [_Step(_SETTLES, step, "shows what can be answered without human review", why)]
 

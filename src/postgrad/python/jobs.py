@@ -17,13 +17,14 @@ from postgrad.python.running import DoorCall, Running
 from postgrad.recipe import Recipe
 from postgrad.report import run_report
 from postgrad.report.comparison import CompareReport
+from postgrad.steps.base_files import bases_of
 from postgrad.workflows import evaluate as evaluating
 from postgrad.workflows import train as training
 from postgrad.workflows.compare import compare_runs, kind_of
 from postgrad.workflows.compare_models import compare_models
 from postgrad.workflows.evaluate import EvaluateRequest
 from postgrad.workflows.run import run as main_job
-from postgrad.workflows.run_bases import bases_of, run_bases
+from postgrad.workflows.run_bases import run_bases
 from postgrad.workflows.train import TrainedModel
 
 

@@ -120,12 +120,24 @@ class SlicePart(_Part):
     p_worse: float | None = None
 
 
+class CertifiedPart(_Part):
+    """Of the share `coverage` of the answers, those with a confidence of at least `threshold`, `accuracy` are right at
+    least."""
+
+    accuracy: float
+    threshold: float
+    coverage: float
+
+
 class AutomationPart(_Part):
     """Which share of requests the arm can answer without a person.
 
-    `threshold` on the answer's confidence was chosen on `calibration` validation examples so that the accuracy above it
-    is at least `target_accuracy`, except with probability `failure`; None where none could be (`needed` examples are
-    the least). `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part.
+    `threshold` on the answer's confidence was certified on `calibration` examples so that the accuracy above it is at
+    least `target_accuracy`, except with probability `failure`; None where none could be (`needed` independent examples
+    are the least). Then `instead` is what the same examples certify of the surest answers, with the same probability,
+    and about `advised` examples would certify a share at the target, if the arm stays as good (None: no number would).
+    `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part. `calibrated_on` is the part
+    that the threshold was chosen on; `validation` in older reports.
     """
 
     arm: str
@@ -136,7 +148,10 @@ class AutomationPart(_Part):
     coverage_interval: tuple[float, float]
     accuracy: float | None
     calibration: int
+    calibrated_on: Literal["test", "validation"] = "validation"
     needed: int
+    instead: CertifiedPart | None = None
+    advised: int | None = None
     curve: list[tuple[float, float]] = []
     sentence: str
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from postgrad.models.base_models import BaseModel, at_hand, find_model
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer, load_renderer
 from postgrad.progress import Said, Working
+
+
+def bases_of(base: str) -> list[str]:
+    """The bases that `--base` names, separated by commas; a path with a comma in it is one base."""
+    if Path(base).expanduser().exists():
+        return [base]
+    return list(dict.fromkeys(part.strip() for part in base.split(",") if part.strip()))
 
 
 class BaseFiles:

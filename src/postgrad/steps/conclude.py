@@ -258,19 +258,23 @@ def register(
             "metric": report.task.metric,
             "score": tuned[FINE_TUNED].score,
             "recommendation": report.verdict.recommendation,
-            "automation": certified(report),
+            "automation": certified(report, trained.blob),
         },
     )
     part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
     return report.model_copy(update={"model": part})
 
 
-def certified(report: Report) -> JsonObject | None:
-    """What the server needs to know to say which answers a person should see; None where no threshold was certified."""
+def certified(report: Report, blob: str) -> JsonObject | None:
+    """What the server needs to know to say which answers a person should see; None where no threshold was certified.
+
+    Args:
+        blob: Of the weights whose answers it was certified on: it holds for no others.
+    """
     rate = report.automation
     if rate is None or rate.threshold is None:
         return None
-    return rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"})
+    return {**rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"}), "blob": blob}
 
 
 def data_part(summary: DataSummary, examples: Examples) -> DataPart:

@@ -22,13 +22,13 @@ from postgrad.report.redaction import lines_without_texts, without_texts
 from postgrad.report.results import write_results
 from postgrad.report.run_report import Report
 from postgrad.steps.arms.making import Making, fine_tuned_arms, untrained_arms
-from postgrad.steps.arms.measuring import as_tested, measure_arms
+from postgrad.steps.arms.measuring import measure_arms
 from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.arms.prompt_proposer import search_settings
 from postgrad.steps.arms.race import race
 from postgrad.steps.arms.remote_arms import measure_remotes, refuse_no_results
 from postgrad.steps.arms.remote_models import remote_arms, task_writer
-from postgrad.steps.base_files import BaseFiles
+from postgrad.steps.base_files import BaseFiles, bases_of
 from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.automation import automation
@@ -117,8 +117,8 @@ def run(
             after = yield from benchmark_scores(ctx, wishes, model, trained.blob, examples.train)
 
     yield Stage("automation", "Measuring what can be answered without human review")
-    how = as_tested(ctx, model, task, examples, trained.blob if trained else None)
-    rate = yield from automation(how, task.choice, examples, arms, results, recipe.decision.target_accuracy)
+    local, bases = {arm.name for arm in arms}, len(bases_of((plan or recipe).base))
+    rate = yield from automation(examples, local, results, recipe.decision.target_accuracy, bases, ctx.look)
 
     best = best_arms(ways, results) if wishes.perturb is not False else []
     limit = None if wishes.perturb else disturbance_seconds(ctx.clock, results, trained)

@@ -22,6 +22,7 @@ from postgrad.recipe import Recipe, merged
 from postgrad.report.results import read_results, write_results
 from postgrad.report.run_report import Report
 from postgrad.steps.arms.named_models import base_label
+from postgrad.steps.base_files import bases_of
 from postgrad.steps.reporting.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
 from postgrad.steps.reporting.compared_runs import read_report
 from postgrad.steps.time_budget import SMALLEST_CAP
@@ -29,13 +30,6 @@ from postgrad.storage import StageStore, check_writable, name_from, stage_key
 from postgrad.workflows.run import run
 
 LEAST_MINUTES = 1.0
-
-
-def bases_of(base: str) -> list[str]:
-    """The bases that `--base` names, separated by commas; a path with a comma in it is one base."""
-    if Path(base).expanduser().exists():
-        return [base]
-    return list(dict.fromkeys(part.strip() for part in base.split(",") if part.strip()))
 
 
 def run_bases(

@@ -20,9 +20,12 @@ from postgrad.serving.wire.responses import confidence
 
 def certified(served: Served) -> JsonMapping | None:
     """What the run of a registered model certified for the arm that is asked here: `threshold`, `target_accuracy`,
-    `failure`."""
-    found = served.entry.details.get("automation") if served.entry else None
-    if not found or found.get("threshold") is None:
+    `failure`. None where that was of other weights than these: another training, or another objective."""
+    entry = served.entry
+    found = entry.details.get("automation") if entry else None
+    if entry is None or not found or found.get("threshold") is None:
+        return None
+    if found.get("blob", entry.blob) != entry.blob:
         return None
     return found if retrieves(str(found["arm"])) == served.grounded else None
 
