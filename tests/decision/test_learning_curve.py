@@ -62,6 +62,18 @@ def test_the_sentence_follows_the_evidence():
     assert "cannot be said" in curve_sentence(few, 0.02)
 
 
+def test_it_is_said_how_many_examples_it_takes():
+    """Errors of 8·n^-0.5: 0.4 with 400 examples, 0.35 with about 522."""
+    steep = fit(measured(np.random.default_rng(1), 4000, 0.0, 8.0, 0.5), [800])
+    assert steep.needed in (566, 673) and f"it takes about {steep.needed:,} examples (400 now)" in curve_sentence(
+        steep, 0.02
+    )
+    flat = fit(measured(np.random.default_rng(1), 4000, 0.2, 0.0, 0.5), [800])
+    assert flat.needed is None and "Up to 6,400 examples do not bring 5 points more" in curve_sentence(flat, 0.02)
+    top = fit({n: [1.0] * 97 + [0.0] * 3 for n in SIZES}, [800])
+    assert "are enough" in curve_sentence(top, 0.02)
+
+
 def test_a_curve_that_falls_means_an_unstable_training():
     """95, 97.5, 85 of 40 for 35, 70, 141 examples: no advice to collect more may follow from that."""
     table = {n: [1.0] * right + [0.0] * (40 - right) for n, right in ((35, 38), (70, 39), (141, 34))}

@@ -3,6 +3,8 @@ offered."""
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from postgrad.errors import DataError, Interrupted
@@ -11,8 +13,10 @@ from postgrad.recipe import merged
 from postgrad.report.run_report import Report
 from postgrad.steps.arms.making import fine_tuned_arms
 from postgrad.steps.arms.measuring import measure_arms
+from postgrad.steps.context import Clock
 from postgrad.steps.fitting.learning_curve import CurvePlan, learning_curve
 from postgrad.steps.fitting.training import train_model
+from postgrad.steps.time_budget import curve_share, seconds_for_curve
 from postgrad.training_run import Step
 from postgrad.workflows.run import run
 from tests.workflows.begun import begun
@@ -80,6 +84,20 @@ def test_a_limit_leaves_the_curve_out_and_says_how_to_make_it(mails, small, tmp_
     assert "10 % of the examples would be fewer than 10" in tiny.learning_curve.sentence
     none, _ = finish(run(merged(tight, {"evaluation.curve": []}), [mails], tmp_path / "out"))
     assert none.learning_curve is None
+
+
+def test_a_curve_that_nobody_asked_for_takes_a_fifth_more_at_most():
+    def clock(minutes, *, limited):
+        return Clock(time.monotonic() - 600, minutes, limited=limited)
+
+    assert seconds_for_curve(clock(None, limited=False), 300) is None
+    assert seconds_for_curve(clock(10, limited=True), 300) == pytest.approx(0, abs=1), "the user's limit holds"
+    assert seconds_for_curve(clock(10, limited=False), 300) == pytest.approx(120, abs=1)
+    assert seconds_for_curve(clock(10, limited=False), 1000) == pytest.approx(200, abs=1), (
+        "trained by an earlier command"
+    )
+    assert seconds_for_curve(clock(15, limited=False), 300) == pytest.approx(300, abs=1)
+    assert (curve_share(None), curve_share([]), curve_share([0.1, 0.3])) == (0.25, 0, 0.4)
 
 
 def test_disturbed_requests_are_asked_when_wished(mails, small, tmp_path):  # noqa: F811

@@ -18,6 +18,12 @@ from numpy.typing import NDArray
 RESAMPLES = 2000
 SHARES = (0.25, 0.5)
 """Of the training part, trained on besides the whole where nothing else is wished."""
+SMALLER = 0.125
+"""The share where there is time for none of these."""
+MORE = 0.05
+"""The gain for which the number of examples is reckoned, as one that nobody would miss."""
+_FARTHEST = 16
+"""Times the examples measured; nothing is said of more."""
 FEWEST_EXAMPLES = 10
 """A part with fewer examples is no point of a curve."""
 FEWEST_STEPS = 40
@@ -51,6 +57,8 @@ class LearningCurve:
         forecasts: For the sizes asked for.
         gain: (low, high) of what the first forecast's size gains over the largest one measured, by the law: in the mean
             over trainings, not of a single one.
+        needed: With about so many examples the score is 5 points higher, by the law; None where not even 16 times as
+            many bring that, or nothing can be higher by so much.
         fell: (fewer examples, more examples) where the score clearly fell from the one to the other; empty where it did
             not.
     """
@@ -59,6 +67,7 @@ class LearningCurve:
     forecasts: tuple[Forecast, ...]
     gain: tuple[float, float]
     fell: tuple[int, int] | tuple[()] = ()
+    needed: int | None = None
 
 
 def steps_for(share: float, total: int) -> int:
@@ -119,6 +128,7 @@ def fit(
         ),
         (float(low), float(high)),
         _fell(exact_RS, known),
+        _needed(errors_RS, floors_R, known),
     )
 
 
@@ -143,6 +153,14 @@ def _training_sd(table_SN: NDArray[np.float64], known: Sequence[int], test: floa
     freedom = max(0, len(known) - 2)
     seen = max(0.0, float((left_S**2).sum()) - freedom * test)
     return float(np.sqrt((_ASSUMED_ON * TRAINING_SD**2 + seen) / (_ASSUMED_ON + freedom)))
+
+
+def _needed(errors_RS: NDArray[np.float64], floors_R: NDArray[np.float64], known: Sequence[int]) -> int | None:
+    """The fewest examples, in steps of about a sixth, with which the middle of the law gains `MORE`."""
+    sizes = [round(known[-1] * 2 ** (step / 4)) for step in range(round(4 * np.log2(_FARTHEST)) + 1)]
+    middle_K = np.median(_extrapolated(errors_RS, floors_R, known, sizes), axis=0)
+    enough_K = middle_K <= middle_K[0] - MORE
+    return sizes[int(enough_K.argmax())] if enough_K.any() else None
 
 
 def _fell(errors_RS: NDArray[np.float64], known: Sequence[int]) -> tuple[int, int] | tuple[()]:
@@ -187,7 +205,20 @@ def curve_sentence(found: LearningCurve, smallest_worth: float) -> str:
     told = expected[0][0].upper() + "; ".join(expected)[1:]
     low, high = found.gain
     if high < smallest_worth:
-        return f"{told}: more examples of this kind will hardly help."
+        return f"{told}: more examples of this kind will hardly help. {_enough(found)}"
     if low > smallest_worth:
-        return f"{told}: more examples are worth collecting."
-    return f"{told}: whether more examples would help by {100 * smallest_worth:.0f} points cannot be said from these."
+        return f"{told}: more examples are worth collecting. {_enough(found)}"
+    return (
+        f"{told}: whether more examples would help by {100 * smallest_worth:.0f} points cannot be said from these."
+        f" {_enough(found)}"
+    )
+
+
+def _enough(found: LearningCurve) -> str:
+    """How many examples it takes, as far as the curve's middle tells."""
+    size, score = found.points[-1]
+    if found.needed:
+        return f"For {100 * MORE:.0f} points more it takes about {found.needed:,} examples ({size:,} now)."
+    if score + MORE > 1:
+        return f"The {size:,} examples are enough: the score cannot rise by {100 * MORE:.0f} points."
+    return f"Up to {_FARTHEST * size:,} examples do not bring {100 * MORE:.0f} points more ({size:,} now)."

@@ -22,14 +22,16 @@ class CurvePart(_Part):
     """The score over the number of training examples: `points` are (training examples, score) on the same test part.
 
     `forecast` is for twice the examples, `further` beyond that, `gain` the interval of what the first brings over what
-    was reached. `unstable` where the score fell with more examples: nothing is forecast then. Without points `sentence`
-    says why there is no curve, and how to make it.
+    was reached; `needed` examples bring about 5 points more (None: no number up to 16 times as many). `unstable` where
+    the score fell with more examples: nothing is forecast then. Without points `sentence` says why there is no curve,
+    and how to make it.
     """
 
     points: list[tuple[int, float]] = []
     forecast: ForecastPart | None = None
     further: list[ForecastPart] = []
     gain: tuple[float, float] | None = None
+    needed: int | None = None
     unstable: bool = False
     sentence: str = ""
 

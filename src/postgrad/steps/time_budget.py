@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from postgrad.decision.learning_curve import SHARES
 from postgrad.progress import Said, Working
 from postgrad.steps.context import USUAL_MINUTES, Clock
 from postgrad.steps.examples import DataSummary
@@ -14,6 +15,8 @@ USUAL_TOKENS = 25_000
 LARGEST_TEST, SMALLEST_CAP, TEST_SHARE = 1000, 150, 0.2
 """Test examples at most; test examples that there is always time for; the share of its examples that a run of the usual
 length tests on."""
+CURVE_SHARE = 0.2
+"""Of the whole run's time, a learning curve that nobody asked for may take so much more."""
 DISTURBANCE_SHARE = 0.08
 """Of the whole run's work, asking again with disturbed requests may take so much."""
 
@@ -52,6 +55,20 @@ def room_for_disturbances(clock: Clock, perturb: bool | None) -> float:
 
 
 def curve_share(curve: Sequence[float] | None) -> float:
-    """What the learning curve costs as a share of the training, where it was asked for by name: it is then made in any
-    case, and both have to fit. Unasked it takes what is left in the end."""
-    return sum(curve or ())
+    """What the learning curve costs as a share of the training: both have to fit into the limit. Asked for by name it
+    is made in any case; unasked, time for its smallest part is kept, a fifth of what training and curve take."""
+    return min(SHARES) if curve is None else sum(curve)
+
+
+def seconds_for_curve(clock: Clock, training: float) -> float | None:
+    """Seconds that a learning curve may take that nobody asked for; None for any number.
+
+    Within a limit that the user set: what is left of it. Else also a fifth of the time that the run has taken.
+
+    Args:
+        training: Seconds of the training, which may have been done by an earlier command.
+    """
+    left = clock.seconds_left()
+    if left is None or clock.limited:
+        return left
+    return max(left, CURVE_SHARE * max(clock.seconds, training))

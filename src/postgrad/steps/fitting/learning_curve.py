@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postgrad.data.split.subsets import nested_subset
-from postgrad.decision.learning_curve import FEWEST_EXAMPLES, SHARES, affordable, curve_sentence, fit, steps_for
+from postgrad.decision.learning_curve import (
+    FEWEST_EXAMPLES,
+    SHARES,
+    SMALLER,
+    affordable,
+    curve_sentence,
+    fit,
+    steps_for,
+)
 from postgrad.evaluation.arms import Arm
 from postgrad.measures import ArmResult
 from postgrad.pages.formatting import duration
@@ -31,6 +39,7 @@ from postgrad.steps.fitting.training import (
     trained_model,
     trained_on,
 )
+from postgrad.steps.time_budget import seconds_for_curve
 from postgrad.training.trainer import Plan
 
 AHEAD = (2, 4)
@@ -74,7 +83,8 @@ def learning_curve(
 ) -> Working[CurvePart | None]:
     """The curve through the trained arm's score and those of trainings on less; None where none is wanted.
 
-    Unasked it is made as far as `max_minutes` leaves time, and its part of the report says so where it does not.
+    Unasked it is made as far as `max_minutes` leaves time, or a fifth of the run's own, and its part of the report says
+    so where neither does.
     Afterwards the model answers with the whole training's weights, as before.
     """
     ctx, examples = making.ctx, making.examples
@@ -84,9 +94,12 @@ def learning_curve(
     full = max((r for r in results if r.requires_training), key=lambda r: r.score.value)
     wished = sorted(set(wish.shares or SHARES))
     large = [share for share in wished if round(share * len(examples.train)) >= FEWEST_EXAMPLES]
-    shares = affordable(large, _costs(large, full, trained), _left(wish, ctx.clock))
+    costs, left = _costs(large, full, trained), _left(wish, ctx.clock, trained)
+    shares = affordable(large, costs, left)
+    if not shares and wish.shares is None and round(SMALLER * len(examples.train)) >= FEWEST_EXAMPLES:
+        shares = affordable([SMALLER], _costs([SMALLER], full, trained), left)
     if not shares:
-        part = CurvePart(sentence=_why_not(ctx.clock, len(examples.train), wished, _costs(large, full, trained)))
+        part = CurvePart(sentence=_why_not(ctx.clock, len(examples.train), wished, costs))
         yield Said(part.sentence)
         return part
     start = time.monotonic()
@@ -105,7 +118,8 @@ def learning_curve(
         further=[] if curve.fell else forecasts[1:],
         gain=None if curve.fell else curve.gain,
         unstable=bool(curve.fell),
-        sentence=curve_sentence(curve, wish.smallest_worth) + _without(wished, large, shares),
+        needed=curve.needed,
+        sentence=curve_sentence(curve, wish.smallest_worth) + _how_trained(trained) + _without(wished, large, shares),
     )
     yield Said(part.sentence)
     return part
@@ -151,9 +165,17 @@ def _without(wished: Sequence[float], large: Sequence[float], taken: Sequence[fl
     )
 
 
-def _left(wish: CurvePlan, clock: Clock) -> float | None:
+def _left(wish: CurvePlan, clock: Clock, trained: Result) -> float | None:
     """Seconds that the curve may take; None for any number."""
-    return None if wish.shares else clock.seconds_left()
+    return None if wish.shares else seconds_for_curve(clock, trained.seconds)
+
+
+def _how_trained(trained: Result) -> str:
+    """What tells the points apart besides the examples."""
+    said = " The parts were trained in proportion, with as many passes over their examples or more."
+    if trained.part.cut_short:
+        said += " The whole training was cut short by the time limit: with more time its own score may rise."
+    return said
 
 
 def _why_not(clock: Clock, train: int, wished: Sequence[float], costs: dict[float, float]) -> str:
