@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import expit
 
 from postgrad.decision.automation import FAILURE, certify
@@ -51,16 +51,21 @@ class Scenario:
         """The largest share that is right in `TARGET` of its answers."""
         if self.accuracy(1.0) >= TARGET:
             return 1.0
-        return brentq(lambda u: self.accuracy(u) - TARGET, 1e-4, 1.0) if self.accuracy(1e-4) > TARGET else 0.0
+        return _zero(lambda u: self.accuracy(u) - TARGET, 1e-4, 1.0) if self.accuracy(1e-4) > TARGET else 0.0
+
+
+def _zero(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that changes its sign once is zero."""
+    return float(root_scalar(function, bracket=(low, high), method="brentq").root)
 
 
 def model(overall: float, share: float, accuracy: float, *, clusters: bool = False) -> Scenario:
     """The model that is right so often overall, and so often in its surest share."""
 
     def started(fall: float) -> float:
-        return brentq(lambda start: Scenario("", start, fall).accuracy(1.0) - overall, -50.0, 100.0)
+        return _zero(lambda start: Scenario("", start, fall).accuracy(1.0) - overall, -50.0, 100.0)
 
-    fall = brentq(lambda f: Scenario("", started(f), f).accuracy(share) - accuracy, 0.01, 80.0)
+    fall = _zero(lambda f: Scenario("", started(f), f).accuracy(share) - accuracy, 0.01, 80.0)
     found = Scenario("", started(fall), fall, clusters)
     name = f"right in {100 * overall:.0f} %; {100 * found.possible:.0f} % could go out at {100 * TARGET:.0f} %"
     return Scenario(name + (", in clusters" if clusters else ""), found.start, found.fall, clusters)

@@ -1,7 +1,16 @@
 """The simulation behind the table of automation in `docs/verdict.md`, on small counts."""
 
+from dataclasses import replace
+
 import pytest
 from bench.automation_operating import SCENARIOS, Row, looked_up, operated, table
+
+from postgrad.evaluation.statistics.scores import score_interval
+from postgrad.measures import ArmResult
+from postgrad.records import pair
+from postgrad.steps.examination.automation import automation
+from postgrad.steps.examples import Examples
+from tests.workflows.jobs import finish
 
 SEED_CASE, FLAT = SCENARIOS[1], SCENARIOS[-1]
 CLUSTERS = next(s for s in SCENARIOS if s.clusters)
@@ -44,3 +53,31 @@ def test_the_table_has_a_line_a_row():
     )
     assert lines[-1] == "| x | 1,000 | 25 % | 50 % | 1.2 % | 40 % |"
     assert len({line.count("|") for line in lines}) == 1
+
+
+def answered(name: str, wrong: int, n: int = 200) -> ArmResult:
+    """The least sure answers are wrong; each arm has confidences of its own."""
+    scores = tuple(float(i >= wrong) for i in range(n))
+    sure = tuple((i + len(name) / 37) / (n + 100) for i in range(n))
+    return ArmResult(name, scores, ("",) * n, {}, 0, 0, 0, None, score_interval(scores), True, confidences=sure)
+
+
+def test_a_threshold_is_of_the_best_arm_s_own_test_answers_and_pays_for_the_choice():
+    test = tuple(pair(f"What is {i}?", str(i)) for i in range(200))
+    examples = Examples((), test[:5], test)
+    weak, best = answered("fine_tuned", 190), answered("fine_tuned+rag", 60)
+    alone, _ = finish(automation(examples, {best.name}, [weak, best], 0.95))
+    rate, _ = finish(automation(examples, {weak.name, best.name}, [weak, best], 0.95))
+    assert (rate.arm, rate.calibrated_on, rate.calibration) == (best.name, "test", 200)
+    assert alone.threshold in best.confidences and alone.threshold not in weak.confidences
+    assert alone.needed == 46 and rate.needed == 60 and rate.coverage <= alone.coverage
+    assert 0.6 < rate.coverage < 0.8 and rate.accuracy > 0.95 and rate.failure == 0.1
+    again, _ = finish(automation(examples, {best.name}, [best], 0.95, 1, 2))
+    assert again.failure == pytest.approx(0.1 / 3) and "holds with 97 % probability" in again.sentence
+    two_bases, _ = finish(automation(examples, {best.name}, [best], 0.95, 2))
+    assert two_bases.needed == 60
+    clusters = tuple(i // 10 for i in range(200))
+    tied, _ = finish(automation(replace(examples, groups=clusters), {best.name}, [best], 0.95))
+    assert tied.threshold is None and tied.independent == 20
+    assert "200 test examples, worth 20 independent ones, cannot certify it" in tied.sentence
+    assert tied.instead is not None and finish(automation(examples, {"x"}, [best], 0.95))[0] is None

@@ -59,6 +59,7 @@ class Threshold:
         value: Answers with at least this confidence go out; None where no threshold could be certified.
         failure: Probability that the true accuracy above the threshold is below the target all the same.
         examples: Calibration examples.
+        independent: How many independent ones they are worth.
         automated: Those of them at or above the threshold.
         needed: The fewest independent calibration examples with which a faultless model could be certified at all.
         floor: What can be said instead where nothing was certified; None else, and where there are too few examples.
@@ -70,6 +71,7 @@ class Threshold:
     value: float | None
     failure: float
     examples: int
+    independent: int
     automated: int
     needed: int
     floor: Floor | None = None
@@ -121,10 +123,11 @@ def certify(
         if ranked.p_value(end, allowed) > level:
             break
         certified = end
+    size, worth = len(scores), math.floor(ranked.effective[-1] + 1e-9)
     if certified:
-        return Threshold(target, ranked.confidences[certified - 1], failure, len(scores), certified, needed)
+        return Threshold(target, ranked.confidences[certified - 1], failure, size, worth, certified, needed)
     floor, advised = ranked.floor(target, level), ranked.advised(allowed, level)
-    return Threshold(target, None, failure, len(scores), 0, needed, floor, advised)
+    return Threshold(target, None, failure, size, worth, 0, needed, floor, advised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,12 +281,14 @@ def automation_sentence(
             f"{100 * coverage:.0f} % of requests ({100 * low:.0f} to {100 * high:.0f} %) can be answered without human"
             f" review with at least {wanted} right, which holds with {sure} probability{checked}."
         )
-    few = threshold.examples < threshold.needed
+    few = threshold.independent < threshold.needed
+    known = f"{threshold.examples} test examples"
+    if threshold.independent < 0.9 * threshold.examples:
+        known += f", worth {threshold.independent} independent ones,"
     short = (
-        f"; {threshold.examples} test examples cannot certify it however good the model is, "
-        f"at least {threshold.needed} are needed"
+        f"; {known} cannot certify it however good the model is, at least {threshold.needed} are needed"
         if few
-        else f" on {threshold.examples} test examples"
+        else f" on {known.removesuffix(',')}"
     )
     out = [f"No share of the answers can be sent without human review with {wanted} right{short}."]
     out += [floor_sentence(threshold)] if threshold.floor else []

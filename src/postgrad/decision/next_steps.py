@@ -272,10 +272,11 @@ def _uncertified(report: Report, worth: float) -> list[_Step]:
     if a is None or a.threshold is not None:
         return []
     wanted = max(a.needed, a.advised or 0)
-    if a.calibration >= wanted:
+    known = a.calibration if a.independent is None else a.independent
+    if known >= wanted:
         return []
     step = f"Test on about {wanted:,} examples (data.test, data.max_test, or --test FILE)"
-    why = f"{a.calibration} are too few to certify any share at {points(a.target_accuracy)} % accuracy."
+    why = f"{known} are too few to certify any share at {points(a.target_accuracy)} % accuracy."
     return [_Step(_SETTLES, step, "shows what can be answered without human review", why)]
 
 

@@ -137,7 +137,8 @@ class AutomationPart(_Part):
     are the least). Then `instead` is what the same examples certify of the surest answers, with the same probability,
     and about `advised` examples would certify a share at the target, if the arm stays as good (None: no number would).
     `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part. `calibrated_on` is the part
-    that the threshold was chosen on; `validation` in older reports.
+    that the threshold was chosen on; `validation` in older reports. `independent` is how many independent examples the
+    calibration examples are worth; None in older reports.
     """
 
     arm: str
@@ -149,6 +150,7 @@ class AutomationPart(_Part):
     accuracy: float | None
     calibration: int
     calibrated_on: Literal["test", "validation"] = "validation"
+    independent: int | None = None
     needed: int
     instead: CertifiedPart | None = None
     advised: int | None = None

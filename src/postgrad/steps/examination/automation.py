@@ -55,6 +55,7 @@ def automation(
         accuracy=accuracy,
         calibration=found.examples,
         calibrated_on="test",
+        independent=found.independent,
         needed=found.needed,
         instead=CertifiedPart(
             accuracy=found.floor.accuracy,
