@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from postgrad.decision.learning_curve import FEWEST_STEPS, affordable, curve_sentence, fit, steps_for
+from postgrad.decision.wording import about
 
 SIZES = (100, 200, 400)
 
@@ -65,7 +66,7 @@ def test_the_sentence_follows_the_evidence():
 def test_it_is_said_how_many_examples_it_takes():
     """Errors of 8·n^-0.5: 0.4 with 400 examples, 0.35 with about 522."""
     steep = fit(measured(np.random.default_rng(1), 4000, 0.0, 8.0, 0.5), [800])
-    assert steep.needed in (566, 673) and f"it takes about {steep.needed:,} examples (400 now)" in curve_sentence(
+    assert steep.needed in (566, 673) and f"it takes about {about(steep.needed)} examples (400 now)" in curve_sentence(
         steep, 0.02
     )
     flat = fit(measured(np.random.default_rng(1), 4000, 0.2, 0.0, 0.5), [800])

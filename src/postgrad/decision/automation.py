@@ -22,6 +22,8 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from postgrad.decision.wording import about
+
 FAILURE = 0.1
 """Probability that the promise about the accuracy does not hold."""
 FIRST_SHARE = 0.25
@@ -294,7 +296,7 @@ def automation_sentence(
     out += [floor_sentence(threshold)] if threshold.floor else []
     if threshold.advised:
         out.append(
-            f"About {threshold.advised:,} test examples would show a share with {wanted}, if it answers as here."
+            f"About {about(threshold.advised)} test examples would show a share with {wanted}, if it answers as here."
         )
     elif not few:
         out.append(f"More test examples would not change it: too many of the surest answers are wrong for {wanted}.")

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from postgrad.decision.wording import about
+
 RESAMPLES = 2000
 SHARES = (0.25, 0.5)
 """Of the training part, trained on besides the whole where nothing else is wished."""
@@ -218,7 +220,7 @@ def _enough(found: LearningCurve) -> str:
     """How many examples it takes, as far as the curve's middle tells."""
     size, score = found.points[-1]
     if found.needed:
-        return f"For {100 * MORE:.0f} points more it takes about {found.needed:,} examples ({size:,} now)."
+        return f"For {100 * MORE:.0f} points more it takes about {about(found.needed)} examples ({size:,} now)."
     if score + MORE > 1:
         return f"The {size:,} examples are enough: the score cannot rise by {100 * MORE:.0f} points."
     return f"Up to {_FARTHEST * size:,} examples do not bring {100 * MORE:.0f} points more ({size:,} now)."

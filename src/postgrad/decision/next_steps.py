@@ -275,7 +275,7 @@ def _uncertified(report: Report, worth: float) -> list[_Step]:
     known = a.calibration if a.independent is None else a.independent
     if known >= wanted:
         return []
-    step = f"Test on about {wanted:,} examples (data.test, data.max_test, or --test FILE)"
+    step = f"Test on about {about(wanted)} examples (data.test, data.max_test, or --test FILE)"
     why = f"{known} are too few to certify any share at {points(a.target_accuracy)} % accuracy."
     return [_Step(_SETTLES, step, "shows what can be answered without human review", why)]
 
