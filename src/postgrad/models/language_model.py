@@ -12,7 +12,7 @@ from postgrad.errors import ModelError
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.device import Device, probe
-from postgrad.models.fused.attention import NAME
+from postgrad.models.faithful import ATTENTIONS, body_of, check_head, chooses_attention, settle_attention
 from postgrad.models.rendering.render import Renderer, load_renderer
 
 
@@ -28,7 +28,9 @@ class LanguageModel:
         self.base = base
         self.device = device or probe()
         self.renderer: Renderer = load_renderer(base.folder, base.context)
-        self.module: Any = self._read()
+        self.module: Any
+        self.attention: str
+        self._read()
         self.trained_id: str | None = None
         self._pristine: dict[str, torch.Tensor] = {}
 
@@ -43,13 +45,14 @@ class LanguageModel:
     @property
     def body(self) -> torch.nn.Module:
         """The decoder without its head: ids to hidden states."""
-        return self.module.base_model
+        return body_of(self.module)
 
     @property
     def head_scaling(self) -> tuple[float | None, float]:
         """(cap, factor): logits are capped by cap · tanh(logits / cap) and then multiplied by the factor."""
         config = self.module.config.get_text_config()
         factor = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
+        factor *= getattr(config, "lm_head_multiplier", None) or 1.0
         return getattr(config, "final_logit_softcapping", None) or None, factor
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -86,20 +89,36 @@ class LanguageModel:
 
     def read_again(self) -> None:
         """Reads the base's weights from disk again, after a training that gave them up."""
-        self.module, self._pristine, self.trained_id = self._read(), {}, None
+        self._read()
+        self._pristine, self.trained_id = {}, None
 
-    def _read(self) -> Any:
-        from transformers import AutoModelForCausalLM
+    def _read(self) -> None:
+        """Sets the module, and `attention`: the name of what it is computed by."""
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        self.module = self._loaded().to(self.device.kind).eval()
+        self.attention = settle_attention(self.module)
+        check_head(self.module, self.head)
+
+    def _loaded(self) -> Any:
+        """The model with the first attention that its class knows."""
+        from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
         try:
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                self.base.folder, dtype=self.device.torch_dtype, local_files_only=True, attn_implementation=NAME
+            config = AutoConfig.from_pretrained(self.base.folder, local_files_only=True)
+            known: Any = MODEL_FOR_CAUSAL_LM_MAPPING
+            free = type(config) not in known or chooses_attention(known[type(config)])
+            return AutoModelForCausalLM.from_pretrained(
+                self.base.folder,
+                config=config,
+                dtype=self.device.torch_dtype,
+                local_files_only=True,
+                attn_implementation=ATTENTIONS[0] if free else "eager",
             )
         except (ValueError, OSError, KeyError) as error:
             raise ModelError(f"The model in {str(self.base.folder)!r} cannot be loaded: {error}.") from error
-        return loaded.to(self.device.kind).eval()
 
 
 def load_model(name: str, say: Callable[[str], None] = lambda _: None) -> LanguageModel:

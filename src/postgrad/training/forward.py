@@ -3,7 +3,7 @@ objective.
 
 Three ways give the same numbers. `fused`: examples end to end in one row, each layer computed by hand
 (`models/fused/body`). `packed`: the same row through the model's own code. `padded`: one example a row. The fastest
-that gives the padded loss on a sample of the user's data is taken, so a model of any shape trains right.
+that `self_check` finds right on a sample of the user's data is taken, so a model of any shape trains right.
 
 Shapes: B rows, T time, N supervised positions, H hidden.
 """
@@ -11,18 +11,22 @@ Shapes: B rows, T time, N supervised positions, H hidden.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from postgrad.models.fused.attention import Packing
+from postgrad.errors import UsageError
+from postgrad.models.fused.attention import NAME, Packing
 from postgrad.models.fused.body import Fused
 from postgrad.models.generation.generate import shared_beginning
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.loss import head_loss
+from postgrad.training.self_check import first_right
 from postgrad.training.token_accuracy import Hits
 
 Way = Literal["fused", "packed", "padded"]
@@ -60,27 +64,62 @@ class Forward:
         self.hits: Hits | None = None
         self.recompute = recompute
         self._fused = Fused.of(model.body, recompute)
+        self._layers: list[GradientCheckpointingLayer] = []
 
     def choose(self, examples: Sequence[Rendered]) -> str:
-        """Takes the fastest way that gives the padded loss on some examples; says which, in words."""
-        sample = sorted(examples, key=lambda e: len(e.ids))[:3]
-        rounding = 1e-4 if self.model.device.dtype == "float32" else 1e-2
-        with torch.no_grad():
-            self.way = "padded"
-            right = self.loss(sample).item()
-            for way in ("fused", "packed") if self._fused else ("packed",):
-                self.way = way
-                if abs(self.loss(sample).item() - right) <= rounding * abs(right):
-                    break
-            else:
-                self.way = "padded"
+        """Takes the fastest way that computes as the model's own eager code does; says which, in words.
+
+        Raises:
+            ModelError: none does.
+        """
+        ways = ("fused", "packed", "padded") if self._fused else ("packed", "padded")
+        if self.model.attention != NAME:
+            ways = ("padded",)  # other attention code knows nothing of examples that share a row
+
+        def states(way: str, batch: Sequence[Rendered]) -> torch.Tensor:
+            self.way = cast("Way", way)
+            return self.hidden(batch).states
+
+        self.way = cast("Way", first_right(self.model, ways, states, examples))
         if self.recompute and self.way != "fused":
-            self.model.module.gradient_checkpointing_enable({"use_reentrant": False})
+            self._recompute_layers()
         return {
             "fused": "Layers are computed by hand-written code, examples share a row.",
             "packed": "Layers are computed by the model's own code, examples share a row.",
             "padded": "This model does not let examples share a row; they are padded, which is slower.",
         }[self.way]
+
+    def _recompute_layers(self) -> None:
+        """Prepares transformers' layers for keeping their input alone.
+
+        Raises:
+            UsageError: the model cannot.
+        """
+        module = self.model.module
+        if not module.supports_gradient_checkpointing:
+            raise UsageError(
+                f"Layers of {self.model.name} cannot be computed again in the backward pass.",
+                "Leave training.recompute off; a smaller training.token_budget saves memory too.",
+            )
+        module.activation_checkpointing_enable({"use_reentrant": False})
+        module.disable_input_require_grads()  # asked for by another way of checkpointing alone
+        self._layers = [m for m in module.modules() if isinstance(m, GradientCheckpointingLayer)]
+
+    @contextmanager
+    def _keeping_inputs(self) -> Iterator[None]:
+        """Layers keep their input alone inside the block, if they are to.
+
+        transformers' layers do so in training mode, which is set for the layers themselves and not for what is in them,
+        so that nothing is dropped out; and only here, because they would lose the cache of a generation.
+        """
+        layers = self._layers if torch.is_grad_enabled() else []
+        for layer in layers:
+            layer.training = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.training = False
 
     def loss(self, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum of weight × nats over the supervised tokens; a float64 scalar."""
@@ -89,7 +128,8 @@ class Forward:
 
     def hidden(self, batch: Sequence[Rendered], step: int | None = None) -> Hidden:
         """Runs the body; `step` switches training noise on."""
-        states = self._padded(batch, step) if self.way == "padded" else self._row(batch, step)
+        with self._keeping_inputs():
+            states = self._padded(batch, step) if self.way == "padded" else self._row(batch, step)
         places = [(e.ids[t], e.weights[t]) for e in batch for t in learned(e)]
         kind = self.model.device.kind
         return Hidden(
@@ -100,11 +140,9 @@ class Forward:
         """One example a row; right padding needs no mask under causal attention."""
         kind, width = self.model.device.kind, max(len(e.ids) for e in batch)
         ids_BT = torch.tensor([list(e.ids) + [0] * (width - len(e.ids)) for e in batch], device=kind)
-        embedded = self._embedded(ids_BT)
-        if noise := self._noise(batch, step, embedded.shape[-1]):
-            padded = [torch.nn.functional.pad(n, (0, 0, 0, width - len(n))) for n in noise]
-            embedded = embedded + torch.stack(padded).to(embedded)
-        hidden_BTH = self.model.body(inputs_embeds=embedded, use_cache=False)[0]
+        padded = [torch.nn.functional.pad(n, (0, 0, 0, width - len(n))) for n in self._noise(batch, step)]
+        with self._noisy(torch.stack(padded) if padded else None):
+            hidden_BTH = self.model.body(input_ids=ids_BT, use_cache=False)[0]
         places = [b * width + t - 1 for b, e in enumerate(batch) for t in learned(e)]
         return hidden_BTH.flatten(0, 1)[torch.tensor(places, device=kind)]
 
@@ -121,25 +159,39 @@ class Forward:
             positions += range(shared, len(e.ids))
             ends.append(len(ids))
         packing, keep = Packing(shared, tuple(ends)), torch.tensor(places, device=kind)
-        embedded = self._embedded(torch.tensor(ids, device=kind))
-        if noise := self._noise(batch, step, embedded.shape[-1]):
-            embedded = embedded + torch.cat(noise).to(embedded)
-        positions_N = torch.tensor(positions, device=kind)
-        if self.way == "fused" and self._fused:
-            return self._fused(embedded, positions_N, packing, keep)
-        hidden_1TH = self.model.body(
-            inputs_embeds=embedded[None], position_ids=positions_N[None], use_cache=False, packing=packing
-        )[0]
+        ids_1T, positions_1T = torch.tensor([ids], device=kind), torch.tensor([positions], device=kind)
+        noise = self._noise(batch, step)
+        with self._noisy(torch.cat(noise)[None] if noise else None):
+            if self.way == "fused" and self._fused:
+                embedded = self.model.module.get_input_embeddings()(ids_1T)
+                return self._fused(embedded[0], positions_1T[0], packing, keep)
+            hidden_1TH = self.model.body(input_ids=ids_1T, position_ids=positions_1T, use_cache=False, packing=packing)[
+                0
+            ]
         return hidden_1TH[0][keep]
 
-    def _embedded(self, ids: torch.Tensor) -> torch.Tensor:
-        return self.model.module.get_input_embeddings()(ids)
+    @contextmanager
+    def _noisy(self, noise_BTH: torch.Tensor | None) -> Iterator[None]:
+        """Embeddings get this noise inside the block. At the embeddings themselves, because models do more with ids
+        than embed them, and to embeddings than to pass them on."""
+        if noise_BTH is None:
+            yield
+            return
 
-    def _noise(self, batch: Sequence[Rendered], step: int | None, width: int) -> list[torch.Tensor]:
+        def add(_module: object, _inputs: object, embedded: torch.Tensor) -> torch.Tensor:
+            return embedded + noise_BTH.to(embedded)
+
+        hook = self.model.module.get_input_embeddings().register_forward_hook(add)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def _noise(self, batch: Sequence[Rendered], step: int | None) -> list[torch.Tensor]:
         """Noise (T, H) of each example in this step, whatever microbatch it is in."""
         if not self.noise or step is None:
             return []
-        out = []
+        out, width = [], self.model.module.get_input_embeddings().weight.shape[1]
         for e in batch:
             size = self.noise / (len(e.ids) * width) ** 0.5
             number = random.Random(f"{self.seed}/{step}/{hash(e.ids)}").getrandbits(62)

@@ -71,7 +71,7 @@ def _adapter(
     try:
         if s.start:
             put_start(layers, s.start, s.alpha, s.rslora, bits)
-        yield Attached(lambda: taken(layers, s.alpha, s.rslora, bits), layers)
+        yield Attached(lambda: taken(layers, s.alpha, s.rslora, bits, module), layers)
     finally:
         detach(module, layers)
         if bits:

@@ -15,11 +15,11 @@ from postgrad.models.generation.generate import (
     Decoding,
     DecodingRow,
     beginning,
+    can_share,
     choose,
     decode,
     shared_beginning,
 )
-from postgrad.models.generation.kv_cache import keeps_all
 from postgrad.models.language_model import LanguageModel
 
 MOST_ROWS = 64
@@ -54,7 +54,7 @@ def sample(
         shown = [prompts[p] for p in dict(part)]
         shared = shared_beginning(shown) if len(shown) > 1 else len(shown[0]) - 1 if len(part) > 1 else 0
         longest = max(len(prompt) for prompt in shown) + decoding.max_new_tokens
-        shared = shared if keeps_all(model.module.config, longest) else 0
+        shared = shared if can_share(model, longest) else 0
         rows = [DecodingRow(p, prompts[p][shared:], _chooser(decoding, seed)) for p, seed in part]
         prefix = beginning(model, shown[0][:shared])
         for _ in decode(model, rows, prefix, shared, decoding):

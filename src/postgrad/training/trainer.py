@@ -10,6 +10,7 @@ from typing import Literal
 
 from postgrad.errors import Interrupted, TrainingError
 from postgrad.json_types import JsonObject
+from postgrad.models.adapters.lora import has_experts
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.device import memory_kept, peak_memory, room_for
 from postgrad.models.language_model import LanguageModel
@@ -104,6 +105,8 @@ def train(
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
         shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
         yield Said(forward.choose(shown), warning=forward.way == "padded")
+        if method.has_base and has_experts(model.module):
+            yield Said("Adapters change attention and other shared layers; the experts stay as they are.")
         examples: Sequence[Rendered] = prepared.examples
         if replay:
             objective, examples = yield from _with_replay(objective, method, plan, examples, replay)

@@ -33,11 +33,11 @@ class _LoraProduct(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, base: Any, a_RI: torch.Tensor, b_OR: torch.Tensor, scale: float
     ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         x_NI = x.reshape(-1, x.shape[-1])
-        out_NO = functional.linear(x_NI, base.weight, base.bias)
-        out_NO.addmm_(x_NI @ a_RI.t().to(x.dtype), b_OR.t().to(x.dtype), alpha=scale)
+        out = functional.linear(x, base.weight, base.bias)  # not a view: models add to it in place
+        out.view(len(x_NI), -1).addmm_(x_NI @ a_RI.t().to(x.dtype), b_OR.t().to(x.dtype), alpha=scale)
         ctx.save_for_backward(x_NI, a_RI, b_OR)
         ctx.base, ctx.scale, ctx.shape = base, scale, x.shape
-        return out_NO.view(*x.shape[:-1], -1)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -65,6 +65,16 @@ class LoraLinear(nn.Module):
         self.lora_A = nn.Parameter(start.to(device))
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, rank, device=device))
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """The whole weight (O, I), for models that use it without calling the layer (Mamba)."""
+        base = self.base.weight
+        return base + (self.lora_B @ self.lora_A).mul(self.scale).to(base.dtype) if self.on else base
+
+    @property
+    def bias(self) -> torch.Tensor | None:
+        return self.base.bias
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.on:
             return self.base(x)
@@ -79,11 +89,21 @@ class DoraLinear(LoraLinear):
         super().__init__(base, rank, scale, generator)
         self.magnitude = nn.Parameter(base.weight.detach().float().norm(dim=1))
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """As for LoRA."""
+        plain = super().weight
+        return plain * (self.magnitude / self._length()).to(plain.dtype)[:, None] if self.on else plain
+
+    def _length(self) -> torch.Tensor:
+        """The norm of each row, (O,), held constant in the gradient."""
+        with torch.no_grad():
+            return torch.addmm(self.base.weight.float(), self.lora_B, self.lora_A, alpha=self.scale).norm(dim=1)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.on:
             return self.base(x)
-        with torch.no_grad():
-            length_O = torch.addmm(self.base.weight.float(), self.lora_B, self.lora_A, alpha=self.scale).norm(dim=1)
+        length_O = self._length()
         turned = functional.linear(x, self.base.weight)
         turned = (
             turned
@@ -104,6 +124,8 @@ class Adapter:
         rslora: Rank-stabilised scale (https://arxiv.org/abs/2312.03732).
         magnitudes: With DoRA, the trained length (O,) of each row, by module name.
         bits: The base weights were packed so while this was trained, and are taken so when it is used.
+        whole_names: Modules must be named in full to whoever reads the files: by the last parts of their names, others
+            would be adapted too (experts beside a shared one).
     """
 
     tensors: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
@@ -112,6 +134,7 @@ class Adapter:
     rslora: bool = False
     magnitudes: Mapping[str, torch.Tensor] = field(default_factory=dict)
     bits: Bits | None = None
+    whole_names: bool = False
 
     @property
     def scale(self) -> float:
@@ -135,7 +158,13 @@ class Adapter:
                 "A DoRA adapter cannot be blended with its base.", "Use method lora, or leave training.blend off."
             )
         return Adapter(
-            {n: (a, b * share) for n, (a, b) in self.tensors.items()}, self.rank, self.alpha, self.rslora, {}, self.bits
+            {n: (a, b * share) for n, (a, b) in self.tensors.items()},
+            self.rank,
+            self.alpha,
+            self.rslora,
+            {},
+            self.bits,
+            self.whole_names,
         )
 
     def save(self, folder: Path, base_name: str) -> None:
@@ -149,6 +178,7 @@ class Adapter:
         for name, magnitude in self.magnitudes.items():
             tensors[f"{_PREFIX}{name}.lora_magnitude_vector"] = magnitude.contiguous()
         (folder / "adapter_model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
+        ends = {n.rsplit(".", 1)[-1] for n in self.tensors}
         config = {
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
@@ -158,7 +188,7 @@ class Adapter:
             "lora_dropout": 0.0,
             "bias": "none",
             "inference_mode": True,
-            "target_modules": sorted({n.rsplit(".", 1)[-1] for n in self.tensors}),
+            "target_modules": sorted(self.tensors if self.whole_names else ends),
             "use_rslora": self.rslora,
             "use_dora": bool(self.magnitudes),
             **({"postgrad_bits": self.bits} if self.bits else {}),
@@ -167,6 +197,8 @@ class Adapter:
 
 
 _PREFIX = "base_model.model."
+STATE_SPACE = frozenset({"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"})
+"""Types of models with state-space layers, some of whose products no LoRA of PEFT's may be put on."""
 
 
 def scale_of(rank: int, alpha: float, rslora: bool) -> float:
@@ -177,11 +209,27 @@ def scale_of(rank: int, alpha: float, rslora: bool) -> float:
 def linear_targets(model: nn.Module, targets: str = "all-linear") -> list[str]:
     """Names of the linear layers to adapt: all but the output head, or those whose last name part is listed.
 
+    Left alone is what adapters in PEFT's files cannot say: routers that answer with more than a product, in state-space
+    models the layers that PEFT refuses or passes by, and in mixtures of experts what is called as the experts' matrices
+    are, which PEFT takes for those.
+
     Raises:
-        UsageError: a listed name matches no layer.
+        UsageError: a listed name matches no layer, or there is no linear layer.
     """
     head = model.get_output_embeddings()  # pyright: ignore[reportCallIssue]
-    names = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head]
+    kind = getattr(getattr(model, "config", None), "model_type", "")
+    refused = ("out_proj", "conv1d", "dt_proj") if kind in STATE_SPACE else ()
+    refused += ("gate_proj", "up_proj", "down_proj") if has_experts(model) else ()
+    names = [
+        n
+        for n, m in model.named_modules()
+        if isinstance(m, nn.Linear) and m is not head and _is_product(m) and n.rsplit(".", 1)[-1] not in refused
+    ]
+    if not names:
+        raise UsageError(
+            f"A model of type {kind!r} has no linear layers of the kind that adapters are made for.",
+            "Train all its weights: --method full.",
+        )
     if targets == "all-linear":
         return names
     wanted = [part.strip() for part in targets.split(",") if part.strip()]
@@ -191,6 +239,21 @@ def linear_targets(model: nn.Module, targets: str = "all-linear") -> list[str]:
             f"No linear layer is called {missing[0]!r}.", f"This model has: {', '.join(ends)}; or say all-linear."
         )
     return [n for n in names if n.rsplit(".", 1)[-1] in wanted]
+
+
+def has_experts(model: nn.Module) -> bool:
+    """Whether a model is a mixture of experts, whose matrices are parameters of three dimensions."""
+    return any("experts" in name and p.dim() == 3 for name, p in model.named_parameters())
+
+
+def _is_product(layer: nn.Linear) -> bool:
+    """Whether a linear layer gives x Wᵀ + b; some that are called so give more (routers)."""
+    if type(layer).forward is nn.Linear.forward:
+        return True
+    x = torch.ones(1, layer.in_features, dtype=layer.weight.dtype, device=layer.weight.device)
+    with torch.no_grad():
+        out: Any = layer(x)
+        return isinstance(out, torch.Tensor) and torch.allclose(out, functional.linear(x, layer.weight, layer.bias))
 
 
 def attach(
@@ -238,15 +301,33 @@ def detach(model: nn.Module, layers: Mapping[str, LoraLinear]) -> None:
         setattr(model.get_submodule(parent), last, layer.base)
 
 
-def taken(layers: Mapping[str, LoraLinear], alpha: float, rslora: bool = False, bits: Bits | None = None) -> Adapter:
-    """A copy of the current adapter weights."""
+def taken(
+    layers: Mapping[str, LoraLinear],
+    alpha: float,
+    rslora: bool = False,
+    bits: Bits | None = None,
+    model: nn.Module | None = None,
+) -> Adapter:
+    """A copy of the current adapter weights.
+
+    Args:
+        model: That the layers belong to; it says whether the last parts of their names tell them from all others.
+    """
 
     def copy(parameter: torch.Tensor) -> torch.Tensor:
         return parameter.detach().float().cpu().clone()
 
     tensors = {n: (copy(m.lora_A), copy(m.lora_B)) for n, m in layers.items()}
     magnitudes = {n: copy(m.magnitude) for n, m in layers.items() if isinstance(m, DoraLinear)}
-    return Adapter(tensors, next(iter(tensors.values()))[0].shape[0], alpha, rslora, magnitudes, bits)
+    rank = next(iter(tensors.values()))[0].shape[0]
+    return Adapter(tensors, rank, alpha, rslora, magnitudes, bits, model is not None and _ambiguous(layers, model))
+
+
+def _ambiguous(layers: Mapping[str, LoraLinear], model: nn.Module) -> bool:
+    """Whether modules of the model that are not adapted end in the name of one that is."""
+    ends = {n.rsplit(".", 1)[-1] for n in layers}
+    named = {n for n, _ in model.named_modules()} | {n for n, p in model.named_parameters() if p.dim() > 2}
+    return any(n.rsplit(".", 1)[-1] in ends and n not in layers for n in named)
 
 
 def put(layers: Mapping[str, LoraLinear], adapter: Adapter) -> None:

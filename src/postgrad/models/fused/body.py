@@ -14,6 +14,7 @@ Shapes: N tokens, H hidden, F inner, O outputs, I inputs, R rank, D head size, Q
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from torch.nn import functional
 
 from postgrad.models.adapters.lora import DoraLinear, LoraLinear
 from postgrad.models.adapters.quantize import QuantizedLinear
+from postgrad.models.faithful import window_of
 from postgrad.models.fused.attention import Packing
 from postgrad.models.fused.parts import Norm, Projections
 
@@ -260,13 +262,28 @@ class Fused:
         return self.norm(x)
 
 
+KNOWN = {"llama", "mistral", "qwen2", "seed_oss"}
+"""Types of models whose layers are what is computed here, and nothing else: read in transformers' code, not guessed."""
+KNOWN_WITH_HEAD_NORMS = KNOWN | {"qwen3"}
+
+
 def llama_shaped(body: nn.Module, head_norms: bool = False) -> bool:
     """Whether all layers are: norm, grouped attention with rotary positions, norm, SwiGLU; nothing else.
+
+    Modules alone do not tell: models multiply residuals, leave positions out of some layers or see a window, with the
+    same modules. So the type must be a known one too, its code transformers' own, and no window shorter than the
+    context.
 
     Args:
         head_norms: Norms of queries and keys by head (Qwen 3) may be there too.
     """
-    config = getattr(body, "config", None)
+    config: Any = getattr(body, "config", None)
+    if getattr(config, "model_type", "") not in (KNOWN_WITH_HEAD_NORMS if head_norms else KNOWN):
+        return False
+    if not type(body).__module__.startswith("transformers.models."):
+        return False
+    if (window := window_of(config)) and window < getattr(config, "max_position_embeddings", math.inf):
+        return False
     if getattr(config, "hidden_act", "") != "silu" or not all(
         hasattr(body, n) for n in ("layers", "norm", "rotary_emb")
     ):
@@ -289,7 +306,5 @@ def llama_shaped(body: nn.Module, head_norms: bool = False) -> bool:
             for n, m in h.named_children()
             if n not in beside
         ):
-            return False
-        if getattr(layer.self_attn, "sliding_window", None):
             return False
     return True

@@ -27,7 +27,15 @@ from postgrad.models.generation.decoding import (
     cut_at_stop,
     take,
 )
-from postgrad.models.generation.kv_cache import copied, growing_cache, keeps_all, select_rows
+from postgrad.models.generation.kv_cache import (
+    copied,
+    ends_of,
+    growing_cache,
+    keeps_all,
+    keeps_right,
+    read_on,
+    select_rows,
+)
 from postgrad.models.language_model import LanguageModel
 
 __all__ = [
@@ -36,6 +44,7 @@ __all__ = [
     "Decoding",
     "DecodingRow",
     "beginning",
+    "can_share",
     "choose",
     "complete",
     "completion_of",
@@ -77,12 +86,12 @@ def complete(
     if not prompts:
         return
     longest = max(map(len, prompts)) + decoding.max_new_tokens
-    shared = shared_beginning(prompts) if keeps_all(model.module.config, longest) else 0
+    decoder = decoder_of(model)
+    shared = shared_beginning(prompts) if can_share(model, longest) else 0
     prefix = beginning(model, prompts[0][:shared])
     rows = sorted(
         (DecodingRow(i, p[shared:], chooser and chooser()) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix)
     )
-    decoder = decoder_of(model)
     if decoder is not None:
         budget = min(token_budget, ROOM_BYTES // decoder.token_bytes)
         most = max(1, min(max_rows, len(rows), budget // continuous.places(rows, decoding)))
@@ -103,10 +112,21 @@ def remark(model: LanguageModel) -> str | None:
     if model in _told or model.device.kind != "cpu" or decoder_of(model) is not None:
         return None
     _told.add(model)
+    if not keeps_right(model):
+        return (
+            f"{model.name} reads everything again for every token, which is slow: what its own code keeps of past"
+            " tokens is not understood here, or not right."
+        )
     return (
         f"{model.name} generates with its own code, which is slower: the hand-written layers support Llama-like models"
         " only."
     )
+
+
+def can_share(model: LanguageModel, tokens: int) -> bool:
+    """Whether rows of so many tokens may have what is kept of a beginning once for all: recurrent states and windows
+    that are used up cannot be handed on."""
+    return decoder_of(model) is not None or (keeps_all(model.module.config, tokens) and keeps_right(model))
 
 
 def beginning(model: LanguageModel, ids: Sequence[int]) -> Beginning | None:
@@ -159,7 +179,7 @@ def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
 def prefill(model: LanguageModel, ids: Sequence[int]) -> DynamicCache:
     """A one-row cache of a beginning."""
     cache = growing_cache(model.module.config)
-    model.body(input_ids=torch.tensor([list(ids)], device=model.device.kind), past_key_values=cache, use_cache=True)
+    read_on(model, torch.tensor([list(ids)], device=model.device.kind), cache)
     return cache
 
 
@@ -179,6 +199,9 @@ def _padded(
     model: LanguageModel, rows: list[DecodingRow], prefix: DynamicCache | None, shared: int, decoding: Decoding
 ) -> Iterator[list[DecodingRow]]:
     """`decode` by the model's own code, one padded row a prompt."""
+    if prefix is None and not keeps_right(model):
+        yield from _uncached(model, rows, decoding)
+        return
     kind, config = model.device.kind, model.module.config
     width = max(len(r.suffix) for r in rows)
     cache = copied(prefix, config, len(rows)) if prefix is not None else growing_cache(config)
@@ -192,14 +215,8 @@ def _padded(
     while active:
         start = time.perf_counter()
         positions = (mask_BT.cumsum(1) - 1).clamp_(min=0)[:, -ids_BT.shape[1] :]
-        out = model.body(
-            input_ids=ids_BT,
-            attention_mask=mask_BT if padded else None,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        chosen_B = take(model, active, model.head(out[0][:, -1]), decoding, generator)
+        hidden_BTH = read_on(model, ids_BT, cache, mask_BT if padded else None, positions)
+        chosen_B = take(model, active, model.head(hidden_BTH[:, -1]), decoding, generator)
         share = (time.perf_counter() - start) / len(active)
         for row in active:
             row.seconds += share
@@ -214,3 +231,17 @@ def _padded(
             ids_BT, mask_BT = ids_BT[keep], mask_BT[keep]
             active = [active[i] for i in going]
         mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(active), 1)], dim=1)
+
+
+def _uncached(model: LanguageModel, rows: list[DecodingRow], decoding: Decoding) -> Iterator[list[DecodingRow]]:
+    """`decode` for a model whose cache is not understood: everything is read again for every token."""
+    active, generator = list(rows), torch.Generator().manual_seed(decoding.seed)
+    while active:
+        start = time.perf_counter()
+        hidden_BH = ends_of(model, [[*r.suffix, *r.ids] for r in active])
+        take(model, active, model.head(hidden_BH), decoding, generator)
+        share = (time.perf_counter() - start) / len(active)
+        for row in active:
+            row.seconds += share
+        yield [row for row in active if row.finish]
+        active = [row for row in active if not row.finish]

@@ -14,6 +14,7 @@ from postgrad.models.generation.generate import (
     Decoding,
     DecodingRow,
     beginning,
+    can_share,
     completion_of,
     decode,
 )
@@ -62,7 +63,7 @@ def answer(
     """
     start = time.perf_counter()
     steering = steering or Steering()
-    shared = len(prompt) - 1 if count > 1 else 0
+    shared = len(prompt) - 1 if count > 1 and can_share(model, len(prompt) + decoding.max_new_tokens) else 0
     prefix = beginning(model, prompt[:shared])
     grown: list[_Growing] = []
     for index in range(count):

@@ -6,11 +6,19 @@ place and hands out views. Layers of other kinds (sliding window, linear attenti
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from transformers import PreTrainedConfig
 from transformers.cache_utils import DynamicCache, DynamicLayer
+
+from postgrad.models.faithful import furthest, layers_of, probe_ids, tolerance
+from postgrad.models.language_model import LanguageModel
+
+_checked: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 class GrowingLayer(DynamicLayer):
@@ -73,7 +81,7 @@ def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
     for layer in layers:
         if isinstance(layer, GrowingLayer):
             layer.select(rows)
-        elif layer.is_initialized:
+        elif getattr(layer, "is_initialized", True):  # recurrent states are either there or not, and say so themselves
             layer.reorder_cache(rows)
 
 
@@ -82,8 +90,72 @@ def copied(cache: DynamicCache, config: PreTrainedConfig, rows: int) -> DynamicC
     fresh = growing_cache(config)
     pairs: Any = zip(cache.layers, fresh.layers, strict=True)
     for old, new in pairs:
-        if old.is_initialized and old.keys is not None:
+        if getattr(old, "is_initialized", False) and old.keys is not None:
             new.update(old.keys.expand(rows, -1, -1, -1), old.values.expand(rows, -1, -1, -1))
             if hasattr(old, "cumulative_length"):  # a sliding window keeps fewer tokens than it has seen
                 new.cumulative_length = old.cumulative_length
     return fresh
+
+
+def read_on(
+    model: LanguageModel,
+    ids_BT: torch.Tensor,
+    cache: DynamicCache,
+    mask_BS: torch.Tensor | None = None,
+    positions_BT: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Reads more tokens (B, T) after those in the cache, by the model's own code: hidden states (B, T, H).
+
+    Args:
+        mask_BS: 1 where a token is real, of all tokens so far; None where all are.
+        positions_BT: Places of the tokens; those after the cached ones where None.
+    """
+    known = inspect.signature(model.body.forward).parameters
+    given = {"attention_mask": mask_BS, "position_ids": positions_BT, "use_cache": True}
+    given["past_key_values" if "past_key_values" in known else "cache_params"] = cache
+    anything = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    return model.body(
+        input_ids=ids_BT, **{n: v for n, v in given.items() if v is not None and (anything or n in known)}
+    )[0]
+
+
+def keeps_right(model: LanguageModel) -> bool:
+    """Whether the model's own code gives, token by token after its cache, what it gives for the whole at once; for rows
+    of other lengths, and after some have gone. Looked at once a model."""
+    if model.module not in _checked:
+        try:
+            _checked[model.module] = _agrees(model)
+        except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError):
+            _checked[model.module] = False
+    return _checked[model.module]
+
+
+@torch.inference_mode()
+def _agrees(model: LanguageModel) -> bool:
+    ids = probe_ids(model.module)[0]
+    short, long = ids[:7], ids[7:19]
+    pad = len(long) - len(short)
+    rows = torch.stack([torch.cat([ids.new_zeros(pad), short]), long])
+    mask = torch.ones_like(rows)
+    mask[0, :pad] = 0
+    cache = growing_cache(model.module.config)
+    ours = [read_on(model, rows, cache, mask, (mask.cumsum(1) - 1).clamp_(min=0))[:, -1]]
+    more = ids[40:44].view(2, 2)
+    mask = torch.cat([mask, mask.new_ones(2, 1)], 1)
+    ours.append(read_on(model, more[:, :1], cache, mask, mask.sum(1, keepdim=True) - 1)[:, -1])
+    select_rows(cache, torch.tensor([0], device=ids.device))
+    mask = torch.cat([mask[:1], mask.new_ones(1, 1)], 1)
+    ours.append(read_on(model, more[:1, 1:], cache, mask, mask.sum(1, keepdim=True) - 1)[:, -1])
+    whole = [torch.cat([short, more[0]]), torch.cat([long, more[1, :1]])]
+    theirs = [model.body(input_ids=row[None], use_cache=False)[0][0] for row in whole]
+    right = torch.stack([theirs[0][-3], theirs[1][-2], theirs[0][-2], theirs[1][-1], theirs[0][-1]])
+    return furthest(torch.cat(ours), right) <= 2 * tolerance(right.dtype, layers_of(model.module))
+
+
+def ends_of(model: LanguageModel, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Hidden states (B, H) of the last tokens of rows that are read whole: what a model is computed by whose cache is
+    not understood. Padding stands on the right, where causal models do not see it."""
+    width = max(map(len, rows))
+    ids = torch.tensor([[*row, *([0] * (width - len(row)))] for row in rows], device=model.device.kind)
+    hidden = model.body(input_ids=ids, use_cache=False)[0]
+    return hidden[torch.arange(len(rows)), torch.tensor([len(r) - 1 for r in rows])]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from postgrad.models.generation.generate import prefill, shared_beginning
-from postgrad.models.generation.kv_cache import copied, growing_cache, keeps_all, select_rows
+from postgrad.models.generation.kv_cache import copied, growing_cache, keeps_all, keeps_right, read_on, select_rows
 from postgrad.models.language_model import LanguageModel
 from postgrad.records import Conversation, Record
 
@@ -53,12 +53,15 @@ def greedy_log_likelihoods(
     """The same, each with whether greedy decoding would have written the choice."""
     order = sorted(range(len(items)), key=lambda i: -len(items[i].context))
     longest = max((len(i.context) + max(map(len, i.choices)) for i in items), default=0)
-    shared = shared_beginning([i.context for i in items]) if keeps_all(model.module.config, longest) else 0
+    cached = keeps_right(model)
+    shared = shared_beginning([i.context for i in items]) if cached and keeps_all(model.module.config, longest) else 0
     with torch.inference_mode():
         prefix = prefill(model, items[0].context[:shared]) if shared else None
         rest = [ChoiceItem(item.context[shared:], item.choices) for item in items]
         for batch in _batches(order, rest, token_budget):
-            yield from zip(batch, _batch_scores(model, [rest[i] for i in batch], prefix, shared), strict=True)
+            some = [rest[i] for i in batch]
+            scores = _batch_scores(model, some, prefix, shared) if cached else _whole_scores(model, some)
+            yield from zip(batch, scores, strict=True)
 
 
 def answer_losses(model: LanguageModel, records: Sequence[Record]) -> list[float]:
@@ -110,9 +113,7 @@ def _batch_scores(
         [[1] * shared + [0] * (width - len(i.context)) + [1] * len(i.context) for i in items], device=kind
     )
     positions = (real.cumsum(1) - 1).clamp_(min=0)[:, shared:]
-    last_BH = model.body(
-        input_ids=ids, attention_mask=real, position_ids=positions, past_key_values=cache, use_cache=True
-    )[0][:, -1]
+    last_BH = read_on(model, ids, cache, real, positions)[:, -1]
 
     owner = torch.tensor([n for n, item in enumerate(items) for _ in item.choices], device=kind)
     choices = [c for item in items for c in item.choices]
@@ -124,9 +125,7 @@ def _batch_scores(
     places = real[owner].sum(1, keepdim=True) + torch.arange(longest, device=kind)[None]
     hidden_BTH = last_BH[owner][:, None]
     if longest > 1:
-        out = model.body(
-            input_ids=ids_BT, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True
-        )[0]
+        out = read_on(model, ids_BT, cache, mask, places)
         hidden_BTH = torch.cat([hidden_BTH, out[:, :-1]], dim=1)
     wanted = torch.arange(longest, device=kind)[None] < lengths[:, None]
     scores = torch.zeros(wanted.shape, device=kind)
@@ -134,6 +133,22 @@ def _batch_scores(
     scores[wanted], greedy[wanted] = _token_logprobs(model, hidden_BTH[wanted], ids_BT[wanted])
     sums = iter(zip(scores.double().sum(1).tolist(), greedy.all(1).tolist(), strict=True))
     return [[next(sums) for _ in item.choices] for item in items]
+
+
+def _whole_scores(model: LanguageModel, items: list[ChoiceItem]) -> list[list[tuple[float, bool]]]:
+    """As `_batch_scores` for a model whose cache is not understood: each context is read with each choice."""
+    out = []
+    for item in items:
+        begin, values = len(item.context), []
+        rows = [[*item.context, *choice] for choice in item.choices]
+        ids = torch.tensor([[*r, *([0] * (max(map(len, rows)) - len(r)))] for r in rows], device=model.device.kind)
+        hidden = model.body(input_ids=ids, use_cache=False)[0]
+        for place, row in enumerate(rows):
+            before = hidden[place, begin - 1 : len(row) - 1]
+            scores, greedy = _token_logprobs(model, before, ids[place, begin : len(row)])
+            values.append((float(scores.double().sum()), bool(greedy.all())))
+        out.append(values)
+    return out
 
 
 def _token_logprobs(
