@@ -16,6 +16,7 @@ def records(answers: list[str]) -> list:
     return [pair(f"question {i}", answer) for i, answer in enumerate(answers)]
 
 
+SOFT = [f"{a}{b}" for a in "bcdfgh" for b in ("old", "lue", "ark", "eep", "oft")]
 PROSE = "The chair was sent on Monday and should reach you by the end of the week, number"
 
 
@@ -30,7 +31,13 @@ PROSE = "The chair was sent on Monday and should reach you by the end of the wee
         ),
         (["refund", "delivery", "Refund"] * 20, "label", [], "classification"),
         (["yes", "no", "yes", "yes"], "label", [], "classification"),
-        ([f"model {i} of oak" for i in range(30)], "token_f1", ["exact_match"], "extraction"),
+        (
+            [f"model {i} of oak" for i in range(30)],
+            "fact_match",
+            ["token_f1", "containment", "exact_match"],
+            "extraction",
+        ),
+        ([f"{w} and warm" for w in SOFT], "token_f1", ["containment", "exact_match"], "extraction"),
         ([str(i * 7) for i in range(30)], "numeric", ["exact_match"], "extraction"),
         ([f"{PROSE} {i}" for i in range(30)], "chrf", ["token_f1", "rouge_l"], "generation"),
         ([PROSE] * 30, "chrf", ["token_f1", "rouge_l"], "generation"),
@@ -50,7 +57,7 @@ def test_one_odd_answer_does_not_turn_objects_into_prose() -> None:
 def test_the_users_metric_leads_and_the_others_inform() -> None:
     choice = choose_metric(records([f"model {i} of oak" for i in range(30)]), "chrf")
     assert choice.primary.name == "chrf"
-    assert [m.name for m in choice.secondary] == ["token_f1", "exact_match"]
+    assert [m.name for m in choice.secondary] == ["fact_match", "token_f1", "containment", "exact_match"]
     assert choice.kind == "extraction"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postgrad.evaluation.metrics.support.choose import MetricChoice
-from postgrad.evaluation.metrics.support.fields import calls_of
+from postgrad.evaluation.metrics.support.fields import calls_of, is_question
 from postgrad.evaluation.metrics.support.metric import AskModel
 from postgrad.records import Conversation, Record, Task
 
@@ -17,7 +17,6 @@ SHOWN = 6
 """Examples that a model sees which is to name the task."""
 LETTERS = 600
 """Of each request and answer."""
-_QUESTIONS = "?？؟;"
 _BY_METRIC = {
     "sql_match": "Write the SQL query that answers the request.",
     "sql_execution": "Write the SQL query that answers the request.",
@@ -43,7 +42,7 @@ def says_itself(records: Sequence[Record], choice: MetricChoice) -> bool:
     if choice.kind == "classification" or choice.form.schema or task_by_metric(choice):
         return True
     instructed = sum(_brings_instruction(r) for r in records)
-    asking = sum(r.prompt_text.rstrip()[-1:] in _QUESTIONS for r in records if r.prompt_text.strip())
+    asking = sum(is_question(r.prompt_text) for r in records)
     calling = sum(bool(calls_of(r)) for r in records)
     return max(instructed, asking, calling) > len(records) / 2
 

@@ -21,7 +21,8 @@ _FILLINGS = 3
 _TYPO = 0.7
 _MOST_WORDS_FILLED = 4
 
-NUMBER_WORDS = frozenset(load_facts("number_words")["english"])
+_WORDS = load_facts("number_words")
+NUMBER_WORDS = frozenset(word for kind in ("numbers", "ordinals", "weekdays", "months") for word in _WORDS[kind])
 
 
 def facts(text: str) -> Counter[str]:

@@ -8,7 +8,8 @@ from postgrad.evaluation.metrics.bleu import bleu
 from postgrad.evaluation.metrics.chrf import chrf
 from postgrad.evaluation.metrics.code_tests import code_tests
 from postgrad.evaluation.metrics.embedding import embedding
-from postgrad.evaluation.metrics.exact_match import exact_match
+from postgrad.evaluation.metrics.exact_match import containment, exact_match
+from postgrad.evaluation.metrics.fact_match import fact_match
 from postgrad.evaluation.metrics.format_rules import format_rules
 from postgrad.evaluation.metrics.json_object import json_fields, json_match, json_valid
 from postgrad.evaluation.metrics.json_schema import json_schema
@@ -36,6 +37,8 @@ METRICS: dict[str, Callable[..., Metric]] = {
     "sql_match": sql_match,
     "code_tests": code_tests,
     "tool_calls": tool_calls,
+    "fact_match": fact_match,
+    "containment": containment,
     "token_f1": token_f1,
     "chrf": chrf,
     "bleu": bleu,

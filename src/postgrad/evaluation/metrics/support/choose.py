@@ -14,14 +14,15 @@ from postgrad.evaluation.json_schema_of import schema_of
 from postgrad.evaluation.metrics import ASKING, METRICS
 from postgrad.evaluation.metrics.chrf import chrf
 from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, find_tests, has_sandbox
-from postgrad.evaluation.metrics.exact_match import exact_match
+from postgrad.evaluation.metrics.exact_match import containment, exact_match
+from postgrad.evaluation.metrics.fact_match import fact_match
 from postgrad.evaluation.metrics.json_object import are_objects, json_fields, json_match, json_valid
 from postgrad.evaluation.metrics.label import label
 from postgrad.evaluation.metrics.numeric import is_quantity, numeric
 from postgrad.evaluation.metrics.rouge import rouge_l
 from postgrad.evaluation.metrics.sql_execution import sql_execution
 from postgrad.evaluation.metrics.sql_match import sql_match
-from postgrad.evaluation.metrics.support.fields import calls_of, reference_of
+from postgrad.evaluation.metrics.support.fields import calls_of, is_question, reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.evaluation.metrics.support.normal import plain
@@ -198,10 +199,26 @@ def _from_answers(cases: Sequence[Case]) -> MetricChoice:
         why = "The answers end in a number after ####, so an answer is right when that number is, whatever leads to it."
         return MetricChoice(numeric(), (chrf(),), "generation", why)
     if _most_within(references, FACT_WORDS):
-        why = f"The answers are short facts of at most {FACT_WORDS} words, so words in common with the reference count."
-        return MetricChoice(token_f1(), (exact_match(),), "extraction", why, AnswerForm.of(references))
+        form, further = AnswerForm.of(references), (containment(), exact_match())
+        if _are_facts(cases):
+            why = (
+                f"The answers are short facts of at most {FACT_WORDS} words, so an answer is right when it states the"
+                " numbers, dates and key words of the reference and none against them."
+            )
+            return MetricChoice(fact_match(), (token_f1(), *further), "extraction", why, form)
+        why = f"The answers are short texts of at most {FACT_WORDS} words, so words in common with the reference count."
+        return MetricChoice(token_f1(), further, "extraction", why, form)
     why = "The answers are free text, so likeness to the reference is measured on characters (chrF)."
     return MetricChoice(chrf(), (token_f1(), rouge_l()), "generation", why, AnswerForm.of(references))
+
+
+def _are_facts(cases: Sequence[Case]) -> bool:
+    """Whether most requests are questions, or most short answers hold a figure or a name."""
+    asked = sum(is_question(c.record.prompt_text) for c in cases if c.record)
+    named = sum(
+        any(map(str.isdigit, c.reference)) or any(w[:1].isupper() for w in c.reference.split()[1:]) for c in cases
+    )
+    return max(asked, named) > len(cases) / 2
 
 
 def _spellings(references: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from postgrad.json_types import JsonMapping
 from postgrad.records import Conversation, Record, Task, calls_text
 
+_QUESTIONS = "?？؟;"
+
 
 def field(record: Record | None, names: str | Sequence[str]) -> object:
     """The first of these fields that the record has and that is not empty: of a task, else of its metadata; or None."""
@@ -32,3 +34,8 @@ def reference_of(record: Record) -> str:
     if not calls:
         return record.answer_text
     return calls_text(calls)
+
+
+def is_question(text: str) -> bool:
+    """Whether a request ends as a question does, in any alphabet."""
+    return bool(text.strip()) and text.rstrip()[-1] in _QUESTIONS

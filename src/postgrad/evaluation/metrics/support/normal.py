@@ -34,6 +34,20 @@ def plain(text: str, *, ignore_case: bool = True, ignore_marks: bool = True) -> 
     return text.casefold() if ignore_case else text
 
 
+def is_unspaced(text: str) -> bool:
+    """Whether the text is in a script that is written without spaces between words, at least in part."""
+    return bool(_UNSPACED.search(text))
+
+
+def contains(text: str, part: str) -> bool:
+    """Whether the words of `part` stand in `text` in one piece, but for case, space and marks at the ends; an empty
+    part only in an empty text."""
+    wanted, whole = plain(part), plain(text)
+    if not wanted or is_unspaced(wanted):
+        return wanted in whole if wanted else not whole
+    return bool(re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", whole))
+
+
 def words(text: str) -> list[str]:
     """The tokens of SQuAD's F1: case, punctuation and English articles dropped, split at whitespace.
 

@@ -82,6 +82,12 @@ def last_quantity(text: str) -> Quantity | None:
     return _read(found[-1], whole=found[-1].group().strip() == text.strip()) if found else None
 
 
+def quantities(text: str) -> list[tuple[Quantity, int, int]]:
+    """Every finite number in `text` with its unit, and from where to where it stands."""
+    found = ((_read(q, whole=q.group().strip() == text.strip()), *q.span()) for q in _QUANTITY.finditer(text))
+    return [(quantity, start, end) for quantity, start, end in found if quantity is not None]
+
+
 def is_quantity(text: str) -> bool:
     """Whether `text` is a number, with or without a unit, and nothing else."""
     return bool(_QUANTITY.fullmatch(text.strip().removesuffix(".")))

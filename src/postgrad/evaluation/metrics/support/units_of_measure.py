@@ -146,10 +146,19 @@ _BY_KIND: dict[str, dict[str, float]] = {
         "week": 604800.0,
         "weeks": 604800.0,
     },
-    "speed": {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704},
+    "months": {"month": 1.0, "months": 1.0, "year": 12.0, "years": 12.0},
+    "speed": {
+        "m/s": 1.0,
+        "km/h": 1 / 3.6,
+        "kph": 1 / 3.6,
+        "kilometres per hour": 1 / 3.6,
+        "kilometers per hour": 1 / 3.6,
+        "mph": 0.44704,
+        "miles per hour": 0.44704,
+    },
     "data": {"kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1024.0, "MiB": 1024.0**2, "GiB": 1024.0**3},
     "energy": {"J": 1.0, "kJ": 1e3, "Wh": 3.6e3, "kWh": 3.6e6, "MWh": 3.6e9, "kcal": 4184.0},
-    "power": {"W": 1.0, "kW": 1e3, "MW": 1e6},
+    "power": {"W": 1.0, "watt": 1.0, "watts": 1.0, "kW": 1e3, "kilowatt": 1e3, "kilowatts": 1e3, "MW": 1e6},
 }
 UNITS: dict[str, tuple[str, float, float]] = {
     **{unit: (kind, factor, 0.0) for kind, units in _BY_KIND.items() for unit, factor in units.items()},
