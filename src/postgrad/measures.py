@@ -25,10 +25,13 @@ KINDS: dict[str, str] = {
     "languages": "Other languages",
     "style": "Style",
     "own": "Tasks of lm-eval",
+    "neighbour": "Neighbouring tasks of your own",
 }
 """Kinds of general ability in words for people, in the order that reports show them."""
 CONDUCT = ("instructions", "refusals", "languages", "style")
 """Kinds that are about how a model behaves when it is asked anything; the others are about what it can do."""
+NEIGHBOUR = "neighbour"
+"""The kind of a task of the user's own that must not be lost."""
 
 
 @dataclass(frozen=True, slots=True)

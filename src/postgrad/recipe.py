@@ -156,6 +156,9 @@ class EvaluationSection(_Section):
     as many examples as cost at most 8 % of the run."""
     production: list[str] = []
     """Files of requests seen in production: says how often each kind of request comes there."""
+    also_keep: list[str] = []
+    """Files of tasks of your own that the model does besides and must not lose, each FILE or FILE::METRIC: tests of
+    forgetting, at most general_items (200) requests of each."""
     must_pass: list[str] = []
     """Files of your own cases, read like the data: a trained arm that fails one of them is not recommended."""
     must_pass_score: float | None = Field(default=None, gt=0, le=1)

@@ -31,6 +31,12 @@ def command(
         str | None, typer.Option(help="Primary metric, with options; by default chosen from the data.")
     ] = None,
     general: Annotated[bool, typer.Option(help="Measure general benchmarks as well.")] = False,
+    also_keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="File of a task of your own that the model must not lose, FILE or FILE::METRIC (may be repeated)."
+        ),
+    ] = None,
     general_data: Annotated[Path | None, typer.Option(help="Folder with local benchmark files.")] = None,
     system_prompt: Annotated[
         str | None, typer.Option(help="Instruction of prompted base and remote models, or @file.")
@@ -84,6 +90,7 @@ def command(
             "data.system_prompt": read_text(system_prompt),
             "seed": seed,
             "evaluation.metric": metric,
+            "evaluation.also_keep": also_keep or None,
             "evaluation.docs": str(docs) if docs else None,
             "evaluation.general_data": str(general_data) if general_data else None,
             "decision.price_per_hour": price_per_hour,

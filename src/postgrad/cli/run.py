@@ -87,6 +87,12 @@ def command(
     against: Annotated[
         list[Path] | None, typer.Option(help="File of requests seen in production, to weight the errors.")
     ] = None,
+    also_keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="File of a task of your own that the model must not lose, FILE or FILE::METRIC (may be repeated)."
+        ),
+    ] = None,
     must_pass: Annotated[
         list[Path] | None,
         typer.Option(help="File of your own cases that a recommended trained model must get right (may be repeated)."),
@@ -129,6 +135,7 @@ def command(
         "evaluation.remote_budget_usd": remote_budget,
         "evaluation.curve": None if curve is None else list(SHARES) if curve else [],
         "evaluation.production": strings(against),
+        "evaluation.also_keep": also_keep or None,
         "evaluation.must_pass": strings(must_pass),
         "decision.monthly_queries": monthly_queries,
         "decision.monthly_budget": monthly_budget,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from postgrad.arm_kinds import is_trained, retrieves
 from postgrad.decision.missing import clearly_worse, wrong
 from postgrad.decision.wording import about, points
-from postgrad.measures import CONDUCT
+from postgrad.measures import CONDUCT, NEIGHBOUR
 from postgrad.report.advice import NextStepPart
 from postgrad.report.arm_parts import ArmPart, ComparisonPart
 from postgrad.report.made_from import answers_trained
-from postgrad.report.run_report import Report
+from postgrad.report.run_report import BenchmarkPart, Report
 
 MOST = 6
 _LEVEL = 0.05
@@ -115,14 +115,24 @@ def _forgotten(report: Report, worth: float) -> list[_Step]:
                 f"{why}.",
             )
         ]
-    countable = [b for b in report.forgetting.benchmarks if b.kind not in CONDUCT and not b.guessed]
+    countable = [b for b in report.forgetting.benchmarks if b.kind not in (*CONDUCT, NEIGHBOUR) and not b.guessed]
     open_ones = [b for b in countable if b.verdict == "cannot_tell"]
-    if not open_ones:
+    tasks = [
+        b for b in report.forgetting.benchmarks if b.kind == NEIGHBOUR and b.verdict == "cannot_tell" and not b.note
+    ]
+    return [*_tested_more(report, open_ones, ""), *_tested_more(report, tasks, "task")]
+
+
+def _tested_more(report: Report, open_ones: list[BenchmarkPart], of: str) -> list[_Step]:
+    if report.forgetting is None or not open_ones:
         return []
     worst = max(open_ones, key=lambda b: b.interval[1] - b.interval[0])
     half = (worst.interval[1] - worst.interval[0]) / 2
     items = max(worst.n + 1, round(worst.n * (half / report.forgetting.margin) ** 2))
     why = f"{worst.name}: {points(worst.difference)} points ({_span(worst.interval)}) on {worst.n} items."
+    if of:
+        step = f"Give about {about(items)} requests of {worst.name} (--also-keep, evaluation.general_items)"
+        return [_Step(_SETTLES, step, "shows whether that task was lost", why)]
     step = f"Test forgetting on about {about(items)} items a benchmark (evaluation.general_items)"
     return [_Step(_SETTLES, step, "shows whether general ability was lost", why)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postgrad.arm_kinds import plain_name
-from postgrad.measures import CONDUCT, ArmResult, Comparison, Forgetting
+from postgrad.measures import CONDUCT, NEIGHBOUR, ArmResult, Comparison, Forgetting
 
 A_FEW = 3
 """So many benchmarks are each worth a sentence."""
@@ -134,11 +134,27 @@ def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
     """
     if not forgetting:
         return "general abilities were not tested"
-    clause = _abilities_clause([f for f in forgetting if f.kind not in CONDUCT])
+    clause = " and ".join(filter(None, [_general_clause(forgetting), _neighbours_clause(forgetting)]))
     lost = [plain_benchmark(f) for f in forgetting if f.kind in CONDUCT and f.verdict == "lost"]
     if not lost:
         return clause
     return f"{clause}; use it for this task only, because it lost general behaviour ({', '.join(lost)})"
+
+
+def _general_clause(forgetting: Sequence[Forgetting]) -> str:
+    general = [f for f in forgetting if f.kind != NEIGHBOUR]
+    return _abilities_clause([f for f in general if f.kind not in CONDUCT]) if general else ""
+
+
+def _neighbours_clause(forgetting: Sequence[Forgetting]) -> str:
+    """What became of the user's neighbouring tasks where none was lost; empty without any."""
+    tasks = [f for f in forgetting if f.kind == NEIGHBOUR]
+    open_ones = [plain_benchmark(f) for f in tasks if f.verdict != "kept"]
+    if not tasks:
+        return ""
+    if not open_ones:
+        return f"the neighbouring tasks are kept ({', '.join(map(plain_benchmark, tasks))})"
+    return f"no neighbouring task is known to be lost, though {' and '.join(open_ones)} had too few items to tell"
 
 
 def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
@@ -161,4 +177,4 @@ def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
 
 def plain_benchmark(f: Forgetting) -> str:
     """A benchmark's name inside a sentence."""
-    return f.name.replace("_", " ")
+    return f.name if f.kind == NEIGHBOUR else f.name.replace("_", " ")

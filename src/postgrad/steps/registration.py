@@ -31,6 +31,7 @@ NOT_JUDGED = {
         "curve",
         "perturb",
         "production",
+        "also_keep",
         "must_pass",
         "must_pass_score",
     },

@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from postgrad.arm_kinds import REMOTE
@@ -26,7 +27,7 @@ from postgrad.models.remote.client import RemoteModel
 from postgrad.models.remote.rules import Asking
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
-from postgrad.recipe import EvaluationSection, Recipe
+from postgrad.recipe import Recipe
 from postgrad.records import Record
 from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part
@@ -39,7 +40,8 @@ from postgrad.steps.arms.named_models import Contestant, Named, contestants, ins
 from postgrad.steps.arms.passages import grounding_in
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
-from postgrad.steps.examination.forgetting import General, benchmark_scores
+from postgrad.steps.examination.forgetting import General
+from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.train_test_overlap import Overlaps, overlap
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.read import checked_records, token_histogram
@@ -91,6 +93,7 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
     resources = metric_resources(ctx, recipe.evaluation, loaded)
 
     yield Stage("data", "Reading and checking the examples")
+    kept = yield from neighbours(recipe.evaluation, resources)
     task, examples, grounding, summary = yield from _read(base, request, resources, system)
     if system and origin:
         yield Said(f"The instruction of prompted arms: {origin}.")
@@ -98,8 +101,9 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
 
     yield Stage("arms", "Measuring the models on the same examples")
     asked = contestants(models, request.arms, system, grounding.retrieve if grounding else None, ctx.blobs)
-    measured = Measurements(asked, general={} if request.general else None)
-    yield from _measure_all(ctx, recipe.evaluation, task, examples, measured, loaded)
+    measured = Measurements(asked, general={} if request.general or kept else None)
+    general = partial(general_ability, ctx, recipe.evaluation, tasks=kept, benchmarks=request.general)
+    yield from _measure_all(ctx, general, task, examples, measured, loaded)
     for remote in request.remotes:
         yield Said(f"Asking {remote.name}")
         try:
@@ -161,7 +165,7 @@ def _overlaps(blobs: Blobs, models: Sequence[Named], test: Sequence[Record]) -> 
 
 def _measure_all(
     ctx: RunContext,
-    settings: EvaluationSection,
+    general: Callable[[LanguageModel, str | None], Working[General | None]],
     task: TaskSpec,
     examples: Examples,
     out: Measurements,
@@ -185,7 +189,7 @@ def _measure_all(
             out.parts[c.name] = arm_part(result, model.name + (" + adapter" if result.requires_training else ""))
             yield _told(task, result)
         if out.general is not None:
-            out.general |= yield from _general(ctx, settings, model, own)
+            out.general |= yield from _general(ctx, general, model, own)
         loaded.model = None
 
 
@@ -215,17 +219,20 @@ def _place(blobs: Blobs, model: LanguageModel, contestant: Contestant) -> None:
 
 
 def _general(
-    ctx: RunContext, settings: EvaluationSection, model: LanguageModel, own: Sequence[Contestant]
+    ctx: RunContext,
+    general: Callable[[LanguageModel, str | None], Working[General | None]],
+    model: LanguageModel,
+    own: Sequence[Contestant],
 ) -> Working[dict[str, General]]:
-    """General benchmarks of the base and of what was trained on it."""
+    """General ability of the base and of what was trained on it."""
     model.use(None)
     yield Said(f"General ability of {model.name}")
-    out = {own[0].base: (yield from benchmark_scores(ctx, settings, model, None))}
+    out = {own[0].base: (yield from general(model, None))}
     for c in {c.blob: c for c in own if c.entry is not None}.values():
         yield Said(f"General ability of {c.entry.id if c.entry else ''}")
         _place(ctx.blobs, model, c)
-        out[c.name] = yield from benchmark_scores(ctx, settings, model, c.blob)
-    return out
+        out[c.name] = yield from general(model, c.blob)
+    return {name: found for name, found in out.items() if found is not None}
 
 
 def _told(task: TaskSpec, result: ArmResult) -> Said:

@@ -32,8 +32,9 @@ from postgrad.steps.base_files import BaseFiles, bases_of
 from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.automation import automation
-from postgrad.steps.examination.forgetting import benchmark_scores, forgetting
+from postgrad.steps.examination.forgetting import forgetting
 from postgrad.steps.examination.must_pass import must_pass, must_pass_cases
+from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.request_kinds import kinds_part, production_requests
 from postgrad.steps.examination.robustness import best_arms, disturbance_seconds, disturbances
 from postgrad.steps.fitting.before_training import before_training, needs_documents
@@ -77,6 +78,7 @@ def run(
     yield Stage("data", "Reading, checking and splitting the examples")
     production = yield from production_requests(wishes.production)
     cases = yield from must_pass_cases(recipe)
+    kept = yield from neighbours(wishes, resources)
     examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
     ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
@@ -97,9 +99,9 @@ def run(
     trains = trains and early.stop is None
 
     before = None
-    if wishes.general and trains:
+    if trains and (wishes.general or kept):
         yield Stage("general", "Measuring general ability before training")
-        before = yield from benchmark_scores(ctx, wishes, model, None, examples.train)
+        before = yield from general_ability(ctx, wishes, model, None, kept, examples.train)
 
     trained = after = None
     if trains:
@@ -114,7 +116,7 @@ def run(
         results += yield from measure_arms(ctx, model, task, examples, arms, trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
-            after = yield from benchmark_scores(ctx, wishes, model, trained.blob, examples.train)
+            after = yield from general_ability(ctx, wishes, model, trained.blob, kept, examples.train)
 
     yield Stage("automation", "Measuring what can be answered without human review")
     local, bases = {arm.name for arm in arms}, len(bases_of((plan or recipe).base))
@@ -129,7 +131,7 @@ def run(
     yield Stage("verdict", "Judging")
     kinds = yield from kinds_part(ctx.seed, examples, results, production)
     documents = needs_documents(examples, grounding)
-    general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=wishes.general)
+    general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=wishes.general or bool(kept))
     found = Evidence(results, general, trained, rate, early, documents, ctx.registration, passed)
     report = conclude(ctx, recipe, model, task, examples, summary, found)
     report = advised(report, curve, kinds, disturbed, recipe.decision.smallest_worth)

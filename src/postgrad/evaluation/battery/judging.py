@@ -8,12 +8,13 @@ from dataclasses import replace
 from postgrad.evaluation.battery import HARNESS, KINDS, TESTS, TOGETHER
 from postgrad.evaluation.statistics.scores import noninferiority, score_interval
 from postgrad.evaluation.statistics.significance import holm
-from postgrad.measures import Forgetting
+from postgrad.measures import NEIGHBOUR, Forgetting
 
 ONE_SIDED = 0.025
 """The level of one side of a 95 % interval: what a single benchmark's `lost` means."""
 CHOICE = ("knowledge", "commonsense", "reading", "arithmetic")
 """Kinds that are multiple choice; they are tested once more, all together."""
+_LITTLE = "The base scores next to nothing here: little can be lost."
 _HARDLY = 0.1
 """A base that does less than this share of what a test asks for has little to lose."""
 
@@ -52,7 +53,9 @@ def judged_together(tests: Sequence[Forgetting]) -> list[Forgetting]:
 
 
 def _kind(name: str) -> str:
-    return TESTS[name].kind if name in TESTS else "own"
+    if name in TESTS:
+        return TESTS[name].kind
+    return "own" if name.startswith(HARNESS) else NEIGHBOUR
 
 
 def _described(test: Forgetting, before: Sequence[float]) -> Forgetting:
@@ -62,7 +65,8 @@ def _described(test: Forgetting, before: Sequence[float]) -> Forgetting:
     the family that Holm's correction is over.
     """
     if test.name not in TESTS:
-        return replace(test, kind="own", title=test.name.removeprefix(HARNESS))
+        note = _LITTLE if test.base < _HARDLY and not test.name.startswith(HARNESS) else ""
+        return replace(test, kind=_kind(test.name), title=test.name.removeprefix(HARNESS), note=note)
     about = TESTS[test.name]
     test = replace(test, kind=about.kind, title=about.title)
     if about.chance and score_interval(before).low <= about.chance:
