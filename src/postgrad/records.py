@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from postgrad.json_types import JsonMapping, JsonObject
@@ -144,6 +144,27 @@ class Conversation(Record):
     @property
     def answer_text(self) -> str:
         return _said(self.answer) if self.answer else ""
+
+
+def turns_of(record: Record) -> tuple[Record, ...]:
+    """A conversation cut after each answer of the assistant, the whole one last: what was asked there, and the answer.
+
+    Left out are answers that nobody asked for (a greeting that opens), empty ones, those that training leaves out
+    (weight 0), and calls of tools where the conversation ends in words: one metric cannot judge both. Any other record
+    is its one turn.
+    """
+    if not isinstance(record, Conversation) or record.answer is None:
+        return (record,)
+    calls = bool(record.answer.tool_calls)
+    ends = [
+        i + 1
+        for i, m in enumerate(record.messages[:-1])
+        if m.role == "assistant"
+        and m.weight > 0
+        and (calls if m.tool_calls else bool(m.content.strip()))
+        and any(before.role in ("user", "tool") for before in record.messages[:i])
+    ]
+    return (*(replace(record, messages=record.messages[:end]) for end in ends), record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

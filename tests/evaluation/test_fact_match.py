@@ -34,6 +34,7 @@ RIGHT = [
     ("the third floor", "3rd floor", ""),
     ("until the 20th of February, 2024", "20 February", ""),
     ("2024-02-20", "20 February 2024", ""),
+    ("It occurred on July 19, 1871, in Chicago.", "1871", "When did the fire occur?"),
     ("3/4/2024", "4 March 2024", ""),
     ("2:30 pm", "14:30", "By what time?"),
     ("not later than 14:30", "14:30", "By what time?"),

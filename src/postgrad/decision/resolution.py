@@ -126,8 +126,8 @@ def units_sentence(test: int, units: int, largest: int) -> str:
         return ""
     formed = "one independent unit" if units == 1 else f"{units} independent units"
     return (
-        f"The {test} test examples form {formed}: near-duplicates, or examples of one group, count once in intervals"
-        f" and p-values. The largest unit has {largest} examples."
+        f"The {test} test examples form {formed}: near-duplicates, turns of one conversation, or examples of"
+        f" one group, count once in intervals and p-values. The largest unit has {largest} examples."
     )
 
 

@@ -26,7 +26,7 @@ from postgrad.models.generation.generate import Completion, Decoding, complete, 
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
-from postgrad.records import Message, Record, tools_of
+from postgrad.records import Message, Record, tools_of, turns_of
 from postgrad.storage import StageStore, code_version, sha256_json, storing
 
 NO_MODEL = "no language model"
@@ -224,9 +224,9 @@ def room_for_answers(model: LanguageModel, records: Sequence[Record]) -> tuple[i
     """Tokens that an answer may take, and how many of the known right answers are longer than that.
 
     A quarter more than the longest right answer; where a few are far longer than the rest, than 95 % of them: an
-    untrained arm that never stops would otherwise spend most of the run on them.
+    untrained arm that never stops would otherwise spend most of the run on them. Every turn of a conversation counts.
     """
-    lengths = sorted(model.renderer.count(r.answer_text) + 1 for r in records)
+    lengths = sorted(model.renderer.count(turn.answer_text) + 1 for r in records for turn in turns_of(r))
     usual = lengths[int(0.95 * (len(lengths) - 1))]
     longest = lengths[-1] if lengths[-1] <= 2 * usual else usual
     room = min(1024, longest + longest // 4 + 8)

@@ -51,7 +51,9 @@ class FindingPart(_Part):
 class DataPart(_Part):
     """What was read, kept and split; `token_histogram` is a list of (upper edge in tokens, records).
 
-    `test_units`: how many independent units the test examples form; near-duplicates, or values of the group column.
+    `test_units`: how many independent units the test examples form; near-duplicates, turns of one conversation, or
+    values of the group column. `test_conversations`: of how many conversations the test examples are turns, where they
+    are; `test_turns` how many turns these have.
     """
 
     read: int
@@ -60,6 +62,8 @@ class DataPart(_Part):
     validation: int
     test: int
     test_units: int | None = None
+    test_conversations: int | None = None
+    test_turns: int | None = None
     hash: str
     shape: str = ""
     explanation: str = ""

@@ -217,8 +217,9 @@ def look_remark(registration: RegistrationPart | None) -> list[str]:
 
 def units_remark(examples: Examples) -> list[str]:
     """That the test examples are not independent, where that is so."""
+    turns = [examples.turns.sentence] if examples.turns else []
     said = units_sentence(len(examples.test), examples.units, examples.largest_unit)
-    return [said] if said else []
+    return [*turns, said] if said else turns
 
 
 def model_details(
@@ -291,6 +292,8 @@ def data_part(summary: DataSummary, examples: Examples) -> DataPart:
         validation=len(examples.validation),
         test=len(examples.test),
         test_units=examples.units if examples.test else None,
+        test_conversations=examples.turns.conversations if examples.turns else None,
+        test_turns=examples.turns.found if examples.turns else None,
         hash=summary.hash,
         shape=loaded.shape,
         explanation=loaded.explanation,

@@ -12,8 +12,11 @@ from postgrad.data.load import LoadedRecords
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.retrieval import Passage, Retriever
 from postgrad.findings import Checked
-from postgrad.records import Record
+from postgrad.records import Record, content_hash, turns_of
 from postgrad.similarity.near_duplicates import near_duplicate_clusters
+
+MOST_TURNS = 4
+"""Turns of a conversation that are examined, on average."""
 
 
 @dataclass(frozen=True)
@@ -21,21 +24,43 @@ class Examples:
     """Who trains, who chooses, who tests.
 
     Attributes:
-        test: What the arms are measured on.
+        test: What the arms are measured on: of a conversation each turn of the assistant, as a question of its own.
         groups: What each test record belongs to, None for one that stands alone; None where all do. See `groups_of`.
+        turns: How the test part's conversations were cut into turns; None where each has one.
     """
 
     train: tuple[Record, ...]
     validation: tuple[Record, ...]
     test: tuple[Record, ...]
     groups: tuple[Hashable, ...] | None = None
+    turns: Turns | None = None
 
     @classmethod
     def of(
-        cls, train: Sequence[Record], validation: Sequence[Record], test: Sequence[Record], group: str | None = None
+        cls,
+        train: Sequence[Record],
+        validation: Sequence[Record],
+        test: Sequence[Record],
+        group: str | None = None,
+        room: int = 1000,
     ) -> Examples:
-        """With the groups of the test records: by the metadata `group`, else near-duplicates."""
-        return cls(tuple(train), tuple(validation), tuple(test), groups_of(test, group))
+        """With conversations of the test part cut into their turns, and the groups of these.
+
+        Args:
+            group: Metadata that says what belongs together; None: near-duplicates do. Turns always do.
+            room: Test examples that there is time to measure; each conversation's last turn is examined in any case.
+        """
+        groups = groups_of(test, group)
+        taken, turns = _examined(test, room)
+        if turns is None:
+            return cls(tuple(train), tuple(validation), tuple(test), groups)
+        several = Counter(place for place, _ in taken)
+        own = [
+            groups[place] if groups and groups[place] is not None else f"conversation {place + 1}" if many > 1 else None
+            for place, many in sorted(several.items())
+        ]
+        belongs = tuple(own[place] for place, _ in taken)
+        return cls(tuple(train), tuple(validation), tuple(turn for _, turn in taken), belongs, turns)
 
     @property
     def units(self) -> int:
@@ -62,7 +87,58 @@ class Examples:
     def at(self, places: Sequence[int]) -> Examples:
         """The same with these test records alone."""
         groups = None if self.groups is None else tuple(self.groups[i] for i in places)
-        return replace(self, test=tuple(self.test[i] for i in places), groups=groups)
+        return replace(self, test=tuple(self.test[i] for i in places), groups=groups, turns=None)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """How conversations became test examples.
+
+    Attributes:
+        conversations: Of the test part.
+        examined: Turns that are test examples.
+        found: Turns that could be.
+    """
+
+    conversations: int
+    examined: int
+    found: int
+
+    @property
+    def sentence(self) -> str:
+        """Both counts, and what was left out."""
+        said = f"The {self.examined:,} test examples are turns of {self.conversations:,} conversations"
+        if self.examined == self.found:
+            return f"{said}: every answer of the assistant is examined, after the turns before it."
+        return (
+            f"{said}, of {self.found:,} in all: the last of each and others by content hash, as many as there is time"
+            f" for, and {MOST_TURNS} a conversation on average."
+        )
+
+
+def _examined(test: Sequence[Record], room: int) -> tuple[list[tuple[int, Record]], Turns | None]:
+    """(place of the conversation, turn) of what is examined; None where no record has several turns.
+
+    A turn that another conversation has too, word for word, is examined once.
+    """
+    cut = [turns_of(r) for r in test]
+    found = sum(map(len, cut))
+    if found == len(test):
+        return [], None
+    limit = max(len(test), min(room, MOST_TURNS * len(test)))
+    most = max(len(turns) for turns in cut)
+    while most > 1 and sum(min(len(turns), most) for turns in cut) > limit:
+        most -= 1
+    taken: list[tuple[int, Record]] = []
+    seen = {content_hash(turns[-1]) for turns in cut}
+    for place, turns in enumerate(cut):
+        chosen = sorted(range(len(turns) - 1), key=lambda i, of=turns: content_hash(of[i]))[: most - 1]
+        for i in sorted(chosen):
+            if (digest := content_hash(turns[i])) not in seen:
+                seen.add(digest)
+                taken.append((place, turns[i]))
+        taken.append((place, turns[-1]))
+    return taken, Turns(len(test), len(taken), found)
 
 
 def groups_of(records: Sequence[Record], key: str | None) -> tuple[Hashable, ...] | None:

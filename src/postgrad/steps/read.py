@@ -107,16 +107,18 @@ def read_and_check(
     room = room_for_test(recipe.max_minutes, mean_tokens(renderer, kept))
     parts = yield from divide(recipe.data, recipe.seed, kept, held, room=room)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
-    examples = Examples.of(parts.train, parts.validation, parts.test, recipe.data.group)
+    examples = Examples.of(parts.train, parts.validation, parts.test, recipe.data.group, room)
     choice = choose_metric(examples.known, recipe.evaluation.metric, resources)
     task = yield from _task(choice, recipe.data, examples, writer)
     yield Said(
         f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {task.choice.why}"
     )
-    yield Said(assumed_resolution(len(parts.test), recipe.decision.smallest_worth, examples.units).sentence)
-    for caution in task.choice.cautions(parts.test):
+    if examples.turns:
+        yield Said(examples.turns.sentence)
+    yield Said(assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units).sentence)
+    for caution in task.choice.cautions(examples.test):
         yield Said(caution, warning=True)
-    divided = [*examples.known, *examples.test]
+    divided = [*examples.known, *parts.test]
     histogram = token_histogram(renderer, divided)
     return examples, task, grounding, DataSummary(Path(paths[0]).stem, loaded, checked, data_hash(divided), histogram)
 

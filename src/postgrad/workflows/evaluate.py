@@ -138,9 +138,11 @@ def _read(
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
     choice = choose_metric(records, recipe.evaluation.metric, resources)
     examples = Examples.of((), (), records, recipe.data.group)
-    yield Said(f"{len(records)} test examples. {choice.why}")
-    yield Said(assumed_resolution(len(records), recipe.decision.smallest_worth, examples.units).sentence)
-    for caution in choice.cautions(records):
+    yield Said(f"{len(examples.test)} test examples. {choice.why}")
+    if examples.turns:
+        yield Said(examples.turns.sentence)
+    yield Said(assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units).sentence)
+    for caution in choice.cautions(examples.test):
         yield Said(caution, warning=True)
     task = TaskSpec(choice, system or "", own_instruction=system is not None)
     histogram = token_histogram(renderer, records)

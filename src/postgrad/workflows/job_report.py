@@ -87,8 +87,10 @@ def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequ
         model.use(done.result.trained if arm.trained else None, blob)
         if task is not None:
             how = as_tested(ctx, model, task, examples, blob)
-            results.append((yield from answered(how, arm, chosen, task.choice, examples.groups)))
-            yield Said(f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(chosen)} validation examples.")
+            results.append((yield from answered(how, arm, examples.test, task.choice, examples.groups)))
+            yield Said(
+                f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(examples.test)} validation examples."
+            )
         if recipe.evaluation.general:
             scores = yield from benchmark_scores(ctx, recipe.evaluation, model, blob)
             before, after = (scores, None) if before is None else (before, scores)

@@ -76,7 +76,7 @@ def _places(said: Facts, wanted: Facts, asked: Facts) -> list[int] | str:
     """Where the answer states each fact that it must, or what it lacks."""
     places: list[int] = []
     for number in wanted.numbers:
-        at = next((n.start for n in said.numbers if number.same(n)), None)
+        at = next((n.start for n in said.numbers if number.same(n)), _year(said.moments, number))
         if at is None:
             return "number"
         places.append(at)
@@ -95,6 +95,12 @@ def _places(said: Facts, wanted: Facts, asked: Facts) -> list[int] | str:
     if together and together[-1][1] - together[0][1] > len(words) + _SPREAD:
         return "words"
     return [*places, *(place for place, _ in together)]
+
+
+def _year(moments: Sequence[Moment], number: Number) -> int | None:
+    """Where a date has the number for its year; None where none has."""
+    years = () if number.kind or number.noun else [r.number for r in number.readings]
+    return next((m.start for m in moments if m.kind == 3 and m.readings[0][0] in years), None)
 
 
 def _needed(wanted: Facts, asked: Facts) -> list[tuple[str, ...]]:

@@ -25,7 +25,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
-TURN_TOKENS = 12  # what a template writes around a message
+TURN_TOKENS = 12  # what a template writes around a request and its answer
 
 
 @dataclass
@@ -49,7 +49,8 @@ class Making:
     def usual(self) -> float:
         """Tokens of a training example, request and answer, in the mean."""
         count, train = self.model.renderer.count, self.examples.train
-        return sum(count(f"{r.prompt_text}\n{r.answer_text}") + TURN_TOKENS for r in train) / len(train)
+        around = sum(TURN_TOKENS * (len(ways.own_prompt(r)) + 1) / 2 for r in train)
+        return (sum(count(f"{r.prompt_text}\n{r.answer_text}") for r in train) + around) / len(train)
 
     def shots(self) -> Working[tuple[list[Record], list[list[Record]]] | str]:
         """The block of worked examples and the sets it was chosen among, once for all arms; or why there are none."""

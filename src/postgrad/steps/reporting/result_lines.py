@@ -8,7 +8,7 @@ from dataclasses import replace
 from postgrad.evaluation.arms import own_prompt, without_system
 from postgrad.evaluation.statistics.scores import Groups
 from postgrad.measures import ArmResult
-from postgrad.records import Conversation, Record, content_hash, tools_of
+from postgrad.records import Conversation, Record, content_hash, tools_of, turns_of
 from postgrad.report.results import ArmAnswer, ResultLine
 from postgrad.similarity.training_traces import trace_of
 from postgrad.storage import Blobs
@@ -53,8 +53,8 @@ def asked_hash(record: Record) -> str:
 
 
 def keep_trace(blobs: Blobs, records: Sequence[Record]) -> str:
-    """Stores the trace of what is trained on; returns its digest for the registry."""
-    return blobs.put_bytes(trace_of([r.prompt_text for r in records]).to_bytes())
+    """Stores the trace of what is trained on, turn by turn; returns its digest for the registry."""
+    return blobs.put_bytes(trace_of([turn.prompt_text for r in records for turn in turns_of(r)]).to_bytes())
 
 
 def _answer(result: ArmResult, place: int) -> ArmAnswer | None:

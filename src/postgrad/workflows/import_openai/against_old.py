@@ -32,7 +32,7 @@ from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.conclude import Evidence, conclude
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import forgetting
-from postgrad.steps.examples import DataSummary, Examples, TaskSpec
+from postgrad.steps.examples import DataSummary, Examples, TaskSpec, groups_of
 from postgrad.workflows.import_openai.fetch import Fetched
 from postgrad.workflows.import_openai.recorded import Recorded
 from postgrad.workflows.import_openai.retrain import Retrained
@@ -174,7 +174,8 @@ def _judged(
     model = yield from BaseFiles(base).load()
     choice = choose_metric(records, None, metric_resources(ctx, recipe.evaluation, MeasuredModel(model)))
     loaded = load([one.files["training"]], minimum=1)
-    examples = Examples.of(_answered(loaded), (), records)
+    # not by turns: the old model's answers are to the last ones
+    examples = Examples(tuple(_answered(loaded)), (), tuple(records), groups_of(records, None))
     model.use(load_trained(ctx.blobs.get_folder(new.blob)), new.blob)
     arm = replace(ways.fine_tuned(PromptBuilder(model.renderer)), note=f"{new.model}, retrained from {one.id}.")
     task = TaskSpec(choice, "", own_instruction=False)
