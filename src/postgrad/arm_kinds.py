@@ -124,8 +124,8 @@ ARM_KINDS: dict[str, ArmKind] = {
         for_remotes=True,
     ),
     OPTIMISED_PROMPT: ArmKind(
-        "an optimised prompt",
-        "with a prompt improved by search",
+        "the best prompt of a search",
+        "asked with the best prompt of a search",
         "postgrad.steps.arms.making:optimised_prompt",
         for_remotes=True,
     ),

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from postgrad.evaluation import arms
 from postgrad.evaluation.candidate_instructions import instructions
-from postgrad.evaluation.prompt_search import CandidatePrompt, finalists, going_on, named, rounds, winner, with_examples
+from postgrad.evaluation.prompt_search import (
+    FEWEST_ANSWERS,
+    CandidatePrompt,
+    answers_in,
+    finalists,
+    going_on,
+    named,
+    rounds,
+    winner,
+    with_examples,
+)
 from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.records import Conversation, Message, pair
 
@@ -78,7 +88,9 @@ def test_the_rounds_spend_what_they_may(candidates, examples, answers):
     spent, before, left = 0, 0, candidates
     for end in ends:
         spent, before, left = spent + left * (end - before), end, max(2, -(-left // 2))
-    assert spent <= answers + candidates * len(ends)
+    assert spent <= answers + candidates * len(ends) + 5 * FEWEST_ANSWERS, "but for what the last two rounds need"
+    assert all(end >= min(FEWEST_ANSWERS, examples) for end in ends[-2:]), "one answer more or less decides nothing"
+    assert spent == answers_in(candidates, ends)
 
 
 def test_what_other_arms_ask_is_always_compared_to_the_end():

@@ -23,6 +23,10 @@ JUDGED = 12
 """Validation answers whose likelihood ranks the candidates."""
 CHALLENGERS = 3
 """Candidates that are tried by answers, beside the two that the other arms ask."""
+FEWEST_PROMPTS = 10
+"""Of a search of fewer prompts nobody should say that it optimised anything."""
+FEWEST_ANSWERS = 16
+"""Validation answers of each candidate by which the last two rounds are decided, where there are so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +92,33 @@ def finalists(prompts: Sequence[CandidatePrompt], likelihoods: Sequence[float], 
 def rounds(candidates: int, examples: int, answers: int) -> list[int]:
     """On how many examples, all in all, the candidates of each round have answered at its end.
 
-    Half of them (and two at least) go on after each; the last round is of two. Each round costs about the same.
+    Half of them (and two at least) go on after each; the last round is of two. Each round costs about the same, but
+    that the last two are decided on `FEWEST_ANSWERS` examples at least.
 
     Args:
         candidates: At the beginning.
         examples: There are so many.
-        answers: To be spent in all.
+        answers: To be spent in all, unless the last rounds need more.
     """
     left, sizes = candidates, [candidates]
     while left > 2:
         left = max(2, math.ceil(left / 2))
         sizes.append(left)
     share, done, out = answers / len(sizes), 0, []
-    for size in sizes:
-        done = min(examples, done + max(1, int(share / size)))
+    for number, size in enumerate(sizes):
+        last = number >= len(sizes) - 2
+        done = min(examples, max(done + max(1, int(share / size)), FEWEST_ANSWERS if last else 0))
         out.append(done)
     return out
+
+
+def answers_in(candidates: int, ends: Sequence[int]) -> int:
+    """How many answers rounds that end so ask for, all in all."""
+    left, before, total = candidates, 0, 0
+    for end in ends:
+        total += left * (end - before)
+        left, before = max(2, math.ceil(left / 2)), end
+    return total
 
 
 def going_on(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
-from postgrad.evaluation.metrics.support.facts_in_text import Facts, Moment, Number, facts_in
+from postgrad.evaluation.metrics.support.facts_in_text import FUNCTION_WORDS, Facts, Moment, Number, facts_in
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 from postgrad.evaluation.metrics.support.normal import contains, is_unspaced, plain
 from postgrad.facts import load_facts
@@ -25,6 +25,7 @@ _REACH = 2
 _SPREAD = 12
 """The words of a fact stand together, with at most so many others among them."""
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
+_NEXT = re.compile(r"\s+([^\W\d_])")
 _SPOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -59,9 +60,9 @@ def fault(answer: str, reference: str, request: str = "") -> str:
     if isinstance(places, str):
         return places
     until = _end_of_sentence(said.text, max(places, default=0))
-    if any(_contradicts(n, wanted.numbers, asked.numbers) for n in said.numbers if n.start < until):
+    if _alternative(said, said.numbers, wanted.numbers, asked, asked.numbers):
         return "another number"
-    if any(_contradicts(m, wanted.moments, asked.moments) for m in said.moments if m.start < until):
+    if _alternative(said, said.moments, wanted.moments, asked, asked.moments):
         return "another date or time"
     denies = any(w.casefold() in _DENY for w in _SPOKEN.findall(reference))
     denied = any(_denied(said.text, at) for at in places)
@@ -131,11 +132,24 @@ def _closest(found: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]
     return best
 
 
-def _contradicts(stated: F, wanted: Sequence[F], asked: Sequence[F]) -> bool:
-    """Whether it says of what is asked for that it is something else."""
-    if any(other.same(stated) for other in (*wanted, *asked)):
-        return False
-    return any(other.of_one_kind(stated) for other in wanted)
+def _alternative(said: Facts, stated: Sequence[F], wanted: Sequence[F], request: Facts, asked: Sequence[F]) -> bool:
+    """Whether beside a right figure another of its kind stands as an alternative: "463 or 500 euros".
+
+    Where the two have words of their own, which the request does not have ("193 cm tall, 82 cm wide"), they are of
+    different things, and the sentence merely says more.
+    """
+    right = [one for one in stated if any(other.same(one) for other in wanted)]
+    others = [one for one in stated if not any(other.same(one) for other in (*wanted, *asked))]
+    known = {part for parts, _ in request.words for part in parts}
+    own = [at for parts, at in said.words if not all(p in FUNCTION_WORDS or p.isdigit() or p in known for p in parts)]
+    for one in right:
+        for other in others:
+            first, second = sorted((one, other), key=lambda fact: fact.start)
+            after = _NEXT.match(said.text, other.end)
+            apart = any(first.end <= at < second.start for at in own) or bool(after and after.start(1) in own)
+            if one.of_one_kind(other) and not apart and not _denied(said.text, other.start):
+                return True
+    return False
 
 
 def _denied(text: str, at: int) -> bool:

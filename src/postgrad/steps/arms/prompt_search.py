@@ -15,8 +15,11 @@ from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.candidate_instructions import Instruction, instructions
 from postgrad.evaluation.measure import answer
 from postgrad.evaluation.prompt_search import (
+    FEWEST_ANSWERS,
+    FEWEST_PROMPTS,
     JUDGED,
     CandidatePrompt,
+    answers_in,
     finalists,
     going_on,
     named,
@@ -100,15 +103,16 @@ class _Search:
         self.decoding, self.answers = how.decoding, how.answers
         self.judged = spread(examples.validation, JUDGED, ctx.seed)
         share = TIME_SHARE * 60 * ctx.clock.pace
-        self.until = time.monotonic() + share
+        self.start = time.monotonic()
+        self.until = self.start + share
         self.over = self.until + share
         self.hurried = False
-        self.asked = 0
+        self.asked = self.answers_planned = 0
         self.too_long = self.untried = 0
 
     def run(self, chosen: Sequence[Record], sets: Sequence[Sequence[Record]]) -> Working[tuple[CandidatePrompt, str]]:
         """The best prompt, and how it was found."""
-        start, train, task = time.monotonic(), self.examples.train, self.task
+        train, task = self.examples.train, self.task
         places = {id(r): i for i, r in enumerate(train)}
         block = [places[id(r)] for r in chosen]
         plain = instructions(train, task.choice.kind, task.instruction, task.own_instruction)
@@ -135,7 +139,7 @@ class _Search:
             values += yield from self._likelihoods(prompts[-1:], len(values), len(prompts), fewest=1)
             through.append(len(prompts) - 1)
         found, tried = yield from self._halved([prompts[i] for i in through], [values[i] for i in through])
-        self.ctx.ledger.took("optimised_prompt search", time.monotonic() - start)
+        self.ctx.ledger.took("optimised_prompt search", time.monotonic() - self.start)
         note = self._note(found, len(prompts), len(through), tried)
         return found, note + (f" {proposed.note}" if proposed is not None else "")
 
@@ -188,14 +192,24 @@ class _Search:
         examples = spread(self.examples.validation, len(self.examples.validation), self.ctx.seed + 1)
         scores: list[list[float]] = [[] for _ in prompts]
         ends = rounds(len(prompts), len(examples), len(self.examples.test))
+        self.answers_planned = answers_in(len(prompts), ends)
         for number, end in enumerate(ends):
-            if number and time.monotonic() > self.over:
+            if number and not self.hurried and time.monotonic() > self.over:
                 self.hurried = True
-                break
+            if self.hurried:  # the two best alone, on as many answers as a decision takes
+                best = going_on(scores, prompts, values)[:2]
+                prompts, scores, values = (
+                    [prompts[i] for i in best],
+                    [scores[i] for i in best],
+                    [values[i] for i in best],
+                )
+                end = max(len(scores[0]), min(len(examples), FEWEST_ANSWERS))
             for prompt, known in zip(prompts, scores, strict=True):
                 if end > len(known):
                     _, new = yield from self.scores(prompt, examples[len(known) : end])
                     known += new
+            if self.hurried:
+                break
             if number < len(ends) - 1:
                 kept = going_on(scores, prompts, values)
                 prompts, scores, values = (
@@ -206,6 +220,7 @@ class _Search:
         return prompts[winner(scores, prompts)], len(scores[0])
 
     def _note(self, found: CandidatePrompt, prompts: int, finals: int, tried: int) -> str:
+        """What was tried, what that was worth, and what it might have taken."""
         how = f"{prompts} prompts by the likelihood of {len(self.judged)} validation answers"
         how += (
             f", the best {finals} by {self.asked} answers on up to {tried} validation examples"
@@ -214,7 +229,21 @@ class _Search:
         )
         left = f"; {self.too_long} more were too long for the model" if self.too_long else ""
         left += f"; {self.untried} more were not tried, to stay within the time limit" if self.untried else ""
-        left += "; the last rounds were skipped, to stay within the time limit" if self.hurried else ""
+        left += "; the middle rounds were skipped, to stay within the time limit" if self.hurried else ""
         if found.like:
-            return f"Tried {how}{left}: none did better than {found.like}, so it is the same."
-        return f"Tried {how}{left}. Taken: {found.words}."
+            outcome = f"none did better than {found.like}, so it is the same, and nothing was optimised"
+            told = f"Tried {how}{left}: {outcome}."
+        else:
+            told = f"Tried {how}{left}. Taken: {found.words}."
+            if prompts < FEWEST_PROMPTS:
+                told += f" Fewer than {FEWEST_PROMPTS} prompts are a first look: do not call this one optimised."
+        return f"{told} {self._budget(prompts)}"
+
+    def _budget(self, prompts: int) -> str:
+        """What the search might take, and what it took."""
+        allowed, used = self.over - self.start, time.monotonic() - self.start
+        answers = f", {self.answers_planned} answers" if self.answers_planned else ""
+        return (
+            f"Budget: {prompts + self.untried} prompts{answers}, {allowed / 60:.1f} minutes; used: {prompts} prompts"
+            f"{f', {self.asked} answers' if answers else ''}, {used / 60:.1f} minutes."
+        )

@@ -46,7 +46,9 @@ _AMBIGUOUS = re.compile(r"\d{1,3}[.,]\d{3}")
 _RANGE = re.compile(r"\s*(?:-|–|to|and|or|bis|und|oder)\s*\Z", re.I)
 _GLUED = re.compile(r"(?<=[^\W\d_]\.)(?=\d)")
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*(?:-[^\W_]+(?:['’][^\W_]+)*)*")
-_AHEAD = re.compile(r"(?:(?:st|nd|rd|th)\b)?[ \t-]*([^\W\d_]+)")
+_AHEAD = re.compile(r"[ \t-]*([^\W\d_]+)")
+PLACE = "place"
+"""The kind of a number that orders and does not count: the third step is not three steps."""
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 _LOOKED_AHEAD = 3
 
@@ -251,7 +253,9 @@ def _numbers(text: str) -> list[Number]:
             plain = figure[0].replace(",", ".")
             readings = [replace(quantity, number=n) for n in (float(plain), float(plain) * 1000)]
         noun = ""
-        if not quantity.kind:
+        if re.match(r"(?:st|nd|rd|th)\b", text[end:]):
+            readings = [replace(q, kind=PLACE) for q in readings]
+        elif not quantity.kind:
             noun, unit = _counted(text, end)
             if unit:
                 kind, factor, offset = unit
