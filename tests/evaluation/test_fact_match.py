@@ -61,6 +61,7 @@ WRONG = [
     ("14.5 euros", "1,450 euros", "", "number"),
     ("463 or 500 euros", "463 euros", COST, "another number"),
     ("It costs 500 euros, it costs 463 euros.", "463 euros", COST, "another number"),
+    ("It costs 500 euros. It costs 463 euros.", "463 euros", COST, "another number"),
     ("the third step", "three photographs", "How many photographs?", "number"),
     ("5 to 9 days", "5 to 7 days", "", "number"),
     ("125 km/h", "9 km/h", "What is the speed limit?", "number"),

@@ -141,12 +141,20 @@ def _alternative(said: Facts, stated: Sequence[F], wanted: Sequence[F], request:
     right = [one for one in stated if any(other.same(one) for other in wanted)]
     others = [one for one in stated if not any(other.same(one) for other in (*wanted, *asked))]
     known = {part for parts, _ in request.words for part in parts}
-    own = [at for parts, at in said.words if not all(p in FUNCTION_WORDS or p.isdigit() or p in known for p in parts)]
+    own = [
+        at
+        for parts, at in said.words
+        if not all(p in FUNCTION_WORDS or p.isdigit() or p in known for p in parts)
+        and not any(fact.start <= at < fact.end for fact in stated)
+    ]
     for one in right:
         for other in others:
             first, second = sorted((one, other), key=lambda fact: fact.start)
             after = _NEXT.match(said.text, other.end)
-            apart = any(first.end <= at < second.start for at in own) or bool(after and after.start(1) in own)
+            since = first.end
+            if _SENTENCE.search(said.text, first.end, second.start):  # in two sentences: what the first one is about
+                since -= len(_SENTENCE.split(said.text[: first.end])[-1])
+            apart = any(since <= at < second.start for at in own) or bool(after and after.start(1) in own)
             if one.of_one_kind(other) and not apart and not _denied(said.text, other.start):
                 return True
     return False
