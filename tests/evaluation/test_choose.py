@@ -7,7 +7,7 @@ import pytest
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.code_tests import has_sandbox
 from postgrad.evaluation.metrics.support.choose import choose_metric
-from postgrad.evaluation.metrics.support.metric import MetricResult
+from postgrad.evaluation.metrics.support.metric import MetricResources, MetricResult
 from postgrad.evaluation.metrics.support.spec import read_spec
 from postgrad.records import Conversation, Message, Task, Text, pair
 
@@ -47,6 +47,19 @@ def test_the_choice(answers: list[str], primary: str, secondary: list[str], kind
     choice = choose_metric(records(answers))
     assert (choice.primary.name, [m.name for m in choice.secondary], choice.kind) == (primary, secondary, kind)
     assert choice.why.endswith(".")
+
+
+def test_free_text_offers_a_judge_by_command_and_uses_one_that_is_named() -> None:
+    prose = records([f"{PROSE} {i}" for i in range(30)])
+    why = choose_metric(prose).why
+    assert "closeness to its wording" in why and "--set evaluation.judge=MODEL" in why and "--metric pairwise" in why
+    means = MetricResources(ask=lambda chats: ["Points: 5"] * len(chats), judge="big-model")
+    choice = choose_metric(prose, means=means)
+    assert choice.primary.name == "judge" and "big-model" in choice.why and "--metric chrf" in choice.why
+    assert [m.name for m in choice.secondary] == ["chrf", "token_f1", "rouge_l"]
+    assert choose_metric(prose, "chrf", means).primary.name == "chrf"
+    assert "judge" not in [m.name for m in choose_metric(prose, "chrf", means).secondary], "nobody pays unasked"
+    assert choose_metric(records(["refund", "delivery"] * 20), means=means).primary.name == "label"
 
 
 def test_one_odd_answer_does_not_turn_objects_into_prose() -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import StopSign, out, show
+from postgrad.cli.door import StopSign, errors, out, show
 from postgrad.cli.options import listed, read_text, settings, strings
+from postgrad.errors import PostgradError
+
+_LETTERS = 200
+"""Of each request and answer that a person sees who is asked what the task is."""
 
 
 def command(
@@ -143,7 +150,37 @@ def command(
         **settings(set or []),
     }
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
+    if not json and (said := asked_task(chosen, data)):
+        chosen = merged(chosen, {"data.task": said})
     start(chosen, data, out_folder or Path(f"{data[0].stem}-report"), json)
+
+
+def asked_task(recipe, paths: Sequence[Path]) -> str:
+    """The sentence that a person types; empty where nobody can be asked, nothing need be asked, or they press Enter.
+
+    Nobody is asked in a pipe, under CI (the environment variable), or where the data cannot be read: the job itself
+    says why.
+    """
+    if os.environ.get("CI") or os.environ.get("TERM") == "dumb" or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return ""
+    from postgrad.steps.unsaid_task import unsaid
+
+    try:
+        shown = unsaid(recipe, paths)
+    except PostgradError:
+        return ""
+    if not shown:
+        return ""
+    errors.print("The examples do not say what the task is, and no prompted model could know it:")
+    for record in shown:
+        errors.print(f"  {_short(record.prompt_text)}\n    → {_short(record.answer_text)}", markup=False)
+    errors.print('Say it in a sentence ("Translate to German."), or press Enter to go on without:', end=" ")
+    return sys.stdin.readline().strip()
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LETTERS else line[: _LETTERS - 1] + "…"
 
 
 def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:

@@ -33,7 +33,9 @@ def without_texts(report: Report) -> Report:
             "system_prompt": LEFT_OUT if report.system_prompt else "",
             "samples": [],
             "data": data.model_copy(update=told),
-            "task": report.task.model_copy(update={"why": unquoted(report.task.why)}),
+            "task": report.task.model_copy(
+                update={"why": unquoted(report.task.why), "sentence": LEFT_OUT if report.task.sentence else ""}
+            ),
             "arms": [_arm(arm) for arm in report.arms],
             "edge_cases": [s.model_copy(update={"slice": unquoted(s.slice)}) for s in report.edge_cases],
             "constant": quiet,

@@ -27,12 +27,17 @@ class _Part(BaseModel):
 
 
 class TaskPart(_Part):
-    """What kind of task the data is, the metric by which it is judged, and what of a generated text is the answer."""
+    """What kind of task the data is, the metric by which it is judged, and what of a generated text is the answer.
+
+    `sentence`: what is to be done, where somebody said it; `written_by`: who, a person or a model.
+    """
 
     kind: TaskKind
     metric: str
     why: str
     answer_rule: str = ""
+    sentence: str = ""
+    written_by: str = ""
 
 
 class FindingPart(_Part):

@@ -159,6 +159,8 @@ def conclude(
             metric=task.choice.primary.name,
             why=task.choice.why,
             answer_rule=task.choice.form.sentence,
+            sentence=task.sentence,
+            written_by=task.written_by,
         ),
         data=data_part(summary, examples),
         system_prompt=task.instruction,

@@ -160,12 +160,16 @@ class TaskSpec:
         instruction: Of the prompted arms; empty where there is none.
         own_instruction: Whether the instruction is the user's (then it is trained with) or was written by rule.
         named: Whether the rivals can know what to do: the instruction says it, or the examples do.
+        sentence: What is to be done, where somebody said it.
+        written_by: Who did; empty where the kind of answers says it.
     """
 
     choice: MetricChoice
     instruction: str
     own_instruction: bool
     named: bool = True
+    sentence: str = ""
+    written_by: str = ""
 
     @property
     def trained_instruction(self) -> str | None:

@@ -12,10 +12,8 @@ from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import SplitName
 from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import GateError, UsageError
-from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
+from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
-from postgrad.evaluation.task_naming import says_itself, task_by_metric, written_by
-from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.findings import Checked, Context, Finding
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
@@ -26,6 +24,7 @@ from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.divide import divide, split_findings
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.trainable_records import wanted_by
+from postgrad.steps.task_sentence import task_spec
 from postgrad.steps.time_budget import room_for_test
 
 
@@ -109,7 +108,7 @@ def read_and_check(
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
     examples = Examples.of(parts.train, parts.validation, parts.test, recipe.data.group, room)
     choice = choose_metric(examples.known, recipe.evaluation.metric, resources)
-    task = yield from _task(choice, recipe.data, examples, writer)
+    task = yield from task_spec(choice, recipe.data, examples, writer)
     yield Said(
         f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {task.choice.why}"
     )
@@ -121,28 +120,6 @@ def read_and_check(
     divided = [*examples.known, *parts.test]
     histogram = token_histogram(renderer, divided)
     return examples, task, grounding, DataSummary(Path(paths[0]).stem, loaded, checked, data_hash(divided), histogram)
-
-
-def _task(choice: MetricChoice, data: DataSection, examples: Examples, writer: AskModel | None) -> Working[TaskSpec]:
-    """With the user's own instruction, or one written by rule after a sentence on the task: the user's, one that the
-    kind of answers says, or the writer's."""
-    if data.system_prompt is not None:
-        return TaskSpec(choice, data.system_prompt, own_instruction=True)
-    sentence = data.task or task_by_metric(choice)
-    clear = bool(sentence) or says_itself(examples.train, choice)
-    if not clear and writer is not None:
-        sentence = written_by(writer, examples.train)
-        if sentence:
-            yield Said(f"The task, as the model that was asked for it says: {sentence} (--task to say it yourself)")
-    named = clear or bool(sentence)
-    if not named:
-        yield Said(
-            "The instruction of the prompted arms says how answers look and not what the task is, so fine-tuning will"
-            ' not be recommended over them. Say it in a sentence: --task "Translate to German."',
-            warning=True,
-        )
-    instruction = write_system_prompt(examples.train, choice.kind, sentence)
-    return TaskSpec(choice, instruction, own_instruction=False, named=named)
 
 
 def held_out_files(base: BaseFiles, data: DataSection, objective: str) -> Working[list[tuple[SplitName, list[Record]]]]:

@@ -44,6 +44,7 @@ from postgrad.steps.read import read_and_check
 from postgrad.steps.registration import registered
 from postgrad.steps.reporting.advice import advised
 from postgrad.steps.reporting.result_lines import result_lines
+from postgrad.steps.task_sentence import told_by_base
 from postgrad.steps.time_budget import usual_limit
 from postgrad.storage import check_writable, home
 
@@ -85,6 +86,7 @@ def run(
 
     yield Stage("model", f"Loading the base model {recipe.base}")
     model = measured.model = yield from base.load()
+    task = yield from told_by_base(ctx, model, task, examples)
     making = Making(ctx, model, examples, task, grounding, search)
 
     yield Stage("arms", "Measuring the arms that need no training")

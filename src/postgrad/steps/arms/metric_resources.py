@@ -75,6 +75,20 @@ def local_judge(name: str, tokens: int = JUDGEMENT_TOKENS) -> AskModel:
     return ask
 
 
+def model_asked(model: LanguageModel, tokens: int) -> AskModel:
+    """A loaded model, as one that answers chats greedily; a chat that it has no room for it answers with nothing."""
+
+    def ask(chats: Sequence[Sequence[Mapping[str, str]]]) -> Sequence[str]:
+        prompts = [model.renderer.prompt_ids([Message.from_dict(m) for m in chat]) for chat in chats]
+        fits = [i for i, ids in enumerate(prompts) if len(ids) + tokens <= model.base.context]
+        out = [""] * len(prompts)
+        for place, completion in complete(model, [prompts[i] for i in fits], Decoding(tokens).for_chat(model.renderer)):
+            out[fits[place]] = completion.text
+        return out
+
+    return ask
+
+
 def _check_room(model: LanguageModel, prompts: Sequence[Sequence[int]], tokens: int) -> None:
     longest = max((len(p) for p in prompts), default=0)
     if longest + tokens > model.base.context:

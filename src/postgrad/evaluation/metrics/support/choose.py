@@ -17,6 +17,7 @@ from postgrad.evaluation.metrics.code_tests import code_tests, extract_code, fin
 from postgrad.evaluation.metrics.exact_match import containment, exact_match
 from postgrad.evaluation.metrics.fact_match import fact_match
 from postgrad.evaluation.metrics.json_object import are_objects, json_fields, json_match, json_valid
+from postgrad.evaluation.metrics.judge import judge
 from postgrad.evaluation.metrics.label import label
 from postgrad.evaluation.metrics.numeric import is_quantity, numeric
 from postgrad.evaluation.metrics.rouge import rouge_l
@@ -37,6 +38,12 @@ LABEL_WORDS = 8
 """A label has at most so many words."""
 FACT_WORDS = 6
 """A fact has at most so many words."""
+WORDING = (
+    "The answers are free text, so likeness to the reference is measured on characters (chrF): closeness to its"
+    " wording, not whether an answer is right or good. A model can judge that: --set evaluation.judge=MODEL gives points"
+    " (the metric judge), with --metric pairwise it says which is better, answer or reference."
+)
+"""What is said where nothing better than likeness can be measured, with the commands for something better."""
 GRADES = 10
 """At most so many different numbers are grades, hence labels; more are measurements, even if they recur."""
 _MOST = 0.95
@@ -140,9 +147,9 @@ def choose_metric(
             "Give input–output pairs (or chat messages that end with the assistant), or a reference for each prompt.",
         )
     cases = [Case("", reference_of(r), r) for r in kept]
-    chosen = _from_answers(cases)
     if metric is None:
-        return chosen
+        return _from_answers(cases, means)
+    chosen = _from_answers(cases)
     primary = metric_named(metric, means)
     sentence = primary.unfit(cases)
     if sentence:
@@ -170,8 +177,8 @@ def possible(cases: Sequence[Case]) -> str:
     return f"{', '.join(fit)}; with options or a judge: {', '.join(n for n in need if n != 'code_tests')}"
 
 
-def _from_answers(cases: Sequence[Case]) -> MetricChoice:
-    """The rule, from the narrowest kind to the widest."""
+def _from_answers(cases: Sequence[Case], means: MetricResources | None = None) -> MetricChoice:
+    """The rule, from the narrowest kind to the widest; free text is judged by the judge of `means`, if there is one."""
     references, n = [c.reference for c in cases], len(cases)
     if any(wanted_calls(c) for c in cases) and not tool_calls().unfit(cases):
         called = sum(bool(wanted_calls(c)) for c in cases)
@@ -208,8 +215,15 @@ def _from_answers(cases: Sequence[Case]) -> MetricChoice:
             return MetricChoice(fact_match(), (token_f1(), *further), "extraction", why, form)
         why = f"The answers are short texts of at most {FACT_WORDS} words, so words in common with the reference count."
         return MetricChoice(token_f1(), further, "extraction", why, form)
-    why = "The answers are free text, so likeness to the reference is measured on characters (chrF)."
-    return MetricChoice(chrf(), (token_f1(), rouge_l()), "generation", why, AnswerForm.of(references))
+    likeness, form = (chrf(), token_f1(), rouge_l()), AnswerForm.of(references)
+    if means is not None and means.ask is not None:
+        why = (
+            f"The answers are free text and {means.judge or 'a judge'} is named as judge, so it gives each answer"
+            " points against the reference (--metric chrf measures likeness of wording instead, --metric pairwise asks"
+            " which is better)."
+        )
+        return MetricChoice(judge(means), likeness, "generation", why, form)
+    return MetricChoice(likeness[0], likeness[1:], "generation", WORDING, form)
 
 
 def _are_facts(cases: Sequence[Case]) -> bool:
