@@ -68,8 +68,9 @@ def test_the_base_is_asked_once_and_the_report_shows_its_sentence(tiny_folder, t
     assert report.system_prompt.startswith(SENTENCE) and asked[0][1] == "", "no room for the second"
     page = (tmp_path / "out" / "report.html").read_text()
     assert "written by the base, for you to approve" in page and SENTENCE in page
-    finish(run(recipe, [prose], tmp_path / "out"))
-    assert len(asked) == 1
+    started = begun(recipe, prose)
+    again, _ = finish(told_by_base(started.ctx, started.model, started.task, started.examples))
+    assert again.sentence == SENTENCE and len(asked) == 1, "what was asked is kept"
     warned = [e.text for e in events if isinstance(e, Said) and e.warning]
     assert task_sentence.UNTOLD not in warned
 

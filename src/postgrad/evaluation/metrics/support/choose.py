@@ -40,8 +40,8 @@ FACT_WORDS = 6
 """A fact has at most so many words."""
 WORDING = (
     "The answers are free text, so likeness to the reference is measured on characters (chrF): closeness to its"
-    " wording, not whether an answer is right or good. A model can judge that: --set evaluation.judge=MODEL gives points"
-    " (the metric judge), with --metric pairwise it says which is better, answer or reference."
+    " wording, not whether an answer is right or good. A model can judge that: --set evaluation.judge=MODEL gives"
+    " points (the metric judge), with --metric pairwise it says which is better, answer or reference."
 )
 """What is said where nothing better than likeness can be measured, with the commands for something better."""
 GRADES = 10
