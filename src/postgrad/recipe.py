@@ -96,6 +96,10 @@ def refusal(t: TrainingSection) -> str:
         return fault
     if t.replay and spec.records is not Conversation:
         return f"replay mixes conversations into sft; {t.objective} does not learn from them"
+    if t.base_replay and spec.records is not Conversation:
+        return f"base_replay mixes conversations into sft; {t.objective} does not learn from them"
+    if t.base_replay and t.replay:
+        return "replay (files of yours) and base_replay (the base's own answers) exclude each other: give one of them"
     if t.blend and spec.validates_itself:
         return f"a blend is chosen by validation loss, which {t.objective} does not have"
     return ""
@@ -140,8 +144,9 @@ class EvaluationSection(_Section):
     general: bool = True
     """Whether forgetting is tested on general benchmarks."""
     general_items: int | None = Field(default=None, ge=20)
-    """Items a benchmark; fewer, but 40, where they take more than 18 % of a max_minutes that was given. None: 200, or
-    what 18 % of the run's time has room for. Tests that are asked have 24 to 72 of their own."""
+    """Items a benchmark; fewer, but 40, where they take more than 18 % of a max_minutes that was given. None: 500, or
+    what 18 % of the run's time has room for, and more after training where a loss of 5 points would not be seen. Tests
+    that are asked have 24 to 72 of their own."""
     benchmarks: list[str] = []
     """Which benchmarks, by name; lm-eval:TASK takes a task (or YAML file) of the lm-evaluation-harness. Empty: the
     battery of docs/forgetting.md."""

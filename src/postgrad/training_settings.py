@@ -95,6 +95,9 @@ class TrainingSettings(MethodSettings, LoopSettings):
     replay_divergence: float = Field(default=0.0, ge=0)
     """Above 0: general examples hold the model to the base's answers (this times the KL divergence) instead of to their
     own."""
+    base_replay: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the mixed examples that are the base's own answers to general prompts, so that its conduct is kept.
+    0: none. None: 0.2 in `postgrad run` where the objective is sft and `replay` names no files; none elsewhere."""
     snapshots: int = Field(default=0, ge=0)
     """Keep the trained weights as they are after each of the last so many passes, beside the run's checkpoints."""
     blend: bool = False

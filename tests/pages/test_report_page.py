@@ -280,3 +280,30 @@ def test_the_money_is_a_table_to_pass_on() -> None:
 
 def test_long_times_are_said_in_months() -> None:
     assert [days(count) for count in (1.2, 60, 243.2, 760)] == ["1.2 days", "60 days", "8 months", "25 months"]
+
+
+def test_the_frontier_is_drawn_where_the_distance_was_measured() -> None:
+    report = full_report()
+    before = len(_pictures(render_report(report)))
+    assert report.training
+    report.training.replayed = 70
+    report.training.metrics["eval_kl_general"] = [(s, 0.001 * s**0.8) for s, _ in report.training.validation_loss]
+    report.training.metrics["eval_kl_task"] = [(s, 0.004 * s**0.8) for s, _ in report.training.validation_loss]
+    html = render_report(report)
+    pictures = _pictures(html)
+    assert len(pictures) == before + 1
+    said = next(p.get("aria-label", "") for p in pictures if "distance from the base" in p.get("aria-label", ""))
+    assert (
+        f"kept is step {report.training.best_step}" in said
+        and said.count("loss") > len(report.training.validation_loss) - 1
+    )
+    text = _Page(html).text
+    assert "of which replay 70" in text and "350 examples" in text, "replay is no data of the user"
+
+
+def test_the_loss_that_could_not_be_seen_stands_in_the_table() -> None:
+    report = full_report()
+    assert report.forgetting and "smaller ones could not be seen" not in _Page(render_report(report)).text
+    report.forgetting.benchmarks[0].seen = 0.064
+    text = _Page(render_report(report)).text
+    assert "smaller ones could not be seen" in text and "−6.4" in text

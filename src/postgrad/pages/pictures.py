@@ -16,6 +16,7 @@ from postgrad.pages.svg import INKS, blank, inline
 from postgrad.report.advice import CurvePart
 from postgrad.report.arm_parts import ArmPart
 from postgrad.report.made_from import answers_trained
+from postgrad.report.run_report import TrainingPart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool =
 
 
 def loss_picture(train: Points, validation: Points, best_step: int | None) -> str:
-    """Draw the training and validation loss over the steps; the best step is marked."""
+    """Draw the training and validation loss over the steps; the one whose weights were kept is marked."""
     train, validation = _thinned(_finite(train)), _finite(validation)
     if not train and not validation:
         return ""
@@ -78,10 +79,45 @@ def loss_picture(train: Points, validation: Points, best_step: int | None) -> st
         axes.axvline(best_step, color=INKS["ink"], linewidth=1, dashes=(3, 3), zorder=1)
         axes.plot([best_step], [marked], "o", markersize=11, color="none", markeredgecolor=INKS["ink"], mew=1.6)
         place = {"x": best_step, "y": 1.03, "transform": axes.get_xaxis_transform()}
-        axes.text(**place, s=f"best: step {best_step}", ha=_side(axes, best_step), color=INKS["ink"], fontsize=TEXT)
+        axes.text(**place, s=f"kept: step {best_step}", ha=_side(axes, best_step), color=INKS["ink"], fontsize=TEXT)
     axes.grid(axis="y", color=INKS["line"], linewidth=1)
     _labels(axes, "step", "loss, nats per token")
-    return _drawn(axes, "losses", f"Training and validation loss over the steps; best step {best_step}")
+    return _drawn(axes, "losses", f"Training and validation loss over the steps; kept step {best_step}")
+
+
+def frontier_picture(training: TrainingPart | None) -> str:
+    """Draw the validation loss over the distance from the base, a point for each checkpoint: on general prompts, and in
+    a softer colour on the task itself; the checkpoint that was kept is ringed."""
+    losses = dict(_finite(training.validation_loss)) if training else {}
+    if training is None or not losses or "eval_kl_general" not in training.metrics:
+        return ""
+    axes = _axes(460, 270, left=52, right=24, top=18, bottom=44)
+    for name, ink in (("eval_kl_task", "soft"), ("eval_kl_general", "trained")):
+        points = [(distance, losses[step]) for step, distance in _finite(training.metrics[name]) if step in losses]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=INKS[ink], linewidth=1.8, marker="o", markersize=6)
+    said = []
+    for step, distance in _finite(training.metrics["eval_kl_general"]):
+        if step not in losses:
+            continue
+        said.append(f"step {step:g}: {distance:.3f}, loss {losses[step]:.3f}")
+        axes.annotate(
+            f"{step:g}",
+            (distance, losses[step]),
+            xytext=(6, 6),
+            textcoords="offset points",
+            color=INKS["ink"],
+            fontsize=TEXT - 2,
+        )
+        if step == training.best_step:
+            axes.plot(
+                [distance], [losses[step]], "o", markersize=12, color="none", markeredgecolor=INKS["ink"], mew=1.6
+            )
+    axes.grid(axis="y", color=INKS["line"], linewidth=1)
+    axes.locator_params(axis="both", nbins=5)
+    _labels(axes, "distance from the base (KL), nats per token", "validation loss")
+    kept = f"; kept is step {training.best_step}"
+    return _drawn(axes, "frontier", f"Validation loss over the distance from the base: {'; '.join(said)}{kept}")
 
 
 def lengths_picture(histogram: Sequence[tuple[int, int]]) -> str:

@@ -96,6 +96,7 @@ def render_report(report: Report) -> str:
             arms_wide=pictures.arms_picture(arms, best, share),
             arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
             losses=pictures.loss_picture(*losses),
+            frontier=pictures.frontier_picture(training),
             lengths=pictures.lengths_picture(report.data.token_histogram),
             automation=pictures.automation_picture(rate.curve, rate.target_accuracy, rate.coverage) if rate else "",
             retrieval=retrieval_lines(arms),
@@ -159,7 +160,8 @@ def key_figures(report: Report) -> list[KeyFigure]:
         if chosen.latency_ms_p50:
             tiles.append(KeyFigure("one answer", formatting.duration(chosen.latency_ms_p50 / 1000), "median"))
     if training:
-        note = f"{formatting.money(cost.training)}; {training.method}, {formatting.number(training.examples)} examples"
+        own = formatting.number(training.examples - training.replayed)
+        note = f"{formatting.money(cost.training)}; {training.method}, {own} examples"
         tiles.append(KeyFigure("training", formatting.duration(training.seconds), note))
     if cost.break_even_days is not None:
         queries = cost.monthly_queries

@@ -90,7 +90,8 @@ class BenchmarkPart(_Part):
     """One general benchmark before and after, paired by item.
 
     `p_lost` is the one-sided p-value against "no more than the margin was lost", after Holm's correction over all
-    benchmarks. `guessed` where the base is not seen to do better than chance, and has nothing to lose.
+    benchmarks. `guessed` where the base is not seen to do better than chance, and has nothing to lose. `seen`: the
+    smallest loss that would have been called `lost` four times in five.
     """
 
     name: str
@@ -105,6 +106,7 @@ class BenchmarkPart(_Part):
     note: str = ""
     p_lost: float | None = None
     guessed: bool = False
+    seen: float | None = None
     changed: list[ChangedPart] = []
 
 
@@ -171,11 +173,15 @@ class TrainingPart(_Part):
     """What one training did; losses are (step, nats per supervised token, or the mean loss of a pair or an answer).
 
     `metrics` is what the objective measures besides, by name: (step, value); those of validation begin with `eval_`.
+    `replayed` of the `examples` were general ones against forgetting. Where the distance from the base was measured,
+    `eval_kl_task` and `eval_kl_general` are KL(model ‖ base) in nats a token, on validation answers of the task and on
+    general prompts, and `best_step` is the checkpoint that was kept, which need not have the lowest loss.
     """
 
     objective: str
     method: str
     examples: int
+    replayed: int = 0
     supervised_tokens: int
     tokens: int
     tokens_per_second: float

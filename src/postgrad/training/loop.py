@@ -23,6 +23,7 @@ from postgrad.storage import sha256_json
 from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches
 from postgrad.training.forward import Forward
+from postgrad.training.frontier import CANDIDATE, GENERAL, TASK, Frontier
 from postgrad.training.objectives.base import Objective
 from postgrad.training.optimizers import Optimizer, rate_at
 from postgrad.training.parallel import World
@@ -62,6 +63,7 @@ class LoopState:
     step: int = 0
     best_loss: float = math.inf
     best_step: int = 0
+    kept_step: int = 0
     since_best: int = 0
     hopeless: int = 0
     tokens: int = 0
@@ -85,6 +87,7 @@ class Trainer:
         folder: Where checkpoints and the control file lie.
         identity: Hashes of model and data; a checkpoint of another identity is refused.
         world: The processes that train together.
+        frontier: Chooses the checkpoint that is kept; None: the one with the lowest validation loss.
     """
 
     def __init__(
@@ -97,7 +100,9 @@ class Trainer:
         folder: RunFolder,
         identity: dict[str, str],
         world: World | None = None,
+        frontier: Frontier | None = None,
     ) -> None:
+        self.frontier = frontier
         self.forward, self.objective, self.settings, self.folder = forward, objective, settings, folder
         self.train, self.validation, self.world = train, validation, world or World()
         self.identity = {**identity, "schedule": sha256_json(settings.model_dump())}
@@ -237,20 +242,36 @@ class Trainer:
         p.seconds += seconds
         value, best, metrics = None, False, self.objective.tally.taken(self.world)
         if self.validation and (number % self.settings.validate_every == 0 or number == self.settings.total_steps):
-            value = self.validation_loss()
-            metrics |= self.objective.tally.taken(self.world, "eval_")
+            value, found = self._validated(number)
+            metrics |= self.objective.tally.taken(self.world, "eval_") | found
             best = value < p.best_loss
             p.validation_loss.append((number, value))
             p.since_best = 0 if best else p.since_best + 1
             if best:
                 p.best_loss, p.best_step = value, number
-                self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
+            self._keep(number, best)
         metrics |= self.hits.taken(self.world)
         for name, found in metrics.items():
             p.metrics.setdefault(name, []).append((number, found))
         total = self.settings.total_steps
         value = None if self.objective.validates else value
         return Step(number, total, mean, tokens, supervised, seconds, rate, norm, value, best, metrics)
+
+    def _validated(self, number: int) -> tuple[float, dict[str, float]]:
+        """The validation loss, and the distances from the base where they are measured."""
+        if self.frontier is None:
+            return self.validation_loss(), {}
+        found = self.frontier.measure()
+        self.frontier.offer(number, found, self.optimizer.parameters)
+        return found.loss, {TASK: found.task, GENERAL: found.general}
+
+    def _keep(self, number: int, best: bool) -> None:
+        """Keeps the weights that are the result so far."""
+        if self.frontier is not None and (chosen := self.frontier.chosen):
+            self.progress.kept_step, self.best = chosen.step, chosen.weights
+        elif best:
+            self.progress.kept_step = number
+            self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
 
     def validation_loss(self) -> float:
         """The objective's own measure, else the mean loss (nats per supervised token) over the validation examples."""
@@ -298,8 +319,10 @@ class Trainer:
     def _checkpoint(self) -> None:
         if self.world.leads:
             tensors = self.optimizer.state()
-            tensors.update({f"best/{n}": v for n, v in self.best.items()})
+            tensors |= self.frontier.tensors() if self.frontier else {f"best/{n}": v for n, v in self.best.items()}
             state = {"progress": asdict(self.progress), "identity": self.identity, "objective": self.objective.state()}
+            if self.frontier:
+                state["frontier"] = self.frontier.state()
             checkpoints.save(self.folder.checkpoints, self.progress.step, tensors, state)
         self.world.wait()
 
@@ -318,8 +341,11 @@ class Trainer:
         curves["metrics"] = {k: [(s, v) for s, v in found] for k, found in raw["metrics"].items()}
         self.progress = LoopState(**{**raw, **curves})
         self.objective.load(found.state["objective"])
-        self.optimizer.load({n: v for n, v in found.tensors.items() if not n.startswith("best/")})
+        self.optimizer.load({n: v for n, v in found.tensors.items() if not n.startswith(("best/", CANDIDATE))})
         self.best = {n.removeprefix("best/"): v for n, v in found.tensors.items() if n.startswith("best/")}
+        if self.frontier:
+            self.frontier.load(found.state["frontier"], found.tensors)
+            self._keep(self.progress.step, best=False)
 
 
 def refuse_other(kept: dict[str, str], now: dict[str, str], where: str) -> None:
@@ -345,7 +371,8 @@ def in_words(progress: LoopState) -> str:
             if ended < began
             else f"and the training loss went from {began:.3f} to {ended:.3f}: the rate may be too high"
         )
-        text += f" After that it rose to {last:.3f} {why}; the weights of step {progress.best_step} were kept."
+        kept = progress.kept_step or progress.best_step
+        text += f" After that it rose to {last:.3f} {why}; the weights of step {kept} were kept."
     elif still_falling(progress.validation_loss):
         text += " It was still falling at the end: more epochs or more data may help."
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,11 +22,12 @@ from postgrad.report.run_report import TrainingPart
 from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
+from postgrad.training.frontier import GENERAL, Frontier
 from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
 from postgrad.training.objectives.base import Objective, Setup, Start
-from postgrad.training.objectives.replay import WithReplay
+from postgrad.training.objectives.replay import CUT, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
 from postgrad.training.snapshots import with_snapshots
@@ -69,12 +70,15 @@ def train(
     stopped: Callable[[], bool],
     replay: Sequence[Record] = (),
     reward: Reward | None = None,
+    aside: Sequence[Record] = (),
 ) -> Working[TrainingResult]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
     Args:
         replay: General records to mix in against forgetting.
         reward: Grades answers, for objectives that sample them.
+        aside: General records that are not trained on: the distance from the base is measured on them, and decides
+            with the validation loss which checkpoint is kept. Not for method full, which overwrites the base.
 
     Raises:
         DataError: records cannot be trained on.
@@ -109,7 +113,7 @@ def train(
             yield Said("Adapters change attention and other shared layers; the experts stay as they are.")
         examples: Sequence[Rendered] = prepared.examples
         if replay:
-            objective, examples = yield from _with_replay(objective, method, plan, examples, replay)
+            objective, examples = yield from _with_replay(model, objective, method, plan, examples, replay)
         if folder.read_state().get("settings"):
             refuse_other(folder.read_state()["identity"], identity, str(folder.path))
         asked = _asked(folder, stopped)
@@ -118,7 +122,11 @@ def train(
         settings = yield from _settings(
             model, forward, objective, examples, held.examples, plan, folder, identity, world
         )
-        trainer = Trainer(forward, objective, examples, held.examples, settings, folder, identity, world)
+        frontier = None
+        if aside and held.examples and method.has_base:
+            general = _general(objective, aside, model.renderer.end_ids)
+            frontier = Frontier(forward, method, held.examples, general, plan.token_budget, world)
+        trainer = Trainer(forward, objective, examples, held.examples, settings, folder, identity, world, frontier)
         if world.leads:
             folder.write_state("running")
         if plan.snapshots:
@@ -143,10 +151,16 @@ def train(
     words = [objective.in_words(progress.metrics, progress.best_step)]
     if not objective.validates:
         words.insert(0, in_words(progress))
+    if trainer.frontier:
+        words.append(trainer.frontier.in_words(progress.metrics.get(GENERAL, [])))
+    if replayed := len(examples) - len(prepared.examples):
+        words.append(f"{replayed} of {len(examples)} training examples were replay: {_whose(plan)}.")
     if plan.blend:
         trained, said = best_blend(model, trained, objective, held.examples, plan.token_budget)
         words.append(said)
-    part = _part(model, trainer, plan, settings, len(examples), prepared.truncated + held.truncated, way, peak, words)
+    part = _part(
+        model, trainer, plan, settings, len(examples), replayed, prepared.truncated + held.truncated, way, peak, words
+    )
     if world.leads:
         folder.write_state("succeeded", part=part.model_dump())
     return TrainingResult(trained, part)
@@ -178,22 +192,47 @@ def _left(folder: RunFolder, world: World, cancelled: bool) -> None:
 
 
 def _with_replay(
-    objective: Objective, method: Attached, plan: Plan, task: Sequence[Rendered], replay: Sequence[Record]
+    model: LanguageModel,
+    objective: Objective,
+    method: Attached,
+    plan: Plan,
+    task: Sequence[Rendered],
+    replay: Sequence[Record],
 ) -> Working[tuple[Objective, list[Rendered]]]:
-    """The objective and the examples with general ones mixed in."""
+    """The objective and the examples with general ones mixed in.
+
+    Answers of the base hold the model to the base wherever it can be asked, and are balanced against the task's.
+    """
     if plan.replay_divergence and not method.has_base:
         raise TrainingError(
             "Replay with a divergence requires the base model, which full fine-tuning overwrites.",
             "Set training.replay_divergence to 0, or take method lora.",
         )
-    mixing = WithReplay(objective, method, plan.replay_divergence)
-    general = objective.prepare(replay)
-    examples = mixing.mixed(task, general.examples, plan.replay_share)
+    general, share, divergence = _general(objective, replay, model.renderer.end_ids), plan.replay_share, 0.0
+    if plan.base_replay:
+        share, divergence = plan.base_replay, float(method.has_base)
+    mixing = WithReplay(objective, method, plan.replay_divergence or divergence)
+    if plan.base_replay:
+        general = mixing.balanced(task, general)
+    examples = mixing.mixed(task, general, share)
     yield Said(
-        f"{len(examples) - len(task)} general examples are mixed in, out of {len(general.examples)}, against"
-        " forgetting."
+        f"{len(examples) - len(task)} of {len(examples)} examples are replay against forgetting, out of"
+        f" {len(general)} general ones."
     )
     return mixing, examples
+
+
+def _general(objective: Objective, records: Sequence[Record], end_ids: Collection[int]) -> list[Rendered]:
+    """Examples of general records; an answer that was cut is learned without its end."""
+    out: list[Rendered] = []
+    for record in records:
+        for example in objective.prepare([record]).examples:
+            out.append(without_end(example, end_ids) if record.meta.get(CUT) else example)
+    return out
+
+
+def _whose(plan: Plan) -> str:
+    return "the base's own answers to general prompts" if plan.base_replay else "general examples of the files given"
 
 
 def _need(model: LanguageModel, plan: Plan, objective: Objective, examples: Sequence[Rendered]) -> Need:
@@ -298,6 +337,7 @@ def _part(
     plan: Plan,
     settings: Settings,
     examples: int,
+    replayed: int,
     truncated: int,
     way: Literal["fused", "packed", "padded"],
     peak: int,
@@ -308,12 +348,13 @@ def _part(
         objective=plan.objective,
         method=plan.method,
         examples=examples,
+        replayed=replayed,
         supervised_tokens=p.supervised_tokens,
         tokens=p.tokens,
         tokens_per_second=p.tokens / max(p.seconds, 1e-9),
         peak_memory_bytes=peak,
         steps=p.step,
-        best_step=p.best_step or p.step,
+        best_step=p.kept_step or p.best_step or p.step,
         seconds=p.seconds,
         train_loss=p.train_loss,
         validation_loss=[] if trainer.objective.validates else p.validation_loss,

@@ -42,7 +42,7 @@ def best_blend(
         losses[share] = _losses(Forward(model), objective, held, token_budget)
     model.use(None)
     best = min(SHARES, key=lambda s: sum(losses[s]))
-    chosen = next(s for s in SHARES if _not_worse(losses[s], losses[best]))
+    chosen = next(s for s in SHARES if not_worse(losses[s], losses[best]))
     means = ", ".join(f"{s:g}: {statistics.mean(losses[s]):.3f}" for s in SHARES)
     said = f"Blend {chosen:g} of the way from the base (validation loss of an example by share: {means})."
     return trained.blended(chosen), said
@@ -59,7 +59,10 @@ def _losses(forward: Forward, objective: Objective, held: Sequence[Rendered], to
         ]
 
 
-def _not_worse(losses: Sequence[float], best: Sequence[float]) -> bool:
-    """Within one standard error of the paired difference."""
+def not_worse(losses: Sequence[float], best: Sequence[float]) -> bool:
+    """Whether the losses of the same examples are, on average, within one standard error of the best ones; of a single
+    example only where it is no higher."""
     differences = [a - b for a, b in zip(losses, best, strict=True)]
+    if len(differences) < 2:
+        return differences[0] <= 0
     return statistics.mean(differences) <= statistics.stdev(differences) / math.sqrt(len(differences))

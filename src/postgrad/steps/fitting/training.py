@@ -24,6 +24,7 @@ from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
+from postgrad.steps.fitting.own_answers import own_answers
 from postgrad.steps.fitting.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import Blobs, home, sha256_json, storing
@@ -33,6 +34,8 @@ from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
 
 END_TOKENS = 8  # what a template puts behind an answer
+USUAL_REPLAY = 0.2
+"""Share of the base's own answers in a training of `run`; measured in design/0004-training.md."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class TrainingWork:
     Attributes:
         passages: Documents that the model answers from; stored beside its weights.
         replay: General records to mix in against forgetting.
+        aside: General records that are never trained on, for the distance from the base.
         graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
             learn from records alone.
     """
@@ -62,13 +66,14 @@ class TrainingWork:
     passages: Sequence[Passage] = ()
     replay: Sequence[Record] = ()
     graded: tuple[Reward, str] | None = None
+    aside: Sequence[Record] = ()
 
     @property
     def identity(self) -> dict[str, str]:
         """The hash of everything that is learned from, by name; of an objective of others its code."""
         out = {"training data": _hash(self.records), "validation data": _hash(self.validation)}
         if self.replay:
-            out["replay data"] = _hash(self.replay)
+            out["replay data"] = _hash([*self.replay, *self.aside])
         if self.graded:
             out["grader"] = self.graded[1]
         if code := others_code(self.plan.objective):
@@ -88,7 +93,7 @@ def training_work(
     if "reward" in spec_of(settings.objective).needs:
         means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
         graded = reward_of(means, settings, [*records, *validation])
-    plan, replay = plan_of(settings, ctx.seed), load_replay(settings.replay)
+    plan, replay = plan_of(settings, ctx.seed, usual_replay=0.0), load_replay(settings.replay)
     return TrainingWork(records, validation, plan, replay=replay, graded=graded)
 
 
@@ -120,6 +125,8 @@ def trained_model(
 ) -> Working[Result]:
     """Trains and stores, or takes the kept result of the same training; an unfinished one goes on.
 
+    Where the plan wants it, the base's own answers to general prompts are made first and mixed in.
+
     Args:
         seconds: About how long training may take.
         folder: Where checkpoints lie; a folder named after the training when None.
@@ -129,6 +136,7 @@ def trained_model(
     Raises:
         UsageError: there is nothing to resume.
     """
+    work = yield from _with_own_answers(ctx, model, work)
     identity = {"model": model.base.hash, **work.identity}
     packages = ("training", "models", *(("evaluation",) if work.graded else ()))
     inputs = {**identity, "plan": work.plan.values(), "dtype": model.device.dtype, "minutes": ctx.clock.minutes}
@@ -143,7 +151,7 @@ def trained_model(
         timed = work.plan.model_copy(update={"seconds": seconds})
         reward = work.graded[0] if work.graded else None
         outcome = yield from train(
-            model, work.records, work.validation, timed, folder, identity, ctx.stopped, work.replay, reward
+            model, work.records, work.validation, timed, folder, identity, ctx.stopped, work.replay, reward, work.aside
         )
         blob = _stored(ctx.blobs, outcome.trained, work.passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}
@@ -153,6 +161,14 @@ def trained_model(
     part = TrainingPart.model_validate(kept["part"])
     yield Said(part.in_words)
     return Result(load_trained(ctx.blobs.get_folder(kept["blob"])), kept["blob"], part, kept["seconds"])
+
+
+def _with_own_answers(ctx: RunContext, model: LanguageModel, work: TrainingWork) -> Working[TrainingWork]:
+    """The work with the base's own answers to general prompts, as many as the plan wants."""
+    if not work.plan.base_replay:
+        return work
+    answers = yield from own_answers(ctx, model, len(work.records), work.plan.base_replay, work.plan.max_length)
+    return replace(work, replay=answers.train, aside=answers.aside)
 
 
 def _make_ready(folder: RunFolder, begin: str, *, done: bool) -> None:
@@ -180,9 +196,16 @@ def load_replay(paths: Sequence[str]) -> list[Record]:
     return [r for r in conversations(load([Path(p) for p in paths], minimum=1)) if is_usable(r)]
 
 
-def plan_of(settings: TrainingSection, seed: int) -> Plan:
-    """The plan that a recipe's section means, with the rate that is usual for the method."""
+def plan_of(settings: TrainingSection, seed: int, usual_replay: float = USUAL_REPLAY) -> Plan:
+    """The plan that a recipe's section means, with the rate that is usual for the method.
+
+    Args:
+        usual_replay: Share of the base's own answers where the settings name none, for conversations.
+    """
     fields = settings.model_dump(exclude={"replay", "learning_rate", "grader"})
+    if settings.base_replay is None:
+        mixes = not settings.replay and spec_of(settings.objective).records is Conversation
+        fields["base_replay"] = usual_replay if mixes else 0.0
     return Plan(**fields, learning_rate=settings.peak_rate, seed=seed)
 
 

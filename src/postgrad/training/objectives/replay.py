@@ -3,12 +3,15 @@ model.
 
 With `divergence` above zero a replayed example costs divergence × KL(base ‖ model) at its supervised positions instead
 of the cross-entropy of its answer: the model may change where the task needs it, not there.
+
+Answers of the base itself are balanced: each counts as much as an average example of the task, however long either is.
+Else a task whose answers are one word would be drowned by general answers of sixty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,10 +24,27 @@ from postgrad.training.loss import head_divergence
 from postgrad.training.methods import Attached
 from postgrad.training.objectives.base import Objective, Prepared, Start
 
+CUT = "cut"
+"""Key of a record's metadata: whether its answer was cut, so that its end is not to be learned."""
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Rendered):
     """A general example among those of the task."""
+
+
+def replayed_count(task: int, share: float) -> int:
+    """General examples that make up `share` of a training with so many of the task."""
+    return round(task * share / (1 - share))
+
+
+def without_end(example: Rendered, end_ids: Collection[int]) -> Rendered:
+    """The example without a loss on the mark that ends its answer, and on what follows it."""
+    last = max(t for t, weight in enumerate(example.weights) if weight > 0)
+    end = next(
+        (t for t in range(last, -1, -1) if example.weights[t] > 0 and example.ids[t] in end_ids), len(example.ids)
+    )
+    return replace(example, weights=tuple(0.0 if t >= end else w for t, w in enumerate(example.weights)))
 
 
 class WithReplay(Objective):
@@ -46,9 +66,17 @@ class WithReplay(Objective):
 
     def mixed(self, task: Sequence[Rendered], general: Sequence[Rendered], share: float) -> list[Rendered]:
         """Task examples and so many general ones that they make `share` of the whole; few of them are repeated."""
-        count = round(len(task) * share / (1 - share))
-        chosen = [general[i % len(general)] for i in range(count)]
+        chosen = [general[i % len(general)] for i in range(replayed_count(len(task), share) if general else 0)]
         return [*task, *(Replayed(e.ids, e.weights, e.truncated, e.origin) for e in chosen)]
+
+    def balanced(self, task: Sequence[Rendered], general: Sequence[Rendered]) -> list[Rendered]:
+        """The general examples, each with the weight of an average one of the task."""
+        usual = sum(map(self.weight, task)) / len(task)
+        return [
+            replace(e, weights=tuple(w * usual / whole for w in e.weights))
+            for e in general
+            if (whole := self.weight(e)) > 0
+        ]
 
     def weight(self, example: Rendered) -> float:
         return self.inner.weight(example)

@@ -1,0 +1,190 @@
+"""Which checkpoint of a training is kept where the distance from the base can be measured: of those that are not
+distinguishably worse at the task than the best, the one that has moved least on general prompts.
+
+Both distances are KL(model ‖ base), in nats a token: on the task's validation answers, and on answers of the base to
+general prompts that are never trained on. How far a model moves on a task predicts what it forgets (RL's Razor,
+https://arxiv.org/abs/2509.04259).
+
+Shapes: N supervised positions of an example, H hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from postgrad.json_types import JsonObject
+from postgrad.models.rendering.render import Rendered
+from postgrad.training.batching import microbatches
+from postgrad.training.forward import Forward, Hidden, learned
+from postgrad.training.loss import head_divergence, head_loss
+from postgrad.training.methods import Attached
+from postgrad.training.parallel import World
+from postgrad.training.weight_averaging import not_worse
+
+TASK_TOKENS = 4096
+"""Supervised tokens of validation answers on which the distance is measured; the base's states there are kept."""
+TASK, GENERAL = "eval_kl_task", "eval_kl_general"
+CANDIDATE = "candidate/"
+"""Before the names of candidates' weights in a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A validation: the mean loss (nats per supervised token), that of each example, and the two distances."""
+
+    loss: float
+    losses: list[float]
+    task: float
+    general: float
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    step: int
+    loss: float
+    losses: list[float]
+    general: float
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class Frontier:
+    """The checkpoints that may still be kept.
+
+    Args:
+        forward: Of the model with what is trained attached.
+        method: Lets the base be asked.
+        held: Validation examples of the task.
+        general: The base's answers to general prompts that are not trained on.
+        token_budget: Tokens in a microbatch.
+        world: The processes that train together.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        method: Attached,
+        held: Sequence[Rendered],
+        general: Sequence[Rendered],
+        token_budget: int,
+        world: World,
+    ) -> None:
+        self.forward, self.held, self.general, self.budget, self.world = forward, held, general, token_budget, world
+        self.candidates: list[_Candidate] = []
+        near: list[Rendered] = []
+        room = TASK_TOKENS
+        for example in held:
+            room -= example.supervised
+            if near and room < 0:
+                break
+            near.append(example)
+        self._base: dict[int, torch.Tensor] = {}
+        with torch.no_grad(), method.as_base():
+            for micro in microbatches([*near, *general], token_budget):
+                for example, hidden in self._hidden(micro):
+                    self._base[id(example)] = hidden.states.clone()
+
+    def measure(self) -> Measured:
+        """Loss and distances of the model as it stands; counts right tokens of validation as `Forward.loss` does."""
+        losses, weights = [0.0] * len(self.held), [0.0] * len(self.held)
+        place = {id(e): i for i, e in enumerate(self.held)}
+        sums = [0.0, 0.0, 0.0, 0.0]  # distance and tokens, on the task and on general prompts
+        with torch.no_grad():
+            for kind, batch in enumerate((self.held, self.general)):
+                for micro in self.world.share(list(microbatches(batch, self.budget))):
+                    for example, hidden in self._hidden(micro):
+                        if (base := self._base.get(id(example))) is not None:
+                            sums[2 * kind] += self._distance(hidden, base)
+                            sums[2 * kind + 1] += len(base)
+                        if kind == 0:
+                            losses[place[id(example)]] = self._loss(hidden)
+                            weights[place[id(example)]] = sum(example.weights)
+        total = self.world.sum([*losses, *weights, *sums])
+        count = len(self.held)
+        losses, weights, sums = total[:count], total[count : 2 * count], total[2 * count :]
+        return Measured(
+            loss=sum(losses) / sum(weights),
+            losses=[loss / weight for loss, weight in zip(losses, weights, strict=True)],
+            task=sums[0] / max(1.0, sums[1]),
+            general=sums[2] / max(1.0, sums[3]),
+        )
+
+    def offer(self, step: int, found: Measured, weights: Mapping[str, torch.Tensor]) -> None:
+        """Takes a checkpoint in, and lets go of those that can no longer be kept.
+
+        A candidate goes once the lowest loss is distinguishably lower than its own, or once another one is better at
+        the task and nearer to the base.
+        """
+        new = _Candidate(step, found.loss, found.losses, found.general)
+        rivals = [*self.candidates, new]
+        best = min(rivals, key=lambda c: (c.loss, c.general))
+        able = [c for c in rivals if c is best or not_worse(c.losses, best.losses)]
+        kept = [c for c in able if not any(o.loss <= c.loss and o.general < c.general for o in able)]
+        self.candidates = [c for c in kept if c is not new]
+        if any(c is new for c in kept):
+            self.candidates.append(replace(new, weights={n: w.detach().clone() for n, w in weights.items()}))
+
+    @property
+    def chosen(self) -> _Candidate | None:
+        """The candidate nearest to the base; None before the first validation."""
+        return min(self.candidates, key=lambda c: (c.general, c.loss), default=None)
+
+    def in_words(self, distances: Sequence[tuple[int, float]]) -> str:
+        """Which checkpoint was kept and why.
+
+        Args:
+            distances: (step, KL on general prompts) of every validation.
+        """
+        chosen = self.chosen
+        if chosen is None:
+            return ""
+        best = min(self.candidates, key=lambda c: c.loss)
+        said = (
+            f"The weights of step {chosen.step} are {chosen.general:.3f} nats a token from the base on general prompts"
+            f" (KL; {distances[-1][1]:.3f} at the last validation)"
+        )
+        if chosen is best:
+            return f"{said}: no checkpoint that is as good at the task by one standard error is nearer."
+        return (
+            f"{said}: they were kept because their validation loss ({chosen.loss:.3f}) is within one standard error of"
+            f" the lowest, {best.loss:.3f} at step {best.step}, which is {best.general:.3f} away."
+        )
+
+    def state(self) -> JsonObject:
+        """All but the weights; JSON-safe."""
+        return {
+            "candidates": [
+                {"step": c.step, "loss": c.loss, "losses": c.losses, "general": c.general} for c in self.candidates
+            ]
+        }
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The candidates' weights by name, for a checkpoint."""
+        return {f"{CANDIDATE}{c.step}/{n}": v for c in self.candidates for n, v in c.weights.items()}
+
+    def load(self, state: JsonObject, tensors: Mapping[str, torch.Tensor]) -> None:
+        """The inverse of `state` and `tensors`."""
+        self.candidates = []
+        for raw in state["candidates"]:
+            prefix = f"{CANDIDATE}{raw['step']}/"
+            weights = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+            self.candidates.append(_Candidate(**raw, weights=weights))
+
+    def _hidden(self, micro: Sequence[Rendered]) -> Iterator[tuple[Rendered, Hidden]]:
+        """Each example of a microbatch with what predicts its supervised tokens."""
+        whole, begin = self.forward.hidden(micro), 0
+        for example in micro:
+            part = slice(begin, begin + len(learned(example)))
+            begin = part.stop
+            yield example, Hidden(whole.states[part], whole.targets[part], whole.weights[part])
+
+    def _loss(self, hidden: Hidden) -> float:
+        model, hits = self.forward.model, self.forward.hits
+        return head_loss(model, hidden.states, hidden.targets, hidden.weights, hits).item()
+
+    def _distance(self, hidden: Hidden, base_NH: torch.Tensor) -> float:
+        """Sum over the positions of KL(model ‖ base): the loss is written for the other direction."""
+        ones = torch.ones(len(base_NH), device=base_NH.device)
+        return head_divergence(self.forward.model, base_NH, hidden.states, ones).item()
