@@ -178,6 +178,7 @@ class Forgetting:
         title: How a person calls it; empty: the name.
         note: What a reader must know of it.
         guessed: Whether the base is not seen to do better than chance: there is no ability that could be lost.
+        seen: The smallest loss that would have been called `lost` four times in five; 0 where that was not computed.
     """
 
     name: str
@@ -194,6 +195,7 @@ class Forgetting:
     title: str = ""
     note: str = ""
     guessed: bool = False
+    seen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,3 +364,19 @@ def test_answers_hardly_better_than_a_strangers_are_of_no_use() -> None:
     assert decide([rag, tuned], pairs, strangers=0.05).recommendation == "fine_tune"
     cut = decide([rag, tuned], pairs, strangers=0.16, unfinished="its training was cut")
     assert "more time (--max-minutes), or try a larger base" in cut.sentence
+
+
+def test_the_sentence_names_the_loss_that_could_not_have_been_seen() -> None:
+    single = [
+        Forgetting(f"k{i}", 200, 0.5, 0.5, 0.0, -0.03, 0.03, "cannot_tell", kind="knowledge", seen=0.09 + i / 100)
+        for i in range(4)
+    ]
+    whole = Forgetting("all", 800, 0.5, 0.5, 0.0, -0.03, 0.03, "cannot_tell", kind="together", seen=0.06)
+    arms = [BASE, FEW, TUNED]
+    found = decide(arms, all_pairs(*arms), [*single, whole])
+    assert found.recommendation == "fine_tune"
+    assert "a loss below about 6 points over all 800 items could not have been seen" in found.sentence
+    assert any("Losses below about 9 to 12 points could not be seen in them." in reason for reason in found.reasons)
+    alone = decide(arms, all_pairs(*arms), single[:1])
+    assert "a loss below about 9 points in k0 could not have been seen" in alone.sentence
+    assert any("and a loss below about 9 points could not be seen" in reason for reason in alone.reasons)

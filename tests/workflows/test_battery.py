@@ -1,6 +1,7 @@
 """The whole battery in a job, with a tiny model: every kind is measured, kept, shown, and stops when it is told to."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,8 @@ from postgrad.recipe import Recipe, merged
 from postgrad.records import pair
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import USUAL_MINUTES, RunContext
-from postgrad.steps.examination.forgetting import affordable_items, benchmark_scores, forgetting
+from postgrad.steps.examination.forgetting import General, affordable_items, benchmark_scores, forgetting
+from postgrad.steps.examination.more_items import MOST, more_items, needed_items
 from tests.evaluation.battery.rows import ROWS
 from tests.workflows.test_main_job import finish
 
@@ -88,6 +90,48 @@ def test_items_fit_the_runs_pace_unless_a_number_was_asked_for(tiny_folder):
         return affordable_items(clock, recipe.evaluation.general_items, model)
 
     usual = items(slow)
-    assert 40 < usual < 200 == items(fast)
+    assert 40 < usual < 500 == items(fast)
     assert items(slow, max_minutes=USUAL_MINUTES) == usual and items(slow, max_minutes=1) == 40
     assert items(slow, general_items=500) == 500 and items(slow, general_items=500, max_minutes=USUAL_MINUTES) == usual
+
+
+def changed(items: int, share: float) -> tuple[General, General]:
+    """Two benchmarks, before and after, of whose items a share changed, half of them either way."""
+    flips = round(items * share / 2)
+    before = [1.0] * (items // 2) + [0.0] * (items // 2)
+    after = [0.0] * flips + [1.0] * (items // 2 - flips) + [1.0] * flips + [0.0] * (items // 2 - flips)
+    was, now = (dict.fromkeys(("arc_easy", "piqa"), v) for v in (before, after))
+    return General(was, "", 1.0, items=items, choosing=10.0), General(now, "", 1.0, items=items, choosing=10.0)
+
+
+def test_how_many_items_are_needed_follows_from_how_many_changed_not_from_the_loss():
+    few, many = (needed_items(*changed(400, share), 0.02) for share in (0.05, 0.3))
+    assert few < 500 < 1500 < many <= MOST
+    before, _ = changed(400, 0.3)
+    worse = General({n: [0.0] * 60 + v[60:] for n, v in before.scores.items()}, "", 1.0, items=400)
+    better = General({n: v[:200] + [1.0] * 60 + v[260:] for n, v in before.scores.items()}, "", 1.0, items=400)
+    assert needed_items(before, worse, 0.02) == needed_items(before, better, 0.02)
+    alone = General({"piqa": [1.0] * 40}, "", 1.0, items=40)
+    assert needed_items(alone, alone, 0.02) == 40, "nothing is pooled: nothing more is measured"
+
+
+def test_more_items_are_measured_where_there_is_time_and_the_fewer_are_among_them(recipe):
+    free = merged(Recipe(), {"base": recipe.base, "evaluation.general_data": recipe.evaluation.general_data})
+    names = ["arc_easy", "winogrande", "arithmetic"]
+    free = merged(free, {"evaluation.benchmarks": names})
+
+    def work(minutes=None):
+        ctx = RunContext.of(merged(free, {"max_minutes": minutes}), lambda: False)
+        model = yield from BaseFiles(free.base).load()
+        before = yield from benchmark_scores(ctx, free.evaluation, model, None, TRAIN, 20)
+        after = replace(before, scores={n: [1 - v for v in s] for n, s in before.scores.items()})
+        trained = SimpleNamespace(trained=None, blob=None)
+        return before, after, (yield from more_items(ctx, free, model, trained, before, after, TRAIN))
+
+    (before, _, (first, second)), events = finish(work())
+    assert first.items > 500 and len(first.scores["arithmetic"]) == first.items
+    assert all(first.scores[n][:20] == before.scores[n] for n in names), "the same items, and more"
+    assert second.scores == first.scores, "the stand-in for the trained model is the base"
+    assert any("would not show a loss of 5 points" in e.text for e in events if isinstance(e, Said))
+    (before, after, kept), _ = finish(work(minutes=0.0001))
+    assert kept == (before, after), "no time is left"

@@ -106,6 +106,7 @@ def forgetting_reasons(forgetting: Sequence[Forgetting]) -> list[str]:
     if open_ones:
         out.append(
             f"Too few items to tell whether {points(forgetting[0].margin)} points were lost: {', '.join(open_ones)}."
+            + _unseen([f for f in others if f.verdict == "cannot_tell" and not f.guessed])
         )
     guessed = [plain_benchmark(f) for f in others if f.guessed]
     if guessed:
@@ -122,9 +123,19 @@ def forgetting_reason(f: Forgetting) -> str:
     verdicts = {
         "kept": f"a loss of {points(f.margin)} points or more is excluded",
         "lost": f"a loss of more than {points(f.margin)} points is certain",
-        "cannot_tell": f"too few items to tell whether {points(f.margin)} points were lost",
+        "cannot_tell": f"too few items to tell whether {points(f.margin)} points were lost"
+        + (f", and a loss below about {points(f.seen)} points could not be seen" if f.seen else ""),
     }
     return f"{figures}; {'the base only guesses, so it has nothing to lose' if f.guessed else verdicts[f.verdict]}."
+
+
+def _unseen(tests: Sequence[Forgetting]) -> str:
+    """Which losses these tests could not have shown, as a sentence; empty where that was not computed."""
+    seen = sorted(f.seen for f in tests if f.seen)
+    if not seen:
+        return ""
+    least, most = points(seen[0]), points(seen[-1])
+    return f" Losses below about {least if least == most else f'{least} to {most}'} points could not be seen in them."
 
 
 def forgetting_clause(forgetting: Sequence[Forgetting]) -> str:
@@ -172,7 +183,19 @@ def _abilities_clause(abilities: Sequence[Forgetting]) -> str:
     if whole:
         return f"a loss of {points(whole.margin)} points over all {whole.n:,} general items is excluded"
     open_part = " and ".join(open_ones) if len(open_ones) < A_FEW else f"{len(open_ones)} of {len(single)}"
-    return f"no general benchmark is known to be lost, though {open_part} had too few items to tell{aside}"
+    known = f"no general benchmark is known to be lost, though {open_part} had too few items to tell"
+    return f"{known}{aside}{_hidden(abilities)}"
+
+
+def _hidden(abilities: Sequence[Forgetting]) -> str:
+    """Which loss could not have been seen: over all items where they were judged together, else where it is largest."""
+    known = [f for f in abilities if f.seen and not f.guessed]
+    whole = next((f for f in known if f.kind == "together"), None)
+    widest = whole or max(known, key=lambda f: f.seen, default=None)
+    if widest is None:
+        return ""
+    where = f"over all {widest.n:,} items" if whole else f"in {plain_benchmark(widest)}"
+    return f"; a loss below about {points(widest.seen)} points {where} could not have been seen"
 
 
 def plain_benchmark(f: Forgetting) -> str:

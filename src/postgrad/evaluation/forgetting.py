@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import math
 import random
 import tempfile
 import zipfile
@@ -58,8 +59,7 @@ def load_benchmarks(
             missing.append(f"{name} ({origin})")
             continue
         wanted = max(min(count, 20), round(count * (shares or {}).get(name, 1.0)))
-        items = _shortest_quarter([READERS[name](row) for row in rows], wanted)
-        chosen = random.Random(f"{name}/{wanted}").sample(items, min(wanted, len(items)))
+        chosen = _in_order(name, [READERS[name](row) for row in rows])[:wanted]
         out.append(Benchmark(name, tuple(chosen), origin, READERS[name].by_length))
     note = (
         f"Not tested: {'; '.join(missing)}. Give a folder with their .jsonl files (evaluation.general_data)."
@@ -69,11 +69,13 @@ def load_benchmarks(
     return out, note
 
 
-def _shortest_quarter(items: list[Item], count: int) -> list[Item]:
-    """The shortest quarter of the items where that leaves enough: half the cost or less, and as telling for a paired
-    comparison."""
+def _in_order(name: str, items: list[Item]) -> list[Item]:
+    """The shortest quarter of the items, shuffled by a fixed seed, and then the others by length: half the cost or
+    less, as telling for a paired comparison, and whoever takes more items has the fewer among them."""
     ordered = sorted(items, key=lambda i: i.length)
-    return ordered[: max(count, len(ordered) // 4)]
+    quarter = ordered[: math.ceil(len(ordered) / 4)]
+    random.Random(name).shuffle(quarter)
+    return [*quarter, *ordered[len(quarter) :]]
 
 
 def _rows(name: str, folder: Path | None) -> tuple[list[JsonObject] | None, str]:

@@ -33,6 +33,7 @@ from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.automation import automation
 from postgrad.steps.examination.forgetting import forgetting
+from postgrad.steps.examination.more_items import more_items
 from postgrad.steps.examination.must_pass import must_pass, must_pass_cases
 from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.request_kinds import kinds_part, production_requests
@@ -119,6 +120,8 @@ def run(
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
             after = yield from general_ability(ctx, wishes, model, trained.blob, kept, examples.train)
+            if before is not None and after is not None:
+                before, after = yield from more_items(ctx, recipe, model, trained, before, after, examples.train)
 
     yield Stage("automation", "Measuring what can be answered without human review")
     local, bases = {arm.name for arm in arms}, len(bases_of((plan or recipe).base))

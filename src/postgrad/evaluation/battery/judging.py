@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import NormalDist
 
 from postgrad.evaluation.battery import HARNESS, KINDS, TESTS, TOGETHER
 from postgrad.evaluation.statistics.scores import noninferiority, score_interval
@@ -15,6 +17,8 @@ ONE_SIDED = 0.025
 CHOICE = ("knowledge", "commonsense", "reading", "arithmetic")
 """Kinds that are multiple choice; they are tested once more, all together."""
 _LITTLE = "The base scores next to nothing here: little can be lost."
+POWER = 0.8
+"""A loss is called visible where it would be seen so often."""
 _HARDLY = 0.1
 """A base that does less than this share of what a test asks for has little to lose."""
 
@@ -28,14 +32,47 @@ def judge(
     alone lacks.
     """
     names = [name for name in after if name in before]
-    tests = [_described(noninferiority(before[n], after[n], margin, name=n), before[n]) for n in names]
-    choice = [n for n in names if _kind(n) in CHOICE]
-    if len(choice) > 1:
-        all_before, all_after = ([v for n in choice for v in scores[n]] for scores in (before, after))
-        pooled = noninferiority(all_before, all_after, margin, name=TOGETHER)
-        tests.append(replace(pooled, kind="together", title="All items of multiple choice"))
+    pooled = pooled_choice(before, after)
+    family = len(names) + (pooled is not None)
+
+    def tested(name: str, was: Sequence[float], now: Sequence[float]) -> Forgetting:
+        seen = margin + reach(was, now, family) / math.sqrt(len(was))
+        return replace(noninferiority(was, now, margin, name=name), seen=seen)
+
+    tests = [_described(tested(n, before[n], after[n]), before[n]) for n in names]
+    if pooled:
+        tests.append(replace(tested(TOGETHER, *pooled), kind="together", title="All items of multiple choice"))
     order = list(KINDS)
     return sorted(judged_together(tests), key=lambda t: order.index(t.kind))
+
+
+def pooled_choice(
+    before: Mapping[str, Sequence[float]], after: Mapping[str, Sequence[float]]
+) -> tuple[list[float], list[float]] | None:
+    """All items of multiple choice, before and after; None where fewer than two benchmarks have choices."""
+    choice = [n for n in after if n in before and _kind(n) in CHOICE]
+    if len(choice) < 2:
+        return None
+    return [v for n in choice for v in before[n]], [v for n in choice for v in after[n]]
+
+
+def reach(before: Sequence[float], after: Sequence[float], family: int) -> float:
+    """How far beyond the margin a loss must lie to be seen four times in five on one item; with n items the root of n
+    times less.
+
+    It rests on how many items changed, either way, and not on the change of the score: asking for more items because
+    of it does not make a false alarm likelier.
+
+    Args:
+        family: Tests of the run, over which Holm corrects; the smallest p-value is held against all of them.
+    """
+    changed = sum((a - b) ** 2 for a, b in zip(before, after, strict=True))
+    spread = math.sqrt((changed + 1) / (len(before) + 2))  # as if one item in two more had changed: never none
+    return (_z(1 - ONE_SIDED / max(1, family)) + _z(POWER)) * spread
+
+
+def _z(probability: float) -> float:
+    return NormalDist().inv_cdf(probability)
 
 
 def judged_together(tests: Sequence[Forgetting]) -> list[Forgetting]:

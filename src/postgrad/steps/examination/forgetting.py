@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from postgrad.errors import Interrupted
@@ -29,6 +29,8 @@ from postgrad.storage import home, sha256_json
 SHOWN = 3  # questions with both answers, a benchmark
 FEWEST = 40
 """Items a benchmark, however short the time."""
+BLOCK = 50
+"""Items that are scored and kept together."""
 _TIME_SHARE = 0.18  # of the run's pace, for all multiple choice before and after training
 _TOKENS = 230  # read for one item of every benchmark of the battery together
 _REACHED = 0.5  # of the probed rate of matrix products
@@ -38,13 +40,16 @@ _REACHED = 0.5  # of the probed rate of matrix products
 class General:
     """Right (1.0) or wrong (0.0) for every item of every benchmark, and what could not be tested.
 
-    `answers` holds, for the benchmarks that are asked, the answer to each question in the order of the scores.
+    `answers` holds, for the benchmarks that are asked, the answer to each question in the order of the scores; `items`
+    is how many items a benchmark with choices was wanted to have, `choosing` the seconds that all of them took.
     """
 
     scores: dict[str, list[float]]
     note: str
     seconds: float
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
+    items: int = 0
+    choosing: float = 0.0
 
 
 def benchmark_scores(
@@ -53,14 +58,16 @@ def benchmark_scores(
     model: LanguageModel,
     adapter: str | None,
     train: Sequence[Record] = (),
+    items: int | None = None,
 ) -> Working[General]:
     """Scores the benchmarks with the model as it stands; kept by model, adapter and items.
 
     Args:
         train: The training part, whose answers' form general answers must not have.
+        items: Items a benchmark; None: as many as are wished and affordable.
     """
     names, start = settings.benchmarks or list(BATTERY), time.monotonic()
-    count = affordable_items(ctx.clock, settings.general_items, model)
+    count = items or affordable_items(ctx.clock, settings.general_items, model)
     benchmarks, notes = yield from _multiple_choice(settings, names, count, ctx.clock.pace)
     asked, more = _questions(names, train)
     for note in [*notes, *more]:
@@ -70,6 +77,7 @@ def benchmark_scores(
     for benchmark in benchmarks:
         scores[benchmark.name], took = yield from _scored(ctx, model, adapter, benchmark)
         seconds += took
+    choosing = seconds
     for name in names:
         if name.startswith(HARNESS):
             scores[name], took = yield from harness_scores(
@@ -82,7 +90,8 @@ def benchmark_scores(
             f"{name}: {sum(right):.0f} of {len(right)} ({TESTS[name].title[:1].lower() + TESTS[name].title[1:]})"
         )
     ctx.ledger.took("general ability", time.monotonic() - start)
-    return General(scores | answered.scores, " ".join([*notes, *more]), seconds + answered.seconds, answered.answers)
+    note = " ".join([*notes, *more])
+    return General(scores | answered.scores, note, seconds + answered.seconds, answered.answers, count, choosing)
 
 
 def affordable_items(clock: Clock, asked: int | None, model: LanguageModel) -> int:
@@ -136,32 +145,42 @@ def _questions(names: Sequence[str], train: Sequence[Record]) -> tuple[list[Ques
 def _scored(
     ctx: RunContext, model: LanguageModel, adapter: str | None, benchmark: Benchmark
 ) -> Working[tuple[list[float], float]]:
-    """Right or wrong for each item, and the seconds that it took."""
+    """Right or wrong for each item, and the seconds that it took; in blocks, so that more items later cost no more."""
+    right: list[float] = []
+    seconds = 0.0
+    for start in range(0, len(benchmark.items), BLOCK):
+        block = replace(benchmark, items=benchmark.items[start : start + BLOCK])
+        values, took = yield from _scored_block(ctx, model, adapter, block, start, len(benchmark.items))
+        right, seconds = [*right, *values], seconds + took
+    share, count = sum(right) / len(right), len(right)
+    origin = f" ({'the shortest of ' if benchmark.name in READERS else ''}{benchmark.origin})"
+    yield Said(f"{benchmark.name}: {100 * share:.1f} % of {count} items right{origin}")
+    return right, seconds
+
+
+def _scored_block(
+    ctx: RunContext, model: LanguageModel, adapter: str | None, block: Benchmark, before: int, total: int
+) -> Working[tuple[list[float], float]]:
     inputs = {
         "model": model.base.hash,
         "adapter": adapter,
         "dtype": model.device.dtype,
-        "items": sha256_json([[i.context, i.contexts, i.choices, i.answer] for i in benchmark.items]),
+        "items": sha256_json([[i.context, i.contexts, i.choices, i.answer] for i in block.items]),
     }
     key, kept = ctx.kept("general", inputs, ("models", "evaluation/forgetting", "evaluation/battery/readers"))
     if kept is None:
         start = time.monotonic()
-        encoded = [encode_item(model, context, choices) for context, choices in requests(benchmark)]
-        right = [0.0] * len(benchmark.items)
-        answers = right_answers(benchmark, log_likelihoods(model, encoded))
+        encoded = [encode_item(model, context, choices) for context, choices in requests(block)]
+        right = [0.0] * len(block.items)
+        answers = right_answers(block, log_likelihoods(model, encoded))
         for done, (index, value) in enumerate(answers, 1):
             right[index] = value
             if done % 4 == 0 or done == len(right):
-                yield Progress(done, len(right), "items", benchmark.name)
+                yield Progress(before + done, total, "items", block.name)
             if ctx.stopped():
                 raise Interrupted("Interrupted while general ability was being measured.")
         kept = {"right": right, "seconds": time.monotonic() - start}
         ctx.store.put("general", key, inputs, kept)
-    share, count = sum(kept["right"]) / len(kept["right"]), len(kept["right"])
-    origin = (
-        f" (of the shortest quarter of {benchmark.origin})" if benchmark.name in READERS else f" ({benchmark.origin})"
-    )
-    yield Said(f"{benchmark.name}: {100 * share:.1f} % of {count} items right{origin}")
     return kept["right"], kept["seconds"]
 
 
@@ -193,6 +212,7 @@ def benchmark_part(t: Forgetting, changed: Sequence[ChangedPart] = (), of: str =
         note=t.note,
         p_lost=t.p_lost,
         guessed=t.guessed,
+        seen=t.seen or None,
         changed=list(changed),
     )
 

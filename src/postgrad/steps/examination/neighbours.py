@@ -133,9 +133,11 @@ def _with(
     yield Said(f"{one.name}: {one.task.choice.primary.title} {result.score.in_words}")
     took = time.monotonic() - start
     ctx.ledger.took("neighbouring tasks", took)
-    return General(
-        found.scores | {one.name: list(result.scores)},
-        note,
-        found.seconds + took,
-        found.answers | {one.name: dict(zip([r.prompt_text for r in ready.records], result.answers, strict=True))},
+    return replace(
+        found,
+        scores=found.scores | {one.name: list(result.scores)},
+        note=note,
+        seconds=found.seconds + took,
+        answers=found.answers
+        | {one.name: dict(zip([r.prompt_text for r in ready.records], result.answers, strict=True))},
     )
