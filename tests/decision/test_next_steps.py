@@ -153,6 +153,10 @@ def test_forgetting_lost_comes_before_small_gains_and_doubt_after_them():
     style = ForgettingPart(margin=0.02, benchmarks=rows)
     behaves = next_steps(report(forgetting=style, learning_curve=small, verdict=taken))
     assert "training.replay" in behaves[-1].step and "outside the task" in behaves[-1].gain
+    again = report(forgetting=style, learning_curve=small, verdict=taken)
+    assert again.training and "larger share" not in behaves[-1].step
+    again.training.replayed = 80
+    assert "a larger share of general examples (training.base_replay" in next_steps(again)[-1].step
     unsure = tested("cannot_tell", -0.08, 0.02)
     for change in ({"guessed": True}, {"kind": "languages"}):
         rows = [row.model_copy(update=change) for row in unsure.benchmarks]

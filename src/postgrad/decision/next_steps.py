@@ -107,10 +107,16 @@ def _forgotten(report: Report, worth: float) -> list[_Step]:
             gain = f"makes a gain of {points(lead.difference)} points usable"
         else:
             gain = "keeps the model's knowledge"
+        replayed = report.training.replayed if report.training else 0
+        how = (
+            "with a larger share of general examples (training.base_replay, training.replay_share for files of yours)"
+            if replayed
+            else "with general examples mixed in (training.base_replay, or training.replay for files of yours)"
+        )
         return [
             _Step(
                 expected,
-                "Train again with general examples mixed in (training.replay), or with training.blend=true",
+                f"Train again {how}, or with training.blend=true",
                 gain,
                 f"{why}.",
             )

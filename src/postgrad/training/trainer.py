@@ -101,10 +101,12 @@ def train(
             " long.",
             warning=True,
         )
+    general = _general(objective, replay, model.renderer.end_ids)
     if not predictable(model.base.config):
         yield Said("The memory that this base requires cannot be predicted; training starts anyway.", warning=True)
     else:
-        refuse_what_cannot_fit(_need(model, plan, objective, prepared.examples), room_for(model.device.kind))
+        largest = _need(model, plan, objective, [*prepared.examples, *general])
+        refuse_what_cannot_fit(largest, room_for(model.device.kind))
     with attached(model, plan, plan.seed) as method, memory_kept():
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
         shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
@@ -112,8 +114,8 @@ def train(
         if method.has_base and has_experts(model.module):
             yield Said("Adapters change attention and other shared layers; the experts stay as they are.")
         examples: Sequence[Rendered] = prepared.examples
-        if replay:
-            objective, examples = yield from _with_replay(model, objective, method, plan, examples, replay)
+        if general:
+            objective, examples = yield from _with_replay(objective, method, plan, examples, general)
         if folder.read_state().get("settings"):
             refuse_other(folder.read_state()["identity"], identity, str(folder.path))
         asked = _asked(folder, stopped)
@@ -124,8 +126,8 @@ def train(
         )
         frontier = None
         if aside and held.examples and method.has_base:
-            general = _general(objective, aside, model.renderer.end_ids)
-            frontier = Frontier(forward, method, held.examples, general, plan.token_budget, world)
+            measured = _general(objective, aside, model.renderer.end_ids)
+            frontier = Frontier(forward, method, held.examples, measured, plan.token_budget, world)
         trainer = Trainer(forward, objective, examples, held.examples, settings, folder, identity, world, frontier)
         if world.leads:
             folder.write_state("running")
@@ -192,12 +194,7 @@ def _left(folder: RunFolder, world: World, cancelled: bool) -> None:
 
 
 def _with_replay(
-    model: LanguageModel,
-    objective: Objective,
-    method: Attached,
-    plan: Plan,
-    task: Sequence[Rendered],
-    replay: Sequence[Record],
+    objective: Objective, method: Attached, plan: Plan, task: Sequence[Rendered], general: Sequence[Rendered]
 ) -> Working[tuple[Objective, list[Rendered]]]:
     """The objective and the examples with general ones mixed in.
 
@@ -208,7 +205,7 @@ def _with_replay(
             "Replay with a divergence requires the base model, which full fine-tuning overwrites.",
             "Set training.replay_divergence to 0, or take method lora.",
         )
-    general, share, divergence = _general(objective, replay, model.renderer.end_ids), plan.replay_share, 0.0
+    share, divergence = plan.replay_share, 0.0
     if plan.base_replay:
         share, divergence = plan.base_replay, float(method.has_base)
     mixing = WithReplay(objective, method, plan.replay_divergence or divergence)

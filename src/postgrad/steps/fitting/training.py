@@ -34,6 +34,8 @@ from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
 
 END_TOKENS = 8  # what a template puts behind an answer
+LEAST_SECONDS = 20.0
+"""A training is planned for so long, however little time is left."""
 USUAL_REPLAY = 0.2
 """Share of the base's own answers in a training of `run`; measured in design/0004-training.md."""
 
@@ -136,7 +138,9 @@ def trained_model(
     Raises:
         UsageError: there is nothing to resume.
     """
+    began = time.monotonic()
     work = yield from _with_own_answers(ctx, model, work)
+    seconds = None if seconds is None else max(LEAST_SECONDS, seconds - (time.monotonic() - began))
     identity = {"model": model.base.hash, **work.identity}
     packages = ("training", "models", *(("evaluation",) if work.graded else ()))
     inputs = {**identity, "plan": work.plan.values(), "dtype": model.device.dtype, "minutes": ctx.clock.minutes}
@@ -167,7 +171,9 @@ def _with_own_answers(ctx: RunContext, model: LanguageModel, work: TrainingWork)
     """The work with the base's own answers to general prompts, as many as the plan wants."""
     if not work.plan.base_replay:
         return work
+    start = time.monotonic()
     answers = yield from own_answers(ctx, model, len(work.records), work.plan.base_replay, work.plan.max_length)
+    ctx.ledger.took("answers for replay", time.monotonic() - start)
     return replace(work, replay=answers.train, aside=answers.aside)
 
 
@@ -241,7 +247,7 @@ def seconds_for_training(
         return None
     slowest = max((ctx.ledger.seconds.get(f"arm {r.name}", 0.0) for r in results), default=30.0)
     later = room_for_disturbances(ctx.clock, settings.perturb) + slowest + (before.seconds if before else 0.0) + 10
-    return max(20.0, (left - later) / (1 + curve_share(settings.curve)))
+    return max(LEAST_SECONDS, (left - later) / (1 + curve_share(settings.curve)))
 
 
 def _stored(blobs: Blobs, trained: Trained, passages: Sequence[Passage], base_name: str) -> str:
