@@ -27,7 +27,7 @@ from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
 from postgrad.training.objectives.base import Objective, Setup, Start
-from postgrad.training.objectives.replay import CUT, WithReplay, without_end
+from postgrad.training.objectives.replay import CUT, USUAL_DIVERGENCE, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
 from postgrad.training.snapshots import with_snapshots
@@ -207,7 +207,7 @@ def _with_replay(
         )
     share, divergence = plan.replay_share, 0.0
     if plan.base_replay:
-        share, divergence = plan.base_replay, float(method.has_base)
+        share, divergence = plan.base_replay, USUAL_DIVERGENCE if method.has_base else 0.0
     mixing = WithReplay(objective, method, plan.replay_divergence or divergence)
     if plan.base_replay:
         general = mixing.balanced(task, general)

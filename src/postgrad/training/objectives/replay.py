@@ -27,6 +27,9 @@ from postgrad.training.objectives.base import Objective, Prepared, Start
 CUT = "cut"
 """Key of a record's metadata: whether its answer was cut, so that its end is not to be learned."""
 
+USUAL_DIVERGENCE = 4.0
+"""Weight of the divergence on the base's own answers; measured in design/0004-training.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed(Rendered):
