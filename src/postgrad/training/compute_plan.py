@@ -17,7 +17,7 @@ def cost_of_conversations(
     renderer: Renderer, records: Sequence[Record], max_length: int | None, too_long: TooLong, options: Options
 ) -> Cost:
     """Each conversation forward and backward."""
-    examples = [renderer.render(r) for r in records if isinstance(r, Conversation)]
+    examples = [renderer.render(t) for r in records if isinstance(r, Conversation) for t in renderer.as_asked(r)]
     return Cost([len(e.ids) for e in examples], sum(e.supervised for e in examples))
 
 

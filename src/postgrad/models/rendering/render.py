@@ -192,6 +192,19 @@ class Renderer:
             "Use a template that ends answers with a special token such as eos_token.",
         )
 
+    def as_asked(self, conversation: Conversation) -> list[Conversation]:
+        """The conversation; or one for each answer that is learned, up to it, where the template writes earlier answers
+        after something else than it asks for them with (templates of models that think)."""
+        learned = [i for i, m in enumerate(conversation.messages) if m.role == "assistant" and m.weight > 0]
+        if len(learned) < 2 or self.template.asks_alike:
+            return [conversation]
+
+        def upto(last: int) -> tuple[Message, ...]:
+            earlier = conversation.messages[:last]
+            return tuple(replace(m, weight=0.0) if m.role == "assistant" else m for m in earlier)
+
+        return [replace(conversation, messages=(*upto(i), conversation.messages[i])) for i in learned]
+
     def render_for_training(
         self, conversation: Conversation, max_length: int | None = None, too_long: TooLong = "error"
     ) -> Rendered | None:

@@ -12,7 +12,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonMapping, JsonObject
@@ -40,7 +40,7 @@ _MARK = "\ue000{}\ue001"  # private-use characters: no real text has them, no te
 @functools.lru_cache(maxsize=64)
 def _compiled(source: str) -> Any:
     import jinja2
-    from jinja2.ext import loopcontrols
+    from jinja2.ext import Extension, loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def tojson(value: object, indent: int | None = None, ensure_ascii: bool = False, **_: object) -> str:
@@ -49,7 +49,19 @@ def _compiled(source: str) -> Any:
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    class Generation(Extension):
+        """`{% generation %}` … `{% endgeneration %}` marks what the model has written; the text is what stands in
+        it."""
+
+        tags: ClassVar = {"generation"}
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
+    )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
@@ -76,14 +88,31 @@ class Template:
     def text(
         self, messages: Sequence[Message], *, tools: Sequence[ToolDefinition] = (), start_answer: bool = False
     ) -> str:
-        """The conversation as the template writes it; `start_answer` adds the mark after which the model answers.
+        """The conversation as the template writes it; `start_answer` adds what stands before the answer to it.
 
         A system message is merged into the first user message where the template knows no system role.
 
         Raises:
             DataError: the template refuses the order of the messages.
         """
-        return self._render(self._ready(messages, tools), tools, start_answer)
+        ready = self._ready(messages, tools)
+        return self._before_answer(ready, tools) if start_answer else self._render(ready, tools, False)
+
+    def _before_answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> str:
+        """All that the template writes before an answer when it is there, so that what is asked begins as what is
+        trained.
+
+        What templates write themselves to start an answer is often something else: they open a block of thinking, or
+        leave out the empty one that they put before an answer without any.
+        """
+        mark = _MARK.format("a")
+        try:
+            before, found, _ = self._render([*messages, Message("assistant", mark)], tools, False).partition(mark)
+        except DataError:  # the template knows no conversation in which an answer comes here
+            found = ""
+        own = self._render(messages, tools, True)
+        # a blank before an answer is part of its first token: the model writes it
+        return before if found and before.rstrip(" ") != own.rstrip(" ") else own
 
     def _ready(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[Message]:
         """The messages in the words that the template knows: tools and system text go elsewhere where it has no
@@ -104,10 +133,32 @@ class Template:
         except DataError:
             return False
 
+    @functools.cached_property
+    def asks_alike(self) -> bool:
+        """Whether an answer in the middle of a conversation stands after what it was asked for with."""
+        roles = ("user", "assistant", "user", "assistant")
+        messages = [Message(role, _MARK.format(i)) for i, role in enumerate(roles)]
+        return self.text(messages).startswith(self.text(messages[:1], start_answer=True).rstrip(" "))
+
+    @functools.cached_property
+    def _wants_parts(self) -> bool:
+        """Whether contents are written only where they are lists of parts, as those of models that see images are."""
+        mark = _MARK.format("p")
+        seen = []
+        for parts in (False, True):
+            with contextlib.suppress(DataError):
+                seen.append(mark in self._written([Message("user", mark)], (), True, parts))
+        return seen == [False, True]
+
     def _render(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], start_answer: bool) -> str:
+        return self._written(messages, tools, start_answer, self._wants_parts)
+
+    def _written(
+        self, messages: Sequence[Message], tools: Sequence[ToolDefinition], start_answer: bool, parts: bool
+    ) -> str:
         import jinja2
 
-        plain = [_template_view(message) for message in messages]
+        plain = [_template_view(message, parts) for message in messages]
         try:
             return _compiled(self.source).render(
                 messages=plain,
@@ -115,7 +166,7 @@ class Template:
                 add_generation_prompt=start_answer,
                 **self.tokens,
             )
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
             roles = ", ".join(m.role for m in messages)
             raise DataError(
                 f"The model's chat template refuses a conversation with the roles {roles}: {error}.",
@@ -177,9 +228,11 @@ def merge_system(messages: Sequence[Message]) -> list[Message]:
     raise DataError("A conversation has a system message but no user message.", "Add the user's request to it.")
 
 
-def _template_view(message: Message) -> JsonObject:
+def _template_view(message: Message, parts: bool) -> JsonObject:
     view = message.to_dict()
     view.pop("weight", None)
+    if parts:
+        view["content"] = [{"type": "text", "text": message.content}]
     if message.tool_calls:  # templates write the arguments as JSON themselves; OpenAI's form has them as JSON text
         view["tool_calls"] = [_with_object(call) for call in message.tool_calls]
     return view

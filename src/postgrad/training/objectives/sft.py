@@ -26,9 +26,10 @@ class Sft(Objective):
         self.setup = setup
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
-        """Renders conversations; all faulty ones are named in one error."""
+        """Renders conversations, one example an answer where the template asks for that; all faulty ones are named in
+        one error."""
         return prepared(
-            records,
+            [t for r in records for t in (self.setup.renderer.as_asked(r) if isinstance(r, Conversation) else (r,))],
             Conversation,
             self._rendered,
             "examples",
