@@ -1,12 +1,15 @@
 """Training further: it begins exactly where the earlier training ended; and the share of right tokens that is
 counted."""
 
+import math
+
 import pytest
 import torch
 
 from postgrad.errors import UsageError
+from postgrad.models.adapters.lora import attach, taken
 from postgrad.models.adapters.trained_weights import load_trained
-from postgrad.records import Source, pair
+from postgrad.records import Message, Preference, Source, pair
 from postgrad.storage import Blobs
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import make_objective
@@ -109,3 +112,45 @@ def test_right_tokens_are_counted_as_the_model_itself_says(tiny, tmp_path):
     assert all(0 <= s.metrics["token_accuracy"] <= 1 for s in steps)
     assert steps[-1].metrics["token_accuracy"] > steps[0].metrics["token_accuracy"]
     assert [("eval_token_accuracy" in s.metrics) for s in steps] == [s.validation_loss is not None for s in steps]
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "full"])
+def test_preferences_after_a_training_are_measured_from_the_model_it_left(tiny, tmp_path, method):
+    """Before the first step nothing has moved: the loss of dpo is log 2, whatever the model starts from."""
+    _, _, blob = run(tiny, tmp_path / "a", method=method, learning_rate=1e-3 if method == "full" else 1e-2)
+    pairs = [
+        Preference(
+            prompt=r.messages[:1],
+            chosen=r.messages[1:],
+            rejected=(Message("assistant", "no"),),
+            source=r.source,
+        )
+        for r in RECORDS
+    ]
+    plan = Plan(
+        objective="dpo", method=method, start=blob, rank=4, alpha=8, batch_size=12, epochs=2, learning_rate=1e-3
+    )
+    work = train(tiny, pairs[:12], pairs[12:], plan, RunFolder(tmp_path / "b"), {}, lambda: False)
+    losses = [event.loss for event in work if isinstance(event, Step)]
+    assert losses[0] == pytest.approx(math.log(2), abs=1e-5)
+    assert losses[-1] < losses[0] - 1e-3
+
+
+def test_the_starting_model_can_be_asked_at_any_step(tiny):
+    """The adapters of the start inside the block, those of the training after it, to the bit."""
+    from postgrad.training.methods import Attached
+
+    layers = attach(tiny.module, rank=4, alpha=8, seed=0)
+    for layer in layers.values():
+        torch.nn.init.normal_(layer.lora_B)
+    method = Attached(lambda: taken(layers, 8), layers, started=True)
+    started = taken(layers, 8)
+    for layer in layers.values():
+        layer.lora_B.data.mul_(3)
+    trained = taken(layers, 8)
+    with method.as_start():
+        inside = taken(layers, 8)
+    after = taken(layers, 8)
+    for name in layers:
+        assert torch.equal(inside.tensors[name][1], started.tensors[name][1])
+        assert torch.equal(after.tensors[name][1], trained.tensors[name][1])

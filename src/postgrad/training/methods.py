@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import torch
+
 from postgrad.models.adapters.lora import LoraLinear, attach, detach, taken
 from postgrad.models.adapters.quantize import Bits, usual_bits
 from postgrad.models.adapters.trained_weights import Trained, WholeWeights
@@ -23,10 +25,12 @@ class Attached:
     Args:
         taken: Copies the trained weights out.
         layers: Adapter layers that can be switched off; none for full fine-tuning.
+        started: The adapters hold what an earlier training left: the model that this one starts from.
     """
 
-    def __init__(self, taken: Callable[[], Trained], layers: dict[str, LoraLinear]) -> None:
+    def __init__(self, taken: Callable[[], Trained], layers: dict[str, LoraLinear], started: bool = False) -> None:
         self.taken, self._layers = taken, layers
+        self._start = {n: _tensors(layer) for n, layer in layers.items()} if started else {}
 
     @property
     def has_base(self) -> bool:
@@ -43,6 +47,31 @@ class Attached:
         finally:
             for layer in self._layers.values():
                 layer.on = True
+
+    @contextmanager
+    def as_start(self) -> Iterator[None]:
+        """The model computes inside the block as the one that the training starts from: the base, or the base with an
+        earlier adapter. With full fine-tuning, as it stands: to be asked before the first step."""
+        if not self._start:
+            with self.as_base():
+                yield
+            return
+        now = {name: _tensors(layer) for name, layer in self._layers.items()}
+        self._set(self._start)
+        try:
+            yield
+        finally:
+            self._set(now)
+
+    def _set(self, tensors: dict[str, tuple[torch.Tensor, ...]]) -> None:
+        with torch.no_grad():
+            for name, layer in self._layers.items():
+                for parameter, value in zip(layer.parameters_of_its_own, tensors[name], strict=True):
+                    parameter.copy_(value)
+
+
+def _tensors(layer: LoraLinear) -> tuple[torch.Tensor, ...]:
+    return tuple(p.detach().clone() for p in layer.parameters_of_its_own)
 
 
 @contextmanager
@@ -71,7 +100,7 @@ def _adapter(
     try:
         if s.start:
             put_start(layers, s.start, s.alpha, s.rslora, bits)
-        yield Attached(lambda: taken(layers, s.alpha, s.rslora, bits, module), layers)
+        yield Attached(lambda: taken(layers, s.alpha, s.rslora, bits, module), layers, bool(s.start))
     finally:
         detach(module, layers)
         if bits:

@@ -22,7 +22,7 @@ from postgrad.training.sequences import token_logprobs
 def reference_sums(
     start: Start, examples: Sequence[Rendered], sequences: Sequence[tuple[Rendered, ...]]
 ) -> Working[list[tuple[float, ...]]]:
-    """The sum of the log-probabilities of each sequence of each example, in nats, under the base.
+    """The sum of the log-probabilities of each sequence of each example, in nats, under the starting model.
 
     Args:
         examples: Decide the microbatches.
@@ -71,7 +71,7 @@ def _shared(
     for number, part in enumerate(parts):
         own = [s for i in part for s in sequences[i]]
         if number % start.world.size == start.world.rank:
-            with torch.no_grad(), start.attached.as_base():
+            with torch.no_grad(), start.attached.as_start():
                 sums[at : at + len(own)] = [v.double().sum().item() for v in token_logprobs(start.forward, own)]
         at += len(own)
     values = iter(start.world.sum(sums))

@@ -209,7 +209,7 @@ class RolloutObjective(Objective):
         )
         self.attempts = [replace(a, number=n) for n, a in enumerate(a for _, group in groups for a in group)]
         self.old = self._likelihoods() if self.repeats > 1 else {}
-        with start.attached.as_base():
+        with start.attached.as_start():
             self.reference = self._likelihoods() if self.refers else {}
         return list(self.attempts)
 

@@ -66,6 +66,11 @@ class LoraLinear(nn.Module):
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, rank, device=device))
 
     @property
+    def parameters_of_its_own(self) -> tuple[nn.Parameter, ...]:
+        """What is trained of the layer."""
+        return self.lora_A, self.lora_B
+
+    @property
     def weight(self) -> torch.Tensor:
         """The whole weight (O, I), for models that use it without calling the layer (Mamba)."""
         base = self.base.weight
@@ -88,6 +93,10 @@ class DoraLinear(LoraLinear):
     def __init__(self, base: Any, rank: int, scale: float, generator: torch.Generator) -> None:
         super().__init__(base, rank, scale, generator)
         self.magnitude = nn.Parameter(base.weight.detach().float().norm(dim=1))
+
+    @property
+    def parameters_of_its_own(self) -> tuple[nn.Parameter, ...]:
+        return self.lora_A, self.lora_B, self.magnitude
 
     @property
     def weight(self) -> torch.Tensor:
