@@ -7,7 +7,9 @@ import sys
 import textwrap
 
 import pytest
+import torch
 
+from postgrad.training.memory import sizes
 from tests.conftest import write_model
 
 SCRIPT = textwrap.dedent("""
@@ -75,3 +77,26 @@ def test_memory_is_known_beforehand(real_size, method, batch, recompute):
         if figures["measured"] <= 1.15 * figures["predicted"]:
             break
     assert figures["predicted"] == pytest.approx(figures["measured"], rel=0.15), figures
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("Llama", {}),
+        ("Mixtral", {}),
+        ("GptOss", {"num_hidden_layers": 24, "num_local_experts": 32}),
+        ("Glm4Moe", {}),
+        ("DeepseekV3", {}),
+        ("Qwen3Moe", {"num_experts": 128, "num_hidden_layers": 48, "moe_intermediate_size": 768}),
+    ],
+)
+def test_all_experts_are_counted(kind, settings):
+    """Within a hundredth of what the model has, which takes no memory here."""
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(**settings)
+    with torch.device("meta"):
+        module = getattr(transformers, f"{kind}ForCausalLM")(config)
+    found = sizes(config.to_dict(), 16)
+    assert found.body + found.head + found.embedding == pytest.approx(sum(p.numel() for p in module.parameters()), 0.01)
+    assert (found.active < 0.4 * found.body) == hasattr(module.config, "num_experts_per_tok")

@@ -27,7 +27,8 @@ class Sizes:
         layers: L.
         queries: Q.
         cached: Values of one token in the cache of a generation.
-        body: Parameters of the linear layers.
+        body: Parameters of the linear layers, all experts among them.
+        active: Of those, what one token is multiplied with.
         head: Parameters of the output head.
         embedding: Parameters of the embedding where it is a matrix of its own.
         adapter: Parameters of LoRA on all linear layers.
@@ -42,6 +43,7 @@ class Sizes:
     cached: int
     vocabulary: int
     body: int
+    active: int
     head: int
     embedding: int
     adapter: int
@@ -97,7 +99,12 @@ def sizes(config: JsonMapping, rank: int) -> Sizes:
     heads = int(c["num_attention_heads"])
     head_size = int(c.get("head_dim") or hidden // heads)
     q, kv = heads * head_size, int(c.get("num_key_value_heads") or heads) * head_size
-    shapes = [(hidden, q), (hidden, kv), (hidden, kv), (q, hidden), (hidden, inner), (hidden, inner), (inner, hidden)]
+    attention, mlp = [(hidden, q), (hidden, kv), (hidden, kv), (q, hidden)], [(hidden, inner)] * 2 + [(inner, hidden)]
+    mixture = _experts(c, layers, inner)
+    dense = layers - mixture.layers
+    body = layers * _size(attention) + dense * _size(mlp) + mixture.layers * mixture.width * 3 * hidden
+    used = max(inner if dense else 0, mixture.used)
+    adapted = [*attention, *([] if mixture.layers else mlp)]  # experts stay as they are
     head = hidden * vocabulary
     return Sizes(
         layers,
@@ -105,14 +112,49 @@ def sizes(config: JsonMapping, rank: int) -> Sizes:
         q,
         2 * layers * kv,
         vocabulary,
-        body=layers * sum(a * b for a, b in shapes),
+        body=body,
+        active=body - mixture.layers * (mixture.width - mixture.used) * 3 * hidden,
         head=head,
         embedding=0 if c.get("tie_word_embeddings", config.get("tie_word_embeddings", True)) else head,
-        adapter=layers * rank * sum(a + b for a, b in shapes),
-        saved=2 * hidden + 2 * q + 2 * kv + 2 * inner + 7 * rank + heads,
+        adapter=layers * rank * sum(a + b for a, b in adapted),
+        saved=2 * hidden + 2 * q + 2 * kv + 2 * used + 7 * rank + heads,
         passing=5 * hidden + 9 * q + 2 * kv,
-        inner=5 * inner + 3 * hidden,
+        inner=5 * used + 3 * hidden,
     )
+
+
+@dataclass(frozen=True)
+class _Experts:
+    """Mixtures of experts in a model: in how many layers, the inner size of all experts of one together, and of those
+    that a token uses."""
+
+    layers: int = 0
+    width: int = 0
+    used: int = 0
+
+
+def _experts(c: JsonMapping, layers: int, inner: int) -> _Experts:
+    """From a config, whose families name these sizes differently."""
+    count = int(_first(c, "num_local_experts", "n_routed_experts", "num_experts", "moe_num_experts") or 0)
+    if count < 2:
+        return _Experts()
+    size = int(_first(c, "moe_intermediate_size") or inner)
+    shared = int(c.get("shared_expert_intermediate_size") or c.get("shared_intermediate_size") or 0)
+    shared = shared or size * int(_first(c, "n_shared_experts", "num_shared_experts", "moe_num_shared_experts") or 0)
+    chosen = int(_first(c, "num_experts_per_tok", "num_experts_per_token", "moe_k") or 1)
+    every = int(c.get("decoder_sparse_step") or c.get("interleave_moe_layer_step") or 1)
+    first = int(c.get("first_k_dense_replace") or 0)
+    dense = set(c.get("mlp_only_layers") or ())
+    mixed = sum(i >= first and (i + 1) % every == 0 and i not in dense for i in range(layers))
+    return _Experts(mixed, count * size + shared, chosen * size + shared)
+
+
+def _first(c: JsonMapping, *names: str) -> float | None:
+    return next((c[name] for name in names if c.get(name)), None)
+
+
+def _size(shapes: Sequence[tuple[int, int]]) -> int:
+    return sum(a * b for a, b in shapes)
 
 
 def peak_bytes(need: Need) -> int:
@@ -190,4 +232,4 @@ def training_flops(
     s = sizes(config, rank if method != "full" else 0)
     each = 6.0 if method == "full" else 4.0
     attention = 7.0 * s.layers * s.queries * sum(n * n for n in lengths)
-    return (each * s.body + 6.0 * s.adapter) * sum(lengths) + 4.0 * s.head * supervised + attention
+    return (each * s.active + 6.0 * s.adapter) * sum(lengths) + 4.0 * s.head * supervised + attention
