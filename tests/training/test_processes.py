@@ -9,6 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postgrad.models.rendering.render import Rendered
+from postgrad.training.batching import dealt
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ["rank=4", "alpha=8", "epochs=6", "batch_size=3", "learning_rate=5e-3", "patience=50", "validations=8"]
@@ -132,12 +137,23 @@ def test_resuming_what_differs_is_refused_and_says_what(data, tiny_folder, tmp_p
     finished(subprocess.run(command(data, tiny_folder, tmp_path / "run", "--fresh"), **go))
 
 
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=40), st.integers(1, 8))
+def test_a_step_is_dealt_evenly(lengths, processes):
+    """Every example once; nobody idle while another has two; nobody ahead by more than one example."""
+    batch = [Rendered((0,) * n, (1.0,) * n, origin=str(i)) for i, n in enumerate(lengths)]
+    shares = dealt(batch, processes)
+    assert sorted(e.origin for share in shares for e in share) == sorted(e.origin for e in batch)
+    assert all(shares) or max(map(len, shares)) == 1
+    loads = [sum(len(e.ids) for e in share) for share in shares]
+    assert max(loads) - min(loads) <= max(lengths)
+
+
 def test_two_processes_train_as_one(data, tiny_folder, tmp_path):
     """torchrun with two processes: the same losses as one to rounding, and one model."""
     losses = []
     for size in (1, 2):
         home = tmp_path / f"home{size}"
-        whole = command(data, tiny_folder, tmp_path / f"run{size}", "--set", "token_budget=64")
+        whole = command(data, tiny_folder, tmp_path / f"run{size}")
         if size > 1:
             port = 29500 + os.getpid() % 400
             whole = [

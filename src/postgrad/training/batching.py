@@ -27,6 +27,22 @@ def global_batch(examples: int, batch_size: int, seed: int, step: int) -> list[i
     return order[place * batch_size : (place + 1) * batch_size]
 
 
+def dealt(batch: Sequence[Rendered], parts: int) -> list[list[Rendered]]:
+    """A step's examples for so many processes: about equally many tokens each, and none idle while another has two.
+
+    The longest example goes to whoever has the fewest tokens; the loss does not hang on who has which.
+    """
+    if parts == 1:
+        return [list(batch)]
+    out: list[list[Rendered]] = [[] for _ in range(parts)]
+    loads = [0] * parts
+    for example in sorted(batch, key=lambda e: -len(e.ids)):
+        least = min(range(parts), key=lambda i: (loads[i], i))
+        out[least].append(example)
+        loads[least] += len(example.ids)
+    return out
+
+
 def microbatches(batch: Sequence[Rendered], token_budget: int) -> Iterator[list[Rendered]]:
     """Longest first; as many as fit under the budget once padded; an example over the budget goes alone."""
     current: list[Rendered] = []

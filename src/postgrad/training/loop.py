@@ -21,7 +21,7 @@ from postgrad.models.device import is_out_of_memory
 from postgrad.models.rendering.render import Rendered
 from postgrad.storage import sha256_json
 from postgrad.training import checkpoints
-from postgrad.training.batching import global_batch, microbatches
+from postgrad.training.batching import dealt, global_batch, microbatches
 from postgrad.training.forward import Forward
 from postgrad.training.frontier import CANDIDATE, GENERAL, TASK, Frontier
 from postgrad.training.objectives.base import Objective
@@ -189,7 +189,7 @@ class Trainer:
         """Gradients of the global batch; the sum of its losses, or None if asked to stop. Raises _TooLargeError."""
         self.optimizer.zero_grad()
         total, large = 0.0, False
-        for micro in self.world.share(list(microbatches(batch, self.token_budget))):
+        for micro in microbatches(dealt(batch, self.world.size)[self.world.rank], self.token_budget):
             if self.world.size == 1 and self._asked_to_stop(stopped):
                 return None
             try:
