@@ -15,6 +15,9 @@ from postgrad.models.device import Device, probe
 from postgrad.models.faithful import ATTENTIONS, body_of, check_head, chooses_attention, settle_attention
 from postgrad.models.rendering.render import Renderer, load_renderer
 
+_settled: dict[tuple[str, int, str, str], str] = {}
+"""The attention by which a base is computed, looked at once a process."""
+
 
 class LanguageModel:
     """A base model ready to compute; `use` swaps adapters exactly.
@@ -98,8 +101,14 @@ class LanguageModel:
 
         logging.disable_progress_bar()
         self.module = self._loaded().to(self.device.kind).eval()
-        self.attention = settle_attention(self.module)
-        check_head(self.module, self.head)
+        about = self.base.folder / "config.json"
+        key = str(about), about.stat().st_mtime_ns, self.device.kind, self.device.dtype
+        if key not in _settled:
+            _settled[key] = settle_attention(self.module)
+            check_head(self.module, self.head)
+        elif chooses_attention(type(self.module)):
+            self.module.set_attn_implementation(_settled[key])
+        self.attention = _settled[key]
 
     def _loaded(self) -> Any:
         """The model with the first attention that its class knows."""
