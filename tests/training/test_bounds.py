@@ -11,11 +11,11 @@ import torch
 from postgrad.errors import DataError, TrainingError
 from postgrad.models.rendering.windows import windows
 from postgrad.records import Source, Text
-from postgrad.training import checkpoints
 from postgrad.training.memory import Need, fitting, peak_bytes, refuse_what_cannot_fit
 from postgrad.training.objectives import make_objective
 from postgrad.training.optimizers import Optimizer, rate_at
 from postgrad.training.trainer import Plan, train
+from postgrad.training.weights import checkpoints
 from postgrad.training_run import RunFolder
 from tests.conftest import write_model
 from tests.training.test_training import RECORDS, start

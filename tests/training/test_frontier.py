@@ -10,13 +10,13 @@ from postgrad.models.rendering.render import Rendered
 from postgrad.progress import finished
 from postgrad.records import Conversation, Message
 from postgrad.training.forward import Forward
-from postgrad.training.frontier import Frontier, Measured
 from postgrad.training.loop import Settings, Trainer
 from postgrad.training.methods import Attached
 from postgrad.training.objectives import make_objective
 from postgrad.training.objectives.replay import CUT, Replayed, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.trainer import Plan, train
+from postgrad.training.weights.frontier import Frontier, Measured
 from postgrad.training_run import RunFolder
 from tests.training.test_training import RECORDS, same, stir
 

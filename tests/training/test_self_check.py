@@ -8,6 +8,7 @@ from postgrad.models.adapters.lora import attach
 from postgrad.models.base_models import find_model
 from postgrad.models.fused import attention, body
 from postgrad.models.language_model import LanguageModel
+from postgrad.models.rendering.render import Rendered
 from postgrad.training import self_check
 from postgrad.training.forward import Forward
 from tests.models.architectures import ARCHITECTURES
@@ -139,3 +140,11 @@ def test_layers_of_the_models_own_code_keep_their_input_alone(tmp_path, name):
     assert kept[True] < kept[False] / 2
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(slopes[True], slopes[False], strict=True))
     assert [m.training for m in model.module.modules()] == modes
+
+
+def test_an_example_that_is_the_beginning_of_others(tiny):
+    """Nothing is left of it to be compared beyond what all share but its last token; and one token predicts nothing."""
+    long = sequences((30, 5))[0]
+    begun = Rendered(long.ids[:13], (0.0,) * 12 + (1.0,))
+    assert taken_by(tiny, [long, begun, begun, Rendered((5,), (0.0,))]) == "fused"
+    assert Forward(tiny).choose([Rendered((5,), (0.0,))])

@@ -9,12 +9,12 @@ import torch
 from postgrad.errors import DataError, Interrupted, TrainingError
 from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.records import Conversation, Message, Source, pair
-from postgrad.training import checkpoints
 from postgrad.training.batching import global_batch, microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer
 from postgrad.training.objectives import make_objective
 from postgrad.training.trainer import Plan, train
+from postgrad.training.weights import checkpoints
 from postgrad.training_run import RunFolder
 from tests.needs import SMALL_MOUNT
 

@@ -9,6 +9,7 @@ from postgrad.cli.estimate import estimate as figures_of
 from postgrad.cli.estimate import examples_of
 from postgrad.data.sources.in_memory import sources
 from postgrad.extensions import in_call
+from postgrad.json_types import JsonObject
 from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.objectives import spec_of
@@ -27,6 +28,7 @@ class Estimate:
         fitting: Ways that fit into the memory that is free, in words.
         usd: By the price of an hour of this machine; `assumption` says where that price is from.
         rate: The speed that the minutes rest on, and whether it was measured.
+        hosted: What services take for training on the same tokens: `usd`, and `price` with its date and source.
     """
 
     examples: int
@@ -42,6 +44,7 @@ class Estimate:
     usd: float
     assumption: str
     rate: str
+    hosted: list[JsonObject]
 
     def __repr__(self) -> str:
         return (

@@ -20,14 +20,14 @@ from postgrad.measures import still_falling
 from postgrad.models.device import is_out_of_memory
 from postgrad.models.rendering.render import Rendered
 from postgrad.storage import sha256_json
-from postgrad.training import checkpoints
 from postgrad.training.batching import dealt, global_batch, microbatches
 from postgrad.training.forward import Forward
-from postgrad.training.frontier import CANDIDATE, GENERAL, TASK, Frontier
 from postgrad.training.objectives.base import Objective
 from postgrad.training.optimizers import Optimizer, rate_at
 from postgrad.training.parallel import World
 from postgrad.training.token_accuracy import Hits
+from postgrad.training.weights import checkpoints
+from postgrad.training.weights.frontier import CANDIDATE, GENERAL, TASK, Frontier
 from postgrad.training_run import RunFolder, Step
 from postgrad.training_settings import LoopSettings
 

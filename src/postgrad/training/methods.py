@@ -15,7 +15,7 @@ from postgrad.models.adapters.lora import LoraLinear, attach, detach, taken
 from postgrad.models.adapters.quantize import Bits, usual_bits
 from postgrad.models.adapters.trained_weights import Trained, WholeWeights
 from postgrad.models.language_model import LanguageModel
-from postgrad.training.warm_start import apply_start, put_start
+from postgrad.training.weights.warm_start import apply_start, put_start
 from postgrad.training_settings import MethodSettings
 
 

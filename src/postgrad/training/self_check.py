@@ -10,6 +10,7 @@ Shapes: N positions, H hidden.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +32,8 @@ SHORT = 96
 """Examples whose gradients are compared are cut to so many tokens."""
 SLOPE = 2
 """Gradients may differ so many times more than hidden states: they are rounded on the way back too."""
+MOST = 16_000_000
+"""Values of gradients that are compared."""
 STIRRED = 0.02
 """Standard deviation of the noise on adapters that are still at zero: updates of about a tenth of the weights."""
 _right: WeakKeyDictionary[Any, dict[tuple[object, ...], str]] = WeakKeyDictionary()
@@ -67,7 +70,9 @@ def _first_right(
     states: Callable[[str, Sequence[Rendered]], torch.Tensor],
     examples: Sequence[Rendered],
 ) -> str:
-    by_length = sorted(examples, key=lambda e: len(e.ids))
+    by_length = sorted((e for e in examples if len(e.ids) > 1), key=lambda e: len(e.ids))
+    if not by_length:
+        return ways[-1]  # one token alone predicts nothing
     picked = (*by_length[:2], by_length[-1])
     shared = shared_beginning([e.ids[: _long(model)] for e in picked])
     seen = [_all_learned(e, _long(model), shared) for e in picked]
@@ -104,8 +109,9 @@ def _long(model: LanguageModel) -> int:
 
 
 def _all_learned(example: Rendered, most: int, shared: int) -> Rendered:
-    """The example's first tokens, each of them after a shared beginning to be predicted."""
+    """The example's first tokens, each of them after a shared beginning to be predicted; the last one at least."""
     ids = example.ids[:most]
+    shared = min(shared, len(ids) - 2)
     return replace(example, ids=ids, weights=tuple(float(t > shared) for t in range(len(ids))))
 
 
@@ -122,7 +128,7 @@ def _quietly(compute: Callable[[], torch.Tensor]) -> torch.Tensor:
 
 def _slopes(model: LanguageModel, compute: Callable[[], torch.Tensor]) -> list[torch.Tensor]:
     """Gradients of a fixed random sum of the hidden states; the parameters' own gradients stay as they are."""
-    trained = [p for p in model.module.parameters() if p.requires_grad]
+    trained = _some(model.module)
     if not trained:
         return []
     with torch.enable_grad():
@@ -130,6 +136,14 @@ def _slopes(model: LanguageModel, compute: Callable[[], torch.Tensor]) -> list[t
         drawn = torch.randn(hidden.shape, generator=torch.Generator().manual_seed(5)).to(hidden)
         found = torch.autograd.grad((hidden.float() * drawn.float()).sum(), trained, allow_unused=True)
     return [torch.zeros(()) if g is None else g.float() for g in found]
+
+
+def _some(module: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """Trained parameters whose gradients are compared: all of an adapter; of whole weights the smallest ones, norms of
+    every layer among them, since a second copy of all gradients might not fit."""
+    trained = sorted((p for p in module.parameters() if p.requires_grad), key=lambda p: p.numel())
+    held = itertools.accumulate(p.numel() for p in trained)
+    return [p for p, size in zip(trained, held, strict=True) if size <= MOST]
 
 
 def _apart(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float:

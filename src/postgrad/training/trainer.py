@@ -22,7 +22,6 @@ from postgrad.report.run_report import TrainingPart
 from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
-from postgrad.training.frontier import GENERAL, Frontier
 from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
@@ -30,8 +29,9 @@ from postgrad.training.objectives.base import Objective, Setup, Start
 from postgrad.training.objectives.replay import CUT, USUAL_DIVERGENCE, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
-from postgrad.training.snapshots import with_snapshots
-from postgrad.training.weight_averaging import best_blend
+from postgrad.training.weights.frontier import GENERAL, Frontier
+from postgrad.training.weights.snapshots import with_snapshots
+from postgrad.training.weights.weight_averaging import best_blend
 from postgrad.training_run import RunFolder
 from postgrad.training_settings import LoopSettings, TrainingSettings
 

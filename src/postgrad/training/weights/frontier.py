@@ -22,7 +22,7 @@ from postgrad.training.forward import Forward, Hidden, learned
 from postgrad.training.loss import head_divergence, head_loss
 from postgrad.training.methods import Attached
 from postgrad.training.parallel import World
-from postgrad.training.weight_averaging import not_worse
+from postgrad.training.weights.weight_averaging import not_worse
 
 TASK_TOKENS = 4096
 """Supervised tokens of validation answers on which the distance is measured; the base's states there are kept."""
