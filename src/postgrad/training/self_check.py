@@ -10,7 +10,6 @@ Shapes: N positions, H hidden.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,8 +31,6 @@ SHORT = 96
 """Examples whose gradients are compared are cut to so many tokens."""
 SLOPE = 2
 """Gradients may differ so many times more than hidden states: they are rounded on the way back too."""
-MOST = 16_000_000
-"""Values of gradients that are compared."""
 STIRRED = 0.02
 """Standard deviation of the noise on adapters that are still at zero: updates of about a tenth of the weights."""
 _right: WeakKeyDictionary[Any, dict[tuple[object, ...], str]] = WeakKeyDictionary()
@@ -139,11 +136,10 @@ def _slopes(model: LanguageModel, compute: Callable[[], torch.Tensor]) -> list[t
 
 
 def _some(module: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """Trained parameters whose gradients are compared: all of an adapter; of whole weights the smallest ones, norms of
-    every layer among them, since a second copy of all gradients might not fit."""
-    trained = sorted((p for p in module.parameters() if p.requires_grad), key=lambda p: p.numel())
-    held = itertools.accumulate(p.numel() for p in trained)
-    return [p for p, size in zip(trained, held, strict=True) if size <= MOST]
+    """Trained parameters whose gradients are compared: those of adapters. Where whole weights are trained, hidden states
+    alone decide: one backward pass beforehand was seen to cost as much memory as the weights."""
+    adapted = any(isinstance(m, LoraLinear) for m in module.modules())
+    return [p for p in module.parameters() if p.requires_grad] if adapted else []
 
 
 def _apart(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float:

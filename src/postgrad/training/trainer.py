@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,10 +108,11 @@ def train(
     else:
         largest = _need(model, plan, objective, [*prepared.examples, *general])
         refuse_what_cannot_fit(largest, room_for(model.device.kind))
-    with attached(model, plan, plan.seed) as method, memory_kept():
+    with attached(model, plan, plan.seed) as method, ExitStack() as stack:
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
         shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
         yield Said(forward.choose(shown), warning=forward.way == "padded")
+        stack.enter_context(memory_kept())  # not before: what the check has used would stand in pieces in the way
         if method.has_base and has_experts(model.module):
             yield Said("Adapters change attention and other shared layers; the experts stay as they are.")
         examples: Sequence[Rendered] = prepared.examples

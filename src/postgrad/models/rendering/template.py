@@ -12,7 +12,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonMapping, JsonObject
@@ -53,12 +53,11 @@ def _compiled(source: str) -> Any:
         """`{% generation %}` … `{% endgeneration %}` marks what the model has written; the text is what stands in
         it."""
 
-        tags: ClassVar = {"generation"}
-
         def parse(self, parser: Any) -> Any:
             next(parser.stream)
             return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
+    Generation.tags = {"generation"}
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
     )
@@ -109,7 +108,7 @@ class Template:
         try:
             before, found, _ = self._render([*messages, Message("assistant", mark)], tools, False).partition(mark)
         except DataError:  # the template knows no conversation in which an answer comes here
-            found = ""
+            before = found = ""
         own = self._render(messages, tools, True)
         # a blank before an answer is part of its first token: the model writes it
         return before if found and before.rstrip(" ") != own.rstrip(" ") else own
