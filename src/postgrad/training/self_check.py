@@ -136,8 +136,8 @@ def _slopes(model: LanguageModel, compute: Callable[[], torch.Tensor]) -> list[t
 
 
 def _some(module: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """Trained parameters whose gradients are compared: those of adapters. Where whole weights are trained, hidden states
-    alone decide: one backward pass beforehand was seen to cost as much memory as the weights."""
+    """Trained parameters whose gradients are compared: those of adapters. Where whole weights are trained, hidden
+    states alone decide: one backward pass beforehand was seen to cost as much memory as the weights."""
     adapted = any(isinstance(m, LoraLinear) for m in module.modules())
     return [p for p in module.parameters() if p.requires_grad] if adapted else []
 
