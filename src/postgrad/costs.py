@@ -28,10 +28,7 @@ def machine_price(kind: str, override: float | None = None, name: str = "") -> M
     if override is not None:
         return MachinePrice(override, f"Machine time at {override:g} USD an hour, as given.")
     item = device_price(kind, name)
-    return MachinePrice(
-        item.usd,
-        f"Machine time at {item.usd:g} USD an hour: {item.what} ({item.date or 'undated'}; {item.source}).",
-    )
+    return MachinePrice(item.usd, f"Machine time at {item.usd:g} USD an hour: {item.origin}.")
 
 
 def cost_of(seconds: float, price: MachinePrice) -> float:

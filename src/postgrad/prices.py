@@ -70,7 +70,12 @@ class Price:
     @property
     def sentence(self) -> str:
         """The price with what it rests on."""
-        return f"{self.usd:g} USD for one {self.unit}: {self.what} ({self.date or 'undated'}; {self.source})."
+        return f"{self.usd:g} USD for one {self.unit}: {self.origin}."
+
+    @property
+    def origin(self) -> str:
+        """What is bought, with date and source."""
+        return f"{self.what} ({self.date or 'undated'}; {self.source})"
 
 
 def kept_at() -> Path:

@@ -20,6 +20,7 @@ import torch
 
 from postgrad.errors import ModelError
 from postgrad.models.adapters.lora import LoraLinear, has_experts
+from postgrad.models.device import is_out_of_memory
 from postgrad.models.faithful import furthest, in_plain_code, layers_of, tolerance, window_of
 from postgrad.models.generation.generate import shared_beginning
 from postgrad.models.language_model import LanguageModel
@@ -92,7 +93,7 @@ def _first_right(
                 if _apart(_slopes(model, lambda w=way: states(w, taught)), slopes) <= SLOPE * most:
                     return way
             except (ModelError, RuntimeError, TypeError) as error:
-                if way == ways[-1] or "memory" in str(error):
+                if way == ways[-1] or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
                     raise
     raise ModelError(
         f"A model of type {model.module.config.model_type!r} is not computed right here: hidden states or gradients"

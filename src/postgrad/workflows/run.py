@@ -120,7 +120,7 @@ def run(
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
             after = yield from general_ability(ctx, wishes, model, trained.blob, kept, examples.train)
-            if before is not None and after is not None:
+            if after is not None:
                 before, after = yield from more_items(ctx, recipe, model, trained, before, after, examples.train)
 
     yield Stage("automation", "Measuring what can be answered without human review")

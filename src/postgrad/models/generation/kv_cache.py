@@ -6,6 +6,7 @@ place and hands out views. Layers of other kinds (sliding window, linear attenti
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -110,13 +111,19 @@ def read_on(
         mask_BS: 1 where a token is real, of all tokens so far; None where all are.
         positions_BT: Places of the tokens; those after the cached ones where None.
     """
-    known = inspect.signature(model.body.forward).parameters
+    known, anything = _taken_by(type(model.body))
     given = {"attention_mask": mask_BS, "position_ids": positions_BT, "use_cache": True}
     given["past_key_values" if "past_key_values" in known else "cache_params"] = cache
-    anything = any(p.kind is p.VAR_KEYWORD for p in known.values())
     return model.body(
         input_ids=ids_BT, **{n: v for n, v in given.items() if v is not None and (anything or n in known)}
     )[0]
+
+
+@functools.cache
+def _taken_by(kind: type[torch.nn.Module]) -> tuple[frozenset[str], bool]:
+    """Names of what a body takes, and whether it takes anything else; looked up once, not at every token."""
+    known = inspect.signature(kind.forward).parameters
+    return frozenset(known), any(p.kind is p.VAR_KEYWORD for p in known.values())
 
 
 def keeps_right(model: LanguageModel) -> bool:
