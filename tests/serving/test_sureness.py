@@ -17,7 +17,7 @@ from postgrad.models.generation.logits import Steering
 from postgrad.records import pair
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
-from postgrad.serving.inference.confidence import escalate, in_words
+from postgrad.serving.inference.confidence import confidence_fields, escalate, in_words, review
 from postgrad.serving.inference.engine import Engine, PreparedRequest, Served
 from postgrad.steps.conclude import certified as kept
 from postgrad.storage import Blobs, StageStore
@@ -96,12 +96,39 @@ def test_above_the_threshold_goes_out_and_below_or_cut_goes_to_a_person(register
     assert escalate(formed, done(0.99)) is None and in_words(formed, done(0.9)) == "confidence 0.90"
 
 
+def test_fields_below_their_own_threshold_are_for_a_person(registered):
+    entry = Catalogue().get("sure")
+    fields = {"order": 0.2, "product": 0.6, "priority": None}
+    rate = {**entry.details["automation"], "threshold": None, "fields": fields}
+
+    def asked(rate, as_evaluated=True):
+        served = Served("sure", "tiny", replace(entry, details={"automation": rate}))
+        return PreparedRequest(served, [1], Decoding(ROOM), as_evaluated=as_evaluated)
+
+    assert review(asked(rate), done(0.9)) == ["priority"] and escalate(asked(rate), done(0.9)) is None
+    assert review(asked(rate), done(0.4)) == ["product", "priority"]
+    assert review(asked(rate), done(0.9, "length")) == list(fields)
+    assert confidence_fields(asked(rate), done(0.4))["review"] == ["product", "priority"]
+    assert in_words(asked(rate), done(0.4)) == "confidence 0.40, to review: product, priority"
+    assert review(asked(rate, as_evaluated=False), done(0.9)) is None
+    assert "review" not in confidence_fields(asked(entry.details["automation"]), done(0.9))
+    whole = {**rate, "threshold": 0.8}
+    assert review(asked(whole), done(0.9)) == [], "the whole answer is above its threshold"
+    assert review(asked(whole), done(0.7)) == ["priority"] and escalate(asked(whole), done(0.7)) is True
+
+
 def test_the_registry_keeps_what_was_certified_and_nothing_else():
     report = full_report()
     found = {"arm": "fine_tuned", "threshold": 0.93, "target_accuracy": 0.95, "failure": 0.1, "blob": "b"}
-    assert kept(report, "b") == found
-    without = report.automation.model_copy(update={"threshold": None})
-    assert kept(report.model_copy(update={"automation": without}), "b") is None and kept(minimal_report(), "b") is None
+    fields = {"order": 0.4, "priority": None}
+    assert kept(report, "b") == {**found, "fields": fields} and kept(minimal_report(), "b") is None
+
+    def changed(**parts):
+        return report.model_copy(update={"automation": report.automation.model_copy(update=parts)})
+
+    assert kept(changed(threshold=None), "b") == {**found, "threshold": None, "fields": fields}
+    assert kept(changed(fields=report.automation.fields[1:]), "b") == found
+    assert kept(changed(threshold=None, fields=report.automation.fields[1:]), "b") is None
 
 
 def test_a_threshold_holds_for_the_weights_that_it_was_certified_on_alone(registered, tiny, tmp_path, tiny_folder):

@@ -96,6 +96,7 @@ def certify(
     failure: float = FAILURE,
     groups: Sequence[Hashable | None] | None = None,
     among: int = 1,
+    on_all: float = 0.0,
 ) -> Threshold:
     """The laxest threshold above which the mean score is at least `target`, except with probability `failure`.
 
@@ -109,6 +110,8 @@ def certify(
         failure: Error probability of the promise.
         groups: What each example belongs to, None for one that stands alone; None where all do.
         among: Of how many arms this one was chosen by these scores: each could have been promised wrongly.
+        on_all: The share of the error probability that is spent on all answers at once, before the walk: one mistake
+            among the surest ends a walk, however good the rest is.
 
     Raises:
         ValueError: unequal lengths, or a target or probability outside (0, 1).
@@ -120,8 +123,9 @@ def certify(
     level, allowed = failure / among, 1 - target
     needed = math.ceil(math.log(level) / math.log(target)) + 1
     ranked = _Ranked.of(confidences, scores, groups)
-    certified = 0
-    for end in ranked.ends(allowed, level):
+    certified = ranked.last if on_all and ranked.p_value(ranked.last, allowed) <= on_all * level else 0
+    level *= 1 - on_all
+    for end in () if certified else ranked.ends(allowed, level):
         if ranked.p_value(end, allowed) > level:
             break
         certified = end
@@ -154,6 +158,11 @@ class _Ranked:
             sizes[group] += 1
             effective.append(number * number / squares)
         return cls([confidences[i] for i in order], [1 - scores[i] for i in order], effective)
+
+    @property
+    def last(self) -> int:
+        """The threshold below which no answer lies."""
+        return len(self.losses)
 
     def ends(self, allowed: float, level: float) -> list[int]:
         """How many examples lie at or above each threshold, strict to lax: one for each further mistake that is allowed
@@ -313,6 +322,31 @@ def floor_sentence(threshold: Threshold) -> str:
         f"Of the surest {share:.0f} % of the answers at least {math.floor(100 * found.accuracy + 1e-9)} % are right,"
         f" with {_sure(threshold)} probability."
     )
+
+
+def fields_sentence(fields: Sequence[tuple[str, float, float]], target: float, failure: float) -> str:
+    """What a product owner reads of answers with fields; empty where there are none.
+
+    Args:
+        fields: Name, certified share (0: none), and share right in the test.
+    """
+    sure = sorted((f for f in fields if f[1] > 0), key=lambda f: -f[1])
+    rest = [f"{name} ({100 * right:.0f} % right)" for name, share, right in fields if not share]
+    if not fields:
+        return ""
+    wanted = f"{100 * target:.3g} %"
+    if not sure:
+        return f"Nor can any field alone, with {wanted} right: {_listed(rest)}."
+    known = _listed([f"{name} in {100 * share:.0f} % of the answers" for name, share, _ in sure])
+    after = f"; a person reviews {_listed(rest)}" if rest else ""
+    return (
+        f"Field by field, at least {wanted} are right without review: {known}, which holds for all of them together"
+        f" with {100 * (1 - failure):.0f} % probability{after}."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def _sure(threshold: Threshold) -> str:

@@ -11,7 +11,7 @@ from postgrad.models.generation.generate import Completion, Decoding, complete
 from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.inference.chat_preparation import room_for_answer
-from postgrad.serving.inference.confidence import certified, escalate
+from postgrad.serving.inference.confidence import certified, escalate, review
 from postgrad.serving.inference.engine import Engine, PreparedRequest
 from postgrad.serving.wire.responses import confidence
 
@@ -27,6 +27,7 @@ class ModelAnswer:
         confidence: How sure the model is, from 0 to 1: the geometric mean probability of the answer's tokens.
         escalate: Whether a person should see it, by the threshold that the model's run certified; None where nothing
             was certified for answers made like this one.
+        review: Which fields of the answer, an object, a person should see; None where no field was certified.
         finish: `stop`, or `length` where it was cut at the limit.
     """
 
@@ -36,6 +37,7 @@ class ModelAnswer:
     finish: str
     prompt_tokens: int
     completion_tokens: int
+    review: list[str] | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -121,7 +123,7 @@ class Model:
     def __repr__(self) -> str:
         promise = certified(self._served)
         sure = ""
-        if promise:
+        if promise and promise.get("threshold") is not None:
             sure = f", {100 * promise['target_accuracy']:.0f} % right from confidence {promise['threshold']:.2f} on"
         made = f" ({self._served.entry.id} on {self._served.base})" if self._served.entry else ""
         return f"<Model {self.name}{made}{sure}; .answer(…), .answers([…]), .stream(…)>"
@@ -148,4 +150,5 @@ def _answer(prepared: PreparedRequest, done: Completion) -> ModelAnswer:
         done.finish,
         done.prompt_tokens,
         done.completion_tokens,
+        review(prepared, done),
     )

@@ -140,6 +140,20 @@ class CertifiedPart(_Part):
     coverage: float
 
 
+class FieldPart(_Part):
+    """Which share of the answers has this field right without a review: `threshold` on the answer's confidence was
+    certified for it; None where none could be, and `coverage` is 0.
+
+    `right` is the share of all answers of the test part with this field right, `accuracy` that of the answers above
+    the threshold."""
+
+    name: str
+    right: float
+    threshold: float | None
+    coverage: float
+    accuracy: float | None
+
+
 class AutomationPart(_Part):
     """Which share of requests the arm can answer without a person.
 
@@ -149,7 +163,8 @@ class AutomationPart(_Part):
     and about `advised` examples would certify a share at the target, if the arm stays as good (None: no number would).
     `coverage`, `accuracy` and `curve` (coverage, accuracy) are measured on the test part. `calibrated_on` is the part
     that the threshold was chosen on; `validation` in older reports. `independent` is how many independent examples the
-    calibration examples are worth; None in older reports.
+    calibration examples are worth; None in older reports. `fields` are the fields of answers that are objects, each
+    with a threshold for the same target: all of these promises hold together, except with probability `failure`.
     """
 
     arm: str
@@ -166,6 +181,8 @@ class AutomationPart(_Part):
     instead: CertifiedPart | None = None
     advised: int | None = None
     curve: list[tuple[float, float]] = []
+    fields: list[FieldPart] = []
+    fields_sentence: str = ""
     sentence: str
 
 

@@ -275,9 +275,12 @@ def certified(report: Report, blob: str) -> JsonObject | None:
         blob: Of the weights whose answers it was certified on: it holds for no others.
     """
     rate = report.automation
-    if rate is None or rate.threshold is None:
+    fields = {f.name: f.threshold for f in rate.fields} if rate else {}
+    sure = any(threshold is not None for threshold in fields.values())
+    if rate is None or (rate.threshold is None and not sure):
         return None
-    return {**rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"}), "blob": blob}
+    found = rate.model_dump(include={"arm", "threshold", "target_accuracy", "failure"})
+    return {**found, "blob": blob} | ({"fields": fields} if sure else {})
 
 
 def data_part(summary: DataSummary, examples: Examples) -> DataPart:

@@ -125,7 +125,8 @@ def run(
 
     yield Stage("automation", "Measuring what can be answered without human review")
     local, bases = {arm.name for arm in arms}, len(bases_of((plan or recipe).base))
-    rate = yield from automation(examples, local, results, recipe.decision.target_accuracy, bases, ctx.look)
+    wanted = recipe.decision.target_accuracy
+    rate = yield from automation(examples, task.choice, local, results, wanted, bases, ctx.look)
 
     best = best_arms(ways, results) if wishes.perturb is not False else []
     limit = None if wishes.perturb else disturbance_seconds(ctx.clock, results, trained)

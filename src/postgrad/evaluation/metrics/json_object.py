@@ -100,7 +100,14 @@ def json_match(*, ignore_list_order: bool = False, text_numbers: bool = False, t
         left, right = parse_object(answer), parse_object(reference)
         return float(left is not None and same(left, right))
 
-    return Metric("json_match", each(score), title="whole objects right", right_or_wrong=True, unfit=_unfit)
+    return Metric(
+        "json_match",
+        each(score),
+        title="whole objects right",
+        right_or_wrong=True,
+        unfit=_unfit,
+        parts=lambda cases: _fields_right(cases, same),
+    )
 
 
 def json_fields(*, ignore_list_order: bool = False, text_numbers: bool = False, tolerance: float = 0.0) -> Metric:
@@ -128,7 +135,25 @@ def json_fields(*, ignore_list_order: bool = False, text_numbers: bool = False, 
         fields = {key: {"right": hits[key] / wanted[key], "n": wanted[key]} for key in order}
         return MetricResult(tuple(scores), details={"fields": fields})
 
-    return Metric("json_fields", measure, title="fields right", unfit=_unfit)
+    return Metric(
+        "json_fields", measure, title="fields right", unfit=_unfit, parts=lambda cases: _fields_right(cases, same)
+    )
+
+
+def _fields_right(cases: Sequence[Case], same: Same) -> dict[str, tuple[float, ...]]:
+    """1 for each case that has a field right, by field: those that nearly all references have, in their order.
+
+    A field that the reference lacks is right where the answer, an object, lacks it too.
+    """
+    objects = [(parse_object(case.answer), parse_object(case.reference) or {}) for case in cases]
+    counts = Counter(key for _, right in objects for key in right)
+    absent = object()
+
+    def right(key: str, answer: JsonObject | None, reference: JsonObject) -> float:
+        return float(answer is not None and same(answer.get(key, absent), reference.get(key, absent)))
+
+    names = [key for key, count in counts.items() if count >= _ENOUGH * len(cases)]
+    return {key: tuple(right(key, *pair) for pair in objects) for key in names}
 
 
 def json_valid() -> Metric:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -89,6 +89,11 @@ class MetricChoice:
             details |= {metric.name: dict(measured.details)} if measured.details else {}
             remarks += measured.remarks
         return MetricResult(found[0].scores, figures, details, remarks)
+
+    def parts(self, answers: Sequence[str], records: Sequence[Record]) -> Mapping[str, tuple[float, ...]]:
+        """The primary scores of each part of the answers by its name (of objects their fields); empty without parts."""
+        cases = [Case(self.form.take(a), reference_of(r), r) for a, r in zip(answers, records, strict=True)]
+        return self.primary.parts(cases)
 
     def _as_generated(
         self, generated: Sequence[Case], cases: Sequence[Case], scores: Sequence[float]

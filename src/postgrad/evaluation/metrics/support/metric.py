@@ -79,6 +79,10 @@ def _fits_all(_cases: Sequence[Case]) -> str:
     return ""
 
 
+def _no_parts(cases: Sequence[Case]) -> Mapping[str, tuple[float, ...]]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric, called as `metric(answer, reference)` for one case and `metric.measure(cases)` for many.
@@ -90,6 +94,8 @@ class Metric:
         right_or_wrong: Whether it gives only 0 and 1.
         judges_form: Whether the form of an answer is what it judges, so that nothing may be taken away before.
         unfit: Why these references cannot be judged by this metric, as the end of a sentence; empty where they can.
+        parts: The scores of each part of the answers (of objects their fields), by its name; empty where answers have
+            no parts of their own.
     """
 
     name: str
@@ -98,6 +104,7 @@ class Metric:
     right_or_wrong: bool = False
     unfit: Callable[[Sequence[Case]], str] = _fits_all
     judges_form: bool = False
+    parts: Callable[[Sequence[Case]], Mapping[str, tuple[float, ...]]] = _no_parts
 
     def __call__(self, answer: str, reference: str, record: Record | None = None) -> float:
         return self.measure([Case(answer, reference, record)]).scores[0]
