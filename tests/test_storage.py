@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from postgrad.errors import StorageError
-from postgrad.storage import file_atomic, name_from, write_atomic
+from postgrad.storage import Blobs, file_atomic, name_from, write_atomic
 
 
 def mode(path):
@@ -44,3 +44,26 @@ def test_a_file_in_the_place_of_a_folder_is_said(tmp_path):
 )
 def test_a_name_out_of_any_text(text, name):
     assert name_from(text, "model") == name
+
+
+def test_a_folder_that_another_process_unpacked_meanwhile_is_left_to_its_readers(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSTGRAD_HOME", str(tmp_path / "home"))
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "weights").write_bytes(b"1234")
+    blobs = Blobs()
+    digest = blobs.put_folder(tmp_path / "given")
+    target = tmp_path / "home" / "cache" / digest.removeprefix("sha256:")
+    real = Blobs.get_bytes
+
+    def slow(self, wanted):
+        """Another process is done before this one has read its first file."""
+        if wanted != digest and not target.exists():
+            target.mkdir(parents=True)
+            (target / "weights").write_bytes(b"1234")
+            slow.inode = target.stat().st_ino
+        return real(self, wanted)
+
+    monkeypatch.setattr(Blobs, "get_bytes", slow)
+    found = blobs.get_folder(digest)
+    assert found.stat().st_ino == slow.inode and (found / "weights").read_bytes() == b"1234"
+    assert [p.name for p in target.parent.iterdir()] == [target.name], "nothing is left beside it"

@@ -131,11 +131,22 @@ def made_once(path: Path, content: str) -> str:
     return path.read_text("utf-8").strip()
 
 
+def _put_if_absent(work: Path, target: Path) -> None:
+    try:
+        os.rename(work, target)
+    except OSError:
+        if not target.exists():
+            raise
+
+
 @contextlib.contextmanager
-def folder_atomic(target: Path) -> Iterator[Path]:
+def folder_atomic(target: Path, keep: bool = False) -> Iterator[Path]:
     """Yields a fresh folder beside `target` that takes its place when the block ends well, and vanishes otherwise.
 
     Where `target` is a link, what it leads to is replaced.
+
+    Args:
+        keep: A folder that another process put there meanwhile stays: it holds the same, and may be being read.
     """
     target = target.resolve()
     with storing(target.parent):
@@ -143,6 +154,9 @@ def folder_atomic(target: Path) -> Iterator[Path]:
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             yield work
+            if keep:
+                _put_if_absent(work, target)
+                return
             if target.exists():
                 shutil.rmtree(target)
             os.replace(work, target)
@@ -233,7 +247,7 @@ class Blobs:
         target = home() / "cache" / digest.removeprefix("sha256:")
         if not target.exists():
             manifest = json.loads(self.get_bytes(digest))
-            with folder_atomic(target) as work:
+            with folder_atomic(target, keep=True) as work:
                 for name, blob in manifest["files"].items():
                     path = work / name
                     path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ SCRIPT = textwrap.dedent("""
 
 @pytest.fixture(scope="module")
 def real_size(tmp_path_factory):
-    """Random weights in the shape of SmolLM2-135M."""
+    """Random weights in the shape of SmolLM2-135M, with eight of its thirty layers (`bench/memory.py` has them all)."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     folder = write_model(tmp_path_factory.mktemp("real") / "real")
@@ -48,7 +48,7 @@ def real_size(tmp_path_factory):
         vocab_size=49152,
         hidden_size=576,
         intermediate_size=1536,
-        num_hidden_layers=30,
+        num_hidden_layers=8,
         num_attention_heads=9,
         num_key_value_heads=3,
         max_position_embeddings=2048,

@@ -12,7 +12,7 @@ from postgrad.progress import Progress, Said
 from postgrad.recipe import Recipe, merged
 from postgrad.records import pair
 from postgrad.steps.base_files import BaseFiles
-from postgrad.steps.context import USUAL_MINUTES, RunContext
+from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General, affordable_items, benchmark_scores, forgetting
 from postgrad.steps.examination.more_items import MOST, more_items, needed_items
 from tests.evaluation.battery.rows import ROWS
@@ -79,20 +79,23 @@ def test_it_stops_when_told_and_refuses_what_it_does_not_know(recipe, tiny_folde
         finish(scores_of(merged(recipe, {"evaluation.benchmarks": ["sciq"]})))
 
 
-def test_items_fit_the_runs_pace_unless_a_number_was_asked_for(tiny_folder):
-    slow = SimpleNamespace(parameters=135_000_000, device=SimpleNamespace(dtype="float32", gflops={"float32": 100.0}))
-    fast = SimpleNamespace(parameters=135_000_000, device=SimpleNamespace(dtype="float32", gflops={"float32": 9000.0}))
+def test_items_fit_the_runs_pace_by_the_time_that_the_first_ones_took():
+    assert affordable_items(10, 500, 50, 10.8) == 250, "108 seconds are a twentieth part of 10 minutes, twice 54"
+    assert affordable_items(20, 500, 50, 10.8) == 500 == affordable_items(10, 500, 50, 0.0)
+    assert affordable_items(1, 500, 50, 100.0) == 50 and affordable_items(1, 20, 20, 100.0) == 20
 
-    def items(model, **changes):
-        changes = {f"evaluation.{k}" if k != "max_minutes" else k: v for k, v in changes.items()}
-        recipe = merged(Recipe(), changes)
-        clock = RunContext.of(recipe, lambda: False).clock
-        return affordable_items(clock, recipe.evaluation.general_items, model)
 
-    usual = items(slow)
-    assert 40 < usual < 500 == items(fast)
-    assert items(slow, max_minutes=USUAL_MINUTES) == usual and items(slow, max_minutes=1) == 40
-    assert items(slow, general_items=500) == 500 and items(slow, general_items=500, max_minutes=USUAL_MINUTES) == usual
+def test_under_a_limit_as_many_items_are_measured_as_there_is_time_for(recipe, monkeypatch):
+    free = {"base": recipe.base, "evaluation.general_data": recipe.evaluation.general_data}
+    free = merged(Recipe(), {**free, "evaluation.benchmarks": ["arc_easy", "arithmetic"]})
+
+    def items(**changes):
+        return finish(scores_of(merged(free, changes)))[0]
+
+    hurried = items(max_minutes=0.0001)
+    assert hurried.items == 50 and "at most 50 items a benchmark, not 500" in hurried.note
+    assert items(max_minutes=0.0001, **{"evaluation.general_items": 70}).items == 50
+    assert items(**{"evaluation.general_items": 70}).items == 70 and not items(max_minutes=10_000).note
 
 
 def changed(items: int, share: float) -> tuple[General, General]:

@@ -13,6 +13,7 @@ from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.device import Device, probe
 from postgrad.models.faithful import ATTENTIONS, body_of, check_head, chooses_attention, settle_attention
+from postgrad.models.fused.attention import register
 from postgrad.models.rendering.render import Renderer, load_renderer
 
 _settled: dict[tuple[str, int, str, str], str] = {}
@@ -115,6 +116,7 @@ class LanguageModel:
         from transformers import AutoConfig, AutoModelForCausalLM
         from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
+        register()
         try:
             config = AutoConfig.from_pretrained(self.base.folder, local_files_only=True)
             known: Any = MODEL_FOR_CAUSAL_LM_MAPPING

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
-from transformers.modeling_layers import GradientCheckpointingLayer
 
 from postgrad.errors import UsageError
 from postgrad.models.fused.attention import NAME, Packing
@@ -64,7 +63,7 @@ class Forward:
         self.hits: Hits | None = None
         self.recompute = recompute
         self._fused = Fused.of(model.body, recompute)
-        self._layers: list[GradientCheckpointingLayer] = []
+        self._layers: list[torch.nn.Module] = []
 
     def choose(self, examples: Sequence[Rendered]) -> str:
         """Takes the fastest way that computes as the model's own eager code does; says which, in words.
@@ -101,6 +100,8 @@ class Forward:
                 f"Layers of {self.model.name} cannot be computed again in the backward pass.",
                 "Leave training.recompute off; a smaller training.token_budget saves memory too.",
             )
+        from transformers.modeling_layers import GradientCheckpointingLayer  # three seconds, only where it is used
+
         module.activation_checkpointing_enable({"use_reentrant": False})
         module.disable_input_require_grads()  # asked for by another way of checkpointing alone
         self._layers = [m for m in module.modules() if isinstance(m, GradientCheckpointingLayer)]

@@ -92,7 +92,8 @@ def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequ
                 f"{arm.name}: {100 * results[-1].score.value:.1f} % of {len(examples.test)} validation examples."
             )
         if recipe.evaluation.general:
-            scores = yield from benchmark_scores(ctx, recipe.evaluation, model, blob)
+            items = before.items if before else None
+            scores = yield from benchmark_scores(ctx, recipe.evaluation, model, blob, items=items)
             before, after = (scores, None) if before is None else (before, scores)
     general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=recipe.evaluation.general)
     if task is None:

@@ -119,7 +119,7 @@ def run(
         results += yield from measure_arms(ctx, model, task, examples, arms, trained.blob)
         if before is not None:
             yield Stage("forgetting", "Measuring general ability after training")
-            after = yield from general_ability(ctx, wishes, model, trained.blob, kept, examples.train)
+            after = yield from general_ability(ctx, wishes, model, trained.blob, kept, examples.train, like=before)
             if after is not None:
                 before, after = yield from more_items(ctx, recipe, model, trained, before, after, examples.train)
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2
 
 _ROUNDS, _BEGINNINGS = 40, 4
 _MOST_TEXTS = 20_000
@@ -50,6 +49,8 @@ def grouped(vectors_ND: Vectors, count: int, seed: int = 0) -> NDArray[np.int64]
 
 def _centres(vectors_ND: Vectors, count: int, generator: np.random.Generator) -> Vectors:
     """Unit centres; a step of k-means between unit vectors is one of spherical k-means, once its means are unit too."""
+    from scipy.cluster.vq import kmeans2  # half a second, that no refusal should take
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One of the clusters is empty")  # it keeps its centre, and no text gets it
         centres_KD, before = kmeans2(vectors_ND, count, iter=1, minit="++", rng=generator)

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import sdpa_mask
 
 from postgrad.errors import ModelError
 
@@ -142,5 +140,10 @@ def grouped_attention(
     return out.transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register(NAME, grouped_attention)
-AttentionMaskInterface.register(NAME, sdpa_mask)
+def register() -> None:
+    """Makes `grouped_attention` known to transformers by its name."""
+    from transformers import AttentionInterface, AttentionMaskInterface  # three seconds, that no refusal should take
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(NAME, grouped_attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)

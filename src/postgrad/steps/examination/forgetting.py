@@ -22,18 +22,14 @@ from postgrad.progress import Progress, Said, Working
 from postgrad.recipe import EvaluationSection
 from postgrad.records import Record
 from postgrad.report.run_report import BenchmarkPart, ChangedPart, ForgettingPart
-from postgrad.steps.context import Clock, RunContext
+from postgrad.steps.context import RunContext
 from postgrad.steps.examination.general import USUAL_ITEMS, ask, harness_scores
 from postgrad.storage import home, sha256_json
 
 SHOWN = 3  # questions with both answers, a benchmark
-FEWEST = 40
-"""Items a benchmark, however short the time."""
 BLOCK = 50
-"""Items that are scored and kept together."""
+"""Items that are scored and kept together; so many of a benchmark are scored however short the time."""
 _TIME_SHARE = 0.18  # of the run's pace, for all multiple choice before and after training
-_TOKENS = 230  # read for one item of every benchmark of the battery together
-_REACHED = 0.5  # of the probed rate of matrix products
 
 
 @dataclass(frozen=True)
@@ -64,10 +60,17 @@ def benchmark_scores(
 
     Args:
         train: The training part, whose answers' form general answers must not have.
-        items: Items a benchmark; None: as many as are wished and affordable.
+        items: Items a benchmark; None: as many as are wished and affordable by the time that the first block takes. A
+            number that was asked for holds wherever no time limit was.
     """
     names, start = settings.benchmarks or list(BATTERY), time.monotonic()
-    count = items or affordable_items(ctx.clock, settings.general_items, model)
+    count = items or settings.general_items or USUAL_ITEMS
+    if items is None and (ctx.clock.limited or settings.general_items is None):
+        first, _ = yield from _multiple_choice(settings, names, min(count, BLOCK), ctx.clock.pace)
+        took = 0.0
+        for benchmark in first:
+            took += (yield from _scored(ctx, model, adapter, benchmark))[1]
+        count = affordable_items(ctx.clock.pace, count, min(count, BLOCK), took)
     benchmarks, notes = yield from _multiple_choice(settings, names, count, ctx.clock.pace)
     asked, more = _questions(names, train)
     for note in [*notes, *more]:
@@ -75,8 +78,10 @@ def benchmark_scores(
     scores: dict[str, list[float]] = {}
     seconds = 0.0
     for benchmark in benchmarks:
-        scores[benchmark.name], took = yield from _scored(ctx, model, adapter, benchmark)
-        seconds += took
+        right, took = yield from _scored(ctx, model, adapter, benchmark)
+        origin = f" ({'the shortest of ' if benchmark.name in READERS else ''}{benchmark.origin})"
+        yield Said(f"{benchmark.name}: {100 * sum(right) / len(right):.1f} % of {len(right)} items right{origin}")
+        scores[benchmark.name], seconds = right, seconds + took
     choosing = seconds
     for name in names:
         if name.startswith(HARNESS):
@@ -94,16 +99,15 @@ def benchmark_scores(
     return General(scores | answered.scores, note, seconds + answered.seconds, answered.answers, count, choosing)
 
 
-def affordable_items(clock: Clock, asked: int | None, model: LanguageModel) -> int:
-    """Items a benchmark: as wished, unless they take more than their share of the run's pace by the probed speed.
+def affordable_items(minutes: float, wished: int, measured: int, seconds: float) -> int:
+    """Items a benchmark: as wished, unless they take more than their share of the time, before training and after it.
 
-    A number that was asked for holds wherever no time limit was.
+    Args:
+        minutes: The run's pace.
+        measured: Items a benchmark that took `seconds` in all.
     """
-    if not clock.limited and asked is not None:
-        return asked
-    flops_an_item = 2 * 2 * model.parameters * _TOKENS  # a multiplication and an addition, before and after training
-    rate = _REACHED * 1e9 * model.device.gflops[model.device.dtype]
-    return min(asked or USUAL_ITEMS, max(FEWEST, int(_TIME_SHARE * 60 * clock.pace * rate / flops_an_item)))
+    affordable = _TIME_SHARE * 60 * minutes * measured / (2 * seconds) if seconds else wished
+    return min(wished, max(measured, round(affordable)))
 
 
 def _multiple_choice(
@@ -152,9 +156,6 @@ def _scored(
         block = replace(benchmark, items=benchmark.items[start : start + BLOCK])
         values, took = yield from _scored_block(ctx, model, adapter, block, start, len(benchmark.items))
         right, seconds = [*right, *values], seconds + took
-    share, count = sum(right) / len(right), len(right)
-    origin = f" ({'the shortest of ' if benchmark.name in READERS else ''}{benchmark.origin})"
-    yield Said(f"{benchmark.name}: {100 * share:.1f} % of {count} items right{origin}")
     return right, seconds
 
 

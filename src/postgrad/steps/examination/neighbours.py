@@ -87,6 +87,7 @@ def general_ability(
     tasks: Sequence[Neighbour] = (),
     train: Sequence[Record] = (),
     benchmarks: bool | None = None,
+    like: General | None = None,
 ) -> Working[General | None]:
     """What the model as it stands scores on the battery and on the neighbouring tasks; None where neither is wanted.
 
@@ -95,13 +96,14 @@ def general_ability(
         tasks: From `neighbours`.
         train: As for `benchmark_scores`.
         benchmarks: Whether the battery is wanted; None: as the recipe says.
+        like: The measurement before training, whose items are measured again.
     """
     benchmarks = wishes.general if benchmarks is None else benchmarks
     if not benchmarks and not tasks:
         return None
     found = General({}, "", 0.0)
     if benchmarks:
-        found = yield from benchmark_scores(ctx, wishes, model, adapter, train)
+        found = yield from benchmark_scores(ctx, wishes, model, adapter, train, like.items if like else None)
     for one in tasks:
         found = yield from _with(ctx, model, adapter, found, one)
     return found
