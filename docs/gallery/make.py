@@ -1,23 +1,27 @@
-"""Makes the gallery: `postgrad run` on the shipped examples and on eight real sets, reports without the data's own
-texts.
+"""Makes the gallery: `postgrad run` on the shipped examples and on real sets, reports without the data's own texts.
 
     python docs/gallery/make.py [NAME …] [--shared FOLDER] [further options of `postgrad run`]
 
-The real sets are not part of the repository: without them only the shipped examples are run, and that is said. Each
-report lands in `docs/gallery/NAME/`.
+The real sets are not part of the repository: without them only the shipped examples are run, and that is said. One run
+is measured against another base model behind an address of this machine: a GGUF file or a folder, named by the variable
+POSTGRAD_RIVAL. Each report lands in `docs/gallery/NAME/`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +32,17 @@ Rows = Iterable[dict]
 
 @dataclass(frozen=True)
 class Entry:
-    """One run: where its rows come from, and what is asked for besides the defaults."""
+    """One run: where its rows come from (None: a shipped example), and what is asked for besides the defaults.
+
+    Attributes:
+        example: The shipped example, where it is not named as the entry.
+        rival: Whether another base model takes part, served at an address.
+    """
 
     rows: Callable[[Path], Rows] | None
     options: tuple[str, ...] = ()
+    example: str = ""
+    rival: bool = False
 
 
 def lines(path: Path) -> list[dict]:
@@ -58,6 +69,11 @@ def snips(data: Path) -> Rows:
         {"request": r["text"], "answer": {"intent": r["intent"], **{s["entity"]: s["value"] for s in r["slots"]}}}
         for r in rows
     ]
+
+
+def intents(data: Path) -> Rows:
+    files = sorted((data / "snips").glob("train_*.jsonl"))
+    return [{"request": r["text"], "intent": r["intent"]} for r in drawn([row for f in files for row in lines(f)], 500)]
 
 
 def sql(data: Path) -> Rows:
@@ -122,6 +138,8 @@ ENTRIES = {
     "tickets": Entry(None),
     "policies": Entry(None, ("--docs", "examples/policies/docs")),
     "tone": Entry(None),
+    "policies_remote": Entry(None, ("--docs", "examples/policies/docs"), "policies", rival=True),
+    "snips_intents": Entry(intents),
     "banking77": Entry(banking),
     "snips": Entry(snips),
     "wikisql": Entry(sql),
@@ -133,14 +151,36 @@ ENTRIES = {
 }
 
 
+@contextmanager
+def served(base: str) -> Iterator[str]:
+    """A server of another base model on this machine, with a state of its own; gives `URL#MODEL`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="postgrad-rival-") as home:
+        name = Path(base).stem
+        named = ("--base", base, "--alias", f"{name}={base}")
+        command = [sys.executable, "-m", "postgrad", "serve", *named, "--port", str(port)]
+        server = subprocess.Popen(command, env={**os.environ, "POSTGRAD_HOME": home}, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/v1#{name}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
 def run(name: str, shared: Path, more: list[str]) -> int:
     """One run; returns the command's exit code."""
     entry = ENTRIES[name]
     target = HERE / name
     command = [sys.executable, "-m", "postgrad"]
-    with tempfile.TemporaryDirectory(prefix="postgrad-gallery-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="postgrad-gallery-") as scratch, contextlib.ExitStack() as stack:
         if entry.rows is None:
-            folder = Path("examples") / name
+            folder = Path("examples") / (entry.example or name)
             data = next(p for p in sorted((ROOT / folder).iterdir()) if p.suffix in (".csv", ".jsonl"))
             command += ["run", str(folder / data.name), "--recipe", str(folder / "recipe.yaml")]
         else:
@@ -148,6 +188,8 @@ def run(name: str, shared: Path, more: list[str]) -> int:
             with data.open("w", encoding="utf-8") as file:
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in entry.rows(shared))
             command += ["run", str(data), "--no-texts"]
+        if entry.rival:
+            command += ["--remote", stack.enter_context(served(os.environ["POSTGRAD_RIVAL"]))]
         command += ["--out", str(target), *entry.options, *more]
         print(f"\n== {name}: postgrad {' '.join(command[3:])}", flush=True)
         return subprocess.run(command, cwd=ROOT, check=False).returncode
@@ -197,6 +239,8 @@ def main() -> None:
     for name in known.names or ENTRIES:
         if ENTRIES[name].rows is not None and not (known.shared / "data").exists():
             print(f"{name}: left out, {known.shared} is not at hand")
+        elif ENTRIES[name].rival and not os.environ.get("POSTGRAD_RIVAL"):
+            print(f"{name}: left out, POSTGRAD_RIVAL names no other base model")
         elif run(name, known.shared / "data", more):
             failed.append(name)
     sys.exit(f"Failed: {', '.join(failed)}" if failed else 0)

@@ -97,7 +97,7 @@ class TrainingSettings(MethodSettings, LoopSettings):
     own."""
     base_replay: float | None = Field(default=None, ge=0, lt=1)
     """Share of the mixed examples that are the base's own answers to general prompts, so that its conduct is kept.
-    0: none. None: 0.2 in `postgrad run` where the objective is sft and `replay` names no files; none elsewhere."""
+    0: none. None: 0.1 in `postgrad run` where the objective is sft and `replay` names no files; none elsewhere."""
     snapshots: int = Field(default=0, ge=0)
     """Keep the trained weights as they are after each of the last so many passes, beside the run's checkpoints."""
     blend: bool = False

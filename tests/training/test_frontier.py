@@ -1,6 +1,7 @@
 """Replay of the base's own answers: what is learned of them, how they count, and which checkpoint is kept."""
 
 import math
+from collections import Counter
 
 import pytest
 import torch
@@ -64,6 +65,22 @@ def test_general_examples_count_as_much_as_an_average_one_of_the_task(tiny):
     usual = sum(map(mixing.weight, task)) / 12
     assert len(general) == 4 and [mixing.weight(e) for e in general] == pytest.approx([usual] * 4)
     assert usual != pytest.approx(objective.weight(own[0])), "else nothing was balanced"
+
+
+@pytest.mark.parametrize(("share", "a_step"), [(0.2, [1, 1, 1, 1]), (1 / 9, [0, 1, 0, 1]), (0.5, [4, 4, 4, 4])])
+def test_every_step_has_as_many_task_examples_as_without_replay_and_its_share_beside_them(tiny, share, a_step):
+    """An epoch shows each example of the task once, in the order of a training without replay."""
+    objective = make_objective("sft", tiny.renderer)
+    mixing = WithReplay(objective, Attached(dict, {}), 0.0)
+    task, own = objective.prepare(RECORDS[:16]).examples, objective.prepare(OWN).examples
+    mixed = mixing.mixed(task, own, share)
+    steps = [mixing.draw(mixed, 4, 7, number) for number in range(1, 5)]
+    assert mixing.an_epoch(mixed) == 16
+    assert [sum(isinstance(e, Replayed) for e in step) for step in steps] == a_step
+    for number, step in enumerate(steps, 1):
+        assert [e for e in step if not isinstance(e, Replayed)] == objective.draw(task, 4, 7, number)
+    seen = [e for step in steps for e in step if isinstance(e, Replayed)]
+    assert max(Counter(e.ids for e in seen).values()) <= -(-len(seen) // len(own)), "none again before all were seen"
 
 
 @pytest.mark.parametrize("kill_after", [1, 3, 5])

@@ -20,7 +20,7 @@ from postgrad.measures import still_falling
 from postgrad.models.device import is_out_of_memory
 from postgrad.models.rendering.render import Rendered
 from postgrad.storage import sha256_json
-from postgrad.training.batching import dealt, global_batch, microbatches
+from postgrad.training.batching import dealt, microbatches
 from postgrad.training.forward import Forward
 from postgrad.training.objectives.base import Objective
 from postgrad.training.optimizers import Optimizer, rate_at
@@ -155,8 +155,7 @@ class Trainer:
         """One optimiser step; None (with nothing changed) when asked to stop between microbatches."""
         start, s, number = time.perf_counter(), self.settings, self.progress.step + 1
         drawn = (number - 1) // self.objective.repeats + 1
-        chosen = global_batch(len(self.train), s.batch_size, s.seed, drawn)
-        batch = self.objective.batch([self.train[i] for i in chosen], number)
+        batch = self.objective.batch(self.objective.draw(self.train, s.batch_size, s.seed, drawn), number)
         if batch is None:
             return None
         weight = sum(self.objective.weight(e) for e in batch)

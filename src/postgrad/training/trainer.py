@@ -106,7 +106,7 @@ def train(
     if not predictable(model.base.config):
         yield Said("The memory that this base requires cannot be predicted; training starts anyway.", warning=True)
     else:
-        largest = _need(model, plan, objective, [*prepared.examples, *general])
+        largest = _need(model, plan, objective, prepared.examples, general)
         refuse_what_cannot_fit(largest, room_for(model.device.kind))
     with attached(model, plan, plan.seed) as method, ExitStack() as stack:
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
@@ -163,11 +163,14 @@ def train(
         trained, said = best_blend(model, trained, objective, held.examples, plan.token_budget)
         words.append(said)
     part = _part(
-        model, trainer, plan, settings, len(examples), replayed, prepared.truncated + held.truncated, way, peak, words
+        model, trainer, plan, settings, examples, replayed, prepared.truncated + held.truncated, way, peak, words
     )
     if world.leads:
         folder.write_state("succeeded", part=part.model_dump())
     return TrainingResult(trained, part)
+
+
+_SAMPLED_STEPS = 12  # whose lengths stand for all
 
 
 def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:
@@ -234,15 +237,20 @@ def _whose(plan: Plan) -> str:
     return "the base's own answers to general prompts" if plan.base_replay else "general examples of the files given"
 
 
-def _need(model: LanguageModel, plan: Plan, objective: Objective, examples: Sequence[Rendered]) -> Need:
+def _need(
+    model: LanguageModel, plan: Plan, objective: Objective, task: Sequence[Rendered], general: Sequence[Rendered]
+) -> Need:
     """What decides the memory of this training."""
+    examples = [*task, *general]
     lengths = sorted((objective.room(e) for e in examples), reverse=True)
+    share = (plan.base_replay or plan.replay_share) if general else 0.0
+    a_step = math.ceil(plan.batch_size / (1 - share))
     return Need(
         model.base.config,
         plan.method,
         plan.rank,
         lengths[0],
-        min(plan.token_budget, objective.units * sum(lengths[: plan.batch_size])),
+        min(plan.token_budget, objective.units * sum(lengths[:a_step])),
         model.device.dtype,
         plan.recompute,
         plan.embeddings,
@@ -265,7 +273,7 @@ def _settings(
     """The loop's settings; planned once and kept with the run, so that a resumed training has the same."""
     if kept := folder.read_state().get("settings"):
         return Settings(**kept)
-    full = _full_steps(plan, objective, len(examples))
+    full = _full_steps(plan, objective, examples)
     total = full
     if plan.seconds is not None:
         fitting = _fitting_steps(model, forward, objective, examples, held, plan)
@@ -293,9 +301,12 @@ def _settings(
     return settings
 
 
-def _full_steps(plan: Plan, objective: Objective, examples: int) -> int:
+def _full_steps(plan: Plan, objective: Objective, examples: Sequence[Rendered]) -> int:
     """Steps of the plan, had it all the time."""
-    return min(steps_of(examples, plan.batch_size, plan.epochs) * objective.repeats, plan.max_steps or 10**9)
+    return min(
+        steps_of(objective.an_epoch(examples), plan.batch_size, plan.epochs) * objective.repeats,
+        plan.max_steps or 10**9,
+    )
 
 
 def _fitting_steps(
@@ -307,7 +318,8 @@ def _fitting_steps(
     plan: Plan,
 ) -> int:
     """Steps that fit into the time, from a measured forward and backward pass that changes nothing."""
-    drawn = examples[: 2 * plan.batch_size]
+    steps = [objective.draw(examples, plan.batch_size, plan.seed, number) for number in range(1, _SAMPLED_STEPS + 1)]
+    drawn = [e for step in steps[:2] for e in step]
     start = time.perf_counter()
     sample = objective.batch(drawn, 0) or drawn
     sampling = time.perf_counter() - start
@@ -319,7 +331,7 @@ def _fitting_steps(
     speed = sum(objective.room(e) for e in drawn) / (time.perf_counter() - start + sampling / objective.repeats)
     model.module.zero_grad(set_to_none=True)
     objective.tally.restore({})
-    step_tokens = plan.batch_size * sum(objective.room(e) for e in examples) / len(examples)
+    step_tokens = sum(objective.room(e) for step in steps for e in step) / len(steps)
     validations = plan.validations * sum(objective.room(e) for e in held) * 0.45  # a forward pass costs less than half
     return int(((plan.seconds or 0) * speed - validations) / step_tokens)
 
@@ -335,7 +347,7 @@ def _part(
     trainer: Trainer,
     plan: Plan,
     settings: Settings,
-    examples: int,
+    examples: Sequence[Rendered],
     replayed: int,
     truncated: int,
     way: Literal["fused", "packed", "padded"],
@@ -346,7 +358,7 @@ def _part(
     return TrainingPart(
         objective=plan.objective,
         method=plan.method,
-        examples=examples,
+        examples=len(examples),
         replayed=replayed,
         supervised_tokens=p.supervised_tokens,
         tokens=p.tokens,

@@ -36,7 +36,7 @@ from postgrad.training_run import RunFolder
 END_TOKENS = 8  # what a template puts behind an answer
 LEAST_SECONDS = 20.0
 """A training is planned for so long, however little time is left."""
-USUAL_REPLAY = 0.2
+USUAL_REPLAY = 0.1
 """Share of the base's own answers in a training of `run`; measured in design/0004-training.md."""
 
 

@@ -16,6 +16,7 @@ from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.progress import Working
 from postgrad.records import Record
+from postgrad.training.batching import global_batch
 from postgrad.training.rewards import Reward
 from postgrad.training.step_metrics import Tally
 
@@ -137,6 +138,14 @@ class Objective(ABC):
             Interrupted: `start.stopped()` turned true; what is done is kept.
         """
         yield from ()
+
+    def an_epoch(self, examples: Sequence[Rendered]) -> int:
+        """How many of the examples make a pass over the data."""
+        return len(examples)
+
+    def draw(self, examples: Sequence[Rendered], batch_size: int, seed: int, number: int) -> list[Rendered]:
+        """The examples of the 1-based step `number`: a fresh permutation every epoch."""
+        return [examples[i] for i in global_batch(len(examples), batch_size, seed, number)]
 
     def batch(self, drawn: Sequence[Rendered], step: int) -> list[Rendered] | None:
         """What is trained on in a step, made of the examples drawn for it; None when asked to stop."""

@@ -10,6 +10,7 @@ Else a task whose answers are one word would be drowned by general answers of si
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Rendered
 from postgrad.progress import Working
 from postgrad.records import Record
+from postgrad.training.batching import global_batch
 from postgrad.training.forward import Forward
 from postgrad.training.loss import head_divergence
 from postgrad.training.methods import Attached
@@ -27,7 +29,7 @@ from postgrad.training.objectives.base import Objective, Prepared, Start
 CUT = "cut"
 """Key of a record's metadata: whether its answer was cut, so that its end is not to be learned."""
 
-USUAL_DIVERGENCE = 4.0
+USUAL_DIVERGENCE = 1.0
 """Weight of the divergence on the base's own answers; measured in design/0004-training.md."""
 
 
@@ -62,6 +64,9 @@ class WithReplay(Objective):
     def __init__(self, inner: Objective, attached: Attached, divergence: float) -> None:
         super().__init__()
         self.inner, self.attached, self.divergence = inner, attached, divergence
+        self._task: list[Rendered] = []
+        self._general: list[Replayed] = []
+        self._beside = 0.0
         self.tally, self.repeats, self.units, self.validates = inner.tally, inner.repeats, inner.units, inner.validates
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
@@ -70,7 +75,21 @@ class WithReplay(Objective):
     def mixed(self, task: Sequence[Rendered], general: Sequence[Rendered], share: float) -> list[Rendered]:
         """Task examples and so many general ones that they make `share` of the whole; few of them are repeated."""
         chosen = [general[i % len(general)] for i in range(replayed_count(len(task), share) if general else 0)]
-        return [*task, *(Replayed(e.ids, e.weights, e.truncated, e.origin) for e in chosen)]
+        self._general = [Replayed(e.ids, e.weights, e.truncated, e.origin) for e in chosen]
+        self._task, self._beside = list(task), share / (1 - share)
+        return [*self._task, *self._general]
+
+    def an_epoch(self, examples: Sequence[Rendered]) -> int:
+        return len(self._task)
+
+    def draw(self, examples: Sequence[Rendered], batch_size: int, seed: int, number: int) -> list[Rendered]:
+        """The examples of the task that the step would have without replay, and general ones beside them: as many in
+        every step, so that the pull towards the base is steady and passes over the data stay what they are."""
+        task = [self._task[i] for i in global_batch(len(self._task), batch_size, seed, number)]
+        whole = len(self._general)
+        begin, end = (math.floor(n * batch_size * self._beside) for n in (number - 1, number))
+        places = (global_batch(whole, 1, seed, place + 1)[0] for place in range(begin, end if whole else begin))
+        return [*task, *(self._general[i] for i in places)]
 
     def balanced(self, task: Sequence[Rendered], general: Sequence[Rendered]) -> list[Rendered]:
         """The general examples, each with the weight of an average one of the task."""
