@@ -87,7 +87,7 @@ class WithReplay(Objective):
         every step, so that the pull towards the base is steady and passes over the data stay what they are."""
         task = [self._task[i] for i in global_batch(len(self._task), batch_size, seed, number)]
         whole = len(self._general)
-        begin, end = (math.floor(n * batch_size * self._beside) for n in (number - 1, number))
+        begin, end = (math.ceil(n * batch_size * self._beside) for n in (number - 1, number))
         places = (global_batch(whole, 1, seed, place + 1)[0] for place in range(begin, end if whole else begin))
         return [*task, *(self._general[i] for i in places)]
 
