@@ -87,7 +87,7 @@ def test_json_is_the_only_thing_on_stdout(tmp_path, tiny_folder):
 def test_from_run_to_chat_and_the_registry(tmp_path, tiny_folder):
     csv(tmp_path / "data.csv")
     recipe = tmp_path / "r.yaml"
-    recipe.write_text("training: {epochs: 1}\n")
+    recipe.write_text("training: {epochs: 8, learning_rate: 0.01, base_replay: 0}\n")  # sure of its answers
     done = postgrad(
         "run",
         "data.csv",

@@ -105,10 +105,11 @@ def test_where_replay_is_on(tiny, short, tmp_path):
 
 def test_replay_is_part_of_what_a_training_is_known_by(tiny, short):
     ctx = RunContext.of(Recipe(), lambda: False)
-    plan = plan_of(merged(Recipe(), {"training.rank": 2, "training.max_steps": 2}).training, 0)
+    wanted = {"training.rank": 2, "training.max_steps": 2, "training.base_replay": 0.5}
+    plan = plan_of(merged(Recipe(), wanted).training, 0)
     work = TrainingWork(RECORDS[:8], RECORDS[8:], plan)
     result, _ = finish(trained_model(ctx, tiny, work))
-    assert (result.part.examples, result.part.replayed) == (9, 1) and result.part.steps == 2
+    assert (result.part.examples, result.part.replayed) == (16, 8) and result.part.steps == 2
     again, events = finish(trained_model(ctx, tiny, work))
     assert again.blob == result.blob and any("reused" in e.text for e in events if isinstance(e, Said))
     without, _ = finish(trained_model(ctx, tiny, TrainingWork(RECORDS[:8], RECORDS[8:], off(plan))))

@@ -101,7 +101,9 @@ class WithReplay(Objective):
         ]
 
     def weight(self, example: Rendered) -> float:
-        return self.inner.weight(example)
+        """A divergence is added to the task's mean loss: counted as an example it would make the loss smaller in the
+        steps that have one."""
+        return 0.0 if self.divergence and isinstance(example, Replayed) else self.inner.weight(example)
 
     def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         if not self.divergence:
