@@ -62,18 +62,20 @@ def banking(data: Path) -> Rows:
     return [{"message": r["text"], "intent": r["category"]} for r in drawn(table(data / "banking77/train.csv"), 1200)]
 
 
-def snips(data: Path) -> Rows:
+def requests(data: Path) -> list[dict]:
     files = sorted((data / "snips").glob("train_*.jsonl"))
-    rows = drawn([row for file in files for row in lines(file)], 500)
+    return drawn([row for file in files for row in lines(file)], 500)
+
+
+def snips(data: Path) -> Rows:
     return [
         {"request": r["text"], "answer": {"intent": r["intent"], **{s["entity"]: s["value"] for s in r["slots"]}}}
-        for r in rows
+        for r in requests(data)
     ]
 
 
 def intents(data: Path) -> Rows:
-    files = sorted((data / "snips").glob("train_*.jsonl"))
-    return [{"request": r["text"], "intent": r["intent"]} for r in drawn([row for f in files for row in lines(f)], 500)]
+    return [{"request": r["text"], "intent": r["intent"]} for r in requests(data)]
 
 
 def sql(data: Path) -> Rows:
@@ -167,6 +169,8 @@ def served(base: str) -> Iterator[str]:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                     break
                 time.sleep(0.5)
+            else:
+                sys.exit(f"The server of {base} does not answer.")
             yield f"http://127.0.0.1:{port}/v1#{name}"
         finally:
             server.terminate()

@@ -210,7 +210,7 @@ def test_interrupted_at_each_stage_and_resumed_equals_uninterrupted(tmp_path, ti
             text=True,
         )
         seen, deadline = "", time.time() + 60
-        stops = ["Loading", "answers", "steps", "Measuring the fine-tuned"]
+        stops = ["Reading", "Loading", "answers", "steps", "Measuring the fine-tuned"]
         wanted = stops[min(attempt, len(stops) - 1)]
         for line in process.stderr:
             seen += line

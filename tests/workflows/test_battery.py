@@ -85,7 +85,7 @@ def test_items_fit_the_runs_pace_by_the_time_that_the_first_ones_took():
     assert affordable_items(1, 500, 50, 100.0) == 50 and affordable_items(1, 20, 20, 100.0) == 20
 
 
-def test_under_a_limit_as_many_items_are_measured_as_there_is_time_for(recipe, monkeypatch):
+def test_under_a_limit_as_many_items_are_measured_as_there_is_time_for(recipe):
     free = {"base": recipe.base, "evaluation.general_data": recipe.evaluation.general_data}
     free = merged(Recipe(), {**free, "evaluation.benchmarks": ["arc_easy", "arithmetic"]})
 

@@ -123,7 +123,7 @@ def certify(
     level, allowed = failure / among, 1 - target
     needed = math.ceil(math.log(level) / math.log(target)) + 1
     ranked = _Ranked.of(confidences, scores, groups)
-    certified = ranked.last if on_all and ranked.p_value(ranked.last, allowed) <= on_all * level else 0
+    certified = len(scores) if on_all and ranked.p_value(len(scores), allowed) <= on_all * level else 0
     level *= 1 - on_all
     for end in () if certified else ranked.ends(allowed, level):
         if ranked.p_value(end, allowed) > level:
@@ -158,11 +158,6 @@ class _Ranked:
             sizes[group] += 1
             effective.append(number * number / squares)
         return cls([confidences[i] for i in order], [1 - scores[i] for i in order], effective)
-
-    @property
-    def last(self) -> int:
-        """The threshold below which no answer lies."""
-        return len(self.losses)
 
     def ends(self, allowed: float, level: float) -> list[int]:
         """How many examples lie at or above each threshold, strict to lax: one for each further mistake that is allowed
@@ -330,10 +325,10 @@ def fields_sentence(fields: Sequence[tuple[str, float, float]], target: float, f
     Args:
         fields: Name, certified share (0: none), and share right in the test.
     """
-    sure = sorted((f for f in fields if f[1] > 0), key=lambda f: -f[1])
-    rest = [f"{name} ({100 * right:.0f} % right)" for name, share, right in fields if not share]
     if not fields:
         return ""
+    sure = sorted((f for f in fields if f[1] > 0), key=lambda f: -f[1])
+    rest = [f"{name} ({100 * right:.0f} % right)" for name, share, right in fields if not share]
     wanted = f"{100 * target:.3g} %"
     if not sure:
         return f"Nor can any field alone, with {wanted} right: {_listed(rest)}."

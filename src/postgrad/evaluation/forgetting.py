@@ -58,8 +58,7 @@ def load_benchmarks(
         if rows is None:
             missing.append(f"{name} ({origin})")
             continue
-        wanted = max(min(count, 20), round(count * (shares or {}).get(name, 1.0)))
-        chosen = _in_order(name, [READERS[name](row) for row in rows])[:wanted]
+        chosen = _in_order(name, [READERS[name](row) for row in rows])[: items_of(count, (shares or {}).get(name, 1.0))]
         out.append(Benchmark(name, tuple(chosen), origin, READERS[name].by_length))
     note = (
         f"Not tested: {'; '.join(missing)}. Give a folder with their .jsonl files (evaluation.general_data)."
@@ -67,6 +66,11 @@ def load_benchmarks(
         else ""
     )
     return out, note
+
+
+def items_of(count: int, share: float) -> int:
+    """Items of a benchmark that gets this share of `count`, 20 at least; whoever asks for more has the fewer first."""
+    return max(min(count, 20), round(count * share))
 
 
 def _in_order(name: str, items: list[Item]) -> list[Item]:

@@ -36,6 +36,8 @@ from postgrad.training.weights.weight_averaging import best_blend
 from postgrad.training_run import RunFolder
 from postgrad.training_settings import LoopSettings, TrainingSettings
 
+_SAMPLED_STEPS = 12  # whose lengths stand for those of all, when it is planned how many fit into the time
+
 FEWEST_STEPS = 100
 """A training under time pressure still makes so many steps (if the data has them)."""
 
@@ -168,9 +170,6 @@ def train(
     if world.leads:
         folder.write_state("succeeded", part=part.model_dump())
     return TrainingResult(trained, part)
-
-
-_SAMPLED_STEPS = 12  # whose lengths stand for all
 
 
 def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:

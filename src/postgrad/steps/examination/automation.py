@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import compress
 
-from postgrad.decision.automation import FAILURE, automation_sentence, certify, curve, fields_sentence
+from postgrad.decision.automation import FAILURE, Threshold, automation_sentence, certify, curve, fields_sentence
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.further_looks import strictness
 from postgrad.evaluation.statistics.scores import score_interval
@@ -46,8 +47,8 @@ def automation(
         return None
     failure, among = FAILURE / strictness(look), len(asked) * bases
     found = certify(best.confidences, best.scores, target_accuracy, failure, examples.groups, among)
-    above = [c >= found.value for c in best.confidences] if found.value is not None else [False] * len(best.scores)
-    out = [score for score, go in zip(best.scores, above, strict=True) if go]
+    above = _above(found, best.confidences)
+    out = list(compress(best.scores, above))
     coverage = score_interval([float(go) for go in above], examples.groups)
     accuracy = sum(out) / len(out) if out else None
     sentence = automation_sentence(found, coverage.value, (coverage.low, coverage.high), accuracy)
@@ -85,6 +86,11 @@ def automation(
     )
 
 
+def _above(found: Threshold, confidences: Sequence[float]) -> list[bool]:
+    """Which answers the threshold lets go out; none where there is none."""
+    return [found.value is not None and sure >= found.value for sure in confidences]
+
+
 def _fields(
     examples: Examples, choice: MetricChoice, best: ArmResult, target: float, failure: float, among: int
 ) -> list[FieldPart]:
@@ -93,11 +99,7 @@ def _fields(
     out: list[FieldPart] = []
     for name, scores in parts.items():
         found = certify(best.confidences, scores, target, failure, examples.groups, among * len(parts), _ON_ALL)
-        kept = [
-            score
-            for score, sure in zip(scores, best.confidences, strict=True)
-            if found.value is not None and sure >= found.value
-        ]
+        kept = list(compress(scores, _above(found, best.confidences)))
         out.append(
             FieldPart(
                 name=name,

@@ -14,7 +14,7 @@ from postgrad.evaluation.battery.judging import judge
 from postgrad.evaluation.battery.open_questions import Questions
 from postgrad.evaluation.battery.readers import READERS, ROWS_OF
 from postgrad.evaluation.battery.style import form_of, style
-from postgrad.evaluation.forgetting import Benchmark, load_benchmarks, requests, right_answers
+from postgrad.evaluation.forgetting import Benchmark, items_of, load_benchmarks, requests, right_answers
 from postgrad.measures import Forgetting
 from postgrad.models.generation.likelihood import encode_item, log_likelihoods
 from postgrad.models.language_model import LanguageModel
@@ -64,14 +64,20 @@ def benchmark_scores(
             number that was asked for holds wherever no time limit was.
     """
     names, start = settings.benchmarks or list(BATTERY), time.monotonic()
-    count = items or settings.general_items or USUAL_ITEMS
+    wished = settings.general_items or USUAL_ITEMS
+    count = items or wished
+    benchmarks, notes = yield from _multiple_choice(settings, names, count)
     if items is None and (ctx.clock.limited or settings.general_items is None):
-        first, _ = yield from _multiple_choice(settings, names, min(count, BLOCK), ctx.clock.pace)
-        took = 0.0
-        for benchmark in first:
-            took += (yield from _scored(ctx, model, adapter, benchmark))[1]
-        count = affordable_items(ctx.clock.pace, count, min(count, BLOCK), took)
-    benchmarks, notes = yield from _multiple_choice(settings, names, count, ctx.clock.pace)
+        first, took = min(count, BLOCK), 0.0
+        for benchmark in benchmarks:
+            took += (yield from _scored(ctx, model, adapter, _shortened(benchmark, first)))[1]
+        count = affordable_items(ctx.clock.pace, count, first, took)
+        benchmarks = [_shortened(benchmark, count) for benchmark in benchmarks]
+    if count < wished:
+        notes.append(
+            f"To stay within {ctx.clock.pace:g} minutes, at most {count} items a benchmark, not {wished}"
+            " (evaluation.general_items)."
+        )
     asked, more = _questions(names, train)
     for note in [*notes, *more]:
         yield Said(note, warning=True)
@@ -110,8 +116,17 @@ def affordable_items(minutes: float, wished: int, measured: int, seconds: float)
     return min(wished, max(measured, round(affordable)))
 
 
+def _items_of(name: str, count: int) -> int:
+    """Items of a benchmark by its name, where benchmarks get `count`."""
+    return items_of(count, TESTS[name].share if name in TESTS else 1.0)
+
+
+def _shortened(benchmark: Benchmark, count: int) -> Benchmark:
+    return replace(benchmark, items=benchmark.items[: _items_of(benchmark.name, count)])
+
+
 def _multiple_choice(
-    settings: EvaluationSection, names: Sequence[str], count: int, minutes: float
+    settings: EvaluationSection, names: Sequence[str], count: int
 ) -> Working[tuple[list[Benchmark], list[str]]]:
     """The benchmarks of `count` items with choices, and what is to be said of those that cannot be had."""
     folder = Path(settings.general_data) if settings.general_data else None
@@ -126,12 +141,6 @@ def _multiple_choice(
     found, note = load_benchmarks(wanted, count, folder, {n: t.share for n, t in TESTS.items()})
     if "arithmetic" in names:
         found.append(Benchmark("arithmetic", arithmetic(count), "sums made from a seed"))
-    wished = settings.general_items or USUAL_ITEMS
-    if count < wished:
-        notes.append(
-            f"To stay within {minutes:g} minutes, at most {count} items a benchmark, not {wished}"
-            " (evaluation.general_items)."
-        )
     return found, [*notes, *([note] if note else [])]
 
 
@@ -152,8 +161,9 @@ def _scored(
     """Right or wrong for each item, and the seconds that it took; in blocks, so that more items later cost no more."""
     right: list[float] = []
     seconds = 0.0
-    for start in range(0, len(benchmark.items), BLOCK):
-        block = replace(benchmark, items=benchmark.items[start : start + BLOCK])
+    size = _items_of(benchmark.name, BLOCK)
+    for start in range(0, len(benchmark.items), size):
+        block = replace(benchmark, items=benchmark.items[start : start + size])
         values, took = yield from _scored_block(ctx, model, adapter, block, start, len(benchmark.items))
         right, seconds = [*right, *values], seconds + took
     return right, seconds
