@@ -18,7 +18,8 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
-from postgrad.serving.inference.engine import Engine, Served
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.prepared import Served
 from postgrad.storage import Blobs
 
 

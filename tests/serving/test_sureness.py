@@ -18,7 +18,8 @@ from postgrad.records import pair
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.confidence import confidence_fields, escalate, in_words, review
-from postgrad.serving.inference.engine import Engine, PreparedRequest, Served
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.steps.conclude import certified as kept
 from postgrad.storage import Blobs, StageStore
 from tests.pages.example_reports import full_report, minimal_report

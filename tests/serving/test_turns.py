@@ -153,7 +153,7 @@ def test_three_adapters_under_load_never_mix(three, tiny_folder):
             thread.join()
         assert len(got) == 64
         assert [(name, text) for name, text in got if text != expected[name]] == []
-        assert engine.loaded.swaps < 64, Counter(name for name, _ in got)
+        assert engine.computing.loaded.swaps < 64, Counter(name for name, _ in got)
 
 
 def test_a_model_that_no_longer_answers_as_at_first_is_read_again(three, tiny_folder):
@@ -174,7 +174,7 @@ def test_a_model_that_cannot_be_mended_is_refused(three, tiny_folder):
     engine = Engine(Catalogue(), [str(tiny_folder)])
     served = engine.find("a")
     engine.use(served)
-    for probes in engine.loaded._canaries.values():
+    for probes in engine.computing.loaded._canaries.values():
         probes.add_(1.0)
     engine.use(engine.find(str(tiny_folder)))
     with pytest.raises(ModelError, match="no longer answers"):

@@ -154,6 +154,12 @@ def spread(records: Sequence[Record], count: int, seed: int) -> list[Record]:
     return random.Random(seed).sample(list(records), min(count, len(records)))
 
 
+def in_order_asked(validation: Sequence[Record], seed: int) -> list[Record]:
+    """The validation records in the order in which prompts answer them: what else asks some of them asks the first, so
+    that their answers are made once."""
+    return spread(validation, len(validation), seed + 1)
+
+
 def named(prompt: CandidatePrompt, like: str) -> CandidatePrompt:
     """The prompt as what another arm asks."""
     return replace(prompt, like=like)

@@ -12,7 +12,8 @@ from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.inference.chat_preparation import room_for_answer
 from postgrad.serving.inference.confidence import certified, escalate, review
-from postgrad.serving.inference.engine import Engine, PreparedRequest
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.prepared import PreparedRequest
 from postgrad.serving.wire.responses import confidence
 
 Asked: TypeAlias = str | Sequence[Message | JsonMapping]

@@ -64,7 +64,7 @@ def make_app(
         idle_seconds: The model leaves memory when nothing was asked for so long; 0 keeps it.
     """
     trail, counters = AuditTrail(Audit(engine.catalogue)), Counters()
-    turns = Scheduler(lambda: min(_LONGEST_S, max(_SHORTEST_S, _QUANTA * engine.loaded.swap_seconds)), places)
+    turns = Scheduler(lambda: min(_LONGEST_S, max(_SHORTEST_S, _QUANTA * engine.computing.loaded.swap_seconds)), places)
     answering, quotas = Answering(engine, turns), Quotas(KeyUsage(engine.catalogue))
 
     @contextlib.asynccontextmanager
@@ -93,12 +93,12 @@ def make_app(
     @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
     async def health() -> JsonObject:
         """Whether the server lives; needs no key."""
-        return {"status": "ok", "version": __version__, "model": engine.loaded.name, "inside": turns.inside}
+        return {"status": "ok", "version": __version__, "model": engine.computing.loaded.name, "inside": turns.inside}
 
     @app.get("/metrics", response_class=PlainTextResponse, tags=["Server"], operation_id="metrics")
     async def metrics() -> str:
         """Counters for Prometheus."""
-        more = {"postgrad_answers_inside": turns.inside, "postgrad_adapter_swaps_total": engine.loaded.swaps}
+        more = {"postgrad_answers_inside": turns.inside, "postgrad_adapter_swaps_total": engine.computing.loaded.swaps}
         return counters.text(more)
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
@@ -113,7 +113,7 @@ def make_app(
 async def _unload(engine: Engine, seconds: float) -> None:
     while True:
         await asyncio.sleep(min(30.0, seconds / 4))
-        await asyncio.wrap_future(engine.compute.submit(engine.loaded.unload_after, seconds))
+        await asyncio.wrap_future(engine.compute.submit(engine.computing.unload_after, seconds))
 
 
 def _described(app: FastAPI) -> JsonObject:

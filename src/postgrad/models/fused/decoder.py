@@ -1,10 +1,11 @@
 """The body of a Llama-shaped decoder for generation, by hand: no padding, no masks on prompts, no copies of the cache.
 
-Prompts lie end to end in one row. The keys and values of the rows in work stand in one `Room`; those of the beginning
-that all prompts share stand once, and attention to it is one product for all rows, joined to each row's own by the
-log-sum-exp (https://arxiv.org/abs/2402.05099). Weights are read through the model's own modules at each use, so swapped
-weights and attached adapters are seen. `decoder_of` checks the numbers against the model's own code before the first
-use.
+Prompts lie end to end in one row. The keys and values of the rows in work stand in a `Room`, or in several for rows of
+different lengths; those of the beginning that all prompts share stand once, and attention to it is one product for all
+rows, joined to each row's own by the log-sum-exp (https://arxiv.org/abs/2402.05099). A prompt may be read in parts.
+Weights are read through the model's own modules at each use, so swapped weights and attached adapters are seen, and
+each row may have a low-rank adapter of its own besides (`low_rank`). `decoder_of` checks the numbers against the
+model's own code before the first use.
 
 Shapes: N tokens, B rows, H hidden, K key heads, G query heads a key head, D head size, S places, L layers.
 """
@@ -21,6 +22,7 @@ import torch
 from torch.nn import functional
 
 from postgrad.models.fused.body import llama_shaped
+from postgrad.models.fused.low_rank import LowRank, Mix, mixed
 from postgrad.models.fused.parts import Norm, Projections
 from postgrad.models.language_model import LanguageModel
 
@@ -33,7 +35,7 @@ _checked: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 SharedStates: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-"""Keys and values (L, 1, K, S, D) of a beginning that prompts share."""
+"""Keys and values (L, 1, K, S, D) of a beginning that prompts share, or (L, K, T, D) of a row."""
 
 
 class Room:
@@ -50,21 +52,40 @@ class Room:
         self.lengths = [0] * rows
 
     @property
+    def places(self) -> int:
+        """Tokens that a row has room for."""
+        return self.keys.shape[3]
+
+    @property
     def begun(self) -> int:
         """Tokens of the shared beginning."""
         return 0 if self.shared is None else self.shared[0].shape[3]
 
     def move(self, source: int, target: int) -> None:
         """Puts a row in the place of another, which has ended."""
-        length = self.lengths[target] = self.lengths[source]
-        for tensor in (self.keys, self.values):
-            tensor[:, target, :, :length] = tensor[:, source, :, :length]
+        self.take(target, self.row(source))
+
+    def row(self, place: int) -> SharedStates:
+        """Keys and values (L, K, T, D) of a row's T tokens, not copied."""
+        length = self.lengths[place]
+        return self.keys[:, place, :, :length], self.values[:, place, :, :length]
+
+    def take(self, place: int, states: SharedStates) -> None:
+        """Copies the keys and values (L, K, T, D) of T tokens to the beginning of a row, which has no others then."""
+        length = self.lengths[place] = states[0].shape[2]
+        self.keys[:, place, :, :length], self.values[:, place, :, :length] = states
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """Zeros whose pages come into being when they are written to; torch's own write them all at once."""
     count = math.prod(shape) * dtype.itemsize
     return torch.from_numpy(np.zeros(count, np.uint8)).view(dtype).view(shape)
+
+
+Seat: TypeAlias = tuple[Room, int]
+"""A row of a room."""
+Rows: TypeAlias = tuple[Room, int]
+"""The first rows of a room, so many."""
 
 
 class _Layer:
@@ -83,11 +104,11 @@ class _Layer:
         self.groups = self.heads // self.key_heads
 
     def project(
-        self, x_NH: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+        self, x_NH: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mix: Mix | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Rotated queries (N, K, G, D) and keys (N, K, D), and values (N, K, D)."""
         qkv = x_NH.new_empty(len(x_NH), sum(self.qkv.widths))
-        self.qkv.forward(self.first.forward(x_NH)[0], qkv.split(self.qkv.widths, 1))
+        self._product(self.qkv, self.first.forward(x_NH)[0], qkv.split(self.qkv.widths, 1), mix)
         heads = qkv.view(len(qkv), -1, self.size)
         for norm, part in zip(
             self.head_norms, heads.split([self.heads, self.key_heads, self.key_heads], 1), strict=False
@@ -104,18 +125,26 @@ class _Layer:
             heads[:, -self.key_heads :],
         )
 
-    def finish(self, attended_NH: torch.Tensor, x_NH: torch.Tensor) -> torch.Tensor:
+    def finish(self, attended_NH: torch.Tensor, x_NH: torch.Tensor, mix: Mix | None = None) -> torch.Tensor:
         """From the attention's output and the layer's input to the layer's output."""
         middle = torch.empty_like(x_NH)
-        self.out.forward(attended_NH, [middle])
+        self._product(self.out, attended_NH, [middle], mix)
         middle += x_NH
         result = torch.empty_like(middle)
         for begin in range(0, len(middle), BLOCK):
             part = middle[begin : begin + BLOCK]
+            own = mix.part(begin, begin + len(part)) if mix and len(part) < len(middle) else mix
             gate, up = (part.new_empty(len(part), w) for w in self.gate_up.widths)
-            self.gate_up.forward(self.second.forward(part)[0], [gate, up])
-            self.down.forward(functional.silu(gate, inplace=True).mul_(up), [result[begin : begin + BLOCK]])
+            self._product(self.gate_up, self.second.forward(part)[0], [gate, up], own)
+            inner = functional.silu(gate, inplace=True).mul_(up)
+            self._product(self.down, inner, [result[begin : begin + BLOCK]], own)
         return result.add_(middle)
+
+    def _product(self, layers: Projections, x_NI: torch.Tensor, outs: Sequence[torch.Tensor], mix: Mix | None) -> None:
+        """Linear layers that share an input, and what the rows' own adapters add to them."""
+        layers.forward(x_NI, outs)
+        if mix is not None:
+            mix.add(layers.bases, x_NI, outs)
 
     def attend(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool = False, mask: torch.Tensor | None = None
@@ -124,10 +153,26 @@ class _Layer:
         return _flash(q, k, v, 0.0, causal, attn_mask=mask, scale=self.scale)
 
 
-def _joined(own: tuple[torch.Tensor, torch.Tensor], other: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Attention to two sets of places, from attention to each and the log-sum-exps."""
+def _joined(own: SharedStates, other: SharedStates) -> SharedStates:
+    """Attention to two sets of places and its log-sum-exps, from those of each."""
     share = torch.sigmoid(own[1] - other[1])[..., None]
-    return torch.lerp(other[0].float(), own[0].float(), share).to(own[0].dtype)
+    value = torch.lerp(other[0].float(), own[0].float(), share).to(own[0].dtype)
+    return value, torch.logaddexp(own[1], other[1])
+
+
+class _Span:
+    """The rows of one room in a step: which of the step's rows they are, where each one's token goes, and what each may
+    attend to."""
+
+    def __init__(self, room: Room, begin: int, count: int, like: torch.Tensor, groups: int) -> None:
+        self.room, self.begin, self.count = room, begin, count
+        lengths = room.lengths[:count]
+        self.places, self.rows, self.width = torch.tensor(lengths), torch.arange(count), max(lengths) + 1
+        self.mask: torch.Tensor | None = None
+        if min(lengths) + 1 < self.width:
+            late = torch.arange(self.width) > self.places[:, None, None, None]
+            mask = like.new_zeros(count, 1, 1, self.width).masked_fill_(late, -torch.inf)
+            self.mask = mask.expand(-1, -1, groups, -1)
 
 
 class FusedDecoder:
@@ -150,68 +195,97 @@ class FusedDecoder:
         layer = self.layers[0]
         return 2 * len(self.layers) * layer.key_heads * layer.size * self.like.element_size()
 
+    @property
+    def groups(self) -> list[Projections]:
+        """The linear layers, those together that share an input."""
+        return [group for layer in self.layers for group in (layer.qkv, layer.out, layer.gate_up, layer.down)]
+
     def begin(self, ids: Sequence[int]) -> SharedStates:
         """What is kept of a beginning that prompts share."""
         room = Room(self, 1, len(ids))
-        self.prefill([ids], room, [0])
+        self.prefill([ids], [(room, 0)])
         return room.keys, room.values
 
-    def prefill(self, prompts: Sequence[Sequence[int]], room: Room, rows: Sequence[int]) -> torch.Tensor:
-        """Reads prompts into rows of the room; gives the normed hidden state (B, H) of each one's last token."""
-        begun = room.begun
+    def prefill(
+        self, prompts: Sequence[Sequence[int]], seats: Sequence[Seat], adapters: Sequence[LowRank | None] = ()
+    ) -> torch.Tensor:
+        """Reads prompts, or their next parts, into their rows, behind what stands there; gives the normed hidden state
+        (B, H) of each one's last token.
+
+        Args:
+            seats: (room, row) of each. A room with a shared beginning holds all of them.
+            adapters: Of each; empty for none.
+        """
+        begun, before = seats[0][0].begun, [room.lengths[row] for room, row in seats]
         ends = torch.tensor([len(p) for p in prompts]).cumsum(0).tolist()
-        parts = list(zip([0, *ends[:-1]], ends, rows, strict=True))
-        cos, sin = self._at(torch.cat([torch.arange(begun, begun + len(p)) for p in prompts]))
+        parts = list(zip([0, *ends[:-1]], ends, seats, before, strict=True))
+        places = [begun + done + i for p, done in zip(prompts, before, strict=True) for i in range(len(p))]
+        cos, sin = self._at(torch.tensor(places))
         x = self.embed(torch.tensor([t for p in prompts for t in p]))
         last = torch.tensor(ends) - 1
+        mix, final = mixed(adapters, [len(p) for p in prompts]), mixed(adapters)
         for index, layer in enumerate(self.layers):
-            q, k, v = layer.project(x, cos, sin)
+            q, k, v = layer.project(x, cos, sin, mix)
             q = q.permute(1, 2, 0, 3)
             attended = x.new_empty(len(x), layer.key_heads, layer.groups, layer.size)
-            other = layer.attend(q, *self._beginning(room, index, layer)) if begun else None
-            for begin, end, row in parts:
+            other = layer.attend(q, *self._beginning(seats[0][0], index, layer)) if begun else None
+            for begin, end, (room, row), done in parts:
                 keys, values = k[begin:end].transpose(0, 1), v[begin:end].transpose(0, 1)
-                room.keys[index, row, :, : end - begin], room.values[index, row, :, : end - begin] = keys, values
-                wide = layer.key_heads, layer.groups, end - begin, layer.size
-                own = layer.attend(q[:, :, begin:end], keys[:, None].expand(wide), values[:, None].expand(wide), True)
-                if other is None:
-                    value = own[0]
-                else:
-                    value = _joined(own, (other[0][:, :, begin:end], other[1][:, :, begin:end]))
-                attended[begin:end] = value.permute(2, 0, 1, 3)
-            attended = attended.flatten(1)
+                room.keys[index, row, :, done : done + end - begin] = keys
+                room.values[index, row, :, done : done + end - begin] = values
+                wide, part = (layer.key_heads, layer.groups, -1, layer.size), q[:, :, begin:end]
+                found = layer.attend(part, keys[:, None].expand(wide), values[:, None].expand(wide), True)
+                if done:
+                    k_past, v_past = (t[index, row, :, None, :done].expand(wide) for t in (room.keys, room.values))
+                    found = _joined(found, layer.attend(part, k_past, v_past))
+                if other is not None:
+                    found = _joined(found, (other[0][:, :, begin:end], other[1][:, :, begin:end]))
+                attended[begin:end] = found[0].permute(2, 0, 1, 3)
+            attended, own = attended.flatten(1), mix
             if layer is self.layers[-1]:
-                attended, x = attended[last], x[last]
-            x = layer.finish(attended, x)
-        for prompt, row in zip(prompts, rows, strict=True):
-            room.lengths[row] = len(prompt)
+                attended, x, own = attended[last], x[last], final
+            x = layer.finish(attended, x, own)
+        for prompt, (room, row), done in zip(prompts, seats, before, strict=True):
+            room.lengths[row] = done + len(prompt)
         return self.body.norm(x)
 
-    def step(self, tokens: torch.Tensor, room: Room) -> torch.Tensor:
-        """Reads one more token (B,) into each of the room's first B rows; gives the normed hidden states (B, H)."""
-        count = len(tokens)
-        lengths = room.lengths[:count]
-        places, rows, width = torch.tensor(lengths), torch.arange(count), max(lengths) + 1
-        cos, sin = self._at(places + room.begun)
-        x = self.embed(tokens)
-        mask = None
-        if min(lengths) + 1 < width:
-            mask = x.new_zeros(count, 1, 1, width).masked_fill_(
-                torch.arange(width) > places[:, None, None, None], -torch.inf
-            )
-            mask = mask.expand(-1, -1, self.layers[0].groups, -1)
+    def step(
+        self, tokens: torch.Tensor, rooms: Sequence[Rows], adapters: Sequence[LowRank | None] = ()
+    ) -> torch.Tensor:
+        """Reads one more token (B,) into each of the first rows of the rooms; gives the normed hidden states (B, H).
+
+        Args:
+            rooms: (room, number of rows), B rows in all, in the order of the tokens.
+            adapters: Of each row; empty for none.
+        """
+        spans, at = [], 0
+        for room, count in rooms:
+            spans.append(_Span(room, at, count, self.like, self.layers[0].groups))
+            at += count
+        cos, sin = self._at(torch.cat([s.places + s.room.begun for s in spans]))
+        x, mix = self.embed(tokens), mixed(adapters)
         for index, layer in enumerate(self.layers):
-            q, k, v = layer.project(x, cos, sin)
-            keys, values = room.keys[index, :count], room.values[index, :count]
-            keys[rows, :, places], values[rows, :, places] = k, v
-            own = layer.attend(q, keys[:, :, :width], values[:, :, :width], mask=mask)
-            attended = own[0]
-            if room.begun:
-                other = layer.attend(q.permute(1, 2, 0, 3), *self._beginning(room, index, layer))
-                attended = _joined(own, (other[0].permute(2, 0, 1, 3), other[1].permute(2, 0, 1)))
-            x = layer.finish(attended.reshape(count, -1), x)
-        room.lengths[:count] = [n + 1 for n in lengths]
+            q, k, v = layer.project(x, cos, sin, mix)
+            parts = [self._attended(s, index, layer, q, k, v) for s in spans]
+            attended = torch.cat(parts) if len(parts) > 1 else parts[0]
+            x = layer.finish(attended.reshape(len(tokens), -1), x, mix)
+        for span in spans:
+            span.room.lengths[: span.count] = [n + 1 for n in span.room.lengths[: span.count]]
         return self.body.norm(x)
+
+    def _attended(
+        self, span: _Span, index: int, layer: _Layer, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor
+    ) -> torch.Tensor:
+        """Attention (rows, K, G, D) of a room's rows to what stands in it, with the new token written down first."""
+        room, mine = span.room, slice(span.begin, span.begin + span.count)
+        q = q[mine]
+        keys, values = room.keys[index, : span.count], room.values[index, : span.count]
+        keys[span.rows, :, span.places], values[span.rows, :, span.places] = k[mine], v[mine]
+        own = layer.attend(q, keys[:, :, : span.width], values[:, :, : span.width], mask=span.mask)
+        if not room.begun:
+            return own[0]
+        other = layer.attend(q.permute(1, 2, 0, 3), *self._beginning(room, index, layer))
+        return _joined(own, (other[0].permute(2, 0, 1, 3), other[1].permute(2, 0, 1)))[0]
 
     def _beginning(self, room: Room, index: int, layer: _Layer) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of the shared beginning in a layer, for every query head: (K, G, S, D), not copied."""
@@ -250,8 +324,8 @@ def _agrees(decoder: FusedDecoder, model: LanguageModel) -> bool:
     ids = torch.arange(3, 43) % len(decoder.like)
     room = Room(decoder, 2, 24)
     room.shared = decoder.begin(ids[:12].tolist())
-    decoder.prefill([ids[12:29].tolist(), ids[12:20].tolist()], room, [0, 1])
-    ours = decoder.step(torch.stack([ids[29], ids[20]]), room)
+    decoder.prefill([ids[12:29].tolist(), ids[12:20].tolist()], [(room, 0), (room, 1)])
+    ours = decoder.step(torch.stack([ids[29], ids[20]]), [(room, 2)])
     theirs = torch.stack([model.body(input_ids=ids[None, :n], use_cache=False)[0][0, -1] for n in (30, 21)])
     rounding = 1e-4 if ours.dtype == torch.float32 else 3e-2
     return bool((ours - theirs).abs().max() <= rounding * theirs.abs().max())

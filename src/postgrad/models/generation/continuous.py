@@ -54,11 +54,12 @@ def run(
         if waiting and (not active or (most - len(active)) * FREE_SHARE >= most):
             working = _next(waiting, most - len(active))
             at = range(len(active), len(active) + len(working))
-            hidden_BH = decoder.prefill([r.suffix for r in working], room, at)
+            room.lengths[at.start : at.stop] = [0] * len(at)
+            hidden_BH = decoder.prefill([r.suffix for r in working], [(room, i) for i in at])
             active += working
         else:
             working, at = active, range(len(active))
-            hidden_BH = decoder.step(last_B, room)
+            hidden_BH = decoder.step(last_B, [(room, len(active))])
         chosen_B = take(model, working, model.head(hidden_BH), decoding, generator)
         last_B = torch.cat([last_B[: at.start], chosen_B])
         share = (time.perf_counter() - start) / len(working)

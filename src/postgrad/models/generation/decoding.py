@@ -121,13 +121,18 @@ def take(
         chosen_B = torch.tensor([token for token, _ in steered], device=logits_BV.device)
         logprobs = [logprob for _, logprob in steered]
     for row, token, logprob in zip(rows, chosen_B.tolist(), logprobs, strict=True):
-        row.ids.append(token)
-        row.logprob += logprob
-        if token in model.renderer.end_ids or _has_ended(model.renderer, row.ids, decoding):
-            row.finish = "stop"
-        elif len(row.ids) >= decoding.max_new_tokens:
-            row.finish = "length"
+        extend(model.renderer, row, token, logprob, decoding)
     return chosen_B
+
+
+def extend(renderer: Renderer, row: DecodingRow, token: int, logprob: float, decoding: Decoding) -> None:
+    """Puts a token that was taken behind a row, and marks the row if that ends it."""
+    row.ids.append(token)
+    row.logprob += logprob
+    if token in renderer.end_ids or _has_ended(renderer, row.ids, decoding):
+        row.finish = "stop"
+    elif len(row.ids) >= decoding.max_new_tokens:
+        row.finish = "length"
 
 
 def _has_ended(renderer: Renderer, ids: Sequence[int], decoding: Decoding) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from postgrad.models.generation.generate import (
     Completion,
@@ -39,18 +39,74 @@ class Piece:
     done: Completion | None = None
 
 
-@dataclass(slots=True)
-class _Growing:
-    """An answer in the making: the row, its chooser, and how much of it has been given out.
+class GrowingAnswer:
+    """An answer in the making: its row, and how much of it has been given out.
 
-    `lengths[i]` is the length of the text after token i: token i begins where the one before ended.
+    `_lengths[i]` is the length of the text after token i: token i begins where the one before ended.
+
+    Args:
+        model: That answers.
+        row: As it grows, whoever computes it.
+        chooser: Takes its tokens.
+        shared: Tokens of the prompt that stand before the row's own.
     """
 
-    row: DecodingRow
-    chooser: Chooser
-    sent: str = ""
-    shown: int = 0
-    lengths: list[int] = field(default_factory=list)
+    def __init__(
+        self,
+        model: LanguageModel,
+        row: DecodingRow,
+        chooser: Chooser,
+        decoding: Decoding,
+        *,
+        special: bool,
+        shared: int = 0,
+    ) -> None:
+        self.row, self.chooser = row, chooser
+        self._model, self._decoding, self._special, self._shared = model, decoding, special, shared
+        self._sent, self._shown = "", 0
+        self._lengths: list[int] = []
+        self.over = False
+
+    def fresh(self, seconds: float) -> Piece | None:
+        """What has become certain since the last call; None where that is nothing, or everything has been given out.
+
+        Args:
+            seconds: What the answer has taken so far.
+        """
+        ids, ended = self.row.ids, bool(self.row.finish)
+        if self.over or len(ids) == len(self._lengths):
+            return None
+        for upto in range(len(self._lengths) + 1, len(ids) + (not ended)):
+            self._lengths.append(len(self._text(upto)))
+        text = self._text(len(ids))
+        if not ended:
+            return self._next(text)
+        self.over = True
+        done = completion_of(self._model, self.row, self._shared, self._decoding)
+        return self._last(replace(done, text=text, seconds=seconds))
+
+    def _text(self, upto: int) -> str:
+        """The text of the first tokens, up to where it ends."""
+        return self._decoding.cut(self._model.renderer.answer_text(self.row.ids[:upto], special=self._special))[0]
+
+    def _next(self, text: str) -> Piece | None:
+        ready = text[: len(text) - held_back(text, self._decoding.stop)].rstrip("\ufffd")
+        if len(ready) <= len(self._sent) or not ready.startswith(self._sent):
+            return None
+        upto = self._shown
+        while upto < len(self._lengths) and self._lengths[upto] <= len(ready):
+            upto += 1
+        piece = Piece(self.row.index, ready[len(self._sent) :], tuple(self.chooser.tokens[self._shown : upto]))
+        self._sent, self._shown = ready, upto
+        return piece
+
+    def _last(self, done: Completion) -> Piece:
+        begins = [0, *self._lengths]
+        upto = len(self.chooser.tokens)
+        if done.finish == "stop":
+            upto = next((i for i in range(self._shown, upto) if begins[i] >= len(done.text)), upto)
+        tokens = tuple(self.chooser.tokens[self._shown : upto])
+        return Piece(self.row.index, done.text[len(self._sent) :], tokens, done)
 
 
 def answer(
@@ -65,27 +121,18 @@ def answer(
     steering = steering or Steering()
     shared = len(prompt) - 1 if count > 1 and can_share(model, len(prompt) + decoding.max_new_tokens) else 0
     prefix = beginning(model, prompt[:shared])
-    grown: list[_Growing] = []
-    for index in range(count):
-        chooser = Chooser(decoding, steering, (decoding.seed + index) % 2**63)
-        grown.append(_Growing(DecodingRow(index, prompt[shared:], chooser), chooser))
-
-    def text_of(row: DecodingRow) -> str:
-        return decoding.cut(model.renderer.answer_text(row.ids, special=steering.special))[0]
-
-    unfinished = list(grown)
+    grown: list[GrowingAnswer] = []
+    for index, chooser in enumerate(choosers(decoding, steering, count)):
+        row = DecodingRow(index, prompt[shared:], chooser)
+        grown.append(GrowingAnswer(model, row, chooser, decoding, special=steering.special, shared=shared))
     for _ in decode(model, [g.row for g in grown], prefix, shared, decoding):
-        pieces: list[Piece] = []
-        for one in unfinished:
-            text = text_of(one.row)
-            if one.row.finish:
-                done = completion_of(model, one.row, shared, decoding)
-                seconds = (time.perf_counter() - start) / count
-                pieces.append(_last(one, replace(done, text=text, seconds=seconds)))
-            elif (piece := _next(one, text, decoding.stop)) is not None:
-                pieces.append(piece)
-        unfinished = [one for one in unfinished if not one.row.finish]
-        yield tuple(pieces)
+        seconds = (time.perf_counter() - start) / count
+        yield tuple(piece for one in grown if (piece := one.fresh(seconds)) is not None)
+
+
+def choosers(decoding: Decoding, steering: Steering, count: int) -> list[Chooser]:
+    """What takes the tokens of each of the answers to one prompt: answer i samples with the seed plus i."""
+    return [Chooser(decoding, steering, (decoding.seed + index) % 2**63) for index in range(count)]
 
 
 def held_back(text: str, marks: Sequence[str]) -> int:
@@ -95,24 +142,3 @@ def held_back(text: str, marks: Sequence[str]) -> int:
         if any(m.startswith(text[-size:]) for m in marks if len(m) > size):
             return size
     return 0
-
-
-def _next(one: _Growing, text: str, stops: Sequence[str]) -> Piece | None:
-    one.lengths.append(len(text))
-    ready = text[: len(text) - held_back(text, stops)].rstrip("\ufffd")
-    if len(ready) <= len(one.sent) or not ready.startswith(one.sent):
-        return None
-    upto = one.shown
-    while upto < len(one.lengths) and one.lengths[upto] <= len(ready):
-        upto += 1
-    piece = Piece(one.row.index, ready[len(one.sent) :], tuple(one.chooser.tokens[one.shown : upto]))
-    one.sent, one.shown = ready, upto
-    return piece
-
-
-def _last(one: _Growing, done: Completion) -> Piece:
-    begins = [0, *one.lengths]
-    upto = len(one.chooser.tokens)
-    if done.finish == "stop":
-        upto = next((i for i in range(one.shown, upto) if begins[i] >= len(done.text)), upto)
-    return Piece(one.row.index, done.text[len(one.sent) :], tuple(one.chooser.tokens[one.shown : upto]), done)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.incremental import Piece
 from postgrad.registry.keys import ApiKey
-from postgrad.serving.inference.engine import PreparedRequest
+from postgrad.serving.inference.prepared import PreparedRequest
 from postgrad.serving.wire.api_errors import ApiError
 
 MEGABYTE = 1 << 20

@@ -23,7 +23,8 @@ from postgrad.models.generation.logits import Steering, Token
 from postgrad.serving.access.auth import Caller, caller_of
 from postgrad.serving.access.limits import Meter, reserved
 from postgrad.serving.inference.chat_preparation import biases, bounded, decoding_of, find_served, room_for_answer
-from postgrad.serving.inference.engine import Engine, PreparedRequest, Served
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.serving.inference.streaming import Answering, EventStream, unless_left
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.requests import CompletionRequest

@@ -13,7 +13,8 @@ from postgrad.models.generation.generate import Decoding
 from postgrad.models.generation.grammar import CompiledGrammar, calls_form, json_form
 from postgrad.models.generation.logits import Steering
 from postgrad.models.rendering.tools import ToolForm, tool_form
-from postgrad.serving.inference.engine import Engine, PreparedRequest, Served
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.messages import messages_from
 from postgrad.serving.wire.requests import REFUSED, ChatRequest, DecodingFields, NamedTool

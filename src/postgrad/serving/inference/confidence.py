@@ -14,7 +14,7 @@ from postgrad.arm_kinds import retrieves
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.logits import Steering
-from postgrad.serving.inference.engine import PreparedRequest, Served
+from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.serving.wire.responses import confidence
 
 

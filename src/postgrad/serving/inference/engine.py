@@ -2,17 +2,15 @@
 
 A model is asked with the same renderer, instruction, passages and decoding with which it was evaluated. A request is
 prepared, which needs the renderer alone and may run in any thread, and then answered step by step in the one thread
-that computes: each step first makes sure that the right model is in place, so answers cannot mix however the steps are
-ordered.
+that computes (`computing`).
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.prompting import BuiltPrompt, PromptBuilder
@@ -20,14 +18,15 @@ from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.base_models import BaseModel, find_model, known_models
 from postgrad.models.generation.generate import Decoding
 from postgrad.models.generation.grammar import Vocabulary, vocabulary_of
-from postgrad.models.generation.incremental import Piece, answer
+from postgrad.models.generation.incremental import Piece
 from postgrad.models.generation.logits import Steering
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer, load_renderer
 from postgrad.records import Message, ToolDefinition
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.registry.names import Names, Permissions
-from postgrad.serving.inference.model_cache import ModelCache
+from postgrad.serving.inference.computing import Computing, Steps
+from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.steps.arms.registered import (
     RAG,
     check_template,
@@ -40,46 +39,6 @@ from postgrad.steps.arms.registered import (
 from postgrad.storage import Blobs
 
 _KEPT = 8
-
-
-@dataclass(frozen=True)
-class Served:
-    """A model that can be asked.
-
-    Attributes:
-        name: As the client calls it.
-        base: Name of the base model.
-        entry: The registered model, or None for a plain base.
-        grounded: Whether passages are put before the request.
-    """
-
-    name: str
-    base: str
-    entry: ModelEntry | None
-    grounded: bool = False
-
-    @property
-    def blob(self) -> str | None:
-        """Digest of what is put on the base."""
-        return self.entry.blob if self.entry else None
-
-
-@dataclass(frozen=True)
-class PreparedRequest:
-    """A request that was accepted: whom to ask, the ids of the prompt, how to decode, and whether the prompt is the one
-    that the model is evaluated with."""
-
-    served: Served
-    prompt: Sequence[int]
-    decoding: Decoding
-    steering: Steering = field(default_factory=Steering)
-    count: int = 1
-    as_evaluated: bool = False
-
-    @property
-    def tokens(self) -> int:
-        """Bound of the tokens that its answers hold in memory."""
-        return self.count * (len(self.prompt) + self.decoding.max_new_tokens)
 
 
 class Engine:
@@ -98,7 +57,7 @@ class Engine:
         self.further, self.permissions = Names(catalogue), Permissions(catalogue)
         self.bases = tuple(dict.fromkeys([*bases, *known_models()]))
         self.aliases = dict(aliases or {})
-        self.loaded = ModelCache(self.blobs.get_folder)
+        self.computing = Computing(self.blobs.get_folder)
         self.compute = ThreadPoolExecutor(1, "model")
         self._reading = threading.Lock()
         self._found: dict[str, BaseModel] = {}
@@ -128,16 +87,16 @@ class Engine:
         Raises:
             ModelError: there is no such model for this project.
         """
-        meant = self.aliases.get(name, name)
+        meant, owner = self.aliases.get(name, name), f"{organization or ''}/{project or ''}"
         if meant in self.bases:
-            return Served(name, meant, None)
+            return Served(name, meant, None, owner=owner)
         plain, grounded = split_name(meant)
         entry = self.further.entry(plain)
         if not _visible(entry, project, organization, self.permissions.of(project, organization, entry.name)):
             raise ModelError(f"There is no registered model {plain!r}.")
         if grounded:
             refuse_without_documents(entry, meant)
-        return Served(name, entry.base, entry, grounded)
+        return Served(name, entry.base, entry, grounded, owner)
 
     def renderer(self, served: Served) -> Renderer:
         """The renderer of a model.
@@ -223,7 +182,7 @@ class Engine:
 
     def begin(self, request: PreparedRequest) -> Steps:
         """The request's answers, not begun yet."""
-        return Steps(self, request)
+        return self.computing.begin(self._base(request.served.base), request)
 
     def stream(self, request: PreparedRequest) -> Generator[Piece, None, None]:
         """The pieces of the answers, for callers that are not the server and have the model to themselves."""
@@ -236,7 +195,7 @@ class Engine:
 
     def use(self, served: Served) -> LanguageModel:
         """The model in place; for the computing thread alone."""
-        return self.loaded.use(self._base(served.base), served.blob)
+        return self.computing.loaded.use(self._base(served.base), served.blob)
 
     def _base(self, name: str) -> BaseModel:
         with self._reading:
@@ -251,34 +210,6 @@ class Engine:
                 if len(self._retrievers) > _KEPT:
                     self._retrievers.popitem(last=False)
             return self._retrievers[entry.blob]
-
-
-class Steps:
-    """The answers of one request, growing; for the computing thread alone."""
-
-    def __init__(self, engine: Engine, request: PreparedRequest) -> None:
-        self._engine, self._request = engine, request
-        self._model: LanguageModel | None = None
-        self._growing: Iterator[tuple[Piece, ...]] | None = None
-
-    def next(self) -> tuple[Piece, ...] | None:
-        """What the next token brings; None at the end.
-
-        Raises:
-            ModelError: the model cannot be loaded, or was given up between two steps.
-        """
-        asked = self._request
-        model = self._engine.use(asked.served)
-        if self._growing is None:
-            self._model = model
-            self._growing = answer(model, asked.prompt, asked.decoding, asked.steering, asked.count)
-        elif model is not self._model:
-            raise ModelError("The model was unloaded in the middle of the answer.", "Ask again.")
-        return next(self._growing, None)
-
-    def close(self) -> None:
-        """Gives the memory of an unfinished answer back."""
-        self._growing = self._model = None
 
 
 def _visible(entry: ModelEntry, project: str | None, organization: str | None, permitted: Collection[str]) -> bool:

@@ -19,7 +19,8 @@ from postgrad.errors import PostgradError
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.incremental import Piece
 from postgrad.models.generation.logits import Token
-from postgrad.serving.inference.engine import Engine, PreparedRequest
+from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.prepared import PreparedRequest
 from postgrad.serving.inference.scheduler import FullError, Scheduler
 from postgrad.serving.wire.api_errors import ApiError, foreseen
 
@@ -57,7 +58,7 @@ class Answering:
         served = request.served
         with contextlib.ExitStack() as stack:
             try:
-                ticket = stack.enter_context(self.turns.place(served.base, served.blob or "", request.tokens))
+                ticket = stack.enter_context(self.turns.place(served.base, self._weights(request), request.tokens))
             except FullError as full:
                 raise ApiError(
                     429,
@@ -70,6 +71,7 @@ class Answering:
 
             async def grow() -> AsyncGenerator[Piece, None]:
                 while True:
+                    ticket.adapter = self._weights(request)
                     async with self.turns.turn(ticket):
                         fresh = await asyncio.wrap_future(self.engine.compute.submit(steps.next))
                     if fresh is None:
@@ -82,6 +84,11 @@ class Answering:
                     yield growing
             finally:
                 self.engine.compute.submit(steps.close)
+
+    def _weights(self, request: PreparedRequest) -> str:
+        """What has to stand in the base's weights for this request: the same for all that grow together."""
+        served = request.served
+        return "" if self.engine.computing.shares(served) else served.blob or ""
 
     async def whole(self, request: PreparedRequest) -> list[Answer]:
         """All answers of a request, finished."""

@@ -10,7 +10,7 @@ from postgrad.json_types import JsonObject
 from postgrad.models.generation.generate import Completion
 from postgrad.models.generation.grammar import Vocabulary
 from postgrad.models.generation.logits import Token
-from postgrad.serving.inference.engine import Served
+from postgrad.serving.inference.prepared import Served
 
 LEAST = -9999.0
 """OpenAI's figure for a probability of nothing; JSON has no infinity."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from postgrad.evaluation.answer_grammar import can_be_held
 from postgrad.evaluation.arms import Arm
+from postgrad.evaluation.prompt_search import in_order_asked
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Said, Working
 from postgrad.records import Record
@@ -20,7 +21,8 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 
 ASKED = 8
-"""Validation examples that each arm answers both ways; the shortest, as the few-shot block is chosen on."""
+"""Validation examples that each arm answers both ways; those that the search for a prompt has asked first, so that its
+answers are not made again."""
 
 
 def held_where_better(
@@ -31,7 +33,7 @@ def held_where_better(
     Raises:
         Interrupted: the job was stopped; the answers until then are kept.
     """
-    judges = sorted(examples.validation, key=lambda r: len(r.prompt_text))[:ASKED]
+    judges = in_order_asked(examples.validation, ctx.seed)[:ASKED]
     if not judges or not can_be_held(task.choice.form):
         return list(arms)
     start, out = time.monotonic(), []

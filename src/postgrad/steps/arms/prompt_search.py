@@ -22,6 +22,7 @@ from postgrad.evaluation.prompt_search import (
     answers_in,
     finalists,
     going_on,
+    in_order_asked,
     named,
     rounds,
     spread,
@@ -189,7 +190,7 @@ class _Search:
         """The best by real answers, and on how many validation examples the last two were compared."""
         if self.settings.judge is not None:
             return prompts[int(np.argmax(values))], 0  # a judge is dear, and calibrated on whole sets of answers
-        examples = spread(self.examples.validation, len(self.examples.validation), self.ctx.seed + 1)
+        examples = in_order_asked(self.examples.validation, self.ctx.seed)
         scores: list[list[float]] = [[] for _ in prompts]
         ends = rounds(len(prompts), len(examples), len(self.examples.test))
         self.answers_planned = answers_in(len(prompts), ends)

@@ -1,0 +1,270 @@
+"""Answers of many requests grown together: requests come and go between two steps, each with a decoding and an adapter
+of its own.
+
+Rows stand in lanes by the tokens that they hold, so that a short answer does not pay for a long one, and move up a lane
+when they have outgrown theirs. A step either reads prompts, up to `READ_TOKENS`, or gives every row that has been read
+one more token; while there are both they take turns, so a long prompt halts nobody for long and nobody keeps it out.
+
+Shapes: B rows, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from postgrad.models.fused.decoder import FusedDecoder, Room, Seat
+from postgrad.models.fused.low_rank import LowRank
+from postgrad.models.generation.decoding import Decoding, DecodingRow, extend
+from postgrad.models.generation.kept_beginnings import FEWEST, KeptBeginnings, common
+from postgrad.models.language_model import LanguageModel
+
+READ_TOKENS = 256
+"""Prompts are read so many tokens at a time."""
+MOST_ROWS = 64
+HELD_BYTES = 4 << 30
+"""Keys and values of all rows take at most so much, unless a single row takes more; further ones wait, and where those
+in work grow beyond it the youngest waits again."""
+RESERVE = 64
+"""Tokens that a row is expected to grow by, before a further one begins."""
+SHORTEST_LANE = 128
+"""Tokens of the rows of the first lane; each further one has room for four times as many."""
+
+
+@dataclass(slots=True, eq=False)
+class LiveRow(DecodingRow):
+    """A row with what is its own.
+
+    Attributes:
+        decoding: Where it ends; its tokens are taken by its `choose`.
+        adapter: Added to the base's weights for this row alone.
+        of: Whose it is: what it has read is kept for no other.
+        read: Tokens of it that have been read or found.
+        recalled: Those of its prompt that were found, because they had been read before.
+        came: Rises from row to row, in the order in which they came.
+    """
+
+    decoding: Decoding = field(default_factory=Decoding)
+    adapter: LowRank | None = None
+    of: Hashable = ""
+    read: int = 0
+    recalled: int = 0
+    came: int = 0
+
+    @property
+    def whole(self) -> list[int]:
+        """The ids of prompt and answer."""
+        return [*self.suffix, *self.ids]
+
+
+class _Lane:
+    """Rows that hold about as many tokens: row i stands in row i of the room."""
+
+    def __init__(self, decoder: FusedDecoder, places: int) -> None:
+        self._decoder, self.places = decoder, places
+        self.room = Room(decoder, 1, places)
+        self.rows: list[LiveRow] = []
+
+    def seat(self, row: LiveRow, source: Seat) -> None:
+        """Takes a row in, with what has been read of it."""
+        if len(self.rows) == len(self.room.lengths):
+            larger = Room(self._decoder, 2 * len(self.rows), self.places)
+            for place in range(len(self.rows)):
+                larger.take(place, self.room.row(place))
+            self.room = larger
+        self.room.take(len(self.rows), source[0].row(source[1]))
+        self.rows.append(row)
+
+    def leave(self, place: int) -> None:
+        """Takes a row out; the last one fills the gap."""
+        last = self.rows.pop()
+        if place < len(self.rows):
+            self.room.move(len(self.rows), place)
+            self.rows[place] = last
+
+
+class LiveBatch:
+    """The rows in work on one base model, and those that wait; for one thread at a time.
+
+    Args:
+        model: The base, with nothing put into its weights.
+        decoder: Computes it.
+    """
+
+    def __init__(self, model: LanguageModel, decoder: FusedDecoder) -> None:
+        self._model, self._decoder = model, decoder
+        self._waiting: deque[LiveRow] = deque()
+        self._reading: tuple[LiveRow, Room] | None = None
+        self._lanes: list[_Lane] = []
+        self._kept = KeptBeginnings()
+        self._just_read = False
+        self._came = 0
+
+    @property
+    def rows(self) -> list[LiveRow]:
+        """Those that have been read and are growing."""
+        return [row for lane in self._lanes for row in lane.rows]
+
+    def add(self, rows: Sequence[LiveRow]) -> None:
+        """Further rows; they begin when there is room."""
+        for row in rows:
+            self._came += 1
+            row.came = self._came
+            self._waiting.append(row)
+
+    @torch.inference_mode()
+    def drop(self, rows: Sequence[LiveRow]) -> None:
+        """Gives up rows that nobody waits for any more, wherever they stand."""
+        gone = set(map(id, rows))
+        self._waiting = deque(row for row in self._waiting if id(row) not in gone)
+        if self._reading is not None and id(self._reading[0]) in gone:
+            self._reading = None
+        for row in rows:
+            row.finish = row.finish or "length"
+        self._close()
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """One step: prompts are read, or all rows that have been read get their next token."""
+        start = time.perf_counter()
+        reads = (self._reading is not None or self._next_fits()) and not (self._just_read and self.rows)
+        rows = self._read() if reads else self._grow()
+        self._just_read = reads
+        share = (time.perf_counter() - start) / max(1, len(rows))
+        for row in rows:
+            row.seconds += share
+        self._close()
+
+    def _read(self) -> list[LiveRow]:
+        """Reads the next parts of prompts; those that are whole then get their first token. Gives the rows."""
+        reading = self._next_parts()
+        rows = [row for row, _, _ in reading]
+        parts = [row.whole[row.read : row.read + count] for row, _, count in reading]
+        hidden_BH = self._decoder.prefill(parts, [(room, 0) for _, room, _ in reading], [r.adapter for r in rows])
+        for row, _, count in reading:
+            row.read += count
+        done = [i for i, row in enumerate(rows) if row.read == len(row.whole)]
+        self._reading = next(((row, room) for row, room, _ in reading if row.read < len(row.whole)), None)
+        if done:
+            self._take([rows[i] for i in done], hidden_BH[torch.tensor(done)])
+        for i in done:
+            self._lane(reading[i][1].lengths[0] + 1).seat(rows[i], (reading[i][1], 0))
+        return rows
+
+    def _next_parts(self) -> list[tuple[LiveRow, Room, int]]:
+        """(row, where it is read into, tokens to read): first what was begun, then those that wait, in their order."""
+        out: list[tuple[LiveRow, Room, int]] = []
+        left = READ_TOKENS
+        if self._reading is not None:
+            row, room = self._reading
+            out.append((row, room, min(left, len(row.whole) - row.read)))
+            left -= out[-1][2]
+        while left > 0 and self._next_fits(len(out)) and not self._soon_known(self._waiting[0], out):
+            row = self._waiting.popleft()
+            room = Room(self._decoder, 1, len(row.whole))
+            self._recall(row, room)
+            out.append((row, room, min(left, len(row.whole) - row.read)))
+            left -= out[-1][2]
+        return out
+
+    def _next_fits(self, beside: int = 0) -> bool:
+        """Whether the first row that waits may begin."""
+        if not self._waiting:
+            return False
+        rows = self.rows
+        if not rows and not beside:
+            return True
+        if len(rows) + beside >= MOST_ROWS:
+            return False
+        held = sum(len(row.whole) + RESERVE for row in (*rows, self._waiting[0]))
+        return held * self._decoder.token_bytes <= HELD_BYTES
+
+    def _soon_known(self, row: LiveRow, reading: Sequence[tuple[LiveRow, Room, int]]) -> bool:
+        """Whether a row begins like one that is being read just now: after that it has less to read."""
+        mine = np.asarray(row.whole[:-1], np.int64)
+        ahead = [common(np.asarray(r.whole, np.int64), mine) for r, _, _ in reading if r.of == row.of]
+        return max(ahead, default=0) >= max(FEWEST, self._known(row)[0] + 1)
+
+    def _known(self, row: LiveRow) -> tuple[int, Seat | None]:
+        """How many of its tokens a row in work has read before, and that row."""
+        mine = np.asarray(row.whole[:-1], np.int64)
+        best: tuple[int, Seat | None] = 0, None
+        for lane in self._lanes:
+            for place, other in enumerate(lane.rows):
+                if other.of == row.of:
+                    length = min(common(np.asarray(other.whole, np.int64), mine), lane.room.lengths[place])
+                    best = max(best, (length, (lane.room, place)), key=lambda found: found[0])
+        return best
+
+    def _recall(self, row: LiveRow, room: Room) -> None:
+        """Puts what has been read before of a row's prompt into its room."""
+        length, seat = self._known(row)
+        kept = self._kept.find(row.of, row.whole)
+        if kept is not None and kept[0].shape[2] >= length:
+            room.take(0, kept)
+        elif seat is not None and length >= FEWEST:
+            keys, values = seat[0].row(seat[1])
+            room.take(0, (keys[:, :, :length], values[:, :, :length]))
+        row.read = room.lengths[0]
+        row.recalled = min(row.read, len(row.suffix))
+
+    def _grow(self) -> list[LiveRow]:
+        """One more token for every row."""
+        rows = self.rows
+        if not rows:
+            return []
+        last_B = torch.tensor([row.ids[-1] for row in rows])
+        rooms = [(lane.room, len(lane.rows)) for lane in self._lanes if lane.rows]
+        self._take(rows, self._decoder.step(last_B, rooms, [row.adapter for row in rows]))
+        for lane in list(self._lanes):
+            for place in reversed(range(len(lane.rows))):
+                if lane.room.lengths[place] == lane.places and not lane.rows[place].finish:
+                    self._lane(lane.places + 1).seat(lane.rows[place], (lane.room, place))
+                    lane.leave(place)
+        self._relieve()
+        return rows
+
+    def _relieve(self) -> None:
+        """Where rows have grown beyond the memory, the youngest waits and is read again later."""
+        while len(rows := [row for row in self.rows if not row.finish]) > 1:
+            if sum(len(row.whole) for row in rows) * self._decoder.token_bytes <= HELD_BYTES:
+                return
+            youngest = max(rows, key=lambda row: row.came)
+            for lane in self._lanes:
+                if youngest in lane.rows:
+                    lane.leave(lane.rows.index(youngest))
+            youngest.read = 0
+            self._waiting.appendleft(youngest)
+
+    def _take(self, rows: Sequence[LiveRow], hidden_BH: torch.Tensor) -> None:
+        for row, logits_V in zip(rows, self._model.head(hidden_BH), strict=True):
+            assert row.choose is not None
+            token, logprob = row.choose(logits_V)
+            extend(self._model.renderer, row, token, logprob, row.decoding)
+
+    def _lane(self, tokens: int) -> _Lane:
+        """The lane of rows that hold so many tokens."""
+        places = SHORTEST_LANE
+        while places < tokens:
+            places *= 4
+        for lane in self._lanes:
+            if lane.places == places:
+                return lane
+        self._lanes.append(_Lane(self._decoder, places))
+        return self._lanes[-1]
+
+    def _close(self) -> None:
+        """Takes out the rows that have ended, and keeps what they have read."""
+        for lane in self._lanes:
+            for place in reversed(range(len(lane.rows))):
+                row = lane.rows[place]
+                if row.finish:
+                    states = lane.room.row(place)
+                    self._kept.keep(row.of, row.whole[: states[0].shape[2]], states)
+                    lane.leave(place)
+        self._lanes = [lane for lane in self._lanes if lane.rows]
