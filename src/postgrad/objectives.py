@@ -36,6 +36,14 @@ class Options:
         return ""
 
 
+MEASURED_WIDTH, WIDTH_POWER = 576, 0.78
+"""Hidden size of the model that the usual rates were measured on, and the power by which wider ones need less
+(https://thinkingmachines.ai/blog/lora/: 0.775 and 0.781 in two families)."""
+SHORT_STEPS = 100
+"""Trainings of so many steps or fewer get a short training's rate; in longer ones it falls with their number, to the
+usual one."""
+
+
 @dataclass(frozen=True)
 class Rates:
     """Peak rates when none is given; see design/0004-training.md.
@@ -43,14 +51,23 @@ class Rates:
     Attributes:
         adapters: For low-rank adapters.
         full: For whole weights.
+        short: So many times the rate in short trainings, whose weights have less far to go than time to get there.
     """
 
     adapters: float = 1e-3
     full: float = 1e-4
+    short: float = 1.0
 
-    def of(self, method: str) -> float:
-        """The one for a method of training."""
-        return self.full if method == "full" else self.adapters
+    def of(self, method: str, width: int = MEASURED_WIDTH, steps: int = 10**9) -> float:
+        """The one for a method of training.
+
+        Args:
+            width: Hidden size of the model.
+            steps: Of the whole training.
+        """
+        usual = self.full if method == "full" else self.adapters
+        hurry = 1.0 if method == "full" else min(self.short, max(1.0, self.short * SHORT_STEPS / max(1, steps)))
+        return float(f"{usual * hurry * min(1.0, (MEASURED_WIDTH / width) ** WIDTH_POWER):.3g}")
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ class TrainingSettings(MethodSettings, LoopSettings):
     neftune: float = Field(default=0.0, ge=0)
     """Alpha of the noise on embeddings while training (NEFTune); 5 is usual; 0 for none."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """Peak rate. None: what is usual for objective and method; for sft 1e-3 for adapters, 1e-4 for method full."""
+    """Peak rate. None: what is usual for objective, method, size of the model and number of steps."""
+    learning_rate_factor: float = Field(default=1.0, gt=0)
+    """Times the usual rate, where none is given."""
     epochs: float = Field(default=3.0, gt=0)
     """Passes over the training data, unless stopped early."""
     max_steps: int | None = Field(default=None, ge=1)
@@ -108,10 +110,15 @@ class TrainingSettings(MethodSettings, LoopSettings):
         """The objective's own settings, typed, with its defaults."""
         return spec_of(self.objective).options(**(self.model_extra or {}))
 
-    @property
-    def peak_rate(self) -> float:
-        """The learning rate, or what is usual for the objective."""
-        return self.learning_rate or spec_of(self.objective).rates.of(self.method)
+    def peak_rate(self, width: int, steps: int) -> float:
+        """The learning rate, or what is usual for the objective.
+
+        Args:
+            width: Hidden size of the model.
+            steps: Of the whole training.
+        """
+        usual = spec_of(self.objective).rates.of(self.method, width, steps)
+        return self.learning_rate or self.learning_rate_factor * usual
 
     def values(self) -> JsonObject:
         """All settings by name, the objective's options with their defaults among them."""

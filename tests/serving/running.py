@@ -38,8 +38,8 @@ def in_thread(app):
 class Process:
     """`postgrad serve` as a process of its own, with a home of its own."""
 
-    def __init__(self, home: Path, base: Path | str, *options: str, threads: int = 1) -> None:
-        self.home, self.base, self.options, self.threads = home, base, options, threads
+    def __init__(self, home: Path, base: Path | str, *options: str, threads: int = 1, dtype: str = "float32") -> None:
+        self.home, self.base, self.options, self.threads, self.dtype = home, base, options, threads, dtype
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -52,7 +52,7 @@ class Process:
             "POSTGRAD_HOME": str(self.home),
             "PYTHONPATH": str(SOURCE),
             "OMP_NUM_THREADS": str(self.threads),
-            "POSTGRAD_DTYPE": "float32",
+            **({"POSTGRAD_DTYPE": self.dtype} if self.dtype else {}),
         }
         command = [
             sys.executable,

@@ -111,7 +111,7 @@ def test_the_command_trains_it_and_its_option_counts(brought, data, tiny_folder,
 
 def test_the_recipe_knows_its_option_and_nobody_elses(brought):
     training = make_recipe({"training": {"objective": "floor", "strength": 3}}).training
-    assert training.options.strength == 3.0 and training.peak_rate == 7e-3
+    assert training.options.strength == 3.0 and training.peak_rate(32, 10) == 7e-3
     for settings, words in (
         ({"objective": "floor", "strength": 11}, "training.strength = 11: Input should be less than or equal to 10"),
         ({"objective": "floor", "beta": 0.2}, "not by floor"),

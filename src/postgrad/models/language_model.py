@@ -61,7 +61,11 @@ class LanguageModel:
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits of hidden states (…, H) → (…, V), float32, with the model's own scaling."""
-        logits = self.module.get_output_embeddings()(hidden).float()
+        return self.scaled(self.module.get_output_embeddings()(hidden))
+
+    def scaled(self, logits: torch.Tensor) -> torch.Tensor:
+        """What the output layer gave, in float32 and scaled as the model scales it."""
+        logits = logits.float()
         cap, factor = self.head_scaling
         if cap:
             logits = torch.tanh(logits / cap) * cap

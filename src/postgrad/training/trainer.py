@@ -289,7 +289,7 @@ def _settings(
     settings = Settings(
         **plan.model_dump(include=set(LoopSettings.model_fields)),
         total_steps=total,
-        learning_rate=plan.peak_rate,
+        learning_rate=plan.peak_rate(_width(model), total),
         validate_every=plan.validate_every or max(1, math.ceil(total / plan.validations)),
         seed=plan.seed,
         guess=objective.guess(model.renderer.vocabulary),
@@ -298,6 +298,11 @@ def _settings(
         folder.path.mkdir(parents=True, exist_ok=True)
         folder.write_state("queued", settings=settings.model_dump(), identity=identity)
     return settings
+
+
+def _width(model: LanguageModel) -> int:
+    """Hidden size of the model."""
+    return int(model.module.config.get_text_config().hidden_size)
 
 
 def _full_steps(plan: Plan, objective: Objective, examples: Sequence[Rendered]) -> int:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from postgrad.models.device import room_for
 from postgrad.models.fused.body import llama_shaped
 from postgrad.models.fused.low_rank import LowRank, Mix, mixed
 from postgrad.models.fused.parts import Norm, Projections
@@ -28,6 +29,8 @@ from postgrad.models.language_model import LanguageModel
 
 BLOCK = 256
 """Tokens of the MLP that are worked through at once, so that they stay in the processor's cache."""
+PACKING_ROOM = 3
+"""Weights are packed where the machine has memory for so many times them."""
 ROTATIONS = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary positions whose angles do not hang on the length of what is read."""
 _flash: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -107,8 +110,7 @@ class _Layer:
         self, x_NH: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mix: Mix | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Rotated queries (N, K, G, D) and keys (N, K, D), and values (N, K, D)."""
-        qkv = x_NH.new_empty(len(x_NH), sum(self.qkv.widths))
-        self._product(self.qkv, self.first.forward(x_NH)[0], qkv.split(self.qkv.widths, 1), mix)
+        qkv = self._product(self.qkv, self.first.forward(x_NH)[0], mix)
         heads = qkv.view(len(qkv), -1, self.size)
         for norm, part in zip(
             self.head_norms, heads.split([self.heads, self.key_heads, self.key_heads], 1), strict=False
@@ -127,24 +129,23 @@ class _Layer:
 
     def finish(self, attended_NH: torch.Tensor, x_NH: torch.Tensor, mix: Mix | None = None) -> torch.Tensor:
         """From the attention's output and the layer's input to the layer's output."""
-        middle = torch.empty_like(x_NH)
-        self._product(self.out, attended_NH, [middle], mix)
+        middle = self._product(self.out, attended_NH, mix)
         middle += x_NH
-        result = torch.empty_like(middle)
+        parts = []
         for begin in range(0, len(middle), BLOCK):
             part = middle[begin : begin + BLOCK]
             own = mix.part(begin, begin + len(part)) if mix and len(part) < len(middle) else mix
-            gate, up = (part.new_empty(len(part), w) for w in self.gate_up.widths)
-            self._product(self.gate_up, self.second.forward(part)[0], [gate, up], own)
-            inner = functional.silu(gate, inplace=True).mul_(up)
-            self._product(self.down, inner, [result[begin : begin + BLOCK]], own)
-        return result.add_(middle)
+            both = self._product(self.gate_up, self.second.forward(part)[0], own)
+            gate, up = both.split(self.gate_up.widths, 1)
+            parts.append(self._product(self.down, functional.silu(gate).mul_(up), own))
+        return (torch.cat(parts) if len(parts) > 1 else parts[0]).add_(middle)
 
-    def _product(self, layers: Projections, x_NI: torch.Tensor, outs: Sequence[torch.Tensor], mix: Mix | None) -> None:
-        """Linear layers that share an input, and what the rows' own adapters add to them."""
-        layers.forward(x_NI, outs)
+    def _product(self, layers: Projections, x_NI: torch.Tensor, mix: Mix | None) -> torch.Tensor:
+        """Linear layers that share an input, side by side, with what the rows' own adapters add to them."""
+        whole = layers.product(x_NI)
         if mix is not None:
-            mix.add(layers.bases, x_NI, outs)
+            mix.add(layers.bases[0], x_NI, whole.split(layers.widths, 1))
+        return whole
 
     def attend(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool = False, mask: torch.Tensor | None = None
@@ -187,6 +188,7 @@ class FusedDecoder:
         self.embed = model.module.get_input_embeddings()
         self.like: torch.Tensor = self.embed.weight
         self.layers = [_Layer(m) for m in self.body.layers]
+        self._model, self._head = model, Projections([model.module.get_output_embeddings()])
         self._angles(64)
 
     @property
@@ -194,6 +196,22 @@ class FusedDecoder:
         """Bytes that one token's keys and values take."""
         layer = self.layers[0]
         return 2 * len(self.layers) * layer.key_heads * layer.size * self.like.element_size()
+
+    def pack(self) -> bool:
+        """Lays the weights out a second time for generation, where there is memory for it and no adapter is attached;
+        says whether it did. They must not change as long as this decoder is used."""
+        weights = sum(base.weight.numel() for group in (*self.groups, self._head) for base in group.bases)
+        packs = torch.backends.mkldnn.is_available() and self.like.device.type == "cpu"
+        packs = packs and not any(group.adapted for group in self.groups)
+        if not packs or PACKING_ROOM * weights * self.like.element_size() > room_for("cpu"):
+            return False
+        for group in (*self.groups, self._head):
+            group.pack()
+        return True
+
+    def logits(self, hidden_BH: torch.Tensor) -> torch.Tensor:
+        """(B, V), float32, with the model's own scaling."""
+        return self._model.scaled(self._head.product(hidden_BH))
 
     @property
     def groups(self) -> list[Projections]:

@@ -62,10 +62,14 @@ class Mix:
 
     shares: tuple[tuple[LowRank, Own], ...]
 
-    def add(self, layers: Sequence[Any], x_NI: torch.Tensor, outs: Sequence[torch.Tensor]) -> None:
-        """Adds every adapter's update of these linear layers to its own rows."""
+    def add(self, first: nn.Module, x_NI: torch.Tensor, outs: Sequence[torch.Tensor]) -> None:
+        """Adds every adapter's update to its own rows of what linear layers gave that share an input.
+
+        Args:
+            first: The first of those layers.
+        """
         for adapter, own in self.shares:
-            update = adapter.updates.get(id(layers[0]))
+            update = adapter.updates.get(id(first))
             if update is not None:
                 update.add(x_NI, outs, own)
 

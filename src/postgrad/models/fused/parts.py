@@ -15,6 +15,11 @@ from torch import nn
 
 from postgrad.models.adapters.lora import LoraLinear
 
+FEW_ROWS = 64
+"""Packed weights are used up to so many rows; beyond them plain ones are as fast."""
+VERY_FEW_ROWS = 8
+"""Up to so many rows the weights are multiplied with them, not they with the weights: twice as fast in float32."""
+
 
 class Projections:
     """Linear layers that share an input; with LoRA, their A matrices are multiplied as one."""
@@ -25,14 +30,42 @@ class Projections:
         self.loras: list[Any] = [m if isinstance(m, LoraLinear) else None for m in layers]
         self.widths = [int(b.out_features) for b in self.bases]
         self.adapted = [m for m in self.loras if m is not None]
+        self._packed: torch.Tensor | None = None
+        self._bias: torch.Tensor | None = None
+
+    def pack(self) -> None:
+        """Lays the weights out a second time, as few rows at once are multiplied fastest; they must not change
+        afterwards.
+
+        Raises:
+            RuntimeError: the layers have adapters.
+        """
+        if self.adapted:
+            raise RuntimeError("layers with adapters attached cannot be packed")
+        weights = [b.weight for b in self.bases]
+        whole = torch.cat(weights) if len(weights) > 1 else weights[0]
+        if any(b.bias is not None for b in self.bases):
+            self._bias = torch.cat([whole.new_zeros(b.out_features) if b.bias is None else b.bias for b in self.bases])
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(whole, FEW_ROWS)
+
+    def product(self, x_NI: torch.Tensor) -> torch.Tensor:
+        """The products side by side, (N, ΣO)."""
+        if self._packed is not None and len(x_NI) <= FEW_ROWS:
+            return torch.ops.mkldnn._linear_pointwise(x_NI, self._packed, self._bias, "none", [], "")
+        out = x_NI.new_empty(len(x_NI), sum(self.widths))
+        self.forward(x_NI, out.split(self.widths, 1))
+        return out
 
     def parameters(self) -> list[nn.Parameter]:
         return [p for m in self.layers for p in m.parameters() if p.requires_grad]
 
     def forward(self, x_NI: torch.Tensor, outs: Sequence[torch.Tensor]) -> torch.Tensor | None:
         """Writes each product into `outs`; returns x Aᵀ of all adapted layers side by side, (N, ΣR)."""
+        turned = 1 < len(x_NI) <= VERY_FEW_ROWS and x_NI.dtype == torch.float32
         for base, out in zip(self.bases, outs, strict=True):
-            if base.bias is None:
+            if base.bias is None and turned:
+                out.copy_((base.weight @ x_NI.t()).t())
+            elif base.bias is None:
                 torch.mm(x_NI, base.weight.t(), out=out)
             else:
                 torch.addmm(base.bias, x_NI, base.weight.t(), out=out)

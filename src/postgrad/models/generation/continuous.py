@@ -60,7 +60,7 @@ def run(
         else:
             working, at = active, range(len(active))
             hidden_BH = decoder.step(last_B, [(room, len(active))])
-        chosen_B = take(model, working, model.head(hidden_BH), decoding, generator)
+        chosen_B = take(model, working, decoder.logits(hidden_BH), decoding, generator)
         last_B = torch.cat([last_B[: at.start], chosen_B])
         share = (time.perf_counter() - start) / len(working)
         for row in working:

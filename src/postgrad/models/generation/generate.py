@@ -15,7 +15,7 @@ from weakref import WeakSet
 import torch
 from transformers.cache_utils import DynamicCache
 
-from postgrad.models.fused.decoder import SharedStates, decoder_of
+from postgrad.models.fused.decoder import FusedDecoder, SharedStates, decoder_of
 from postgrad.models.generation import continuous
 from postgrad.models.generation.decoding import (
     Choose,
@@ -62,6 +62,8 @@ ROOM_BYTES = 1 << 30
 """Keys and values take at most so much, unless a single row takes more."""
 PADDED_ROWS = 32
 """Rows at once where the model's own code computes them."""
+PACKED_PROMPTS, PACKED_TOKENS = 16, 24
+"""From so many prompts with so many new tokens each on, laying the weights out anew takes less time than it saves."""
 _told: WeakSet[LanguageModel] = WeakSet()
 
 
@@ -93,9 +95,11 @@ def complete(
         (DecodingRow(i, p[shared:], chooser and chooser()) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix)
     )
     if decoder is not None:
+        if len(prompts) >= PACKED_PROMPTS and decoding.max_new_tokens >= PACKED_TOKENS:
+            decoder.pack()
         budget = min(token_budget, ROOM_BYTES // decoder.token_bytes)
         most = max(1, min(max_rows, len(rows), budget // continuous.places(rows, decoding)))
-        batches = [decode(model, rows, prefix, shared, decoding, most)]
+        batches = [decode(model, rows, prefix, shared, decoding, most, decoder)]
     else:
         parts = _batches(rows, shared, decoding.max_new_tokens, min(max_rows, PADDED_ROWS), token_budget)
         batches = (decode(model, batch, prefix, shared, decoding) for batch in parts)
@@ -145,6 +149,7 @@ def decode(
     shared: int,
     decoding: Decoding,
     most: int | None = None,
+    decoder: FusedDecoder | None = None,
 ) -> Iterator[list[DecodingRow]]:
     """Generates for the rows in place, yielding after every token the rows that it ended.
 
@@ -153,8 +158,9 @@ def decode(
     Args:
         prefix: What `beginning` gave for the `shared` tokens that come before every row's suffix.
         most: So many rows at once at most, where the model is computed by hand; None for all.
+        decoder: Computes it by hand; None: a new one, where the model has that shape.
     """
-    decoder = decoder_of(model)
+    decoder = decoder or decoder_of(model)
     if decoder is not None:
         return continuous.run(model, decoder, rows, cast("SharedStates | None", prefix), decoding, most or len(rows))
     return _padded(model, rows, cast("DynamicCache | None", prefix), shared, decoding)

@@ -242,7 +242,7 @@ class LiveBatch:
             self._waiting.appendleft(youngest)
 
     def _take(self, rows: Sequence[LiveRow], hidden_BH: torch.Tensor) -> None:
-        for row, logits_V in zip(rows, self._model.head(hidden_BH), strict=True):
+        for row, logits_V in zip(rows, self._decoder.logits(hidden_BH), strict=True):
             assert row.choose is not None
             token, logprob = row.choose(logits_V)
             extend(self._model.renderer, row, token, logprob, row.decoding)

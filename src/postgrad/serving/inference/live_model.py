@@ -41,7 +41,10 @@ class LiveModel:
     def of(cls, model: LanguageModel, folder: Callable[[str], Path]) -> LiveModel | None:
         """None where the model is of another shape, and answers by its own code."""
         decoder = decoder_of(model)
-        return None if decoder is None else cls(model, decoder, folder)
+        if decoder is None:
+            return None
+        decoder.pack()
+        return cls(model, decoder, folder)
 
     def begin(self, asked: PreparedRequest) -> LiveAnswers | None:
         """A request among the others; None where what was trained must be put into the weights.

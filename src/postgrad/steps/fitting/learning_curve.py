@@ -136,7 +136,8 @@ def _trained_on_share(
     settings = whole.part.settings
     steps = steps_for(share, settings["total_steps"])
     passes = max(settings["epochs"], (steps + 1) * wish.plan.batch_size / len(records))
-    plan = wish.plan.model_copy(update={"epochs": passes, "max_steps": steps})
+    same = {"learning_rate": settings["learning_rate"]}  # the curve tells examples apart, not rates
+    plan = wish.plan.model_copy(update={"epochs": passes, "max_steps": steps, **same})
     yield Said(f"{len(subset)} of {len(train)} training examples, {steps} steps")
     work = TrainingWork(records, validation, plan, passages_in(grounding), load_replay(wish.replay))
     result = yield from trained_model(ctx, model, work)

@@ -203,16 +203,16 @@ def load_replay(paths: Sequence[str]) -> list[Record]:
 
 
 def plan_of(settings: TrainingSection, seed: int, usual_replay: float = USUAL_REPLAY) -> Plan:
-    """The plan that a recipe's section means, with the rate that is usual for the method.
+    """The plan that a recipe's section means.
 
     Args:
         usual_replay: Share of the base's own answers where the settings name none, for conversations.
     """
-    fields = settings.model_dump(exclude={"replay", "learning_rate", "grader"})
+    fields = settings.model_dump(exclude={"replay", "grader"})
     if settings.base_replay is None:
         mixes = not settings.replay and spec_of(settings.objective).records is Conversation
         fields["base_replay"] = usual_replay if mixes else 0.0
-    return Plan(**fields, learning_rate=settings.peak_rate, seed=seed)
+    return Plan(**fields, seed=seed)
 
 
 def passages_in(grounding: Grounding | None) -> tuple[Passage, ...]:

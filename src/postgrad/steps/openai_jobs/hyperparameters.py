@@ -80,8 +80,7 @@ def recipe_of(
     kind = method["type"] if method else "supervised"
     own_way = METHODS[kind]
     training |= {"objective": own_way.objective, **own_way.settings(hyperparameters, (method or {}).get(kind) or {})}
-    usual = spec_of(own_way.objective).rates.of(training.get("method", "lora"))
-    training.setdefault("learning_rate", usual * hyperparameters["learning_rate_multiplier"])
+    training["learning_rate_factor"] = hyperparameters["learning_rate_multiplier"]
     epochs, batch = hyperparameters["n_epochs"], hyperparameters["batch_size"]
     training |= {
         "batch_size": batch,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from postgrad.models.rendering.render import Rendered
-from postgrad.objectives import ObjectiveSpec, Options
+from postgrad.objectives import ObjectiveSpec, Options, Rates
 from postgrad.records import Conversation, Record
 from postgrad.training.compute_plan import cost_of_conversations
 from postgrad.training.objectives.base import Objective, Prepared, Setup
@@ -48,4 +48,4 @@ class Sft(Objective):
         return forward.loss(batch, step)
 
 
-SPEC = ObjectiveSpec("sft", "answers", Conversation, Sft, cost_of_conversations)
+SPEC = ObjectiveSpec("sft", "answers", Conversation, Sft, cost_of_conversations, rates=Rates(short=3.0))
