@@ -18,7 +18,7 @@ demo: setup  ## the main job on shipped data and the embedded model
 	$(BIN)/postgrad demo
 
 test: setup-dev services  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: setup-dev  ## style, types
 	$(BIN)/ruff format --check src tests bench docs examples

@@ -14,6 +14,26 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile("postgrad", deadline=None)  # beside other work a call may take any time
 settings.load_profile("postgrad")
 
+LONGEST = (
+    "serving/test_guides",
+    "cli/test_bad_input",
+    "evaluation/battery/test_harness",
+    "workflows/test_main_job",
+    "cli/test_commands",
+    "serving/test_job_runs",
+    "models/test_conformance",
+    "training/test_memory",
+    "training/test_training",
+)
+"""Files that take a minute and more: they begin first, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, all else in the order in which it was found."""
+    places = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{%"
     " endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
