@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from postgrad.models.adapters.lora import attach, detach, load_adapter, put, taken
-from postgrad.models.generation.generate import Decoding, complete, shared_beginning
+from postgrad.models.fused.decoder import FusedDecoder, decoder_of
+from postgrad.models.generation import generate
+from postgrad.models.generation.generate import Begun, Decoding, complete, shared_beginning
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.records import Message
 from tests.needs import dev_package
@@ -120,3 +122,44 @@ def test_the_saved_adapter_is_pefts(tiny, tiny_folder, adapter, tmp_path):
     ids = torch.tensor([prompts_of(tiny, 1)[0]])
     tiny.use(load_adapter(tmp_path), "a")
     assert torch.allclose(theirs(ids).logits, tiny.module(ids).logits, atol=1e-4)
+
+
+def test_a_beginning_that_was_read_before_gives_the_same_answers_and_is_not_read_again(tiny, monkeypatch):
+    shared, begun, read = list(range(3, 43)), Begun(), []
+    prompts = [[*shared, 50 + i, 60] for i in range(6)]
+    expected = {i: c.text for i, c in complete(tiny, prompts, Decoding(8))}
+    real = FusedDecoder.begin
+    monkeypatch.setattr(FusedDecoder, "begin", lambda self, ids: read.append(len(ids)) or real(self, ids))
+    for part in (prompts[:3], prompts[3:], prompts):
+        asked = [prompts.index(p) for p in part]
+        assert {asked[i]: c.text for i, c in complete(tiny, part, Decoding(8), begun=begun)}.items() <= expected.items()
+    assert read == [40]
+
+
+def test_beginnings_that_are_kept_stay_within_their_memory(tiny, monkeypatch):
+    decoder, begun = decoder_of(tiny), Begun()
+    monkeypatch.setattr(generate, "BEGUN_BYTES", 100 * decoder.token_bytes)
+    for first in range(3, 8):
+        begun.read(tiny, list(range(first, first + 40)))
+    assert [key[0] for key in begun._kept] == [6, 7]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 8, 9, 20, 65])
+def test_packed_weights_give_the_same_products(tiny, rows):
+    plain, packed = decoder_of(tiny), decoder_of(tiny)
+    assert packed.pack()
+    with torch.inference_mode():
+        for one, other in zip(plain.groups, packed.groups, strict=True):
+            x = torch.randn(rows, one.bases[0].in_features)
+            expected = torch.cat([base(x) for base in one.bases], 1)
+            torch.testing.assert_close(one.product(x), expected, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(other.product(x), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(packed.logits(torch.ones(rows, 32)), tiny.head(torch.ones(rows, 32)))
+
+
+def test_weights_are_not_packed_while_an_adapter_is_attached_or_memory_is_short(tiny, monkeypatch):
+    layers = attach(tiny.module, rank=2, alpha=2, seed=1)
+    assert not decoder_of(tiny).pack()
+    detach(tiny.module, layers)
+    monkeypatch.setattr("postgrad.models.fused.decoder.room_for", lambda kind: 1000)
+    assert not decoder_of(tiny).pack()

@@ -13,12 +13,15 @@ import pytest
 import torch
 
 from postgrad.errors import ModelError
+from postgrad.models.adapters.trained_weights import WholeWeights
+from postgrad.models.fused.decoder import FusedDecoder
 from postgrad.models.generation.generate import Decoding
 from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.scheduler import MAX_TOKENS, FullError, Scheduler, Ticket, next_turn
+from postgrad.storage import Blobs
 from tests.serving.loopback import ASK, register, running
 
 
@@ -207,3 +210,71 @@ def test_too_many_at_once_are_told_to_come_back(three, tiny_folder):
             stream.close()
         patient = openai.OpenAI(base_url=address, api_key="none", max_retries=5)
         assert patient.chat.completions.create(**{**options, "stream": False, "max_tokens": 2}).choices
+
+
+def test_the_next_turn_of_a_conversation_says_what_was_not_read_again(three, tiny_folder):
+    said = [{"role": "user", "content": "Where is my Haven sofa, order FH-12345? " * 3}]
+    with running(make_app(Engine(Catalogue(), [str(tiny_folder)]))) as address:
+        client = openai.OpenAI(base_url=address, api_key="none", max_retries=0)
+
+        def ask(name, messages):
+            return client.chat.completions.create(model=name, messages=messages, max_tokens=12).usage
+
+        first = ask("a", said)
+        more = [*said, {"role": "assistant", "content": "On its way."}, {"role": "user", "content": "Where?"}]
+        second, other = ask("a", more), ask("b", more)
+        assert first.prompt_tokens_details.cached_tokens == 0 == other.prompt_tokens_details.cached_tokens
+        assert first.prompt_tokens - 8 < second.prompt_tokens_details.cached_tokens < second.prompt_tokens
+
+
+def test_a_fault_in_a_step_is_told_to_all_and_the_next_request_is_answered(three, tiny_folder, monkeypatch):
+    engine = Engine(Catalogue(), [str(tiny_folder)])
+    ask = engine.prepare(engine.find("a"), [Message("user", "Where?")], Decoding(8))
+    expected = "".join(p.text for p in engine.stream(ask))
+    first, second = (
+        engine.begin(ask),
+        engine.begin(engine.prepare(engine.find("b"), [Message("user", "x")], Decoding(8))),
+    )
+    for steps in (first, second):
+        engine.compute.submit(steps.next).result()
+    with monkeypatch.context() as broken:
+        broken.setattr(FusedDecoder, "step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            while True:
+                engine.compute.submit(first.next).result()
+    with pytest.raises(ModelError, match="Ask again"):
+        while True:
+            engine.compute.submit(second.next).result()
+    assert "".join(p.text for p in engine.stream(ask)) == expected
+
+
+def test_whole_weights_and_adapters_beside_each_other_each_answer_as_alone(three, tiny, tiny_folder, tmp_path):
+    """What cannot be mixed takes turns with what can."""
+    weights = {n: p.detach() * 1.5 for n, p in tiny.module.named_parameters() if "down_proj" in n}
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    WholeWeights(weights).save(folder, str(tiny_folder))
+    Catalogue().add(
+        name="whole",
+        base=str(tiny_folder),
+        base_hash="h",
+        method="full",
+        blob=Blobs().put_folder(folder),
+        template=tiny.renderer.fingerprint,
+        data_hash="d",
+        report=None,
+        details={},
+    )
+    names, engine = [*three, "whole"], Engine(Catalogue(), [str(tiny_folder)])
+    asked = {n: engine.prepare(engine.find(n), [Message("user", "Where?")], Decoding(10)) for n in names}
+    alone = {n: "".join(p.text for p in engine.stream(a)) for n, a in asked.items()}
+    assert len(set(alone.values())) == 5
+    together = {n: engine.begin(a) for n, a in asked.items()}
+    texts, going = dict.fromkeys(names, ""), set(names)
+    while going:
+        for name in sorted(going):
+            pieces = engine.compute.submit(together[name].next).result()
+            if pieces is None:
+                going.remove(name)
+            texts[name] += "".join(p.text for p in pieces or ())
+    assert texts == alone

@@ -83,3 +83,23 @@ def test_grpo_is_an_advantage_and_a_loss():
 
     own = re.findall(r"    def (\w+)", inspect.getsource(grpo.Grpo))
     assert own == ["__init__", "advantages", "teaches", "loss_of"]
+
+
+def test_the_usual_rate_falls_with_the_width_and_with_the_length_of_the_training():
+    rates = spec_of("sft").rates
+    assert rates.of("lora") == 1e-3 and rates.of("full") == 1e-4
+    assert [rates.of("lora", 576, steps) for steps in (1, 100, 150, 300, 3000)] == [3e-3, 3e-3, 2e-3, 1e-3, 1e-3]
+    assert [rates.of("lora", width, 1000) for width in (32, 576, 1024, 2048, 4096)] == [
+        1e-3,
+        1e-3,
+        6.38e-4,
+        3.72e-4,
+        2.17e-4,
+    ]
+    assert rates.of("full", 576, 10) == 1e-4, "whole weights have no short rate"
+    assert spec_of("dpo").rates.of("lora", 576, 10) == 1e-4, "nor have preferences"
+
+
+def test_a_rate_that_is_given_is_taken_as_it_is_and_a_factor_multiplies_the_usual_one():
+    assert TrainingSettings(learning_rate=5e-4).peak_rate(4096, 10) == 5e-4
+    assert TrainingSettings(learning_rate_factor=2.0).peak_rate(576, 1000) == 2e-3

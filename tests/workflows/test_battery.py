@@ -80,8 +80,8 @@ def test_it_stops_when_told_and_refuses_what_it_does_not_know(recipe, tiny_folde
 
 
 def test_items_fit_the_runs_pace_by_the_time_that_the_first_ones_took():
-    assert affordable_items(10, 500, 50, 10.8) == 250, "108 seconds are a twentieth part of 10 minutes, twice 54"
-    assert affordable_items(20, 500, 50, 10.8) == 500 == affordable_items(10, 500, 50, 0.0)
+    assert affordable_items(10, 500, 50, 7.2) == 250, "72 seconds of 10 minutes, for 36 before and 36 after"
+    assert affordable_items(20, 500, 50, 7.2) == 500 == affordable_items(10, 500, 50, 0.0)
     assert affordable_items(1, 500, 50, 100.0) == 50 and affordable_items(1, 20, 20, 100.0) == 20
 
 
@@ -93,8 +93,8 @@ def test_under_a_limit_as_many_items_are_measured_as_there_is_time_for(recipe):
         return finish(scores_of(merged(free, changes)))[0]
 
     hurried = items(max_minutes=0.0001)
-    assert hurried.items == 50 and "at most 50 items a benchmark, not 500" in hurried.note
-    assert items(max_minutes=0.0001, **{"evaluation.general_items": 70}).items == 50
+    assert hurried.items == 25 and "at most 25 items a benchmark, not 500" in hurried.note
+    assert items(max_minutes=0.0001, **{"evaluation.general_items": 70}).items == 25
     assert items(**{"evaluation.general_items": 70}).items == 70 and not items(max_minutes=10_000).note
 
 

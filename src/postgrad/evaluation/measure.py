@@ -6,12 +6,13 @@ measurement goes on where it stopped and a changed arm alone is asked again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from postgrad.costs import MachinePrice, cost_of
@@ -22,7 +23,7 @@ from postgrad.evaluation.form_faults import form_faults
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.scores import Groups, score_interval
 from postgrad.measures import ArmResult
-from postgrad.models.generation.generate import Completion, Decoding, complete, remark
+from postgrad.models.generation.generate import Begun, Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
@@ -41,11 +42,13 @@ class Answers:
         path: Their file, one line each.
         known: Those that there are.
         of: Those of the same model under another decoding.
+        begun: Beginnings that the same model has read.
     """
 
     path: Path
     known: dict[str, Completion]
     of: Callable[[Decoding], Answers]
+    begun: Begun = field(default_factory=Begun)
 
     @classmethod
     def open(cls, store: StageStore, model_hash: str, adapter: str | None, decoding: Decoding, dtype: str) -> Answers:
@@ -63,7 +66,7 @@ class Answers:
                     continue  # the line that was being written when the power went
                 prompt = raw.pop("prompt")
                 known[prompt] = Completion(**raw)
-        return cls(path, known, of)
+        return cls(path, known, of, _begun(model_hash, adapter, dtype))
 
     def keep(self, prompt_hash: str, completion: Completion) -> None:
         self.known[prompt_hash] = completion
@@ -71,6 +74,13 @@ class Answers:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as out:
                 out.write(json.dumps({"prompt": prompt_hash, **asdict(completion)}) + "\n")
+
+
+@functools.lru_cache(maxsize=1)
+def _begun(model_hash: str, adapter: str | None, dtype: str) -> Begun:
+    """What the model that is measured just now has read: of one at a time, for it takes memory."""
+    del model_hash, adapter, dtype
+    return Begun()
 
 
 def ids_hash(ids: Sequence[int]) -> str:
@@ -102,7 +112,7 @@ def answer(
         yield Said(note)
     yield Progress(done, len(prompts), "answers")
     waiting = [prompts[i] for i in open_places]
-    for place, completion in complete(model, waiting, decoding, chooser=chooser, stopped=stopped):
+    for place, completion in complete(model, waiting, decoding, chooser=chooser, stopped=stopped, begun=answers.begun):
         answers.keep(hashes[open_places[place]], completion)
         done += 1
         yield Progress(done, len(prompts), "answers")

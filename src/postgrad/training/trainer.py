@@ -379,6 +379,7 @@ def _part(
         in_words=" ".join(filter(None, words)),
         settings={
             **plan.identity(),
+            "learning_rate": settings.learning_rate,
             "total_steps": settings.total_steps,
             "full_steps": _full_steps(plan, trainer.objective, examples),
             "computed": way,

@@ -59,6 +59,7 @@ class Completion:
         completion_tokens: Tokens generated, end mark included.
         logprob: Sum of the natural log-probabilities of the generated tokens.
         seconds: Its share of the time of the steps that it was part of.
+        recalled: Tokens of the prompt that were not read, because an earlier request had begun alike.
     """
 
     text: str
@@ -67,6 +68,7 @@ class Completion:
     completion_tokens: int
     logprob: float
     seconds: float
+    recalled: int = 0
 
 
 Choose = Callable[[torch.Tensor], tuple[int, float]]
@@ -82,6 +84,7 @@ class DecodingRow:
         suffix: The prompt's ids after what the batch shares.
         choose: Takes the row's tokens where each row is steered by itself; None where the batch is decoded alike.
         seconds: Its share of the time of the steps that it was part of.
+        recalled: Tokens of its prompt that were found, because they had been read before.
     """
 
     index: int
@@ -91,6 +94,7 @@ class DecodingRow:
     logprob: float = 0.0
     finish: str = ""
     seconds: float = 0.0
+    recalled: int = 0
 
 
 def choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generator) -> torch.Tensor:
@@ -154,4 +158,5 @@ def cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 def completion_of(model: LanguageModel, row: DecodingRow, shared: int, decoding: Decoding) -> Completion:
     """What a finished row has become."""
     text, _ = decoding.cut(model.renderer.answer_text(row.ids))
-    return Completion(text, row.finish, shared + len(row.suffix), len(row.ids), row.logprob, row.seconds)
+    tokens = shared + len(row.suffix)
+    return Completion(text, row.finish, tokens, len(row.ids), row.logprob, row.seconds, row.recalled)

@@ -8,6 +8,7 @@ Shapes: B rows, T time, V vocabulary.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias, cast
 from weakref import WeakSet
@@ -64,6 +65,8 @@ PADDED_ROWS = 32
 """Rows at once where the model's own code computes them."""
 PACKED_PROMPTS, PACKED_TOKENS = 16, 24
 """From so many prompts with so many new tokens each on, laying the weights out anew takes less time than it saves."""
+BEGUN_BYTES = 512 << 20
+"""Beginnings that are kept for later prompts take at most so much, unless a single one takes more."""
 _told: WeakSet[LanguageModel] = WeakSet()
 
 
@@ -76,6 +79,7 @@ def complete(
     max_rows: int = 64,
     token_budget: int = 16_384,
     stopped: Callable[[], bool] = lambda: False,
+    begun: Begun | None = None,
 ) -> Iterator[tuple[int, Completion]]:
     """Answers prompts (token ids), yielding (index, completion) as rows finish; not in the order given.
 
@@ -84,13 +88,14 @@ def complete(
         max_rows: At most so many rows are in work at once.
         token_budget: Bounds rows × (longest prompt + new tokens), hence memory, whatever the number of prompts.
         stopped: Asked between tokens; when true, the unfinished rows are left and the generator ends.
+        begun: Beginnings that were read for earlier prompts of the same weights; None where none are kept.
     """
     if not prompts:
         return
     longest = max(map(len, prompts)) + decoding.max_new_tokens
     decoder = decoder_of(model)
     shared = shared_beginning(prompts) if can_share(model, longest) else 0
-    prefix = beginning(model, prompts[0][:shared])
+    prefix = begun.read(model, prompts[0][:shared]) if begun else beginning(model, prompts[0][:shared])
     rows = sorted(
         (DecodingRow(i, p[shared:], chooser and chooser()) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix)
     )
@@ -109,6 +114,28 @@ def complete(
                 yield row.index, completion_of(model, row, shared, decoding)
             if stopped():
                 return
+
+
+class Begun:
+    """The beginnings that a model has read last, for prompts that are asked in several goes. They belong to its weights
+    at that time: whoever keeps them answers for that."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[int, ...], Beginning] = OrderedDict()
+
+    def read(self, model: LanguageModel, ids: Sequence[int]) -> Beginning | None:
+        """As `beginning`, from memory where it has been read before."""
+        decoder = decoder_of(model)
+        if decoder is None:  # the cache of a model's own code is used up by those that read on
+            return beginning(model, ids)
+        key = tuple(ids)
+        if key not in self._kept and (found := beginning(model, ids)) is not None:
+            self._kept[key] = found
+            while sum(map(len, self._kept)) * decoder.token_bytes > BEGUN_BYTES and len(self._kept) > 1:
+                self._kept.popitem(last=False)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
 
 
 def remark(model: LanguageModel) -> str | None:

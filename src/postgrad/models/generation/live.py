@@ -45,7 +45,6 @@ class LiveRow(DecodingRow):
         adapter: Added to the base's weights for this row alone.
         of: Whose it is: what it has read is kept for no other.
         read: Tokens of it that have been read or found.
-        recalled: Those of its prompt that were found, because they had been read before.
         came: Rises from row to row, in the order in which they came.
     """
 
@@ -53,7 +52,6 @@ class LiveRow(DecodingRow):
     adapter: LowRank | None = None
     of: Hashable = ""
     read: int = 0
-    recalled: int = 0
     came: int = 0
 
     @property

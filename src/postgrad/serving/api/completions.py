@@ -90,7 +90,8 @@ def completions_router(answering: Answering) -> APIRouter:
 
 
 def _usage(meters: Sequence[Meter]) -> JsonObject:
-    return usage([c for m in meters for c in m.completions], sum(m.prompt for m in meters))
+    cached = sum(min((c.recalled for c in m.completions), default=0) for m in meters)
+    return usage([c for m in meters for c in m.completions], sum(m.prompt for m in meters), cached)
 
 
 async def _after(first: str, lines: AsyncIterator[str]) -> AsyncIterator[str]:

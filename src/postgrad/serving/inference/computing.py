@@ -111,11 +111,6 @@ class Steps:
         self._alone: Iterator[tuple[Piece, ...]] | None = None
         self._fault: PostgradError | None = None
 
-    @property
-    def recalled(self) -> int:
-        """Tokens of the prompt that were not read again, because they had been read before."""
-        return self._together.recalled if self._together is not None else 0
-
     def next(self) -> tuple[Piece, ...] | None:
         """What the next token brings; None at the end.
 

@@ -88,11 +88,6 @@ class LiveAnswers:
             self._grown.append(GrowingAnswer(live.model, row, chooser, decoding, special=asked.steering.special))
         live.batch.add(self._rows)
 
-    @property
-    def recalled(self) -> int:
-        """Tokens of the prompt that had been read before."""
-        return self._rows[0].recalled
-
     def next(self) -> tuple[Piece, ...] | None:
         """What is new, after one step of all rows where nothing has come yet; None at the end."""
         if all(one.over for one in self._grown):

@@ -16,20 +16,23 @@ LEAST = -9999.0
 """OpenAI's figure for a probability of nothing; JSON has no infinity."""
 
 
-def usage(completions: Sequence[Completion], prompts: int | None = None) -> JsonObject:
+def usage(completions: Sequence[Completion], prompts: int | None = None, cached: int | None = None) -> JsonObject:
     """Tokens of prompt and answers; the prompt counts once however many answers it has.
 
     Args:
         completions: All answers.
         prompts: Tokens of the prompts where there are several.
+        cached: Those of them that had been read for earlier requests.
     """
+    if cached is None:
+        cached = min((c.recalled for c in completions), default=0)
     prompt = prompts if prompts is not None else completions[0].prompt_tokens
     new = sum(c.completion_tokens for c in completions)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": new,
         "total_tokens": prompt + new,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,

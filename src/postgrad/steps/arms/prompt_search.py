@@ -15,6 +15,7 @@ from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.candidate_instructions import Instruction, instructions
 from postgrad.evaluation.measure import answer
 from postgrad.evaluation.prompt_search import (
+    CHALLENGERS,
     FEWEST_ANSWERS,
     FEWEST_PROMPTS,
     JUDGED,
@@ -133,7 +134,7 @@ class _Search:
         values += yield from self._likelihoods(shown, len(values), len(values) + len(shown))
         shown = shown[: len(values) - len(known) - len(bare)]
         prompts = [*known, *bare, *shown]
-        through = finalists(prompts, values)
+        through = finalists(prompts, values, CHALLENGERS if time.monotonic() < self.until else 1)
         proposed = yield from proposed_instruction(self.ctx, self.settings, self.examples, leading[0], self.scores)
         if proposed is not None and proposed.instruction is not None:
             prompts.append(CandidatePrompt(proposed.instruction))

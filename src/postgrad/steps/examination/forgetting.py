@@ -27,9 +27,9 @@ from postgrad.steps.examination.general import USUAL_ITEMS, ask, harness_scores
 from postgrad.storage import home, sha256_json
 
 SHOWN = 3  # questions with both answers, a benchmark
-BLOCK = 50
+BLOCK = 25
 """Items that are scored and kept together; so many of a benchmark are scored however short the time."""
-_TIME_SHARE = 0.18  # of the run's pace, for all multiple choice before and after training
+_TIME_SHARE = 0.12  # of the run's pace, for all multiple choice before and after training
 
 
 @dataclass(frozen=True)
