@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from postgrad.models.adapters.lora import Adapter
+from postgrad.models.fused import stacked
 from postgrad.models.fused.decoder import Room, decoder_of
-from postgrad.models.fused.low_rank import low_rank_of
+from postgrad.models.fused.low_rank import low_rank_of, mixed
 from postgrad.models.generation import live
 from postgrad.models.generation.decoding import Decoding, completion_of
 from postgrad.models.generation.generate import complete, decode
@@ -216,3 +217,25 @@ def test_a_prompt_read_in_parts_has_the_same_states(tiny, parts):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     for mine, theirs in zip(pieced.row(0), whole.row(0), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stacked_adapters_add_what_each_adds_alone(tiny, seed, monkeypatch):
+    monkeypatch.setattr(stacked, "SLOTS", 8)
+    decoder, chance = decoder_of(tiny), random.Random(seed)
+    laid = [low_rank_of(a, tiny.module, decoder.groups) for a in adapters(tiny, 12)]
+    odd = low_rank_of(adapters(tiny, 1, rank=2)[0], tiny.module, decoder.groups)
+    stack, kinds = stacked.Stack(), set()
+    for _ in range(30):
+        some = chance.sample(laid, chance.randrange(1, 10)) + [None] + ([odd] if chance.random() < 0.2 else [])
+        rows = [chance.choice(some) for _ in range(chance.randrange(1, 24))]
+        mine, theirs = stack.mix(rows), mixed(rows)
+        kinds.add(type(mine).__name__)
+        for group in decoder.groups[:5]:
+            x = torch.randn(len(rows), group.bases[0].in_features)
+            ours, expected = (torch.zeros(len(rows), sum(group.widths)) for _ in range(2))
+            for mix, out in ((mine, ours), (theirs, expected)):
+                if mix is not None:
+                    mix.add(group.bases[0], x, out.split(group.widths, 1))
+            torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+    assert kinds >= {"Mix", "StackedMix"}

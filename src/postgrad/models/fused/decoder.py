@@ -25,6 +25,7 @@ from postgrad.models.device import room_for
 from postgrad.models.fused.body import llama_shaped
 from postgrad.models.fused.low_rank import LowRank, Mix, mixed
 from postgrad.models.fused.parts import Norm, Projections
+from postgrad.models.fused.stacked import Stack, StackedMix
 from postgrad.models.language_model import LanguageModel
 
 BLOCK = 256
@@ -107,7 +108,7 @@ class _Layer:
         self.groups = self.heads // self.key_heads
 
     def project(
-        self, x_NH: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mix: Mix | None = None
+        self, x_NH: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mix: Mix | StackedMix | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Rotated queries (N, K, G, D) and keys (N, K, D), and values (N, K, D)."""
         qkv = self._product(self.qkv, self.first.forward(x_NH)[0], mix)
@@ -127,7 +128,9 @@ class _Layer:
             heads[:, -self.key_heads :],
         )
 
-    def finish(self, attended_NH: torch.Tensor, x_NH: torch.Tensor, mix: Mix | None = None) -> torch.Tensor:
+    def finish(
+        self, attended_NH: torch.Tensor, x_NH: torch.Tensor, mix: Mix | StackedMix | None = None
+    ) -> torch.Tensor:
         """From the attention's output and the layer's input to the layer's output."""
         middle = self._product(self.out, attended_NH, mix)
         middle += x_NH
@@ -140,7 +143,7 @@ class _Layer:
             parts.append(self._product(self.down, functional.silu(gate).mul_(up), own))
         return (torch.cat(parts) if len(parts) > 1 else parts[0]).add_(middle)
 
-    def _product(self, layers: Projections, x_NI: torch.Tensor, mix: Mix | None) -> torch.Tensor:
+    def _product(self, layers: Projections, x_NI: torch.Tensor, mix: Mix | StackedMix | None) -> torch.Tensor:
         """Linear layers that share an input, side by side, with what the rows' own adapters add to them."""
         whole = layers.product(x_NI)
         if mix is not None:
@@ -189,6 +192,7 @@ class FusedDecoder:
         self.like: torch.Tensor = self.embed.weight
         self.layers = [_Layer(m) for m in self.body.layers]
         self._model, self._head = model, Projections([model.module.get_output_embeddings()])
+        self._stack = Stack()
         self._angles(64)
 
     @property
@@ -281,7 +285,7 @@ class FusedDecoder:
             spans.append(_Span(room, at, count, self.like, self.layers[0].groups))
             at += count
         cos, sin = self._at(torch.cat([s.places + s.room.begun for s in spans]))
-        x, mix = self.embed(tokens), mixed(adapters)
+        x, mix = self.embed(tokens), self._stack.mix(adapters)
         for index, layer in enumerate(self.layers):
             q, k, v = layer.project(x, cos, sin, mix)
             parts = [self._attended(s, index, layer, q, k, v) for s in spans]

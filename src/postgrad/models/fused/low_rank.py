@@ -8,6 +8,7 @@ Shapes: N tokens, I inputs, O outputs, R rank.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -43,11 +44,16 @@ class Update:
                 outs[which].index_add_(0, own, low_NR[:, begin:end] @ b_RO)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LowRank:
     """An adapter, by the first of the linear layers that share an input."""
 
     updates: Mapping[int, Update]
+
+    @functools.cached_property
+    def shape(self) -> tuple[object, ...]:
+        """Alike for adapters of the same ranks on the same layers."""
+        return tuple((key, u.inward.shape, *(c[:3] for c in u.columns)) for key, u in sorted(self.updates.items()))
 
     @property
     def bytes(self) -> int:
