@@ -14,7 +14,7 @@ from postgrad.cli import main
 from postgrad.costs import machine_price
 from postgrad.errors import UsageError
 from postgrad.models.remote.prices import fetch_tables, known_price, tables_at
-from postgrad.prices import all_prices, device_price, hosted_training, kept_at, refresh
+from postgrad.prices import _parsed, all_prices, device_price, hosted_training, kept_at, refresh
 
 
 class Served(HTTPServer):
@@ -153,3 +153,10 @@ def test_fetched_tables_of_hosted_models_go_before_those_of_the_package(served: 
     assert known_price("https://api.openai.com/v1", "gpt-4o-mini") == found, "a failed refresh changes nothing"
     tables_at().unlink()
     assert known_price("https://api.openai.com/v1", "gpt-4o-mini") == shipped != found
+
+
+@pytest.mark.parametrize("answers", [[0.2], "0.2, 0.3", [0.2, -1.0], [0.2, "a"]])
+def test_prices_of_answers_are_two_numbers(answers):
+    raw = {"usd": 1.0, "unit": "million training tokens", "what": "x", "date": "", "source": "y", "answers": answers}
+    with pytest.raises(ValueError, match="hosted"):
+        _parsed({"hosted": raw})

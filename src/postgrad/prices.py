@@ -41,6 +41,7 @@ class Price:
         date: ISO; "" where the source states none.
         source: Where the figure stands.
         names: Words in the names of devices that it is for.
+        answers: Of a service that trains: USD for a million tokens in and out of what it serves afterwards.
     """
 
     key: str
@@ -50,10 +51,15 @@ class Price:
     date: str
     source: str
     names: tuple[str, ...] = ()
+    answers: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         texts = (self.unit, self.what, self.date, self.source, *self.names)
-        if type(self.usd) not in (int, float) or not 0 <= self.usd < 1e9 or not all(isinstance(t, str) for t in texts):
+        numbers = (self.usd, *(self.answers or ()))
+        priced = all(type(n) in (int, float) and 0 <= n < 1e9 for n in numbers)
+        if self.answers is not None and len(self.answers) != 2:
+            raise ValueError(f"{self.key}: `answers` are two numbers, for a million tokens in and out")
+        if not priced or not all(isinstance(t, str) for t in texts):
             raise ValueError(f"{self.key}: `usd` must be a number from 0 on, and all else text")
         if self.date:
             date.fromisoformat(self.date)
@@ -182,5 +188,9 @@ def _parsed(content: object) -> dict[str, Price]:
         names = given.pop("names", ())
         if isinstance(names, str):
             raise ValueError(f"{key}: `names` must be a list")
-        out[str(key)] = Price(str(key), **given, names=tuple(names))
+        answers = given.pop("answers", None)
+        if answers is not None and not isinstance(answers, list | tuple):
+            raise ValueError(f"{key}: `answers` must be a list of two numbers")
+        pair = None if answers is None else tuple(answers)
+        out[str(key)] = Price(str(key), **given, names=tuple(names), answers=pair)
     return out

@@ -105,7 +105,12 @@ def test_the_whole_move(old, tmp_path, tiny_folder, capsys, monkeypatch):
     assert "now: desk@1" in out and "1 retrained" in out and "held-out examples: retrained" in out
     entry = Catalogue().get("desk")
     settings = entry.details["training"]["settings"]
-    assert (settings["epochs"], settings["batch_size"], settings["learning_rate"], settings["seed"]) == (2, 5, 5e-4, 3)
+    assert (settings["epochs"], settings["batch_size"], settings["learning_rate"], settings["seed"]) == (
+        2,
+        5,
+        1.5e-3,
+        3,
+    )
     engine = Engine(Catalogue(), [str(tiny_folder)])
     served = engine.find(whole.fine_tuned_model, "default", "org-local")
     assert served.entry is not None and served.entry.id == "desk@1" and served.name == whole.fine_tuned_model

@@ -97,7 +97,7 @@ def test_methods_become_objectives_with_their_own_numbers():
         method={"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.3, "learning_rate_multiplier": 2}}},
     ).asked_method
     training = recipe_of("b", "", 0, chosen(asked["dpo"]["hyperparameters"], 100), {}, 100, asked).training
-    assert (training.objective, training.beta, training.learning_rate) == ("dpo", 0.3, pytest.approx(2e-4))
+    assert (training.objective, training.beta, training.learning_rate_factor) == ("dpo", 0.3, 2)
     asked = CreateJob(
         model="b",
         training_file="file-a",

@@ -139,3 +139,16 @@ def test_a_budget_has_the_monthly_costs_in_it():
 def test_half_of_what_labour_costs_is_refused():
     with pytest.raises(UsageError, match="go together"):
         make_recipe({"decision": {"labour_rate": 20}})
+
+
+def test_what_a_service_would_take_for_the_same_training_and_answers_is_said():
+    def said(recommendation, tokens):
+        part = cost_part(DecisionSection(), PRICE, ARMS, Verdict(recommendation, ""), 3600.0, trained_tokens=tokens)
+        return next((line for line in part.assumptions if "Services train" in line), None)
+
+    line = said("fine_tune", 2_000_000)
+    assert line and "6 USD at OpenAI gpt-4o-mini" in line and "1 USD at Fireworks" in line and "2026-04-06" in line
+    tuned = next(a for a in ARMS if a.name == "fine_tuned")
+    asked = (0.3 * tuned.prompt_tokens_mean + 1.2 * tuned.completion_tokens_mean) / 1000
+    assert f"1,000 such answers then cost {asked:.2g} USD" in line
+    assert said("few_shot", 2_000_000) is None and said("fine_tune", 0) is None

@@ -186,6 +186,7 @@ def conclude(
             found.automation,
             found.needs_documents,
             ctx.ledger.purse.assumptions,
+            trained.part.tokens if trained else 0,
         ),
         verdict=VerdictPart(
             recommendation=verdict.recommendation,

@@ -21,6 +21,7 @@ from postgrad.decision.money import (
 )
 from postgrad.decision.server import busy_hours, is_hosted, rented_sensitivity, rented_sentence
 from postgrad.measures import ArmResult, Verdict
+from postgrad.prices import hosted_training
 from postgrad.recipe import DecisionSection
 from postgrad.report.money_parts import ArmCostPart, BreakEvenPart, CostPart
 from postgrad.report.run_report import AutomationPart
@@ -118,6 +119,7 @@ def cost_part(
     automated: AutomationPart | None = None,
     needs_documents: bool = False,
     purchases: Sequence[str] = (),
+    trained_tokens: int = 0,
 ) -> CostPart:
     """The money of a run.
 
@@ -130,6 +132,7 @@ def cost_part(
         automated: What could be answered without human review.
         needs_documents: Trained arms without retrieval are not offered.
         purchases: What is to be said of answers that were bought.
+        trained_tokens: Tokens that the training computed, prompts and repetitions counted.
     """
     training = cost_of(training_seconds, price)
     told = _told(settings, price, results, training, priced_arm(results, verdict.recommendation, needs_documents))
@@ -152,6 +155,7 @@ def cost_part(
             *why,
             *_serving(price, queries, results, told.rented),
             *purchases,
+            *_as_a_service(trained_tokens, told.priced, training),
         ],
         priced=told.priced.name if told.priced else None,
         iterations=settings.iterations,
@@ -263,6 +267,27 @@ def _prices(settings: DecisionSection, price: MachinePrice) -> list[str]:
             else f"{what} is not counted (decision.{setting})."
         )
     return out
+
+
+def _as_a_service(tokens: int, priced: ArmResult | None, here: float) -> list[str]:
+    """What services ask for the same training, and for answers of the same length afterwards; nothing where no trained
+    arm is priced."""
+    if not tokens or priced is None or not priced.requires_training:
+        return []
+    rows = []
+    for price in hosted_training():
+        row = f"{price.usd * tokens / 1e6:.2g} USD at {price.origin}"
+        if price.answers is not None:
+            lengths = priced.prompt_tokens_mean, priced.completion_tokens_mean
+            asked = sum(usd * mean for usd, mean in zip(price.answers, lengths, strict=True)) / 1000
+            row += f", where 1,000 such answers then cost {asked:.2g} USD"
+        rows.append(row)
+    if not rows:
+        return []
+    return [
+        f"{tokens:,} tokens were trained on, for {here:.2g} USD here. Services train models of their own on as many"
+        f" for: {'; '.join(rows)}. Their models are larger, and were not measured on these examples."
+    ]
 
 
 def _once(settings: DecisionSection, costs: Costs) -> list[str]:
