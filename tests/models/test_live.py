@@ -239,3 +239,41 @@ def test_stacked_adapters_add_what_each_adds_alone(tiny, seed, monkeypatch):
                     mix.add(group.bases[0], x, out.split(group.widths, 1))
             torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
     assert kinds >= {"Mix", "StackedMix"}
+
+
+def test_a_row_that_fails_fails_alone(tiny):
+    prompts = [ids(20 + i, i) for i in range(4)]
+    rows = [row(p, i) for i, p in enumerate(prompts)]
+    good = rows[2].choose
+    rows[2].choose = lambda logits: good(logits) if len(rows[2].ids) < 5 else 1 / 0
+    batch = LiveBatch(tiny, decoder_of(tiny))
+    batch.add(rows)
+    to_the_end(batch, rows)
+    assert isinstance(rows[2].fault, ZeroDivisionError) and len(rows[2].ids) == 5 and not batch.rows
+    for i in (0, 1, 3):
+        assert completion_of(tiny, rows[i], 0, rows[i].decoding).text == alone(tiny, prompts[i])
+
+
+def test_a_short_prompt_does_not_wait_for_the_end_of_a_long_one(tiny, monkeypatch):
+    monkeypatch.setattr(live, "READ_TOKENS", 32)
+    long, short = row(ids(400, 1)), row(ids(10, 2))
+    batch = LiveBatch(tiny, decoder_of(tiny))
+    batch.add([long])
+    batch.step()
+    batch.add([short])
+    while not long.ids:
+        batch.step()
+    assert len(short.ids) > 10
+
+
+def test_who_has_the_fewest_rows_in_work_begins_next(tiny, monkeypatch):
+    monkeypatch.setattr(live, "MOST_ROWS", 4)
+    batch, many = LiveBatch(tiny, decoder_of(tiny)), [row(ids(20, i), i, of="many") for i in range(12)]
+    batch.add(many)
+    for _ in range(6):
+        batch.step()
+    one = row(ids(20, 99), of="one")
+    batch.add([one])
+    to_the_end(batch, [one])
+    assert sum(bool(r.finish) for r in many) <= 8, "it began when the first of the others had ended"
+    to_the_end(batch, many)

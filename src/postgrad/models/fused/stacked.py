@@ -34,7 +34,8 @@ class Stack:
         rows = Counter(id(a) for a in adapters if a is not None)
         active = {id(a): a for a in adapters if a is not None}
         wide = len(rows) * max(rows.values(), default=0) > 2 * sum(rows.values())
-        if not FEWEST <= len(rows) <= SLOTS or wide or len({a.shape for a in active.values()}) > 1:
+        idle = len(self._slots) > 2 * len(rows)
+        if not FEWEST <= len(rows) <= SLOTS or wide or idle or len({a.shape for a in active.values()}) > 1:
             return mixed(adapters)
         self._seat(list(active.values()))
         return StackedMix(self, [self._slots.index(a) if a is not None else None for a in adapters])

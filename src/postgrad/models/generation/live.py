@@ -2,8 +2,9 @@
 of its own.
 
 Rows stand in lanes by the tokens that they hold, so that a short answer does not pay for a long one, and move up a lane
-when they have outgrown theirs. A step either reads prompts, up to `READ_TOKENS`, or gives every row that has been read
-one more token; while there are both they take turns, so a long prompt halts nobody for long and nobody keeps it out.
+when they have outgrown theirs. A step either reads prompts, up to `READ_TOKENS` of a few of them, or gives every row
+that has been read one more token; while there are both they take turns, so a long prompt halts nobody for long and
+nobody keeps it out. Whoever has the fewest rows in work begins next. A row that fails, fails alone.
 
 Shapes: B rows, V vocabulary.
 """
@@ -11,25 +12,27 @@ Shapes: B rows, V vocabulary.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from postgrad.models.device import room_for
 from postgrad.models.fused.decoder import FusedDecoder, Room, Seat
 from postgrad.models.fused.low_rank import LowRank
 from postgrad.models.generation.decoding import Decoding, DecodingRow, extend
 from postgrad.models.generation.kept_beginnings import FEWEST, KeptBeginnings, common
 from postgrad.models.language_model import LanguageModel
 
-READ_TOKENS = 256
-"""Prompts are read so many tokens at a time."""
+READ_TOKENS, READERS = 256, 4
+"""Tokens that are read at a time, and prompts that share them at least: a short one does not wait for the end of a
+long one."""
 MOST_ROWS = 64
 HELD_BYTES = 4 << 30
-"""Keys and values of all rows take at most so much, unless a single row takes more; further ones wait, and where those
-in work grow beyond it the youngest waits again."""
+"""Keys and values of all rows take at most so much, and a quarter of the memory that is free, unless a single row takes
+more; further ones wait, and where those in work grow beyond it the youngest waits again."""
 RESERVE = 64
 """Tokens that a row is expected to grow by, before a further one begins."""
 SHORTEST_LANE = 128
@@ -46,6 +49,7 @@ class LiveRow(DecodingRow):
         of: Whose it is: what it has read is kept for no other.
         read: Tokens of it that have been read or found.
         came: Rises from row to row, in the order in which they came.
+        fault: What went wrong with this row alone.
     """
 
     decoding: Decoding = field(default_factory=Decoding)
@@ -53,6 +57,7 @@ class LiveRow(DecodingRow):
     of: Hashable = ""
     read: int = 0
     came: int = 0
+    fault: Exception | None = None
 
     @property
     def whole(self) -> list[int]:
@@ -97,11 +102,12 @@ class LiveBatch:
     def __init__(self, model: LanguageModel, decoder: FusedDecoder) -> None:
         self._model, self._decoder = model, decoder
         self._waiting: deque[LiveRow] = deque()
-        self._reading: tuple[LiveRow, Room] | None = None
+        self._reading: list[tuple[LiveRow, Room]] = []
         self._lanes: list[_Lane] = []
         self._kept = KeptBeginnings()
         self._just_read = False
         self._came = 0
+        self._held = min(HELD_BYTES, room_for("cpu") // 4)
 
     @property
     def rows(self) -> list[LiveRow]:
@@ -120,8 +126,7 @@ class LiveBatch:
         """Gives up rows that nobody waits for any more, wherever they stand."""
         gone = set(map(id, rows))
         self._waiting = deque(row for row in self._waiting if id(row) not in gone)
-        if self._reading is not None and id(self._reading[0]) in gone:
-            self._reading = None
+        self._reading = [(row, room) for row, room in self._reading if id(row) not in gone]
         for row in rows:
             row.finish = row.finish or "length"
         self._close()
@@ -130,24 +135,23 @@ class LiveBatch:
     def step(self) -> None:
         """One step: prompts are read, or all rows that have been read get their next token."""
         start = time.perf_counter()
-        reads = (self._reading is not None or self._next_fits()) and not (self._just_read and self.rows)
-        rows = self._read() if reads else self._grow()
-        self._just_read = reads
+        reading = [] if self._just_read and self.rows else self._next_parts()
+        rows = self._read(reading) if reading else self._grow()
+        self._just_read = bool(reading)
         share = (time.perf_counter() - start) / max(1, len(rows))
         for row in rows:
             row.seconds += share
         self._close()
 
-    def _read(self) -> list[LiveRow]:
+    def _read(self, reading: Sequence[tuple[LiveRow, Room, int]]) -> list[LiveRow]:
         """Reads the next parts of prompts; those that are whole then get their first token. Gives the rows."""
-        reading = self._next_parts()
         rows = [row for row, _, _ in reading]
         parts = [row.whole[row.read : row.read + count] for row, _, count in reading]
         hidden_BH = self._decoder.prefill(parts, [(room, 0) for _, room, _ in reading], [r.adapter for r in rows])
         for row, _, count in reading:
             row.read += count
         done = [i for i, row in enumerate(rows) if row.read == len(row.whole)]
-        self._reading = next(((row, room) for row, room, _ in reading if row.read < len(row.whole)), None)
+        self._reading = [(row, room) for row, room in self._reading if row.read < len(row.whole)]
         if done:
             self._take([rows[i] for i in done], hidden_BH[torch.tensor(done)])
         for i in done:
@@ -155,48 +159,62 @@ class LiveBatch:
         return rows
 
     def _next_parts(self) -> list[tuple[LiveRow, Room, int]]:
-        """(row, where it is read into, tokens to read): first what was begun, then those that wait, in their order."""
+        """(row, where it is read into, tokens to read): of those that were begun and of some that wait, in equal parts
+        of what is read at a time."""
+        for row in self._in_turn():
+            unread = sum(len(one.whole) - one.read for one, _ in self._reading)
+            if (len(self._reading) >= READERS and unread >= READ_TOKENS) or not self._fits(row):
+                break
+            if not self._soon_known(row):
+                room = Room(self._decoder, 1, len(row.whole))
+                self._recall(row, room)
+                self._waiting.remove(row)
+                self._reading.append((row, room))
         out: list[tuple[LiveRow, Room, int]] = []
-        left = READ_TOKENS
-        if self._reading is not None:
-            row, room = self._reading
-            out.append((row, room, min(left, len(row.whole) - row.read)))
-            left -= out[-1][2]
-        while left > 0 and self._next_fits(len(out)) and not self._soon_known(self._waiting[0], out):
-            row = self._waiting.popleft()
-            room = Room(self._decoder, 1, len(row.whole))
-            self._recall(row, room)
-            out.append((row, room, min(left, len(row.whole) - row.read)))
-            left -= out[-1][2]
+        left, readers = READ_TOKENS, len(self._reading)
+        for row, room in sorted(self._reading, key=lambda one: len(one[0].whole) - one[0].read):
+            count = min(len(row.whole) - row.read, max(1, left // readers))
+            out.append((row, room, count))
+            left, readers = left - count, readers - 1
         return out
 
-    def _next_fits(self, beside: int = 0) -> bool:
-        """Whether the first row that waits may begin."""
-        if not self._waiting:
-            return False
-        rows = self.rows
-        if not rows and not beside:
-            return True
-        if len(rows) + beside >= MOST_ROWS:
-            return False
-        held = sum(len(row.whole) + RESERVE for row in (*rows, self._waiting[0]))
-        return held * self._decoder.token_bytes <= HELD_BYTES
+    def _in_turn(self) -> list[LiveRow]:
+        """The rows that wait, those of whoever has the fewest in work first."""
+        work = Counter(row.of for row in (*self.rows, *(row for row, _ in self._reading)))
+        places: list[tuple[int, LiveRow]] = []
+        for row in self._waiting:
+            places.append((work[row.of], row))
+            work[row.of] += 1
+        return [row for _, row in sorted(places, key=lambda one: one[0])]
 
-    def _soon_known(self, row: LiveRow, reading: Sequence[tuple[LiveRow, Room, int]]) -> bool:
+    def _fits(self, row: LiveRow) -> bool:
+        """Whether a further row may begin."""
+        rows = [*self.rows, *(one for one, _ in self._reading)]
+        if not rows:
+            return True
+        held = sum(len(one.whole) + RESERVE for one in (*rows, row))
+        return len(rows) < MOST_ROWS and held * self._decoder.token_bytes <= self._held
+
+    def _soon_known(self, row: LiveRow) -> bool:
         """Whether a row begins like one that is being read just now: after that it has less to read."""
         mine = np.asarray(row.whole[:-1], np.int64)
-        ahead = [common(np.asarray(r.whole, np.int64), mine) for r, _, _ in reading if r.of == row.of]
-        return max(ahead, default=0) >= max(FEWEST, self._known(row)[0] + 1)
+        known = self._known(row)[0]
+        for other, _ in self._reading:
+            if other.of == row.of:
+                length = common(np.asarray(other.whole, np.int64), mine)
+                if length >= max(FEWEST, known + 1) and length - other.read <= READ_TOKENS:
+                    return True
+        return False
 
     def _known(self, row: LiveRow) -> tuple[int, Seat | None]:
-        """How many of its tokens a row in work has read before, and that row."""
+        """How many of its tokens another row has read before, and that row."""
         mine = np.asarray(row.whole[:-1], np.int64)
         best: tuple[int, Seat | None] = 0, None
-        for lane in self._lanes:
-            for place, other in enumerate(lane.rows):
-                if other.of == row.of:
-                    length = min(common(np.asarray(other.whole, np.int64), mine), lane.room.lengths[place])
-                    best = max(best, (length, (lane.room, place)), key=lambda found: found[0])
+        seats = [(other, lane.room, at) for lane in self._lanes for at, other in enumerate(lane.rows)]
+        for other, room, at in (*seats, *((other, room, 0) for other, room in self._reading)):
+            if other.of == row.of:
+                length = min(common(np.asarray(other.whole, np.int64), mine), room.lengths[at])
+                best = max(best, (length, (room, at)), key=lambda found: found[0])
         return best
 
     def _recall(self, row: LiveRow, room: Room) -> None:
@@ -209,7 +227,8 @@ class LiveBatch:
             keys, values = seat[0].row(seat[1])
             room.take(0, (keys[:, :, :length], values[:, :, :length]))
         row.read = room.lengths[0]
-        row.recalled = min(row.read, len(row.suffix))
+        if not row.ids:  # those that had to wait are read again for their own sake
+            row.recalled = row.read
 
     def _grow(self) -> list[LiveRow]:
         """One more token for every row."""
@@ -230,7 +249,7 @@ class LiveBatch:
     def _relieve(self) -> None:
         """Where rows have grown beyond the memory, the youngest waits and is read again later."""
         while len(rows := [row for row in self.rows if not row.finish]) > 1:
-            if sum(len(row.whole) for row in rows) * self._decoder.token_bytes <= HELD_BYTES:
+            if sum(len(row.whole) for row in rows) * self._decoder.token_bytes <= self._held:
                 return
             youngest = max(rows, key=lambda row: row.came)
             for lane in self._lanes:
@@ -242,8 +261,11 @@ class LiveBatch:
     def _take(self, rows: Sequence[LiveRow], hidden_BH: torch.Tensor) -> None:
         for row, logits_V in zip(rows, self._decoder.logits(hidden_BH), strict=True):
             assert row.choose is not None
-            token, logprob = row.choose(logits_V)
-            extend(self._model.renderer, row, token, logprob, row.decoding)
+            try:
+                token, logprob = row.choose(logits_V)
+                extend(self._model.renderer, row, token, logprob, row.decoding)
+            except Exception as error:  # noqa: BLE001 - of its own grammar or numbers: told to whoever asked alone
+                row.fault, row.finish = error, "failed"
 
     def _lane(self, tokens: int) -> _Lane:
         """The lane of rows that hold so many tokens."""

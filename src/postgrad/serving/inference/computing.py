@@ -52,7 +52,7 @@ class Computing:
         """The base, as it is where requests grow together; None where this one cannot."""
         if served.blob in self._whole or self._shares.get(served.base) is False:
             return None
-        if self._live is not None and self._live.model.base is not base:
+        if self._live is not None and (self._live.broken or self._live.model.base is not base):
             self._live = None  # free the old one before the new one is read
         model = self.loaded.use(base, None)
         if self._live is None or self._live.model is not model:
@@ -64,11 +64,6 @@ class Computing:
         """What was trained is more than low-rank products, and has to be put into the weights."""
         if served.blob:
             self._whole.add(served.blob)
-
-    def give_up(self, live: LiveModel) -> None:
-        """After a fault in a step nothing that grew there is believed."""
-        if self._live is live:
-            self._live = None
 
     def come(self, live: LiveModel) -> None:
         """All that wait to begin on a base do, so that their prompts are read together."""
@@ -125,8 +120,8 @@ class Steps:
                 self._computing.come(live)
             if self._fault is not None:
                 raise self._fault
-            if live is not None and self._together is not None:
-                return self._step(live, self._together)
+            if self._together is not None:
+                return self._together.next()
         model = self._computing.alone(self.base, self._request.served)
         if self._alone is None:
             asked = self._request
@@ -136,13 +131,6 @@ class Steps:
         elif model is not self._model:
             raise _unloaded()
         return next(self._alone, None)
-
-    def _step(self, live: LiveModel, together: LiveAnswers) -> tuple[Piece, ...] | None:
-        try:
-            return together.next()
-        except Exception:
-            self._computing.give_up(live)
-            raise
 
     def join(self, live: LiveModel) -> None:
         """Begins among the others, if it can; what prevents it is told when its own turn comes."""

@@ -30,12 +30,16 @@ class LiveModel:
         model: Its weights are the base's.
         decoder: Computes it.
         folder: Gives the folder of trained weights by their digest.
+
+    Attributes:
+        broken: A step failed; nothing that grew here is believed.
     """
 
     def __init__(self, model: LanguageModel, decoder: FusedDecoder, folder: Callable[[str], Path]) -> None:
         self.model, self._decoder, self._folder = model, decoder, folder
         self.batch = LiveBatch(model, decoder)
         self._adapters: OrderedDict[str, LowRank] = OrderedDict()
+        self.broken = False
 
     @classmethod
     def of(cls, model: LanguageModel, folder: Callable[[str], Path]) -> LiveModel | None:
@@ -89,16 +93,24 @@ class LiveAnswers:
         live.batch.add(self._rows)
 
     def next(self) -> tuple[Piece, ...] | None:
-        """What is new, after one step of all rows where nothing has come yet; None at the end."""
+        """What is new, after one step of all rows where nothing has come yet; None at the end.
+
+        Raises:
+            Exception: what went wrong with this request, or with the step.
+        """
         if all(one.over for one in self._grown):
             return None
         fresh = self._fresh()
         if not fresh:
+            self._live.broken = True
             self._live.batch.step()
+            self._live.broken = False
             fresh = self._fresh()
         return fresh
 
     def _fresh(self) -> tuple[Piece, ...]:
+        if fault := next((row.fault for row in self._rows if row.fault is not None), None):
+            raise fault
         seconds = (time.perf_counter() - self._began) / len(self._grown)
         return tuple(piece for one in self._grown if (piece := one.fresh(seconds)) is not None)
 
