@@ -1,4 +1,4 @@
-"""Works through evaluation runs, one after the other, in a thread of the server.
+"""Works through evaluation runs, one after the other, a few rows at a time, from a thread of the server.
 
 Every finished row is in the store at once, so a server that was killed goes on with the rows that are missing: at once
 after an orderly end, else when the old worker has been silent for a while.
@@ -11,9 +11,13 @@ import contextlib
 import logging
 import math
 import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 from postgrad.errors import Interrupted, PostgradError, StorageError
-from postgrad.registry.eval_tables import EvalRow, EvalRunRow
+from postgrad.json_types import JsonObject
+from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.registry.keys import Keys
 from postgrad.serving.access.code_graders import sandbox_for
 from postgrad.serving.access.quotas import Quotas
@@ -26,6 +30,8 @@ from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.storage.store import Owner
 from postgrad.serving.wire.api_errors import ApiError
 
+AT_ONCE = 8
+"""Rows that are answered and judged beside each other, so that their answers grow together; recorded in order."""
 TICK = 0.5
 BEAT = 3.0
 _log = logging.getLogger(__name__)
@@ -104,15 +110,22 @@ class EvalWorker:
         sandbox = sandbox_for(of.criteria, "testing_criteria")
         judging = Judging(row.data_source, of.config["schema"]["properties"]["item"], of.criteria, asker, sandbox)
         done = self._queue.done(row.id)
-        for place, (item, sample) in enumerate(rows_of(row.data_source["source"], row.id)):
-            if place in done:
-                continue
-            if self._stopped():
-                if self._lost.is_set():
-                    raise LeaseLostError(row.id)
-                raise Interrupted("The server stops.")
-            result, usages = judging.row(row.id, place, item, sample)
-            self._queue.record(row.id, token, result, usages)
+        rows = enumerate(rows_of(row.data_source["source"], row.id))
+        waiting = ((place, *given) for place, given in rows if place not in done)
+        asked: deque[Future[tuple[EvalItemRow, list[JsonObject]]]] = deque()
+        with ThreadPoolExecutor(AT_ONCE, "eval row") as pool:
+            try:
+                while True:
+                    for place, item, sample in islice(waiting, AT_ONCE - len(asked)):
+                        asked.append(pool.submit(judging.row, row.id, place, item, sample))
+                    if not asked:
+                        return
+                    result, usages = asked.popleft().result()
+                    if self._stopped():
+                        raise LeaseLostError(row.id) if self._lost.is_set() else Interrupted("The server stops.")
+                    self._queue.record(row.id, token, result, usages)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _stopped(self) -> bool:
         return self._stop.is_set() or self._lost.is_set()
