@@ -4,10 +4,14 @@ import pytest
 import torch
 
 from postgrad.models.adapters.lora import attach, detach, load_adapter, put, taken
+from postgrad.models.base_models import find_model
+from postgrad.models.device import Device
 from postgrad.models.fused.decoder import FusedDecoder, decoder_of
+from postgrad.models.fused.parts import can_pack
 from postgrad.models.generation import generate
 from postgrad.models.generation.generate import Begun, Decoding, complete, shared_beginning
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
+from postgrad.models.language_model import LanguageModel
 from postgrad.records import Message
 from tests.needs import dev_package
 
@@ -163,3 +167,18 @@ def test_weights_are_not_packed_while_an_adapter_is_attached_or_memory_is_short(
     detach(tiny.module, layers)
     monkeypatch.setattr("postgrad.models.fused.decoder.room_for", lambda kind: 1000)
     assert not decoder_of(tiny).pack()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_weights_of_any_kind_are_packed_where_that_works_and_left_alone_where_not(tiny_folder, dtype):
+    model = LanguageModel(find_model(str(tiny_folder)), Device("cpu", "test", dtype, {dtype: 1.0}, 1 << 32))
+    decoder = decoder_of(model)
+    if decoder is None:
+        pytest.skip(f"the hand-written layers do not agree in {dtype} on this processor")
+    packed = decoder.pack()
+    assert packed == can_pack(model.module.get_input_embeddings().weight) and (packed or dtype != "float32")
+    with torch.inference_mode():
+        x = torch.randn(3, 32).to(decoder.like.dtype)
+        group = decoder.groups[0]
+        expected = torch.cat([base(x) for base in group.bases], 1)
+        torch.testing.assert_close(group.product(x), expected, rtol=2e-2, atol=2e-2)

@@ -24,7 +24,7 @@ from torch.nn import functional
 from postgrad.models.device import room_for
 from postgrad.models.fused.body import llama_shaped
 from postgrad.models.fused.low_rank import LowRank, Mix, mixed
-from postgrad.models.fused.parts import Norm, Projections
+from postgrad.models.fused.parts import Norm, Projections, can_pack
 from postgrad.models.fused.stacked import Stack, StackedMix
 from postgrad.models.language_model import LanguageModel
 
@@ -205,8 +205,7 @@ class FusedDecoder:
         """Lays the weights out a second time for generation, where there is memory for it and no adapter is attached;
         says whether it did. They must not change as long as this decoder is used."""
         weights = sum(base.weight.numel() for group in (*self.groups, self._head) for base in group.bases)
-        packs = torch.backends.mkldnn.is_available() and self.like.device.type == "cpu"
-        packs = packs and not any(group.adapted for group in self.groups)
+        packs = can_pack(self.like) and not any(group.adapted for group in self.groups)
         if not packs or PACKING_ROOM * weights * self.like.element_size() > room_for("cpu"):
             return False
         for group in (*self.groups, self._head):

@@ -21,6 +21,15 @@ VERY_FEW_ROWS = 8
 """Up to so many rows the weights are multiplied with them, not they with the weights: twice as fast in float32."""
 
 
+def can_pack(like: torch.Tensor) -> bool:
+    """Whether this processor multiplies packed weights of that kind: bfloat16 ones by its own units alone."""
+    if not torch.backends.mkldnn.is_available() or like.device.type != "cpu":
+        return False
+    if like.dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return like.dtype == torch.float32
+
+
 class Projections:
     """Linear layers that share an input; with LoRA, their A matrices are multiplied as one."""
 
