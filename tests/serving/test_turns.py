@@ -119,7 +119,7 @@ def test_a_full_house_says_when_to_come_back():
 
 @pytest.fixture
 def three(tiny, tiny_folder, tmp_path, monkeypatch):
-    """Three adapters, and the base, in float32: in bfloat16 random weights have ties that fall as the rows beside do."""
+    """Three adapters, and the base, in float32: in bfloat16 random weights have ties, which rows beside them decide."""
     monkeypatch.setenv("POSTGRAD_DTYPE", "float32")
     for seed, name in enumerate("abc", start=1):
         register(tiny, tmp_path / name, tiny_folder, name, seed)
