@@ -204,9 +204,10 @@ class FusedDecoder:
     def pack(self) -> bool:
         """Lays the weights out a second time for generation, where there is memory for it and no adapter is attached;
         says whether it did. They must not change as long as this decoder is used."""
+        if not can_pack(self.like) or any(group.adapted for group in self.groups):
+            return False
         weights = sum(base.weight.numel() for group in (*self.groups, self._head) for base in group.bases)
-        packs = can_pack(self.like) and not any(group.adapted for group in self.groups)
-        if not packs or PACKING_ROOM * weights * self.like.element_size() > room_for("cpu"):
+        if PACKING_ROOM * weights * self.like.element_size() > room_for("cpu"):
             return False
         for group in (*self.groups, self._head):
             group.pack()
