@@ -66,7 +66,7 @@ class Answers:
                     continue  # the line that was being written when the power went
                 prompt = raw.pop("prompt")
                 known[prompt] = Completion(**raw)
-        return cls(path, known, of, _begun(model_hash, adapter, dtype))
+        return cls(path, known, of, _begun(path.parent, model_hash, adapter, dtype))
 
     def keep(self, prompt_hash: str, completion: Completion) -> None:
         self.known[prompt_hash] = completion
@@ -77,9 +77,10 @@ class Answers:
 
 
 @functools.lru_cache(maxsize=1)
-def _begun(model_hash: str, adapter: str | None, dtype: str) -> Begun:
-    """What the model that is measured just now has read: of one at a time, for it takes memory."""
-    del model_hash, adapter, dtype
+def _begun(kept_in: Path, model_hash: str, adapter: str | None, dtype: str) -> Begun:
+    """What the model that is measured just now has read: of one at a time, for it takes memory. It belongs to the same
+    weights as the answers that are kept there."""
+    del kept_in, model_hash, adapter, dtype
     return Begun()
 
 
