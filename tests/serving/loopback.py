@@ -15,6 +15,11 @@ from postgrad.storage import Blobs
 ASK = [{"role": "user", "content": "Where is my Haven sofa?"}]
 
 
+def counted(usage):
+    """What the tokens of an answer count as; how many of the prompt were not read again differs from time to time."""
+    return usage.model_dump(exclude={"prompt_tokens_details"})
+
+
 @contextlib.contextmanager
 def running(app):
     """The address of a server with this application."""

@@ -17,7 +17,7 @@ from postgrad.registry import Catalogue
 from postgrad.serving.access.limits import MAX_BODY
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
-from tests.serving.loopback import ASK, running
+from tests.serving.loopback import ASK, counted, running
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_completions_continue_texts_and_ids(client, tiny):
     for chunk in chunks:
         for choice in chunk.choices:
             streamed[choice.index] += choice.text
-    assert streamed == [c.text for c in many.choices] and chunks[-1].usage == many.usage
+    assert streamed == [c.text for c in many.choices] and counted(chunks[-1].usage) == counted(many.usage)
     assert len(client.completions.create(model="org/tiny", prompt="", max_tokens=200).choices) == 1
 
 
