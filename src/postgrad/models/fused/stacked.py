@@ -50,12 +50,10 @@ class Stack:
             if free:
                 place = free.pop(0)
                 self._slots[place] = adapter
-            elif len(self._slots) < self._room():
-                place = len(self._slots)
-                self._slots.append(adapter)
             else:
-                self._grow(adapter)
                 place = len(self._slots)
+                if place == self._room():
+                    self._grow(adapter)
                 self._slots.append(adapter)
             for key, update in adapter.updates.items():
                 self._inward[key][place].copy_(update.inward)

@@ -76,9 +76,11 @@ class GrowingAnswer:
         ids, ended = self.row.ids, bool(self.row.finish)
         if self.over or len(ids) == len(self._lengths):
             return None
-        for upto in range(len(self._lengths) + 1, len(ids) + (not ended)):
-            self._lengths.append(len(self._text(upto)))
-        text = self._text(len(ids))
+        text = ""
+        for upto in range(len(self._lengths) + 1, len(ids) + 1):
+            text = self._text(upto)
+            if upto < len(ids) or not ended:
+                self._lengths.append(len(text))
         if not ended:
             return self._next(text)
         self.over = True

@@ -25,10 +25,6 @@ class _Kept:
     ids: np.ndarray
     states: SharedStates
 
-    @property
-    def bytes(self) -> int:
-        return sum(t.numel() * t.element_size() for t in self.states)
-
 
 class KeptBeginnings:
     """What is kept, the last used at the end.
@@ -47,13 +43,12 @@ class KeptBeginnings:
         Args:
             of: Whose they are: another's are never given out.
         """
-        size = sum(t.numel() * t.element_size() for t in states)
-        if len(ids) < FEWEST or size > self._most:
+        if len(ids) < FEWEST or _bytes(states) > self._most:
             return
         new = _Kept(of, np.asarray(ids, np.int64), (states[0].clone(), states[1].clone()))
         self._kept = [k for k in self._kept if not (k.of == of and common(k.ids, new.ids) == len(k.ids))]
         self._kept.append(new)
-        while sum(k.bytes for k in self._kept) > self._most:
+        while sum(_bytes(k.states) for k in self._kept) > self._most:
             self._kept.pop(0)
 
     def find(self, of: Hashable, ids: Sequence[int]) -> SharedStates | None:
@@ -66,6 +61,10 @@ class KeptBeginnings:
         self._kept.remove(best)
         self._kept.append(best)
         return best.states[0][:, :, :length], best.states[1][:, :, :length]
+
+
+def _bytes(states: SharedStates) -> int:
+    return sum(t.numel() * t.element_size() for t in states)
 
 
 def common(first: np.ndarray, second: np.ndarray) -> int:

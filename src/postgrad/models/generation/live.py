@@ -60,6 +60,11 @@ class LiveRow(DecodingRow):
     fault: Exception | None = None
 
     @property
+    def tokens(self) -> int:
+        """Of prompt and answer."""
+        return len(self.suffix) + len(self.ids)
+
+    @property
     def whole(self) -> list[int]:
         """The ids of prompt and answer."""
         return [*self.suffix, *self.ids]
@@ -69,14 +74,14 @@ class _Lane:
     """Rows that hold about as many tokens: row i stands in row i of the room."""
 
     def __init__(self, decoder: FusedDecoder, places: int) -> None:
-        self._decoder, self.places = decoder, places
+        self._decoder = decoder
         self.room = Room(decoder, 1, places)
         self.rows: list[LiveRow] = []
 
     def seat(self, row: LiveRow, source: Seat) -> None:
         """Takes a row in, with what has been read of it."""
         if len(self.rows) == len(self.room.lengths):
-            larger = Room(self._decoder, 2 * len(self.rows), self.places)
+            larger = Room(self._decoder, 2 * len(self.rows), self.room.places)
             for place in range(len(self.rows)):
                 larger.take(place, self.room.row(place))
             self.room = larger
@@ -150,8 +155,8 @@ class LiveBatch:
         hidden_BH = self._decoder.prefill(parts, [(room, 0) for _, room, _ in reading], [r.adapter for r in rows])
         for row, _, count in reading:
             row.read += count
-        done = [i for i, row in enumerate(rows) if row.read == len(row.whole)]
-        self._reading = [(row, room) for row, room in self._reading if row.read < len(row.whole)]
+        done = [i for i, row in enumerate(rows) if row.read == row.tokens]
+        self._reading = [(row, room) for row, room in self._reading if row.read < row.tokens]
         if done:
             self._take([rows[i] for i in done], hidden_BH[torch.tensor(done)])
         for i in done:
@@ -162,18 +167,18 @@ class LiveBatch:
         """(row, where it is read into, tokens to read): of those that were begun and of some that wait, in equal parts
         of what is read at a time."""
         for row in self._in_turn():
-            unread = sum(len(one.whole) - one.read for one, _ in self._reading)
+            unread = sum(one.tokens - one.read for one, _ in self._reading)
             if (len(self._reading) >= READERS and unread >= READ_TOKENS) or not self._fits(row):
                 break
             if not self._soon_known(row):
-                room = Room(self._decoder, 1, len(row.whole))
+                room = Room(self._decoder, 1, row.tokens)
                 self._recall(row, room)
                 self._waiting.remove(row)
                 self._reading.append((row, room))
         out: list[tuple[LiveRow, Room, int]] = []
         left, readers = READ_TOKENS, len(self._reading)
-        for row, room in sorted(self._reading, key=lambda one: len(one[0].whole) - one[0].read):
-            count = min(len(row.whole) - row.read, max(1, left // readers))
+        for row, room in sorted(self._reading, key=lambda one: one[0].tokens - one[0].read):
+            count = min(row.tokens - row.read, max(1, left // readers))
             out.append((row, room, count))
             left, readers = left - count, readers - 1
         return out
@@ -192,7 +197,7 @@ class LiveBatch:
         rows = [*self.rows, *(one for one, _ in self._reading)]
         if not rows:
             return True
-        held = sum(len(one.whole) + RESERVE for one in (*rows, row))
+        held = sum(one.tokens + RESERVE for one in (*rows, row))
         return len(rows) < MOST_ROWS and held * self._decoder.token_bytes <= self._held
 
     def _soon_known(self, row: LiveRow) -> bool:
@@ -240,8 +245,8 @@ class LiveBatch:
         self._take(rows, self._decoder.step(last_B, rooms, [row.adapter for row in rows]))
         for lane in list(self._lanes):
             for place in reversed(range(len(lane.rows))):
-                if lane.room.lengths[place] == lane.places and not lane.rows[place].finish:
-                    self._lane(lane.places + 1).seat(lane.rows[place], (lane.room, place))
+                if lane.room.lengths[place] == lane.room.places and not lane.rows[place].finish:
+                    self._lane(lane.room.places + 1).seat(lane.rows[place], (lane.room, place))
                     lane.leave(place)
         self._relieve()
         return rows
@@ -249,7 +254,7 @@ class LiveBatch:
     def _relieve(self) -> None:
         """Where rows have grown beyond the memory, the youngest waits and is read again later."""
         while len(rows := [row for row in self.rows if not row.finish]) > 1:
-            if sum(len(row.whole) for row in rows) * self._decoder.token_bytes <= self._held:
+            if sum(row.tokens for row in rows) * self._decoder.token_bytes <= self._held:
                 return
             youngest = max(rows, key=lambda row: row.came)
             for lane in self._lanes:
@@ -273,7 +278,7 @@ class LiveBatch:
         while places < tokens:
             places *= 4
         for lane in self._lanes:
-            if lane.places == places:
+            if lane.room.places == places:
                 return lane
         self._lanes.append(_Lane(self._decoder, places))
         return self._lanes[-1]

@@ -195,7 +195,7 @@ class Engine:
 
     def use(self, served: Served) -> LanguageModel:
         """The model in place; for the computing thread alone."""
-        return self.computing.loaded.use(self._base(served.base), served.blob)
+        return self.computing.alone(self._base(served.base), served)
 
     def _base(self, name: str) -> BaseModel:
         with self._reading:
