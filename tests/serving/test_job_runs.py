@@ -126,7 +126,7 @@ def test_killed_paused_and_killed_with_the_server_it_ends_once_and_with_the_same
     (second,) = server.workers()
     assert second != first and client.fine_tuning.jobs.pause(job.id).status == "pausing"
     until_status(client, job, "paused")
-    until(lambda: not server.workers(), 20)
+    until(lambda: not server.workers(), 60)
     assert client.fine_tuning.jobs.resume(job.id).status == "queued"
     until_step(client, job, 150)
     (third,) = server.workers()
@@ -150,7 +150,8 @@ def test_killed_paused_and_killed_with_the_server_it_ends_once_and_with_the_same
     assert sum("restarted" in m for m in told) == 2
     seen = steps(client, job)
     assert seen == sorted(set(seen)) and seen[-1] == 500
-    assert not server.workers() and len(job.result_files) == 1
+    until(lambda: not server.workers(), 60)  # the process goes after what it told
+    assert len(job.result_files) == 1
     assert not (server.home / "jobs" / job.id / "run").exists()
     numbers = job.hyperparameters.model_dump()
     recipe = recipe_of(str(server.base), "", 5, numbers, {}, 20)
