@@ -16,6 +16,7 @@ from typing import Literal
 
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonMapping, JsonObject
+from postgrad.models.rendering.control_text import ControlText
 from postgrad.models.rendering.parse import parse
 from postgrad.models.rendering.template import FALLBACK, FALLBACK_STOPS, Template
 from postgrad.records import Conversation, Message, ToolDefinition
@@ -72,6 +73,9 @@ class Renderer:
         self.template = _template(folder, config)
         added = self._tokenizer.get_added_tokens_decoder()
         self._special = {token_id for token_id, token in added.items() if token.special}
+        written = {*self.template.tokens.values(), self.template.source}
+        control = {t.content: i for i, t in added.items() if t.special and any(t.content in w for w in written)}
+        self._control = ControlText(self._tokenizer, control)
         self.end_ids = self._end_ids(folder)
         digest = hashlib.sha256(path.read_bytes() + self.template.source.encode())
         digest.update(json.dumps(dict(self.template.tokens), sort_keys=True).encode())
@@ -137,7 +141,12 @@ class Renderer:
             DataError: a message holds images or sound, or the template refuses the messages.
         """
         _refuse_media(messages, "the prompt")
-        return self.encode(self.template.text(messages, tools=tools, start_answer=True))
+        hidden = self._control.hidden(messages, tools)
+        text = self.template.text(hidden.messages, tools=hidden.tools, start_answer=True)
+        if not hidden.texts:
+            return self.encode(text)
+        text, _, places = hidden.shown(text)
+        return self._control.ids(text, self._tokenizer.encode(text, add_special_tokens=False), places)[0]
 
     def answer_text(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The answer in generated ids: everything before the first end mark."""
@@ -151,16 +160,18 @@ class Renderer:
     def render(self, conversation: Conversation) -> Rendered:
         """Ids and loss weights of a whole conversation: the ids are the template's own.
 
-        Supervised are the assistant's contents and the end mark after each, times the message's weight.
+        Supervised are the assistant's contents and the end mark after each, times the message's weight. Control tokens
+        in what others wrote are text (`control_text`).
 
         Raises:
             DataError: a message holds images or sound, the template rewrites contents, or writes no end mark after an
                 answer.
         """
         _refuse_media(conversation.messages, str(conversation.source) or "the conversation")
-        text, spans = self.template.spans(conversation.messages, conversation.tools)
+        hidden = self._control.hidden(conversation.messages, conversation.tools)
+        text, spans, theirs = hidden.shown(*self.template.spans(hidden.messages, hidden.tools))
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        ids, offsets = encoding.ids, encoding.offsets
+        ids, offsets = self._control.ids(text, encoding, theirs) if theirs else (encoding.ids, encoding.offsets)
         weights = [0.0] * len(ids)
         for message, span in zip(conversation.messages, spans, strict=True):
             if message.role == "assistant" and message.weight > 0:
