@@ -8,6 +8,9 @@ from postgrad.errors import TrainingError, UsageError
 from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.models.adapters.quantize import QuantizedLinear
 from postgrad.models.adapters.trained_weights import WholeWeights, load_trained
+from postgrad.models.base_models import find_model
+from postgrad.models.device import Device
+from postgrad.models.language_model import LanguageModel
 from postgrad.progress import finished
 from postgrad.training.forward import Forward
 from postgrad.training.methods import METHODS, MethodSettings, attached
@@ -54,6 +57,30 @@ def test_what_is_kept_answers_as_what_was_trained(tiny, tmp_path, method):
     assert loss_of(tiny, examples) / weight == pytest.approx(best, rel=1e-4)
     tiny.use(None)
     assert loss_of(tiny, examples) == before
+
+
+@pytest.mark.parametrize("bits", [None, "int8"])
+def test_in_lower_precision_it_is_computed_as_it_was_trained_to_the_bit(tiny_folder, bits):
+    """The update is smaller than the weights' rounding: put into them, it would be lost."""
+    half = Device("cpu", "test", "bfloat16", {"bfloat16": 1.0}, 1 << 32)
+    model = LanguageModel(find_model(str(tiny_folder)), half)
+    ids = torch.tensor([examples_of(model)[0].ids])
+    with torch.no_grad():
+        base = model.module(ids).logits
+        layers = attach(model.module, rank=4, alpha=8, seed=0, bits=bits)
+        stir(layers)
+        for layer in layers.values():
+            layer.lora_B.mul_(0.05)
+        as_trained, adapter = model.module(ids).logits, taken(layers, 8, bits=bits)
+        detach(model.module, layers)
+        model.read_again()
+        model.use(adapter, "x")
+        assert torch.equal(model.module(ids).logits, as_trained) and not torch.equal(as_trained, base)
+        assert model.parameters == sum(p.numel() for p in LanguageModel(model.base, half).module.parameters())
+        model.use(adapter, "y")
+        assert torch.equal(model.module(ids).logits, as_trained)
+        model.use(None)
+        assert torch.equal(model.module(ids).logits, base)
 
 
 @pytest.mark.parametrize("options", [{"use_dora": True}, {"use_rslora": True}, {}])

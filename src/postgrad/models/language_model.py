@@ -1,5 +1,4 @@
-"""A causal language model in memory: its weights on the probed device, its renderer, and at most one adapter merged
-in."""
+"""A causal language model in memory: its weights on the probed device, its renderer, and at most one adapter in use."""
 
 from __future__ import annotations
 
@@ -9,6 +8,8 @@ from typing import Any
 import torch
 
 from postgrad.errors import ModelError
+from postgrad.models.adapters.lora import Adapter, LoraLinear, beside, detach
+from postgrad.models.adapters.quantize import rounded
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.device import Device, probe
@@ -37,6 +38,7 @@ class LanguageModel:
         self._read()
         self.trained_id: str | None = None
         self._pristine: dict[str, torch.Tensor] = {}
+        self._beside: dict[str, LoraLinear] = {}
 
     @property
     def name(self) -> str:
@@ -44,7 +46,9 @@ class LanguageModel:
 
     @property
     def parameters(self) -> int:
-        return sum(p.numel() for p in self.module.parameters())
+        """Of the base alone."""
+        added = sum(p.numel() for layer in self._beside.values() for p in layer.parameters_of_its_own)
+        return sum(p.numel() for p in self.module.parameters()) - added
 
     @property
     def body(self) -> torch.nn.Module:
@@ -75,30 +79,39 @@ class LanguageModel:
         """Puts trained weights in place, or restores the base's exactly.
 
         Always computed from the untouched weights, in float32, then rounded once: swapping leaves no drift, and the
-        same adapter gives the same weights to the bit.
+        same adapter gives the same weights to the bit. In a lower precision the rounding would cost most of a small
+        update: there a low-rank adapter is computed beside the weights, as it was trained and as it is served.
         """
         if trained_id is not None and trained_id == self.trained_id:
             return
         with torch.no_grad():
+            detach(self.module, self._beside)
+            self._beside = {}
             for name, weight in self._pristine.items():
                 self.module.get_parameter(name).copy_(weight)
             self.trained_id = None
             if trained is None:
                 return
-            for name, weight in trained.weights(self._original):
-                self.module.get_parameter(name).copy_(weight)
+            if isinstance(trained, Adapter) and self.device.dtype != "float32":
+                self._beside = beside(self.module, trained)
+                for name, layer in self._beside.items() if trained.bits else ():
+                    layer.base.weight.copy_(rounded(self._original(f"{name}.weight", layer.base.weight), trained.bits))
+            if not self._beside:
+                for name, weight in trained.weights(self._original):
+                    self.module.get_parameter(name).copy_(weight)
         self.trained_id = trained_id
 
-    def _original(self, name: str) -> torch.Tensor:
+    def _original(self, name: str, parameter: torch.Tensor | None = None) -> torch.Tensor:
         """The base's own value of a parameter that is about to change; kept so that it can be restored."""
         if name not in self._pristine:
-            self._pristine[name] = self.module.get_parameter(name).detach().clone()
+            found = self.module.get_parameter(name) if parameter is None else parameter
+            self._pristine[name] = found.detach().clone()
         return self._pristine[name]
 
     def read_again(self) -> None:
         """Reads the base's weights from disk again, after a training that gave them up."""
         self._read()
-        self._pristine, self.trained_id = {}, None
+        self._pristine, self._beside, self.trained_id = {}, {}, None
 
     def _read(self) -> None:
         """Sets the module, and `attention`: the name of what it is computed by."""

@@ -303,6 +303,23 @@ def attach(
     return layers
 
 
+def beside(model: nn.Module, adapter: Adapter) -> dict[str, LoraLinear]:
+    """Replaces an adapter's layers in place by ones that compute it beside the weights, as it was trained, frozen and
+    in the weights' precision; empty, and nothing is done, where it is more than low-rank products on linear layers."""
+    names = dict(model.named_modules())
+    if adapter.magnitudes or not all(isinstance(names.get(n), nn.Linear) for n in adapter.tensors):
+        return {}
+    layers: dict[str, LoraLinear] = {}
+    for name, parts in adapter.tensors.items():
+        parent, _, last = name.rpartition(".")
+        base: Any = names[name]
+        layer = LoraLinear(base, len(parts[0]), adapter.scale, torch.Generator())
+        layer.lora_A, layer.lora_B = (nn.Parameter(part.to(base.weight), requires_grad=False) for part in parts)
+        layers[name] = layer
+        setattr(names[parent], last, layer)
+    return layers
+
+
 def detach(model: nn.Module, layers: Mapping[str, LoraLinear]) -> None:
     """Puts the frozen layers back: the model is as before `attach`, except that packed layers stay packed."""
     for name, layer in layers.items():

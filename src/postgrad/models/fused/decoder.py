@@ -202,9 +202,9 @@ class FusedDecoder:
         return 2 * len(self.layers) * layer.key_heads * layer.size * self.like.element_size()
 
     def pack(self) -> bool:
-        """Lays the weights out a second time for generation, where there is memory for it and no adapter is attached;
-        says whether it did. They must not change as long as this decoder is used."""
-        if not can_pack(self.like) or any(group.adapted for group in self.groups):
+        """Lays the weights out a second time for generation, where there is memory for it; says whether it did. They
+        must not change as long as this decoder is used."""
+        if not can_pack(self.like):
             return False
         weights = sum(base.weight.numel() for group in (*self.groups, self._head) for base in group.bases)
         if PACKING_ROOM * weights * self.like.element_size() > room_for("cpu"):

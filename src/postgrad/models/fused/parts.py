@@ -44,13 +44,7 @@ class Projections:
 
     def pack(self) -> None:
         """Lays the weights out a second time, as few rows at once are multiplied fastest; they must not change
-        afterwards.
-
-        Raises:
-            RuntimeError: the layers have adapters.
-        """
-        if self.adapted:
-            raise RuntimeError("layers with adapters attached cannot be packed")
+        afterwards. Adapters that are attached stay as they are."""
         weights = [b.weight for b in self.bases]
         whole = torch.cat(weights) if len(weights) > 1 else weights[0]
         if any(b.bias is not None for b in self.bases):
@@ -60,7 +54,9 @@ class Projections:
     def product(self, x_NI: torch.Tensor) -> torch.Tensor:
         """The products side by side, (N, ΣO)."""
         if self._packed is not None and len(x_NI) <= FEW_ROWS:
-            return torch.ops.mkldnn._linear_pointwise(x_NI, self._packed, self._bias, "none", [], "")
+            out = torch.ops.mkldnn._linear_pointwise(x_NI, self._packed, self._bias, "none", [], "")
+            self._adapt(x_NI, out.split(self.widths, 1))
+            return out
         out = x_NI.new_empty(len(x_NI), sum(self.widths))
         self.forward(x_NI, out.split(self.widths, 1))
         return out
@@ -78,6 +74,10 @@ class Projections:
                 torch.mm(x_NI, base.weight.t(), out=out)
             else:
                 torch.addmm(base.bias, x_NI, base.weight.t(), out=out)
+        return self._adapt(x_NI, outs)
+
+    def _adapt(self, x_NI: torch.Tensor, outs: Sequence[torch.Tensor]) -> torch.Tensor | None:
+        """Adds what attached adapters do to the products; returns x Aᵀ of all of them side by side."""
         if not self.adapted or not self.adapted[0].on:
             return None
         low_NR = x_NI @ self._a(x_NI.dtype).t()
