@@ -214,7 +214,7 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import out
+from postgrad.cli.support.door import out
 
 
 def command(name: Annotated[str, typer.Argument(help="Whom to greet.")]) -> None:

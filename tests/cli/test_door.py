@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from postgrad.cli.door import enter
+from postgrad.cli.support.door import enter
 
 
 def test_what_a_library_warns_of_is_seen() -> None:

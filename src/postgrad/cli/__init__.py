@@ -18,6 +18,7 @@ COMMANDS = {
     "augment": "Generate more training examples: noise, paraphrases, new ones by a teacher.",
     "estimate": "Tokens, memory, time and money, before anything is spent.",
     "prices": "The prices that estimates and reports use, with date and source; refresh them.",
+    "bases": "Open base models by what this machine can do with them: size, memory, licence.",
     "models": "List, show, promote, roll back and delete registered models.",
     "chat": "Talk to a model.",
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"postgrad: there is no command {given[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
     _let_go_of_cores(given[0])
-    from postgrad.cli.door import enter, told
+    from postgrad.cli.support.door import enter, told
     from postgrad.errors import PostgradError
 
     try:

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed, price_given
+from postgrad.cli.support.door import StopSign, out, show
+from postgrad.cli.support.options import listed, price_given
 
 
 def command(

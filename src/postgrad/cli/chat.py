@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import errors, out
-from postgrad.cli.options import read_text
+from postgrad.cli.support.door import errors, out
+from postgrad.cli.support.options import read_text
 
 
 def command(

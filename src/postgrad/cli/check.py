@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed
+from postgrad.cli.support.door import StopSign, out, show
+from postgrad.cli.support.options import listed
 from postgrad.errors import GateError, UsageError
 
 if TYPE_CHECKING:

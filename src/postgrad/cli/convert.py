@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postgrad.cli.door import errors, out
-from postgrad.cli.options import listed, read_text
+from postgrad.cli.support.door import errors, out
+from postgrad.cli.support.options import listed, read_text
 from postgrad.data.writing.containers import ENDINGS
 from postgrad.data.writing.writers import WRITERS
 from postgrad.errors import Interrupted, UsageError

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postgrad.cli.door import errors, out
-from postgrad.cli.options import listed, training_settings
+from postgrad.cli.support.door import errors, out
+from postgrad.cli.support.options import listed, training_settings
 from postgrad.errors import UsageError
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonObject
 from postgrad.objectives import Cost, choices, spec_of
+from postgrad.progress import Said, finished
 from postgrad.records import Record, Text
 
 if TYPE_CHECKING:
@@ -73,12 +74,17 @@ def command(
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
     figures, lines = _training(chosen, data, listed(input), listed(output), price_per_hour) if data else ({}, [])
     if money:
-        from postgrad.cli.estimate_money import money_figures, money_lines
+        from postgrad.cli.support.estimate_money import money_figures, money_lines
 
         usd = figures.get("usd")
         figures["money"] = money_figures(chosen.decision, price_now, price_tuned or 0.0, one_off, monthly_costs, usd)
         lines += money_lines(figures["money"])
     out(jsonlib.dumps(figures) if json else "\n".join(lines))
+
+
+def _told(event: object) -> None:
+    if isinstance(event, Said):
+        errors.print(event.text, markup=False)
 
 
 def _refuse(data: Sequence[Path] | None, money: bool, prices: Sequence[str]) -> None:
@@ -95,7 +101,9 @@ def _training(
     """What a training takes, as JSON and as lines of text."""
     from postgrad.models.base_models import find_model
     from postgrad.models.rendering.render import load_renderer
+    from postgrad.steps.base_choice import with_chosen_base
 
+    recipe = finished(with_chosen_base(recipe), _told)
     model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
     renderer = load_renderer(model.folder, model.context)
     explanation, records = examples_of(settings, data, input, output)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed, price_given, read_text, remote_models, settings
+from postgrad.cli.support.door import StopSign, out, show
+from postgrad.cli.support.options import listed, price_given, read_text, remote_models, settings
 from postgrad.errors import UsageError
 
 

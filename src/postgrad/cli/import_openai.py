@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postgrad.cli.door import StopSign, out, show
+from postgrad.cli.support.door import StopSign, out, show
 from postgrad.errors import UsageError
 from postgrad.storage import write_atomic
 

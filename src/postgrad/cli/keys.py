@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postgrad.cli.door import errors, out
+from postgrad.cli.support.door import errors, out
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
 

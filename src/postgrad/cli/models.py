@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import out
+from postgrad.cli.support.door import out
 from postgrad.errors import UsageError
 
 

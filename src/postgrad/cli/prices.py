@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import errors, out
+from postgrad.cli.support.door import errors, out
 
 
 def command(

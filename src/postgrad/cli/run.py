@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import StopSign, errors, out, show
-from postgrad.cli.options import listed, read_text, settings, strings
+from postgrad.cli.support.door import StopSign, errors, out, show
+from postgrad.cli.support.options import listed, read_text, settings, strings
 from postgrad.errors import PostgradError
 
 _LETTERS = 200
@@ -25,7 +25,8 @@ def command(
     base: Annotated[
         str | None,
         typer.Option(
-            help=("Base model: a known name, hub id, folder, or GGUF file; several, separated by commas, are compared.")
+            help="Base model: a known name, hub id, folder, GGUF file or ollama:NAME; auto; several, by commas,"
+            " are compared."
         ),
     ] = None,
     input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,

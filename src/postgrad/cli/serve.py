@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postgrad.cli.door import errors
+from postgrad.cli.support.door import errors
 from postgrad.errors import UsageError
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

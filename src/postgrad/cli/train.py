@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from postgrad.cli.door import StopSign, out, show
-from postgrad.cli.options import listed, read_text, strings, training_settings
+from postgrad.cli.support.door import StopSign, out, show
+from postgrad.cli.support.options import listed, read_text, strings, training_settings
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
 from postgrad.objectives import choices
@@ -29,7 +29,9 @@ def command(
         typer.Option(help=f"Training objective: {choices()}."),
     ] = None,
     method: Annotated[str | None, typer.Option(help="lora, qlora, dora or full.")] = None,
-    base: Annotated[str | None, typer.Option(help="Base model: a known name, hub id, folder, or GGUF file.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Base model: a known name, hub id, folder, GGUF file or ollama:NAME; auto.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
     validation: Annotated[list[Path] | None, typer.Option(help="Validation file (may be repeated).")] = None,
     test: Annotated[

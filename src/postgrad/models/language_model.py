@@ -7,14 +7,13 @@ from typing import Any
 
 import torch
 
-from postgrad.errors import ModelError
 from postgrad.models.adapters.lora import Adapter, LoraLinear, beside, detach
 from postgrad.models.adapters.quantize import rounded
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.device import Device, probe
-from postgrad.models.faithful import ATTENTIONS, body_of, check_head, chooses_attention, settle_attention
-from postgrad.models.fused.attention import register
+from postgrad.models.faithful import body_of, check_head, chooses_attention, settle_attention
+from postgrad.models.loading import load_module
 from postgrad.models.rendering.render import Renderer, load_renderer
 
 _settled: dict[tuple[str, int, str, str], str] = {}
@@ -94,8 +93,10 @@ class LanguageModel:
                 return
             if isinstance(trained, Adapter) and self.device.dtype != "float32":
                 self._beside = beside(self.module, trained)
-                for name, layer in self._beside.items() if trained.bits else ():
-                    layer.base.weight.copy_(rounded(self._original(f"{name}.weight", layer.base.weight), trained.bits))
+                if self._beside and trained.bits:
+                    for name, layer in self._beside.items():
+                        own = self._original(f"{name}.weight", layer.base.weight)
+                        layer.base.weight.copy_(rounded(own, trained.bits))
             if not self._beside:
                 for name, weight in trained.weights(self._original):
                     self.module.get_parameter(name).copy_(weight)
@@ -118,7 +119,7 @@ class LanguageModel:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        self.module = self._loaded().to(self.device.kind).eval()
+        self.module = load_module(self.base, self.device.torch_dtype).to(self.device.kind).eval()
         about = self.base.folder / "config.json"
         key = str(about), about.stat().st_mtime_ns, self.device.kind, self.device.dtype
         if key not in _settled:
@@ -127,26 +128,6 @@ class LanguageModel:
         elif chooses_attention(type(self.module)):
             self.module.set_attn_implementation(_settled[key])
         self.attention = _settled[key]
-
-    def _loaded(self) -> Any:
-        """The model with the first attention that its class knows."""
-        from transformers import AutoConfig, AutoModelForCausalLM
-        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-
-        register()
-        try:
-            config = AutoConfig.from_pretrained(self.base.folder, local_files_only=True)
-            known: Any = MODEL_FOR_CAUSAL_LM_MAPPING
-            free = type(config) not in known or chooses_attention(known[type(config)])
-            return AutoModelForCausalLM.from_pretrained(
-                self.base.folder,
-                config=config,
-                dtype=self.device.torch_dtype,
-                local_files_only=True,
-                attn_implementation=ATTENTIONS[0] if free else "eager",
-            )
-        except (ValueError, OSError, KeyError) as error:
-            raise ModelError(f"The model in {str(self.base.folder)!r} cannot be loaded: {error}.") from error
 
 
 def load_model(name: str, say: Callable[[str], None] = lambda _: None) -> LanguageModel:

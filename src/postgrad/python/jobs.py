@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from postgrad.cli.options import remote_models
+from postgrad.cli.support.options import remote_models
 from postgrad.data.sources.in_memory import sources
 from postgrad.errors import UsageError
 from postgrad.extensions import in_call

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from typing import Generic, ParamSpec, TypeVar
 
-from postgrad.cli.display import StopSign, show
+from postgrad.cli.support.display import StopSign, show
 from postgrad.extensions import Given, calling
 from postgrad.progress import Event, Working
 

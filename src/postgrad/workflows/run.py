@@ -28,6 +28,7 @@ from postgrad.steps.arms.prompt_proposer import search_settings
 from postgrad.steps.arms.race import race
 from postgrad.steps.arms.remote_arms import measure_remotes, refuse_no_results
 from postgrad.steps.arms.remote_models import remote_arms, task_writer
+from postgrad.steps.base_choice import with_chosen_base
 from postgrad.steps.base_files import BaseFiles, bases_of
 from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
@@ -71,6 +72,7 @@ def run(
     """
     check_writable(home())
     check_writable(out)
+    recipe = yield from with_chosen_base(recipe)
     ctx, wishes = RunContext.of(recipe, stopped), recipe.evaluation
     remotes, search = remote_arms(ctx, wishes), search_settings(ctx, wishes)
     writer = task_writer(ctx, wishes)

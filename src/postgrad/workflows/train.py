@@ -17,6 +17,7 @@ from postgrad.records import Record, Text
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.steps.arms.registered import model_name
+from postgrad.steps.base_choice import with_chosen_base
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
 from postgrad.steps.divide import divide
@@ -64,6 +65,7 @@ def train_only(
     """
     check_writable(home())
     world = World.of_environment()  # before the model is loaded: each process has a device of its own
+    recipe = yield from with_chosen_base(recipe)
     ctx, base = RunContext.of(recipe, stopped), BaseFiles(recipe.base)
     yield Stage("data", "Reading and checking the examples")
     raw_text = spec_of(recipe.training.objective).records is Text

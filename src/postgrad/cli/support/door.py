@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from postgrad.cli.display import StopSign, errors, show
+from postgrad.cli.support.display import StopSign, errors, show
 from postgrad.errors import Interrupted, PostgradError
 
 __all__ = ["StopSign", "enter", "errors", "out", "show", "told"]

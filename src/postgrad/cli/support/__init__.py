@@ -1,0 +1,1 @@
+"""What commands share: their door, their display, and options that several have."""
