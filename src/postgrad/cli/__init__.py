@@ -39,11 +39,12 @@ _USAGE = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `postgrad`; returns the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = _on_device(list(sys.argv[1:] if arguments is None else arguments))
     if not given or given[0] in ("-h", "--help", "help"):
         width = max(len(c) for c in COMMANDS)
         print(_USAGE + "\nCommands:\n" + "\n".join(f"  {c:<{width}}  {text}" for c, text in COMMANDS.items()))
-        print("\n`postgrad COMMAND --help` lists the options. Start with `postgrad demo`.")
+        print("\nEvery command takes --device cpu, cuda or mps instead of the one that it finds.")
+        print("`postgrad COMMAND --help` lists the options. Start with `postgrad demo`.")
         return 0
     if given[0] in ("-V", "--version", "version"):
         from postgrad.version import __version__
@@ -71,6 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def file_of(command: str) -> str:
     """The module in `postgrad.cli` that holds a command."""
     return _FILES.get(command, command.replace("-", "_"))
+
+
+def _on_device(given: list[str]) -> list[str]:
+    """The arguments without `--device KIND`, which goes to whatever is computed, here and in processes that this one
+    starts."""
+    for place, argument in enumerate(given):
+        if argument == "--device" and place + 1 < len(given):
+            os.environ["POSTGRAD_DEVICE"] = given[place + 1]
+            return given[:place] + given[place + 2 :]
+        if argument.startswith("--device="):
+            os.environ["POSTGRAD_DEVICE"] = argument.partition("=")[2]
+            return given[:place] + given[place + 1 :]
+    return given
 
 
 def _let_go_of_cores(command: str) -> None:

@@ -42,17 +42,33 @@ class Device:
         return getattr(torch, self.dtype)
 
 
-def probe() -> Device:
-    """This machine's device. Measured once a process; `POSTGRAD_DTYPE` (`float32` or `bfloat16`) goes before the
-    measurement.
-
-    The variable is read at each call: whoever sets it after a first look at the device (a job that resumes in the dtype
-    that it began with) gets what it says.
+def device_kind() -> str:
+    """`cuda`, `mps` or `cpu`: what `POSTGRAD_DEVICE` says, else a GPU where there is one.
 
     Raises:
-        UsageError: `POSTGRAD_DTYPE` names no such dtype.
+        UsageError: there is no such device here.
     """
-    kind, rates, memory = _measured()
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    there = [kind for kind, found in has.items() if found]
+    asked = os.environ.get("POSTGRAD_DEVICE") or there[0]
+    if asked not in there:
+        raise UsageError(
+            f"This machine has no device {asked!r} that torch can use.", f"--device takes {' or '.join(there)} here."
+        )
+    return asked
+
+
+def probe() -> Device:
+    """This machine's device: a GPU where there is one. Measured once a process; `POSTGRAD_DEVICE` (`cpu`, `cuda` or
+    `mps`, what `--device` sets) and `POSTGRAD_DTYPE` (`float32` or `bfloat16`) go before the measurement.
+
+    The variables are read at each call: whoever sets one after a first look at the device (a job that resumes in the
+    dtype that it began with) gets what it says.
+
+    Raises:
+        UsageError: there is no such device here, or `POSTGRAD_DTYPE` names no such dtype.
+    """
+    kind, rates, memory = _measured(device_kind())
     wish = os.environ.get("POSTGRAD_DTYPE")
     if wish and wish not in rates:
         raise UsageError(
@@ -61,14 +77,13 @@ def probe() -> Device:
     return Device(kind, _name(kind), wish or max(rates, key=lambda name: rates[name]), rates, memory)
 
 
-@functools.lru_cache(maxsize=1)
-def _measured() -> tuple[str, dict[str, float], int]:
+@functools.lru_cache(maxsize=3)
+def _measured(kind: str) -> tuple[str, dict[str, float], int]:
     """Kind of device, rate by dtype, bytes of memory. Products of a transformer's size, for a third of a second.
 
     The dtypes take turns and each one's best turn counts, so that a neighbour who computes for a moment decides
     nothing.
     """
-    kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     turns = [{name: _rate(kind, getattr(torch, name)) for name in ("float32", "bfloat16")} for _ in range(3)]
     return kind, {name: max(turn[name] for turn in turns) for name in turns[0]}, _memory(kind)
 
@@ -109,6 +124,11 @@ def _memory(kind: str) -> int:
     import psutil
 
     return psutil.virtual_memory().available
+
+
+def sums_in(like: torch.Tensor) -> torch.dtype:
+    """What sums are added up in on a tensor's device: float64, which Apple's GPUs alone have not."""
+    return torch.float32 if like.device.type == "mps" else torch.float64
 
 
 def peak_memory(kind: str) -> int:

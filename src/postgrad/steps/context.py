@@ -128,7 +128,9 @@ class RunContext:
         """What this machine costs; imports torch, which knows the machine."""
         import torch
 
-        if torch.cuda.is_available():
+        from postgrad.models.device import device_kind  # imports torch
+
+        if device_kind() == "cuda":
             return machine_price("cuda", self.price_per_hour, torch.cuda.get_device_name())
         return machine_price("cpu", self.price_per_hour)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from postgrad.models.device import sums_in
 from postgrad.models.language_model import LanguageModel
 from postgrad.training.token_accuracy import Hits
 
@@ -29,7 +30,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weights_N: torch.Tensor,
         hits: Hits | None,
     ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        total = torch.zeros((), dtype=torch.float64, device=hidden_NH.device)
+        total = torch.zeros((), dtype=sums_in(hidden_NH), device=hidden_NH.device)
         wanted = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         grad_hidden = torch.empty_like(hidden_NH) if wanted else None
         grad_head = torch.zeros_like(head_VH, dtype=torch.float32) if ctx.needs_input_grad[1] else None
@@ -37,7 +38,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             part = slice(begin, begin + CHUNK)
             targets, weights = targets_N[part, None], weights_N[part]
             logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
-            total -= (logprobs.gather(1, targets)[:, 0].double() * weights).sum()
+            total -= (logprobs.gather(1, targets)[:, 0].to(total.dtype) * weights).sum()
             if hits is not None:
                 hits.add(logprobs, targets[:, 0])
             if grad_hidden is None:
@@ -59,14 +60,14 @@ class _LinearDivergence(torch.autograd.Function):
     def forward(
         ctx: Any, hidden_NH: torch.Tensor, head_VH: torch.Tensor, base_NH: torch.Tensor, weights_N: torch.Tensor
     ) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        total = torch.zeros((), dtype=torch.float64, device=hidden_NH.device)
+        total = torch.zeros((), dtype=sums_in(hidden_NH), device=hidden_NH.device)
         grad_hidden = torch.empty_like(hidden_NH)
         for begin in range(0, len(hidden_NH), CHUNK // 2):  # two distributions at once, in the room of one
             part = slice(begin, begin + CHUNK // 2)
             wanted = torch.log_softmax((base_NH[part] @ head_VH.t()).float(), 1)
             logprobs = torch.log_softmax((hidden_NH[part] @ head_VH.t()).float(), 1)
             probabilities = wanted.exp()
-            total += ((wanted.sub_(logprobs).mul_(probabilities)).sum(1).double() * weights_N[part]).sum()
+            total += ((wanted.sub_(logprobs).mul_(probabilities)).sum(1).to(total.dtype) * weights_N[part]).sum()
             error = logprobs.exp_().sub_(probabilities).to(hidden_NH.dtype)
             _spread_back(error, hidden_NH[part], head_VH, weights_N[part], grad_hidden[part], None)
         ctx.save_for_backward(grad_hidden)
@@ -185,7 +186,7 @@ def head_loss(
     if hits is not None:
         hits.add(logits_NV.detach(), targets_N)
     losses = torch.nn.functional.cross_entropy(logits_NV, targets_N, reduction="none")
-    return (losses.double() * weights_N).sum()
+    return (losses.to(sums_in(losses)) * weights_N).sum()
 
 
 def head_divergence(
@@ -195,9 +196,8 @@ def head_divergence(
     if _plain(model):
         return linear_divergence(hidden_NH, model.module.get_output_embeddings().weight, base_NH, weights_N)
     wanted, logprobs = (torch.log_softmax(model.head(h), -1) for h in (base_NH, hidden_NH))
-    return (
-        torch.nn.functional.kl_div(logprobs, wanted, reduction="none", log_target=True).sum(-1).double() * weights_N
-    ).sum()
+    apart = torch.nn.functional.kl_div(logprobs, wanted, reduction="none", log_target=True).sum(-1)
+    return (apart.to(sums_in(apart)) * weights_N).sum()
 
 
 def head_logprobs(

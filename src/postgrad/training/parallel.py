@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from postgrad.models.device import device_kind
+
 T = TypeVar("T")
 
 
@@ -34,9 +36,9 @@ class World:
             return cls()
         distributed: Any = torch.distributed
         if not distributed.is_initialized():
-            if torch.cuda.is_available():
+            if device_kind() == "cuda":
                 torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            distributed.init_process_group("nccl" if device_kind() == "cuda" else "gloo")
         return cls(distributed.get_rank(), distributed.get_world_size())
 
     @property
@@ -51,7 +53,7 @@ class World:
         """Sums of numbers over the processes, in float64."""
         if self.size == 1:
             return list(values)
-        total = torch.tensor(values, dtype=torch.float64, device="cuda" if torch.cuda.is_available() else "cpu")
+        total = torch.tensor(values, dtype=torch.float64, device="cuda" if device_kind() == "cuda" else "cpu")
         torch.distributed.all_reduce(total)
         return total.tolist()
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from postgrad.errors import Interrupted
+from postgrad.models.device import sums_in
 from postgrad.models.rendering.render import Rendered
 from postgrad.progress import Progress, Working
 from postgrad.storage import sha256_json, write_atomic
@@ -72,7 +73,7 @@ def _shared(
         own = [s for i in part for s in sequences[i]]
         if number % start.world.size == start.world.rank:
             with torch.no_grad(), start.attached.as_start():
-                sums[at : at + len(own)] = [v.double().sum().item() for v in token_logprobs(start.forward, own)]
+                sums[at : at + len(own)] = [v.to(sums_in(v)).sum().item() for v in token_logprobs(start.forward, own)]
         at += len(own)
     values = iter(start.world.sum(sums))
     return {i: tuple(next(values) for _ in sequences[i]) for part in parts for i in part}

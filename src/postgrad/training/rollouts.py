@@ -23,6 +23,7 @@ from pydantic.dataclasses import dataclass
 
 from postgrad.errors import TrainingError
 from postgrad.json_types import JsonObject
+from postgrad.models.device import sums_in
 from postgrad.models.rendering.render import Rendered
 from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
 from postgrad.objectives import OPTIONS, Options
@@ -279,7 +280,8 @@ class RolloutObjective(Objective):
         from postgrad.training.sequences import token_logprobs  # here: torch
 
         live = [a for a in _together(batch) if self.teaches(a)]
-        total = torch.zeros((), dtype=torch.float64, device=forward.model.device.kind)
+        total = torch.zeros((), device=forward.model.device.kind)
+        total = total.to(sums_in(total))
         if not live:
             return total
         for attempt, logps in zip(live, token_logprobs(forward, live, step, self.options.temperature), strict=True):
@@ -292,8 +294,9 @@ class RolloutObjective(Objective):
 
         kept, reference = self.old.get(attempt.number), self.reference.get(attempt.number)
         old = logps.detach() if kept is None else torch.tensor(kept, device=logps.device)
-        referred = None if reference is None else torch.tensor(reference, dtype=torch.float64, device=logps.device)
-        return TokenLogprobs(logps.double(), old.double(), referred)
+        wide = sums_in(logps)
+        referred = None if reference is None else torch.tensor(reference, dtype=wide, device=logps.device)
+        return TokenLogprobs(logps.to(wide), old.to(wide), referred)
 
     def validate(self, held: Sequence[Rendered]) -> float:
         """Minus the mean reward of answers to the validation prompts; runs to its end."""

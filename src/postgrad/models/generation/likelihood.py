@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from postgrad.models.device import sums_in
 from postgrad.models.generation.generate import prefill, shared_beginning
 from postgrad.models.generation.kv_cache import copied, growing_cache, keeps_all, keeps_right, read_on, select_rows
 from postgrad.models.language_model import LanguageModel
@@ -131,7 +132,7 @@ def _batch_scores(
     scores = torch.zeros(wanted.shape, device=kind)
     greedy = torch.ones(wanted.shape, dtype=torch.bool, device=kind)
     scores[wanted], greedy[wanted] = _token_logprobs(model, hidden_BTH[wanted], ids_BT[wanted])
-    sums = iter(zip(scores.double().sum(1).tolist(), greedy.all(1).tolist(), strict=True))
+    sums = iter(zip(scores.to(sums_in(scores)).sum(1).tolist(), greedy.all(1).tolist(), strict=True))
     return [[next(sums) for _ in item.choices] for item in items]
 
 
@@ -146,7 +147,7 @@ def _whole_scores(model: LanguageModel, items: list[ChoiceItem]) -> list[list[tu
         for place, row in enumerate(rows):
             before = hidden[place, begin - 1 : len(row) - 1]
             scores, greedy = _token_logprobs(model, before, ids[place, begin : len(row)])
-            values.append((float(scores.double().sum()), bool(greedy.all())))
+            values.append((float(scores.to(sums_in(scores)).sum()), bool(greedy.all())))
         out.append(values)
     return out
 

@@ -217,8 +217,10 @@ def devices(host: str) -> list[tuple[str, str | None]]:
     """(name in the store, CUDA_VISIBLE_DEVICES of its processes) of what can train here, one job at a time each."""
     import torch
 
+    from postgrad.models.device import device_kind  # imports torch
+
     shown = [v for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v.strip()]
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = torch.cuda.device_count() if device_kind() == "cuda" else 0
     if not count:
         return [(f"{host}/cpu", None)]
     names = shown if len(shown) == count else [str(i) for i in range(count)]

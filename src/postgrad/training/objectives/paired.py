@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from postgrad.models.device import sums_in
 from postgrad.models.rendering.pairs import RenderedPair, render_pair
 from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import OPTIONS, Options
@@ -118,8 +119,8 @@ class PairObjective(Objective):
 
         pairs = _pairs(batch)
         found = token_logprobs(forward, [side for pair in pairs for side in (pair.chosen, pair.rejected)], step)
-        sums = torch.stack([logps.double().sum() for logps in found])
-        counts = torch.tensor([len(logps) for logps in found], dtype=torch.float64, device=sums.device)
+        sums = torch.stack([logps.to(sums_in(logps)).sum() for logps in found])
+        counts = torch.tensor([len(logps) for logps in found], dtype=sums.dtype, device=sums.device)
         losses, chosen, rejected = self.judged(Sides(sums[0::2], sums[1::2], counts[0::2], counts[1::2]), pairs)
         self._note(sums.detach(), chosen.detach(), rejected.detach())
         return losses.sum()
@@ -129,7 +130,7 @@ class PairObjective(Objective):
         measured = {
             "rewards/chosen": chosen_B,
             "rewards/rejected": rejected_B,
-            "rewards/accuracies": (chosen_B > rejected_B).double(),
+            "rewards/accuracies": (chosen_B > rejected_B).to(chosen_B.dtype),
             "rewards/margins": chosen_B - rejected_B,
             "logps/chosen": sums[0::2],
             "logps/rejected": sums[1::2],
@@ -154,7 +155,7 @@ def _pairs(batch: Sequence[Rendered]) -> list[RenderedPair]:
 
 
 def tensor_of(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:
-    """(B,) float64 on the device of another tensor."""
+    """(B,) on the device of another tensor, in what sums are added up in there."""
     import torch  # as above
 
-    return torch.tensor(list(values), dtype=torch.float64, device=like.device)
+    return torch.tensor(list(values), dtype=sums_in(like), device=like.device)

@@ -110,7 +110,7 @@ class WithReplay(Objective):
             return self.inner.loss(forward, batch, step)
         general = [e for e in batch if isinstance(e, Replayed)]
         task = [e for e in batch if not isinstance(e, Replayed)]
-        total = self.inner.loss(forward, task, step) if task else torch.zeros((), dtype=torch.float64)
+        total = self.inner.loss(forward, task, step) if task else torch.zeros(())
         if general:
             with torch.no_grad(), self.attached.as_base():
                 base = forward.hidden(general)
