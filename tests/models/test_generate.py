@@ -161,10 +161,24 @@ def test_packed_weights_give_the_same_products(tiny, rows):
         torch.testing.assert_close(packed.logits(torch.ones(rows, 32)), tiny.head(torch.ones(rows, 32)))
 
 
-def test_weights_are_not_packed_while_an_adapter_is_attached_or_memory_is_short(tiny, monkeypatch):
+def test_packed_weights_have_the_adapters_that_are_attached(tiny):
+    plain = decoder_of(tiny)
     layers = attach(tiny.module, rank=2, alpha=2, seed=1)
-    assert not decoder_of(tiny).pack()
+    for layer in layers.values():
+        torch.nn.init.normal_(layer.lora_B)
+    packed = decoder_of(tiny)
+    if not packed.pack():
+        pytest.skip("this processor packs no weights")
+    with torch.inference_mode():
+        x = torch.randn(3, 32)
+        for ours, theirs, bare in zip(packed.groups, decoder_of(tiny).groups, plain.groups, strict=True):
+            if ours.bases[0].in_features == 32:
+                torch.testing.assert_close(ours.product(x), theirs.product(x), rtol=1e-4, atol=1e-4)
+                assert not torch.allclose(ours.product(x), bare.product(x), atol=1e-2)
     detach(tiny.module, layers)
+
+
+def test_weights_are_not_packed_where_memory_is_short(tiny, monkeypatch):
     monkeypatch.setattr("postgrad.models.fused.decoder.room_for", lambda kind: 1000)
     assert not decoder_of(tiny).pack()
 

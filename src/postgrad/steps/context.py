@@ -128,7 +128,7 @@ class RunContext:
         """What this machine costs; imports torch, which knows the machine."""
         import torch
 
-        from postgrad.models.device import device_kind  # imports torch
+        from postgrad.models.device import device_kind  # here: it imports torch
 
         if device_kind() == "cuda":
             return machine_price("cuda", self.price_per_hour, torch.cuda.get_device_name())

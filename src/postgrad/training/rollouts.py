@@ -23,7 +23,6 @@ from pydantic.dataclasses import dataclass
 
 from postgrad.errors import TrainingError
 from postgrad.json_types import JsonObject
-from postgrad.models.device import sums_in
 from postgrad.models.rendering.render import Rendered
 from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
 from postgrad.objectives import OPTIONS, Options
@@ -277,6 +276,7 @@ class RolloutObjective(Objective):
         """Sum over the answers of the microbatch; those from which nothing can be learned are not computed."""
         import torch
 
+        from postgrad.models.device import sums_in  # here: torch
         from postgrad.training.sequences import token_logprobs  # here: torch
 
         live = [a for a in _together(batch) if self.teaches(a)]
@@ -291,6 +291,8 @@ class RolloutObjective(Objective):
     def _beside(self, attempt: Attempt, logps: torch.Tensor) -> TokenLogprobs:
         """An answer's likelihoods beside those that were kept of it."""
         import torch
+
+        from postgrad.models.device import sums_in  # here: torch
 
         kept, reference = self.old.get(attempt.number), self.reference.get(attempt.number)
         old = logps.detach() if kept is None else torch.tensor(kept, device=logps.device)

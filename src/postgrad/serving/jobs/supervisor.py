@@ -217,7 +217,7 @@ def devices(host: str) -> list[tuple[str, str | None]]:
     """(name in the store, CUDA_VISIBLE_DEVICES of its processes) of what can train here, one job at a time each."""
     import torch
 
-    from postgrad.models.device import device_kind  # imports torch
+    from postgrad.models.device import device_kind  # here: it imports torch
 
     shown = [v for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v.strip()]
     count = torch.cuda.device_count() if device_kind() == "cuda" else 0

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from postgrad.models.device import sums_in
 from postgrad.models.rendering.pairs import RenderedPair, render_pair
 from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import OPTIONS, Options
@@ -115,6 +114,7 @@ class PairObjective(Objective):
         """Sum over the pairs of the microbatch."""
         import torch  # here, because `estimate` reads the specs of this folder without it
 
+        from postgrad.models.device import sums_in  # here: it loads torch
         from postgrad.training.sequences import token_logprobs  # here: it loads torch
 
         pairs = _pairs(batch)
@@ -157,5 +157,7 @@ def _pairs(batch: Sequence[Rendered]) -> list[RenderedPair]:
 def tensor_of(values: Sequence[float], like: torch.Tensor) -> torch.Tensor:
     """(B,) on the device of another tensor, in what sums are added up in there."""
     import torch  # as above
+
+    from postgrad.models.device import sums_in  # here: it loads torch
 
     return torch.tensor(list(values), dtype=sums_in(like), device=like.device)
