@@ -62,6 +62,11 @@ def banking(data: Path) -> Rows:
     return [{"message": r["text"], "intent": r["category"]} for r in drawn(table(data / "banking77/train.csv"), 1200)]
 
 
+def question_kinds(data: Path) -> Rows:
+    rows = [r for r in lines(data / "medquad/medquad_6000.jsonl") if r["qtype"]]
+    return [{"question": r["question"], "kind": r["qtype"]} for r in drawn(rows, 700)]
+
+
 def requests(data: Path) -> list[dict]:
     files = sorted((data / "snips").glob("train_*.jsonl"))
     return drawn([row for file in files for row in lines(file)], 500)
@@ -143,6 +148,7 @@ ENTRIES = {
     "policies_remote": Entry(None, ("--docs", "examples/policies/docs"), "policies", rival=True),
     "snips_intents": Entry(intents),
     "banking77": Entry(banking),
+    "medquad_kinds": Entry(question_kinds),
     "snips": Entry(snips),
     "wikisql": Entry(sql),
     "e2e": Entry(descriptions, ("--input", "facts", "--output", "text", *SMALL)),

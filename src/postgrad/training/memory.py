@@ -183,7 +183,13 @@ def peak_bytes(need: Need) -> int:
     # what layers keep is given up in the backward pass as fast as gradients come
     training = max(layers, gradients) + max(passing, logits + head_gradient)
     sampling = need.sampled * s.cached * value * 1.5  # the buffers grow by a quarter, and are copied then
-    return int(PROCESS + weights + kept + max(training, sampling))
+    return int(PROCESS + max(weights + kept + max(training, sampling), _loading(need.config, s, value)))
+
+
+def _loading(config: JsonMapping, s: Sizes, value: int) -> int:
+    """While weights are read that lie on disk in more bits than they are computed in, both are there."""
+    stored = 4 if str(config.get("dtype") or config.get("torch_dtype")) == "float32" else 2
+    return (s.body + s.head + s.embedding) * (stored + value) if stored > value else 0
 
 
 def fitting(need: Need, room: int) -> Iterator[tuple[str, Need]]:
