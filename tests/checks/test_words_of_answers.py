@@ -247,7 +247,7 @@ def test_a_token_limit_is_found_whatever_it_is(limit):
         ]
         text = " ".join(words).rstrip(",") + "."
         while estimate_tokens(text) > 1.2 * limit:  # in great steps first
-            text = text.rsplit(" ", 8)[0]
+            text = text.rsplit(" ", limit // 60)[0]
         while estimate_tokens(text) > limit * rng.uniform(0.95, 1.05):
             text = text[: text.rindex(" ")]
             cut.add(i)
