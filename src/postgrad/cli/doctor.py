@@ -7,7 +7,6 @@ import json as jsonlib
 import os
 import platform
 import shutil
-import socket
 from dataclasses import asdict
 from typing import Annotated
 
@@ -40,6 +39,7 @@ def command(
     out(f"GPU      {facts['gpu']}")
     hub = "reachable" if facts["hub"] else "not reachable: the embedded model, folders and GGUF files work without it"
     out(f"Hub      {hub}")
+    out(f"Bases    {facts['bases']}")
     out(f"Sandbox  {facts['sandbox']}")
     out(f"Battery  {facts['battery']}")
     for problem, mend in facts["missing"]:
@@ -52,6 +52,7 @@ def look() -> JsonObject:
     """The facts, JSON-safe."""
     import psutil
 
+    from postgrad.steps.base_choice import fetches
     from postgrad.storage import home
     from postgrad.version import __version__
 
@@ -98,11 +99,24 @@ def look() -> JsonObject:
         "home": str(folder),
         "device": device,
         "gpu": gpu,
-        "hub": _reachable("huggingface.co"),
+        "hub": fetches(),
+        "bases": _bases(),
         "sandbox": _sandbox(),
         "battery": _battery(),
         "missing": missing,
     }
+
+
+def _bases() -> str:
+    """How many of the known open bases can be trained here."""
+    from postgrad.models.open_bases import open_bases
+    from postgrad.steps.base_choice import METHODS, fit_of, this_machine
+
+    machine = this_machine()
+    fits = [fit_of(base, machine) for base in open_bases().values()]
+    trained = [fit for fit in fits if set(METHODS) & set(fit.ways)]
+    largest = f", up to {trained[-1].base.id}" if trained else ""
+    return f"{len(trained)} of {len(fits)} known open bases can be trained here{largest}: postgrad bases, --base auto"
 
 
 def _sandbox() -> str:
@@ -136,11 +150,3 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _reachable(host: str) -> bool:
-    try:
-        with socket.create_connection((host, 443), timeout=2):
-            return True
-    except OSError:
-        return False
