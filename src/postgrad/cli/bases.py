@@ -119,7 +119,7 @@ def _lines(fit: Fit, machine: Machine) -> list[str]:
         f"  Languages  {', '.join(base.languages)}{f' ({base.languages_note})' if base.languages_note else ''}",
         f"  Template  {'' if base.tools else 'no '}tools, {'' if base.system_role else 'no '}system role; {thinking}",
         f"  Beware  {base.traps}" if base.traps else "",
-        f"  As of {base.date}: {base.source}",
-        f"  Not confirmed by a source: {', '.join(base.unsure)}" if base.unsure else "",
+        f"  As of {base.date}; look at {base.source} before you rest a decision on it",
+        f"  Doubtful: {', '.join(base.unsure)}" if base.unsure else "",
     ]
     return [line for line in lines if line]

@@ -37,7 +37,7 @@ class OpenBase:
         traps: What its template does that surprises.
         good_for: What it is good for, of its size.
         config: The sizes of its `config.json`, by its own names.
-        unsure: Fields that no source confirmed.
+        unsure: Fields that are doubtful.
     """
 
     id: str
