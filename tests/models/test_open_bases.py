@@ -53,8 +53,8 @@ def test_what_fits_grows_with_the_memory(base):
 
 def test_auto_takes_the_largest_that_fits_is_free_and_can_be_had():
     for machine in (
-        Machine(24 * 10**9, "bfloat16", 60e12, True),
-        Machine(80 * 10**9, "bfloat16", 400e12, True),
+        Machine(24 * 10**9, "bfloat16", 60e12),
+        Machine(80 * 10**9, "bfloat16", 400e12),
     ):
         taken, why = choice(machine, 600.0, lambda _: False, fetches=True)
         base = open_base(taken)

@@ -29,19 +29,18 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Lists open base models: size, memory, licence, context; any of them goes to --base."""
-    from postgrad.models.open_bases import open_base, open_bases
-    from postgrad.steps.base_choice import METHODS, fit_of, this_machine
+    from postgrad.models.open_bases import open_base
+    from postgrad.steps.base_choice import fit_of, fits_of, this_machine
 
     machine = this_machine()
     if gpu is not None:
-        machine = replace(machine, room=int(GPU_SHARE * _bytes(gpu)), dtype="bfloat16", flops=None, gpu=True)
+        machine = replace(machine, room=int(GPU_SHARE * _bytes(gpu)), dtype="bfloat16", flops=None)
     if name is not None:
         fit = fit_of(open_base(name), machine)
         out(jsonlib.dumps(_figures(fit)) if json else "\n".join(_lines(fit, machine)))
         return
-    fits = [fit_of(base, machine) for base in open_bases().values()]
+    fits = [fit for fit in fits_of(machine) if fit.trainable or not fitting]
     fits = [fit for fit in fits if (fit.base.free or not free) and (language is None or language in fit.base.languages)]
-    fits = [fit for fit in fits if not fitting or set(METHODS) & set(fit.ways)]
     if json:
         out(jsonlib.dumps([_figures(fit) for fit in fits]))
         return

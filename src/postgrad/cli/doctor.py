@@ -100,21 +100,20 @@ def look() -> JsonObject:
         "device": device,
         "gpu": gpu,
         "hub": fetches(),
-        "bases": _bases(),
+        "bases": _bases(device),
         "sandbox": _sandbox(),
         "battery": _battery(),
         "missing": missing,
     }
 
 
-def _bases() -> str:
+def _bases(device: JsonObject | None) -> str:
     """How many of the known open bases can be trained here."""
-    from postgrad.models.open_bases import open_bases
-    from postgrad.steps.base_choice import METHODS, fit_of, this_machine
+    from postgrad.steps.base_choice import fits_of, this_machine
+    from postgrad.steps.known_device import KnownDevice
 
-    machine = this_machine()
-    fits = [fit_of(base, machine) for base in open_bases().values()]
-    trained = [fit for fit in fits if set(METHODS) & set(fit.ways)]
+    fits = fits_of(this_machine(KnownDevice.of(device)))
+    trained = [fit for fit in fits if fit.trainable]
     largest = f", up to {trained[-1].base.id}" if trained else ""
     return f"{len(trained)} of {len(fits)} known open bases can be trained here{largest}: postgrad bases, --base auto"
 

@@ -11,7 +11,6 @@ import typer
 from postgrad.cli.support.door import errors, out
 from postgrad.cli.support.options import listed, training_settings
 from postgrad.errors import UsageError
-from postgrad.facts import load_facts
 from postgrad.json_types import JsonObject
 from postgrad.objectives import Cost, choices, spec_of
 from postgrad.progress import Said, finished
@@ -153,19 +152,15 @@ def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_
 
     from postgrad.costs import cost_of, machine_price
     from postgrad.prices import hosted_training
-    from postgrad.storage import home
+    from postgrad.steps.known_device import known_device
     from postgrad.training.memory import Need, fitting, peak_bytes, training_flops
 
-    facts = load_facts("devices")
-    probe = home() / "device.json"
-    known = jsonlib.loads(probe.read_text("utf-8")) if probe.exists() else None
-    gflops = known["gflops"][known["dtype"]] if known else facts["cpu"]["gflops"]
-    dtype, kind = (known["dtype"], known["kind"]) if known else ("float32", "cpu")
+    device = known_device()
     lengths, supervised = sorted(plan.sequences), plan.supervised
     tokens = sum(lengths)
     flops = training_flops(model.config, lengths, supervised, settings.method, settings.rank)
     forward = flops / (3 if settings.method == "full" else 2)
-    training, sampling = (gflops * 1e9 * facts["efficiency"][what] for what in ("training", "generation"))
+    training, sampling = device.rate("training"), device.rate("generation")
     seconds = settings.epochs * plan.repeats * flops / training + plan.once * forward / training
     seconds += settings.epochs * plan.forward * forward / sampling
     need = Need(
@@ -174,13 +169,13 @@ def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_
         settings.rank,
         lengths[-1],
         min(settings.token_budget, sum(lengths[-settings.batch_size * plan.units :])),
-        dtype,
+        device.dtype,
         settings.recompute,
         settings.embeddings,
         settings.optimizer,
         plan.sampled,
     )
-    price = machine_price(kind, price_per_hour, known.get("name", "") if known else "")
+    price = machine_price(device.kind, price_per_hour, device.name)
     free = psutil.virtual_memory().available
     trained_on = settings.epochs * tokens
     return {
@@ -198,7 +193,7 @@ def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_
         "assumption": price.assumption,
         "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
         "rate": (
-            f"{gflops:.0f} GFLOP/s in {dtype}, "
-            + ("probed on this machine" if known else "assumed; `postgrad doctor` probes it")
+            f"{device.gflops:.0f} GFLOP/s in {device.dtype}, "
+            + ("probed on this machine" if device.measured else "assumed; `postgrad doctor` probes it")
         ),
     }

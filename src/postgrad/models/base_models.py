@@ -101,6 +101,11 @@ def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseMo
     )
 
 
+def first_line(error: Exception) -> str:
+    """What a library's error says, without the advice that follows it."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+
+
 def refuse_gaps(where: str, info: JsonMapping) -> None:
     """Refuses weights that a checkpoint lacks or has in another shape: they would be random numbers.
 
@@ -254,9 +259,8 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
             **source,
         )
     except (ValueError, KeyError, OSError, NotImplementedError) as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModelError(
-            f"The GGUF file {str(gguf)!r} cannot be read: {first[:300]}",
+            f"The GGUF file {str(gguf)!r} cannot be read: {first_line(error)}",
             "Is the download complete, and can transformers convert this architecture?",
         ) from error
     model, info = read

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from postgrad.models.adapters.lora import Adapter, LoraLinear, beside, detach
-from postgrad.models.adapters.quantize import rounded
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.device import Device, probe
@@ -92,21 +91,18 @@ class LanguageModel:
             if trained is None:
                 return
             if isinstance(trained, Adapter) and self.device.dtype != "float32":
+                for name, weight in trained.packed(self._original):
+                    self.module.get_parameter(name).copy_(weight)
                 self._beside = beside(self.module, trained)
-                if self._beside and trained.bits:
-                    for name, layer in self._beside.items():
-                        own = self._original(f"{name}.weight", layer.base.weight)
-                        layer.base.weight.copy_(rounded(own, trained.bits))
             if not self._beside:
                 for name, weight in trained.weights(self._original):
                     self.module.get_parameter(name).copy_(weight)
         self.trained_id = trained_id
 
-    def _original(self, name: str, parameter: torch.Tensor | None = None) -> torch.Tensor:
+    def _original(self, name: str) -> torch.Tensor:
         """The base's own value of a parameter that is about to change; kept so that it can be restored."""
         if name not in self._pristine:
-            found = self.module.get_parameter(name) if parameter is None else parameter
-            self._pristine[name] = found.detach().clone()
+            self._pristine[name] = self.module.get_parameter(name).detach().clone()
         return self._pristine[name]
 
     def read_again(self) -> None:

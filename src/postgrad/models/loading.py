@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from postgrad.errors import ModelError
-from postgrad.models.base_models import BaseModel, refuse_gaps
+from postgrad.models.base_models import BaseModel, first_line, refuse_gaps
 from postgrad.models.faithful import ATTENTIONS, chooses_attention
 from postgrad.models.fused.attention import register
 
@@ -43,9 +43,8 @@ def load_module(base: BaseModel, dtype: torch.dtype) -> torch.nn.Module:
             **common,
         )
     except (SafetensorError, ValueError, OSError, KeyError, RuntimeError) as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModelError(
-            f"The model in {str(base.folder)!r} cannot be loaded: {first[:300]}",
+            f"The model in {str(base.folder)!r} cannot be loaded: {first_line(error)}",
             "Are its files whole? Fetch or copy it again.",
         ) from error
     model, info = read

@@ -7,20 +7,18 @@ already or can be fetched. Where none of the list is so, the embedded one.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from postgrad.facts import load_facts
 from postgrad.models.base_models import EMBEDDED
 from postgrad.models.open_bases import OpenBase, open_bases
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, merged
 from postgrad.steps.context import USUAL_MINUTES
+from postgrad.steps.known_device import KnownDevice, known_device
 from postgrad.steps.time_budget import USUAL_TOKENS
-from postgrad.storage import home
 from postgrad.training.memory import PROCESS, Need, peak_bytes, sizes, training_flops
 
 AUTO = "auto"
@@ -43,14 +41,12 @@ class Machine:
         room: Free bytes.
         dtype: What is computed in.
         flops: Operations a second of a training; None where it is not known.
-        gpu: Whether it is a GPU.
         measured: Whether the speed was measured on this machine.
     """
 
     room: int
     dtype: str
     flops: float | None
-    gpu: bool = False
     measured: bool = False
 
 
@@ -74,26 +70,32 @@ class Fit:
         """The most that fits; empty for nothing."""
         return next((way for way in (*METHODS, "serve") if way in self.ways), "")
 
+    @property
+    def trainable(self) -> bool:
+        """Whether it can be trained by any method."""
+        return any(method in self.ways for method in METHODS)
 
-def this_machine() -> Machine:
-    """Memory as it is now; speed as `postgrad doctor` has measured it, else the usual one of a processor."""
+
+def this_machine(device: KnownDevice | None = None) -> Machine:
+    """Memory as it is now, and the speed of the device; of the one that was measured last where none is given."""
     import psutil
 
-    facts, probe = load_facts("devices"), home() / "device.json"
-    kind, dtype, rate, room = "cpu", "float32", facts["cpu"]["gflops"], psutil.virtual_memory().available
-    if probe.exists():
-        known = json.loads(probe.read_text("utf-8"))
-        kind, dtype, rate = known["kind"], known["dtype"], known["gflops"][known["dtype"]]
-        room = known["memory_bytes"] if kind == "cuda" else room
-    return Machine(room, dtype, rate * 1e9 * facts["efficiency"]["training"], kind == "cuda", probe.exists())
+    known = device or known_device()
+    return Machine(
+        known.memory_bytes or psutil.virtual_memory().available, known.dtype, known.rate("training"), known.measured
+    )
+
+
+def fits_of(machine: Machine) -> list[Fit]:
+    """What the machine can do with each base, the smallest first."""
+    return [fit_of(base, machine) for base in open_bases().values()]
 
 
 def fit_of(base: OpenBase, machine: Machine) -> Fit:
     """What the machine can do with a base: by its sizes alone, nothing is fetched."""
     value, config = (2 if machine.dtype == "bfloat16" else 4), dict(base.config)
-    serving = base.parameters * value + sizes(config, 0).cached * SERVED_TOKENS * value + PROCESS
-    needs = {"serve": int(serving)}
     counted = sizes(config, 0)
+    needs = {"serve": base.parameters * value + counted.cached * SERVED_TOKENS * value + PROCESS}
     uncounted = max(0, base.parameters - counted.body - counted.head - counted.embedding)
     for method in METHODS:
         need = Need(config, method, longest=SAMPLE_TOKENS, dtype=machine.dtype)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,21 +160,19 @@ class Adapter:
                 new *= (self.magnitudes[name].to(weight.device) / new.norm(dim=1))[:, None]
             yield f"{name}.weight", new
 
+    def packed(self, original: Callable[[str], torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+        """(parameter name, value) of the base weights that it was trained on, where those were packed."""
+        if self.bits:
+            for name in self.tensors:
+                yield f"{name}.weight", rounded(original(f"{name}.weight"), self.bits)
+
     def blended(self, share: float) -> Adapter:
         """The adapter whose update is `share` of this one's: weights between the base's and the trained ones."""
         if self.magnitudes:
             raise UsageError(
                 "A DoRA adapter cannot be blended with its base.", "Use method lora, or leave training.blend off."
             )
-        return Adapter(
-            {n: (a, b * share) for n, (a, b) in self.tensors.items()},
-            self.rank,
-            self.alpha,
-            self.rslora,
-            {},
-            self.bits,
-            self.whole_names,
-        )
+        return replace(self, tensors={n: (a, b * share) for n, (a, b) in self.tensors.items()})
 
     def save(self, folder: Path, base_name: str) -> None:
         """Writes PEFT's two files."""

@@ -126,6 +126,11 @@ class Renderer:
         """Ids of plain text; nothing is added before or after."""
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
+    def _encoded(self, text: str, theirs: Sequence[tuple[int, int]]) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids and offsets of a rendered text; control tokens at the places `theirs` are text."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return self._control.ids(text, encoding, theirs) if theirs else (encoding.ids, encoding.offsets)
+
     def count(self, text: str) -> int:
         """Tokens of plain text."""
         return len(self.encode(text))
@@ -143,10 +148,8 @@ class Renderer:
         _refuse_media(messages, "the prompt")
         hidden = self._control.hidden(messages, tools)
         text = self.template.text(hidden.messages, tools=hidden.tools, start_answer=True)
-        if not hidden.texts:
-            return self.encode(text)
-        text, _, places = hidden.shown(text)
-        return self._control.ids(text, self._tokenizer.encode(text, add_special_tokens=False), places)[0]
+        text, _, theirs = hidden.shown(text)
+        return self._encoded(text, theirs)[0]
 
     def answer_text(self, ids: Sequence[int], *, special: bool = False) -> str:
         """The answer in generated ids: everything before the first end mark."""
@@ -170,8 +173,7 @@ class Renderer:
         _refuse_media(conversation.messages, str(conversation.source) or "the conversation")
         hidden = self._control.hidden(conversation.messages, conversation.tools)
         text, spans, theirs = hidden.shown(*self.template.spans(hidden.messages, hidden.tools))
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        ids, offsets = self._control.ids(text, encoding, theirs) if theirs else (encoding.ids, encoding.offsets)
+        ids, offsets = self._encoded(text, theirs)
         weights = [0.0] * len(ids)
         for message, span in zip(conversation.messages, spans, strict=True):
             if message.role == "assistant" and message.weight > 0:
