@@ -1,10 +1,11 @@
 """Task score and conduct with and without replay of the base's own answers, each a whole run of the same data.
 
-Usage: python bench/replay.py [DATA] [--shares 0,0.2] [--steps N] [--test N] [--rate R]
+Usage: python bench/replay.py [DATA] [--shares 0,0.1] [--targets 0,0.05] [--steps N] [--test N] [--rate R]
 (prints a Markdown table; N counts steps on your examples, replay adds its own. DATA: examples/tickets by default)
 """
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -19,17 +20,21 @@ TICKETS = Path(__file__).parent.parent / "examples" / "tickets" / "tickets.jsonl
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("data", nargs="?", type=Path, default=TICKETS)
-    asked.add_argument("--shares", default="0,0.2")
+    asked.add_argument("--shares", default="0,0.1")
+    asked.add_argument("--targets", default="0.05", help="nats a token that the divergence is held to; 0: weight 1")
     asked.add_argument("--steps", type=int)
     asked.add_argument("--test", type=int, default=80)
     asked.add_argument("--rate", type=float)
     given = asked.parse_args()
-    print("| replay | task score | " + " | ".join(CONDUCT) + " | KL general | KL task | kept step | seconds |")
-    print("|---" * (len(CONDUCT) + 6) + "|")
-    for share in map(float, given.shares.split(",")):
+    figures = ["KL general", "KL task", "last weight", "kept step", "seconds"]
+    print("| " + " | ".join(["replay", "target", "task score", *CONDUCT, *figures]) + " |")
+    print("|---" * (len(CONDUCT) + 8) + "|")
+    asked_for = itertools.product(map(float, given.shares.split(",")), map(float, given.targets.split(",")))
+    for share, target in asked_for:
         changes = {
             "training.base_replay": share,
-            "training.max_steps": given.steps and round(given.steps / (1 - share)),
+            "training.replay_kl_target": target,
+            "training.max_steps": given.steps,
             "training.learning_rate": given.rate,
             "evaluation.arms": ["fine_tuned"],
             "evaluation.curve": [],
@@ -45,6 +50,7 @@ def main() -> None:
         far = [dict(training.metrics.get(f"eval_kl_{k}", [])).get(training.best_step) for k in ("general", "task")]
         cells = [
             f"{100 * share:g} %",
+            f"{target:g}" if share else "",
             f"{100 * report.arms[0].score:.1f}",
             *(
                 f"{100 * rows[n].base:.0f} → {100 * rows[n].tuned:.0f} ({rows[n].verdict})"
@@ -52,6 +58,7 @@ def main() -> None:
                 if n in rows
             ),
             *("not measured" if f is None else f"{f:.3f}" for f in far),
+            f"{training.metrics['replay_weight'][-1][1]:.1f}" if share else "",
             str(training.best_step),
             f"{training.seconds:.0f}",
         ]

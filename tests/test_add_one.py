@@ -9,11 +9,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.forked import python
 
 ROOT = Path(__file__).parent.parent
 PAIRS = [(f"How long does order {n} take?", f"Order {n} takes {n + 2} days by van.") for n in range(60)]
@@ -53,15 +54,7 @@ class House:
     def run(self, *command: object) -> subprocess.CompletedProcess[str]:
         """Runs Python with the copy."""
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(self.package.parent), str(ROOT)]), "COLUMNS": "200"}
-        return subprocess.run(
-            [sys.executable, *map(str, command)],
-            cwd=self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        return python(*command, cwd=self.folder, env=env, timeout=240)
 
     def postgrad(self, *arguments: object) -> str:
         """What a command prints; it must go well."""

@@ -97,6 +97,9 @@ class TrainingSettings(MethodSettings, LoopSettings):
     replay_divergence: float = Field(default=0.0, ge=0)
     """Above 0: general examples hold the model to the base's answers (this times the KL divergence) instead of to their
     own."""
+    replay_kl_target: float = Field(default=0.05, ge=0)
+    """How far the model may move on the base's own answers (`base_replay`), in nats a token: the divergence's weight is
+    raised while it is farther. 0: the weight stays."""
     base_replay: float | None = Field(default=None, ge=0, lt=1)
     """Share of the mixed examples that are the base's own answers to general prompts, so that its conduct is kept.
     0: none. None: 0.1 in `postgrad run` where the objective is sft and `replay` names no files; none elsewhere."""

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tests.forked import python
 from tests.needs import SMALL_MOUNT
 
 PAIRS = [
@@ -23,17 +24,8 @@ PAIRS = [
 ]
 
 
-def postgrad(*arguments, cwd, env=None, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "postgrad", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        **options,
-    )
+def postgrad(*arguments, cwd, env=None):
+    return python("-m", "postgrad", *arguments, cwd=cwd, env={**os.environ, **(env or {})}, timeout=240)
 
 
 def csv(path, rows=PAIRS, header="message,label", encoding="utf-8"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests import forked
 
 
 def installed(folder: Path, points: str, code: str, name: str = "toy", module: str = "toy_plugin") -> Path:
@@ -21,12 +22,4 @@ def installed(folder: Path, points: str, code: str, name: str = "toy", module: s
 def python(site: Path | None, cwd: Path, *command: object) -> subprocess.CompletedProcess[str]:
     """Runs Python with what is installed there; `-m postgrad …` or `-c …`."""
     path = os.pathsep.join(filter(None, [str(site or ""), os.environ.get("PYTHONPATH", "")]))
-    return subprocess.run(
-        [sys.executable, *map(str, command)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
-        timeout=300,
-    )
+    return forked.python(*command, cwd=cwd, env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"})

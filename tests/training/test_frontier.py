@@ -14,7 +14,7 @@ from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer
 from postgrad.training.methods import Attached
 from postgrad.training.objectives import make_objective
-from postgrad.training.objectives.replay import CUT, Replayed, WithReplay, without_end
+from postgrad.training.objectives.replay import CUT, GAIN, MOST, Replayed, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.trainer import Plan, train
 from postgrad.training.weights.frontier import Frontier, Measured
@@ -40,7 +40,7 @@ def begun(model, folder, rank=4, general=OWN[4:]):
     method = Attached(lambda: taken(layers, 8), layers)
     forward = Forward(model)
     forward.choose(task)
-    mixing = WithReplay(objective, method, 1.0)
+    mixing = WithReplay(objective, method, 1.0, target=0.001)
     examples = mixing.mixed(task, mixing.balanced(task, own), 0.25)
     frontier = Frontier(forward, method, held, aside, 160, World())
     settings = Settings(total_steps=8, batch_size=4, learning_rate=5e-3, validate_every=2, token_budget=160)
@@ -100,6 +100,8 @@ def test_killed_and_resumed_equals_uninterrupted_with_replay_and_frontier(tiny, 
     trainer.use_best()
     assert same(whole, taken(layers, 8).tensors)
     assert trainer.progress.metrics == found and trainer.progress.kept_step == kept > 0
+    weights = [weight for _, weight in found["replay_weight"]]
+    assert weights[-1] > weights[0] == 1.0, "the weight is part of the state, and it changed"
 
 
 def test_the_distances_are_those_of_the_whole_distributions(tiny, tmp_path):
@@ -174,6 +176,37 @@ def test_replay_holds_the_model_nearer_to_its_base(tiny, tmp_path):
         work = train(tiny, RECORDS[:12], RECORDS[18:], plan, folder, {"d": "x"}, lambda: False, own, None, OWN[4:])
         ends[name] = finished(work).part.metrics["eval_kl_general"][-1][1]
     assert ends["with"] < 0.7 * ends["without"]
+
+
+def test_the_weight_rises_while_the_model_is_too_far_and_falls_again(tiny):
+    mixing = WithReplay(make_objective("sft", tiny.renderer), Attached(dict, {}), 2.0, target=0.1)
+
+    def told(far, times=1):
+        for _ in range(times):
+            mixing.measured({"replay_kl": far})
+        return mixing.divergence
+
+    assert told(0.01) == 2.0, "never below its beginning"
+    assert told(0.1 * math.e**0.5) == pytest.approx(2 * math.e ** (0.5 * GAIN))
+    assert told(9.0) == pytest.approx(2 * math.e ** (1.5 * GAIN)), "one step is no more than its gain, however far"
+    assert told(9.0, 100) == 2 * MOST
+    mixing.measured({})
+    assert mixing.divergence == 2 * MOST, "a step without general examples says nothing"
+    assert told(0.01, 3) == pytest.approx(2 * MOST * math.e ** (-3 * GAIN)) and told(0.0, 100) == 2.0
+
+
+def test_a_target_holds_the_model_nearer_than_the_weight_that_it_begins_with(tiny, tmp_path):
+    ends = {}
+    for target in (0.0, 0.002):
+        settings = {"base_replay": 0.5, "replay_kl_target": target}
+        plan = Plan(rank=4, alpha=8, epochs=10, batch_size=4, learning_rate=1e-2, **settings)
+        folder = RunFolder(tmp_path / str(target))
+        work = train(tiny, RECORDS[:12], RECORDS[18:], plan, folder, {"d": "x"}, lambda: False, OWN[:4], None, OWN[4:])
+        part = finished(work).part
+        ends[target] = part.metrics["replay_kl"][-1][1]
+        weights = {weight for _, weight in part.metrics["replay_weight"]}
+        assert (weights == {1.0}) is (target == 0.0)
+    assert ends[0.002] < 0.7 * ends[0.0]
 
 
 def test_full_training_learns_the_answers_where_there_is_no_base_to_ask(tiny, tmp_path):

@@ -2,11 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests.forked import python
 from tests.training.test_processes import environment
 
 COMMON = ["--set", "rank=4", "--set", "alpha=8", "--set", "patience=50", "--set", "token_budget=200"]
@@ -85,14 +84,7 @@ def trained(files, tiny_folder, tmp_path, objective, processes=1):
     if processes > 1:
         port = 29900 + os.getpid() % 90
         command = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", f"--master-port={port}", *command]
-    done = subprocess.run(
-        [sys.executable, *command],
-        env=environment(tmp_path / f"home{processes}"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = python(*command, env=environment(tmp_path / f"home{processes}"))
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return lines[:-1], lines[-1]["training"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.batching import dealt
+from tests.forked import python
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ["rank=4", "alpha=8", "epochs=6", "batch_size=3", "learning_rate=5e-3", "patience=50", "validations=8"]
@@ -36,7 +37,6 @@ def data(tmp_path):
 def command(data, tiny_folder, run, *more):
     settings = [part for s in SETTINGS for part in ("--set", s)]
     return [
-        sys.executable,
         "-m",
         "postgrad",
         "train",
@@ -73,15 +73,12 @@ def finished(done):
 
 
 def test_killed_at_any_moment_and_resumed_gives_the_same_weights(data, tiny_folder, tmp_path):
-    go = {"capture_output": True, "text": True, "check": False}
-    steps, whole = finished(
-        subprocess.run(command(data, tiny_folder, tmp_path / "a"), env=environment(tmp_path / "h1"), **go)
-    )
+    steps, whole = finished(python(*command(data, tiny_folder, tmp_path / "a"), env=environment(tmp_path / "h1")))
     assert len(steps) > 40 and steps[-1]["loss"] < steps[0]["loss"]
     home, run, kills = tmp_path / "h2", tmp_path / "b", 0
     for wanted in (3, 22, 41):  # before the first checkpoint, and between later ones
         process = subprocess.Popen(
-            command(data, tiny_folder, run),
+            [sys.executable, *command(data, tiny_folder, run)],
             env=environment(home),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -95,7 +92,7 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_weights(data, tiny_fold
         process.wait()
         process.stdout.close()
     assert kills == 3
-    later, result = finished(subprocess.run(command(data, tiny_folder, run, "--resume"), env=environment(home), **go))
+    later, result = finished(python(*command(data, tiny_folder, run, "--resume"), env=environment(home)))
     assert later[0]["step"] > 20, "it went on from a checkpoint"
     assert weights(home, result) == weights(tmp_path / "h1", whole)
     assert result["training"]["validation_loss"] == whole["training"]["validation_loss"]
@@ -105,7 +102,7 @@ def test_a_control_file_and_a_signal_pause_it_and_it_goes_on(data, tiny_folder, 
     home, run = tmp_path / "home", tmp_path / "run"
     for stop in ("file", "signal"):
         process = subprocess.Popen(
-            command(data, tiny_folder, run),
+            [sys.executable, *command(data, tiny_folder, run)],
             env=environment(home),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -117,24 +114,24 @@ def test_a_control_file_and_a_signal_pause_it_and_it_goes_on(data, tiny_folder, 
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130 and "its state is kept" in errors and time.monotonic() - asked < 30
         assert json.loads((run / "run.json").read_text())["state"] == "paused"
-    done = subprocess.run(
-        command(data, tiny_folder, run, "--resume"), env=environment(home), capture_output=True, text=True, check=False
-    )
+    done = python(*command(data, tiny_folder, run, "--resume"), env=environment(home))
     assert finished(done)[1]["training"]["stopped_because"] == "finished"
 
 
 def test_resuming_what_differs_is_refused_and_says_what(data, tiny_folder, tmp_path):
-    go = {"capture_output": True, "text": True, "check": False, "env": environment(tmp_path / "home")}
-    nothing = subprocess.run(command(data, tiny_folder, tmp_path / "run", "--resume"), **go)
+    def go(*more):
+        return python(*command(data, tiny_folder, tmp_path / "run", *more), env=environment(tmp_path / "home"))
+
+    nothing = go("--resume")
     assert nothing.returncode == 2 and "no earlier run" in nothing.stderr
-    finished(subprocess.run(command(data, tiny_folder, tmp_path / "run"), **go))
-    other = subprocess.run(command(data, tiny_folder, tmp_path / "run", "--set", "rank=2"), **go)
+    finished(go())
+    other = go("--set", "rank=2")
     assert other.returncode != 0 and "other settings" in other.stderr
     with data.open("a") as file:
         file.write('\n{"question": "And order 77, the green one?", "answer": "It is on its way to you."}')
-    changed = subprocess.run(command(data, tiny_folder, tmp_path / "run"), **go)
+    changed = go()
     assert changed.returncode != 0 and "training data" in changed.stderr
-    finished(subprocess.run(command(data, tiny_folder, tmp_path / "run", "--fresh"), **go))
+    finished(go("--fresh"))
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=40), st.integers(1, 8))
@@ -156,15 +153,8 @@ def test_two_processes_train_as_one(data, tiny_folder, tmp_path):
         whole = command(data, tiny_folder, tmp_path / f"run{size}")
         if size > 1:
             port = 29500 + os.getpid() % 400
-            whole = [
-                sys.executable,
-                "-m",
-                "torch.distributed.run",
-                "--nproc-per-node=2",
-                f"--master-port={port}",
-                *whole[1:],
-            ]
-        done = subprocess.run(whole, env=environment(home), capture_output=True, text=True, check=False, timeout=300)
+            whole = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}", *whole]
+        done = python(*whole, env=environment(home))
         assert done.returncode == 0, done.stderr[-3000:]
         steps = [json.loads(x) for x in (tmp_path / f"run{size}" / "steps.jsonl").read_text().splitlines()]
         losses.append([s["loss"] for s in steps])

@@ -3,7 +3,6 @@ trained model."""
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
@@ -13,6 +12,7 @@ from postgrad import objectives
 from postgrad.cli import main
 from postgrad.errors import UsageError
 from postgrad.recipe import make_recipe
+from tests.forked import python
 from tests.training.test_processes import environment
 
 FILE = '''"""Learns the answers, so far as the model is surer than a floor; a toy."""
@@ -88,14 +88,7 @@ def trained(data, tiny_folder, tmp_path, *settings):
     command = ["train", str(data), "--objective", "floor", "--base", str(tiny_folder), "--json", "--fresh"]
     command += ["--accept", "near_duplicates,contradictions,balance,too_little,cut_off,structure"]
     options = [part for setting in ("rank=4", "epochs=2", *settings) for part in ("--set", setting)]
-    done = subprocess.run(
-        [sys.executable, "-m", "postgrad", *command, *options],
-        env=environment(tmp_path / "home"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = python("-m", "postgrad", *command, *options, env=environment(tmp_path / "home"))
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])["training"]
 

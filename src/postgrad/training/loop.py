@@ -240,6 +240,7 @@ class Trainer:
         seconds = time.perf_counter() - start
         p.seconds += seconds
         value, best, metrics = None, False, self.objective.tally.taken(self.world)
+        self.objective.measured(metrics)
         if self.validation and (number % self.settings.validate_every == 0 or number == self.settings.total_steps):
             value, found = self._validated(number)
             metrics |= self.objective.tally.taken(self.world, "eval_") | found

@@ -212,7 +212,8 @@ def _with_replay(
     share, divergence = plan.replay_share, 0.0
     if plan.base_replay:
         share, divergence = plan.base_replay, USUAL_DIVERGENCE if method.has_base else 0.0
-    mixing = WithReplay(objective, method, plan.replay_divergence or divergence)
+    target = plan.replay_kl_target if plan.base_replay and method.has_base else 0.0
+    mixing = WithReplay(objective, method, plan.replay_divergence or divergence, target)
     if plan.base_replay:
         general = mixing.balanced(task, general)
     examples = mixing.mixed(task, general, share)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -150,6 +150,10 @@ class Objective(ABC):
     def batch(self, drawn: Sequence[Rendered], step: int) -> list[Rendered] | None:
         """What is trained on in a step, made of the examples drawn for it; None when asked to stop."""
         return list(drawn)
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        """Told after every step what the tally holds of it, over all processes; may change what the next step does."""
+        return
 
     def state(self) -> JsonObject:
         """What must be in a checkpoint for the next step to be the same; JSON-safe."""

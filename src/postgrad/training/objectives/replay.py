@@ -6,12 +6,16 @@ of the cross-entropy of its answer: the model may change where the task needs it
 
 Answers of the base itself are balanced: each counts as much as an average example of the task, however long either is.
 Else a task whose answers are one word would be drowned by general answers of sixty.
+
+How strongly the divergence must pull depends on data, rate and steps, so it is controlled: while the distance that is
+measured on the replayed examples is above a target the weight rises, and it falls again towards its beginning below
+(the adaptive coefficient of https://arxiv.org/abs/1909.08593, section 2.2).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,12 +29,19 @@ from postgrad.training.forward import Forward
 from postgrad.training.loss import head_divergence
 from postgrad.training.methods import Attached
 from postgrad.training.objectives.base import Objective, Prepared, Start
+from postgrad.training.step_metrics import Tally
 
 CUT = "cut"
 """Key of a record's metadata: whether its answer was cut, so that its end is not to be learned."""
 
 USUAL_DIVERGENCE = 1.0
 """Weight of the divergence on the base's own answers; measured in design/0004-training.md."""
+GAIN = 0.2
+"""By how much a step at e times the target, or farther, raises the logarithm of the weight."""
+MOST = 64.0
+"""Times its beginning that the weight may rise to."""
+DISTANCE, WEIGHT = "replay_kl", "replay_weight"
+"""Figures of a step: KL(base ‖ model) in nats a token on what was replayed in it, and the weight it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +70,17 @@ class WithReplay(Objective):
         inner: The task's objective.
         attached: Lets the base be asked.
         divergence: Weight of the divergence; 0 learns the answers.
+        target: Nats a token that it holds the model to, by raising the weight; 0: the weight stays.
     """
 
-    def __init__(self, inner: Objective, attached: Attached, divergence: float) -> None:
+    def __init__(self, inner: Objective, attached: Attached, divergence: float, target: float = 0.0) -> None:
         super().__init__()
-        self.inner, self.attached, self.divergence = inner, attached, divergence
+        self.inner, self.attached, self.divergence, self.target = inner, attached, divergence, target
+        self.least = divergence
         self._task: list[Rendered] = []
         self._general: list[Replayed] = []
         self._beside = 0.0
+        inner.tally = Tally((*inner.tally.names, *((DISTANCE, WEIGHT) if divergence else ())))
         self.tally, self.repeats, self.units, self.validates = inner.tally, inner.repeats, inner.units, inner.validates
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
@@ -117,7 +131,17 @@ class WithReplay(Objective):
             now = forward.hidden(general)
             kl = head_divergence(forward.model, now.states, base.states, now.weights)
             total = total.to(kl.device) + self.divergence * kl
+            if step is not None:
+                self.tally.add(DISTANCE, kl.item(), now.weights.sum().item())
+                self.tally.add(WEIGHT, self.divergence)
         return total
+
+    def measured(self, figures: Mapping[str, float]) -> None:
+        self.inner.measured(figures)
+        if self.target and (far := figures.get(DISTANCE)) is not None:
+            apart = math.log(max(far, 1e-9) / self.target)
+            raised = self.divergence * math.exp(GAIN * max(-1.0, min(1.0, apart)))
+            self.divergence = max(self.least, min(MOST * self.least, raised))
 
     def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
         return self.inner.sequences(example)
@@ -138,10 +162,11 @@ class WithReplay(Objective):
         return self.inner.batch(drawn, step)
 
     def state(self) -> JsonObject:
-        return self.inner.state()
+        return {"inner": self.inner.state(), "divergence": self.divergence}
 
     def load(self, state: JsonObject) -> None:
-        self.inner.load(state)
+        self.inner.load(state["inner"])
+        self.divergence = state["divergence"]
 
     def validate(self, held: Sequence[Rendered]) -> float:
         return self.inner.validate(held)
