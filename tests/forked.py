@@ -24,6 +24,63 @@ AT_IMPORT = ("HF_", "TRANSFORMERS_", "OMP_", "PYTHONHASHSEED", "LD_")
 """Beginnings of variables that are read when an interpreter or one of those libraries starts."""
 
 
+class Command:
+    """A running `python -m MODULE …` or `python -c CODE …`.
+
+    Args:
+        env: Its whole environment; None: this one's.
+    """
+
+    def __init__(
+        self,
+        *command: object,
+        cwd: Path | str | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str = "",
+    ) -> None:
+        self.words = [str(word) for word in command]
+        whole = dict(os.environ if env is None else env)
+        changed = {name for name in {*whole, *os.environ} if whole.get(name) != os.environ.get(name)}
+        assert not any(name.startswith(AT_IMPORT) for name in changed), f"{changed} would be read too late"
+        self._folder = tempfile.TemporaryDirectory(prefix="forked-")
+        self._streams = [Path(self._folder.name) / name for name in ("in", "out", "err")]
+        for stream, text in zip(self._streams, (input, "", ""), strict=True):
+            stream.write_text(text, "utf-8")
+        forking = multiprocessing.get_context("forkserver")
+        forking.set_forkserver_preload(HEAVY)
+        told = (self.words, str(cwd or Path.cwd()), whole, [str(s) for s in self._streams])
+        self._process = forking.Process(target=_run, args=told)
+        self._process.start()
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """What stands on standard output and standard error by now."""
+        out, err = (stream.read_text("utf-8") for stream in self._streams[1:])
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    @property
+    def runs(self) -> bool:
+        return self._process.is_alive()
+
+    def done(self, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Waits for its end; raises subprocess.TimeoutExpired, with the process killed, where that takes longer."""
+        self._process.join(timeout)
+        late = self._process.is_alive()
+        if late:
+            self._process.kill()
+            self._process.join()
+        said = self.said
+        self._folder.cleanup()
+        if late:
+            raise subprocess.TimeoutExpired(self.words, timeout, *said)
+        assert self._process.exitcode is not None
+        return subprocess.CompletedProcess(self.words, self._process.exitcode, *said)
+
+
 def python(
     *command: object,
     cwd: Path | str | None = None,
@@ -31,45 +88,20 @@ def python(
     input: str = "",
     timeout: float = 300,
 ) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run` of this interpreter with `-m MODULE …` or `-c CODE …`, in text.
-
-    Args:
-        env: Its whole environment; None: this one's.
-    """
-    words = [str(word) for word in command]
-    whole = dict(os.environ if env is None else env)
-    if any(whole.get(name) != os.environ.get(name) for name in {*whole, *os.environ} if name.startswith(AT_IMPORT)):
-        return subprocess.run(
-            [sys.executable, *words],
-            cwd=cwd,
-            env=whole,
-            input=input,
-            timeout=timeout,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload(HEAVY)
-    with tempfile.TemporaryDirectory(prefix="forked-") as folder:
-        streams = [Path(folder) / name for name in ("in", "out", "err")]
-        streams[0].write_text(input, "utf-8")
-        child = forking.Process(target=_run, args=(words, str(cwd or Path.cwd()), whole, [str(s) for s in streams]))
-        child.start()
-        child.join(timeout)
-        if child.is_alive():
-            child.kill()
-            child.join()
-            raise subprocess.TimeoutExpired(words, timeout, *(s.read_bytes() for s in streams[1:] if s.exists()))
-        assert child.exitcode is not None
-        said = [s.read_text("utf-8") if s.exists() else "" for s in streams[1:]]
-        return subprocess.CompletedProcess(words, child.exitcode, *said)
+    """As `subprocess.run` of this interpreter, in text; begun afresh where a variable asks for it."""
+    changed = {name for name, value in (env or {}).items() if os.environ.get(name) != value}
+    if not any(name.startswith(AT_IMPORT) for name in changed):
+        return Command(*command, cwd=cwd, env=env, input=input).done(timeout)
+    words = [sys.executable, *map(str, command)]
+    return subprocess.run(
+        words, cwd=cwd, env=env, input=input, timeout=timeout, capture_output=True, text=True, check=False
+    )
 
 
 def _run(words: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
     """In the child: becomes what `python …` would be there."""
     for number, path in enumerate(streams):
-        opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND)
         os.dup2(opened, number)
         os.close(opened)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")

@@ -7,13 +7,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 
 import pytest
 
-from tests.forked import python
+from tests.forked import Command, python
 from tests.needs import SMALL_MOUNT
+from tests.serving.running import until
 
 PAIRS = [
     (
@@ -193,27 +192,16 @@ def test_interrupted_at_each_stage_and_resumed_equals_uninterrupted(tmp_path, ti
     interrupted = 0
     for attempt in range(12):
         (tmp_path / "report" / "report.json").unlink(missing_ok=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "postgrad", *map(str, command)],
-            cwd=tmp_path,
-            env=env,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        seen, deadline = "", time.time() + 60
+        running = Command("-m", "postgrad", *command, cwd=tmp_path, env=env)
         stops = ["Reading", "Loading", "answers", "steps", "Measuring the fine-tuned"]
         wanted = stops[min(attempt, len(stops) - 1)]
-        for line in process.stderr:
-            seen += line
-            if wanted in line or time.time() > deadline:
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.communicate(timeout=120)[1]
-        if process.returncode == 0:
+        until(lambda wanted=wanted, running=running: wanted in running.said[1] or not running.runs, every=0.05)
+        running.send_signal(signal.SIGINT)
+        ended = running.done(120)
+        if ended.returncode == 0:
             break
-        assert process.returncode == 130, seen + rest
-        assert "To continue: postgrad run data.csv" in rest and "Traceback" not in seen + rest
+        assert ended.returncode == 130, ended.stderr
+        assert "To continue: postgrad run data.csv" in ended.stderr and "Traceback" not in ended.stderr
         assert not (tmp_path / "report" / "report.json").exists()
         interrupted += 1
         if attempt >= len(stops) - 1:

@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,8 @@ from hypothesis import strategies as st
 
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.batching import dealt
-from tests.forked import python
+from tests.forked import Command, python
+from tests.serving.running import until
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ["rank=4", "alpha=8", "epochs=6", "batch_size=3", "learning_rate=5e-3", "patience=50", "validations=8"]
@@ -72,25 +70,21 @@ def finished(done):
     return [x for x in lines if x["type"] == "step"], lines[-1]
 
 
+def furthest(running):
+    """The step that a running command has told of last."""
+    told = [line for line in running.said[0].splitlines(keepends=True) if line.endswith("\n")]
+    return max((json.loads(line).get("step", 0) for line in told), default=0)
+
+
 def test_killed_at_any_moment_and_resumed_gives_the_same_weights(data, tiny_folder, tmp_path):
     steps, whole = finished(python(*command(data, tiny_folder, tmp_path / "a"), env=environment(tmp_path / "h1")))
     assert len(steps) > 40 and steps[-1]["loss"] < steps[0]["loss"]
     home, run, kills = tmp_path / "h2", tmp_path / "b", 0
     for wanted in (3, 22, 41):  # before the first checkpoint, and between later ones
-        process = subprocess.Popen(
-            [sys.executable, *command(data, tiny_folder, run)],
-            env=environment(home),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for line in process.stdout:
-            if json.loads(line).get("step", 0) >= wanted:
-                os.kill(process.pid, signal.SIGKILL)
-                kills += 1
-                break
-        process.wait()
-        process.stdout.close()
+        running = Command(*command(data, tiny_folder, run), env=environment(home))
+        until(lambda running=running, wanted=wanted: furthest(running) >= wanted or not running.runs, every=0.02)
+        running.send_signal(signal.SIGKILL)
+        kills += running.done().returncode == -signal.SIGKILL
     assert kills == 3
     later, result = finished(python(*command(data, tiny_folder, run, "--resume"), env=environment(home)))
     assert later[0]["step"] > 20, "it went on from a checkpoint"
@@ -101,18 +95,11 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_weights(data, tiny_fold
 def test_a_control_file_and_a_signal_pause_it_and_it_goes_on(data, tiny_folder, tmp_path):
     home, run = tmp_path / "home", tmp_path / "run"
     for stop in ("file", "signal"):
-        process = subprocess.Popen(
-            [sys.executable, *command(data, tiny_folder, run)],
-            env=environment(home),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        process.stdout.readline()
-        (run / "control").write_text("pause") if stop == "file" else process.send_signal(signal.SIGINT)
-        asked = time.monotonic()
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 130 and "its state is kept" in errors and time.monotonic() - asked < 30
+        running = Command(*command(data, tiny_folder, run), env=environment(home))
+        until(lambda running=running: furthest(running), every=0.02)
+        (run / "control").write_text("pause") if stop == "file" else running.send_signal(signal.SIGINT)
+        ended = running.done(30)
+        assert ended.returncode == 130 and "its state is kept" in ended.stderr
         assert json.loads((run / "run.json").read_text())["state"] == "paused"
     done = python(*command(data, tiny_folder, run, "--resume"), env=environment(home))
     assert finished(done)[1]["training"]["stopped_because"] == "finished"
