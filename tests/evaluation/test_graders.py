@@ -399,3 +399,32 @@ def test_a_grader_as_metric(tmp_path) -> None:
         path.write_text(content)
         with pytest.raises(UsageError, match=said):
             metric_named(str(path))
+
+
+def test_a_judge_is_asked_about_all_answers_at_once_and_about_one_alone_where_it_cannot(tmp_path) -> None:
+    """Of three answers two are equal: two chats for the score and two for the label, in one batch. A judge that has no
+    room for one of them grades the others."""
+    both = {"points": {**SCORE, "range": [0, 1]}, "tone": LABEL}
+    path = tmp_path / "grader.json"
+    path.write_text(json.dumps({**MULTI, "graders": both, "calculate_output": "0.5 * points + 0.5 * tone"}))
+    batches: list[int] = []
+
+    def judge(chats):
+        batches.append(len(chats))
+        if any("far too long" in chat[0]["content"] for chat in chats):
+            raise DataError("There is no room for this answer.")
+        return [
+            json.dumps(
+                {"result": 1.0 if "good" in c[0]["content"] else 0.0}
+                if "Grade" in c[0]["content"]
+                else {"result": "polite"}
+            )
+            for c in chats
+        ]
+
+    metric = metric_named(str(path), MetricResources(judge, "j"))
+    assert metric.measure(paired(["good", "bad", "good"], [""] * 3)).scores == (1.0, 0.5, 1.0) and batches == [4]
+    batches.clear()
+    found = metric.measure(paired(["good", "far too long", "bad"], [""] * 3))
+    assert found.scores == (1.0, 0.0, 0.5) and found.details["faults"] == {"model_grader_server_error": 1}
+    assert batches == [6, 1, 1, 1, 1, 1, 1]

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from postgrad.errors import DataError, UsageError
+from postgrad.evaluation.graders.batched_judging import judged_together
 from postgrad.evaluation.graders.grader_kinds import Grader, ScoreModel, read_grader
 from postgrad.evaluation.graders.grading import ModelCall, run_grader
 from postgrad.evaluation.graders.needs import judges, needs_sandbox
-from postgrad.evaluation.graders.outcome import Reply
 from postgrad.evaluation.graders.template import as_sample
-from postgrad.evaluation.metrics.support.metric import AskModel, Case, Metric, MetricResources, MetricResult
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
 from postgrad.json_types import JsonObject
 from postgrad.records import Task
 from postgrad.sandbox.run import Sandbox, find_sandbox
@@ -38,9 +38,10 @@ def grader_metric(means: MetricResources, path: str) -> Metric:
             "Name one in the recipe (evaluation.judge), or --set evaluation.judge=MODEL.",
         )
     sandbox = find_sandbox() if needs_sandbox(form) else None
-    call = _model_call(means.ask, means.judge) if means.ask is not None else None
 
     def measure(cases: Sequence[Case]) -> MetricResult:
+        asked = ((as_sample(case.answer), item_of(case)) for case in cases)
+        call = judged_together(means.ask, means.judge, form, asked) if means.ask is not None else None
         found = [_score(form, case, call, sandbox, path) for case in cases]
         faults = Counter(flag for _, flags in found for flag in flags)
         details = {"faults": dict(faults.most_common())} if faults else {}
@@ -73,10 +74,6 @@ def grader_in(path: str) -> object:
     if not isinstance(raw, Mapping):
         raise UsageError(f"The grader {path!r} is not a JSON object.")
     return raw.get("grader", raw)
-
-
-def _model_call(ask: AskModel, judge: str) -> ModelCall:
-    return lambda model, chat, _sampling: Reply(ask([chat])[0], model=judge or model)
 
 
 def _score(

@@ -29,7 +29,7 @@ from postgrad.evaluation.graders.template import VariableError, as_sample, fill
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.sandbox.run import Limits, Sandbox, lines_after
 
-__all__ = ["ModelCall", "Reply", "run", "run_grader", "validate"]
+__all__ = ["ModelCall", "Reply", "chats_of", "run", "run_grader", "validate"]
 ModelCall = Callable[[str, Sequence[Mapping[str, str]], JsonMapping], Reply]
 """(model's name, chat, sampling parameters) → what it said. May raise a PostgradError where the model cannot be had."""
 LIMITS = Limits(seconds=60.0, memory_bytes=1 << 30)
@@ -143,12 +143,28 @@ def _python(form: PythonGrader, sample: JsonMapping, item: JsonMapping, sandbox:
     return outcome
 
 
+def chats_of(form: Grader, sample: JsonMapping, item: JsonMapping) -> list[list[dict[str, str]]]:
+    """The chats that a grader asks models about one answer, in their order; none where a variable has no value."""
+    if isinstance(form, Multi):
+        return [chat for inner in form.graders.values() for chat in chats_of(inner, sample, item)]
+    if not isinstance(form, ScoreModel | LabelModel):
+        return []
+    try:
+        return [_chat(form, sample, item)]
+    except VariableError:
+        return []
+
+
+def _chat(form: ScoreModel | LabelModel, sample: JsonMapping, item: JsonMapping) -> list[dict[str, str]]:
+    chat = [{"role": m.role, "content": "".join(fill(t, sample, item) for t in m.texts())} for m in form.input]
+    chat.append(score_request(form.range) if isinstance(form, ScoreModel) else label_request(form.labels))
+    return chat
+
+
 def _model(
     form: ScoreModel | LabelModel, sample: JsonMapping, item: JsonMapping, ask: ModelCall | None
 ) -> GraderResult:
-    outcome = GraderResult()
-    chat = [{"role": m.role, "content": "".join(fill(t, sample, item) for t in m.texts())} for m in form.input]
-    chat.append(score_request(form.range) if isinstance(form, ScoreModel) else label_request(form.labels))
+    outcome, chat = GraderResult(), _chat(form, sample, item)
     if ask is None:
         return outcome.fault("model_grader_server_error", model_grader_server_error_details="no model is at hand")
     sampling = form.sampling_params.model_dump(exclude_none=True) if form.sampling_params else {}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.graders.as_metric import grader_in, item_of
+from postgrad.evaluation.graders.batched_judging import judged_together
 from postgrad.evaluation.graders.grader_kinds import Grader, read_grader
 from postgrad.evaluation.graders.grading import run_grader
 from postgrad.evaluation.graders.needs import judges, missing, needs_sandbox
-from postgrad.evaluation.graders.outcome import Reply
 from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
-from postgrad.json_types import JsonMapping
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
 from postgrad.storage import sha256_json
@@ -78,13 +77,12 @@ def _by_grader(means: MetricResources, form: Grader) -> Reward:
             "Name one in the recipe (evaluation.judge).",
         )
 
-    def call(model: str, chat: Sequence[Mapping[str, str]], _sampling: JsonMapping) -> Reply:
-        return Reply((means.ask or (lambda _: [""]))([chat])[0], model=means.judge or model)
-
     def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:
+        given = [(as_sample(answer), item_of(_case(task, answer))) for task, answer in answers]
+        call = judged_together(means.ask, means.judge, form, given) if means.ask is not None else None
         out: list[Graded] = []
-        for task, answer in answers:
-            outcome = run_grader(form, as_sample(answer), item_of(_case(task, answer)), call, sandbox)
+        for sample, item in given:
+            outcome = run_grader(form, sample, item, call, sandbox)
             flags = [flag for flag, value in outcome.faults.items() if value is True]
             out.append(Graded(outcome.reward, ", ".join(flags)))
         return out
