@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import torch
 
 from postgrad.models.generation.generate import (
-    Choose,
     Decoding,
     DecodingRow,
     beginning,
     can_share,
-    choose,
     decode,
     shared_beginning,
 )
@@ -55,7 +53,7 @@ def sample(
         shared = shared_beginning(shown) if len(shown) > 1 else len(shown[0]) - 1 if len(part) > 1 else 0
         longest = max(len(prompt) for prompt in shown) + decoding.max_new_tokens
         shared = shared if can_share(model, longest) else 0
-        rows = [DecodingRow(p, prompts[p][shared:], _chooser(decoding, seed)) for p, seed in part]
+        rows = [DecodingRow(p, prompts[p][shared:], chance=torch.Generator().manual_seed(seed)) for p, seed in part]
         prefix = beginning(model, shown[0][:shared])
         for _ in decode(model, rows, prefix, shared, decoding):
             if stopped():
@@ -87,8 +85,3 @@ def _batches(
         width = wider
     if batch:
         yield batch
-
-
-def _chooser(decoding: Decoding, seed: int) -> Choose:
-    generator = torch.Generator().manual_seed(seed)
-    return lambda logits_V: (int(choose(logits_V[None], decoding, generator)[0]), 0.0)

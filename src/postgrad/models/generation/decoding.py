@@ -83,6 +83,7 @@ class DecodingRow:
         index: Its place in what was asked.
         suffix: The prompt's ids after what the batch shares.
         choose: Takes the row's tokens where each row is steered by itself; None where the batch is decoded alike.
+        chance: Draws the row's tokens alone, so that what is drawn depends on no other row; None: the batch's.
         seconds: Its share of the time of the steps that it was part of.
         recalled: Tokens of its prompt that were found, because they had been read before.
     """
@@ -90,6 +91,7 @@ class DecodingRow:
     index: int
     suffix: Sequence[int]
     choose: Choose | None = None
+    chance: torch.Generator | None = None
     ids: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finish: str = ""
@@ -97,8 +99,15 @@ class DecodingRow:
     recalled: int = 0
 
 
-def choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generator) -> torch.Tensor:
-    """Next token of each row: (B,)."""
+def choose(
+    logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generator, own: Sequence[torch.Generator] = ()
+) -> torch.Tensor:
+    """Next token of each row: (B,).
+
+    Args:
+        generator: Draws for all rows.
+        own: One a row, where each row is drawn by its own.
+    """
     if decoding.temperature <= 0:
         return logits_BV.argmax(-1)
     probabilities = torch.softmax(logits_BV / decoding.temperature, -1).cpu()
@@ -106,7 +115,12 @@ def choose(logits_BV: torch.Tensor, decoding: Decoding, generator: torch.Generat
         ordered, places = probabilities.sort(descending=True)
         ordered[ordered.cumsum(-1) - ordered > decoding.top_p] = 0
         probabilities = torch.zeros_like(probabilities).scatter_(1, places, ordered)
-    return torch.multinomial(probabilities, 1, generator=generator)[:, 0].to(logits_BV.device)
+    if not own:
+        return torch.multinomial(probabilities, 1, generator=generator)[:, 0].to(logits_BV.device)
+    reached_BV = probabilities.cumsum(-1, dtype=torch.float64)
+    drawn_B = torch.stack([torch.rand((), dtype=torch.float64, generator=g) for g in own])
+    found_B = torch.searchsorted(reached_BV, (drawn_B * reached_BV[:, -1])[:, None], right=True)[:, 0]
+    return found_B.clamp_(max=probabilities.shape[-1] - 1).to(logits_BV.device)
 
 
 def take(
@@ -118,7 +132,7 @@ def take(
 ) -> torch.Tensor:
     """Takes each row's next token (B,) and marks the rows that are done."""
     if rows[0].choose is None:
-        chosen_B = choose(logits_BV, decoding, generator)
+        chosen_B = choose(logits_BV, decoding, generator, [row.chance for row in rows if row.chance])
         logprobs = (logits_BV.gather(1, chosen_B[:, None])[:, 0] - logits_BV.logsumexp(-1)).tolist()
     else:
         steered = [row.choose(logits_V) for row, logits_V in zip(rows, logits_BV, strict=True) if row.choose]
