@@ -152,7 +152,7 @@ def own(adapters: int) -> Iterator[tuple[str, list[str], list[int]]]:
         server = Process(fresh, BASE, threads=os.cpu_count() or 2, dtype=os.environ.get("POSTGRAD_DTYPE", ""))
         server.start()
         try:
-            yield server.address, names, sorted(load_renderer(base.folder, base.context).end_ids)
+            yield server.address, names, sorted(load_renderer(base).end_ids)
         finally:
             server.end()
 

@@ -37,7 +37,8 @@ class Message:
 
     `weight` scales the loss of an assistant message (0 excludes it). `tool_calls`, `tool_call_id` and `name` are kept
     as OpenAI's chat format spells them. `parts` is empty for plain text; where the content holds images or sound it is
-    the whole list of content parts as OpenAI spells it, and `content` is their text alone.
+    the whole list of content parts as OpenAI spells it, and `content` is their text alone. `reasoning` is what an
+    assistant thought before it answered; it is no part of the answer.
     """
 
     role: Role
@@ -47,6 +48,7 @@ class Message:
     tool_calls: tuple[JsonMapping, ...] = ()
     tool_call_id: str | None = None
     parts: tuple[JsonMapping, ...] = ()
+    reasoning: str = ""
 
     def to_dict(self) -> JsonObject:
         """The OpenAI chat form, without empty keys."""
@@ -60,6 +62,8 @@ class Message:
             out["tool_calls"] = [dict(call) for call in self.tool_calls]
         if self.tool_call_id is not None:
             out["tool_call_id"] = self.tool_call_id
+        if self.reasoning:
+            out["reasoning_content"] = self.reasoning
         return out
 
     @classmethod
@@ -74,6 +78,7 @@ class Message:
             tool_calls=tuple(raw.get("tool_calls") or ()),
             tool_call_id=raw.get("tool_call_id"),
             parts=parts,
+            reasoning=raw.get("reasoning_content") or "",
         )
 
 

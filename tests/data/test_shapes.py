@@ -266,12 +266,13 @@ def test_other_kinds_are_refused_where_conversations_are_needed(tmp_path, name):
 
 
 def test_images_are_refused_by_the_renderer(tiny_folder):
+    from postgrad.models.base_models import find_model
     from postgrad.models.rendering.render import load_renderer
 
     row = {"messages": [{"role": "user", "content": "<image>What?"}, ANSWER], "images": ["a.png"]}
     record = to_records(rows_of(row)).records[0]
     assert isinstance(record, Conversation)
-    renderer = load_renderer(tiny_folder, 512)
+    renderer = load_renderer(find_model(str(tiny_folder)))
     with pytest.raises(DataError, match=r"x\.jsonl:1: message 1 holds content that is not text \(image_url\)"):
         renderer.render(record)
     with pytest.raises(DataError, match="not text"):

@@ -11,6 +11,7 @@ from postgrad.evaluation.forgetting import Benchmark, Item, load_benchmarks, rig
 from postgrad.evaluation.prompting import PromptBuilder, with_passages
 from postgrad.evaluation.retrieval import Index, Passage
 from postgrad.evaluation.written_prompt import write_system_prompt
+from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.records import Conversation, Message, pair
 
@@ -25,7 +26,7 @@ TEST = pair("where is my lamp", "late")
 @pytest.fixture
 def asked_with(tiny_folder):
     """A builder of prompts by instruction and passages."""
-    renderer = load_renderer(tiny_folder, 512)
+    renderer = load_renderer(find_model(str(tiny_folder)))
     return lambda instruction, retrieve=None: PromptBuilder(renderer, instruction, retrieve)
 
 

@@ -43,12 +43,11 @@ def test_what_is_asked_begins_as_what_is_trained(kind):
 
 
 def test_templates_that_open_a_block_of_thinking_are_asked_without_one():
-    """Qwen 3 writes an empty block before an answer without thinking, and none where it starts one itself."""
+    """Qwen 3 writes an empty block before an answer without thinking, and opens one where it is to think."""
     path = next(p for p in templates() if p.stem == "qwen3")
-    template = Template(path.read_text("utf-8"), TOKENS)
-    assert template.text(ASKED, start_answer=True).endswith("<think>\n\n</think>\n\n")
-    own = template._render(ASKED, (), True)
-    assert not own.endswith("</think>\n\n")
+    for thinking, end in ((False, "<think>\n\n</think>\n\n"), (True, "assistant\n<think>\n")):
+        template = Template(path.read_text("utf-8"), TOKENS, thinking)
+        assert template.text(ASKED, start_answer=True).endswith(end)
 
 
 def test_marks_of_what_was_generated_are_read():

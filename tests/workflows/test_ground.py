@@ -8,6 +8,7 @@ from postgrad.errors import DataError
 from postgrad.evaluation import arms
 from postgrad.evaluation.prompting import PromptBuilder, with_instruction, with_passages
 from postgrad.evaluation.retrieval import Passage
+from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.progress import Progress, Said
 from postgrad.records import Message, pair
@@ -17,7 +18,7 @@ from tests.workflows.jobs import finish
 
 @pytest.fixture(scope="module")
 def renderer(tiny_folder):
-    return load_renderer(tiny_folder, 512)
+    return load_renderer(find_model(str(tiny_folder)))
 
 
 @pytest.mark.parametrize("letters", [10, 200, 900, 5000])

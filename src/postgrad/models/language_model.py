@@ -30,7 +30,7 @@ class LanguageModel:
     def __init__(self, base: BaseModel, device: Device | None = None) -> None:
         self.base = base
         self.device = device or probe()
-        self.renderer: Renderer = load_renderer(base.folder, base.context)
+        self.renderer: Renderer = load_renderer(base)
         self.module: Any
         self.attention: str
         self._read()

@@ -83,7 +83,7 @@ def estimate(
     with in_call(own.given):
         chosen = recipe_of(recipe, settings, {"base": base, "training.objective": own.objective})
         model, asked = find_model(chosen.base), chosen.training
-        renderer = load_renderer(model.folder, model.context)
+        renderer = load_renderer(model)
         _, records = examples_of(asked, sources(data), listed(input), listed(output))
         plan = spec_of(asked.objective).cost(renderer, records, asked.max_length, asked.too_long, asked.options)
         return Estimate(**figures_of(model, plan, asked, price_per_hour))

@@ -35,7 +35,7 @@ class BaseFiles:
     def renderer(self) -> Working[Renderer]:
         """The base's renderer; imports no torch."""
         base = yield from self.find()
-        return load_renderer(base.folder, base.context)
+        return load_renderer(base)
 
     def load(self) -> Working[LanguageModel]:
         """The base model in memory."""

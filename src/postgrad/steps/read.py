@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from postgrad.checks import checking, names_of_checks, refuse_unknown, repaired
+from postgrad.checks.structure import messages_of
 from postgrad.data.load import LoadedRecords, data_hash, load
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import SplitName
@@ -26,6 +27,7 @@ from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.trainable_records import wanted_by
 from postgrad.steps.task_sentence import task_spec
 from postgrad.steps.time_budget import room_for_test
+from postgrad.thinking import SUFFIX
 
 
 def checked_records(
@@ -54,6 +56,8 @@ def checked_records(
         yield Said(
             f"{len(records)} of {len(loaded.records)} records are used (data.max_records), chosen by content hash."
         )
+    if note := _thought_note(records, renderer.thinking):
+        yield Said(note, warning=True)
     refuse_unknown(data.accept)
     findings: list[Finding] = []
     names = names_of_checks()
@@ -75,6 +79,22 @@ def checked_records(
             f"{len(checked.kept) - len(usable)} records have nothing to train on and are left out.", warning=True
         )
     return loaded, checked, usable
+
+
+def _thought_note(records: Sequence[Record], thinking: bool) -> str:
+    """What becomes of reasoning in the records; empty where there is nothing to say."""
+    held = sum(any(m.reasoning for m in messages_of(r)) for r in records)
+    if held and not thinking:
+        return (
+            f"{held} of {len(records)} records hold reasoning before an answer; it is left out, because the base"
+            f" answers without any. `--base BASE{SUFFIX}` trains on it."
+        )
+    if thinking and held < len(records):
+        return (
+            f"{len(records) - held} of {len(records)} records hold no reasoning: trained on them, the base learns to"
+            f" answer without thinking first, in spite of {SUFFIX}."
+        )
+    return ""
 
 
 def read_and_check(

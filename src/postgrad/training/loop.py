@@ -109,6 +109,7 @@ class Trainer:
         parameters = {n: p for n, p in forward.model.module.named_parameters() if p.requires_grad}
         if not parameters:
             raise TrainingError("Nothing is set to be trained.")
+        objective.planned(settings.total_steps)
         self.optimizer = Optimizer(settings.optimizer, parameters, settings.weight_decay)
         self.token_budget = settings.token_budget
         self.progress = LoopState()

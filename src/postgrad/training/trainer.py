@@ -209,14 +209,11 @@ def _with_replay(
             "Replay with a divergence requires the base model, which full fine-tuning overwrites.",
             "Set training.replay_divergence to 0, or take method lora.",
         )
-    share, divergence = plan.replay_share, 0.0
-    if plan.base_replay:
-        share, divergence = plan.base_replay, USUAL_DIVERGENCE if method.has_base else 0.0
-    target = plan.replay_kl_target if plan.base_replay and method.has_base else 0.0
-    mixing = WithReplay(objective, method, plan.replay_divergence or divergence, target)
-    if plan.base_replay:
-        general = mixing.balanced(task, general)
-    examples = mixing.mixed(task, general, share)
+    own, held = bool(plan.base_replay), bool(plan.base_replay) and method.has_base
+    divergence = plan.replay_divergence or (USUAL_DIVERGENCE if held else 0.0)
+    mixing = WithReplay(objective, method, divergence, plan.replay_kl_target if held else 0.0, late=own)
+    general = mixing.balanced(task, general) if own else general
+    examples = mixing.mixed(task, general, plan.base_replay or plan.replay_share)
     yield Said(
         f"{len(examples) - len(task)} of {len(examples)} examples are replay against forgetting, out of"
         f" {len(general)} general ones."

@@ -107,7 +107,7 @@ def _context(request: CheckRequest) -> Working[Context]:
         from postgrad.models.rendering.render import load_renderer  # here: the same
 
         model = find_model(request.base)
-        renderer = load_renderer(model.folder, model.context)
+        renderer = load_renderer(model)
         context = replace(context, count_tokens=renderer.count, context_length=model.context)
         if request.surprise:
             context = replace(context, surprise=_reader(request.base))

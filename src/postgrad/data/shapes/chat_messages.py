@@ -9,6 +9,7 @@ from postgrad.data.shapes.content_parts import read_calls, read_content
 from postgrad.data.shapes.row_errors import TurnError
 from postgrad.json_types import JsonMapping
 from postgrad.records import Message, Role, ToolDefinition
+from postgrad.thinking import OPEN, split_thought
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -28,6 +29,8 @@ _ROLES: dict[str, Role] = {
 }
 
 _PLAIN = ("system", "user", "assistant")
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+"""Keys under which programs and vendors put what an assistant thought before it answered."""
 
 
 def read_messages(raw: object) -> tuple[Message, ...]:
@@ -87,8 +90,9 @@ def _parse(text: str) -> Any:
 def _turn(turn: object, number: int) -> Message:
     if not isinstance(turn, dict):
         raise TurnError(f"message {number} is not an object")
-    if len(turn) == 2 and turn.get("role") in _PLAIN and isinstance(turn.get("content"), str):
-        return Message(turn["role"], turn["content"])  # the commonest turn, read quickly
+    plain = turn.get("content")
+    if len(turn) == 2 and turn.get("role") in _PLAIN and isinstance(plain, str) and OPEN not in plain:
+        return Message(turn["role"], plain)  # the commonest turn, read quickly
     said = turn.get("role", turn.get("from"))
     role = _ROLES.get(said) if isinstance(said, str) else None
     if role is None and (role := _ROLES.get(str(said).lower())) is None:
@@ -97,7 +101,10 @@ def _turn(turn: object, number: int) -> Message:
         raise TurnError(f"message {number} has no value")
     raw = turn.get("content", turn.get("value"))
     content, inner_calls, parts = read_content(raw, number)
-    calls = _calls(turn, number) + inner_calls
+    calls, reasoning = _calls(turn, number) + inner_calls, ""
+    if role == "assistant":
+        inside, content = split_thought(content)
+        reasoning = next((r for key in _REASONING if (r := _text_or_none(turn, key, number))), inside)
     if said == "function_call":
         called = read_calls(content, number)
         content, calls = ("", tuple(called)) if called else (content, calls)
@@ -109,6 +116,7 @@ def _turn(turn: object, number: int) -> Message:
         tool_calls=calls,
         tool_call_id=_text_or_none(turn, "tool_call_id", number),
         parts=parts,
+        reasoning=reasoning,
     )
 
 

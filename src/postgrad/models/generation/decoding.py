@@ -60,6 +60,8 @@ class Completion:
         logprob: Sum of the natural log-probabilities of the generated tokens.
         seconds: Its share of the time of the steps that it was part of.
         recalled: Tokens of the prompt that were not read, because an earlier request had begun alike.
+        thought: The reasoning before the answer, where the model thinks.
+        thought_tokens: Of the completion's tokens, those of the reasoning.
     """
 
     text: str
@@ -69,6 +71,8 @@ class Completion:
     logprob: float
     seconds: float
     recalled: int = 0
+    thought: str = ""
+    thought_tokens: int = 0
 
 
 Choose = Callable[[torch.Tensor], tuple[int, float]]
@@ -155,10 +159,12 @@ def extend(renderer: Renderer, row: DecodingRow, token: int, logprob: float, dec
 
 def _has_ended(renderer: Renderer, ids: Sequence[int], decoding: Decoding) -> bool:
     """Whether a text that ends an answer stands in these tokens; looked for where the last may have completed it."""
+    if not (decoding.one_line or decoding.stop):
+        return False
+    if renderer.thinking:
+        return (said := renderer.said(ids)).over and decoding.cut(said.answer)[1]
     if decoding.one_line:
         return decoding.cut(renderer.decode(ids))[1]
-    if not decoding.stop:
-        return False
     tail = ids[-4 * max(map(len, decoding.stop)) :]  # a character is four tokens at most, where each is a byte
     return cut_at_stop(renderer.decode(tail), decoding.stop)[1]
 
@@ -171,6 +177,16 @@ def cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 
 def completion_of(model: LanguageModel, row: DecodingRow, shared: int, decoding: Decoding) -> Completion:
     """What a finished row has become."""
-    text, _ = decoding.cut(model.renderer.answer_text(row.ids))
-    tokens = shared + len(row.suffix)
-    return Completion(text, row.finish, tokens, len(row.ids), row.logprob, row.seconds, row.recalled)
+    said = model.renderer.said(row.ids)
+    text, _ = decoding.cut(said.answer)
+    return Completion(
+        text,
+        row.finish,
+        shared + len(row.suffix),
+        len(row.ids),
+        row.logprob,
+        row.seconds,
+        row.recalled,
+        said.thought,
+        said.thought_tokens,
+    )

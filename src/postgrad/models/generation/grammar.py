@@ -17,6 +17,7 @@ import torch
 from postgrad.errors import DataError
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.base_models import BaseModel
+from postgrad.models.generation.logits import Grammar
 from postgrad.models.rendering.render import Renderer
 from postgrad.models.rendering.tools import ToolForm
 from postgrad.records import ToolDefinition
@@ -113,6 +114,45 @@ class _Matching:
 
     def take(self, token: int) -> None:
         self._matcher.consume_token(token)
+
+
+@dataclass(frozen=True)
+class AfterThought:
+    """A form that the answer has once its reasoning is over; reasoning is free, but for ending the answer."""
+
+    form: Grammar
+    renderer: Renderer
+
+    @classmethod
+    def of(cls, form: CompiledGrammar, renderer: Renderer) -> Grammar:
+        """The form as this model has to be held to it."""
+        return cls(form, renderer) if renderer.thinking else form
+
+    def begin(self) -> _Thinking:
+        return _Thinking(self)
+
+
+class _Thinking:
+    """The place in one answer that begins with reasoning."""
+
+    def __init__(self, form: AfterThought) -> None:
+        self._renderer, self._inner = form.renderer, form.form.begin()
+        self._ids: list[int] = []
+        self._over = False
+
+    def allowed(self, size: int) -> torch.Tensor:
+        if self._over:
+            return self._inner.allowed(size)
+        out = torch.ones(size, dtype=torch.bool)
+        out[list(self._renderer.end_ids)] = False
+        return out
+
+    def take(self, token: int) -> None:
+        if self._over:
+            self._inner.take(token)
+            return
+        self._ids.append(token)
+        self._over = self._renderer.said(self._ids).over
 
 
 def json_form(vocabulary: Vocabulary, schema: JsonMapping, *, strict: bool = True) -> CompiledGrammar:

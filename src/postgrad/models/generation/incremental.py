@@ -20,6 +20,7 @@ from postgrad.models.generation.generate import (
 )
 from postgrad.models.generation.logits import Chooser, Steering, Token
 from postgrad.models.language_model import LanguageModel
+from postgrad.models.rendering.render import ParsedAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Piece:
     Attributes:
         index: Which answer.
         text: To be put after the text so far.
+        thought: To be put after the reasoning so far.
         tokens: Tokens of the answer since the last piece; the end mark and what a stop text cut off are left out.
         done: With the answer's last piece, the whole answer.
     """
@@ -37,6 +39,7 @@ class Piece:
     text: str
     tokens: tuple[Token, ...] = ()
     done: Completion | None = None
+    thought: str = ""
 
 
 class GrowingAnswer:
@@ -63,7 +66,7 @@ class GrowingAnswer:
     ) -> None:
         self.row, self.chooser = row, chooser
         self._model, self._decoding, self._special, self._shared = model, decoding, special, shared
-        self._sent, self._shown = "", 0
+        self._sent, self._shown, self._thought_sent = "", 0, ""
         self._lengths: list[int] = []
         self.over = False
 
@@ -76,39 +79,49 @@ class GrowingAnswer:
         ids, ended = self.row.ids, bool(self.row.finish)
         if self.over or len(ids) == len(self._lengths):
             return None
-        text = ""
+        text, said = "", None
         for upto in range(len(self._lengths) + 1, len(ids) + 1):
-            text = self._text(upto)
+            said = self._model.renderer.said(ids[:upto], special=self._special)
+            text = self._decoding.cut(said.answer)[0]
             if upto < len(ids) or not ended:
                 self._lengths.append(len(text))
+        thought = self._fresh_thought(said) if said and self._model.renderer.thinking else ""
         if not ended:
-            return self._next(text)
+            return self._next(text, thought)
         self.over = True
         done = completion_of(self._model, self.row, self._shared, self._decoding)
-        return self._last(replace(done, text=text, seconds=seconds))
+        return self._last(replace(done, text=text, seconds=seconds), thought)
 
-    def _text(self, upto: int) -> str:
-        """The text of the first tokens, up to where it ends."""
-        return self._decoding.cut(self._model.renderer.answer_text(self.row.ids[:upto], special=self._special))[0]
+    def _fresh_thought(self, said: ParsedAnswer) -> str:
+        """What has become certain of the reasoning; what may be the beginning of its end is held back."""
+        end = self._model.renderer.template.thought_end
+        ready = said.thought
+        if not said.over:
+            ready = ready[: len(ready) - held_back(ready, (end,))].rstrip("\ufffd").rstrip()
+        if not ready.startswith(self._thought_sent):
+            return ""
+        fresh, self._thought_sent = ready[len(self._thought_sent) :], ready
+        return fresh
 
-    def _next(self, text: str) -> Piece | None:
+    def _next(self, text: str, thought: str) -> Piece | None:
         ready = text[: len(text) - held_back(text, self._decoding.stop)].rstrip("\ufffd")
         if len(ready) <= len(self._sent) or not ready.startswith(self._sent):
-            return None
+            return Piece(self.row.index, "", thought=thought) if thought else None
         upto = self._shown
         while upto < len(self._lengths) and self._lengths[upto] <= len(ready):
             upto += 1
-        piece = Piece(self.row.index, ready[len(self._sent) :], tuple(self.chooser.tokens[self._shown : upto]))
+        tokens = tuple(self.chooser.tokens[self._shown : upto])
+        piece = Piece(self.row.index, ready[len(self._sent) :], tokens, thought=thought)
         self._sent, self._shown = ready, upto
         return piece
 
-    def _last(self, done: Completion) -> Piece:
+    def _last(self, done: Completion, thought: str) -> Piece:
         begins = [0, *self._lengths]
         upto = len(self.chooser.tokens)
         if done.finish == "stop":
             upto = next((i for i in range(self._shown, upto) if begins[i] >= len(done.text)), upto)
         tokens = tuple(self.chooser.tokens[self._shown : upto])
-        return Piece(self.row.index, done.text[len(self._sent) :], tokens, done)
+        return Piece(self.row.index, done.text[len(self._sent) :], tokens, done, thought)
 
 
 def answer(

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonMapping, JsonObject
@@ -20,6 +20,10 @@ from postgrad.models.rendering.control_text import ControlText
 from postgrad.models.rendering.parse import parse
 from postgrad.models.rendering.template import FALLBACK, FALLBACK_STOPS, Template
 from postgrad.records import Conversation, Message, ToolDefinition
+from postgrad.thinking import SUFFIX
+
+if TYPE_CHECKING:
+    from postgrad.models.base_models import BaseModel
 
 TooLong = Literal["error", "truncate_prompt", "drop"]
 
@@ -46,15 +50,36 @@ class Rendered:
         return sum(w > 0 for w in self.weights)
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedAnswer:
+    """Generated tokens as text.
+
+    Attributes:
+        thought: The reasoning before the answer; empty where the model does not think.
+        answer: Empty while it is still thinking.
+        thought_tokens: Tokens of the reasoning, with what ends it.
+        over: Whether the reasoning has come to its end.
+    """
+
+    thought: str
+    answer: str
+    thought_tokens: int
+    over: bool
+
+
 class Renderer:
     """Turns messages into token ids with a model's own tokenizer and chat template.
 
     Args:
         folder: Holds `tokenizer.json`, and `tokenizer_config.json` or `chat_template.jinja` where the model has them.
         context: The model's context length in tokens.
+        thinking: Whether answers begin with reasoning.
+
+    Raises:
+        ModelError: the tokenizer cannot be used, or the template has no place for reasoning.
     """
 
-    def __init__(self, folder: Path, context: int) -> None:
+    def __init__(self, folder: Path, context: int, thinking: bool = False) -> None:
         from tokenizers import Tokenizer
 
         path = folder / "tokenizer.json"
@@ -70,7 +95,14 @@ class Renderer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         config = _read_json(folder / "tokenizer_config.json")
-        self.template = _template(folder, config)
+        self.template = _template(folder, config, thinking)
+        self.thinking = thinking
+        if thinking and not self.template.writes_reasoning:
+            raise ModelError(
+                f"The chat template of the model in {str(folder)!r} has no place for reasoning.",
+                f"Take the base without {SUFFIX}, or one that thinks (`postgrad bases`).",
+            )
+        self._thought_end = self._tokenizer.encode(self.template.thought_end, add_special_tokens=False).ids
         added = self._tokenizer.get_added_tokens_decoder()
         self._special = {token_id for token_id, token in added.items() if token.special}
         written = {*self.template.tokens.values(), self.template.source}
@@ -79,6 +111,7 @@ class Renderer:
         self.end_ids = self._end_ids(folder)
         digest = hashlib.sha256(path.read_bytes() + self.template.source.encode())
         digest.update(json.dumps(dict(self.template.tokens), sort_keys=True).encode())
+        digest.update(SUFFIX.encode() if thinking else b"")
         self.fingerprint = digest.hexdigest()
 
     @property
@@ -103,7 +136,8 @@ class Renderer:
             ids.add(eos_id)
         configured = _read_json(folder / "generation_config.json").get("eos_token_id")
         ids.update([configured] if isinstance(configured, int) else configured or [])
-        rendered = self.render(Conversation(messages=(Message("user", "u"), Message("assistant", "a"))))
+        said = Message("assistant", "a", reasoning="t" if self.thinking else "")
+        rendered = self.render(Conversation(messages=(Message("user", "u"), said)))
         ids.add(rendered.ids[max(i for i, w in enumerate(rendered.weights) if w > 0)])
         return frozenset(ids)
 
@@ -152,13 +186,26 @@ class Renderer:
         return self._encoded(text, theirs)[0]
 
     def answer_text(self, ids: Sequence[int], *, special: bool = False) -> str:
-        """The answer in generated ids: everything before the first end mark."""
-        kept: list[int] = []
-        for token in ids:
-            if token in self.end_ids:
-                break
-            kept.append(token)
-        return self.decode(kept, special=special)
+        """The answer in generated ids: everything before the first end mark, without the reasoning before it."""
+        return self.said(ids, special=special).answer
+
+    def said(self, ids: Sequence[int], *, special: bool = False) -> ParsedAnswer:
+        """What generated ids say before the first end mark."""
+        upto = next((place for place, token in enumerate(ids) if token in self.end_ids), len(ids))
+        kept = ids[:upto]
+        if not self.thinking:
+            return ParsedAnswer("", self.decode(kept, special=special), 0, True)
+        size = len(self._thought_end)
+        for place in range(len(kept) - size + 1):
+            if list(kept[place : place + size]) == self._thought_end:
+                after = self.decode(kept[place + size :], special=special)
+                return ParsedAnswer(self.decode(kept[:place]).strip(), after.lstrip(), place + size, True)
+        text = self.decode(kept, special=special)
+        thought, closed, answer = text.partition(self.template.thought_end)
+        if closed:  # written with other tokens
+            before = next(n for n in range(len(kept) + 1) if closed in self.decode(kept[:n], special=special))
+            return ParsedAnswer(thought.strip(), answer.lstrip(), before, True)
+        return ParsedAnswer(text.lstrip(), "", len(kept), False)
 
     def render(self, conversation: Conversation) -> Rendered:
         """Ids and loss weights of a whole conversation: the ids are the template's own.
@@ -303,7 +350,7 @@ def _read_json(path: Path) -> JsonObject:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def _template(folder: Path, config: JsonMapping) -> Template:
+def _template(folder: Path, config: JsonMapping, thinking: bool) -> Template:
     """The model's template with its special tokens, or the fallback."""
     special = {**_read_json(folder / "special_tokens_map.json"), **config}
     tokens: dict[str, str] = {}
@@ -321,16 +368,20 @@ def _template(folder: Path, config: JsonMapping) -> Template:
     if isinstance(source, list):
         source = next((t["template"] for t in source if t.get("name") == "default"), None)
     if source:
-        return Template(source, tokens)
+        return Template(source, tokens, thinking)
     if "eos_token" not in tokens:
         raise ModelError(
             f"The model in {str(folder)!r} has neither a chat template nor an eos_token.",
             "Add an eos_token to its tokenizer_config.json.",
         )
-    return Template(FALLBACK, tokens)
+    return Template(FALLBACK, tokens, thinking)
+
+
+def load_renderer(base: BaseModel) -> Renderer:
+    """The renderer of a base model, kept while the process lives."""
+    return _loaded(base.folder, base.context, base.thinking)
 
 
 @functools.lru_cache(maxsize=16)
-def load_renderer(folder: Path, context: int) -> Renderer:
-    """A renderer, kept while the process lives."""
-    return Renderer(folder, context)
+def _loaded(folder: Path, context: int, thinking: bool) -> Renderer:
+    return Renderer(folder, context, thinking)

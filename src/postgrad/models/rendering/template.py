@@ -79,10 +79,12 @@ class Template:
     Attributes:
         source: Jinja text.
         tokens: `bos_token`, `eos_token` and the like, as text.
+        thinking: Whether answers begin with reasoning; else none is written, and templates that can ask for none do.
     """
 
     source: str
     tokens: Mapping[str, str]
+    thinking: bool = False
 
     def text(
         self, messages: Sequence[Message], *, tools: Sequence[ToolDefinition] = (), start_answer: bool = False
@@ -105,10 +107,14 @@ class Template:
         leave out the empty one that they put before an answer without any.
         """
         mark = _MARK.format("a")
+        thinks = self.thinking and self.writes_reasoning
+        answer = Message("assistant", "a", reasoning=mark) if thinks else Message("assistant", mark)
         try:
-            before, found, _ = self._render([*messages, Message("assistant", mark)], tools, False).partition(mark)
+            before, found, _ = self._render([*messages, answer], tools, False).partition(mark)
         except DataError:  # the template knows no conversation in which an answer comes here
             before = found = ""
+        if thinks and found:
+            return before  # whoever opens the block of reasoning otherwise, here it is open
         own = self._render(messages, tools, True)
         # a blank before an answer is part of its first token: the model writes it
         return before if found and before.rstrip(" ") != own.rstrip(" ") else own
@@ -116,11 +122,30 @@ class Template:
     def _ready(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[Message]:
         """The messages in the words that the template knows: tools and system text go elsewhere where it has no
         place."""
+        if not self.thinking and any(m.reasoning for m in messages):
+            messages = [replace(m, reasoning="") for m in messages]
         if (tools or any(m.tool_calls for m in messages)) and not self.has_tools:
             messages = written_out(messages, tools)
         if messages and messages[0].role == "system" and not self.has_system_role:
             messages = merge_system(messages)
         return messages
+
+    @functools.cached_property
+    def thought_end(self) -> str:
+        """What the template writes between reasoning and answer, without blanks at its ends; empty where it has no
+        place for reasoning."""
+        thought, answer = _MARK.format("t"), _MARK.format("a")
+        messages = [Message("user", "u"), Message("assistant", answer, reasoning=thought)]
+        try:
+            between, found, _ = self._render(messages, (), False).partition(thought)[2].partition(answer)
+        except DataError:
+            return ""
+        return between.strip() if found else ""
+
+    @property
+    def writes_reasoning(self) -> bool:
+        """Whether the template has a place for what an assistant thought before it answered."""
+        return bool(self.thought_end)
 
     @functools.cached_property
     def has_tools(self) -> bool:
@@ -137,6 +162,10 @@ class Template:
         """Whether an answer in the middle of a conversation stands after what it was asked for with."""
         roles = ("user", "assistant", "user", "assistant")
         messages = [Message(role, _MARK.format(i)) for i, role in enumerate(roles)]
+        if self.thinking:
+            messages = [replace(m, reasoning=f"t{m.content}") if m.role == "assistant" else m for m in messages]
+            if not all(m.reasoning in self.text(messages) for m in messages):
+                return False  # the reasoning of earlier answers is not written again
         return self.text(messages).startswith(self.text(messages[:1], start_answer=True).rstrip(" "))
 
     @functools.cached_property
@@ -163,6 +192,8 @@ class Template:
                 messages=plain,
                 tools=[dict(t) for t in tools] or None,
                 add_generation_prompt=start_answer,
+                enable_thinking=self.thinking,
+                thinking=self.thinking,
                 **self.tokens,
             )
         except (jinja2.TemplateError, TypeError, ValueError) as error:
@@ -200,9 +231,36 @@ class Template:
         for i, message in enumerate(merged):
             if message.tool_calls:
                 spans[i] = self._call_span(text, merged[:i], tools)
+            elif self.thinking and message.role == "assistant" and (message.reasoning or i == len(merged) - 1):
+                spans[i] = self._thought_span(text, merged[:i], tools, message, spans[i])
         if len(merged) < len(messages):
             spans.insert(0, (0, 0))
         return text, spans[len(merged) - len(messages) :] if len(merged) > len(messages) else spans
+
+    def _thought_span(
+        self,
+        text: str,
+        before: Sequence[Message],
+        tools: Sequence[ToolDefinition],
+        message: Message,
+        span: tuple[int, int],
+    ) -> tuple[int, int]:
+        """Where an answer stands with its reasoning: from where it is asked for. Without, where the template leaves the
+        reasoning of earlier turns out.
+
+        Raises:
+            DataError: the last answer does not stand after what it is asked for with.
+        """
+        asked = self._before_answer(before, tools)
+        thought = message.reasoning.strip()
+        if text.startswith(asked) and thought in text[len(asked) : span[0]]:
+            return len(asked), span[1]
+        if message.weight > 0 and not thought:
+            raise DataError(
+                "An answer has no reasoning, and the model's chat template writes none before it.",
+                "Give it some in reasoning_content, leave it out, or take the base without +thinking.",
+            )
+        return span
 
     def _call_span(self, text: str, before: Sequence[Message], tools: Sequence[ToolDefinition]) -> tuple[int, int]:
         """Where the answer after these messages stands: from where it begins to the end mark."""
@@ -230,6 +288,8 @@ def merge_system(messages: Sequence[Message]) -> list[Message]:
 def _template_view(message: Message, parts: bool) -> JsonObject:
     view = message.to_dict()
     view.pop("weight", None)
+    if message.reasoning:
+        view["thinking"] = message.reasoning  # as gpt-oss calls it
     if parts:
         view["content"] = [{"type": "text", "text": message.content}]
     if message.tool_calls:  # templates write the arguments as JSON themselves; OpenAI's form has them as JSON text
@@ -280,5 +340,5 @@ def _rewritten(content: str) -> DataError:
     return DataError(
         f"The model's chat template rewrites the message {content[:80]!r}, so the trained part is not separable from"
         " the rest.",
-        "Use a template that writes messages as they are (for reasoning models: leave <think> blocks out of the data).",
+        "Use a template that writes messages as they are; reasoning belongs into reasoning_content.",
     )

@@ -76,6 +76,8 @@ def _whole(answering: Answering, asked: PreparedChat, body: ChatRequest, answers
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None}
         if calls:
             message |= {"content": text or None, **_calls_view(calls, body)}
+        if answer.completion.thought:
+            message["reasoning_content"] = answer.completion.thought
         choice = {
             "index": index,
             "message": message,
@@ -184,6 +186,8 @@ class _Choice:
 
     def deltas(self, piece: Piece) -> Iterator[JsonObject]:
         """What is to be sent of a new piece."""
+        if piece.thought:
+            yield self.delta({"reasoning_content": piece.thought})
         self._text += piece.text
         self._tokens += piece.tokens
         calls: list[Call] = []

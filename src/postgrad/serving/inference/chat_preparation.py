@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonObject
 from postgrad.models.generation.generate import Decoding
-from postgrad.models.generation.grammar import CompiledGrammar, calls_form, json_form
+from postgrad.models.generation.grammar import AfterThought, CompiledGrammar, calls_form, json_form
 from postgrad.models.generation.logits import Steering
 from postgrad.models.rendering.tools import ToolForm, tool_form
 from postgrad.serving.inference.engine import Engine
@@ -130,13 +130,14 @@ def prepare_chat(
     decoding = decoding.for_chat(renderer)
     if body.logprobs:
         engine.vocabulary(served)  # read here, in a thread, and not while the answer is written down
+    form = _form(engine, served, body, tools, offered)
     special = tools is not None and renderer.decode(renderer.encode(tools.form.opening)) != tools.form.opening
     steering = Steering(
         float(body.frequency_penalty or 0),
         float(body.presence_penalty or 0),
         biases(body, renderer.vocabulary),
         body.top_logprobs or 0,
-        _form(engine, served, body, tools, offered),
+        AfterThought.of(form, renderer) if form is not None else None,
         special,
     )
     prepared = engine.fitted(served, prompt.ids, decoding, steering, body.n or 1, prompt.as_evaluated)

@@ -105,7 +105,7 @@ class Engine:
             ModelError: the base cannot be had, or has changed since the training.
         """
         base = self._base(served.base)
-        renderer = load_renderer(base.folder, base.context)
+        renderer = load_renderer(base)
         if served.entry is not None:
             check_template(served.entry, renderer)
         return renderer

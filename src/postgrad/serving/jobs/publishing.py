@@ -127,7 +127,7 @@ class Publisher:
                 base_hash=base.hash,
                 method=self.recipe.training.method,
                 blob=blob,
-                template=load_renderer(base.folder, base.context).fingerprint,
+                template=load_renderer(base).fingerprint,
                 data_hash=data_hash,
                 report=report,
                 details=details,

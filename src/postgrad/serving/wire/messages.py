@@ -36,7 +36,7 @@ def _message(where: str, item: JsonMapping) -> Message:
         calls = [{"id": "call_0", "type": "function", "function": older}]
     if not isinstance(calls, list | tuple):
         raise DataError(f"Invalid type for '{where}.tool_calls': expected a list.")
-    for field in ("name", "tool_call_id"):
+    for field in ("name", "tool_call_id", "reasoning_content"):
         if not isinstance(item.get(field), str | None):
             raise DataError(f"Invalid type for '{where}.{field}': expected a text.")
     for i, call in enumerate(calls):
@@ -46,7 +46,8 @@ def _message(where: str, item: JsonMapping) -> Message:
     if content is None and role != "assistant":
         raise DataError(f"Missing '{where}.content'.")
     name, answered = item.get("name"), item.get("tool_call_id")
-    return Message(role, content or "", 1.0, name, tuple(calls), answered)
+    thought = item.get("reasoning_content") or ""
+    return Message(role, content or "", 1.0, name, tuple(calls), answered, reasoning=thought)
 
 
 def _text_part(where: str, part: Any) -> str:

@@ -163,6 +163,10 @@ MESSAGE: JsonObject = {
         "name": {"anyOf": [_TEXT, {"type": "null"}]},
         "tool_calls": {"anyOf": [{"type": "array", "items": _CALL}, {"type": "null"}]},
         "tool_call_id": {"anyOf": [_TEXT, {"type": "null"}]},
+        "reasoning_content": {
+            "anyOf": [_TEXT, {"type": "null"}],
+            "description": "Of one that thinks (BASE+thinking); its template decides whether it is read again.",
+        },
     },
     "required": ["role", "content"],
 }

@@ -34,7 +34,7 @@ def usage(completions: Sequence[Completion], prompts: int | None = None, cached:
         "total_tokens": prompt + new,
         "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": sum(c.thought_tokens for c in completions),
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,

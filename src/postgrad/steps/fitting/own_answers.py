@@ -25,6 +25,8 @@ from postgrad.training.objectives.replay import CUT, replayed_count
 
 TOKENS = 64
 """An answer's length at most."""
+THINKING_TOKENS = 320
+"""The same of a base that thinks; what it has not ended by then is left out."""
 PART = 32
 """Prompts that are answered in one batch, and kept together."""
 ASIDE = 16
@@ -96,18 +98,20 @@ def _answered(
     ctx: RunContext, model: LanguageModel, part: Sequence[Prompt], first: int
 ) -> Working[list[Conversation | None]]:
     """Greedy answers as conversations; None where the base says nothing."""
+    tokens = THINKING_TOKENS if model.renderer.thinking else TOKENS
     inputs = {
         "model": model.base.hash,
         "dtype": model.device.dtype,
         "prompts": [[m.to_dict() for m in prompt] for prompt in part],
-        "tokens": TOKENS,
+        "tokens": tokens,
+        "thinking": model.renderer.thinking,
     }
     key, kept = ctx.kept("own_answers", inputs, ("models",))
     if kept is None:
         model.use(None)
         ids = [model.renderer.prompt_ids(prompt) for prompt in part]
-        done = complete(model, ids, Decoding(TOKENS).for_chat(model.renderer), max_rows=PART, stopped=ctx.stopped)
-        found = {index: (completion.text, completion.finish) for index, completion in done}
+        done = complete(model, ids, Decoding(tokens).for_chat(model.renderer), max_rows=PART, stopped=ctx.stopped)
+        found = {index: (completion.text, completion.finish, completion.thought) for index, completion in done}
         if len(found) < len(part):
             raise Interrupted("Interrupted while the base was answering the general prompts for replay.")
         kept = {"answers": [found[i] for i in range(len(part))]}
@@ -117,9 +121,9 @@ def _answered(
         Conversation(
             source=Source("general_prompts.toml", first + place + 1),
             meta={CUT: finish == "length"},
-            messages=(*prompt, Message("assistant", text)),
+            messages=(*prompt, Message("assistant", text, reasoning=thought)),
         )
         if text.strip()
         else None
-        for place, (prompt, (text, finish)) in enumerate(zip(part, kept["answers"], strict=True))
+        for place, (prompt, (text, finish, thought)) in enumerate(zip(part, kept["answers"], strict=True))
     ]

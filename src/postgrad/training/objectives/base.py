@@ -139,6 +139,10 @@ class Objective(ABC):
         """
         yield from ()
 
+    def planned(self, steps: int) -> None:
+        """Told before the first step how many there will be, if nothing stops the training early."""
+        return
+
     def an_epoch(self, examples: Sequence[Rendered]) -> int:
         """How many of the examples make a pass over the data."""
         return len(examples)
