@@ -183,6 +183,7 @@ def test_trained_registered_and_served_with_its_reasoning(tmp_path, thinking_fol
         cut = client.chat.completions.create(**{**asked, "max_tokens": 3}).choices[0]
         assert cut.finish_reason == "length" and cut.message.content == "" and cut.message.reasoning_content
     capsys.readouterr()
+    common.remove("--json")
     assert main(["train", str(data), "--base", str(thinking_folder), *common, "--set", "max_steps=1"]) == 0
     assert "40 of 40 records hold reasoning" in capsys.readouterr().err
 
