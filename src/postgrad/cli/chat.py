@@ -31,9 +31,15 @@ def command(
     decoding = Decoding(max_tokens, temperature)
 
     def turn(messages: list[Message]) -> str:
-        answer = ""
+        answer, thought = "", False
         prepared, done = engine.prepare(served, messages, decoding), None
         for piece in engine.stream(prepared):
+            if piece.thought:
+                errors.print(piece.thought, end="", style="dim italic", markup=False, soft_wrap=True)
+                thought = True
+            if piece.text and thought:
+                errors.print()
+                thought = False
             answer += piece.text
             done = piece.done or done
             sys.stdout.write(piece.text)

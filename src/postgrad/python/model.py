@@ -30,6 +30,7 @@ class ModelAnswer:
             was certified for answers made like this one.
         review: Which fields of the answer, an object, a person should see; None where no field was certified.
         finish: `stop`, or `length` where it was cut at the limit.
+        reasoning: What the model thought before it answered, where its base thinks.
     """
 
     text: str
@@ -39,6 +40,7 @@ class ModelAnswer:
     prompt_tokens: int
     completion_tokens: int
     review: list[str] | None = None
+    reasoning: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -152,4 +154,5 @@ def _answer(prepared: PreparedRequest, done: Completion) -> ModelAnswer:
         done.prompt_tokens,
         done.completion_tokens,
         review(prepared, done),
+        done.thought,
     )

@@ -210,6 +210,8 @@ def _no_names(messages: Sequence[Message]) -> None:
 def _no_parts(messages: Sequence[Message]) -> None:
     if any(m.parts for m in messages):
         raise Inexpressible("a message holds images or other content that is no text")
+    if any(m.reasoning for m in messages):
+        raise Inexpressible("an answer holds reasoning before it")
 
 
 def _plain(messages: Sequence[Message], tools: Sequence[Any] = ()) -> None:
