@@ -221,6 +221,19 @@ def test_a_target_holds_the_model_nearer_than_the_weight_that_it_begins_with(tin
     assert ends[0.002] < 0.7 * ends[0.0]
 
 
+def test_late_replay_comes_to_its_end_however_validation_goes(tiny, tmp_path):
+    """The same training without it stops early."""
+    ends = {}
+    for share in (0.0, 0.25):
+        settings = {"epochs": 30, "patience": 1, "validations": 20, "base_replay": share}
+        plan = Plan(rank=4, alpha=8, batch_size=4, learning_rate=5e-2, **settings)
+        folder, own = RunFolder(tmp_path / str(share)), OWN[:4] if share else ()
+        work = train(tiny, RECORDS[:12], RECORDS[18:], plan, folder, {"d": "x"}, lambda: False, own)
+        part = finished(work).part
+        ends[share] = part.stopped_because, part.steps == part.settings["total_steps"]
+    assert ends == {0.0: ("stopped early", False), 0.25: ("finished", True)}
+
+
 def test_full_training_learns_the_answers_where_there_is_no_base_to_ask(tiny, tmp_path):
     plan = Plan(method="full", epochs=1, batch_size=4, base_replay=0.25)
     folder = RunFolder(tmp_path)

@@ -133,7 +133,7 @@ class Trainer:
             if step is None:
                 self.progress.ending = "cancelled" if self.folder.command() == "cancel" else "paused"
                 break
-            if self.progress.since_best >= self.settings.patience:
+            if self.progress.since_best >= self.settings.patience and not self.objective.whole:
                 self.progress.ending = "stopped early"
             last = self.progress.step == self.settings.total_steps or bool(self.progress.ending)
             if last and not self.progress.ending:

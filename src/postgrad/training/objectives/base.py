@@ -94,6 +94,7 @@ class Objective(ABC):
         repeats: Optimiser steps made with one batch.
         units: Parts that go into microbatches, for each example drawn.
         validates: Whether validation is a measure of its own instead of the mean loss.
+        whole: Whether a training goes to its planned end, however validation goes.
 
     Args:
         figures: Names of what it measures.
@@ -101,7 +102,7 @@ class Objective(ABC):
 
     def __init__(self, figures: Sequence[str] = ()) -> None:
         self.tally = Tally(figures)
-        self.repeats, self.units, self.validates = 1, 1, False
+        self.repeats, self.units, self.validates, self.whole = 1, 1, False, False
 
     @abstractmethod
     def prepare(self, records: Sequence[Record]) -> Prepared:

@@ -72,7 +72,8 @@ class WithReplay(Objective):
         divergence: Weight of the divergence; 0 learns the answers.
         target: Nats a token that it holds the model to, by raising the weight; 0: the weight stays.
         late: Whether general examples come in the second half of the steps alone, twice as many in each: what is held
-            early is lost again, and while the rate falls it is kept (measured in design/0004-training.md).
+            early is lost again, and while the rate falls it is kept (measured in design/0004-training.md). Such a
+            training is not stopped early: what its end brings would be missing.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class WithReplay(Objective):
     ) -> None:
         super().__init__()
         self._late, self._steps = late, 0
+        self.whole = late
         self.inner, self.attached, self.divergence, self.target = inner, attached, divergence, target
         self.least = divergence
         self._task: list[Rendered] = []
