@@ -1,17 +1,19 @@
 """Tokens a second of a server for 1, 4 and 16 users at once, with different prompts, through the unmodified SDK.
 
-    python bench/serving.py [--users 1,4,16] [--seconds 20] [--tokens 48] [--adapters 16] [--out FILE.json]
+    python bench/serving.py [--users 1,4,16] [--seconds 20] [--tokens 48] [--adapters 16] [--beside vllm] [--out F.json]
     python bench/serving.py --url http://127.0.0.1:8000/v1 --model NAME     # another server, by the same clients
 
 Each user asks again as soon as the answer is there; answers are held to `--tokens` tokens by a bias against the end
 mark. Then one request with n = 16; then 16 users of the base beside 16 users of as many adapters on it; then how long a
 cold adapter and the second turn of a conversation take. Starts a server of its own on the embedded model, in a process
-of its own; random adapters of rank 16 on all linear layers stand for trained ones.
+of its own; random adapters of rank 16 on all linear layers stand for trained ones. `--beside vllm` asks vLLM for CPUs
+the same in turn, number of users by number of users, while the other server is idle.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -167,17 +169,33 @@ def conversation(users: Users) -> dict[str, float]:
     return {"first_turn_s": round(first, 2), "second_turn_s": round(users.ask(0, more)[1], 2)}
 
 
-def measure(options: argparse.Namespace, url: str, names: list[str], adapters: list[str], ends: list[int]) -> Any:
-    client = openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=600)
+def client_of(url: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=600)
+
+
+def measure(
+    options: argparse.Namespace,
+    url: str,
+    names: list[str],
+    adapters: list[str],
+    ends: list[int],
+    peers: dict[str, Users] | None = None,
+) -> Any:
+    client = client_of(url)
     users = Users(client, names, options.tokens, ends)
-    users.ask(0)  # the first loads the model
+    contestants = {"": users, **(peers or {})}
+    for one in contestants.values():
+        one.ask(0)  # the first loads the model
     found: dict[str, Any] = {}
     for count in map(int, options.users.split(",")):
-        found[f"{count} users"] = users.together(count, options.seconds)
-        print(f"{count} users", found[f"{count} users"], flush=True)
-    tokens, took = users.ask(1, n=16)
-    found["n = 16"] = {"tokens_per_second": round(tokens / took, 1)}
-    print("n = 16", found["n = 16"], flush=True)
+        for name, one in contestants.items():
+            what = f"{count} users{name and f', {name}'}"
+            found[what] = one.together(count, options.seconds)
+            print(what, found[what], flush=True)
+    for name, one in contestants.items():
+        tokens, took = one.ask(1, n=16)
+        found[f"n = 16{name and f', {name}'}"] = {"tokens_per_second": round(tokens / took, 1)}
+        print(f"n = 16{name and f', {name}'}", round(tokens / took, 1), flush=True)
     if adapters:
         cold = [Users(client, [name], 1, ends).ask(0)[1] for name in adapters]
         again = [Users(client, [name], 1, ends).ask(1)[1] for name in adapters]
@@ -203,13 +221,23 @@ def main() -> None:
     given.add_argument("--url", help="A server that runs already; with --model.")
     given.add_argument("--model")
     given.add_argument("--ends", type=int, nargs="*", default=[2, 0], help="End marks of its base.")
+    given.add_argument("--beside", choices=["vllm"], help="A peer that is installed and asked in turn.")
     given.add_argument("--out", type=Path)
     options = given.parse_args()
     if options.url:
         found = measure(options, options.url, [options.model], [], options.ends)
     else:
-        with own(options.adapters) as (url, adapters, ends):
-            found = measure(options, url, [BASE], adapters, ends)
+        with own(options.adapters) as (url, adapters, ends), contextlib.ExitStack() as stack:
+            peers = {}
+            if options.beside:
+                import peer_vllm
+
+                from postgrad.models.base_models import find_model
+
+                folder = find_model(BASE).folder
+                theirs = stack.enter_context(peer_vllm.served(folder, Path(tempfile.gettempdir()) / "peer-vllm.log"))
+                peers["vLLM"] = Users(client_of(theirs), [str(folder)], options.tokens, ends)
+            found = measure(options, url, [BASE], adapters, ends, peers)
     if options.out:
         options.out.write_text(json.dumps(found, indent=1))
 
