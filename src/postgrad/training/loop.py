@@ -145,6 +145,10 @@ class Trainer:
             yield step
         if self.progress.ending in ("paused", "cancelled"):
             self._checkpoint()
+        elif self.frontier is not None:  # not kept in the checkpoint: done again it gives the same
+            self.frontier.offer_nearer(self.optimizer.parameters)
+            self._keep(self.progress.step, best=False)
+            self.hits.taken(self.world)
 
     def use_best(self) -> None:
         """Sets the trained parameters to the best validated ones (the last ones without validation)."""

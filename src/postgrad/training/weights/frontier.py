@@ -3,7 +3,8 @@ distinguishably worse at the task than the best, the one that has moved least on
 
 Both distances are KL(model ‖ base), in nats a token: on the task's validation answers, and on answers of the base to
 general prompts that are never trained on. How far a model moves on a task predicts what it forgets (RL's Razor,
-https://arxiv.org/abs/2509.04259).
+https://arxiv.org/abs/2509.04259). At the end the weights that are kept are also tried a part of the way back to the base
+(WiSE-FT, https://arxiv.org/abs/2109.01903), by the same rule.
 
 Shapes: N supervised positions of an example, H hidden.
 """
@@ -27,6 +28,8 @@ from postgrad.training.weights.weight_averaging import not_worse
 TASK_TOKENS = 4096
 """Supervised tokens of validation answers on which the distance is measured; the base's states there are kept."""
 TASK, GENERAL = "eval_kl_task", "eval_kl_general"
+SHARES = (0.875, 0.75, 0.625, 0.5)
+"""Of the way from the base to the weights that are kept, where a nearer place may be as good."""
 CANDIDATE = "candidate/"
 """Before the names of candidates' weights in a checkpoint."""
 
@@ -47,6 +50,7 @@ class _Candidate:
     loss: float
     losses: list[float]
     general: float
+    share: float = 1.0
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
@@ -111,13 +115,13 @@ class Frontier:
             general=sums[2] / max(1.0, sums[3]),
         )
 
-    def offer(self, step: int, found: Measured, weights: Mapping[str, torch.Tensor]) -> None:
+    def offer(self, step: int, found: Measured, weights: Mapping[str, torch.Tensor], share: float = 1.0) -> None:
         """Takes a checkpoint in, and lets go of those that can no longer be kept.
 
         A candidate goes once the lowest loss is distinguishably lower than its own, or once another one is better at
         the task and nearer to the base.
         """
-        new = _Candidate(step, found.loss, found.losses, found.general)
+        new = _Candidate(step, found.loss, found.losses, found.general, share)
         rivals = [*self.candidates, new]
         best = min(rivals, key=lambda c: (c.loss, c.general))
         able = [c for c in rivals if c is best or not_worse(c.losses, best.losses)]
@@ -125,6 +129,24 @@ class Frontier:
         self.candidates = [c for c in kept if c is not new]
         if any(c is new for c in kept):
             self.candidates.append(replace(new, weights={n: w.detach().clone() for n, w in weights.items()}))
+
+    def offer_nearer(self, parameters: Mapping[str, torch.Tensor]) -> None:
+        """Offers what lies between the base and the weights that are kept so far, as far as it is no worse.
+
+        Args:
+            parameters: What is trained, in the model; afterwards some of those weights are left in it.
+        """
+        kept = self.chosen
+        if kept is None or not all(name.endswith(("lora_A", "lora_B")) for name in kept.weights):
+            return  # only a low-rank product can be gone along by scaling one of its factors
+        with torch.no_grad():
+            for share in SHARES:
+                for name, value in kept.weights.items():
+                    parameters[name].copy_(value * share if name.endswith("lora_B") else value)
+                found = self.measure()
+                self.offer(kept.step, found, parameters, share)
+                if self.chosen is None or self.chosen.share != share:
+                    return  # this far is worse, and farther is worse still
 
     @property
     def chosen(self) -> _Candidate | None:
@@ -141,8 +163,9 @@ class Frontier:
         if chosen is None:
             return ""
         best = min(self.candidates, key=lambda c: c.loss)
+        nearer = f", {chosen.share:g} of the way from the base," if chosen.share < 1 else ""
         said = (
-            f"The weights of step {chosen.step} are {chosen.general:.3f} nats a token from the base on general prompts"
+            f"The weights of step {chosen.step}{nearer} are {chosen.general:.3f} nats a token from the base on general prompts"
             f" (KL; {distances[-1][1]:.3f} at the last validation)"
         )
         if chosen is best:
