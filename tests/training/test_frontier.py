@@ -234,6 +234,31 @@ def test_late_replay_comes_to_its_end_however_validation_goes(tiny, tmp_path):
     assert ends == {0.0: ("stopped early", False), 0.25: ("finished", True)}
 
 
+@pytest.mark.parametrize(("worse_below", "share"), [(1.0, 1.0), (0.8, 0.875), (0.6, 0.625), (0.0, 0.5)])
+def test_the_kept_weights_go_back_towards_the_base_as_far_as_the_task_allows(tiny, tmp_path, worse_below, share):
+    """The loss is the same down to a share of the weights, and distinguishably worse below it."""
+    layers, trainer = begun(tiny, tmp_path)
+    stir(layers)
+    parameters = trainer.optimizer.parameters
+    whole = {n: p.detach().clone() for n, p in parameters.items()}
+    name = next(n for n in parameters if n.endswith("lora_B"))
+
+    def measured():
+        now = float(parameters[name].detach().norm() / whole[name].norm())
+        losses = [1.0 + (now < worse_below - 1e-6) + 0.01 * i for i in range(4)]
+        return Measured(sum(losses) / 4, losses, task=1.0, general=now**2)
+
+    trainer.frontier.measure = measured
+    trainer.frontier.offer(8, measured(), parameters)
+    trainer.frontier.offer_nearer(parameters)
+    chosen = trainer.frontier.chosen
+    assert (chosen.step, chosen.share) == (8, share) and chosen.general == pytest.approx(share**2)
+    for n, value in chosen.weights.items():
+        assert torch.allclose(value, whole[n] * share if n.endswith("lora_B") else whole[n])
+    said = trainer.frontier.in_words([(8, 1.0)])
+    assert (f"{share:g} of the way from the base" in said) is (share < 1)
+
+
 def test_full_training_learns_the_answers_where_there_is_no_base_to_ask(tiny, tmp_path):
     plan = Plan(method="full", epochs=1, batch_size=4, base_replay=0.25)
     folder = RunFolder(tmp_path)

@@ -3,8 +3,8 @@ distinguishably worse at the task than the best, the one that has moved least on
 
 Both distances are KL(model ‖ base), in nats a token: on the task's validation answers, and on answers of the base to
 general prompts that are never trained on. How far a model moves on a task predicts what it forgets (RL's Razor,
-https://arxiv.org/abs/2509.04259). At the end the weights that are kept are also tried a part of the way back to the base
-(WiSE-FT, https://arxiv.org/abs/2109.01903), by the same rule.
+https://arxiv.org/abs/2509.04259). At the end the weights that are kept are also tried a part of the way back to the
+base (WiSE-FT, https://arxiv.org/abs/2109.01903), by the same rule.
 
 Shapes: N supervised positions of an example, H hidden.
 """
@@ -165,8 +165,8 @@ class Frontier:
         best = min(self.candidates, key=lambda c: c.loss)
         nearer = f", {chosen.share:g} of the way from the base," if chosen.share < 1 else ""
         said = (
-            f"The weights of step {chosen.step}{nearer} are {chosen.general:.3f} nats a token from the base on general prompts"
-            f" (KL; {distances[-1][1]:.3f} at the last validation)"
+            f"The weights of step {chosen.step}{nearer} are {chosen.general:.3f} nats a token from the base on general"
+            f" prompts (KL; {distances[-1][1]:.3f} at the last validation)"
         )
         if chosen is best:
             return f"{said}: no checkpoint that is as good at the task by one standard error is nearer."
