@@ -221,8 +221,8 @@ def test_a_target_holds_the_model_nearer_than_the_weight_that_it_begins_with(tin
     assert ends[0.002] < 0.7 * ends[0.0]
 
 
-def test_late_replay_comes_to_its_end_however_validation_goes(tiny, tmp_path):
-    """The same training without it stops early."""
+def test_validation_does_not_end_a_training_before_half_of_late_replay_has_come(tiny, tmp_path):
+    """The same training without it ends sooner."""
     ends = {}
     for share in (0.0, 0.25):
         settings = {"epochs": 30, "patience": 1, "validations": 20, "base_replay": share}
@@ -230,8 +230,9 @@ def test_late_replay_comes_to_its_end_however_validation_goes(tiny, tmp_path):
         folder, own = RunFolder(tmp_path / str(share)), OWN[:4] if share else ()
         work = train(tiny, RECORDS[:12], RECORDS[18:], plan, folder, {"d": "x"}, lambda: False, own)
         part = finished(work).part
-        ends[share] = part.stopped_because, part.steps == part.settings["total_steps"]
-    assert ends == {0.0: ("stopped early", False), 0.25: ("finished", True)}
+        assert part.stopped_because == "stopped early"
+        ends[share] = part.steps / part.settings["total_steps"]
+    assert ends[0.0] < 0.75 <= ends[0.25]
 
 
 @pytest.mark.parametrize(("worse_below", "share"), [(1.0, 1.0), (0.8, 0.875), (0.6, 0.625), (0.0, 0.5)])

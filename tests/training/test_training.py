@@ -1,6 +1,7 @@
 """The promises of the training loop: exact loss, no effect of batching, killed and resumed equals uninterrupted."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -11,7 +12,7 @@ from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.records import Conversation, Message, Source, pair
 from postgrad.training.batching import global_batch, microbatches, steps_of
 from postgrad.training.forward import Forward
-from postgrad.training.loop import Settings, Trainer
+from postgrad.training.loop import COOLING, Settings, Trainer
 from postgrad.training.objectives import make_objective
 from postgrad.training.trainer import Plan, train
 from postgrad.training.weights import checkpoints
@@ -237,11 +238,36 @@ def test_divergence_is_said_and_the_last_good_state_kept(tiny, objective, tmp_pa
 
 def test_early_stopping_keeps_the_best(tiny, objective, tmp_path):
     _, trainer = start(tiny, objective, tmp_path, total_steps=60, learning_rate=0.05, patience=2)
-    list(trainer.run())
+    steps = list(trainer.run())
     p = trainer.progress
-    assert p.ending == "stopped early" and p.best_step < p.step
+    assert p.ending == "stopped early" and p.step < 60
     trainer.use_best()
     assert trainer.validation_loss() == pytest.approx(p.best_loss, rel=1e-6)
+    after, upto, rate = p.cooling
+    cooled = [s for s in steps if s.step > after]
+    best = min((v, n) for n, v in p.validation_loss if n <= after)[1]
+    assert upto == p.step == after + min(60 - after, math.ceil(COOLING * best)) and len(cooled) >= 2
+    assert rate == steps[best - 1].learning_rate > cooled[0].learning_rate > cooled[-1].learning_rate > 0
+    assert cooled[0].loss < steps[after - 1].loss * 3, "it goes on from the best weights"
+
+
+@pytest.mark.parametrize("more", [1, 3])
+def test_killed_while_it_ends_from_its_best_weights(tiny, objective, tmp_path, more):
+    settings = {"total_steps": 60, "learning_rate": 0.05, "patience": 2}
+    layers, trainer = start(tiny, objective, tmp_path / "whole", **settings)
+    list(trainer.run(checkpoint_every=1))
+    trainer.use_best()
+    whole, cooling = taken(layers, 8).tensors, trainer.progress.cooling
+    detach(tiny.module, layers)
+    layers, trainer = start(tiny, objective, tmp_path / "parts", **settings)
+    steps = trainer.run(checkpoint_every=1)
+    while trainer.progress.cooling is None or trainer.progress.step < cooling[0] + more:
+        next(steps)
+    detach(tiny.module, layers)
+    layers, trainer = start(tiny, objective, tmp_path / "parts", **settings)
+    list(trainer.run(checkpoint_every=1))
+    trainer.use_best()
+    assert same(whole, taken(layers, 8).tensors) and trainer.progress.cooling == cooling
 
 
 def test_records_without_anything_to_learn_are_all_named(objective):

@@ -35,6 +35,10 @@ HOPELESS = 5
 """So many steps in a row whose loss is above that of guessing evenly, after it was below, are called divergence."""
 
 
+COOLING = 0.5
+"""A training that validation ends goes on from its best weights for so many steps of those that they took, at most."""
+
+
 class Settings(LoopSettings):
     """What the loop needs to know. Same settings, data and machine: same weights."""
 
@@ -70,6 +74,8 @@ class LoopState:
     supervised_tokens: int = 0
     seconds: float = 0.0
     ending: str = ""
+    cooling: tuple[int, int, float] | None = None
+    """(after which step, up to which, from which rate) it goes on from its best weights."""
     train_loss: list[tuple[int, float]] = field(default_factory=list)
     validation_loss: list[tuple[int, float]] = field(default_factory=list)
     metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -133,8 +139,7 @@ class Trainer:
             if step is None:
                 self.progress.ending = "cancelled" if self.folder.command() == "cancel" else "paused"
                 break
-            if self.progress.since_best >= self.settings.patience and not self.objective.whole:
-                self.progress.ending = "stopped early"
+            self._end_or_cool()
             last = self.progress.step == self.settings.total_steps or bool(self.progress.ending)
             if last and not self.progress.ending:
                 self.progress.ending = "finished"
@@ -149,6 +154,30 @@ class Trainer:
             self.frontier.offer_nearer(self.optimizer.parameters)
             self._keep(self.progress.step, best=False)
             self.hits.taken(self.world)
+
+    def _end_or_cool(self) -> None:
+        """Where validation has not got better for long: the best weights were left at a high rate, so the rest of the
+        steps goes on from them with a rate that falls to nothing; then it is over."""
+        p, s = self.progress, self.settings
+        if p.cooling is not None:
+            p.ending = "stopped early" if p.step >= p.cooling[1] else ""
+            return
+        if p.since_best < s.patience or p.step < self.objective.least_steps:
+            return
+        steps = min(s.total_steps - p.step, math.ceil(COOLING * p.kept_step)) if self.best else 0
+        if steps < 2:
+            p.ending = "stopped early"
+            return
+        self.use_best()
+        p.cooling = (p.step, p.step + steps, self._rate(p.kept_step))
+
+    def _rate(self, number: int) -> float:
+        """The learning rate of a step."""
+        s = self.settings
+        if (cooling := self.progress.cooling) is None:
+            return rate_at(number, s.total_steps, s.learning_rate, s.warmup, s.schedule)
+        after, upto, rate = cooling
+        return rate * (upto + 1 - number) / (upto - after + 1)
 
     def use_best(self) -> None:
         """Sets the trained parameters to the best validated ones (the last ones without validation)."""
@@ -182,7 +211,7 @@ class Trainer:
         if not (math.isfinite(mean) and math.isfinite(norm)):
             self._not_finite(number, mean, batch)
         self._watch(number, mean)
-        rate = rate_at(number, s.total_steps, s.learning_rate, s.warmup, s.schedule)
+        rate = self._rate(number)
         self.optimizer.step(rate)
         self.optimizer.zero_grad()  # not needed any more, and validation and checkpoint need the room
         return self._account(number, batch, mean, norm, rate, start)
@@ -246,7 +275,8 @@ class Trainer:
         p.seconds += seconds
         value, best, metrics = None, False, self.objective.tally.taken(self.world)
         self.objective.measured(metrics)
-        if self.validation and (number % self.settings.validate_every == 0 or number == self.settings.total_steps):
+        last = self.settings.total_steps if p.cooling is None else p.cooling[1]
+        if self.validation and (number % self.settings.validate_every == 0 or number == last):
             value, found = self._validated(number)
             metrics |= self.objective.tally.taken(self.world, "eval_") | found
             best = value < p.best_loss
@@ -344,7 +374,8 @@ class Trainer:
         raw: JsonObject = found.state["progress"]
         curves: dict[str, Any] = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
         curves["metrics"] = {k: [(s, v) for s, v in found] for k, found in raw["metrics"].items()}
-        self.progress = LoopState(**{**raw, **curves})
+        cooling = tuple(raw["cooling"]) if raw["cooling"] else None
+        self.progress = LoopState(**{**raw, **curves, "cooling": cooling})
         self.objective.load(found.state["objective"])
         self.optimizer.load({n: v for n, v in found.tensors.items() if not n.startswith(("best/", CANDIDATE))})
         self.best = {n.removeprefix("best/"): v for n, v in found.tensors.items() if n.startswith("best/")}

@@ -94,7 +94,7 @@ class Objective(ABC):
         repeats: Optimiser steps made with one batch.
         units: Parts that go into microbatches, for each example drawn.
         validates: Whether validation is a measure of its own instead of the mean loss.
-        whole: Whether a training goes to its planned end, however validation goes.
+        least_steps: Validation does not end a training before.
 
     Args:
         figures: Names of what it measures.
@@ -102,7 +102,7 @@ class Objective(ABC):
 
     def __init__(self, figures: Sequence[str] = ()) -> None:
         self.tally = Tally(figures)
-        self.repeats, self.units, self.validates, self.whole = 1, 1, False, False
+        self.repeats, self.units, self.validates, self.least_steps = 1, 1, False, 0
 
     @abstractmethod
     def prepare(self, records: Sequence[Record]) -> Prepared:

@@ -72,8 +72,8 @@ class WithReplay(Objective):
         divergence: Weight of the divergence; 0 learns the answers.
         target: Nats a token that it holds the model to, by raising the weight; 0: the weight stays.
         late: Whether general examples come in the second half of the steps alone, twice as many in each: what is held
-            early is lost again, and while the rate falls it is kept (measured in design/0004-training.md). Such a
-            training is not stopped early: what its end brings would be missing.
+            early is lost again, and while the rate falls it is kept (measured in design/0004-training.md). Validation
+            does not end such a training before half of them have come.
     """
 
     def __init__(
@@ -81,7 +81,6 @@ class WithReplay(Objective):
     ) -> None:
         super().__init__()
         self._late, self._steps = late, 0
-        self.whole = late
         self.inner, self.attached, self.divergence, self.target = inner, attached, divergence, target
         self.least = divergence
         self._task: list[Rendered] = []
@@ -116,6 +115,7 @@ class WithReplay(Objective):
     def planned(self, steps: int) -> None:
         self.inner.planned(steps)
         self._steps = steps
+        self.least_steps = math.ceil(0.75 * steps) if self._late else self.inner.least_steps
 
     def _weighty(self, step: int) -> int:
         """Steps whose share of general examples has come by the end of a step."""
