@@ -209,10 +209,10 @@ def _with_replay(
             "Replay with a divergence requires the base model, which full fine-tuning overwrites.",
             "Set training.replay_divergence to 0, or take method lora.",
         )
-    own, held = bool(plan.base_replay), bool(plan.base_replay) and method.has_base
+    held = bool(plan.base_replay) and method.has_base
     divergence = plan.replay_divergence or (USUAL_DIVERGENCE if held else 0.0)
-    mixing = WithReplay(objective, method, divergence, plan.replay_kl_target if held else 0.0, late=own)
-    general = mixing.balanced(task, general) if own else general
+    mixing = WithReplay(objective, method, divergence, plan.replay_kl_target if held else 0.0)
+    general = mixing.balanced(task, general) if plan.base_replay else general
     examples = mixing.mixed(task, general, plan.base_replay or plan.replay_share)
     yield Said(
         f"{len(examples) - len(task)} of {len(examples)} examples are replay against forgetting, out of"

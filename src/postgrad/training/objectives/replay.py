@@ -36,9 +36,9 @@ CUT = "cut"
 
 USUAL_DIVERGENCE = 1.0
 """Weight of the divergence on the base's own answers; measured in design/0004-training.md."""
-GAIN = 0.2
+GAIN = 0.1
 """By how much a step at e times the target, or farther, raises the logarithm of the weight."""
-MOST = 64.0
+MOST = 16.0
 """Times its beginning that the weight may rise to."""
 DISTANCE, WEIGHT = "replay_kl", "replay_weight"
 """Figures of a step: KL(base ‖ model) in nats a token on what was replayed in it, and the weight it had."""
