@@ -40,7 +40,7 @@ def begun(model, folder, rank=4, general=OWN[4:]):
     method = Attached(lambda: taken(layers, 8), layers)
     forward = Forward(model)
     forward.choose(task)
-    mixing = WithReplay(objective, method, 1.0, target=0.001, late=True)
+    mixing = WithReplay(objective, method, 1.0, target=0.001)
     examples = mixing.mixed(task, mixing.balanced(task, own), 0.25)
     frontier = Frontier(forward, method, held, aside, 160, World())
     settings = Settings(total_steps=8, batch_size=4, learning_rate=5e-3, validate_every=2, token_budget=160)
@@ -83,19 +83,7 @@ def test_every_step_has_as_many_task_examples_as_without_replay_and_its_share_be
     assert max(Counter(e.ids for e in seen).values()) <= -(-len(seen) // len(own)), "none again before all were seen"
 
 
-def test_late_replay_is_as_much_in_half_the_steps(tiny):
-    objective = make_objective("sft", tiny.renderer)
-    mixing = WithReplay(objective, Attached(dict, {}), 1.0, late=True)
-    task, own = objective.prepare(RECORDS[:16]).examples, objective.prepare(OWN).examples
-    mixed = mixing.mixed(task, own, 0.2)
-    mixing.planned(8)
-    a_step = [sum(isinstance(e, Replayed) for e in mixing.draw(mixed, 4, 7, number)) for number in range(1, 9)]
-    assert a_step == [0, 0, 0, 0, 2, 2, 2, 2]
-    mixing.planned(7)
-    assert sum(isinstance(e, Replayed) for n in range(1, 8) for e in mixing.draw(mixed, 4, 7, n)) == 7
-
-
-@pytest.mark.parametrize("kill_after", [1, 3, 5, 7])
+@pytest.mark.parametrize("kill_after", [1, 3, 5])
 def test_killed_and_resumed_equals_uninterrupted_with_replay_and_frontier(tiny, tmp_path, kill_after):
     layers, trainer = begun(tiny, tmp_path / "whole")
     list(trainer.run(checkpoint_every=2))
@@ -219,20 +207,6 @@ def test_a_target_holds_the_model_nearer_than_the_weight_that_it_begins_with(tin
         weights = {weight for _, weight in part.metrics["replay_weight"]}
         assert (weights == {1.0}) is (target == 0.0)
     assert ends[0.002] < 0.7 * ends[0.0]
-
-
-def test_validation_does_not_end_a_training_before_half_of_late_replay_has_come(tiny, tmp_path):
-    """The same training without it ends sooner."""
-    ends = {}
-    for share in (0.0, 0.25):
-        settings = {"epochs": 30, "patience": 1, "validations": 20, "base_replay": share}
-        plan = Plan(rank=4, alpha=8, batch_size=4, learning_rate=5e-2, **settings)
-        folder, own = RunFolder(tmp_path / str(share)), OWN[:4] if share else ()
-        work = train(tiny, RECORDS[:12], RECORDS[18:], plan, folder, {"d": "x"}, lambda: False, own)
-        part = finished(work).part
-        assert part.stopped_because == "stopped early"
-        ends[share] = part.steps / part.settings["total_steps"]
-    assert ends[0.0] < 0.75 <= ends[0.25]
 
 
 @pytest.mark.parametrize(("worse_below", "share"), [(1.0, 1.0), (0.8, 0.875), (0.6, 0.625), (0.0, 0.5)])

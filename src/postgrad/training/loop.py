@@ -115,7 +115,6 @@ class Trainer:
         parameters = {n: p for n, p in forward.model.module.named_parameters() if p.requires_grad}
         if not parameters:
             raise TrainingError("Nothing is set to be trained.")
-        objective.planned(settings.total_steps)
         self.optimizer = Optimizer(settings.optimizer, parameters, settings.weight_decay)
         self.token_budget = settings.token_budget
         self.progress = LoopState()
@@ -162,7 +161,7 @@ class Trainer:
         if p.cooling is not None:
             p.ending = "stopped early" if p.step >= p.cooling[1] else ""
             return
-        if p.since_best < s.patience or p.step < self.objective.least_steps:
+        if p.since_best < s.patience:
             return
         steps = min(s.total_steps - p.step, math.ceil(COOLING * p.kept_step)) if self.best else 0
         if steps < 2:

@@ -94,7 +94,6 @@ class Objective(ABC):
         repeats: Optimiser steps made with one batch.
         units: Parts that go into microbatches, for each example drawn.
         validates: Whether validation is a measure of its own instead of the mean loss.
-        least_steps: Validation does not end a training before.
 
     Args:
         figures: Names of what it measures.
@@ -102,7 +101,7 @@ class Objective(ABC):
 
     def __init__(self, figures: Sequence[str] = ()) -> None:
         self.tally = Tally(figures)
-        self.repeats, self.units, self.validates, self.least_steps = 1, 1, False, 0
+        self.repeats, self.units, self.validates = 1, 1, False
 
     @abstractmethod
     def prepare(self, records: Sequence[Record]) -> Prepared:
@@ -139,10 +138,6 @@ class Objective(ABC):
             Interrupted: `start.stopped()` turned true; what is done is kept.
         """
         yield from ()
-
-    def planned(self, steps: int) -> None:
-        """Told before the first step how many there will be, if nothing stops the training early."""
-        return
 
     def an_epoch(self, examples: Sequence[Rendered]) -> int:
         """How many of the examples make a pass over the data."""

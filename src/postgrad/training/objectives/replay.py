@@ -71,16 +71,10 @@ class WithReplay(Objective):
         attached: Lets the base be asked.
         divergence: Weight of the divergence; 0 learns the answers.
         target: Nats a token that it holds the model to, by raising the weight; 0: the weight stays.
-        late: Whether general examples come in the second half of the steps alone, twice as many in each: what is held
-            early is lost again, and while the rate falls it is kept (measured in design/0004-training.md). Validation
-            does not end such a training before half of them have come.
     """
 
-    def __init__(
-        self, inner: Objective, attached: Attached, divergence: float, target: float = 0.0, *, late: bool = False
-    ) -> None:
+    def __init__(self, inner: Objective, attached: Attached, divergence: float, target: float = 0.0) -> None:
         super().__init__()
-        self._late, self._steps = late, 0
         self.inner, self.attached, self.divergence, self.target = inner, attached, divergence, target
         self.least = divergence
         self._task: list[Rendered] = []
@@ -104,22 +98,12 @@ class WithReplay(Objective):
 
     def draw(self, examples: Sequence[Rendered], batch_size: int, seed: int, number: int) -> list[Rendered]:
         """The examples of the task that the step would have without replay, and general ones beside them: as many in
-        every step that has some, so that the pull towards the base is steady and passes over the data stay what they
-        are."""
+        every step, so that the pull towards the base is steady and passes over the data stay what they are."""
         task = [self._task[i] for i in global_batch(len(self._task), batch_size, seed, number)]
         whole = len(self._general)
-        begin, end = (math.ceil(self._weighty(n) * batch_size * self._beside) for n in (number - 1, number))
+        begin, end = (math.ceil(n * batch_size * self._beside) for n in (number - 1, number))
         places = (global_batch(whole, 1, seed, place + 1)[0] for place in range(begin, end if whole else begin))
         return [*task, *(self._general[i] for i in places)]
-
-    def planned(self, steps: int) -> None:
-        self.inner.planned(steps)
-        self._steps = steps
-        self.least_steps = math.ceil(0.75 * steps) if self._late else self.inner.least_steps
-
-    def _weighty(self, step: int) -> int:
-        """Steps whose share of general examples has come by the end of a step."""
-        return max(0, 2 * step - self._steps) if self._late else step
 
     def balanced(self, task: Sequence[Rendered], general: Sequence[Rendered]) -> list[Rendered]:
         """The general examples, each with the weight of an average one of the task."""
