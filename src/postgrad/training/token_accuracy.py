@@ -36,6 +36,11 @@ class Hits:
         self._right[place] = self._right[place] + (scores_NV.argmax(1) == targets_N).sum()  # stays on its device
         self._seen[place] += len(targets_N)
 
+    @property
+    def counted(self) -> tuple[int, int]:
+        """(right, seen) so far, of both kinds of passes."""
+        return int(sum(self._right)), sum(self._seen)
+
     def taken(self, world: World) -> dict[str, float]:
         """Shares of right tokens over all processes, by name, of what was counted; begins anew."""
         right, seen = [float(n) for n in self._right], [float(n) for n in self._seen]

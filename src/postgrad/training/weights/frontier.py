@@ -1,6 +1,9 @@
 """Which checkpoint of a training is kept where the distance from the base can be measured: of those that are not
 distinguishably worse at the task than the best, the one that has moved least on general prompts.
 
+Not worse is a loss within one standard error of the lowest, or as many right validation answers as any has: where
+answers are short, the loss of a longer training rises because it is surer of the same answers, right and wrong.
+
 Both distances are KL(model ‖ base), in nats a token: on the task's validation answers, and on answers of the base to
 general prompts that are never trained on. How far a model moves on a task predicts what it forgets (RL's Razor,
 https://arxiv.org/abs/2509.04259). At the end the weights that are kept are also tried a part of the way back to the
@@ -23,6 +26,7 @@ from postgrad.training.forward import Forward, Hidden, learned
 from postgrad.training.loss import head_divergence, head_loss
 from postgrad.training.methods import Attached
 from postgrad.training.parallel import World
+from postgrad.training.token_accuracy import Hits
 from postgrad.training.weights.weight_averaging import not_worse
 
 TASK_TOKENS = 4096
@@ -36,12 +40,14 @@ CANDIDATE = "candidate/"
 
 @dataclass(frozen=True)
 class Measured:
-    """A validation: the mean loss (nats per supervised token), that of each example, and the two distances."""
+    """A validation: the mean loss (nats per supervised token), that of each example, the two distances, and for each
+    example whether every right token was the likeliest (1 or 0)."""
 
     loss: float
     losses: list[float]
     task: float
     general: float
+    right: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class _Candidate:
     losses: list[float]
     general: float
     share: float = 1.0
+    right: list[float] = field(default_factory=list)
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
@@ -92,7 +99,7 @@ class Frontier:
 
     def measure(self) -> Measured:
         """Loss and distances of the model as it stands; counts right tokens of validation as `Forward.loss` does."""
-        losses, weights = [0.0] * len(self.held), [0.0] * len(self.held)
+        losses, weights, right = ([0.0] * len(self.held) for _ in range(3))
         place = {id(e): i for i, e in enumerate(self.held)}
         sums = [0.0, 0.0, 0.0, 0.0]  # distance and tokens, on the task and on general prompts
         with torch.no_grad():
@@ -103,28 +110,30 @@ class Frontier:
                             sums[2 * kind] += self._distance(hidden, base)
                             sums[2 * kind + 1] += len(base)
                         if kind == 0:
-                            losses[place[id(example)]] = self._loss(hidden)
+                            losses[place[id(example)]], right[place[id(example)]] = self._loss(hidden)
                             weights[place[id(example)]] = sum(example.weights)
-        total = self.world.sum([*losses, *weights, *sums])
-        count = len(self.held)
-        losses, weights, sums = total[:count], total[count : 2 * count], total[2 * count :]
+        total, count = self.world.sum([*losses, *weights, *right, *sums]), len(self.held)
+        losses, weights, right = (total[n * count : (n + 1) * count] for n in range(3))
+        sums = total[3 * count :]
         return Measured(
             loss=sum(losses) / sum(weights),
             losses=[loss / weight for loss, weight in zip(losses, weights, strict=True)],
             task=sums[0] / max(1.0, sums[1]),
             general=sums[2] / max(1.0, sums[3]),
+            right=right,
         )
 
     def offer(self, step: int, found: Measured, weights: Mapping[str, torch.Tensor], share: float = 1.0) -> None:
         """Takes a checkpoint in, and lets go of those that can no longer be kept.
 
-        A candidate goes once the lowest loss is distinguishably lower than its own, or once another one is better at
-        the task and nearer to the base.
+        A candidate goes once the lowest loss is distinguishably lower than its own and another one has more right
+        answers, or once another one is better at the task and nearer to the base.
         """
-        new = _Candidate(step, found.loss, found.losses, found.general, share)
+        new = _Candidate(step, found.loss, found.losses, found.general, share, found.right)
         rivals = [*self.candidates, new]
         best = min(rivals, key=lambda c: (c.loss, c.general))
-        able = [c for c in rivals if c is best or not_worse(c.losses, best.losses)]
+        most = max(sum(c.right) for c in rivals)
+        able = [c for c in rivals if c is best or not_worse(c.losses, best.losses) or (most and sum(c.right) >= most)]
         kept = [c for c in able if not any(o.loss <= c.loss and o.general < c.general for o in able)]
         self.candidates = [c for c in kept if c is not new]
         if any(c is new for c in kept):
@@ -170,16 +179,23 @@ class Frontier:
         )
         if chosen is best:
             return f"{said}: no checkpoint that is as good at the task by one standard error is nearer."
+        as_good = (
+            f"their validation loss ({chosen.loss:.3f}) is within one standard error of the lowest,"
+            if not_worse(chosen.losses, best.losses)
+            else f"no other has more right validation answers ({sum(chosen.right):.0f} of {len(chosen.right)}), though"
+            f" their validation loss ({chosen.loss:.3f}) is above the lowest,"
+        )
         return (
-            f"{said}: they were kept because their validation loss ({chosen.loss:.3f}) is within one standard error of"
-            f" the lowest, {best.loss:.3f} at step {best.step}, which is {best.general:.3f} away."
+            f"{said}: they were kept because {as_good} {best.loss:.3f} at step {best.step}, which is"
+            f" {best.general:.3f} away."
         )
 
     def state(self) -> JsonObject:
         """All but the weights; JSON-safe."""
         return {
             "candidates": [
-                {"step": c.step, "loss": c.loss, "losses": c.losses, "general": c.general} for c in self.candidates
+                {"step": c.step, "loss": c.loss, "losses": c.losses, "general": c.general, "right": c.right}
+                for c in self.candidates
             ]
         }
 
@@ -203,9 +219,13 @@ class Frontier:
             begin = part.stop
             yield example, Hidden(whole.states[part], whole.targets[part], whole.weights[part])
 
-    def _loss(self, hidden: Hidden) -> float:
-        model, hits = self.forward.model, self.forward.hits
-        return head_loss(model, hidden.states, hidden.targets, hidden.weights, hits).item()
+    def _loss(self, hidden: Hidden) -> tuple[float, float]:
+        """The loss of an example, and whether every right token was the likeliest."""
+        model, hits = self.forward.model, self.forward.hits or Hits()
+        right, seen = hits.counted
+        loss = head_loss(model, hidden.states, hidden.targets, hidden.weights, hits).item()
+        more_right, more_seen = hits.counted
+        return loss, float(more_right - right == more_seen - seen)
 
     def _distance(self, hidden: Hidden, base_NH: torch.Tensor) -> float:
         """Sum over the positions of KL(model ‖ base): the loss is written for the other direction."""
