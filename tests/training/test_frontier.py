@@ -209,6 +209,32 @@ def test_a_target_holds_the_model_nearer_than_the_weight_that_it_begins_with(tin
     assert ends[0.002] < 0.7 * ends[0.0]
 
 
+def test_as_many_right_answers_are_as_good_though_the_loss_is_higher(tiny, tmp_path):
+    """A later checkpoint, surer of the same answers, has a clearly higher loss and is far nearer to the base."""
+    _, trainer = begun(tiny, tmp_path)
+    weights, frontier = trainer.optimizer.parameters, trainer.frontier
+    frontier.offer(1, Measured(1.0, [1.0, 1.1, 0.9, 1.0], 1.0, 0.9, right=[1, 1, 0, 1]), weights)
+    frontier.offer(2, Measured(2.0, [2.0, 2.1, 1.9, 2.0], 1.0, 0.3, right=[1, 0, 1, 1]), weights)
+    assert frontier.chosen.step == 2
+    assert "no other has more right validation answers (3 of 4)" in frontier.in_words([(2, 0.3)])
+    frontier.offer(3, Measured(2.0, [2.0, 2.1, 1.9, 2.0], 1.0, 0.1, right=[1, 0, 0, 1]), weights)
+    assert frontier.chosen.step == 2, "one answer fewer is worse"
+    frontier.offer(4, Measured(1.5, [1.5, 1.6, 1.4, 1.5], 1.0, 0.5, right=[1, 1, 1, 1]), weights)
+    assert frontier.chosen.step == 4, "one more is better, and the others were clearly worse by the loss or farther"
+
+
+def test_right_answers_are_counted_token_by_token(tiny, tmp_path):
+    layers, trainer = begun(tiny, tmp_path)
+    stir(layers)
+    ids = list(trainer.validation[0].ids[:9])
+    for _ in range(4):  # what the model itself would say, and the same with another last token
+        ids.append(int(tiny.module(torch.tensor([ids])).logits[0, -1].argmax()))
+    weights = (0.0,) * 9 + (1.0,) * 4
+    own, other = Rendered(tuple(ids), weights), Rendered((*ids[:-1], (ids[-1] + 1) % 420), weights)
+    trainer.frontier.held = [own, other, Rendered(own.ids, own.weights, origin="again")]
+    assert trainer.frontier.measure().right == [1.0, 0.0, 1.0]
+
+
 @pytest.mark.parametrize(("worse_below", "share"), [(1.0, 1.0), (0.8, 0.875), (0.6, 0.625), (0.0, 0.5)])
 def test_the_kept_weights_go_back_towards_the_base_as_far_as_the_task_allows(tiny, tmp_path, worse_below, share):
     """The loss is the same down to a share of the weights, and distinguishably worse below it."""
