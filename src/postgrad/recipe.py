@@ -249,7 +249,8 @@ class Recipe(_Section):
     """The whole main job."""
 
     base: str = "smollm2-135m-instruct"
-    """Base model: the embedded one, a hub id, a folder, or a GGUF file. `run` takes several, separated by commas."""
+    """Base model: the embedded one, a hub id, a folder, or a GGUF file; `+thinking` behind it: it reasons before it
+    answers. `run` takes several, separated by commas."""
     name: str | None = None
     """Name of the resulting model. None: from the data file."""
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

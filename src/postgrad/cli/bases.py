@@ -12,6 +12,7 @@ import typer
 from postgrad.cli.support.door import out
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
+from postgrad.thinking import SUFFIX
 
 if TYPE_CHECKING:
     from postgrad.steps.base_choice import Fit, Machine
@@ -106,7 +107,10 @@ def _lines(fit: Fit, machine: Machine) -> list[str]:
     needs = ", ".join(
         f"{way} {size / 1e9:.1f}{'' if way in fit.ways else ' (too much)'}" for way, size in fit.needs.items()
     )
-    thinking = {"none": "does not think", "always": "always thinks first", "switch": "thinks if told to"}[base.thinking]
+    named = f"(--base {base.id}{SUFFIX})"
+    thinking = {"none": "does not think", "always": f"thinks first {named}", "switch": f"thinks if told to {named}"}[
+        base.thinking
+    ]
     lines = [
         f"{base.id}: {base.good_for}" if base.good_for else base.id,
         f"  {_count(base.parameters)} parameters{active}; context {base.context:,} tokens"
