@@ -175,7 +175,7 @@ def test_small_steps_are_not_lost_in_few_bits():
 
 
 def test_overfitting_is_said_in_words():
-    from postgrad.training.loop import LoopState, in_words
+    from postgrad.training.loop_state import LoopState, in_words
 
     p = LoopState(
         step=40,

@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from postgrad.errors import TrainingError
 from postgrad.json_types import JsonObject
-from postgrad.measures import still_falling
 from postgrad.models.device import is_out_of_memory
 from postgrad.models.rendering.render import Rendered
 from postgrad.storage import sha256_json
 from postgrad.training.batching import dealt, microbatches
 from postgrad.training.forward import Forward
+from postgrad.training.loop_state import LoopState
 from postgrad.training.objectives.base import Objective
 from postgrad.training.optimizers import Optimizer, rate_at
 from postgrad.training.parallel import World
@@ -58,27 +58,6 @@ class Settings(LoopSettings):
 
 class _TooLargeError(Exception):
     """A microbatch did not fit into memory, here or in another process."""
-
-
-@dataclass
-class LoopState:
-    """The part of the state that is not tensors."""
-
-    step: int = 0
-    best_loss: float = math.inf
-    best_step: int = 0
-    kept_step: int = 0
-    since_best: int = 0
-    hopeless: int = 0
-    tokens: int = 0
-    supervised_tokens: int = 0
-    seconds: float = 0.0
-    ending: str = ""
-    cooling: tuple[int, int, float] | None = None
-    """(after which step, up to which, from which rate) it goes on from its best weights."""
-    train_loss: list[tuple[int, float]] = field(default_factory=list)
-    validation_loss: list[tuple[int, float]] = field(default_factory=list)
-    metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
 class Trainer:
@@ -390,30 +369,3 @@ def refuse_other(kept: dict[str, str], now: dict[str, str], where: str) -> None:
             f"The checkpoint in {where!r} belongs to another training: other {' and '.join(differing)}.",
             "Use the settings, data and base model that it was started with, or start over in another folder.",
         )
-
-
-def in_words(progress: LoopState) -> str:
-    """What the loss curves say, for the report."""
-    if not progress.validation_loss:
-        return "No validation was measured."
-    first, last = progress.validation_loss[0][1], progress.validation_loss[-1][1]
-    text = f"Validation loss went from {first:.3f} to {progress.best_loss:.3f} (best at step {progress.best_step})."
-    if last > progress.best_loss * 1.02 and progress.best_step < progress.step:
-        began, ended = _level(progress, progress.best_step), _level(progress, progress.step)
-        falling = f"while the training loss went on falling from {began:.3f} to {ended:.3f}: the model began to overfit"
-        why = (
-            falling
-            if ended < began
-            else f"and the training loss went from {began:.3f} to {ended:.3f}: the rate may be too high"
-        )
-        kept = progress.kept_step or progress.best_step
-        text += f" After that it rose to {last:.3f} {why}; the weights of step {kept} were kept."
-    elif still_falling(progress.validation_loss):
-        text += " It was still falling at the end: more epochs or more data may help."
-    return text
-
-
-def _level(progress: LoopState, step: int) -> float:
-    """Mean training loss of the ten steps up to one."""
-    near = [v for n, v in progress.train_loss if step - 10 < n <= step]
-    return sum(near) / len(near)

@@ -23,7 +23,8 @@ from postgrad.report.run_report import TrainingPart
 from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
-from postgrad.training.loop import Settings, Trainer, in_words, refuse_other
+from postgrad.training.loop import Settings, Trainer, refuse_other
+from postgrad.training.loop_state import in_words
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
 from postgrad.training.objectives.base import Objective, Setup, Start
