@@ -124,7 +124,7 @@ def test_asynchronous(server, tmp_path):
     assert all(f":{word}:" in said for word in ("plum", "fig", "quince")) and "none twice: True" in said
 
 
-@pytest.mark.parametrize(("name", "version"), zip(("asynchronous", "evaluations"), OLDER, strict=True))
+@pytest.mark.parametrize(("name", "version"), [("asynchronous", OLDER[0]), ("evaluations", OLDER[1])])
 def test_with_the_last_releases_of_older_lines_of_the_sdk(server, tmp_path, name, version):
     sdk = Path(sys.prefix) / "sdks" / version
     if not (sdk / "openai").is_dir():

@@ -14,8 +14,16 @@ from postgrad.similarity.near_duplicates import exact_key, find_similar, similar
 from postgrad.steps.context import RunContext
 from postgrad.steps.fitting import own_answers as module
 from postgrad.steps.fitting.own_answers import general_prompts, own_answers
-from postgrad.steps.fitting.training import USUAL_REPLAY, TrainingWork, plan_of, trained_model, training_work
-from postgrad.training.objectives.replay import CUT
+from postgrad.steps.fitting.training import (
+    SHORT,
+    SHORT_REPLAY,
+    USUAL_REPLAY,
+    TrainingWork,
+    plan_of,
+    trained_model,
+    training_work,
+)
+from postgrad.training.objectives.replay import CUT, replayed_count
 from tests.workflows.jobs import finish
 
 NEAR = 0.5
@@ -88,7 +96,7 @@ def test_the_base_answers_once_and_a_stopped_pass_goes_on(tiny, short):
 def test_where_replay_is_on(tiny, short, tmp_path):
     """On in `run` for conversations, unless files are given or the recipe says otherwise; off in `train` and jobs."""
     section = Recipe().training
-    assert plan_of(section, 0).base_replay == USUAL_REPLAY
+    assert plan_of(section, 0).base_replay is None, "settled once the steps are known"
     assert plan_of(section.model_copy(update={"base_replay": 0.0}), 0).base_replay == 0
     assert plan_of(section.model_copy(update={"replay": ["general.jsonl"]}), 0).base_replay == 0
     dpo = merged(Recipe(), {"training.objective": "dpo"})
@@ -111,6 +119,10 @@ def test_replay_is_part_of_what_a_training_is_known_by(tiny, short):
     result, _ = finish(trained_model(ctx, tiny, work))
     assert (result.part.examples, result.part.replayed) == (16, 8) and result.part.steps == 2
     again, events = finish(trained_model(ctx, tiny, work))
+    for steps, share in ((SHORT - 1, SHORT_REPLAY), (SHORT, USUAL_REPLAY)):
+        usual = plan.model_copy(update={"base_replay": None, "max_steps": steps, "epochs": 1000, "patience": 1})
+        part = finish(trained_model(ctx, tiny, TrainingWork(RECORDS[:8], RECORDS[8:], usual)))[0].part
+        assert part.settings["base_replay"] == share and part.replayed == replayed_count(8, share)
     assert again.blob == result.blob and any("reused" in e.text for e in events if isinstance(e, Said))
     without, _ = finish(trained_model(ctx, tiny, TrainingWork(RECORDS[:8], RECORDS[8:], off(plan))))
     assert without.part.replayed == 0 and without.blob != result.blob

@@ -23,6 +23,7 @@ from postgrad.evaluation.form_faults import form_faults
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.scores import Groups, score_interval
 from postgrad.measures import ArmResult
+from postgrad.models.generation.decoding import THINKING_ROOM
 from postgrad.models.generation.generate import Begun, Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer
@@ -30,8 +31,6 @@ from postgrad.progress import Progress, Said, Working
 from postgrad.records import Conversation, Message, Record, tools_of, turns_of
 from postgrad.storage import StageStore, code_version, sha256_json, storing
 
-THINKING_ROOM = 512
-"""Tokens that a base that thinks may take for its reasoning, where the examples have none that is longer."""
 NO_MODEL = "no language model"
 """What a report says where the name of the model that answered would stand."""
 

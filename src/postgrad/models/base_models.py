@@ -54,12 +54,15 @@ class BaseModel:
 
     @functools.cached_property
     def hash(self) -> str:
-        """Hash of weights, config and tokenizer; of the weight files' content, cached by size and time of change."""
+        """Hash of weights, config and tokenizer (of the weight files' content, cached by size and time of change), and
+        of whether it thinks: what is kept of one that does is not taken for one that does not."""
         parts = {
             p.name: _cached_hash(p)
             for p in sorted(self.folder.iterdir())
             if p.suffix in (".safetensors", ".json", ".jinja")
         }
+        if self.thinking:
+            parts["thinking"] = SUFFIX
         return sha256_json(parts)
 
 

@@ -250,4 +250,5 @@ def _local(ctx: RunContext, teacher: str, written: int, answered: int) -> tuple[
         return ask
 
     warm, greedy = Decoding(written, WARMTH, 0.95, ctx.seed), Decoding(answered)
-    return asking(warm.for_chat(model.renderer)), asking(greedy.for_chat(model.renderer))
+    warm, greedy = (d.for_chat(model.renderer).with_thought(model.renderer) for d in (warm, greedy))
+    return asking(warm), asking(greedy)

@@ -13,6 +13,9 @@ import torch
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer
 
+THINKING_ROOM = 512
+"""Tokens that a model that thinks may take for its reasoning, where nothing says more; at most half of its context."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -37,6 +40,11 @@ class Decoding:
     def for_chat(self, renderer: Renderer) -> Decoding:
         """The same for prompts that the renderer writes: the marks of its turns end an answer too."""
         return replace(self, stop=(*self.stop, *renderer.stops))
+
+    def with_thought(self, renderer: Renderer) -> Decoding:
+        """The same with room for the reasoning before the answer, where the model thinks."""
+        room = min(THINKING_ROOM, renderer.context // 2) if renderer.thinking else 0
+        return replace(self, max_new_tokens=self.max_new_tokens + room)
 
     def cut(self, text: str) -> tuple[str, bool]:
         """The text up to where it ends, and whether it ends there."""
@@ -121,8 +129,8 @@ def choose(
         probabilities = torch.zeros_like(probabilities).scatter_(1, places, ordered)
     if not own:
         return torch.multinomial(probabilities, 1, generator=generator)[:, 0].to(logits_BV.device)
-    reached_BV = probabilities.cumsum(-1, dtype=torch.float64)
-    drawn_B = torch.stack([torch.rand((), dtype=torch.float64, generator=g) for g in own])
+    reached_BV = probabilities.cumsum(-1)
+    drawn_B = torch.stack([torch.rand((), generator=g) for g in own])
     found_B = torch.searchsorted(reached_BV, (drawn_B * reached_BV[:, -1])[:, None], right=True)[:, 0]
     return found_B.clamp_(max=probabilities.shape[-1] - 1).to(logits_BV.device)
 

@@ -66,9 +66,10 @@ def local_judge(name: str, tokens: int = JUDGEMENT_TOKENS) -> AskModel:
         keys = [repr(chat) for chat in chats]
         new = {key: chat for key, chat in zip(keys, chats, strict=True) if key not in known}
         prompts = [model.renderer.prompt_ids([Message.from_dict(m) for m in chat]) for chat in new.values()]
-        _check_room(model, prompts, tokens)
+        decoding = Decoding(tokens).for_chat(model.renderer).with_thought(model.renderer)
+        _check_room(model, prompts, decoding.max_new_tokens)
         order = list(new)
-        for place, completion in complete(model, prompts, Decoding(tokens).for_chat(model.renderer)):
+        for place, completion in complete(model, prompts, decoding):
             known[order[place]] = completion.text
         return [known[key] for key in keys]
 
@@ -80,9 +81,10 @@ def model_asked(model: LanguageModel, tokens: int) -> AskModel:
 
     def ask(chats: Sequence[Sequence[Mapping[str, str]]]) -> Sequence[str]:
         prompts = [model.renderer.prompt_ids([Message.from_dict(m) for m in chat]) for chat in chats]
-        fits = [i for i, ids in enumerate(prompts) if len(ids) + tokens <= model.base.context]
+        decoding = Decoding(tokens).for_chat(model.renderer).with_thought(model.renderer)
+        fits = [i for i, ids in enumerate(prompts) if len(ids) + decoding.max_new_tokens <= model.base.context]
         out = [""] * len(prompts)
-        for place, completion in complete(model, [prompts[i] for i in fits], Decoding(tokens).for_chat(model.renderer)):
+        for place, completion in complete(model, [prompts[i] for i in fits], decoding):
             out[fits[place]] = completion.text
         return out
 

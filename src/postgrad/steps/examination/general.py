@@ -66,7 +66,8 @@ def _answers(
     if kept is None:
         start = time.monotonic()
         ids = [model.renderer.prompt_ids([Message("user", prompt)]) for prompt in prompts]
-        done = complete(model, ids, Decoding(tokens).for_chat(model.renderer), max_rows=AT_ONCE, stopped=ctx.stopped)
+        decoding = Decoding(tokens).for_chat(model.renderer).with_thought(model.renderer)
+        done = complete(model, ids, decoding, max_rows=AT_ONCE, stopped=ctx.stopped)
         texts = {index: completion.text for index, completion in done}
         if len(texts) < len(prompts):
             raise Interrupted("Interrupted while general questions were being answered.")

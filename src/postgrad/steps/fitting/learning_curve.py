@@ -136,7 +136,8 @@ def _trained_on_share(
     settings = whole.part.settings
     steps = steps_for(share, settings["total_steps"])
     passes = max(settings["epochs"], (steps + 1) * wish.plan.batch_size / len(records))
-    same = {"learning_rate": settings["learning_rate"]}  # the curve tells examples apart, not rates
+    # the curve tells examples apart, not rates or replay
+    same = {"learning_rate": settings["learning_rate"], "base_replay": settings["base_replay"]}
     plan = wish.plan.model_copy(update={"epochs": passes, "max_steps": steps, **same})
     yield Said(f"{len(subset)} of {len(train)} training examples, {steps} steps")
     work = TrainingWork(records, validation, plan, passages_in(grounding), load_replay(wish.replay))

@@ -104,7 +104,6 @@ def _answered(
         "dtype": model.device.dtype,
         "prompts": [[m.to_dict() for m in prompt] for prompt in part],
         "tokens": tokens,
-        "thinking": model.renderer.thinking,
     }
     key, kept = ctx.kept("own_answers", inputs, ("models",))
     if kept is None:

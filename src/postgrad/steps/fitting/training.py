@@ -28,6 +28,7 @@ from postgrad.steps.fitting.own_answers import own_answers
 from postgrad.steps.fitting.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import Blobs, home, sha256_json, storing
+from postgrad.training.batching import steps_of
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
 from postgrad.training.trainer import Plan, train
@@ -36,8 +37,9 @@ from postgrad.training_run import RunFolder
 END_TOKENS = 8  # what a template puts behind an answer
 LEAST_SECONDS = 20.0
 """A training is planned for so long, however little time is left."""
-USUAL_REPLAY = 0.1
-"""Share of the base's own answers in a training of `run`; measured in design/0004-training.md."""
+USUAL_REPLAY, SHORT_REPLAY, SHORT = 0.1, 0.2, 100
+"""Share of the base's own answers in a training of `run`, and in one of fewer than so many steps, in which every step
+has one; measured in design/0004-training.md."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def training_work(
     if "reward" in spec_of(settings.objective).needs:
         means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
         graded = reward_of(means, settings, [*records, *validation])
-    plan, replay = plan_of(settings, ctx.seed, usual_replay=0.0), load_replay(settings.replay)
+    plan, replay = plan_of(settings, ctx.seed, usual_replay=False), load_replay(settings.replay)
     return TrainingWork(records, validation, plan, replay=replay, graded=graded)
 
 
@@ -168,13 +170,18 @@ def trained_model(
 
 
 def _with_own_answers(ctx: RunContext, model: LanguageModel, work: TrainingWork) -> Working[TrainingWork]:
-    """The work with the base's own answers to general prompts, as many as the plan wants."""
-    if not work.plan.base_replay:
+    """The work with the base's own answers to general prompts, as many as the plan wants or as is usual."""
+    plan, share = work.plan, work.plan.base_replay
+    if share is None:
+        planned = steps_of(len(work.records), plan.batch_size, plan.epochs)
+        share = SHORT_REPLAY if min(planned, plan.max_steps or planned) < SHORT else USUAL_REPLAY
+    if not share:
         return work
     start = time.monotonic()
-    answers = yield from own_answers(ctx, model, len(work.records), work.plan.base_replay, work.plan.max_length)
+    answers = yield from own_answers(ctx, model, len(work.records), share, plan.max_length)
     ctx.ledger.took("answers for replay", time.monotonic() - start)
-    return replace(work, replay=answers.train, aside=answers.aside)
+    plan = plan.model_copy(update={"base_replay": share})
+    return replace(work, plan=plan, replay=answers.train, aside=answers.aside)
 
 
 def _make_ready(folder: RunFolder, begin: str, *, done: bool) -> None:
@@ -202,16 +209,17 @@ def load_replay(paths: Sequence[str]) -> list[Record]:
     return [r for r in conversations(load([Path(p) for p in paths], minimum=1)) if is_usable(r)]
 
 
-def plan_of(settings: TrainingSection, seed: int, usual_replay: float = USUAL_REPLAY) -> Plan:
+def plan_of(settings: TrainingSection, seed: int, *, usual_replay: bool = True) -> Plan:
     """The plan that a recipe's section means.
 
     Args:
-        usual_replay: Share of the base's own answers where the settings name none, for conversations.
+        usual_replay: Whether conversations are trained with the usual share of the base's own answers, where the
+            settings name none: `base_replay` is None then, and settled once the steps are known.
     """
     fields = settings.model_dump(exclude={"replay", "grader"})
-    if settings.base_replay is None:
-        mixes = not settings.replay and spec_of(settings.objective).records is Conversation
-        fields["base_replay"] = usual_replay if mixes else 0.0
+    mixes = usual_replay and not settings.replay and spec_of(settings.objective).records is Conversation
+    if settings.base_replay is None and not mixes:
+        fields["base_replay"] = 0.0
     return Plan(**fields, seed=seed)
 
 
