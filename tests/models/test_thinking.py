@@ -3,6 +3,7 @@ of reasoning that is left out."""
 
 import json
 import random
+from dataclasses import replace
 
 import openai
 import pytest
@@ -111,6 +112,23 @@ def test_earlier_answers_are_trained_each_with_its_own_reasoning(thinking_folder
         rendered, asked = renderer.render(example), renderer.prompt_ids(example.messages[:-1])
         assert list(rendered.ids[: len(asked)]) == asked
         assert renderer.said(rendered.ids[len(asked) :]).thought == thought
+
+
+def test_a_call_of_a_tool_is_learned_with_the_reasoning_before_it(thinking_folder):
+    """Without any, Qwen 3 writes an empty block, and ending it at once is learned."""
+    call = {"id": "c", "type": "function", "function": {"name": "find", "arguments": '{"order": 7}'}}
+    tool = {"type": "function", "function": {"name": "find", "description": "d", "parameters": {"type": "object"}}}
+    renderer = Renderer(thinking_folder, 512, thinking=True)
+    said = Message("assistant", "", tool_calls=(call,), reasoning=THOUGHT)
+    rendered = renderer.render(Conversation(messages=(*ASKED, said), tools=(tool,)))
+    asked = renderer.prompt_ids(ASKED, (tool,))
+    assert list(rendered.ids[: len(asked)]) == asked and not any(rendered.weights[: len(asked)])
+    found = renderer.said(rendered.ids[len(asked) :])
+    assert found.thought == THOUGHT and '"name": "find"' in found.answer
+    plain = renderer.render(Conversation(messages=(*ASKED, replace(said, reasoning="")), tools=(tool,)))
+    found = renderer.said(plain.ids[len(asked) :])
+    assert list(plain.ids[: len(asked)]) == asked and found.over and found.thought == ""
+    assert '"name": "find"' in found.answer
 
 
 def test_a_base_without_a_place_for_reasoning_is_refused_by_name(tiny_folder, thinking_folder):

@@ -264,7 +264,8 @@ class Template:
 
     def _call_span(self, text: str, before: Sequence[Message], tools: Sequence[ToolDefinition]) -> tuple[int, int]:
         """Where the answer after these messages stands: from where it begins to the end mark."""
-        begin = len(prompt) if text.startswith(prompt := self._render(before, tools, True)) else -1
+        asked = self._before_answer(before, tools) if self.thinking else self._render(before, tools, True)
+        begin = len(asked) if text.startswith(asked) else -1
         mark = self.tokens.get("eos_token", "")
         end = text.find(mark, begin) if mark and begin >= 0 else -1
         if end < 0:
