@@ -2,7 +2,7 @@
 
 A fresh interpreter imports torch and transformers for four seconds, and hundreds of tests run a command. Here each is
 forked from a process that has imported them and done nothing else (the fork server of `multiprocessing`); what it is
-given, prints and returns is that of any process. Tests of starting itself, of signals and of memory start afresh.
+given, prints and returns is that of any process. Tests of starting itself and of memory start afresh.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ AT_IMPORT = ("HF_", "TRANSFORMERS_", "OMP_", "PYTHONHASHSEED", "LD_")
 """Beginnings of variables that are read when an interpreter or one of those libraries starts."""
 
 
+def _read_early(env: Mapping[str, str]) -> set[str]:
+    """Variables that differ here and that a process which has begun already would not read any more."""
+    changed = {name for name in {*env, *os.environ} if env.get(name) != os.environ.get(name)}
+    return {name for name in changed if name.startswith(AT_IMPORT)}
+
+
 class Command:
     """A running `python -m MODULE …` or `python -c CODE …`.
 
@@ -40,8 +46,7 @@ class Command:
     ) -> None:
         self.words = [str(word) for word in command]
         whole = dict(os.environ if env is None else env)
-        changed = {name for name in {*whole, *os.environ} if whole.get(name) != os.environ.get(name)}
-        assert not any(name.startswith(AT_IMPORT) for name in changed), f"{changed} would be read too late"
+        assert not (late := _read_early(whole)), f"{late} would be read too late"
         self._folder = tempfile.TemporaryDirectory(prefix="forked-")
         self._streams = [Path(self._folder.name) / name for name in ("in", "out", "err")]
         for stream, text in zip(self._streams, (input, "", ""), strict=True):
@@ -89,8 +94,7 @@ def python(
     timeout: float = 300,
 ) -> subprocess.CompletedProcess[str]:
     """As `subprocess.run` of this interpreter, in text; begun afresh where a variable asks for it."""
-    changed = {name for name, value in (env or {}).items() if os.environ.get(name) != value}
-    if not any(name.startswith(AT_IMPORT) for name in changed):
+    if env is None or not _read_early(env):
         return Command(*command, cwd=cwd, env=env, input=input).done(timeout)
     words = [sys.executable, *map(str, command)]
     return subprocess.run(

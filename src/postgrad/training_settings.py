@@ -60,7 +60,7 @@ class LoopSettings(BaseModel):
     batch_size: int = Field(default=4, ge=1)
     """Examples in one optimiser step, over all processes."""
     patience: int = Field(default=3, ge=1)
-    """Stop after so many validations without improvement."""
+    """After so many validations without improvement the training comes to its end, from its best weights on."""
     token_budget: int = Field(default=2048, ge=64)
     """Tokens in one microbatch; changes memory and speed, never the result beyond rounding."""
 

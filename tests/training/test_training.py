@@ -14,6 +14,7 @@ from postgrad.training.batching import global_batch, microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import COOLING, Settings, Trainer
 from postgrad.training.objectives import make_objective
+from postgrad.training.optimizers import Optimizer
 from postgrad.training.trainer import Plan, train
 from postgrad.training.weights import checkpoints
 from postgrad.training_run import RunFolder
@@ -249,6 +250,17 @@ def test_early_stopping_keeps_the_best(tiny, objective, tmp_path):
     assert upto == p.step == after + min(60 - after, math.ceil(COOLING * best)) and len(cooled) >= 2
     assert rate == steps[best - 1].learning_rate > cooled[0].learning_rate > cooled[-1].learning_rate > 0
     assert cooled[0].loss < steps[after - 1].loss * 3, "it goes on from the best weights"
+
+
+def test_weights_that_are_put_are_those_that_the_next_step_begins_with():
+    """Of parameters in bfloat16 a float32 copy is stepped: both are set."""
+    parameter = torch.nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
+    optimizer = Optimizer("adamw", {"w": parameter}, 0.0)
+    optimizer.put({"w": torch.full((3,), 0.5)})
+    parameter.grad = torch.ones(3, dtype=torch.bfloat16)
+    optimizer.gradients()
+    optimizer.step(1e-3)
+    assert parameter.tolist() == pytest.approx([0.5] * 3, abs=0.01)
 
 
 @pytest.mark.parametrize("more", [1, 3])

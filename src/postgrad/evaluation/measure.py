@@ -23,7 +23,7 @@ from postgrad.evaluation.form_faults import form_faults
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.scores import Groups, score_interval
 from postgrad.measures import ArmResult
-from postgrad.models.generation.decoding import THINKING_ROOM
+from postgrad.models.generation.decoding import room_to_think
 from postgrad.models.generation.generate import Begun, Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Renderer
@@ -248,9 +248,7 @@ def room_for_answers(model: LanguageModel, records: Sequence[Record]) -> tuple[i
 
 
 def _room_to_think(model: LanguageModel, turns: Sequence[Record]) -> int:
-    """Tokens that reasoning may take, at most half of the context."""
-    if not model.renderer.thinking:
-        return 0
+    """Tokens that reasoning may take beside answers like these."""
     answers = [turn.answer for turn in turns if isinstance(turn, Conversation) and turn.answer]
     longest = max((model.renderer.count(a.reasoning) for a in answers if a.reasoning), default=0)
-    return min(model.base.context // 2, max(THINKING_ROOM, 2 * longest))
+    return room_to_think(model.renderer, 2 * longest)

@@ -159,9 +159,7 @@ class Trainer:
 
     def use_best(self) -> None:
         """Sets the trained parameters to the best validated ones (the last ones without validation)."""
-        with torch.no_grad():
-            for name, value in self.best.items():
-                self.optimizer.parameters[name].copy_(value)
+        self.optimizer.put(self.best)
 
     def _step(self, stopped: Callable[[], bool]) -> Step | None:
         """One optimiser step; None (with nothing changed) when asked to stop between microbatches."""

@@ -82,13 +82,17 @@ class Optimizer:
                     out[f"{key}/{name}"] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
         return out
 
+    def put(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Sets weights by name, what is stepped in float32 and what is computed with alike."""
+        with torch.no_grad():
+            for name, value in weights.items():
+                self.stepped[name].copy_(value)
+                if name in self.copies:
+                    self.parameters[name].copy_(value)
+
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         """The inverse of `state`."""
-        with torch.no_grad():
-            for name, parameter in self.stepped.items():
-                parameter.copy_(state[f"weight/{name}"])
-                if name in self.copies:
-                    self.parameters[name].copy_(parameter)
+        self.put({name: state[f"weight/{name}"] for name in self.stepped})
         for inner in self._inner:
             own = {id(p) for group in inner.param_groups for p in group["params"]}
             for name, parameter in self.stepped.items():

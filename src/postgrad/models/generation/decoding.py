@@ -17,6 +17,11 @@ THINKING_ROOM = 512
 """Tokens that a model that thinks may take for its reasoning, where nothing says more; at most half of its context."""
 
 
+def room_to_think(renderer: Renderer, wanted: int = 0) -> int:
+    """Tokens that the reasoning before an answer may take; 0 where the model does not think."""
+    return min(renderer.context // 2, max(THINKING_ROOM, wanted)) if renderer.thinking else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """How answers are decoded. Temperature 0 is greedy.
@@ -43,8 +48,7 @@ class Decoding:
 
     def with_thought(self, renderer: Renderer) -> Decoding:
         """The same with room for the reasoning before the answer, where the model thinks."""
-        room = min(THINKING_ROOM, renderer.context // 2) if renderer.thinking else 0
-        return replace(self, max_new_tokens=self.max_new_tokens + room)
+        return replace(self, max_new_tokens=self.max_new_tokens + room_to_think(renderer))
 
     def cut(self, text: str) -> tuple[str, bool]:
         """The text up to where it ends, and whether it ends there."""

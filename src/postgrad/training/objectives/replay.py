@@ -80,7 +80,8 @@ class WithReplay(Objective):
         self._task: list[Rendered] = []
         self._general: list[Replayed] = []
         self._beside = 0.0
-        inner.tally = Tally((*inner.tally.names, *((DISTANCE, WEIGHT) if divergence else ())))
+        if divergence:
+            inner.tally = Tally((*inner.tally.names, DISTANCE, WEIGHT))
         self.tally, self.repeats, self.units, self.validates = inner.tally, inner.repeats, inner.units, inner.validates
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
