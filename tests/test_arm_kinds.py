@@ -14,6 +14,7 @@ from postgrad.arm_kinds import (
     retrieves,
 )
 from postgrad.recipe import EvaluationSection
+from tests.parsing import parsed
 from tests.test_walls import FILES, SOURCE
 
 WORDS = {*ARM_KINDS, *(kind.recommended_as for kind in ARM_KINDS.values() if kind.recommended_as)}
@@ -26,7 +27,7 @@ APART = {
 def guesses(source: str) -> list[str]:
     """Where code asks an arm's name what the arm is, or lists names itself."""
     found: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         said = ""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             tests = node.func.attr in ("startswith", "endswith", "removeprefix", "removesuffix")

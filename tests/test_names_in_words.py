@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsing import parsed
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "postgrad"
 FILES = sorted(p for p in SOURCE.rglob("*.py") if "versions" not in p.parts)
@@ -56,7 +58,7 @@ def identifiers(tree: ast.AST) -> set[str]:
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+    return parsed(path.read_text("utf-8"))
 
 
 @cache

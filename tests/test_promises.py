@@ -13,6 +13,7 @@ from postgrad.recipe import load_recipe, merged
 from postgrad.report.run_report import Report
 from postgrad.workflows.run import run
 from tests.conftest import write_model
+from tests.parsing import parsed
 
 ROOT = Path(__file__).parent.parent
 TICKETS = ROOT / "examples" / "tickets"
@@ -46,7 +47,7 @@ PROMISES = {
 
 
 def functions(path: Path) -> dict[str, ast.FunctionDef]:
-    return {n.name: n for n in ast.parse(path.read_text("utf-8")).body if isinstance(n, ast.FunctionDef)}
+    return {n.name: n for n in parsed(path.read_text("utf-8")).body if isinstance(n, ast.FunctionDef)}
 
 
 def reaches(name: str, found: dict[str, ast.FunctionDef], seen: frozenset[str] = frozenset()) -> bool:

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.parsing import parsed
+
 SOURCE = Path(__file__).parent.parent / "src" / "postgrad"
 REASONS = {
     "json_types.py:JsonObject": "the one owner of what a JSON object's values are; its header says why",
@@ -53,7 +55,7 @@ def says_any(annotation: ast.expr | None) -> bool:
 
 def untyped(source: str) -> list[str]:
     """What is public in a file and says `Any`."""
-    return [name for name, node in public(ast.parse(source)) if any(map(says_any, annotations(node)))]
+    return [name for name, node in public(parsed(source)) if any(map(says_any, annotations(node)))]
 
 
 def test_public_signatures_say_what_they_take():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsing import parsed
+
 SOURCE = Path(__file__).parent.parent / "src" / "postgrad"
 STAGES = {"data", "checks", "training", "evaluation", "decision", "registry", "pages"}
 FLOORS = ("words", "models", "stages", "steps", "workflows", "serving", "cli")
@@ -24,7 +26,7 @@ MODULES = {
 def imports(path: Path) -> set[str]:
     """Files of postgrad (by dotted name) and other modules that a file imports, at its top or inside functions."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -110,7 +112,7 @@ def test_words_never_import_torch():
 def test_files_hold_one_idea_and_say_which(path):
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 400
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), "a header says why the file exists"
+    assert not text.strip() or ast.get_docstring(parsed(text)), "a header says why the file exists"
 
 
 def test_a_folder_can_be_read_at_a_glance():
@@ -161,9 +163,7 @@ def _resources(path: Path) -> set[str]:
 
 def longest_list(path: Path) -> int:
     """How many texts the longest list of a file holds, each of them written out."""
-    lists = [
-        n.elts for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.List | ast.Tuple | ast.Set)
-    ]
+    lists = [n.elts for n in ast.walk(parsed(path.read_text("utf-8"))) if isinstance(n, ast.List | ast.Tuple | ast.Set)]
     return max(
         (sum(isinstance(e, ast.Constant) and isinstance(e.value, str) for e in found) for found in lists), default=0
     )
@@ -217,11 +217,9 @@ def kept_recipes(tree: ast.AST) -> list[str]:
 
 def test_nothing_below_the_workflows_keeps_a_recipe():
     bad = "class A:\n    recipe: Recipe\nclass B:\n    def __init__(self, s: DataSection, n): self.n, self.s = n, s\n"
-    assert kept_recipes(ast.parse(bad)) == ["A.recipe", "B.__init__"]
+    assert kept_recipes(parsed(bad)) == ["A.recipe", "B.__init__"]
     below = [p for p in FILES if floor(p.relative_to(SOURCE).parts[0].removesuffix(".py")) < FLOORS.index("workflows")]
-    kept = {
-        str(p.relative_to(SOURCE)): found for p in below if (found := kept_recipes(ast.parse(p.read_text("utf-8"))))
-    }
+    kept = {str(p.relative_to(SOURCE)): found for p in below if (found := kept_recipes(parsed(p.read_text("utf-8"))))}
     assert set(kept) <= {"recipe.py"}, "sections become values at the door, or are passed and forgotten"
 
 
@@ -234,11 +232,11 @@ def inner_imports(tree: ast.Module) -> set[int]:
 
 def test_an_import_inside_a_function_says_why():
     """Only start-up time is a reason; commands and the Python door load late as a rule."""
-    assert inner_imports(ast.parse("def f():\n    from postgrad.errors import UsageError\n")) == {2}
+    assert inner_imports(parsed("def f():\n    from postgrad.errors import UsageError\n")) == {2}
     silent = []
     for path in FILES:
         if path.relative_to(SOURCE).parts[0] in ("cli", "python", "__init__.py", "__main__.py"):
             continue
         lines = path.read_text("utf-8").splitlines()
-        silent += [f"{path}:{n}" for n in inner_imports(ast.parse("\n".join(lines))) if "# here" not in lines[n - 1]]
+        silent += [f"{path}:{n}" for n in inner_imports(parsed("\n".join(lines))) if "# here" not in lines[n - 1]]
     assert not silent

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import postgrad
+from tests.parsing import parsed
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "pydantic", "polars", "pandas", "pyarrow", "numpy", "typer", "rich", "sqlalchemy")
@@ -51,7 +52,7 @@ def test_what_looks_at_data_imports_no_torch():
 
 
 def test_the_names_are_those_listed():
-    tree = ast.parse((ROOT / "src" / "postgrad" / "__init__.py").read_text("utf-8"))
+    tree = parsed((ROOT / "src" / "postgrad" / "__init__.py").read_text("utf-8"))
     seen = {
         alias.asname or alias.name
         for node in ast.walk(tree)

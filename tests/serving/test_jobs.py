@@ -353,12 +353,12 @@ def test_models_with_slashes_and_colons_are_found_and_deleted(client, store, tin
 
 def test_the_asynchronous_sdk(address):
     async def go():
-        client = openai.AsyncOpenAI(base_url=address, api_key="x", max_retries=0)
-        file = await client.files.create(file=io.BytesIO(examples()), purpose="fine-tune")
-        made = [(await client.fine_tuning.jobs.create(model="gpt-4o", training_file=file.id)).id for _ in range(3)]
-        listed = [job.id async for job in client.fine_tuning.jobs.list(limit=1)]
-        assert listed == made[::-1]
-        assert (await client.fine_tuning.jobs.cancel(made[0])).status == "cancelled"
+        async with openai.AsyncOpenAI(base_url=address, api_key="x", max_retries=0) as client:
+            file = await client.files.create(file=io.BytesIO(examples()), purpose="fine-tune")
+            made = [(await client.fine_tuning.jobs.create(model="gpt-4o", training_file=file.id)).id for _ in range(3)]
+            listed = [job.id async for job in client.fine_tuning.jobs.list(limit=1)]
+            assert listed == made[::-1]
+            assert (await client.fine_tuning.jobs.cancel(made[0])).status == "cancelled"
 
     asyncio.run(go())
 
