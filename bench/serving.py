@@ -107,10 +107,10 @@ def with_adapters(folder: Path, count: int) -> list[str]:
     """Registers adapters of random weights; their names."""
     import torch
 
+    from postgrad.blobs import Blobs
     from postgrad.models.adapters.lora import attach, detach, taken
     from postgrad.models.language_model import load_model
     from postgrad.registry import Catalogue
-    from postgrad.storage import Blobs
 
     model, names = load_model(BASE), []
     layers = attach(model.module, rank=16, alpha=16, seed=1)

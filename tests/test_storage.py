@@ -5,8 +5,9 @@ import stat
 
 import pytest
 
+from postgrad.blobs import Blobs
 from postgrad.errors import StorageError
-from postgrad.storage import Blobs, file_atomic, name_from, write_atomic
+from postgrad.storage import file_atomic, name_from, write_atomic
 
 
 def mode(path):

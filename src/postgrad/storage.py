@@ -1,6 +1,6 @@
-"""Where state lives and how it is written: the home folder, content hashes, atomic files, blobs, and the stage store.
+"""Where state lives and how it is written: the home folder, content hashes, atomic files, and the stage store.
 
-Nothing is overwritten in place: a file appears whole or not at all, and a blob's name is the hash of its content.
+Nothing is overwritten in place: a file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -89,10 +89,21 @@ def file_atomic(path: Path, mode: int | None = 0o600) -> Iterator[BinaryIO]:
                 os.fsync(out.fileno())
             os.chmod(name, 0o666 & ~_umask() if mode is None else mode)
             os.replace(name, path)
+            _sync_folder(path.parent)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
             raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """What was put into a folder is in it even if the power goes."""
+    with contextlib.suppress(OSError):  # not every file system and platform knows it
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:
@@ -158,11 +169,20 @@ def folder_atomic(target: Path, keep: bool = False) -> Iterator[Path]:
                 _put_if_absent(work, target)
                 return
             if target.exists():
-                shutil.rmtree(target)
+                remove_folder(target)
             os.replace(work, target)
+            _sync_folder(target.parent)
         finally:
             if work.exists():
                 shutil.rmtree(work, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Takes a folder away at once: who reads it goes on, who looks for it does not find half of it."""
+    gone = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(folder, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def sha256_file(path: Path) -> str:
@@ -187,72 +207,6 @@ def code_version(*packages: str) -> str:
         for path in sorted(start.rglob("*.py")) if start.is_dir() else [start.with_suffix(".py")]:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-class Blobs:
-    """Content-addressed files at `$POSTGRAD_STORE` (any fsspec URL) or `<home>/blobs`.
-
-    A folder is stored as a manifest of its files, so equal files are kept once.
-    """
-
-    def __init__(self, url: str | None = None) -> None:
-        import fsspec
-
-        self.url = url or os.environ.get("POSTGRAD_STORE") or str(home() / "blobs")
-        self._fs, self._root = fsspec.core.url_to_fs(self.url)
-
-    def _path(self, digest: str) -> str:
-        name = digest.removeprefix("sha256:")
-        return f"{self._root}/{name[:2]}/{name}"
-
-    def put_bytes(self, data: bytes) -> str:
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
-        target = self._path(digest)
-        with storing(Path(self._root)):
-            if not self._fs.exists(target):
-                self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-                part = f"{target}.part-{os.getpid()}"
-                self._fs.pipe_file(part, data)
-                self._fs.mv(part, target)
-        return digest
-
-    def get_bytes(self, digest: str) -> bytes:
-        """The content, checked against its name.
-
-        Raises:
-            StorageError: the blob is missing or damaged.
-        """
-        try:
-            data = self._fs.cat_file(self._path(digest))
-        except FileNotFoundError as error:
-            raise StorageError(
-                f"The store {self.url!r} has no blob {digest}.",
-                "Was it deleted, or does POSTGRAD_STORE point elsewhere?",
-            ) from error
-        if "sha256:" + hashlib.sha256(data).hexdigest() != digest:
-            raise StorageError(
-                f"The blob {digest} in {self.url!r} is damaged.", "Restore it from a backup, or train again."
-            )
-        return data
-
-    def put_folder(self, folder: Path) -> str:
-        """Stores every file below `folder`; returns the digest of the manifest."""
-        files = {
-            str(p.relative_to(folder)): self.put_bytes(p.read_bytes()) for p in sorted(folder.rglob("*")) if p.is_file()
-        }
-        return self.put_bytes(json.dumps({"files": files}, sort_keys=True).encode())
-
-    def get_folder(self, digest: str) -> Path:
-        """A local, read-only copy of a stored folder (kept under `<home>/cache`)."""
-        target = home() / "cache" / digest.removeprefix("sha256:")
-        if not target.exists():
-            manifest = json.loads(self.get_bytes(digest))
-            with folder_atomic(target, keep=True) as work:
-                for name, blob in manifest["files"].items():
-                    path = work / name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(self.get_bytes(blob))
-        return target
 
 
 @dataclass(frozen=True)

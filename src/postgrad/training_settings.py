@@ -80,7 +80,7 @@ class TrainingSettings(MethodSettings, LoopSettings):
     """Times the usual rate, where none is given."""
     epochs: float = Field(default=3.0, gt=0)
     """Passes over the training data, unless stopped early."""
-    max_steps: int | None = Field(default=None, ge=1)
+    max_steps: int | None = Field(default=None, ge=1, le=1_000_000_000)
     """At most so many optimiser steps."""
     max_length: int | None = Field(default=None, ge=8)
     """Longest example in tokens. None: the model's context. For pretrain the window, 1,024 when None."""

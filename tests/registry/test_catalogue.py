@@ -4,9 +4,10 @@ import sqlite3
 
 import pytest
 
+from postgrad.blobs import Blobs
 from postgrad.errors import ModelError, UsageError
 from postgrad.registry import Catalogue
-from postgrad.storage import Blobs, folder_atomic
+from postgrad.storage import folder_atomic
 
 
 def add(catalogue, name="tickets", blob="sha256:a", **changes):

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 import uvicorn
 
+from postgrad.blobs import Blobs
 from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.registry import Catalogue
-from postgrad.storage import Blobs
 
 ASK = [{"role": "user", "content": "Where is my Haven sofa?"}]
 

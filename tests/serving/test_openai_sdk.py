@@ -10,6 +10,7 @@ import pytest
 import torch
 import uvicorn
 
+from postgrad.blobs import Blobs
 from postgrad.errors import DataError, ModelError
 from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.models.base_models import find_model
@@ -20,7 +21,6 @@ from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.prepared import Served
-from postgrad.storage import Blobs
 
 
 @pytest.fixture

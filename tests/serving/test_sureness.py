@@ -6,6 +6,7 @@ from dataclasses import replace
 import openai
 import pytest
 
+from postgrad.blobs import Blobs
 from postgrad.costs import MachinePrice
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.measure import Answers, Measuring, PreparedArm, measure
@@ -21,7 +22,7 @@ from postgrad.serving.inference.confidence import confidence_fields, escalate, i
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.steps.conclude import certified as kept
-from postgrad.storage import Blobs, StageStore
+from postgrad.storage import StageStore
 from tests.pages.example_reports import full_report, minimal_report
 from tests.serving.loopback import register, running
 from tests.workflows.jobs import finish

@@ -12,6 +12,7 @@ import openai
 import pytest
 import torch
 
+from postgrad.blobs import Blobs
 from postgrad.errors import ModelError
 from postgrad.models.adapters.trained_weights import WholeWeights
 from postgrad.models.fused.decoder import FusedDecoder
@@ -21,7 +22,6 @@ from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.scheduler import MAX_TOKENS, FullError, Scheduler, Ticket, next_turn
-from postgrad.storage import Blobs
 from tests.serving.loopback import ASK, register, running
 
 

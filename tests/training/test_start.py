@@ -6,11 +6,11 @@ import math
 import pytest
 import torch
 
+from postgrad.blobs import Blobs
 from postgrad.errors import UsageError
 from postgrad.models.adapters.lora import attach, taken
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.records import Message, Preference, Source, pair
-from postgrad.storage import Blobs
 from postgrad.training.forward import Forward
 from postgrad.training.objectives import make_objective
 from postgrad.training.parallel import World

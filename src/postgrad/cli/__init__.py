@@ -20,6 +20,7 @@ COMMANDS = {
     "prices": "The prices that estimates and reports use, with date and source; refresh them.",
     "bases": "Open base models by what this machine can do with them: size, memory, licence.",
     "models": "List, show, promote, roll back and delete registered models.",
+    "restore": "Put a dated copy of the catalogue in the place of a damaged one.",
     "chat": "Talk to a model.",
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
     "import": "Migrate from OpenAI: fine-tuning jobs, retrained on an open base.",

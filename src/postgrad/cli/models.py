@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json as jsonlib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from postgrad.cli.support.door import out
 from postgrad.errors import UsageError
 
+if TYPE_CHECKING:
+    from postgrad.registry.catalogue import ModelEntry
+
 
 def command(
-    action: Annotated[str, typer.Argument(help="list, show, pull, promote, rollback, delete or lineage.")] = "list",
+    action: Annotated[
+        str, typer.Argument(help="list, show, pull, promote, rollback, delete, lineage or verify.")
+    ] = "list",
     model: Annotated[str | None, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS (pull: a base model).")] = None,
     alias: Annotated[str, typer.Option(help="The alias to move.")] = "production",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="verify: mend what is damaged, where a copy is left.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Lists, shows, promotes, rolls back and deletes registered models; pulls base models."""
+    """Lists, shows, promotes, rolls back, deletes and verifies registered models; pulls base models."""
     from postgrad.registry import Catalogue
     from postgrad.registry.names import Names
 
@@ -42,6 +50,9 @@ def command(
         if not entries:
             out("No model is registered yet: `postgrad run DATA` creates one.")
         return
+    if action == "verify":
+        _verify(catalogue.list(model), repair, json)
+        return
     name = _needed(model, action)
     if action in ("show", "lineage"):
         entry = Names(catalogue).entry(name)
@@ -54,8 +65,30 @@ def command(
         out(f"deleted {catalogue.delete(name).id}")
     else:
         raise UsageError(
-            f"There is no action {action!r}.", "Actions: list, show, pull, promote, rollback, delete, lineage."
+            f"There is no action {action!r}.", "Actions: list, show, pull, promote, rollback, delete, lineage, verify."
         )
+
+
+def _verify(entries: list[ModelEntry], repair: bool, json: bool) -> None:
+    """Hashes every file of the models and their reports anew; exit code 1 where something is still wrong."""
+    from postgrad.blobs import Blobs
+
+    blobs, faults = Blobs(), list[dict[str, str]]()
+    for entry in entries:
+        found = blobs.looked_through(entry.blob, repair)
+        if entry.report is not None and (state := blobs.state(entry.report)) != "sound":
+            found["report.json"] = state
+        faults += [{"model": entry.id, "file": name or "(list of files)", "state": s} for name, s in found.items()]
+    if json:
+        out(jsonlib.dumps({"models": len(entries), "faults": faults}))
+    else:
+        for fault in faults:
+            out(f"{fault['model']}: {fault['file']} is {fault['state']}")
+        left = sum(fault["state"] != "repaired" for fault in faults)
+        hint = " `--repair` mends what it has a copy of." if left and not repair else ""
+        out(f"{len(entries)} models looked through, {left} files damaged or missing.{hint}")
+    if any(fault["state"] != "repaired" for fault in faults):
+        raise typer.Exit(1)
 
 
 def _needed(model: str | None, action: str) -> str:

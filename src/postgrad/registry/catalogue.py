@@ -16,15 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, func, inspect, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from postgrad.errors import ModelError, StorageError, UsageError
 from postgrad.json_types import JsonObject
+from postgrad.registry import backups
+from postgrad.registry.job_tables import CheckpointRow, PermissionRow
 from postgrad.registry.tables import AliasRow, ModelRow
 from postgrad.storage import home, storing
 
-HEAD = "0005_looks"
+HEAD = "0006_deaths"
+CHECKPOINT = ":ckpt-step-"
+"""Between the name of a job's model and the step of a checkpoint."""
 _upgrading = threading.Lock()  # Alembic keeps its state in module globals
 
 
@@ -56,6 +61,11 @@ class ModelEntry:
         return f"{self.name}@{self.version}"
 
 
+def catalogue_url() -> str:
+    """`DATABASE_URL`, or the SQLite file in the home folder."""
+    return os.environ.get("DATABASE_URL") or f"sqlite:///{home() / 'catalogue.db'}"
+
+
 class Catalogue:
     """The registered models.
 
@@ -64,15 +74,26 @@ class Catalogue:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        self.url = url or os.environ.get("DATABASE_URL") or f"sqlite:///{home() / 'catalogue.db'}"
+        self.url = url or catalogue_url()
         if self.url.startswith("sqlite:///"):
             folder = Path(self.url.removeprefix("sqlite:///")).parent
             with storing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+            if backups.emptied(Path(self.url.removeprefix("sqlite:///"))):
+                raise backups.damaged(
+                    Path(self.url.removeprefix("sqlite:///")), "it is empty, although models are here"
+                )
         self._engine = create_engine(self.url)
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
         self._upgrade()
+        if (database := self.database) is not None:
+            backups.back_up_daily(database)
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file; None where the catalogue lives elsewhere."""
+        return backups.file_of(self.url)
 
     @property
     def engine(self) -> Engine:
@@ -84,39 +105,51 @@ class Catalogue:
             with _upgrading:
                 if not self._current():
                     self._migrate()
-        except OperationalError as error:
-            with contextlib.suppress(OperationalError):
+        except DBAPIError as error:
+            with contextlib.suppress(DBAPIError):
                 if self._current():
                     return  # another process upgraded it in the same moment
-            raise StorageError(
-                f"The catalogue {self._engine.url!r} cannot be opened: {error.orig}.",
-                "Is the disk full or read-only, or DATABASE_URL wrong?",
-            ) from error
+            raise backups.storage_error(error, self.url) from error
 
     def _current(self) -> bool:
+        return self._written_by() == HEAD
+
+    def _written_by(self) -> str | None:
+        """The schema's revision; None in a database that has none yet."""
         with self._engine.connect() as connection:
-            known = inspect(connection).has_table("alembic_version")
-            return known and connection.execute(text("select version_num from alembic_version")).scalar() == HEAD
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("select version_num from alembic_version")).scalar()
 
     def _migrate(self) -> None:
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
+        if (database := self.database) is not None and self._written_by():
+            backups.back_up(database)
         with self._engine.begin() as connection:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise StorageError(
+                    f"The catalogue was written by another postgrad (its schema is {self._written_by()!r}, and this one"
+                    f" knows none above {HEAD!r}). It was left as it is.",
+                    "Update postgrad, or give this version a home of its own (POSTGRAD_HOME).",
+                ) from error
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
         try:
             with Session(self._engine) as session, session.begin():
                 yield session
-        except OperationalError as error:
-            raise StorageError(
-                f"The catalogue cannot be read or written: {error.orig}.", "Is the disk full or read-only?"
-            ) from error
+        except DBAPIError as error:
+            if isinstance(error, IntegrityError):
+                raise
+            raise backups.storage_error(error, self.url) from error
 
     def session(self) -> contextlib.AbstractContextManager[Session]:
         """A transaction, for those who keep other tables in the same database.
@@ -268,7 +301,8 @@ class Catalogue:
         return self.promote(f"{name}@{version}", alias)
 
     def delete(self, reference: str) -> ModelEntry:
-        """Marks a version as deleted. Its blob stays until a clean-up.
+        """Marks a version as deleted, and with a job's model the checkpoints of its training. Blobs stay until a
+        clean-up.
 
         Raises:
             UsageError: an alias points to it.
@@ -283,6 +317,13 @@ class Catalogue:
             session.scalars(
                 select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)
             ).one().deleted = True
+            if (job := entry.details.get("job")) and CHECKPOINT not in entry.name:
+                beginning = entry.name + CHECKPOINT
+                checkpoints = select(ModelRow).where(ModelRow.name.startswith(beginning, autoescape=True))
+                for row in session.scalars(checkpoints):
+                    row.deleted = row.deleted or row.details.get("job") == job
+                session.execute(sql_delete(PermissionRow).where(PermissionRow.checkpoint.startswith(beginning)))
+                session.execute(sql_delete(CheckpointRow).where(CheckpointRow.job_id == job))
         return entry
 
 

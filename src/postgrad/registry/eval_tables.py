@@ -30,7 +30,8 @@ class EvalRunRow(Owned, Base):
     """One run of an evaluation.
 
     `lease` is the token without which nobody may write results; `heartbeat` (unix seconds) is when its holder last gave
-    a sign of life. `counts`, `by_criterion` and `usage` grow with each item, in the item's own transaction.
+    a sign of life; `deaths` counts how often it fell silent. `counts`, `by_criterion` and `usage` grow with each item,
+    in the item's own transaction.
     """
 
     __tablename__ = "eval_runs"
@@ -50,6 +51,7 @@ class EvalRunRow(Owned, Base):
     host: Mapped[str] = mapped_column(String(64))
     lease: Mapped[str | None] = mapped_column(String(64))
     heartbeat: Mapped[float | None] = mapped_column(Double)
+    deaths: Mapped[int] = mapped_column(default=0)
 
 
 class EvalItemRow(Base):

@@ -16,7 +16,7 @@ from postgrad.pages.docs_page import render_docs
 from postgrad.registry.keys import Audit, Keys, KeyUsage
 from postgrad.serving.access.audit import AuditTrail, Counters, Watched
 from postgrad.serving.access.auth import Gate
-from postgrad.serving.access.limits import BodyLimit
+from postgrad.serving.access.limits import BodyLimit, RateLimits
 from postgrad.serving.access.quotas import Quotas
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.scheduler import MAX_PLACES, Scheduler
@@ -24,6 +24,7 @@ from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.install import ServerParts, install
 from postgrad.serving.wire import api_errors
 from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
+from postgrad.serving.wire.strict_json import WholeJson
 from postgrad.version import __version__
 
 _QUANTA = 5
@@ -66,6 +67,7 @@ def make_app(
     trail, counters = AuditTrail(Audit(engine.catalogue)), Counters()
     turns = Scheduler(lambda: min(_LONGEST_S, max(_SHORTEST_S, _QUANTA * engine.computing.loaded.swap_seconds)), places)
     answering, quotas = Answering(engine, turns), Quotas(KeyUsage(engine.catalogue))
+    rates = RateLimits()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,16 +86,25 @@ def make_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages take their scripts from a public address
         redoc_url=None,
+        default_response_class=WholeJson,
         description="OpenAI-compatible chat, completions and embeddings for base and tuned models.",
     )
     keys = Keys(engine.catalogue)
-    app.layers = lambda inner: Watched(BodyLimit(Gate(inner, keys, api_key, guard, quotas)), trail, counters)
+    app.layers = lambda inner: Watched(BodyLimit(Gate(inner, keys, api_key, guard, quotas, rates)), trail, counters)
     api_errors.install(app)
 
     @app.get("/health", response_model=Health, tags=["Server"], operation_id="health")
     async def health() -> JsonObject:
-        """Whether the server lives; needs no key."""
-        return {"status": "ok", "version": __version__, "model": engine.computing.loaded.name, "inside": turns.inside}
+        """Whether the server lives, and what each of its workers says of itself; needs no key."""
+        workers = {thread.name: thread.state for thread in app.state.workers()}
+        status = "ok" if all(state == "ok" for state in workers.values()) else "degraded"
+        return {
+            "status": status,
+            "workers": workers,
+            "version": __version__,
+            "model": engine.computing.loaded.name,
+            "inside": turns.inside,
+        }
 
     @app.get("/metrics", response_class=PlainTextResponse, tags=["Server"], operation_id="metrics")
     async def metrics() -> str:
@@ -106,7 +117,7 @@ def make_app(
         """Every path and field."""
         return render_docs(app.openapi())
 
-    install(app, ServerParts(engine, answering, quotas))
+    install(app, ServerParts(engine, answering, quotas, rates))
     return app
 
 

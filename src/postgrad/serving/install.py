@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from postgrad.serving.access.limits import RateLimits
 from postgrad.serving.access.quotas import Quotas
 from postgrad.serving.api import eval_runs, evals, files, fine_tuning_jobs, permissions, report_pages, uploads
 from postgrad.serving.api.chat_completions import chat_router
@@ -38,12 +39,14 @@ class ServerParts:
     Attributes:
         engine: Its base models are those that can be trained; the first stands in for OpenAI's own.
         answering: Asks models, for requests and for graders and runs.
-        quotas: Count the tokens of the keys.
+        quotas: Count the tokens of the keys in a month.
+        rates: And in a minute.
     """
 
     engine: Engine
     answering: Answering
     quotas: Quotas
+    rates: RateLimits
 
 
 ROUTERS: tuple[APIRouter | Callable[[ServerParts], APIRouter], ...] = (
@@ -78,7 +81,9 @@ def install(app: FastAPI, parts: ServerParts) -> None:
     app.state.notices, app.state.evals = to is not None, evaluations
     for router in ROUTERS:
         app.include_router(router if isinstance(router, APIRouter) else router(parts))
-    _accompany(app, supervisor, EvalWorker(evaluations, parts.answering, parts.quotas))
+    judge = EvalWorker(evaluations, parts.answering, parts.quotas, parts.rates)
+    app.state.workers = lambda: [*supervisor.threads, *([judge.thread] if judge.thread else [])]
+    _accompany(app, supervisor, judge)
 
 
 def _accompany(app: FastAPI, supervisor: Supervisor, worker: EvalWorker) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from postgrad.arm_kinds import FINE_TUNED
+from postgrad.blobs import Blobs
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
 from postgrad.decision.must_pass import held_to
 from postgrad.decision.resolution import assumed_resolution, units_sentence
@@ -46,7 +47,6 @@ from postgrad.steps.registration import counted
 from postgrad.steps.reporting.answer_parts import edge_cases, sample_parts
 from postgrad.steps.reporting.money import budget_of, cost_part
 from postgrad.steps.reporting.result_lines import keep_trace
-from postgrad.storage import Blobs
 from postgrad.version import __version__
 
 SHOWN = 5

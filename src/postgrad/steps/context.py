@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from postgrad.arm_kinds import FINE_TUNED, is_trained
+from postgrad.blobs import Blobs
 from postgrad.costs import MachinePrice, machine_price
 from postgrad.errors import UsageError
 from postgrad.evaluation.battery import check_names
@@ -18,7 +19,7 @@ from postgrad.models.remote.rules import SharedBudget
 from postgrad.recipe import Recipe
 from postgrad.report.arm_parts import LeftOutPart
 from postgrad.report.registration import RegistrationPart
-from postgrad.storage import Blobs, StageStore, stage_key
+from postgrad.storage import StageStore, stage_key
 
 USUAL_MINUTES = 14.0
 """A run of 500 short examples is planned for so many minutes, where no limit is given."""

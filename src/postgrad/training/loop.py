@@ -72,7 +72,8 @@ class Trainer:
         folder: Where checkpoints and the control file lie.
         identity: Hashes of model and data; a checkpoint of another identity is refused.
         world: The processes that train together.
-        frontier: Chooses the checkpoint that is kept; None: the one with the lowest validation loss.
+        frontier: Chooses the checkpoint that is kept; None: the one with the lowest validation loss. Where none has a
+            lower one than the start, the start is kept.
     """
 
     def __init__(
@@ -112,6 +113,8 @@ class Trainer:
         self.resume()
         if self.progress.ending in ("paused", "cancelled"):
             self.progress.ending = ""
+        if self.validation and not self.progress.step:
+            self._measure_start()
         while not self.progress.ending and self.progress.step < self.settings.total_steps:
             step = self._step(stopped)
             if step is None:
@@ -128,10 +131,21 @@ class Trainer:
             yield step
         if self.progress.ending in ("paused", "cancelled"):
             self._checkpoint()
-        elif self.frontier is not None:  # not kept in the checkpoint: done again it gives the same
+        elif self.frontier is not None and self.progress.best_step:
+            # not kept in the checkpoint: done again it gives the same
             self.frontier.offer_nearer(self.optimizer.parameters)
             self._keep(self.progress.step, best=False)
             self.hits.taken(self.world)
+
+    def _measure_start(self) -> None:
+        """What is trained, as it stands before the first step, is the best so far: nothing worse is ever kept."""
+        p, objective = self.progress, self.objective
+        if (value := objective.start_value) is None:
+            value = self.frontier.measure().loss if self.frontier else self.validation_loss()
+            objective.tally.restore({})
+            self.hits.taken(self.world)
+        p.start_loss = p.best_loss = value
+        self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
 
     def _end_or_cool(self) -> None:
         """Where validation has not got better for long: the best weights were left at a high rate, so the rest of the
@@ -255,7 +269,7 @@ class Trainer:
         if self.validation and (number % self.settings.validate_every == 0 or number == last):
             value, found = self._validated(number)
             metrics |= self.objective.tally.taken(self.world, "eval_") | found
-            best = value < p.best_loss
+            best = value < p.best_loss or (not p.best_step and value == p.best_loss)
             p.validation_loss.append((number, value))
             p.since_best = 0 if best else p.since_best + 1
             if best:
@@ -278,6 +292,8 @@ class Trainer:
 
     def _keep(self, number: int, best: bool) -> None:
         """Keeps the weights that are the result so far."""
+        if self.validation and not self.progress.best_step:
+            return  # none is better than the start, which is kept
         if self.frontier is not None and (chosen := self.frontier.chosen):
             self.progress.kept_step, self.best = chosen.step, chosen.weights
         elif best:
@@ -330,7 +346,10 @@ class Trainer:
     def _checkpoint(self) -> None:
         if self.world.leads:
             tensors = self.optimizer.state()
-            tensors |= self.frontier.tensors() if self.frontier else {f"best/{n}": v for n, v in self.best.items()}
+            if self.frontier:
+                tensors |= self.frontier.tensors()
+            if not self.frontier or not self.progress.best_step:
+                tensors |= {f"best/{n}": v for n, v in self.best.items()}
             state = {"progress": asdict(self.progress), "identity": self.identity, "objective": self.objective.state()}
             if self.frontier:
                 state["frontier"] = self.frontier.state()

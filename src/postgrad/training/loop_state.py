@@ -13,8 +13,11 @@ class LoopState:
     """The part of the state that is not tensors."""
 
     step: int = 0
+    start_loss: float = math.inf
+    """Validation's, before the first step."""
     best_loss: float = math.inf
     best_step: int = 0
+    """0: none was better than the start."""
     kept_step: int = 0
     since_best: int = 0
     hopeless: int = 0
@@ -34,6 +37,8 @@ def in_words(progress: LoopState) -> str:
     if not progress.validation_loss:
         return "No validation was measured."
     first, last = progress.validation_loss[0][1], progress.validation_loss[-1][1]
+    if not progress.best_step:
+        return nothing_learned(progress)
     text = f"Validation loss went from {first:.3f} to {progress.best_loss:.3f} (best at step {progress.best_step})."
     if last > progress.best_loss * 1.02 and progress.best_step < progress.step:
         began, ended = _level(progress, progress.best_step), _level(progress, progress.step)
@@ -48,6 +53,16 @@ def in_words(progress: LoopState) -> str:
     elif still_falling(progress.validation_loss):
         text += " It was still falling at the end: more epochs or more data may help."
     return text
+
+
+def nothing_learned(progress: LoopState) -> str:
+    """Said where no state of the training was better on validation than its start."""
+    lowest = min(value for _, value in progress.validation_loss)
+    return (
+        f"Nothing was learned: validation was {progress.start_loss:.3f} before the first step and never lower"
+        f" afterwards ({lowest:.3f} at best), so the model is kept as it was. A lower rate, more data or other data may"
+        " help."
+    )
 
 
 def _level(progress: LoopState, step: int) -> float:

@@ -327,6 +327,10 @@ class RolloutObjective(Objective):
         ]
         self.old, self.reference = dict(state["old"]), dict(state["reference"])
 
+    @property
+    def start_value(self) -> float | None:
+        return None if self.before is None else -self.before
+
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
         found = dict(metrics.get("eval_reward", []))
         words = []

@@ -24,7 +24,7 @@ from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer, refuse_other
-from postgrad.training.loop_state import in_words
+from postgrad.training.loop_state import in_words, nothing_learned
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
 from postgrad.training.objectives.base import Objective, Setup, Start
@@ -155,10 +155,14 @@ def train(
         trainer.use_best()
         trained, way, peak = method.taken(), forward.way, peak_memory(model.device.kind)
     progress = trainer.progress
+    if progress.validation_loss and not progress.best_step:
+        yield Said(nothing_learned(progress), warning=True)
     words = [objective.in_words(progress.metrics, progress.best_step)]
     if not objective.validates:
         words.insert(0, in_words(progress))
-    if trainer.frontier:
+    elif progress.validation_loss and not progress.best_step:
+        words.insert(0, nothing_learned(progress))
+    if trainer.frontier and progress.best_step:
         words.append(trainer.frontier.in_words(progress.metrics.get(GENERAL, [])))
     if replayed := len(examples) - len(prepared.examples):
         words.append(f"{replayed} of {len(examples)} training examples were replay: {_whose(plan)}.")
@@ -368,7 +372,7 @@ def _part(
         tokens_per_second=p.tokens / max(p.seconds, 1e-9),
         peak_memory_bytes=peak,
         steps=p.step,
-        best_step=p.kept_step or p.best_step or p.step,
+        best_step=p.kept_step if p.validation_loss else p.step,
         seconds=p.seconds,
         train_loss=p.train_loss,
         validation_loss=[] if trainer.objective.validates else p.validation_loss,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from postgrad.arm_kinds import ON_A_BASE
+from postgrad.blobs import Blobs
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.change import MARGIN
 from postgrad.errors import UsageError
@@ -18,7 +19,6 @@ from postgrad.report.run_report import Report
 from postgrad.steps.arms.named_models import Named, base_label, named_models
 from postgrad.steps.arms.registered import RAG
 from postgrad.steps.reporting.compared_runs import Origin, Side, origin_of, read_side
-from postgrad.storage import Blobs
 from postgrad.workflows.compare import compared
 from postgrad.workflows.evaluate import EvaluateRequest, evaluate
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from postgrad.arm_kinds import REMOTE
+from postgrad.blobs import Blobs
 from postgrad.data.load import data_hash
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.resolution import assumed_resolution
@@ -47,7 +48,7 @@ from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.read import checked_records, token_histogram
 from postgrad.steps.reporting.evaluate_report import Measurements, evaluation_report
 from postgrad.steps.reporting.result_lines import result_lines
-from postgrad.storage import Blobs, check_writable, home
+from postgrad.storage import check_writable, home
 
 ROOM = 2
 """A remote model counts other tokens: its answers may take so many times the room of ours."""

@@ -23,6 +23,7 @@ def similarity(metric: str, text: str, reference: str) -> float:
     if not text.strip() or not reference.strip():
         return float(text.strip() == reference.strip())
     if metric.startswith("rouge_"):
+        text, reference = text[:_LONGEST], reference[:_LONGEST]
         return rouge_score(text, reference, "rougeL" if metric == "rouge_l" else f"rouge{metric[-1]}")
     return min(1.0, max(0.0, _MEASURES[metric](text[:_LONGEST], reference[:_LONGEST])))
 

@@ -7,16 +7,28 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from postgrad.evaluation.metrics.support.call_text import read_calls
 from postgrad.json_types import JsonMapping, JsonObject
 
-_VARIABLE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PATH = re.compile(r"(?:item|sample)(?:\.\w[\w-]*|\[\d+\])*\Z")
 _STEP = re.compile(r"\.(\w[\w-]*)|\[(\d+)\]")
 _SAMPLE = ("output_text", "output_json", "output_tools")
+
+
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    """What stands before each variable, and its path; at the end what is left, and None. In linear time."""
+    place = 0
+    while (begin := text.find("{{", place)) >= 0 and (end := text.find("}}", begin + 2)) >= 0:
+        yield text[place:begin], text[begin + 2 : end].strip()
+        place = end + 2
+    yield text[place:], None
+
+
+def _paths(text: str) -> list[str]:
+    return [path for _, path in _parts(text) if path is not None]
 
 
 class VariableError(Exception):
@@ -33,7 +45,7 @@ def check_template(text: str) -> None:
     Raises:
         ValueError: Names them.
     """
-    for path in _VARIABLE.findall(text):
+    for path in _paths(text):
         second = path.partition(".")[2].partition(".")[0].partition("[")[0]
         if not _PATH.match(path) or (path.startswith("sample") and second not in _SAMPLE):
             raise ValueError(
@@ -44,7 +56,7 @@ def check_template(text: str) -> None:
 
 def item_variables(text: str) -> list[str]:
     """The paths of the variables in a text that speak of the item."""
-    return [path for path in _VARIABLE.findall(text) if path.startswith("item")]
+    return [path for path in _paths(text) if path.startswith("item")]
 
 
 def fill(text: str, sample: JsonMapping, item: JsonMapping) -> str:
@@ -53,7 +65,9 @@ def fill(text: str, sample: JsonMapping, item: JsonMapping) -> str:
     Raises:
         VariableError: A variable has no value.
     """
-    return _VARIABLE.sub(lambda found: _spelled(value_of(found.group(1), sample, item)), text)
+    return "".join(
+        before + ("" if path is None else _spelled(value_of(path, sample, item))) for before, path in _parts(text)
+    )
 
 
 def value_of(path: str, sample: JsonMapping, item: JsonMapping) -> object:

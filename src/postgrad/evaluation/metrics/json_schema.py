@@ -11,6 +11,7 @@ from typing import Any
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.json_object import parse_object
+from postgrad.evaluation.metrics.support.bounded_schema import BoundedSchema
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
 from postgrad.json_types import JsonMapping, JsonObject
 
@@ -27,17 +28,10 @@ def json_schema(*, schema: str | JsonObject = "") -> Metric:
     Raises:
         UsageError: No schema, or one that is not valid.
     """
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-
-    content = _read(schema)
-    kind = validator_for(content)
     try:
-        kind.check_schema(content)
-    except SchemaError as error:
-        raise UsageError(f"The JSON schema is not valid: {error.message}.", "See json-schema.org.") from error
-    validator = kind(content, registry=Registry())  # of its own: a $ref never opens the network
+        validator = BoundedSchema(_read(schema))
+    except ValueError as error:
+        raise UsageError(f"The JSON schema is not valid: {error}.", "See json-schema.org.") from error
 
     def measure(cases: Sequence[Case]) -> MetricResult:
         found = [_faults(validator, case.answer) for case in cases]
@@ -57,17 +51,15 @@ def json_schema(*, schema: str | JsonObject = "") -> Metric:
     )
 
 
-def _faults(validator: Any, text: str) -> list[str]:
+def _faults(validator: BoundedSchema, text: str) -> list[str]:
     """What the schema says against a text, as short sentences without its values; empty where it accepts."""
-    from referencing.exceptions import Unresolvable
-
     value = parse_object(text)
     if value is None:
         return ["it is no JSON object"]
     try:
-        return [_sentence(error) for error in validator.iter_errors(value)]
-    except (Unresolvable, RecursionError) as error:
-        return [f"the schema cannot be followed ({type(error).__name__})"]
+        return [_sentence(error) for error in validator.faults(value)]
+    except ValueError as error:
+        return [f"the schema cannot be followed ({error})"]
 
 
 def _sentence(error: Any) -> str:

@@ -111,6 +111,18 @@ class Counters:
         return "\n".join([*lines, *(f"{name} {value}" for name, value in plain.items())]) + "\n"
 
 
+_FOR_BROWSERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_OF_DATA = (*_FOR_BROWSERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+_OF_PAGES = (
+    *_FOR_BROWSERS,
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
+        b" frame-ancestors 'none'",
+    ),
+)
+
+
 class Watched:
     """The outermost layer: ids, counters, the trail.
 
@@ -139,8 +151,10 @@ class Watched:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 elapsed = round(1000 * (time.monotonic() - start))
+                page = dict(message.get("headers", [])).get(b"content-type", b"").startswith(b"text/html")
                 message["headers"] = [
                     *message.get("headers", []),
+                    *(_OF_PAGES if page else _OF_DATA),
                     (b"x-request-id", request_id.encode()),
                     (b"openai-processing-ms", str(elapsed).encode()),
                 ]

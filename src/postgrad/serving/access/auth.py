@@ -58,11 +58,14 @@ class Gate:
         api_key: One more key, an administrator's.
         guard: Where no key is demanded, refuse what a page in a browser could send here.
         quotas: Count what keys use in a month.
+        rates: And in a minute.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys, api_key: str | None, guard: bool, quotas: Quotas) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: Keys, api_key: str | None, guard: bool, quotas: Quotas, rates: RateLimits
+    ) -> None:
         self.app, self.keys, self.guard, self.quotas = app, keys, guard, quotas
-        self.rates = RateLimits()
+        self.rates = rates
         self._own = digest(api_key) if api_key else None
         self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
         self._demanded = (-REMEMBERED_S, False)
@@ -164,21 +167,41 @@ class Gate:
 
 def _refuse_strangers(headers: dict[str, str]) -> None:
     """A server without keys answers programs of its own machine; a page in a browser could reach it by a name of the
-    page's own that points here (which shows in `host`), or by sending blindly (which shows in `origin`).
+    page's own that points here (which shows in `host`), or by sending blindly (which shows in `origin` and in
+    `sec-fetch-site`).
 
     Raises:
         ApiError: the request came so.
     """
-    for name in (headers.get("host", ""), urlsplit(headers.get("origin", "")).netloc):
-        if name and not _is_local(name):
-            raise ApiError(
-                403,
-                f"This server has no keys and answers only its own machine; the request names {name!r}. Create a key:"
-                " `postgrad keys create`.",
-                "not_local",
-            )
-    if headers.get("origin") == "null":
-        raise ApiError(403, "This server has no keys and answers no pages.", "not_local")
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if host and not _is_local(host):
+        raise ApiError(
+            403,
+            f"This server has no keys and answers only its own machine; the request names {host!r}. Create a key:"
+            " `postgrad keys create`.",
+            "not_local",
+        )
+    own = origin is not None and urlsplit(origin).netloc == host != ""
+    if (origin is not None and not own and not _is_loopback(origin)) or headers.get("sec-fetch-site") == "cross-site":
+        raise ApiError(
+            403,
+            "This server has no keys and answers no pages of other places"
+            + (f"; this one is {origin[:200]!r}" if origin else "")
+            + ". Create a key: `postgrad keys create`.",
+            "not_local",
+        )
+
+
+def _is_loopback(origin: str) -> bool:
+    """Whether a page comes from this machine."""
+    try:
+        parts = urlsplit(origin)
+        name = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or name == "localhost" or name.endswith(".localhost"):
+            return parts.scheme in ("http", "https")
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_local(host: str) -> bool:

@@ -171,6 +171,24 @@ def reserved(request: Request, prepared: PreparedRequest) -> Iterator[Meter]:
             quotas.used(key.id, meter.total)
 
 
+def spent(request: Request, tokens: int) -> None:
+    """Takes the tokens of a request that costs so many in any case, from its key's minute and month.
+
+    Raises:
+        ApiError: there are not enough, or the month's quota is used up.
+    """
+    key, quotas = request.state.key, request.state.quotas
+    quotas.check(key)
+    bucket: Bucket | None = request.state.allowance.tokens
+    if bucket is not None:
+        now = time.monotonic()
+        if not bucket.take(min(tokens, bucket.limit), now):
+            raise too_many("tokens", bucket, tokens, now)
+        bucket.level -= max(0, tokens - bucket.limit)
+    if key is not None and key.tokens_per_month is not None:
+        quotas.used(key.id, tokens)
+
+
 class BodyLimit:
     """Counts a request's body while it comes in; plain ASGI, so nothing is gathered first.
 

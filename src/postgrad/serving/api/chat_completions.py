@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -24,15 +24,16 @@ from postgrad.serving.inference.streaming import Answer, Answering, EventStream,
 from postgrad.serving.wire.requests import ChatRequest
 from postgrad.serving.wire.response_schemas import ChatCompletion
 from postgrad.serving.wire.responses import chat_logprobs, fingerprint, usage
+from postgrad.serving.wire.strict_json import ApiRouter
 
 
-def chat_router(answering: Answering) -> APIRouter:
+def chat_router(answering: Answering) -> ApiRouter:
     """The route.
 
     Args:
         answering: Gives the answers.
     """
-    router = APIRouter(tags=["Chat"])
+    router = ApiRouter(tags=["Chat"])
 
     @router.post("/v1/chat/completions", response_model=ChatCompletion, operation_id="createChatCompletion")
     async def chat(request: Request, body: ChatRequest) -> Response:

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -30,6 +30,7 @@ from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.requests import CompletionRequest
 from postgrad.serving.wire.response_schemas import TextCompletion
 from postgrad.serving.wire.responses import confidence, fingerprint, finite, token_text, usage
+from postgrad.serving.wire.strict_json import ApiRouter
 
 USUAL_NEW_TOKENS = 16
 """OpenAI's default here."""
@@ -43,13 +44,13 @@ class _Asked:
     texts: list[str]
 
 
-def completions_router(answering: Answering) -> APIRouter:
+def completions_router(answering: Answering) -> ApiRouter:
     """The route.
 
     Args:
         answering: Gives the answers.
     """
-    router = APIRouter(tags=["Completions"])
+    router = ApiRouter(tags=["Completions"])
 
     @router.post("/v1/completions", response_model=TextCompletion, operation_id="createCompletion")
     async def create(request: Request, body: CompletionRequest) -> Response:

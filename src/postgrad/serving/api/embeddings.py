@@ -7,35 +7,37 @@ import base64
 import json
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from postgrad.json_types import JsonObject
 from postgrad.models.embeddings import MAX_TOKENS, SIZE, count_tokens, embed
+from postgrad.serving.access.limits import spent
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.requests import EmbeddingRequest
 from postgrad.serving.wire.response_schemas import Embeddings
+from postgrad.serving.wire.strict_json import ApiRouter
 
 EMBEDDER = "wordllama-256"
 """The one embedding model's name."""
 
 
-def embeddings_router() -> APIRouter:
+def embeddings_router() -> ApiRouter:
     """The route."""
-    router = APIRouter(tags=["Embeddings"])
+    router = ApiRouter(tags=["Embeddings"])
 
     @router.post("/v1/embeddings", response_model=Embeddings, operation_id="createEmbedding")
     async def create(request: Request, body: EmbeddingRequest) -> Response:
         """Vectors of texts."""
         request.state.audit_object = body.model
-        answer = await run_in_threadpool(_embedded, body)
+        answer = await run_in_threadpool(_embedded, body, request)
         return Response(json.dumps(answer), media_type="application/json")
 
     return router
 
 
-def _embedded(body: EmbeddingRequest) -> JsonObject:
+def _embedded(body: EmbeddingRequest, request: Request) -> JsonObject:
     if body.model != EMBEDDER:
         raise unknown_model(body.model)
     if body.dimensions is not None and body.dimensions > SIZE:
@@ -59,9 +61,10 @@ def _embedded(body: EmbeddingRequest) -> JsonObject:
                 "context_length_exceeded",
                 "input",
             )
+    total = sum(counts)
+    spent(request, total)
     vectors = _shortened(embed(texts), body.dimensions)
     data = [{"object": "embedding", "index": i, "embedding": _view(v, body)} for i, v in enumerate(vectors)]
-    total = sum(counts)
     return {
         "object": "list",
         "data": data,

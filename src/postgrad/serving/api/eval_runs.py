@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy import delete, select
 
 from postgrad.json_types import JsonMapping, JsonObject
@@ -22,8 +22,9 @@ from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.eval_requests import CreateRun, DataSource
 from postgrad.serving.wire.links import link
 from postgrad.serving.wire.paging import PageLimit, listed, page
+from postgrad.serving.wire.strict_json import ApiRouter
 
-router = APIRouter(prefix="/v1/evals/{eval_id}/runs", tags=["evals"])
+router = ApiRouter(prefix="/v1/evals/{eval_id}/runs", tags=["evals"])
 EvalRunState = Literal["queued", "in_progress", "completed", "canceled", "failed"]
 
 
@@ -76,7 +77,8 @@ def retrieve(eval_id: str, run_id: str, request: Request, owner: ReadingOwner) -
     return view(_find(request, owner, eval_id, run_id), request)
 
 
-@router.post("/{run_id}/cancel", operation_id="cancelEvalRun")
+@router.post("/{run_id}", operation_id="cancelEvalRun")
+@router.post("/{run_id}/cancel", include_in_schema=False)  # as older pages of OpenAI's spell it
 def cancel(eval_id: str, run_id: str, request: Request, owner: WritingOwner) -> JsonObject:
     """Cancels a run; judged rows are kept."""
     row = _find(request, owner, eval_id, run_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy import Select, delete, select
 
 from postgrad.json_types import JsonObject
@@ -15,8 +15,9 @@ from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOw
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.eval_requests import CreateEval, UpdateEval, read_criterion
 from postgrad.serving.wire.paging import PageLimit, listed, page
+from postgrad.serving.wire.strict_json import ApiRouter
 
-router = APIRouter(prefix="/v1/evals", tags=["evals"])
+router = ApiRouter(prefix="/v1/evals", tags=["evals"])
 Order = Literal["asc", "desc"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import FileResponse
 from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
@@ -18,10 +18,11 @@ from postgrad.serving.storage.multipart import UploadedForm, read_form
 from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.paging import listed, page
+from postgrad.serving.wire.strict_json import ApiRouter
 
 LIFETIME = (3600, 2_592_000)
 """Seconds that `expires_after` may name."""
-router = APIRouter(prefix="/v1/files", tags=["files"])
+router = ApiRouter(prefix="/v1/files", tags=["files"])
 
 
 @router.post("")
@@ -151,7 +152,7 @@ def checked_lifetime(anchor: str | None, seconds: str | int | None) -> int | Non
     if anchor != "created_at":
         message = f"Invalid value for 'expires_after.anchor': {anchor!r}. Use 'created_at'."
         raise ApiError(400, message, "invalid_value", "expires_after.anchor")
-    if not (text := str(seconds)).isdecimal() or not low <= int(text) <= high:
+    if not (text := str(seconds)).isdecimal() or len(text) > 12 or not low <= int(text) <= high:
         message = f"Invalid value for 'expires_after.seconds': {seconds!r}. Give a whole number from {low} to {high}."
         raise ApiError(400, message, "invalid_value", "expires_after.seconds")
     return int(text)

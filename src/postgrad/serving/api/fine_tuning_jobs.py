@@ -9,7 +9,7 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Select, select
 from starlette.concurrency import run_in_threadpool
@@ -31,9 +31,10 @@ from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.job_requests import CreateJob
 from postgrad.serving.wire.links import link
 from postgrad.serving.wire.paging import PageLimit, listed, page
+from postgrad.serving.wire.strict_json import ApiRouter
 from postgrad.steps.openai_jobs.hyperparameters import base_for, fine_tuned_name
 
-router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
+router = ApiRouter(prefix="/v1/fine_tuning/jobs", tags=["fine-tuning"])
 POLL = 0.5
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import StrictStr
 from starlette.concurrency import run_in_threadpool
 
@@ -13,11 +14,13 @@ from postgrad.errors import UsageError
 from postgrad.evaluation import graders
 from postgrad.json_types import JsonObject
 from postgrad.serving.access.code_graders import sandbox_for
+from postgrad.serving.access.limits import Bucket, too_many
 from postgrad.serving.inference.internal_client import InternalClient
 from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.storage.store import writer_of
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.strict import Strict
+from postgrad.serving.wire.strict_json import ApiRouter
 
 
 class Looked(Strict):
@@ -33,19 +36,23 @@ class Tried(Looked):
     item: JsonObject | None = None
 
 
-def graders_router(answering: Answering) -> APIRouter:
+def graders_router(answering: Answering) -> ApiRouter:
     """The routes.
 
     Args:
         answering: Asks the models of score_model and label_model graders.
     """
-    router = APIRouter(prefix="/v1/fine_tuning/alpha/graders", tags=["fine-tuning"])
+    router = ApiRouter(prefix="/v1/fine_tuning/alpha/graders", tags=["fine-tuning"])
 
     @router.post("/run", operation_id="runGrader")
     async def run(body: Tried, request: Request) -> JsonObject:
         """The reward of one answer; what goes wrong on the way stands in `metadata.errors`."""
         owner, state = writer_of(request), request.state
-        asker = InternalClient(answering, asyncio.get_running_loop(), owner, state.quotas, state.key)
+        minute: Bucket | None = state.allowance.tokens
+        if minute is not None and minute.now(now := time.monotonic()) <= 0:
+            raise too_many("tokens", minute, 1, now)
+        loop = asyncio.get_running_loop()
+        asker = InternalClient(answering, loop, owner, state.quotas, state.key, minute=minute)
 
         def work() -> JsonObject:
             sandbox = sandbox_for([body.grader], "grader")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from postgrad.errors import ModelError, UsageError
@@ -12,16 +12,17 @@ from postgrad.serving.api.embeddings import EMBEDDER
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.response_schemas import Deleted, Model, ModelList
+from postgrad.serving.wire.strict_json import ApiRouter
 from postgrad.steps.arms.registered import RAG
 
 
-def models_router(engine: Engine) -> APIRouter:
+def models_router(engine: Engine) -> ApiRouter:
     """The routes. Ids may hold `/`, which OpenAI's SDK sends as `%2F`: the path is decoded before it comes here.
 
     Args:
         engine: Knows the models.
     """
-    router = APIRouter(tags=["Models"])
+    router = ApiRouter(tags=["Models"])
 
     def listed(caller: Caller) -> list[JsonObject]:
         found = [*engine.names(caller.project, caller.organization), (EMBEDDER, 0, "postgrad")]

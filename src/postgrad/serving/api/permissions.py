@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field, StrictStr
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
@@ -15,8 +15,9 @@ from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOw
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.paging import listed, page
 from postgrad.serving.wire.strict import Strict
+from postgrad.serving.wire.strict_json import ApiRouter
 
-router = APIRouter(tags=["fine-tuning"])
+router = ApiRouter(tags=["fine-tuning"])
 _PERMISSIONS = "/v1/fine_tuning/checkpoints/{checkpoint:path}/permissions"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy import select
 
+from postgrad.blobs import Blobs
 from postgrad.pages.eval_page import render_eval
 from postgrad.pages.report_page import render_report
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
@@ -17,10 +18,10 @@ from postgrad.serving.api.eval_runs import item_view, view
 from postgrad.serving.storage.store import Store
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.links import check_link
-from postgrad.storage import Blobs
+from postgrad.serving.wire.strict_json import ApiRouter
 from postgrad.version import __version__
 
-router = APIRouter(prefix="/pages", tags=["pages"])
+router = ApiRouter(prefix="/pages", tags=["pages"])
 SHOWN = 200
 """Rows of a run on its page: those that did not pass first."""
 

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import Field, StrictInt, StrictStr
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -20,10 +20,11 @@ from postgrad.serving.storage.multipart import UploadedForm, read_form
 from postgrad.serving.storage.store import Owner, Store, new_id, now, owner_of, writer_of
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.strict import Strict
+from postgrad.serving.wire.strict_json import ApiRouter
 
 LIFETIME = 3600
 """Seconds in which an upload must be completed."""
-router = APIRouter(prefix="/v1/uploads", tags=["uploads"])
+router = ApiRouter(prefix="/v1/uploads", tags=["uploads"])
 
 
 class ExpiresAfter(Strict):

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from postgrad.blobs import Blobs
 from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.prompting import BuiltPrompt, PromptBuilder
 from postgrad.evaluation.retrieval import Retriever
@@ -36,7 +37,6 @@ from postgrad.steps.arms.registered import (
     refuse_without_documents,
     split_name,
 )
-from postgrad.storage import Blobs
 
 _KEPT = 8
 

@@ -16,6 +16,7 @@ from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.generation.generate import Completion, Decoding
 from postgrad.models.rendering.tools import read_calls
 from postgrad.registry.keys import ApiKey
+from postgrad.serving.access.limits import Bucket, too_many
 from postgrad.serving.access.quotas import Quotas
 from postgrad.serving.inference.chat_preparation import PreparedChat, prepare_chat
 from postgrad.serving.inference.streaming import Answer, Answering
@@ -48,7 +49,8 @@ class InternalClient:
         quotas: Count the tokens of `key`.
         key: Whose quota is used.
         stopped: Asked while it waits.
-        patience: Seconds for which a full server is asked again.
+        patience: Seconds for which a full server, or a minute whose tokens are used up, is waited for.
+        minute: The key's tokens of a minute.
     """
 
     def __init__(
@@ -60,9 +62,11 @@ class InternalClient:
         key: ApiKey | None = None,
         stopped: Callable[[], bool] = lambda: False,
         patience: float = PATIENCE_S,
+        minute: Bucket | None = None,
     ) -> None:
         self._answering, self._loop, self._owner = answering, loop, owner
         self._quotas, self._key, self._stopped, self._patience = quotas, key, stopped, patience
+        self._minute = minute
 
     def ask(self, model: str, messages: Sequence[JsonMapping], sampling: JsonMapping) -> ModelReply:
         """One answer.
@@ -79,6 +83,8 @@ class InternalClient:
         asked = prepare_chat(self._answering.engine, body, self._owner.project, self._owner.organization)
         answer = self._patiently(asked)
         done = answer.completion
+        if self._minute is not None:
+            self._minute.level -= done.prompt_tokens + done.completion_tokens
         if self._key is not None and self._key.tokens_per_month is not None:
             self._quotas.used(self._key.id, done.prompt_tokens + done.completion_tokens)
         text, calls = done.text, ()
@@ -112,9 +118,12 @@ class InternalClient:
         end = time.monotonic() + self._patience
         while True:
             try:
+                if self._minute is not None and self._minute.now(now := time.monotonic()) <= 0:
+                    raise too_many("tokens", self._minute, 1, now)
                 return self._waited(asked)
             except ApiError as error:
-                if error.body["error"]["code"] != "engine_overloaded" or time.monotonic() > end:
+                code = error.body["error"]["code"]
+                if code not in ("engine_overloaded", "rate_limit_exceeded") or time.monotonic() > end:
                     raise
                 if self._stopped():
                     raise Interrupted("The run was stopped while it waited for a full server.") from None

@@ -9,6 +9,7 @@ from postgrad.evaluation.graders import ModelCall, read_grader
 from postgrad.evaluation.graders.grader_kinds import ScoreModel
 from postgrad.evaluation.graders.grading import run_grader
 from postgrad.evaluation.graders.outcome import Reply
+from postgrad.evaluation.metrics.support.bounded_schema import BoundedSchema
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.registry.eval_tables import EvalItemRow
 from postgrad.sandbox.run import Sandbox
@@ -16,6 +17,7 @@ from postgrad.serving.inference.internal_client import InternalClient, ModelRepl
 from postgrad.serving.jobs.eval_data import RowError, messages_for, sample_of
 from postgrad.serving.storage.store import new_id, now
 from postgrad.serving.wire.api_errors import ApiError
+from postgrad.serving.wire.eval_requests import DIALECT
 
 _NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cached_tokens": 0}
 FINAL_CODES = ("insufficient_quota", "model_not_found")
@@ -41,11 +43,8 @@ class Judging:
         asker: InternalClient,
         sandbox: Sandbox | None,
     ) -> None:
-        import jsonschema
-        from referencing import Registry
-
         self._source, self._asker, self._sandbox = source, asker, sandbox
-        self._valid = jsonschema.Draft202012Validator(schema, registry=Registry())  # a $ref never opens the network
+        self._valid = BoundedSchema(schema, DIALECT)
         self._criteria = [
             (read_grader({k: v for k, v in c.items() if k != "pass_threshold"}), c.get("pass_threshold"))
             for c in criteria
@@ -106,12 +105,10 @@ class Judging:
 
     def _unfit(self, item: JsonObject) -> str:
         """What the schema says against an item; empty where it accepts."""
-        from referencing.exceptions import Unresolvable
-
         try:
-            wrong = next(self._valid.iter_errors(item), None)
-        except (Unresolvable, RecursionError) as error:
-            return f"The evaluation's item_schema refers to what is not in it: {error}."
+            wrong = next(iter(self._valid.faults(item, most=1)), None)
+        except ValueError as error:
+            return f"The item cannot be held against the evaluation's item_schema: {error}."
         if wrong is None:
             return ""
         where = ".".join(map(str, wrong.absolute_path))

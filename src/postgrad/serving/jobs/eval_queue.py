@@ -21,6 +21,8 @@ from postgrad.serving.wire.api_errors import ApiError
 
 SILENCE = 20.0
 """Seconds without a sign of life after which another worker takes a run up."""
+MOST_DEATHS = 3
+"""A run whose worker fell silent so many times ends the servers that work on it: it is given up."""
 UNFINISHED = ("queued", "in_progress")
 
 
@@ -40,7 +42,10 @@ class EvalQueue:
             session.add(row)
 
     def claim(self) -> tuple[EvalRunRow, EvalRow, str] | None:
-        """The oldest run that waits, or whose worker is gone; with its evaluation and the lease to write with."""
+        """The oldest run that waits, or whose worker is gone; with its evaluation and the lease to write with.
+
+        A run that was taken over too often is given up instead, so that no server is stopped by it again.
+        """
         silent = (EvalRunRow.status == "in_progress") & leases.silent(EvalRunRow, SILENCE)
         waiting = or_(EvalRunRow.status == "queued", silent)
         query = select(EvalRunRow).where(waiting, EvalRunRow.host == self.host).order_by(EvalRunRow.number)
@@ -48,6 +53,14 @@ class EvalQueue:
             if session.scalars(query.limit(1)).first() is None:
                 return None  # without taking the write lock twice a second
         with self.store.writing() as session:
+            held = session.scalars(query.limit(1).with_for_update(skip_locked=True)).first()
+            if held is not None and held.status == "in_progress" and held.heartbeat:  # 0: its worker left in order
+                held.deaths += 1
+                if held.deaths >= MOST_DEATHS:
+                    message = f"{MOST_DEATHS} times the server ended while it worked on this run, which is given up."
+                    held.status, held.error = "failed", {"code": "server_error", "message": message}
+                    leases.release(held)
+                    return None
             row = leases.claim(session, query)
             if row is None:
                 return None

@@ -20,19 +20,20 @@ from postgrad.json_types import JsonObject
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.registry.keys import Keys
 from postgrad.serving.access.code_graders import sandbox_for
+from postgrad.serving.access.limits import RateLimits
 from postgrad.serving.access.quotas import Quotas
 from postgrad.serving.inference.internal_client import InternalClient
 from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.jobs.eval_data import rows_of, rows_path
 from postgrad.serving.jobs.eval_judging import Judging
 from postgrad.serving.jobs.eval_queue import EvalQueue
+from postgrad.serving.jobs.lasting import Lasting
 from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.storage.store import Owner
 from postgrad.serving.wire.api_errors import ApiError
 
 AT_ONCE = 8
 """Rows that are answered and judged beside each other, so that their answers grow together; recorded in order."""
-TICK = 0.5
 BEAT = 3.0
 _log = logging.getLogger(__name__)
 
@@ -43,36 +44,34 @@ class EvalWorker:
     Args:
         queue: The runs.
         answering: Asks models.
-        quotas: Count the tokens of the keys that made the runs.
+        quotas: Count the tokens of the keys that made the runs, in a month.
+        rates: And in a minute.
     """
 
-    def __init__(self, queue: EvalQueue, answering: Answering, quotas: Quotas) -> None:
-        self._queue, self._answering, self._quotas = queue, answering, quotas
+    def __init__(self, queue: EvalQueue, answering: Answering, quotas: Quotas, rates: RateLimits) -> None:
+        self._queue, self._answering, self._quotas, self._rates = queue, answering, quotas, rates
         self._stop = threading.Event()
         self._lost = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.thread: Lasting | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins; answers are computed in the turns of the server's loop."""
-        self._thread = threading.Thread(target=self._work_on, args=(loop,), name="evals", daemon=True)
-        self._thread.start()
+        self.thread = Lasting("evaluations", lambda: self._turn(loop), self._stop)
+        self.thread.start()
 
     def stop(self) -> None:
         """Ends the thread; the run at work waits for the next server."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self.thread is not None:
+            self.thread.join()
 
-    def _work_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        while not self._stop.is_set():
-            try:
-                claimed = self._queue.claim()
-                if claimed is not None:
-                    self._run(loop, *claimed)
-                    continue
-            except (StorageError, OSError) as error:  # passes; the run is taken up again when its worker was silent
-                _log.warning("An evaluation run could not be worked on: %s", error)
-            self._stop.wait(TICK)
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Works through one run; says whether there was one."""
+        claimed = self._queue.claim()
+        if claimed is None:
+            return False
+        self._run(loop, *claimed)
+        return True
 
     def _run(self, loop: asyncio.AbstractEventLoop, row: EvalRunRow, of: EvalRow, token: str) -> None:
         self._lost.clear()
@@ -93,9 +92,12 @@ class EvalWorker:
         except ApiError as error:
             self._fail(row.id, token, error.body["error"]["code"] or "error", error.body["error"]["message"])
         except StorageError:
-            raise
+            raise  # it passes; the run is taken up again
         except PostgradError as error:
             self._fail(row.id, token, "server_error", str(error))
+        except Exception as error:  # noqa: BLE001 - of this run: the next ones are not held up by it
+            _log.error("Evaluation run %s could not be worked through", row.id, exc_info=error)
+            self._fail(row.id, token, "server_error", f"A fault of the server ended this run: {type(error).__name__}.")
         finally:
             over.set()
             pulse.join()
@@ -105,8 +107,8 @@ class EvalWorker:
         key = Keys(self._queue.store.catalogue).get(row.key_id) if row.key_id else None
         if key is not None:
             self._quotas.read(key)
-        owner = Owner(row.organization, row.project)
-        asker = InternalClient(self._answering, loop, owner, self._quotas, key, self._stopped, math.inf)
+        owner, minute = Owner(row.organization, row.project), self._rates.of(key).tokens
+        asker = InternalClient(self._answering, loop, owner, self._quotas, key, self._stopped, math.inf, minute)
         sandbox = sandbox_for(of.criteria, "testing_criteria")
         judging = Judging(row.data_source, of.config["schema"]["properties"]["item"], of.criteria, asker, sandbox)
         done = self._queue.done(row.id)

@@ -9,10 +9,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from postgrad.blobs import Blobs
 from postgrad.errors import DataError, GateError, PostgradError, StorageError, TrainingError, UsageError
 from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.recipe import Recipe
+from postgrad.registry.catalogue import CHECKPOINT
 from postgrad.registry.job_tables import CheckpointRow, FileRow, JobRow
 from postgrad.serving.jobs.job_figures import metrics, result_csv
 from postgrad.serving.jobs.job_folder import JobFolder
@@ -21,7 +23,7 @@ from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.jobs.queue import Error
 from postgrad.serving.storage import file_contents
 from postgrad.serving.storage.store import new_id, now
-from postgrad.storage import Blobs, sha256_file
+from postgrad.storage import sha256_file
 from postgrad.workflows.fine_tune import FineTuned, ValidationFileError
 
 CHECKPOINTS = 3
@@ -55,7 +57,7 @@ class Publisher:
 
     def add_checkpoint(self, step: int) -> None:
         """Registers the weights of a step; of the older ones those beyond the last three go."""
-        name = f"{self.row.result_name}:ckpt-step-{step}"
+        name = f"{self.row.result_name}{CHECKPOINT}{step}"
         self._register(
             name, Blobs().put_folder(self.folder.run.snapshots / f"step-{step:06d}"), self._data(), step=step
         )

@@ -7,24 +7,23 @@ job gets a new process only after the old one is seen dead, and with a new lease
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 from sqlalchemy import select
 
-from postgrad.errors import StorageError
+from postgrad.registry.backups import back_up_daily
 from postgrad.registry.job_tables import JobRow
 from postgrad.serving.api import files, uploads
 from postgrad.serving.jobs.job_folder import JobFolder, host_id
 from postgrad.serving.jobs.job_graders import lacking
+from postgrad.serving.jobs.lasting import Lasting
 from postgrad.serving.jobs.queue import FINAL, Error, Queue
 from postgrad.serving.jobs.webhooks import Notifier, Receiver
 from postgrad.serving.storage import file_contents
@@ -33,13 +32,11 @@ from postgrad.steps.openai_jobs.hyperparameters import chosen
 from postgrad.steps.openai_jobs.training_file import FileFaultError, count_examples
 from postgrad.storage import home
 
-TICK = 0.5
 SILENCE = 60.0
 """Seconds without a sign of life after which a process counts as hung and is killed."""
 LEAVING = 60.0
 """Seconds that a process gets to end by itself once its job is over or paused."""
 SWEEP = 60.0
-_log = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -54,31 +51,23 @@ class Supervisor:
         self.store, self.host = store, host_id()
         self.queue = Queue(store, self.host)
         self._stop = threading.Event()
-        turns = [self._validate, self._run, *([Notifier(store, to).send_next] if to else [])]
-        self._threads = [threading.Thread(target=self._loop, args=(turn,), daemon=True) for turn in turns]
+        turns = {"file checks": self._validate, "trainings": self._run}
+        if to is not None:
+            turns["webhooks"] = Notifier(store, to).send_next
+        self.threads = [Lasting(name, turn, self._stop) for name, turn in turns.items()]
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._seen: dict[str, tuple[float | None, float]] = {}
         self._swept = 0.0
 
     def start(self) -> None:
-        for thread in self._threads:
+        for thread in self.threads:
             thread.start()
 
     def stop(self) -> None:
         """Ends the threads; training processes go on."""
         self._stop.set()
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join()
-
-    def _loop(self, turn: Callable[[], bool]) -> None:
-        while not self._stop.is_set():
-            try:
-                busy = turn()
-            except (StorageError, OSError) as error:  # a full disk or a locked database passes; the work is tried again
-                _log.warning("The supervisor could not do its work: %s", error)
-                busy = False
-            if not busy:
-                self._stop.wait(TICK)
 
     def _validate(self) -> bool:
         """Checks the files of one new job; says whether there was one."""
@@ -203,6 +192,8 @@ class Supervisor:
         for identifier in gone:
             file_contents.forget(identifier)
         file_contents.sweep_incoming()
+        if (database := self.store.catalogue.database) is not None:
+            back_up_daily(database)
         folders = [p for p in (home() / "jobs").glob("ftjob-*") if (p / "training.jsonl").exists()]
         with self.store.reading() as session:
             unfinished = set(

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import psutil
 from sqlalchemy import select
 
+from postgrad.blobs import Blobs
 from postgrad.errors import Interrupted, PostgradError, StorageError, UsageError
 from postgrad.json_types import JsonObject
 from postgrad.progress import Said, Working
@@ -31,7 +32,6 @@ from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.jobs.publishing import Publisher, told_to_client, without_paths
 from postgrad.serving.storage.store import Store, now
 from postgrad.steps.openai_jobs.hyperparameters import chosen, recipe_of
-from postgrad.storage import Blobs
 from postgrad.training_run import Step
 from postgrad.workflows.fine_tune import FineTuned, fine_tune
 from postgrad.workflows.job_report import Wishes, job_report

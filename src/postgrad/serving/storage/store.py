@@ -17,12 +17,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DataError as DBDataError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from postgrad.errors import StorageError
 from postgrad.registry import Catalogue
+from postgrad.registry.backups import storage_error
 from postgrad.registry.keys import ORGANIZATION, PROJECT
 from postgrad.serving.wire.api_errors import ApiError
 
@@ -46,13 +47,13 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads; its rows stay readable afterwards."""
-        with _foreseen(), Session(self._reader, expire_on_commit=False) as session:
+        with _foreseen(self.catalogue.url), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session whose changes appear together when the block ends, or not at all."""
-        with _foreseen(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with _foreseen(self.catalogue.url), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
 
@@ -62,16 +63,17 @@ def _lock(connection: Connection) -> None:
 
 
 @contextmanager
-def _foreseen() -> Iterator[None]:
+def _foreseen(url: str) -> Iterator[None]:
     try:
         yield
     except DBDataError as error:  # PostgreSQL's word for NUL characters and texts beyond a column
         raise ApiError(400, "The request holds a text that cannot be stored.", "invalid_value") from error
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise StorageError(
-            f"The database cannot be read or written at the moment: {getattr(error, 'orig', error)}.",
-            "Is the disk full, the database locked by another program, or its server away?",
-        ) from error
+    except DBAPIError as error:
+        if isinstance(error, IntegrityError):
+            raise
+        raise storage_error(error, url) from error
+    except PoolTimeoutError as error:
+        raise StorageError("The database is too busy at the moment.", "Try again in a moment.") from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pydantic import Field, StrictStr
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.graders import Grader, read_grader
+from postgrad.evaluation.metrics.support.bounded_schema import BoundedSchema
 from postgrad.json_types import JsonObject
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.strict import Strict
@@ -15,6 +16,8 @@ from postgrad.serving.wire.strict import Strict
 Labels = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[StrictStr, Field(max_length=512)]], Field(max_length=16)
 ]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+"""What an `item_schema` is read by, whatever it says of itself."""
 KINDS = ("string_check", "text_similarity", "label_model", "score_model", "python")
 
 
@@ -146,10 +149,8 @@ def read_criterion(raw: JsonObject, where: str = "testing_criteria") -> Grader:
 
 
 def _refuse_no_schema(schema: JsonObject) -> None:
-    import jsonschema
-
     try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
-        message = f"'item_schema' is no JSON schema: {error.message[:300]}."
+        BoundedSchema(schema, DIALECT)
+    except ValueError as error:
+        message = f"'item_schema' cannot be used as a JSON schema: {error}."
         raise ApiError(400, message, "invalid_json_schema", "data_source_config.item_schema") from error

@@ -31,14 +31,13 @@ from postgrad.training_settings import TrainingSettings
 
 Auto = Literal["auto"]
 Number = StrictFloat | StrictInt
-Positive = Annotated[Number, Field(gt=0)]
 
 
 class Hyperparameters(Strict):
     """What all methods share."""
 
     batch_size: Auto | Annotated[StrictInt, Field(ge=1, le=256)] | None = None
-    learning_rate_multiplier: Auto | Positive | None = None
+    learning_rate_multiplier: Auto | Annotated[Number, Field(gt=0, le=1000)] | None = None
     n_epochs: Auto | Annotated[StrictInt, Field(ge=1, le=50)] | None = None
 
 
@@ -85,11 +84,14 @@ class Method(Strict):
         return self
 
 
+Word = Annotated[StrictStr, Field(max_length=512)]
+
+
 class Wandb(Strict):
-    project: StrictStr
-    name: StrictStr | None = None
-    entity: StrictStr | None = None
-    tags: list[StrictStr] | None = None
+    project: Word
+    name: Word | None = None
+    entity: Word | None = None
+    tags: Annotated[list[Word], Field(max_length=64)] | None = None
 
 
 class Integration(Strict):
@@ -102,11 +104,11 @@ class _Beside(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    base: StrictStr | None = None
+    base: Word | None = None
     """Base model of this server to train, where `model` names one of OpenAI's."""
     system_prompt: StrictStr | None = None
     """Put before every example without one, and before every request to the model."""
-    accept: list[StrictStr] | None = None
+    accept: Annotated[list[Word], Field(max_length=64)] | None = None
     """Checks whose errors do not fail the job."""
     report: StrictBool | None = None
     """Compare the model with its base on the validation file when it is trained; costs the time of the answers."""
@@ -156,8 +158,8 @@ class CreateJob(OwnSettings, Strict):
     """The body that creates a fine-tuning job."""
 
     model: Annotated[StrictStr, Field(min_length=1, max_length=512)]
-    training_file: StrictStr
-    validation_file: StrictStr | None = None
+    training_file: Word
+    validation_file: Word | None = None
     suffix: Annotated[StrictStr, Field(min_length=1, max_length=64)] | None = None
     seed: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] | None = None
     metadata: (

@@ -138,7 +138,8 @@ class Deleted(Open):
 
 
 class Health(Open):
-    status: Literal["ok"]
+    status: Literal["ok", "degraded"]
+    workers: dict[str, str]
     version: str
     model: str | None
     inside: int

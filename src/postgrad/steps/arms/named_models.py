@@ -11,6 +11,7 @@ from pathlib import Path
 
 from postgrad import arm_kinds
 from postgrad.arm_kinds import BASE, ON_A_BASE, PROMPTED, ArmKind
+from postgrad.blobs import Blobs
 from postgrad.errors import ModelError, UsageError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.arms import Arm
@@ -29,7 +30,6 @@ from postgrad.steps.arms.registered import (
     refuse_without_documents,
     split_name,
 )
-from postgrad.storage import Blobs
 
 Make = Callable[[Renderer, int], Arm]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from postgrad.blobs import Blobs
 from postgrad.errors import ModelError
 from postgrad.evaluation.prompting import USUAL_ROOM, PromptBuilder, Retrieve
 from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.rendering.render import Renderer
 from postgrad.registry.catalogue import ModelEntry
-from postgrad.storage import Blobs, name_from
+from postgrad.storage import name_from
 
 RAG = "+rag"
 """Suffix of a model's name that puts passages of its documents before each request."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from postgrad.blobs import Blobs
 from postgrad.data.load import data_hash
 from postgrad.measures import ArmResult
 from postgrad.records import Record
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.similarity.training_traces import Trace
-from postgrad.storage import Blobs
 
 
 @dataclass(frozen=True)

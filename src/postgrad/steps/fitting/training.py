@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from postgrad.blobs import Blobs
 from postgrad.data.load import conversations, is_usable, load
 from postgrad.errors import UsageError
 from postgrad.evaluation.prompting import PromptBuilder
@@ -27,7 +28,7 @@ from postgrad.steps.examples import Examples, Grounding
 from postgrad.steps.fitting.own_answers import own_answers
 from postgrad.steps.fitting.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
-from postgrad.storage import Blobs, home, sha256_json, storing
+from postgrad.storage import home, sha256_json, storing
 from postgrad.training.batching import steps_of
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from postgrad.blobs import Blobs
 from postgrad.evaluation.arms import own_prompt, without_system
 from postgrad.evaluation.statistics.scores import Groups
 from postgrad.measures import ArmResult
 from postgrad.records import Conversation, Record, content_hash, tools_of, turns_of
 from postgrad.report.results import ArmAnswer, ResultLine
 from postgrad.similarity.training_traces import trace_of
-from postgrad.storage import Blobs
 
 
 def result_lines(

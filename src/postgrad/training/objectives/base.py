@@ -164,6 +164,11 @@ class Objective(ABC):
         if state:
             raise NotImplementedError(f"{type(self).__name__} saved a state that it does not restore")
 
+    @property
+    def start_value(self) -> float | None:
+        """Validation's measure of the starting model, where `begin` has taken it."""
+        return None
+
     def validate(self, held: Sequence[Rendered]) -> float:
         """The measure of its own, the lower the better; asked only where `validates` is true."""
         return math.inf

@@ -172,5 +172,9 @@ class WithReplay(Objective):
     def validate(self, held: Sequence[Rendered]) -> float:
         return self.inner.validate(held)
 
+    @property
+    def start_value(self) -> float | None:
+        return self.inner.start_value
+
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
         return self.inner.in_words(metrics, best_step)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import torch
 
+from postgrad.blobs import Blobs
 from postgrad.errors import UsageError
 from postgrad.models.adapters.lora import Adapter, DoraLinear, LoraLinear, scale_of
 from postgrad.models.adapters.quantize import Bits
 from postgrad.models.adapters.trained_weights import Trained, load_trained
-from postgrad.storage import Blobs
 
 
 def put_start(layers: Mapping[str, LoraLinear], start: str, alpha: float, rslora: bool, bits: Bits | None) -> None:

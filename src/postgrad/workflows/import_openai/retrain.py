@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from postgrad.blobs import Blobs
 from postgrad.errors import ModelError
 from postgrad.json_types import JsonObject
 from postgrad.progress import Said, Stage, Working
@@ -17,7 +18,7 @@ from postgrad.steps.openai_jobs.hyperparameters import chosen, judge_of, recipe_
 from postgrad.steps.openai_jobs.methods import BASICS, METHODS
 from postgrad.steps.openai_jobs.training_file import FileFaultError, count_examples
 from postgrad.steps.openai_jobs.weights import shape_of
-from postgrad.storage import Blobs, name_from, sha256_json, write_atomic
+from postgrad.storage import name_from, sha256_json, write_atomic
 from postgrad.training_run import RunFolder
 from postgrad.workflows.fine_tune import FineTuned, fine_tune
 from postgrad.workflows.import_openai.fetch import Fetched

@@ -16,10 +16,12 @@ from typing import Any
 from postgrad.evaluation.metrics.support.fences import unfenced
 from postgrad.json_types import JsonMapping
 
-_TAGGED = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
-_FUNCTION = re.compile(r"<function=([\w.-]+)>\s*(.*?)\s*(?:</function>|\Z)", re.DOTALL)
-_MARKED = re.compile(r"(?:\[TOOL_CALLS\]|<\|python_tag\|>)\s*(.*)\Z", re.DOTALL)
-_PYTHON = re.compile(r"\A\[?\s*[A-Za-z_][\w.]*\s*\(.*\)\s*\]?\Z", re.DOTALL)
+# none of them goes back over blanks: what is read comes from a model, and is stripped afterwards
+_TAGGED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+_FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
+_LONGEST = 100_000  # characters that are read as Python: it takes a hundred times the memory
+_MARKS = ("[TOOL_CALLS]", "<|python_tag|>")
+_PYTHON = re.compile(r"\[?\s*+[A-Za-z_][\w.]*+\s*+\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,12 @@ def read_calls(text: str) -> list[NamedCall] | None:
     if tagged := _TAGGED.findall(text):
         return _joined([_from_text(part) for part in tagged])
     if named := _FUNCTION.findall(text):
-        return _joined([_call(name, _json(body or "{}")) for name, body in named])
-    if marked := _MARKED.search(text):
-        return _from_text(marked.group(1))
+        return _joined([_call(name, _json(body.strip() or "{}")) for name, body in named])
+    if marked := [(place, mark) for mark in _MARKS if (place := text.find(mark)) >= 0]:
+        place, mark = min(marked)
+        return _from_text(text[place + len(mark) :])
     body = unfenced(text).strip()
-    if body.startswith(("{", "[")) or _PYTHON.match(body):
+    if body.startswith(("{", "[")) or (_PYTHON.match(body) and body.endswith((")", "]"))):
         calls = _from_text(body)
         looks_like_one = '"name"' in body and '"arguments"' in body
         return calls if calls is not None or looks_like_one else []
@@ -115,6 +118,8 @@ def _json(text: str) -> Any:
 
 def _from_python(text: str) -> list[NamedCall] | None:
     """`[f(a=1), g(b="x")]` with plain values."""
+    if len(text) > _LONGEST:
+        return None
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):

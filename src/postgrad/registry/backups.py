@@ -1,0 +1,181 @@
+"""Dated copies of the catalogue's SQLite file, and what to say where the file itself is damaged.
+
+A copy is made by SQLite's own online backup, so that it is whole although others write, and only of a catalogue that is
+sound. A catalogue in PostgreSQL is backed up by its own tools.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import secrets
+import sqlite3
+import time
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from postgrad.errors import StorageError, UsageError
+from postgrad.storage import home, storing
+
+KEPT = 10
+"""Copies; older ones are removed."""
+DAY = 86_400.0
+_STAMP = "%Y-%m-%d-%H%M%S"
+_BESIDE = ("-wal", "-shm")
+"""What SQLite keeps beside its file."""
+
+
+def file_of(url: str) -> Path | None:
+    """The SQLite file behind a database's URL; None where there is none."""
+    parts = make_url(url)
+    if parts.get_backend_name() != "sqlite" or not parts.database or parts.database == ":memory:":
+        return None
+    return Path(parts.database)
+
+
+def folder_of(database: Path) -> Path:
+    return database.parent / "backups"
+
+
+def copies(database: Path) -> list[Path]:
+    """The copies, newest first."""
+    return sorted(folder_of(database).glob(f"{database.stem}-*.db"), reverse=True)
+
+
+def back_up(database: Path) -> Path:
+    """A copy of now; the oldest beyond `KEPT` go.
+
+    Raises:
+        StorageError: the catalogue is damaged or the disk full; the copies that there are stay.
+    """
+    stamp = datetime.datetime.now().astimezone().strftime(_STAMP)
+    target = folder_of(database) / f"{database.stem}-{stamp}.db"
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    with storing(database.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with contextlib.closing(sqlite3.connect(database, timeout=10)) as source:
+                fresh.touch(mode=0o600)
+                with contextlib.closing(sqlite3.connect(fresh)) as copy:
+                    source.backup(copy)
+                    if wrong := faults(copy):
+                        raise damaged(database, wrong)
+            _sync(fresh)
+            os.replace(fresh, target)
+        except sqlite3.Error as error:
+            raise damaged(database, str(error)) from error
+        finally:
+            for path in (fresh, *(fresh.with_name(fresh.name + end) for end in _BESIDE)):
+                path.unlink(missing_ok=True)
+        for old in copies(database)[KEPT:]:
+            old.unlink(missing_ok=True)
+    return target
+
+
+def back_up_daily(database: Path) -> Path | None:
+    """A copy where the newest is a day old and the catalogue has changed since; None where none is due."""
+    newest = next((p.stat().st_mtime for p in copies(database)), 0.0)
+    if time.time() - newest < DAY or not database.exists() or not database.stat().st_size:
+        return None
+    changed = max(p.stat().st_mtime for p in (database, database.with_name(database.name + "-wal")) if p.exists())
+    return back_up(database) if changed > newest else None
+
+
+def restore(database: Path, copy: Path | None = None) -> tuple[Path, Path | None]:
+    """Puts a copy in the catalogue's place; what was there is kept under another name.
+
+    Args:
+        copy: Which; None for the newest that is sound.
+
+    Returns:
+        (the copy, where the old file is now, or None where there was none)
+
+    Raises:
+        UsageError: there is no copy, or the one that is named is none.
+    """
+    candidates = copies(database) if copy is None else [copy]
+    sound = next((p for p in candidates if p.is_file() and not _faults_of(p)), None)
+    if sound is None:
+        where = f"in {str(folder_of(database))!r}" if copy is None else f"at {str(copy)!r}"
+        raise UsageError(
+            f"There is no sound copy of the catalogue {where}.",
+            "Models are still in the store; without a catalogue they have no names. Move the damaged file away to begin"
+            " with an empty one.",
+        )
+    old = database.with_name(f"{database.name}.damaged-{datetime.datetime.now().astimezone().strftime(_STAMP)}")
+    fresh = database.with_name(f".{database.name}.{secrets.token_hex(4)}")
+    with storing(database.parent):
+        try:
+            with contextlib.closing(sqlite3.connect(sound)) as source, contextlib.closing(sqlite3.connect(fresh)) as to:
+                source.backup(to)
+            _sync(fresh)
+            existed = database.exists()
+            for end in ("", *_BESIDE):
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(database.with_name(database.name + end), old.with_name(old.name + end))
+            os.replace(fresh, database)
+        finally:
+            fresh.unlink(missing_ok=True)
+    return sound, old if existed else None
+
+
+def faults(connection: sqlite3.Connection) -> str:
+    """What SQLite's own check says against a database; empty where it is sound."""
+    try:
+        said = [row[0] for row in connection.execute("pragma quick_check(3)")]
+        known = connection.execute("select count(*) from sqlite_master where name = 'alembic_version'").fetchone()[0]
+    except sqlite3.Error as error:
+        return str(error)
+    if said != ["ok"]:
+        return "; ".join(map(str, said))
+    return "" if known else "it holds no catalogue"
+
+
+def _faults_of(path: Path) -> str:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)) as connection:
+            return faults(connection)
+    except sqlite3.Error as error:
+        return str(error)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def damaged(database: Path, why: str) -> StorageError:
+    """The error of a file that is no sound catalogue."""
+    newest = next((p for p in copies(database)), None)
+    mend = (
+        f"`postgrad restore` puts the newest sound copy in its place ({newest.name}) and keeps the damaged file."
+        if newest is not None
+        else "There is no copy of it yet. Restore it from a backup of yours, or move it away to begin with an empty"
+        " one: the models' files stay in the store."
+    )
+    return StorageError(f"The catalogue {str(database)!r} is damaged: {why}.", mend)
+
+
+def emptied(database: Path) -> bool:
+    """Whether the file is empty although the home has been used: it was not made just now."""
+    try:
+        empty = database.stat().st_size == 0
+    except FileNotFoundError:
+        return False
+    return empty and (bool(copies(database)) or any((home() / "blobs").glob("*/*")))
+
+
+def storage_error(error: DBAPIError, url: str) -> Exception:
+    """What a database's error means: damage, or something that passes. Errors about rows are left as they are."""
+    if isinstance(error, IntegrityError):
+        return error
+    database, said = file_of(url), str(error.orig)
+    if database is not None and (not isinstance(error, OperationalError) or "malformed" in said or "no such" in said):
+        return damaged(database, said)
+    return StorageError(
+        f"The catalogue {make_url(url)!r} cannot be read or written at the moment: {said}.",
+        "Is the disk full or read-only, the file locked, the database's server away, or DATABASE_URL wrong?",
+    )
