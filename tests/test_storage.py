@@ -54,17 +54,17 @@ def test_a_folder_that_another_process_unpacked_meanwhile_is_left_to_its_readers
     blobs = Blobs()
     digest = blobs.put_folder(tmp_path / "given")
     target = tmp_path / "home" / "cache" / digest.removeprefix("sha256:")
-    real = Blobs.get_bytes
+    real = Blobs._read
 
-    def slow(self, wanted):
+    def slow(self, wanted, out):
         """Another process is done before this one has read its first file."""
         if wanted != digest and not target.exists():
             target.mkdir(parents=True)
             (target / "weights").write_bytes(b"1234")
             slow.inode = target.stat().st_ino
-        return real(self, wanted)
+        return real(self, wanted, out)
 
-    monkeypatch.setattr(Blobs, "get_bytes", slow)
+    monkeypatch.setattr(Blobs, "_read", slow)
     found = blobs.get_folder(digest)
     assert found.stat().st_ino == slow.inode and (found / "weights").read_bytes() == b"1234"
     assert [p.name for p in target.parent.iterdir()] == [target.name], "nothing is left beside it"

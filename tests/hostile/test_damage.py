@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import time
 
@@ -110,7 +111,7 @@ CATALOGUES = {
 def settled(home):
     """A catalogue with a model, all in its one file, and a copy of it."""
     catalogue = Catalogue()
-    add(catalogue)
+    add(catalogue, details={"score": 0.5, "metric": "label"})
     Blobs().put_bytes(b"x")
     catalogue.engine.dispose()
     path = home / "catalogue.db"
@@ -127,7 +128,7 @@ def test_a_damaged_catalogue_is_said_and_restored(own_home, how, capsys):
     path = settled(own_home)
     copy = backups.back_up(path)
     CATALOGUES[how](path)
-    assert main(["models", "list"]) == 3
+    assert main(["models", "list"]) == 2
     said = capsys.readouterr().err
     assert "is damaged" in said and "postgrad restore" in said and copy.name in said and "Traceback" not in said
     assert main(["restore"]) == 0 and copy.name in capsys.readouterr().out
@@ -137,8 +138,9 @@ def test_a_damaged_catalogue_is_said_and_restored(own_home, how, capsys):
 
 def test_without_a_copy_the_damage_is_said_too(own_home, capsys):
     path = settled(own_home)
+    shutil.rmtree(backups.folder_of(path), ignore_errors=True)
     path.write_bytes(os.urandom(5000))
-    assert main(["models", "list"]) == 3 and "no copy of it yet" in capsys.readouterr().err
+    assert main(["models", "list"]) == 2 and "no copy of it yet" in capsys.readouterr().err
     assert main(["restore"]) == 2 and "no sound copy" in capsys.readouterr().err
 
 
@@ -148,27 +150,44 @@ def test_a_newer_catalogue_is_left_as_it_is(own_home, capsys):
         db.execute("update alembic_version set version_num = '0999_later'")
     db.close()
     before = path.read_bytes()
-    assert main(["models", "list"]) == 3
+    assert main(["models", "list"]) == 2
     said = capsys.readouterr().err
     assert "written by another postgrad" in said and "0999_later" in said and path.read_bytes() == before
 
 
-def test_copies_are_made_daily_and_before_a_change_of_the_schema(own_home):
-    path = settled(own_home)
-    assert backups.copies(path) == []
+def test_copies_are_made_hourly_and_pruned_to_one_a_day(own_home):
     Catalogue()
+    path = own_home / "catalogue.db"
+    assert backups.copies(path) == [], "a catalogue that was made just now holds nothing"
+    add(Catalogue())
     assert len(backups.copies(path)) == 1
-    Catalogue()
-    assert len(backups.copies(path)) == 1, "one a day"
-    old = time.time() - 2 * backups.DAY
-    os.utime(backups.copies(path)[0], (old, old))
     add(Catalogue(), name="other")
+    assert len(backups.copies(path)) == 1, "one an hour"
+    old = time.time() - 2 * backups.INTERVAL_S
+    first = backups.copies(path)[0].rename(path.parent / "backups" / "catalogue-2026-02-01-000000.db")
+    os.utime(first, (old, old))
+    Catalogue()
+    newest = backups.copies(path)[0]
     assert len(backups.copies(path)) == 2
-    path.with_name("catalogue.db-wal").unlink(missing_ok=True)
+    with sqlite3.connect(newest) as db:
+        assert db.execute("select count(*) from models").fetchone() == (2,)
+    db.close()
+    for day in range(1, 29):
+        for hour in range(3):
+            newest.with_name(f"catalogue-2026-01-{day:02}-0{hour}0000.db").write_bytes(b"")
+    backups.back_up(path)
+    kept = [p.name for p in backups.copies(path)]
+    assert sum("2026-01" in name for name in kept) < 30 and "catalogue-2026-01-28-020000.db" in kept
+
+
+def test_a_damaged_catalogue_takes_no_copys_place(own_home):
+    path = settled(own_home)
+    backups.back_up(path)
+    before = backups.copies(path)
     path.write_bytes(os.urandom(4096))
     with pytest.raises(StorageError, match="is damaged"):
         backups.back_up(path)
-    assert len(backups.copies(path)) == 2, "a damaged catalogue takes no copy's place"
+    assert backups.copies(path) == before
 
 
 def test_an_older_schema_is_copied_before_it_is_changed(own_home):

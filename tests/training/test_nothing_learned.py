@@ -17,7 +17,7 @@ ANSWERS = ("It is on its way.", "No, never, go away!")
 def preferred(number, chosen, rejected):
     asked = (Message("user", f"Where is my order number {number}?"),)
     told = [(Message("assistant", text),) for text in (chosen, rejected)]
-    return Preference(asked, *told, source=Source("p.jsonl", number))
+    return Preference(prompt=asked, chosen=told[0], rejected=told[1], source=Source("p.jsonl", number))
 
 
 def trained(tiny, folder, records, held, general=(), **plan):
@@ -45,10 +45,10 @@ def test_preferences_that_validation_contradicts(tiny, tmp_path):
     assert good.part.best_step and not said, "the rule can tell them apart"
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_rate_that_breaks_the_model(tiny, tmp_path, method):
+@pytest.mark.parametrize(("method", "rate"), [("lora", 3.0), ("full", 30.0)])
+def test_a_rate_that_breaks_the_model(tiny, tmp_path, method, rate):
     before = {n: p.detach().clone() for n, p in tiny.module.named_parameters()}
-    plan = {"method": method, "learning_rate": 3.0, "max_steps": 2}
+    plan = {"method": method, "learning_rate": rate, "max_steps": 2}
     done, _ = trained(tiny, tmp_path, RECORDS[:12], RECORDS[12:], **plan)
     assert done.part.best_step == 0 and done.part.steps == 2
     assert loss_of(tiny, done.trained) == pytest.approx(loss_of(tiny, None), rel=1e-6)

@@ -21,8 +21,8 @@ def command(
 ) -> None:
     """Puts a dated copy of the catalogue (names of models, jobs, keys) in its place. Stop servers on this home before.
 
-    Copies are made once a day and before every change of the schema, in `backups/` of the home folder. The file that is
-    replaced is kept beside it. Models that were registered after the copy are in the store, but have no names.
+    Copies are made at most once an hour, and before every change of the schema, in `backups/` of the home folder. The
+    file that is replaced is kept beside it. Models that were registered after the copy are in the store, without names.
     """
     from postgrad.registry import backups
     from postgrad.registry.catalogue import catalogue_url

@@ -21,8 +21,9 @@ from postgrad.errors import StorageError, UsageError
 from postgrad.storage import home, storing
 
 KEPT = 10
-"""Copies; older ones are removed."""
-DAY = 86_400.0
+"""Newest copies, and besides the last of each of so many days; the others are removed."""
+INTERVAL_S = 3600.0
+"""Between copies."""
 _STAMP = "%Y-%m-%d-%H%M%S"
 _BESIDE = ("-wal", "-shm")
 """What SQLite keeps beside its file."""
@@ -70,15 +71,22 @@ def back_up(database: Path) -> Path:
         finally:
             for path in (fresh, *(fresh.with_name(fresh.name + end) for end in _BESIDE)):
                 path.unlink(missing_ok=True)
-        for old in copies(database)[KEPT:]:
+        for old in set(copies(database)) - _worth_keeping(copies(database)):
             old.unlink(missing_ok=True)
     return target
 
 
-def back_up_daily(database: Path) -> Path | None:
-    """A copy where the newest is a day old and the catalogue has changed since; None where none is due."""
+def _worth_keeping(newest_first: list[Path]) -> set[Path]:
+    days: dict[str, Path] = {}
+    for path in newest_first:
+        days.setdefault(path.stem[: -len("-HHMMSS")], path)
+    return {*newest_first[:KEPT], *list(days.values())[:KEPT]}
+
+
+def back_up_if_due(database: Path) -> Path | None:
+    """A copy where the newest is an hour old and the catalogue has changed since; None where none is due."""
     newest = next((p.stat().st_mtime for p in copies(database)), 0.0)
-    if time.time() - newest < DAY or not database.exists() or not database.stat().st_size:
+    if time.time() - newest < INTERVAL_S or not database.exists() or not database.stat().st_size:
         return None
     changed = max(p.stat().st_mtime for p in (database, database.with_name(database.name + "-wal")) if p.exists())
     return back_up(database) if changed > newest else None

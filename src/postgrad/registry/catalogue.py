@@ -86,9 +86,8 @@ class Catalogue:
         self._engine = create_engine(self.url)
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
-        self._upgrade()
-        if (database := self.database) is not None:
-            backups.back_up_daily(database)
+        if not self._upgrade() and (database := self.database) is not None:
+            backups.back_up_if_due(database)
 
     @property
     def database(self) -> Path | None:
@@ -100,15 +99,18 @@ class Catalogue:
         """The connection to the database, migrated: what else lives in it is read and written through this."""
         return self._engine
 
-    def _upgrade(self) -> None:
+    def _upgrade(self) -> bool:
+        """Brings the schema up to date; says whether there was anything to do."""
         try:
             with _upgrading:
-                if not self._current():
-                    self._migrate()
+                if self._current():
+                    return False
+                self._migrate()
+                return True
         except DBAPIError as error:
             with contextlib.suppress(DBAPIError):
                 if self._current():
-                    return  # another process upgraded it in the same moment
+                    return True  # another process upgraded it in the same moment
             raise backups.storage_error(error, self.url) from error
 
     def _current(self) -> bool:

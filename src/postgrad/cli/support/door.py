@@ -33,6 +33,8 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
         code = app(args=list(arguments[1:]), standalone_mode=False, prog_name=f"postgrad {arguments[0]}")
         if code == 130:  # typer turns Ctrl-C into the exit code that it returns
             raise KeyboardInterrupt
+        if isinstance(code, int) and code:  # and so it does with typer.Exit
+            return code
     except typer.Exit as done:
         return done.exit_code
     except _BAD_USAGE as error:

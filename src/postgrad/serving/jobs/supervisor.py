@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import select
 
-from postgrad.registry.backups import back_up_daily
+from postgrad.registry.backups import back_up_if_due
 from postgrad.registry.job_tables import JobRow
 from postgrad.serving.api import files, uploads
 from postgrad.serving.jobs.job_folder import JobFolder, host_id
@@ -193,7 +193,7 @@ class Supervisor:
             file_contents.forget(identifier)
         file_contents.sweep_incoming()
         if (database := self.store.catalogue.database) is not None:
-            back_up_daily(database)
+            back_up_if_due(database)
         folders = [p for p in (home() / "jobs").glob("ftjob-*") if (p / "training.jsonl").exists()]
         with self.store.reading() as session:
             unfinished = set(
