@@ -151,7 +151,10 @@ ENTRIES = {
     "medquad_kinds": Entry(question_kinds),
     "snips": Entry(snips),
     "wikisql": Entry(sql),
-    "e2e": Entry(descriptions, ("--input", "facts", "--output", "text", *SMALL)),
+    "e2e": Entry(
+        descriptions,
+        ("--input", "facts", "--output", "text", "--task", "Write one sentence that tells these facts", *SMALL),
+    ),
     "gsm8k": Entry(maths, SMALL),
     "bfcl": Entry(tool_calls, SMALL),
     "ntrex": Entry(translations, SMALL),

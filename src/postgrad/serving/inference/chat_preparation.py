@@ -18,6 +18,7 @@ from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
 from postgrad.serving.wire.messages import messages_from
 from postgrad.serving.wire.requests import REFUSED, ChatRequest, DecodingFields, NamedTool
+from postgrad.serving.wire.strict_schema import closed, strict_fault
 from postgrad.steps.openai_jobs.hyperparameters import is_openais
 
 MOST_NEW_TOKENS = 2048
@@ -68,7 +69,8 @@ def decoding_of(body: DecodingFields, tokens: int) -> Decoding:
     """Omitted settings mean those of the evaluation: greedy. Sampling without a seed differs from call to call."""
     seed = body.seed if body.seed is not None else secrets.randbits(31)
     top_p = 1.0 if body.top_p is None else float(body.top_p)
-    return Decoding(tokens, float(body.temperature or 0.0), top_p, seed, body.stops)
+    temperature = float(body.temperature or 0.0) if top_p else 0.0  # the likeliest token alone is left
+    return Decoding(tokens, temperature, top_p or 1.0, seed, body.stops)
 
 
 def biases(body: DecodingFields, size: int) -> Mapping[int, float]:
@@ -168,6 +170,10 @@ def _tools(engine: Engine, served: Served, body: ChatRequest) -> tuple[Tools | N
     if not body.tools or body.tool_choice == "none":
         return None, []
     offered = [t.model_dump(exclude_none=True) for t in body.tools]
+    for tool in body.tools:
+        if tool.function.strict and (fault := strict_fault(tool.function.parameters or {"type": "object"})):
+            message = f"Invalid schema for function {tool.function.name!r}: {fault}."
+            raise ApiError(400, message, "invalid_function_parameters", "tools")
     names = [t.function.name for t in body.tools]
     if len(set(names)) < len(names):
         raise ApiError(400, "Two tools have the same name.", "invalid_value", "tools")
@@ -184,6 +190,10 @@ def _tools(engine: Engine, served: Served, body: ChatRequest) -> tuple[Tools | N
     return Tools(frozenset(names), form, several, named), offered
 
 
+def _refuse_schema(message: str) -> None:
+    raise ApiError(400, message, "invalid_json_schema", "response_format")
+
+
 def _form(
     engine: Engine, served: Served, body: ChatRequest, tools: Tools | None, offered: list[JsonObject]
 ) -> CompiledGrammar | None:
@@ -194,6 +204,9 @@ def _form(
         schema = {"type": "object"}
     elif wanted is not None and wanted.json_schema is not None:
         schema, strict = wanted.json_schema.schema_ or {}, bool(wanted.json_schema.strict)
+        if strict and (fault := strict_fault(schema)):
+            _refuse_schema(f"Invalid schema for response_format {wanted.json_schema.name!r}: {fault}.")
+        schema = schema if strict else closed(schema)
     must = body.tool_choice == "required" or isinstance(body.tool_choice, NamedTool)
     if tools is not None and (must or schema is not None):
         chosen = offered

@@ -15,7 +15,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 MAX_PLACES = 64
-"""Requests that may be inside at once, growing or waiting; more are sent away."""
+"""Requests of one owner that may be inside at once, growing or waiting; more are sent away. A third more are there for
+others."""
+FREE_SHARE = 3
+"""An owner has at most so many times the places that are free: alone all of `places`, of two that take what they get
+each the same, and a newcomer always finds one (dynamic thresholds, Choudhury and Hahne 1998)."""
 MAX_TOKENS = 131_072
 """Of the prompts and answers that grow at once: bounds the memory of their keys and values."""
 GRACE_S = 0.02
@@ -38,6 +42,7 @@ class Ticket:
         base: Name of its base model.
         adapter: Digest of what is put on the base, "" for the base alone.
         tokens: Bound of its prompt and answers together.
+        owner: Who asks.
         last: When it last had a turn, or came.
         begun: Whether it has had one.
         asking: Whether it waits for a turn.
@@ -48,6 +53,7 @@ class Ticket:
     adapter: str
     tokens: int
     last: float
+    owner: str = ""
     begun: bool = False
     asking: bool = False
     granted: asyncio.Future[None] | None = field(default=None, repr=False)
@@ -97,7 +103,7 @@ class Scheduler:
 
     Args:
         quantum: Asked for the seconds that an adapter keeps the model while others wait.
-        places: At most so many requests inside.
+        places: At most so many requests of one owner inside.
     """
 
     def __init__(self, quantum: Callable[[], float] = lambda: 1.0, places: int = MAX_PLACES) -> None:
@@ -114,16 +120,18 @@ class Scheduler:
         return len(self._tickets)
 
     @contextmanager
-    def place(self, base: str, adapter: str, tokens: int) -> Iterator[Ticket]:
+    def place(self, base: str, adapter: str, tokens: int, owner: str = "") -> Iterator[Ticket]:
         """A place for one request.
 
         Raises:
-            FullError: all are taken.
+            FullError: the owner's share is taken.
         """
-        if len(self._tickets) >= self.places:
+        mine = sum(ticket.owner == owner for ticket in self._tickets)
+        free = self.places + max(1, self.places // FREE_SHARE) - len(self._tickets)
+        if mine >= min(self.places, FREE_SHARE * free):
             usual = sum(self._took) / len(self._took) if self._took else 1.0
             raise FullError(max(1, min(60, round(usual))))
-        ticket = Ticket(base, adapter, tokens, time.monotonic())
+        ticket = Ticket(base, adapter, tokens, time.monotonic(), owner)
         came = ticket.last
         self._tickets.append(ticket)
         try:

@@ -58,7 +58,8 @@ class Answering:
         served = request.served
         with contextlib.ExitStack() as stack:
             try:
-                ticket = stack.enter_context(self.turns.place(served.base, self._weights(request), request.tokens))
+                mine = self.turns.place(served.base, self._weights(request), request.tokens, served.owner)
+                ticket = stack.enter_context(mine)
             except FullError as full:
                 raise ApiError(
                     429,

@@ -32,7 +32,7 @@ def _whole(value: Any) -> Any:
 
 WHOLE = BeforeValidator(_whole)
 Temperature = Annotated[StrictFloat, Field(ge=0, le=2)]
-Share = Annotated[StrictFloat, Field(gt=0, le=1)]
+Share = Annotated[StrictFloat, Field(ge=0, le=1)]
 Penalty = Annotated[StrictFloat, Field(ge=-2, le=2)]
 Count = Annotated[StrictInt, Field(ge=1, le=128), WHOLE]
 Tokens = Annotated[StrictInt, Field(ge=1), WHOLE]
