@@ -15,6 +15,7 @@ REASONS = {
     "objectives.py:ObjectiveSpec.make": "gives the Objective of training, which words may not import",
     "evaluation/battery/harness_model.py:HarnessRequest.args": "the harness's own type of them says no more",
     "storage.py:StageStore.get": "what a stage kept is known to that stage alone, which reads it back",
+    "serving/wire/strict_json.py:WholeJson.render": "the framework's own signature",
     "data/sources/in_memory.py:sources": "an address stays a text where the readers declare a path",
 }
 """`file:name` that may say `Any`, and why."""

@@ -30,7 +30,7 @@ def test_what_a_rambling_rival_knows_stops_the_verdict():
     verdict = judge(rambling(0, 37), arm("fine_tuned", 34, N))
     assert verdict.recommendation == "cannot_tell"
     assert "retrieval (RAG) fails by form: in 37 of 40 answers the right one stands" in verdict.sentence
-    assert "it would get 92 of 100" in verdict.sentence
+    assert "it would get 37 of 40 right" in verdict.sentence
     assert any("fails by form" in reason for reason in verdict.reasons)
 
 

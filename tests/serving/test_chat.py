@@ -126,7 +126,8 @@ def test_an_answer_is_parsed_into_a_model(client):
 def test_a_json_object_and_a_bad_schema(client):
     text = ask(client, response_format={"type": "json_object"}, max_tokens=60).choices[0].message.content
     assert text.startswith("{")
-    schema = {"name": "x", "strict": True, "schema": {"type": "object", "not": {"type": "null"}}}
+    form = {"type": "object", "properties": {}, "additionalProperties": False, "not": {"type": "null"}}
+    schema = {"name": "x", "strict": True, "schema": form}
     with pytest.raises(openai.BadRequestError, match="not") as caught:
         ask(client, response_format={"type": "json_schema", "json_schema": schema})
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "response_format")

@@ -25,6 +25,7 @@ from postgrad.decision.wording import (
     opening_name,
     plain_name,
     points,
+    right_or_wrong,
 )
 from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 
@@ -142,11 +143,13 @@ def _weigh(case: Case) -> Verdict:
 def _fails_by_form(case: Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> Verdict:
     """A trained arm won over scores that tell how its rivals write."""
     rival = max(rivals, key=lambda u: sum(if_form_kept(u).scores))
-    known, n = sum(if_form_kept(rival).scores), len(rival.scores)
+    kept = if_form_kept(rival)
+    known, n = sum(kept.scores), len(kept.scores)
+    most = f"{round(known)} of {n} right" if right_or_wrong(kept) else f"{points(known / n)} of 100 points"
     sentence = (
         f"Cannot tell: {plain_name(arm.name)} {achieved(arm, case.metric)} and {plain_name(rival.name)}"
         f" {achieved_too(rival)}, but {plain_name(rival.name)} fails by form: {rival.fails_by_form}. With those counted"
-        f" right it would get {points(known / n)} of 100. Ask it in a form that it can keep (an instruction that names"
+        f" right it would get {most}. Ask it in a form that it can keep (an instruction that names"
         " the form, a response format), or judge by a metric that sees what it knows."
     )
     reasons = tuple(f"{opening_name(u.name)} fails by form: {u.fails_by_form}." for u in rivals)

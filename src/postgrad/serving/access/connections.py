@@ -22,7 +22,7 @@ _Protocol: Any = AutoHTTPProtocol
 class TimelyProtocol(_Protocol):
     """uvicorn's protocol with a limit for headers."""
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:
         self._deadline: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         self._watch()

@@ -101,8 +101,10 @@ def _read(text: str, tools: Tools | None, finish: str) -> tuple[str, list[Call]]
     if tools is None:
         return text, []
     beside, calls = read_calls(text, tools.form, tools.names)
-    if finish == "length" and tools.form.opening.strip() and (begun := beside.find(tools.form.mark)) >= 0:
-        beside = beside[:begun].rstrip()
+    if finish == "length" and tools.form.opening.strip():
+        mark = tools.form.mark
+        begun = beside.find(mark) if mark in beside else len(beside) - held_back(beside, [mark])
+        beside = beside[:begun].rstrip() if begun < len(beside) else beside
     return beside, calls if tools.several else calls[:1]
 
 

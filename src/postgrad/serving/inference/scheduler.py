@@ -42,21 +42,21 @@ class Ticket:
         base: Name of its base model.
         adapter: Digest of what is put on the base, "" for the base alone.
         tokens: Bound of its prompt and answers together.
-        owner: Who asks.
         last: When it last had a turn, or came.
         begun: Whether it has had one.
         asking: Whether it waits for a turn.
         granted: Done when it has the turn.
+        owner: Who asks.
     """
 
     base: str
     adapter: str
     tokens: int
     last: float
-    owner: str = ""
     begun: bool = False
     asking: bool = False
     granted: asyncio.Future[None] | None = field(default=None, repr=False)
+    owner: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -131,7 +131,7 @@ class Scheduler:
         if mine >= min(self.places, FREE_SHARE * free):
             usual = sum(self._took) / len(self._took) if self._took else 1.0
             raise FullError(max(1, min(60, round(usual))))
-        ticket = Ticket(base, adapter, tokens, time.monotonic(), owner)
+        ticket = Ticket(base, adapter, tokens, time.monotonic(), owner=owner)
         came = ticket.last
         self._tickets.append(ticket)
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -21,7 +21,7 @@ MOST_PARTS = 500_000
 _log = logging.getLogger(__name__)
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes) -> object:
     """A request's body.
 
     Raises:
@@ -69,7 +69,7 @@ def _wrong(part: object) -> bool:
 
 
 class _StrictRequest(Request):
-    async def json(self) -> Any:
+    async def json(self) -> object:
         if not hasattr(self, "_read"):
             self._read = read_json(await self.body())
         return self._read
@@ -88,8 +88,8 @@ class _StrictRoute(APIRoute):
 class ApiRouter(APIRouter):
     """A router whose bodies are read by `read_json`."""
 
-    def __init__(self, prefix: str = "", tags: list[Any] | None = None) -> None:
-        super().__init__(prefix=prefix, tags=tags, route_class=_StrictRoute)
+    def __init__(self, prefix: str = "", tags: Sequence[str] = ()) -> None:
+        super().__init__(prefix=prefix, tags=list(tags), route_class=_StrictRoute)
 
 
 class WholeJson(JSONResponse):
