@@ -213,7 +213,8 @@ def one_maker(target: Path, say: Callable[[str], None]) -> Iterator[None]:
                     say(f"Another process is making {target.name}; waiting for it.")
                     told = True
                 time.sleep(0.2)
-        os.write(handle, f"{socket.gethostname()} {os.getpid()}".encode())
+        mine = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
+        os.write(handle, mine.encode())
         os.close(handle)
     over = threading.Event()
     pulse = threading.Thread(target=_beat, args=(lock, over), daemon=True)
@@ -223,7 +224,9 @@ def one_maker(target: Path, say: Callable[[str], None]) -> Iterator[None]:
     finally:
         over.set()
         pulse.join()
-        lock.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if lock.read_text("utf-8") == mine:  # else it was taken over, after we were silent for long
+                lock.unlink()
 
 
 def _beat(lock: Path, over: threading.Event) -> None:
@@ -235,12 +238,16 @@ def _beat(lock: Path, over: threading.Event) -> None:
 def _left_behind(lock: Path) -> bool:
     """Takes away the lock of a process that is gone: it is of this machine and does not live, or has been silent."""
     try:
-        host, _, pid = lock.read_text("utf-8").partition(" ")
+        seen = lock.read_text("utf-8")
+        host, pid = [*seen.split(" "), ""][:2]
         dead = host == socket.gethostname() and pid.isdigit() and not _lives(int(pid))
         if not dead and time.time() - lock.stat().st_mtime < _SILENCE_S:
             return False
         gone = lock.with_name(f"{lock.name}.{secrets.token_hex(4)}")
         os.rename(lock, gone)  # one of those that wait does it
+        if gone.read_text("utf-8") != seen:  # another one was faster, and this is the lock of who came after
+            with contextlib.suppress(FileExistsError):
+                os.link(gone, lock)
         gone.unlink()
     except FileNotFoundError:
         pass

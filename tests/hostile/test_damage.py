@@ -190,6 +190,14 @@ def test_a_damaged_catalogue_takes_no_copys_place(own_home):
     assert backups.copies(path) == before
 
 
+def test_a_copy_that_cannot_be_made_does_not_stop_who_reads(own_home, monkeypatch, caplog):
+    path = settled(own_home)
+    shutil.rmtree(backups.folder_of(path), ignore_errors=True)
+    backups.folder_of(path).write_text("a file in the way")
+    assert [e.id for e in Catalogue().list()] == ["tickets@1"]
+    assert "must be a folder" in caplog.text
+
+
 def test_an_older_schema_is_copied_before_it_is_changed(own_home):
     path = settled(own_home)
     with sqlite3.connect(path) as db:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import logging
 import os
 import secrets
 import sqlite3
@@ -25,6 +26,7 @@ KEPT = 10
 INTERVAL_S = 3600.0
 """Between copies."""
 _STAMP = "%Y-%m-%d-%H%M%S"
+_log = logging.getLogger(__name__)
 _BESIDE = ("-wal", "-shm")
 """What SQLite keeps beside its file."""
 
@@ -66,6 +68,11 @@ def back_up(database: Path) -> Path:
                         raise damaged(database, wrong)
             _sync(fresh)
             os.replace(fresh, target)
+        except sqlite3.OperationalError as error:
+            if _of_damage(str(error)):
+                raise damaged(database, str(error)) from error
+            why = f"The catalogue could not be copied: {error}."
+            raise StorageError(why, "Is the disk full or read-only?") from error
         except sqlite3.Error as error:
             raise damaged(database, str(error)) from error
         finally:
@@ -89,7 +96,13 @@ def back_up_if_due(database: Path) -> Path | None:
     if time.time() - newest < INTERVAL_S or not database.exists() or not database.stat().st_size:
         return None
     changed = max(p.stat().st_mtime for p in (database, database.with_name(database.name + "-wal")) if p.exists())
-    return back_up(database) if changed > newest else None
+    try:
+        return back_up(database) if changed > newest else None
+    except DamagedError:
+        raise
+    except StorageError as error:  # a full or read-only disk: what is there can still be read
+        _log.warning("%s", error.message)
+        return None
 
 
 def restore(database: Path, copy: Path | None = None) -> tuple[Path, Path | None]:
@@ -155,7 +168,11 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def damaged(database: Path, why: str) -> StorageError:
+class DamagedError(StorageError):
+    """The catalogue's file is no sound database."""
+
+
+def damaged(database: Path, why: str) -> DamagedError:
     """The error of a file that is no sound catalogue."""
     newest = next((p for p in copies(database)), None)
     mend = (
@@ -164,16 +181,25 @@ def damaged(database: Path, why: str) -> StorageError:
         else "There is no copy of it yet. Restore it from a backup of yours, or move it away to begin with an empty"
         " one: the models' files stay in the store."
     )
-    return StorageError(f"The catalogue {str(database)!r} is damaged: {why}.", mend)
+    return DamagedError(f"The catalogue {str(database)!r} is damaged: {why}.", mend)
 
 
 def emptied(database: Path) -> bool:
     """Whether the file is empty although the home has been used: it was not made just now."""
-    try:
-        empty = database.stat().st_size == 0
-    except FileNotFoundError:
-        return False
-    return empty and (bool(copies(database)) or any((home() / "blobs").glob("*/*")))
+    for wait in (0.5, 0.0):
+        try:
+            if database.stat().st_size:
+                return False
+        except FileNotFoundError:
+            return False
+        if not copies(database) and not any((home() / "blobs").glob("*/*")):
+            return False
+        time.sleep(wait)  # another process may be making it in this moment
+    return True
+
+
+def _of_damage(said: str) -> bool:
+    return "malformed" in said or "no such" in said or "not a database" in said
 
 
 def storage_error(error: DBAPIError, url: str) -> Exception:
@@ -181,7 +207,7 @@ def storage_error(error: DBAPIError, url: str) -> Exception:
     if isinstance(error, IntegrityError):
         return error
     database, said = file_of(url), str(error.orig)
-    if database is not None and (not isinstance(error, OperationalError) or "malformed" in said or "no such" in said):
+    if database is not None and (not isinstance(error, OperationalError) or _of_damage(said)):
         return damaged(database, said)
     return StorageError(
         f"The catalogue {make_url(url)!r} cannot be read or written at the moment: {said}.",

@@ -9,6 +9,7 @@ import errno
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,12 +66,16 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
 
 def told(error: PostgradError) -> int:
     """Prints a foreseen error to stderr; gives its exit code. Of several processes of one training one prints it."""
-    if "RANK" in os.environ and not _first_to_say(str(error)):
+    if os.environ.get("WORLD_SIZE", "1") != "1" and not _first_to_say(str(error)):
         return error.exit_code
     errors.print(f"postgrad: {error.message}", style="red", markup=False, soft_wrap=True)
     if error.mend:
         errors.print(error.mend, markup=False, soft_wrap=True)
     return error.exit_code
+
+
+_ONE_ERROR_S = 60
+"""Processes of a training that fail alike within so many seconds say it once."""
 
 
 def _first_to_say(text: str) -> bool:
@@ -83,7 +88,9 @@ def _first_to_say(text: str) -> bool:
     try:
         os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        return False
+        if time.time() - mark.stat().st_mtime < _ONE_ERROR_S:
+            return False
+        os.utime(mark)  # of an earlier command
     except OSError:
         pass
     return True

@@ -181,7 +181,7 @@ def _refuse_strangers(headers: dict[str, str]) -> None:
             " `postgrad keys create`.",
             "not_local",
         )
-    own = origin is not None and urlsplit(origin).netloc == host != ""
+    own = origin in (f"http://{host}", f"https://{host}") and host != ""
     if (origin is not None and not own and not _is_loopback(origin)) or headers.get("sec-fetch-site") == "cross-site":
         raise ApiError(
             403,

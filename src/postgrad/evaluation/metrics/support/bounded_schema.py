@@ -174,7 +174,7 @@ def _refuse_unbounded(schema: object) -> None:
         raise ValueError("'patternProperties' and 'unevaluatedProperties' cannot be used in one schema here")
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=128)
 def _compiled(pattern: str) -> Any:
     """A pattern of JSON schema (ECMA 262) for RE2.
 
@@ -185,6 +185,7 @@ def _compiled(pattern: str) -> Any:
 
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = 2 << 20
     try:
         return re2.compile(_UNICODE.sub(r"\1\\x{\2}", _clean(pattern)), options)
     except re2.error as error:
