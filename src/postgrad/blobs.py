@@ -59,7 +59,7 @@ class Blobs:
 
     def _write(self, target: str, source: BinaryIO) -> None:
         if self._local:
-            with file_atomic(Path(target)) as out:
+            with file_atomic(Path(target), mode=None) as out:
                 shutil.copyfileobj(source, out, _CHUNK)
             return
         with storing(Path(self._root)):

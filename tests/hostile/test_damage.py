@@ -190,6 +190,13 @@ def test_a_damaged_catalogue_takes_no_copys_place(own_home):
     assert backups.copies(path) == before
 
 
+def test_copies_of_another_catalogue_are_none(own_home):
+    path = settled(own_home)
+    mine = backups.back_up(path)
+    mine.with_name("catalogue-test-2030-01-01-000000.db").write_bytes(mine.read_bytes())
+    assert backups.copies(path)[0] == mine
+
+
 def test_a_copy_that_cannot_be_made_does_not_stop_who_reads(own_home, monkeypatch, caplog):
     path = settled(own_home)
     shutil.rmtree(backups.folder_of(path), ignore_errors=True)

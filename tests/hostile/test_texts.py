@@ -36,6 +36,16 @@ ATTACKS = {
     "unique names in a schema": SCHEMA
     + "try: S({'required': [{'a': i} for i in range(50_000)]})\nexcept ValueError: pass",
     "large whole numbers": SCHEMA + "assert not S({'multipleOf': 0.5}).faults(10**400)",
+    "unknown words": SCHEMA
+    + "try: S({'items': {f'k{i}': 1 for i in range(100_000)}}).faults([0] * 100_000)\nexcept ValueError: pass",
+    "deep references": SCHEMA
+    + "s = {'x': {}}\nfor _ in range(300): s = {'d': s}\n"
+    + "try: S({'$defs': s, 'items': {'$ref': '#/$defs' + '/d' * 300 + '/x'}}).faults([0] * 100_000)\n"
+    + "except ValueError: pass",
+    "the place of what is odd": "from postgrad.serving.wire.strict_json import read_json\n"
+    + "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
+    + "try: read_json(b'{\"' + b'K' * 1_000_000 + b'\":[1e999' + b',0' * 1_000_000 + b']}')\n"
+    + "except Exception as e: assert 'KKKK.0' in str(e.body) and len(str(e.body)) < 1000",
     "open braces": "from postgrad.evaluation.graders.template import check_template\n"
     + "check_template('{{' + ' ' * 1_000_000)\ncheck_template('{{' * 500_000)",
     "blanks in a call": "from postgrad.evaluation.metrics.support.call_text import read_calls\n"
@@ -89,12 +99,23 @@ def test_what_cannot_be_bounded_is_refused():
     for pattern, why in (("(?=a)", "look-around"), (r"(a)\1", "back-references"), ("a{1,5000}", "1,000")):
         with pytest.raises(ValueError, match=why):
             BoundedSchema({"items": {"pattern": pattern}})
-    with pytest.raises(ValueError, match="cannot be used in one schema"):
+    with pytest.raises(ValueError, match="cannot be used together"):
         BoundedSchema({"patternProperties": {"a": {}}, "unevaluatedProperties": False})
     with pytest.raises(ValueError, match="refers to what is not in it"):
         BoundedSchema({"$ref": "http://127.0.0.1:9/never"}).faults(1)
     with pytest.raises(TooCostlyError):
         BoundedSchema({"enum": [list(range(2000)) for _ in range(2000)]}).faults([list(range(2000))])
+
+
+def test_large_plain_schemas_are_taken():
+    properties = {f"p{i}": {"type": "string", "description": "x"} for i in range(3000)}
+    schema = BoundedSchema({"type": "object", "properties": properties, "required": ["p1"]})
+    assert not schema.faults({"p1": "x"}) and schema.faults({"p2": "x"})
+    for odd in ({"$ref": "#/x", "x": {"minimum": "a"}}, {"$ref": "#/x", "x": {"type": 3}}):
+        with pytest.raises(ValueError, match="cannot be followed"):
+            BoundedSchema(odd).faults(1)
+    with pytest.raises(ValueError, match="cannot be followed"):
+        BoundedSchema({"multipleOf": 0.5}).faults(float("inf"))
 
 
 def test_patterns_of_json_schema_are_known_to_re2():

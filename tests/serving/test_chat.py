@@ -20,6 +20,7 @@ from postgrad.records import Message
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
+from postgrad.serving.wire.strict_schema import closed, strict_fault
 from tests.models.test_steps import grown
 from tests.serving.loopback import ASK, counted, running
 
@@ -209,6 +210,19 @@ def test_strict_refuses_open_objects_as_openai_does(client):
         with pytest.raises(openai.BadRequestError) as caught:
             ask(client, tools=[tool])
         assert caught.value.code == "invalid_function_parameters" and says in caught.value.message
+
+
+def test_what_combines_schemas_is_not_closed():
+    base = {"type": "object", "properties": {"a": {"type": "boolean"}}}
+    for schema in (
+        {"$defs": {"base": base}, "allOf": [{"$ref": "#/$defs/base"}, {"properties": {"b": {}}}]},
+        {"properties": {"a": {}}, "anyOf": [{"properties": {"b": {}}}]},
+        {"properties": {"a": {}}, "required": ["a", "c"]},
+        {"type": "object"},
+    ):
+        assert closed(schema) == schema
+    assert closed({"items": base}) == {"items": {**base, "additionalProperties": False}}
+    assert "must be" in strict_fault({"type": "object", "properties": 5, "additionalProperties": False})
 
 
 def test_other_schemas_come_to_an_end(client):

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import time
@@ -45,7 +46,9 @@ def folder_of(database: Path) -> Path:
 
 def copies(database: Path) -> list[Path]:
     """The copies, newest first."""
-    return sorted(folder_of(database).glob(f"{database.stem}-*.db"), reverse=True)
+    named = re.compile(re.escape(database.stem) + r"-\d{4}-\d\d-\d\d-\d{6}\.db")
+    found = (p for p in folder_of(database).glob(f"{database.stem}-*.db") if named.fullmatch(p.name))
+    return sorted(found, reverse=True)
 
 
 def back_up(database: Path) -> Path:
@@ -157,7 +160,9 @@ def faults(connection: sqlite3.Connection) -> str:
 
 def _faults_of(path: Path) -> str:
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
             return faults(connection)
     except sqlite3.Error as error:
         return str(error)

@@ -271,7 +271,8 @@ class Trainer:
             metrics |= self.objective.tally.taken(self.world, "eval_") | found
             best = value < p.best_loss or (not p.best_step and value == p.best_loss)
             p.validation_loss.append((number, value))
-            p.since_best = 0 if best else p.since_best + 1
+            first = len(p.validation_loss) == 1  # the start is no validation that patience counts from
+            p.since_best = 0 if best or first or value < min(v for _, v in p.validation_loss[:-1]) else p.since_best + 1
             if best:
                 p.best_loss, p.best_step = value, number
             self._keep(number, best)

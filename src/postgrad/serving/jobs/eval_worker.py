@@ -92,7 +92,9 @@ class EvalWorker:
         except ApiError as error:
             self._fail(row.id, token, error.body["error"]["code"] or "error", error.body["error"]["message"])
         except StorageError:
-            raise  # it passes; the run is taken up again
+            with contextlib.suppress(StorageError):  # it passes; the run is taken up again, and that is no death
+                self._queue.let_go(row.id, token)
+            raise
         except PostgradError as error:
             self._fail(row.id, token, "server_error", str(error))
         except Exception as error:  # noqa: BLE001 - of this run: the next ones are not held up by it

@@ -112,8 +112,8 @@ class Supervisor:
             if claimed is not None:
                 self._spawn(claimed[0].id, claimed[1], visible)
         if time.monotonic() - self._swept > SWEEP:
-            self._sweep()
             self._swept = time.monotonic()
+            self._sweep()
         return False
 
     def _reap(self, leases: set[str | None]) -> None:

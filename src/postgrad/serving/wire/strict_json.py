@@ -48,18 +48,28 @@ def read_json(body: bytes) -> object:
 
 
 def _odd(value: Any) -> Iterator[str]:
-    """The places of what has no form in JSON."""
-    waiting = [("", value)]
+    """The places of what has no form in JSON; the way to each is put together only where it is found."""
+    way: list[str] = []
+    waiting: list[Iterator[tuple[str, Any]]] = [iter([("", value)])]
     while waiting:
-        where, part = waiting.pop()
-        if isinstance(part, dict):
-            waiting.extend((f"{where}.{key}".lstrip("."), inside) for key, inside in part.items())
-            if any(_wrong(key) for key in part):
-                yield where
-        elif isinstance(part, list):
-            waiting.extend((f"{where}.{place}".lstrip("."), inside) for place, inside in enumerate(part))
+        name, part = next(waiting[-1], (None, None))
+        if name is None:
+            waiting.pop()
+            if way:
+                way.pop()
+            continue
+        if isinstance(part, dict | list):
+            if isinstance(part, dict) and any(_wrong(key) for key in part):
+                yield _place(way, name)
+            way.append(name)
+            inside = part.items() if isinstance(part, dict) else enumerate(part)
+            waiting.append((str(key), value) for key, value in inside)
         elif _wrong(part):
-            yield where
+            yield _place(way, name)
+
+
+def _place(way: list[str], name: str) -> str:
+    return ".".join(step[:64] for step in [*way[:8], name] if step)[:200]
 
 
 def _wrong(part: object) -> bool:

@@ -21,7 +21,10 @@ def strict_fault(schema: JsonMapping) -> str:
         place = f"In context=({', '.join(map(repr, where))})"
         if part.get("additionalProperties") is not False:
             return f"{place}, 'additionalProperties' is required to be supplied and to be false"
-        missing = [name for name in part.get("properties") or {} if name not in (part.get("required") or ())]
+        named, required = part.get("properties") or {}, part.get("required") or ()
+        if not isinstance(named, dict) or not isinstance(required, list | tuple):
+            return f"{place}, 'properties' must be an object and 'required' an array"
+        missing = [name for name in named if name not in required]
         if missing:
             return (
                 f"{place}, 'required' is required to be supplied and to be an array including every key in properties."
@@ -33,7 +36,21 @@ def strict_fault(schema: JsonMapping) -> str:
 def closed(schema: JsonMapping) -> JsonObject:
     """The same, where objects that name their properties and say nothing of others have no others: a model that may
     invent keys for ever does."""
-    return _closed(schema)
+    return dict(schema) if _combines(schema) else _closed(schema)
+
+
+def _combines(part: Any) -> bool:
+    """Whether several schemas speak of one object anywhere: closing one of them would shut out what another names."""
+    if isinstance(part, list):
+        return any(map(_combines, part))
+    if not isinstance(part, dict):
+        return False
+    if any(key in part for key in ("allOf", "anyOf", "oneOf", "not", "if", "$ref", "dependentSchemas")):
+        return True
+    named, required = part.get("properties"), part.get("required")
+    if isinstance(named, dict) and isinstance(required, list) and any(name not in named for name in required):
+        return True
+    return any(map(_combines, part.values()))
 
 
 def _closed(part: Any) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STEPS = 2_000_000
 """Steps of one check: a few seconds at the most. A usual object takes a few hundred."""
+MOST_PATTERNS = 100
 MOST_FAULTS = 100
 """More are not listed."""
 _PER_STEP = 64  # characters of a text that count as one step
@@ -50,11 +51,12 @@ class BoundedSchema:
 
         named = {"$schema": dialect} if dialect else schema
         kind = _bounded(validator_for(named, default=Draft202012Validator))
-        self._nodes = _nodes(schema, STEPS)
-        wrong = _run(kind(kind.META_SCHEMA, registry=Registry()), schema, self._nodes, most=1)
+        nodes = _nodes(schema, STEPS)
+        wrong = _run(kind(kind.META_SCHEMA, registry=Registry()), schema, 1, most=1)
         if wrong:
             raise ValueError(wrong[0].message[:300])
-        _refuse_unbounded(schema)
+        # what a reference costs: it is looked for in the whole schema, unless it says the way from the schema's root
+        self._lookup = nodes if _refuse_unbounded(schema) else 1
         self._validator = kind(schema, registry=Registry())
 
     def faults(self, value: object, most: int = MOST_FAULTS) -> list[ValidationError]:
@@ -63,10 +65,11 @@ class BoundedSchema:
         Raises:
             ValueError: the check takes too long, or the schema refers to what is not in it.
         """
-        return _run(self._validator, value, self._nodes, most)
+        return _run(self._validator, value, self._lookup, most)
 
 
 def _run(validator: Any, value: object, nodes: int, most: int) -> list[ValidationError]:
+    from jsonschema.exceptions import UnknownType
     from referencing.exceptions import Unresolvable
 
     _work.left, _work.nodes = STEPS, nodes
@@ -81,6 +84,8 @@ def _run(validator: Any, value: object, nodes: int, most: int) -> list[Validatio
         raise ValueError(f"the schema refers to what is not in it: {error}"[:300]) from error
     except RecursionError as error:
         raise ValueError("the schema or the value is nested too deeply") from error
+    except (TypeError, AttributeError, ArithmeticError, KeyError, UnknownType) as error:
+        raise ValueError(f"the schema cannot be followed ({type(error).__name__})") from error
     return found
 
 
@@ -127,6 +132,8 @@ def _bounded(kind: Any) -> Any:
 
     def evolve(self: Any, **changes: Any) -> Any:
         """Stays of this class: a schema inside cannot choose another by a `$schema` of its own."""
+        inside = changes.get("schema")
+        _spend(len(inside) if isinstance(inside, dict) else 1)
         kept = {field.alias: getattr(self, field.name) for field in fields(bounded) if field.init}
         return bounded(**{**kept, **changes})
 
@@ -141,8 +148,8 @@ def _counted(name: str, check: Callable[..., Iterator[ValidationError] | None]) 
             steps += (_size(value) if name == "enum" else 1) * _nodes(instance, STEPS)
         elif name.startswith("unevaluated"):
             steps += _size(instance) ** 2
-        elif name in ("$ref", "$dynamicRef", "$recursiveRef") and not str(value).startswith("#/"):
-            steps += _work.nodes  # it is looked for in the whole schema
+        elif name in ("$ref", "$dynamicRef", "$recursiveRef"):
+            steps += str(value).count("/") ** 2 + _work.nodes
         _spend(steps)
         for error in check(validator, value, instance, schema) or ():
             _spend(1 + len(error.message) // _PER_STEP)
@@ -151,14 +158,13 @@ def _counted(name: str, check: Callable[..., Iterator[ValidationError] | None]) 
     return run
 
 
-def _refuse_unbounded(schema: object) -> None:
-    """Compiles all that may be a pattern.
+def _refuse_unbounded(schema: object) -> bool:
+    """Compiles all that may be a pattern; says whether references have to be looked for.
 
     Raises:
-        ValueError: a pattern has what RE2 does not know, or two keywords stand together of which jsonschema matches one
-            by itself.
+        ValueError: a pattern has what RE2 does not know, or keywords stand together that jsonschema follows by itself.
     """
-    waiting, keys = [schema], set[str]()
+    waiting, keys, patterns_of_all, sought = [schema], set[str](), set[str](), False
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
@@ -166,12 +172,21 @@ def _refuse_unbounded(schema: object) -> None:
             patterns = [part["pattern"]] if isinstance(part.get("pattern"), str) else []
             by_pattern = part.get("patternProperties")
             for pattern in [*patterns, *(by_pattern if isinstance(by_pattern, dict) else ())]:
+                patterns_of_all.add(pattern)
+                if len(patterns_of_all) > MOST_PATTERNS:
+                    raise ValueError(f"a schema may have {MOST_PATTERNS} patterns here")
                 _compiled(pattern)
+            references = [part.get(key) for key in ("$ref", "$dynamicRef", "$recursiveRef") if key in part]
+            sought = sought or "$id" in part or any(not str(r).startswith("#/") for r in references)
             waiting.extend(part.values())
         elif isinstance(part, list):
             waiting.extend(part)
-    if {"patternProperties", "unevaluatedProperties"} <= keys:
-        raise ValueError("'patternProperties' and 'unevaluatedProperties' cannot be used in one schema here")
+    if {"unevaluatedProperties", "unevaluatedItems"} & keys and {"patternProperties", "dependentSchemas"} & keys:
+        raise ValueError(
+            "'unevaluatedProperties' and 'unevaluatedItems' cannot be used together with 'patternProperties' or"
+            " 'dependentSchemas' here"
+        )
+    return sought
 
 
 @functools.lru_cache(maxsize=128)
