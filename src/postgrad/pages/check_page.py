@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from postgrad.json_types import well_formed
 from postgrad.pages import pictures
 from postgrad.pages.report_page import PUBLIC, environment
 from postgrad.report.run_report import CheckReport
@@ -45,4 +46,4 @@ def render_check(report: CheckReport) -> str:
             lengths=pictures.lengths_picture(report.token_histogram),
         )
     )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return well_formed(page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from postgrad.json_types import JsonObject
+from postgrad.json_types import JsonObject, well_formed
 from postgrad.pages import formatting, pictures
 from postgrad.pages.report_page import PUBLIC, environment
 from postgrad.report.arm_parts import ArmPart
@@ -57,7 +57,7 @@ def render_compare(report: CompareReport) -> str:
             improved=[_shown(report, item) for item in report.improved],
         )
     )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return well_formed(page)
 
 
 def _tiles(report: CompareReport) -> list[tuple[str, str, str]]:

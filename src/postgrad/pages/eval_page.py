@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.json_types import JsonMapping
+from postgrad.json_types import JsonMapping, well_formed
 from postgrad.pages.report_page import environment
 
 
@@ -33,7 +33,7 @@ def render_eval(name: str, run: JsonMapping, items: Sequence[JsonMapping], versi
             version=version,
         )
     )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return well_formed(page)
 
 
 def _asked(item: JsonMapping) -> str:

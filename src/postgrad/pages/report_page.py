@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postgrad.arm_kinds import is_trained, meaning, recommended_arm
+from postgrad.json_types import well_formed
 from postgrad.measures import KINDS
 from postgrad.pages import formatting, pictures
 from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
@@ -108,7 +109,7 @@ def render_report(report: Report) -> str:
         )
     )
     # A lone surrogate (half an emoji in user text) would make the file unwritable.
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return well_formed(page)
 
 
 def scores_are_shares(report: Report) -> bool:

@@ -14,10 +14,11 @@ import re
 import secrets
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from postgrad.errors import StorageError, UsageError
 from postgrad.storage import home, storing
@@ -26,7 +27,6 @@ KEPT = 10
 """Newest copies, and besides the last of each of so many days; the others are removed."""
 INTERVAL_S = 3600.0
 """Between copies."""
-_STAMP = "%Y-%m-%d-%H%M%S"
 _log = logging.getLogger(__name__)
 _BESIDE = ("-wal", "-shm")
 """What SQLite keeps beside its file."""
@@ -57,19 +57,14 @@ def back_up(database: Path) -> Path:
     Raises:
         StorageError: the catalogue is damaged or the disk full; the copies that there are stay.
     """
-    stamp = datetime.datetime.now().astimezone().strftime(_STAMP)
-    target = folder_of(database) / f"{database.stem}-{stamp}.db"
+    target = folder_of(database) / f"{database.stem}-{_stamp()}.db"
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     with storing(database.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with contextlib.closing(sqlite3.connect(database, timeout=10)) as source:
-                fresh.touch(mode=0o600)
-                with contextlib.closing(sqlite3.connect(fresh)) as copy:
-                    source.backup(copy)
-                    if wrong := faults(copy):
-                        raise damaged(database, wrong)
-            _sync(fresh)
+            _copy(database, fresh)
+            if wrong := _faults_of(fresh):
+                raise damaged(database, wrong)
             os.replace(fresh, target)
         except sqlite3.OperationalError as error:
             if _of_damage(str(error)):
@@ -79,8 +74,7 @@ def back_up(database: Path) -> Path:
         except sqlite3.Error as error:
             raise damaged(database, str(error)) from error
         finally:
-            for path in (fresh, *(fresh.with_name(fresh.name + end) for end in _BESIDE)):
-                path.unlink(missing_ok=True)
+            fresh.unlink(missing_ok=True)
         for old in set(copies(database)) - _worth_keeping(copies(database)):
             old.unlink(missing_ok=True)
     return target
@@ -129,13 +123,11 @@ def restore(database: Path, copy: Path | None = None) -> tuple[Path, Path | None
             "Models are still in the store; without a catalogue they have no names. Move the damaged file away to begin"
             " with an empty one.",
         )
-    old = database.with_name(f"{database.name}.damaged-{datetime.datetime.now().astimezone().strftime(_STAMP)}")
+    old = database.with_name(f"{database.name}.damaged-{_stamp()}")
     fresh = database.with_name(f".{database.name}.{secrets.token_hex(4)}")
     with storing(database.parent):
         try:
-            with contextlib.closing(sqlite3.connect(sound)) as source, contextlib.closing(sqlite3.connect(fresh)) as to:
-                source.backup(to)
-            _sync(fresh)
+            _copy(sound, fresh)
             existed = database.exists()
             for end in ("", *_BESIDE):
                 with contextlib.suppress(FileNotFoundError):
@@ -146,11 +138,25 @@ def restore(database: Path, copy: Path | None = None) -> tuple[Path, Path | None
     return sound, old if existed else None
 
 
-def faults(connection: sqlite3.Connection) -> str:
-    """What SQLite's own check says against a database; empty where it is sound."""
+def _copy(database: Path, target: Path) -> None:
+    """A copy of a moment, on the disk when this ends, readable for its owner alone."""
+    target.touch(mode=0o600)
+    with (
+        contextlib.closing(sqlite3.connect(database, timeout=10)) as source,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        source.backup(copy)
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _faults_of(path: Path) -> str:
+    """What SQLite's own check says against a file that nobody writes to; empty where it is a sound catalogue."""
     try:
-        said = [row[0] for row in connection.execute("pragma quick_check(3)")]
-        known = connection.execute("select count(*) from sqlite_master where name = 'alembic_version'").fetchone()[0]
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+            said = [row[0] for row in connection.execute("pragma quick_check(3)")]
+            known = connection.execute("select 1 from sqlite_master where name = 'alembic_version'").fetchone()
     except sqlite3.Error as error:
         return str(error)
     if said != ["ok"]:
@@ -158,19 +164,8 @@ def faults(connection: sqlite3.Connection) -> str:
     return "" if known else "it holds no catalogue"
 
 
-def _faults_of(path: Path) -> str:
-    try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        ) as connection:
-            return faults(connection)
-    except sqlite3.Error as error:
-        return str(error)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def _stamp() -> str:
+    return datetime.datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S")
 
 
 class DamagedError(StorageError):
@@ -207,14 +202,23 @@ def _of_damage(said: str) -> bool:
     return "malformed" in said or "no such" in said or "not a database" in said
 
 
-def storage_error(error: DBAPIError, url: str) -> Exception:
-    """What a database's error means: damage, or something that passes. Errors about rows are left as they are."""
-    if isinstance(error, IntegrityError):
-        return error
-    database, said = file_of(url), str(error.orig)
-    if database is not None and (not isinstance(error, OperationalError) or _of_damage(said)):
-        return damaged(database, said)
-    return StorageError(
-        f"The catalogue {make_url(url)!r} cannot be read or written at the moment: {said}.",
-        "Is the disk full or read-only, the file locked, the database's server away, or DATABASE_URL wrong?",
-    )
+@contextlib.contextmanager
+def as_storage_errors(url: str) -> Iterator[None]:
+    """Says what a database's errors mean: damage, or something that passes. Those about rows and values fly as they
+    are.
+
+    Raises:
+        StorageError: the database is damaged, or cannot be read or written at the moment.
+    """
+    try:
+        yield
+    except (IntegrityError, DataError):
+        raise
+    except DBAPIError as error:
+        database, said = file_of(url), str(error.orig)
+        if database is not None and (not isinstance(error, OperationalError) or _of_damage(said)):
+            raise damaged(database, said) from error
+        raise StorageError(
+            f"The catalogue {make_url(url)!r} cannot be read or written at the moment: {said}.",
+            "Is the disk full or read-only, the file locked, the database's server away, or DATABASE_URL wrong?",
+        ) from error

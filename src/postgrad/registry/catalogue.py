@@ -75,18 +75,15 @@ class Catalogue:
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or catalogue_url()
-        if self.url.startswith("sqlite:///"):
-            folder = Path(self.url.removeprefix("sqlite:///")).parent
-            with storing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-            if backups.emptied(Path(self.url.removeprefix("sqlite:///"))):
-                raise backups.damaged(
-                    Path(self.url.removeprefix("sqlite:///")), "it is empty, although models are here"
-                )
+        if (database := self.database) is not None:
+            with storing(database.parent):
+                database.parent.mkdir(parents=True, exist_ok=True)
+            if backups.emptied(database):
+                raise backups.damaged(database, "it is empty, although models are here")
         self._engine = create_engine(self.url)
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
-        if not self._upgrade() and (database := self.database) is not None:
+        if not self._upgrade() and database is not None:
             backups.back_up_if_due(database)
 
     @property
@@ -101,17 +98,18 @@ class Catalogue:
 
     def _upgrade(self) -> bool:
         """Brings the schema up to date; says whether there was anything to do."""
-        try:
-            with _upgrading:
-                if self._current():
-                    return False
-                self._migrate()
-                return True
-        except DBAPIError as error:
-            with contextlib.suppress(DBAPIError):
-                if self._current():
-                    return True  # another process upgraded it in the same moment
-            raise backups.storage_error(error, self.url) from error
+        with backups.as_storage_errors(self.url):
+            try:
+                with _upgrading:
+                    if self._current():
+                        return False
+                    self._migrate()
+                    return True
+            except DBAPIError:
+                with contextlib.suppress(DBAPIError):
+                    if self._current():
+                        return True  # another process upgraded it in the same moment
+                raise
 
     def _current(self) -> bool:
         return self._written_by() == HEAD
@@ -145,13 +143,8 @@ class Catalogue:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        try:
-            with Session(self._engine) as session, session.begin():
-                yield session
-        except DBAPIError as error:
-            if isinstance(error, IntegrityError):
-                raise
-            raise backups.storage_error(error, self.url) from error
+        with backups.as_storage_errors(self.url), Session(self._engine) as session, session.begin():
+            yield session
 
     def session(self) -> contextlib.AbstractContextManager[Session]:
         """A transaction, for those who keep other tables in the same database.

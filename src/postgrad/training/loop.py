@@ -269,10 +269,12 @@ class Trainer:
         if self.validation and (number % self.settings.validate_every == 0 or number == last):
             value, found = self._validated(number)
             metrics |= self.objective.tally.taken(self.world, "eval_") | found
+            lowest = min(
+                (known for _, known in p.validation_loss), default=math.inf
+            )  # patience does not count the start
             best = value < p.best_loss or (not p.best_step and value == p.best_loss)
             p.validation_loss.append((number, value))
-            first = len(p.validation_loss) == 1  # the start is no validation that patience counts from
-            p.since_best = 0 if best or first or value < min(v for _, v in p.validation_loss[:-1]) else p.since_best + 1
+            p.since_best = 0 if best or value < lowest else p.since_best + 1
             if best:
                 p.best_loss, p.best_step = value, number
             self._keep(number, best)

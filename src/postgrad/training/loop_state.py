@@ -31,14 +31,19 @@ class LoopState:
     validation_loss: list[tuple[int, float]] = field(default_factory=list)
     metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
+    @property
+    def learned(self) -> bool:
+        """Whether a state was better on validation than the start; taken for granted without one."""
+        return bool(self.best_step) or not self.validation_loss
+
 
 def in_words(progress: LoopState) -> str:
     """What the loss curves say, for the report."""
     if not progress.validation_loss:
         return "No validation was measured."
     first, last = progress.validation_loss[0][1], progress.validation_loss[-1][1]
-    if not progress.best_step:
-        return nothing_learned(progress)
+    if not progress.learned:
+        return _nothing_learned(progress)
     text = f"Validation loss went from {first:.3f} to {progress.best_loss:.3f} (best at step {progress.best_step})."
     if last > progress.best_loss * 1.02 and progress.best_step < progress.step:
         began, ended = _level(progress, progress.best_step), _level(progress, progress.step)
@@ -55,7 +60,7 @@ def in_words(progress: LoopState) -> str:
     return text
 
 
-def nothing_learned(progress: LoopState) -> str:
+def _nothing_learned(progress: LoopState) -> str:
     """Said where no state of the training was better on validation than its start."""
     lowest = min(value for _, value in progress.validation_loss)
     return (

@@ -24,7 +24,7 @@ from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer, refuse_other
-from postgrad.training.loop_state import in_words, nothing_learned
+from postgrad.training.loop_state import in_words
 from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
 from postgrad.training.objectives.base import Objective, Setup, Start
@@ -155,14 +155,12 @@ def train(
         trainer.use_best()
         trained, way, peak = method.taken(), forward.way, peak_memory(model.device.kind)
     progress = trainer.progress
-    if progress.validation_loss and not progress.best_step:
-        yield Said(nothing_learned(progress), warning=True)
+    if not progress.learned:
+        yield Said(in_words(progress), warning=True)
     words = [objective.in_words(progress.metrics, progress.best_step)]
-    if not objective.validates:
+    if not objective.validates or not progress.learned:
         words.insert(0, in_words(progress))
-    elif progress.validation_loss and not progress.best_step:
-        words.insert(0, nothing_learned(progress))
-    if trainer.frontier and progress.best_step:
+    if trainer.frontier and progress.learned:
         words.append(trainer.frontier.in_words(progress.metrics.get(GENERAL, [])))
     if replayed := len(examples) - len(prepared.examples):
         words.append(f"{replayed} of {len(examples)} training examples were replay: {_whose(plan)}.")

@@ -5,7 +5,6 @@ Progress goes to stderr, results to stdout.
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import sys
@@ -18,6 +17,7 @@ import typer
 
 from postgrad.cli.support.display import StopSign, errors, show
 from postgrad.errors import Interrupted, PostgradError
+from postgrad.storage import DISK_ERRORS
 
 __all__ = ["StopSign", "enter", "errors", "out", "show", "told"]
 
@@ -52,7 +52,7 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
+        if error.errno not in DISK_ERRORS:
             raise
         errors.print(
             f"postgrad: {error.strerror}: {error.filename or 'while writing'}. No partial file was kept.",

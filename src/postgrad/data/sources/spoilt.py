@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from postgrad.errors import DataError, PostgradError
-
-_OURS_TO_TELL = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+from postgrad.storage import DISK_ERRORS
 
 
 @contextmanager
@@ -25,7 +23,7 @@ def unspoilt(file: str) -> Iterator[None]:
     except MemoryError as error:
         raise DataError(f"{file} needs more memory than there is.", "Is it damaged? Else give a part of it.") from error
     except OSError as error:
-        if error.errno in _OURS_TO_TELL:
+        if error.errno in DISK_ERRORS:
             raise
         raise _damaged(file, error) from error
     except Exception as error:

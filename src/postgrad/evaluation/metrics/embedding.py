@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
+from postgrad.json_types import well_formed
 
 
 def cosines(answers: Sequence[str], references: Sequence[str]) -> list[float]:
     """The cosine of each pair, cut at 0; texts without any known token agree only if they are equal."""
     from postgrad.models.embeddings import embed  # here: it opens 16 MB of vectors
 
-    left, right = embed([_clean(a) for a in answers]), embed([_clean(r) for r in references])
+    left, right = embed([well_formed(a) for a in answers]), embed([well_formed(r) for r in references])
     out = []
     for i, (answer, reference) in enumerate(zip(answers, references, strict=True)):
         if not left[i].any() or not right[i].any() or answer.strip() == reference.strip():
@@ -23,10 +24,6 @@ def cosines(answers: Sequence[str], references: Sequence[str]) -> list[float]:
         else:
             out.append(min(1.0, max(0.0, float(left[i] @ right[i]))))
     return out
-
-
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")  # the tokenizer takes no half of an emoji
 
 
 def embedding() -> Metric:

@@ -15,6 +15,7 @@ from typing import Any
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResult
+from postgrad.json_types import well_formed
 
 FormatRule = Callable[[str], bool]
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)\]]*(?=\s|\Z)|[。！？]")
@@ -124,7 +125,7 @@ def language_of(text: str) -> str:
     text = " ".join(text.split())[:400]
     if sum(map(str.isalpha, text)) < _SURE_LETTERS:
         return ""
-    return str(_detector().detect(text.encode("utf-8", "replace").decode(), model="lite")[0]["lang"]).lower()
+    return str(_detector().detect(well_formed(text), model="lite")[0]["lang"]).lower()
 
 
 @cache

@@ -118,6 +118,16 @@ def too_many(what: str, bucket: Bucket, amount: float, now: float) -> ApiError:
     )
 
 
+def refuse_overdrawn(tokens: Bucket | None) -> None:
+    """Lets work through whose tokens are counted afterwards, while any are left.
+
+    Raises:
+        ApiError: none are.
+    """
+    if tokens is not None and tokens.now(now := time.monotonic()) <= 0:
+        raise too_many("tokens", tokens, 1, now)
+
+
 class Meter:
     """Counts the tokens of one request's answers as they come.
 

@@ -14,7 +14,7 @@ from postgrad.serving.api.evals import Order, find_eval
 from postgrad.serving.api.files import find_file
 from postgrad.serving.inference.chat_preparation import find_served
 from postgrad.serving.inference.internal_client import chat_request
-from postgrad.serving.jobs.eval_data import check_messages, read_row, refuse_odd_json, rows_path
+from postgrad.serving.jobs.eval_data import check_messages, read_row, rows_path
 from postgrad.serving.jobs.eval_queue import EvalQueue, new_run
 from postgrad.serving.storage import file_contents
 from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner
@@ -34,7 +34,6 @@ def create(eval_id: str, body: CreateRun, request: Request, owner: WritingOwner)
     state = request.app.state
     of, source = find_eval(state.store, owner, eval_id), body.data_source
     plain = source.model_dump(exclude_none=True)
-    refuse_odd_json(plain, "data_source")
     if source.type != "jsonl":
         plain["sampling_params"] = _sampling(source)
         find_served(state.engine, _asked_model(source), owner.project, owner.organization)

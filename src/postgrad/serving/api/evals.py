@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, select
 from postgrad.json_types import JsonObject
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.serving.access.code_graders import sandbox_for
-from postgrad.serving.jobs.eval_data import refuse_odd_json, rows_path
+from postgrad.serving.jobs.eval_data import rows_path
 from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.eval_requests import CreateEval, UpdateEval, read_criterion
@@ -24,7 +24,6 @@ Order = Literal["asc", "desc"]
 @router.post("", status_code=201, operation_id="createEval")
 def create(body: CreateEval, request: Request, owner: WritingOwner) -> JsonObject:
     """A new evaluation: what its rows look like, and the criteria by which answers are judged."""
-    refuse_odd_json([body.data_source_config.item_schema, body.testing_criteria], "data_source_config")
     config = body.data_source_config.view()
     for place, raw in enumerate(body.testing_criteria):
         read_criterion(raw, f"testing_criteria[{place}]")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from fastapi import Request
@@ -14,7 +13,7 @@ from postgrad.errors import UsageError
 from postgrad.evaluation import graders
 from postgrad.json_types import JsonObject
 from postgrad.serving.access.code_graders import sandbox_for
-from postgrad.serving.access.limits import Bucket, too_many
+from postgrad.serving.access.limits import Bucket, refuse_overdrawn
 from postgrad.serving.inference.internal_client import InternalClient
 from postgrad.serving.inference.streaming import Answering
 from postgrad.serving.storage.store import writer_of
@@ -49,8 +48,7 @@ def graders_router(answering: Answering) -> ApiRouter:
         """The reward of one answer; what goes wrong on the way stands in `metadata.errors`."""
         owner, state = writer_of(request), request.state
         minute: Bucket | None = state.allowance.tokens
-        if minute is not None and minute.now(now := time.monotonic()) <= 0:
-            raise too_many("tokens", minute, 1, now)
+        refuse_overdrawn(minute)
         loop = asyncio.get_running_loop()
         asker = InternalClient(answering, loop, owner, state.quotas, state.key, minute=minute)
 

@@ -16,7 +16,7 @@ from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.generation.generate import Completion, Decoding
 from postgrad.models.rendering.tools import read_calls
 from postgrad.registry.keys import ApiKey
-from postgrad.serving.access.limits import Bucket, too_many
+from postgrad.serving.access.limits import Bucket, refuse_overdrawn
 from postgrad.serving.access.quotas import Quotas
 from postgrad.serving.inference.chat_preparation import PreparedChat, prepare_chat
 from postgrad.serving.inference.streaming import Answer, Answering
@@ -118,8 +118,7 @@ class InternalClient:
         end = time.monotonic() + self._patience
         while True:
             try:
-                if self._minute is not None and self._minute.now(now := time.monotonic()) <= 0:
-                    raise too_many("tokens", self._minute, 1, now)
+                refuse_overdrawn(self._minute)
                 return self._waited(asked)
             except ApiError as error:
                 code = error.body["error"]["code"]

@@ -54,19 +54,6 @@ def read_row(text: bytes | str) -> tuple[JsonObject, JsonObject | None]:
     return (item if isinstance(item, dict) else {}), (sample if isinstance(sample, dict) else None)
 
 
-def refuse_odd_json(value: object, param: str) -> None:
-    """Refuses what could not be sent back as JSON.
-
-    Raises:
-        ApiError: a text holds half a character, or a number is infinite or none.
-    """
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        message = f"'{param}' holds a text that is not Unicode, a number that is infinite, or is nested too deeply."
-        raise ApiError(400, message, "invalid_value", param) from error
-
-
 def sample_of(given: JsonMapping | None) -> JsonObject:
     """The `sample` of a row as graders see it; a stored chat completion is taken for its first answer."""
     sample = dict(given or {})

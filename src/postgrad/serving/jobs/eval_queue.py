@@ -53,17 +53,17 @@ class EvalQueue:
             if session.scalars(query.limit(1)).first() is None:
                 return None  # without taking the write lock twice a second
         with self.store.writing() as session:
-            held = session.scalars(query.limit(1).with_for_update(skip_locked=True)).first()
-            if held is not None and held.status == "in_progress" and held.heartbeat:  # 0: its worker left in order
-                held.deaths += 1
-                if held.deaths >= MOST_DEATHS:
-                    message = f"{MOST_DEATHS} times the server ended while it worked on this run, which is given up."
-                    held.status, held.error = "failed", {"code": "server_error", "message": message}
-                    leases.release(held)
-                    return None
-            row = leases.claim(session, query)
+            row = leases.first(session, query)
             if row is None:
                 return None
+            if row.status == "in_progress" and row.heartbeat:  # 0: its worker left in order
+                row.deaths += 1
+                if row.deaths >= MOST_DEATHS:
+                    message = f"{MOST_DEATHS} times the server ended while it worked on this run, which is given up."
+                    row.status, row.error = "failed", {"code": "server_error", "message": message}
+                    leases.release(row)
+                    return None
+            leases.grant(row)
             row.status = "in_progress"
             return row, session.scalars(select(EvalRow).where(EvalRow.id == row.eval_id)).one(), row.lease or ""
 

@@ -31,10 +31,15 @@ def claim(session: Session, waiting: Select[Work]) -> Work | None:
         session: Writes; what the holder does next with the row appears together with the lease.
         waiting: Selects what may be claimed, in order.
     """
-    row = session.scalars(waiting.limit(1).with_for_update(skip_locked=True)).first()
+    row = first(session, waiting)
     if row is not None:
         grant(row)
     return row
+
+
+def first(session: Session, waiting: Select[Work]) -> Work | None:
+    """The first of the work that waits, locked but not granted yet."""
+    return session.scalars(waiting.limit(1).with_for_update(skip_locked=True)).first()
 
 
 def grant(row: JobRow | EvalRunRow) -> str:

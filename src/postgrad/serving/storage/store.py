@@ -17,13 +17,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DataError as DBDataError
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from postgrad.errors import StorageError
 from postgrad.registry import Catalogue
-from postgrad.registry.backups import storage_error
+from postgrad.registry.backups import as_storage_errors
 from postgrad.registry.keys import ORGANIZATION, PROJECT
 from postgrad.serving.wire.api_errors import ApiError
 
@@ -65,13 +64,10 @@ def _lock(connection: Connection) -> None:
 @contextmanager
 def _foreseen(url: str) -> Iterator[None]:
     try:
-        yield
+        with as_storage_errors(url):
+            yield
     except DBDataError as error:  # PostgreSQL's word for NUL characters and texts beyond a column
         raise ApiError(400, "The request holds a text that cannot be stored.", "invalid_value") from error
-    except DBAPIError as error:
-        if isinstance(error, IntegrityError):
-            raise
-        raise storage_error(error, url) from error
     except PoolTimeoutError as error:
         raise StorageError("The database is too busy at the moment.", "Try again in a moment.") from error
 

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
+from postgrad.json_types import well_formed
 from postgrad.serving.wire.api_errors import ApiError
 
 MOST_PARTS = 500_000
@@ -120,5 +121,5 @@ def _mended(value: Any) -> Any:
     if isinstance(value, list):
         return [_mended(inside) for inside in value]
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return well_formed(value)
     return None if _wrong(value) else value

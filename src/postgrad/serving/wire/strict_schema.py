@@ -57,17 +57,13 @@ def _closed(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     out = dict(part)
-    for key in _INSIDE:
+    for key in (*_INSIDE, "prefixItems"):  # of what combines schemas there is none here
         if key in out:
             out[key] = [_closed(p) for p in out[key]] if isinstance(out[key], list) else _closed(out[key])
-    for key in _LISTED:
-        if isinstance(out.get(key), list):
-            out[key] = [_closed(p) for p in out[key]]
     for key in _NAMED:
         if isinstance(out.get(key), dict):
             out[key] = {name: _closed(p) for name, p in out[key].items()}
-    combined = any(key in out for key in ("allOf", "anyOf", "oneOf", "$ref", "patternProperties"))
-    if isinstance(out.get("properties"), dict) and out["properties"] and not combined:
+    if isinstance(out.get("properties"), dict) and out["properties"] and "patternProperties" not in out:
         out.setdefault("additionalProperties", False)
     return out
 

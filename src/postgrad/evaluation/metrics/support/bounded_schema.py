@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from postgrad.json_types import JsonMapping
+from postgrad.json_types import JsonMapping, well_formed
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -202,7 +202,7 @@ def _compiled(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = 2 << 20
     try:
-        return re2.compile(_UNICODE.sub(r"\1\\x{\2}", _clean(pattern)), options)
+        return re2.compile(_UNICODE.sub(r"\1\\x{\2}", well_formed(pattern)), options)
     except re2.error as error:
         why = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
         raise ValueError(
@@ -211,13 +211,8 @@ def _compiled(pattern: str) -> Any:
         ) from error
 
 
-def _clean(text: str) -> str:
-    """Halves of characters, which UTF-8 has no form for, as `?`."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _found(pattern: str, text: str) -> bool:
-    return _compiled(pattern).search(_clean(text)) is not None
+    return _compiled(pattern).search(well_formed(text)) is not None
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:
