@@ -18,8 +18,10 @@ from postgrad.models.base_models import find_model
 from postgrad.models.device import Device
 from postgrad.models.fused.decoder import decoder_of
 from postgrad.models.generation.generate import Decoding, complete
+from postgrad.models.generation.incremental import answer
 from postgrad.models.generation.kv_cache import keeps_right
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
+from postgrad.models.generation.pace import Pace
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.forward import Forward
@@ -126,6 +128,9 @@ def asked_right(model, module, examples):
         ids, total = greedy(module, prompt, 7, ends)
         assert seen[index].text == model.renderer.answer_text(ids), index
         assert seen[index].logprob == pytest.approx(total, abs=2e-3), index
+        *_, ((last,)) = answer(model, prompt, Decoding(max_new_tokens=7), pace=Pace(least=13, most=13))
+        assert last.done is not None and last.done.text == seen[index].text, "read in parts, it answers alike"
+        assert last.done.logprob == pytest.approx(total, abs=2e-3), index
     items = [ChoiceItem(e.ids[:-4], (e.ids[-4:-2], e.ids[-4:])) for e in examples]
     for index, (short, long) in log_likelihoods(model, items):
         e = examples[index]

@@ -16,6 +16,7 @@ from postgrad.models.generation.incremental import answer
 from postgrad.models.generation.kept_beginnings import KeptBeginnings
 from postgrad.models.generation.live import LiveBatch, LiveRow
 from postgrad.models.generation.logits import Chooser, Steering
+from postgrad.models.generation.pace import Pace
 
 LENGTHS = (1, 5, 40, 130, 300)
 NEW = 40
@@ -128,10 +129,9 @@ def test_an_adapter_that_is_more_than_products_on_the_layers_is_not_mixed(tiny):
         assert low_rank_of(other, tiny.module, groups) is None
 
 
-def test_a_long_prompt_is_read_in_parts_and_halts_nobody(tiny, monkeypatch):
-    monkeypatch.setattr(live, "READ_TOKENS", 32)
+def test_a_long_prompt_is_read_in_parts_and_halts_nobody(tiny):
     short, long = row(ids(5, 1)), row(ids(300, 2))
-    batch = LiveBatch(tiny, decoder_of(tiny))
+    batch = LiveBatch(tiny, decoder_of(tiny), Pace(most=32))
     batch.add([short])
     batch.step()
     batch.add([long])
@@ -254,10 +254,9 @@ def test_a_row_that_fails_fails_alone(tiny):
         assert completion_of(tiny, rows[i], 0, rows[i].decoding).text == alone(tiny, prompts[i])
 
 
-def test_a_short_prompt_does_not_wait_for_the_end_of_a_long_one(tiny, monkeypatch):
-    monkeypatch.setattr(live, "READ_TOKENS", 32)
+def test_a_short_prompt_does_not_wait_for_the_end_of_a_long_one(tiny):
     long, short = row(ids(400, 1)), row(ids(10, 2))
-    batch = LiveBatch(tiny, decoder_of(tiny))
+    batch = LiveBatch(tiny, decoder_of(tiny), Pace(most=32))
     batch.add([long])
     batch.step()
     batch.add([short])

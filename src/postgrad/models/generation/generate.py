@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeAlias, cast
 from weakref import WeakSet
 
 import torch
 from transformers.cache_utils import DynamicCache
 
-from postgrad.models.fused.decoder import FusedDecoder, SharedStates, decoder_of
+from postgrad.models.fused.decoder import FusedDecoder, Room, SharedStates, decoder_of
 from postgrad.models.generation import continuous
 from postgrad.models.generation.decoding import (
     Choose,
@@ -35,8 +35,10 @@ from postgrad.models.generation.kv_cache import (
     keeps_all,
     keeps_right,
     read_on,
+    reads_in_parts,
     select_rows,
 )
+from postgrad.models.generation.pace import Pace
 from postgrad.models.language_model import LanguageModel
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "cut_at_stop",
     "decode",
     "prefill",
+    "read_in_parts",
     "remark",
     "shared_beginning",
 ]
@@ -167,6 +170,33 @@ def beginning(model: LanguageModel, ids: Sequence[int]) -> Beginning | None:
     with torch.inference_mode():
         decoder = decoder_of(model)
         return prefill(model, ids) if decoder is None else decoder.begin(ids)
+
+
+def read_in_parts(
+    model: LanguageModel, ids: Sequence[int], pace: Pace
+) -> Generator[tuple[()], None, tuple[Beginning | None, int]]:
+    """The beginning of a prompt, as `decode` needs it, and how many tokens it has; all but the last one, where that can
+    be read in parts, else none. Yields between the parts, so that other answers can have a turn.
+
+    Args:
+        pace: Says how long a part is.
+    """
+    decoder = decoder_of(model)
+    if len(ids) <= pace.tokens() or (decoder is None and not reads_in_parts(model)):
+        return None, 0
+    room = Room(decoder, 1, len(ids) - 1) if decoder is not None else None
+    cache, read = growing_cache(model.module.config), 0
+    while read < len(ids) - 1:
+        start, part = time.perf_counter(), ids[read : min(read + pace.tokens(), len(ids) - 1)]
+        with torch.inference_mode():
+            if decoder is not None and room is not None:
+                decoder.prefill([part], [(room, 0)])
+            else:
+                read_on(model, torch.tensor([list(part)], device=model.device.kind), cache)
+        read += len(part)
+        pace.took(len(part), time.perf_counter() - start)
+        yield ()
+    return (cache if room is None else (room.keys, room.values)), read
 
 
 def decode(

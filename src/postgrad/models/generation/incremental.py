@@ -17,8 +17,10 @@ from postgrad.models.generation.generate import (
     can_share,
     completion_of,
     decode,
+    read_in_parts,
 )
 from postgrad.models.generation.logits import Chooser, Steering, Token
+from postgrad.models.generation.pace import Pace
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.rendering.render import ParsedAnswer
 
@@ -125,17 +127,25 @@ class GrowingAnswer:
 
 
 def answer(
-    model: LanguageModel, prompt: Sequence[int], decoding: Decoding, steering: Steering | None = None, count: int = 1
+    model: LanguageModel,
+    prompt: Sequence[int],
+    decoding: Decoding,
+    steering: Steering | None = None,
+    count: int = 1,
+    pace: Pace | None = None,
 ) -> Iterator[tuple[Piece, ...]]:
     """Answers one prompt `count` times at once; yields what is new after every token, which may be nothing.
 
-    Answer i is sampled with the seed plus i. The pieces of an answer joined are its completion's text. A piece is held
-    back while it may be part of a stop text or of a character that is not whole yet.
+    A long prompt is read in parts, with nothing new after each. Answer i is sampled with the seed plus i. The pieces of
+    an answer joined are its completion's text. A piece is held back while it may be part of a stop text or of a
+    character that is not whole yet.
     """
     start = time.perf_counter()
     steering = steering or Steering()
-    shared = len(prompt) - 1 if count > 1 and can_share(model, len(prompt) + decoding.max_new_tokens) else 0
-    prefix = beginning(model, prompt[:shared])
+    prefix, shared = yield from read_in_parts(model, prompt, pace or Pace())
+    if not shared and count > 1 and can_share(model, len(prompt) + decoding.max_new_tokens):
+        shared = len(prompt) - 1
+        prefix = beginning(model, prompt[:shared])
     grown: list[GrowingAnswer] = []
     for index, chooser in enumerate(choosers(decoding, steering, count)):
         row = DecodingRow(index, prompt[shared:], chooser)

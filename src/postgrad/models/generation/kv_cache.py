@@ -14,12 +14,13 @@ from weakref import WeakKeyDictionary
 
 import torch
 from transformers import PreTrainedConfig
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from postgrad.models.faithful import furthest, layers_of, probe_ids, tolerance
 from postgrad.models.language_model import LanguageModel
 
 _checked: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_in_parts: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 class GrowingLayer(DynamicLayer):
@@ -135,6 +136,24 @@ def keeps_right(model: LanguageModel) -> bool:
         except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError):
             _checked[model.module] = False
     return _checked[model.module]
+
+
+def reads_in_parts(model: LanguageModel) -> bool:
+    """Whether the model's own code may read a prompt in several parts, each after the cache of those before it: all of
+    its layers are attention, and the parts give what the whole gives. Looked at once a model."""
+    if model.module not in _in_parts:
+        layers: list[Any] = growing_cache(model.module.config).layers
+        attention = bool(layers) and all(type(n) in (GrowingLayer, DynamicSlidingWindowLayer) for n in layers)
+        _in_parts[model.module] = attention and keeps_right(model) and _parts_agree(model)
+    return _in_parts[model.module]
+
+
+@torch.inference_mode()
+def _parts_agree(model: LanguageModel) -> bool:
+    ids, cache = probe_ids(model.module)[:1], growing_cache(model.module.config)
+    parts = [read_on(model, part, cache)[:, -1] for part in ids.split([11, 7, ids.shape[1] - 18], dim=1)]
+    whole = model.body(input_ids=ids, use_cache=False)[0][0, [10, 17, -1]]
+    return furthest(torch.cat(parts), whole) <= 2 * tolerance(whole.dtype, layers_of(model.module))
 
 
 @torch.inference_mode()

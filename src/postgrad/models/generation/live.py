@@ -24,11 +24,11 @@ from postgrad.models.fused.decoder import FusedDecoder, Room, Seat
 from postgrad.models.fused.low_rank import LowRank
 from postgrad.models.generation.decoding import Decoding, DecodingRow, extend
 from postgrad.models.generation.kept_beginnings import FEWEST, KeptBeginnings, common
+from postgrad.models.generation.pace import Pace
 from postgrad.models.language_model import LanguageModel
 
-READ_TOKENS, READERS = 256, 4
-"""Tokens that are read at a time, and prompts that share them at least: a short one does not wait for the end of a
-long one."""
+READERS = 4
+"""Prompts that share what is read at a time, at least: a short one does not wait for the end of a long one."""
 MOST_ROWS = 64
 HELD_BYTES = 4 << 30
 """Keys and values of all rows take at most so much, and a quarter of the memory that is free, unless a single row takes
@@ -102,15 +102,16 @@ class LiveBatch:
     Args:
         model: The base, with nothing put into its weights.
         decoder: Computes it.
+        pace: Says how much of the prompts is read at a time.
     """
 
-    def __init__(self, model: LanguageModel, decoder: FusedDecoder) -> None:
+    def __init__(self, model: LanguageModel, decoder: FusedDecoder, pace: Pace | None = None) -> None:
         self._model, self._decoder = model, decoder
         self._waiting: deque[LiveRow] = deque()
         self._reading: list[tuple[LiveRow, Room]] = []
         self._lanes: list[_Lane] = []
         self._kept = KeptBeginnings()
-        self._just_read = False
+        self._just_read, self._pace = False, pace or Pace()
         self._came = 0
         self._held = min(HELD_BYTES, room_for("cpu") // 4)
 
@@ -143,9 +144,11 @@ class LiveBatch:
         reading = [] if self._just_read and self.rows else self._next_parts()
         rows = self._read(reading) if reading else self._grow()
         self._just_read = bool(reading)
-        share = (time.perf_counter() - start) / max(1, len(rows))
+        took = time.perf_counter() - start
+        if reading:
+            self._pace.took(sum(count for _, _, count in reading), took)
         for row in rows:
-            row.seconds += share
+            row.seconds += took / len(rows)
         self._close()
 
     def _read(self, reading: Sequence[tuple[LiveRow, Room, int]]) -> list[LiveRow]:
@@ -166,9 +169,10 @@ class LiveBatch:
     def _next_parts(self) -> list[tuple[LiveRow, Room, int]]:
         """(row, where it is read into, tokens to read): of those that were begun and of some that wait, in equal parts
         of what is read at a time."""
+        most = self._pace.tokens() if self.rows else self._pace.most
         for row in self._in_turn():
             unread = sum(one.tokens - one.read for one, _ in self._reading)
-            if (len(self._reading) >= READERS and unread >= READ_TOKENS) or not self._fits(row):
+            if (len(self._reading) >= READERS and unread >= most) or not self._fits(row):
                 break
             if not self._soon_known(row):
                 room = Room(self._decoder, 1, row.tokens)
@@ -176,7 +180,7 @@ class LiveBatch:
                 self._waiting.remove(row)
                 self._reading.append((row, room))
         out: list[tuple[LiveRow, Room, int]] = []
-        left, readers = READ_TOKENS, len(self._reading)
+        left, readers = most, len(self._reading)
         for row, room in sorted(self._reading, key=lambda one: one[0].tokens - one[0].read):
             count = min(row.tokens - row.read, max(1, left // readers))
             out.append((row, room, count))
@@ -207,7 +211,7 @@ class LiveBatch:
         for other, _ in self._reading:
             if other.of == row.of:
                 length = common(np.asarray(other.whole, np.int64), mine)
-                if length >= max(FEWEST, known + 1) and length - other.read <= READ_TOKENS:
+                if length >= max(FEWEST, known + 1) and length - other.read <= self._pace.most:
                     return True
         return False
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, case, literal, not_, or_, select
 from sqlalchemy.orm import Session
 
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.registry.eval_tables import EvalItemRow, EvalRow, EvalRunRow
 from postgrad.serving.jobs import leases
 from postgrad.serving.jobs.leases import LeaseLostError
-from postgrad.serving.storage.store import Store, new_id, now
+from postgrad.serving.storage.store import Owner, Store, new_id, now
 from postgrad.serving.wire.api_errors import ApiError
 
 SILENCE = 20.0
@@ -41,14 +41,16 @@ class EvalQueue:
         with self.store.writing() as session:
             session.add(row)
 
-    def claim(self) -> tuple[EvalRunRow, EvalRow, str] | None:
+    def claim(self, turns: Sequence[Owner] = ()) -> tuple[EvalRunRow, EvalRow, str] | None:
         """The oldest run that waits, or whose worker is gone; with its evaluation and the lease to write with.
+
+        Args:
+            turns: Owners whose runs were worked on, the last one last: those of others come first.
 
         A run that was taken over too often is given up instead, so that no server is stopped by it again.
         """
-        silent = (EvalRunRow.status == "in_progress") & leases.silent(EvalRunRow, SILENCE)
-        waiting = or_(EvalRunRow.status == "queued", silent)
-        query = select(EvalRunRow).where(waiting, EvalRunRow.host == self.host).order_by(EvalRunRow.number)
+        turn = case(*((_owned(o), i) for i, o in enumerate(turns, start=1)), else_=0) if turns else literal(0)
+        query = select(EvalRunRow).where(self._waiting()).order_by(turn, EvalRunRow.number)
         with self.store.reading() as session:
             if session.scalars(query.limit(1)).first() is None:
                 return None  # without taking the write lock twice a second
@@ -66,6 +68,16 @@ class EvalQueue:
             leases.grant(row)
             row.status = "in_progress"
             return row, session.scalars(select(EvalRow).where(EvalRow.id == row.eval_id)).one(), row.lease or ""
+
+    def others_wait(self, owner: Owner) -> bool:
+        """Whether runs of somebody else are waiting."""
+        query = select(EvalRunRow.number).where(self._waiting(), not_(_owned(owner))).limit(1)
+        with self.store.reading() as session:
+            return session.scalars(query).first() is not None
+
+    def _waiting(self) -> ColumnElement[bool]:
+        silent = (EvalRunRow.status == "in_progress") & leases.silent(EvalRunRow, SILENCE)
+        return or_(EvalRunRow.status == "queued", silent) & (EvalRunRow.host == self.host)
 
     def beat(self, run_id: str, token: str) -> None:
         """Shows that the worker lives.
@@ -127,6 +139,10 @@ class EvalQueue:
 
     def _held(self, session: Session, run_id: str, token: str) -> EvalRunRow:
         return leases.held(session, EvalRunRow, run_id, token, ("in_progress",), renewed=True)
+
+
+def _owned(owner: Owner) -> ColumnElement[bool]:
+    return (EvalRunRow.organization == owner.organization) & (EvalRunRow.project == owner.project)
 
 
 def new_run(eval_row: EvalRow, host: str, **values: object) -> EvalRunRow:

@@ -1,4 +1,5 @@
-"""Works through evaluation runs, one after the other, a few rows at a time, from a thread of the server.
+"""Works through evaluation runs, a few rows at a time, from a thread of the server. Where runs of several projects
+wait, each project has a while in turn.
 
 Every finished row is in the store at once, so a server that was killed goes on with the rows that are missing: at once
 after an orderly end, else when the old worker has been silent for a while.
@@ -11,6 +12,7 @@ import contextlib
 import logging
 import math
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -35,6 +37,10 @@ from postgrad.serving.wire.api_errors import ApiError
 AT_ONCE = 8
 """Rows that are answered and judged beside each other, so that their answers grow together; recorded in order."""
 BEAT = 3.0
+TURN_S = 30.0
+"""Seconds after which a run waits, where runs of another project do."""
+MOST_TURNS = 100
+"""Projects whose last turns are remembered."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +58,7 @@ class EvalWorker:
         self._queue, self._answering, self._quotas, self._rates = queue, answering, quotas, rates
         self._stop = threading.Event()
         self._lost = threading.Event()
+        self._turns: dict[Owner, None] = {}
         self.thread: Lasting | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -67,9 +74,14 @@ class EvalWorker:
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Works through one run; says whether there was one."""
-        claimed = self._queue.claim()
+        claimed = self._queue.claim(list(self._turns))
         if claimed is None:
             return False
+        owner = _owner(claimed[0])
+        self._turns.pop(owner, None)
+        self._turns[owner] = None  # now the last one of all that had a turn
+        if len(self._turns) > MOST_TURNS:
+            self._turns.pop(next(iter(self._turns)))
         self._run(loop, *claimed)
         return True
 
@@ -79,7 +91,9 @@ class EvalWorker:
         pulse = threading.Thread(target=self._beat, args=(row.id, token, over), daemon=True)
         pulse.start()
         try:
-            self._rows(loop, row, of, token)
+            if not self._rows(loop, row, of, token):
+                self._queue.let_go(row.id, token)
+                return
             self._queue.finish(row.id, token, "completed")
         except LeaseLostError:
             return
@@ -105,11 +119,12 @@ class EvalWorker:
             pulse.join()
         rows_path(row.id).unlink(missing_ok=True)
 
-    def _rows(self, loop: asyncio.AbstractEventLoop, row: EvalRunRow, of: EvalRow, token: str) -> None:
+    def _rows(self, loop: asyncio.AbstractEventLoop, row: EvalRunRow, of: EvalRow, token: str) -> bool:
+        """Works through the rows; says whether all are done, or others have a turn first."""
         key = Keys(self._queue.store.catalogue).get(row.key_id) if row.key_id else None
         if key is not None:
             self._quotas.read(key)
-        owner, minute = Owner(row.organization, row.project), self._rates.of(key).tokens
+        owner, minute = _owner(row), self._rates.of(key).tokens
         asker = InternalClient(self._answering, loop, owner, self._quotas, key, self._stopped, math.inf, minute)
         sandbox = sandbox_for(of.criteria, "testing_criteria")
         judging = Judging(row.data_source, of.config["schema"]["properties"]["item"], of.criteria, asker, sandbox)
@@ -117,13 +132,16 @@ class EvalWorker:
         rows = enumerate(rows_of(row.data_source["source"], row.id))
         waiting = ((place, *given) for place, given in rows if place not in done)
         asked: deque[Future[tuple[EvalItemRow, list[JsonObject]]]] = deque()
+        began, over = time.monotonic(), False
         with ThreadPoolExecutor(AT_ONCE, "eval row") as pool:
             try:
                 while True:
-                    for place, item, sample in islice(waiting, AT_ONCE - len(asked)):
+                    if not over and time.monotonic() - began > TURN_S:
+                        over, began = self._queue.others_wait(owner), time.monotonic()
+                    for place, item, sample in () if over else islice(waiting, AT_ONCE - len(asked)):
                         asked.append(pool.submit(judging.row, row.id, place, item, sample))
                     if not asked:
-                        return
+                        return not over
                     result, usages = asked.popleft().result()
                     if self._stopped():
                         raise LeaseLostError(row.id) if self._lost.is_set() else Interrupted("The server stops.")
@@ -147,3 +165,7 @@ class EvalWorker:
     def _fail(self, run_id: str, token: str, code: str, message: str) -> None:
         with contextlib.suppress(LeaseLostError):
             self._queue.finish(run_id, token, "failed", {"code": code, "message": message})
+
+
+def _owner(row: EvalRunRow) -> Owner:
+    return Owner(row.organization, row.project)

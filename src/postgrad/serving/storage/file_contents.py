@@ -14,10 +14,12 @@ from pathlib import Path
 
 from postgrad.serving.storage.store import new_id
 from postgrad.serving.wire.api_errors import ApiError
+from postgrad.serving.wire.strict_json import MOST_PARTS, parts_of
 from postgrad.storage import home, storing
 
 MAX_FILE = 512 << 20
 MAX_PART = 64 << 20
+MAX_LINE = 16 << 20
 MAX_UPLOAD = 8 << 30
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 STALE = 3 * 3600
@@ -88,14 +90,18 @@ def sweep_incoming() -> None:
 
 
 def refuse_unless_json_lines(path: Path) -> None:
-    """The light check at upload.
+    """The light check at upload; whoever reads the file later may take each line in one piece.
 
     Raises:
-        ApiError: a line is no JSON object, in OpenAI's words.
+        ApiError: a line is no JSON object, in OpenAI's words, or too much for one line.
     """
     number = 0
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE + 1), b""), start=1):
+            if len(line) > MAX_LINE:
+                raise _no_json_lines(f"Line {number} is longer than {MAX_LINE >> 20} MB")
+            if parts_of(line) > MOST_PARTS:
+                raise _no_json_lines(f"Line {number} holds more than {MOST_PARTS:,} objects and lists")
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if not text.strip():
                 continue
