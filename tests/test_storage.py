@@ -2,12 +2,13 @@
 
 import os
 import stat
+import time
 
 import pytest
 
 from postgrad.blobs import Blobs
 from postgrad.errors import StorageError
-from postgrad.storage import file_atomic, name_from, write_atomic
+from postgrad.storage import file_atomic, name_from, sweep_unfinished, write_atomic
 
 
 def mode(path):
@@ -68,3 +69,25 @@ def test_a_folder_that_another_process_unpacked_meanwhile_is_left_to_its_readers
     found = blobs.get_folder(digest)
     assert found.stat().st_ino == slow.inode and (found / "weights").read_bytes() == b"1234"
     assert [p.name for p in target.parent.iterdir()] == [target.name], "nothing is left beside it"
+
+
+def test_what_killed_writers_left_is_swept_after_a_day_and_nothing_else(own_home):
+    def made(path, days):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".folder99":
+            path.mkdir()
+            (path / "inside").write_text("x")
+        else:
+            path.write_text("x")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+        return path
+
+    gone = [made(own_home / "blobs" / "ab" / ".abcd.k3j_9x2a", 2), made(own_home / "cache" / ".m.folder99", 2)]
+    stay = [
+        made(own_home / "blobs" / "ab" / ".abcd.k3j_9x2b", 0.5),
+        made(own_home / "blobs" / "ab" / "abcd", 9),
+        made(own_home / "models" / ".base.lock", 9),
+        made(own_home / ".note", 9),
+    ]
+    assert sweep_unfinished() == 2
+    assert not any(p.exists() for p in gone) and all(p.exists() for p in stay)

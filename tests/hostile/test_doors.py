@@ -19,6 +19,7 @@ from postgrad.registry.keys import Keys
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.scheduler import FullError, Scheduler
+from postgrad.serving.storage.file_contents import MAX_LINE
 from postgrad.serving.wire.strict_json import MOST_PARTS, WholeJson, read_json
 from tests.serving.loopback import ASK, running
 from tests.serving.running import examples
@@ -110,6 +111,18 @@ def test_a_body_of_millions_of_parts_is_refused_before_it_is_read(address):
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
     deep = httpx.post(f"{address}/chat/completions", content=b"[" * 100_000, headers={"content-type": "text/json"})
     assert deep.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"a": "' + b"x" * MAX_LINE + b'"}', b'{"a": [' + b"[]," * MOST_PARTS + b"[]]}"], ids=["long", "parts"]
+)
+def test_one_endless_line_of_an_upload_is_refused_before_it_is_parsed(address, line):
+    client = openai.OpenAI(base_url=address, api_key="x", max_retries=0)
+    with pytest.raises(openai.BadRequestError, match=r"Line 3 (is longer|holds more)"):
+        client.files.create(file=io.BytesIO(b'{"a": 1}\n\n' + line + b"\n"), purpose="fine-tune")
+    assert client.files.list().data == []
+    within = b'{"a": "' + b"x" * (1 << 20) + b'"}\n'
+    assert client.files.create(file=io.BytesIO(within * 3), purpose="fine-tune").id
 
 
 def test_a_stored_oddity_does_not_break_a_list():

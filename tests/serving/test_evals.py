@@ -19,7 +19,7 @@ from postgrad.registry.keys import Keys
 from postgrad.sandbox.run import find_sandbox
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
-from postgrad.serving.jobs import eval_queue
+from postgrad.serving.jobs import eval_queue, eval_worker
 from postgrad.serving.jobs.eval_data import rows_path
 from tests.needs import service_missing
 from tests.serving.loopback import running
@@ -397,6 +397,27 @@ def test_a_run_survives_the_server(tiny_folder, monkeypatch, orderly):
         assert done.status == "completed" and done.result_counts.total == 60
         items = client.evals.runs.output_items.list(run.id, eval_id=made.id, limit=100)
         assert sorted(i.datasource_item_id for i in items) == list(range(60))
+
+
+def test_runs_of_several_projects_take_turns(address, monkeypatch):
+    monkeypatch.setattr(eval_worker, "TURN_S", 0.2)
+    keys, clients = Keys(Catalogue()), []
+    for project in ("large", "small"):
+        secret, _ = keys.create(project, project=project)
+        clients.append(openai.OpenAI(base_url=address, api_key=secret, timeout=60))
+    time.sleep(2.1)
+    large, small = clients
+    runs = []
+    for client, counts in ((large, (120, 120)), (small, (3,))):
+        made = make(client, NEAR)
+        runs += [client.evals.runs.create(made.id, data_source=asked(count)) for count in counts]
+    first, second, short = runs
+    assert ended(small, short).result_counts.total == 3
+    before = large.evals.runs.retrieve(first.id, eval_id=first.eval_id)
+    assert before.status == "in_progress", "the others had their turn in its middle"
+    assert ended(large, first).result_counts.total == 120 and ended(large, second).result_counts.total == 120
+    items = large.evals.runs.output_items.list(first.id, eval_id=first.eval_id, limit=100)
+    assert sorted(i.datasource_item_id for i in items) == list(range(120)), "none is left out or done twice"
 
 
 def test_a_quota_ends_requests_and_runs(address):

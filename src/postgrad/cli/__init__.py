@@ -40,6 +40,14 @@ _USAGE = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `postgrad`; returns the exit code."""
+    try:
+        return _main(arguments)
+    except KeyboardInterrupt:  # while a command was being loaded; later ones are seen in its door
+        print("\nInterrupted before anything was begun.", file=sys.stderr)
+        return 130
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     given = _on_device(list(sys.argv[1:] if arguments is None else arguments))
     if not given or given[0] in ("-h", "--help", "help"):
         width = max(len(c) for c in COMMANDS)

@@ -51,7 +51,8 @@ def command(
             out("No model is registered yet: `postgrad run DATA` creates one.")
         return
     if action == "verify":
-        _verify(catalogue.list(model), repair, json)
+        entries = catalogue.list(model) or ([Names(catalogue).entry(model)] if model else [])
+        _verify(entries, repair, json)
         return
     name = _needed(model, action)
     if action in ("show", "lineage"):

@@ -22,6 +22,7 @@ from postgrad.errors import ModelError, StorageError
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.ollama_store import PREFIX, stored_weights
+from postgrad.models.spoilt_model import unspoilt_model
 from postgrad.storage import folder_atomic, home, one_maker, sha256_file, sha256_json, write_atomic
 from postgrad.thinking import SUFFIX, split_base
 
@@ -50,7 +51,10 @@ class BaseModel:
     def context(self) -> int:
         """Context length in tokens."""
         config = self.config.get("text_config", self.config)
-        return int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
+        length = int(config.get("max_position_embeddings") or config.get("n_positions") or 2048)
+        if length < 1:
+            raise ModelError(f"The config.json in {str(self.folder)!r} says that the context has {length} tokens.")
+        return length
 
     @functools.cached_property
     def hash(self) -> str:
@@ -113,11 +117,6 @@ def find_model(name: str, say: Callable[[str], None] = lambda _: None) -> BaseMo
     )
 
 
-def first_line(error: Exception) -> str:
-    """What a library's error says, without the advice that follows it."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
-
-
 def refuse_gaps(where: str, info: JsonMapping) -> None:
     """Refuses weights that a checkpoint lacks or has in another shape: they would be random numbers.
 
@@ -162,6 +161,8 @@ def _opened(name: str, folder: Path) -> BaseModel:
         content = json.loads(config.read_text("utf-8"))
     except ValueError as error:
         raise ModelError(f"The file {str(config)!r} is no JSON: {error}.", "Fetch or copy the model again.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"The file {str(config)!r} is no JSON object.", "Fetch or copy the model again.")
     return BaseModel(name, folder, content)
 
 
@@ -275,7 +276,7 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
 
     logging.disable_progress_bar()
     source = {"gguf_file": gguf.name, "local_files_only": True}
-    try:
+    with unspoilt_model(str(gguf)):
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), **source)
         read: Any = AutoModelForCausalLM.from_pretrained(
             str(gguf.parent),
@@ -284,11 +285,6 @@ def _convert(gguf: Path, target: Path, say: Callable[[str], None]) -> Path:
             output_loading_info=True,
             **source,
         )
-    except (ValueError, KeyError, OSError, NotImplementedError) as error:
-        raise ModelError(
-            f"The GGUF file {str(gguf)!r} cannot be read: {first_line(error)}",
-            "Is the download complete, and can transformers convert this architecture?",
-        ) from error
     model, info = read
     refuse_gaps(str(gguf), info)
     with folder_atomic(target, keep=True) as work:

@@ -14,6 +14,7 @@ from postgrad.models.device import Device, probe
 from postgrad.models.faithful import body_of, check_head, chooses_attention, settle_attention
 from postgrad.models.loading import load_module
 from postgrad.models.rendering.render import Renderer, load_renderer
+from postgrad.models.spoilt_model import unspoilt_model
 
 _settled: dict[tuple[str, int, str, str], str] = {}
 """The attention by which a base is computed, looked at once a process."""
@@ -119,8 +120,9 @@ class LanguageModel:
         about = self.base.folder / "config.json"
         key = str(about), about.stat().st_mtime_ns, self.device.kind, self.device.dtype
         if key not in _settled:
-            _settled[key] = settle_attention(self.module)
-            check_head(self.module, self.head)
+            with unspoilt_model(str(self.base.folder)):  # its first numbers
+                _settled[key] = settle_attention(self.module)
+                check_head(self.module, self.head)
         elif chooses_attention(type(self.module)):
             self.module.set_attn_implementation(_settled[key])
         self.attention = _settled[key]

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from postgrad.errors import ModelError
-from postgrad.models.base_models import BaseModel, first_line, refuse_gaps
+from postgrad.models.base_models import BaseModel, refuse_gaps
 from postgrad.models.faithful import ATTENTIONS, chooses_attention
 from postgrad.models.fused.attention import register
+from postgrad.models.spoilt_model import unspoilt_model
 
 TRUST = "POSTGRAD_TRUST_REMOTE_CODE"
 
@@ -25,13 +26,12 @@ def load_module(base: BaseModel, dtype: torch.dtype) -> torch.nn.Module:
     Raises:
         ModelError: its kind is not known, it brings code of its own, or its files are damaged or not all there.
     """
-    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     register()
     trusted = _trusted(base)
     common = {"local_files_only": True, "trust_remote_code": trusted}
-    try:
+    with unspoilt_model(str(base.folder)):
         config = AutoConfig.from_pretrained(base.folder, **common)
         read: Any = AutoModelForCausalLM.from_pretrained(
             base.folder,
@@ -42,11 +42,6 @@ def load_module(base: BaseModel, dtype: torch.dtype) -> torch.nn.Module:
             output_loading_info=True,
             **common,
         )
-    except (SafetensorError, ValueError, OSError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"The model in {str(base.folder)!r} cannot be loaded: {first_line(error)}",
-            "Are its files whole? Fetch or copy it again.",
-        ) from error
     model, info = read
     refuse_gaps(str(base.folder), info)
     return model

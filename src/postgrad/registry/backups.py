@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import secrets
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def back_up_if_due(database: Path) -> Path | None:
     newest = next((p.stat().st_mtime for p in copies(database)), 0.0)
     if time.time() - newest < INTERVAL_S or not database.exists() or not database.stat().st_size:
         return None
-    changed = max(p.stat().st_mtime for p in (database, database.with_name(database.name + "-wal")) if p.exists())
+    changed = max(map(_written, (database, database.with_name(database.name + "-wal"))))
     try:
         return back_up(database) if changed > newest else None
     except DamagedError:
@@ -100,6 +101,14 @@ def back_up_if_due(database: Path) -> Path | None:
     except StorageError as error:  # a full or read-only disk: what is there can still be read
         _log.warning("%s", error.message)
         return None
+
+
+def _written(path: Path) -> float:
+    """When a file was last written to; SQLite takes those beside its own away when it likes."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def restore(database: Path, copy: Path | None = None) -> tuple[Path, Path | None]:
@@ -129,10 +138,12 @@ def restore(database: Path, copy: Path | None = None) -> tuple[Path, Path | None
         try:
             _copy(sound, fresh)
             existed = database.exists()
-            for end in ("", *_BESIDE):
+            for end in _BESIDE:  # first, or SQLite would write them into the copy
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(database.with_name(database.name + end), old.with_name(old.name + end))
-            os.replace(fresh, database)
+            if existed:
+                shutil.copyfile(database, old)
+            os.replace(fresh, database)  # there is a catalogue at every moment
         finally:
             fresh.unlink(missing_ok=True)
     return sound, old if existed else None

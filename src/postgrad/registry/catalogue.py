@@ -25,7 +25,7 @@ from postgrad.json_types import JsonObject
 from postgrad.registry import backups
 from postgrad.registry.job_tables import CheckpointRow, PermissionRow
 from postgrad.registry.tables import AliasRow, ModelRow
-from postgrad.storage import home, storing
+from postgrad.storage import home, storing, sweep_unfinished
 
 HEAD = "0006_deaths"
 CHECKPOINT = ":ckpt-step-"
@@ -83,8 +83,8 @@ class Catalogue:
         self._engine = create_engine(self.url)
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
-        if not self._upgrade() and database is not None:
-            backups.back_up_if_due(database)
+        if not self._upgrade() and database is not None and backups.back_up_if_due(database):
+            sweep_unfinished()
 
     @property
     def database(self) -> Path | None:

@@ -82,7 +82,7 @@ def show(
                 task = _draw(bar, task, event)
             if stop is not None and stop.set and not isinstance(event, Progress | Step):
                 work.close()
-                raise Interrupted("Interrupted; finished stages are kept.")
+                raise Interrupted("Interrupted; what was finished is kept.")
 
         return finished(work, see)
 

@@ -5,6 +5,7 @@ Progress goes to stderr, results to stdout.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -21,6 +22,8 @@ from postgrad.storage import DISK_ERRORS
 
 __all__ = ["StopSign", "enter", "errors", "out", "show", "told"]
 
+LASTING = ("serve", "chat")
+"""Commands that Ctrl-C ends as it should: there is nothing to continue."""
 # typer carries a click of its own; its base of all usage errors is reached through what typer exports
 _BAD_USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -43,9 +46,10 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, typer.Abort, Interrupted) as error:
-        what = error.message if isinstance(error, Interrupted) else "Interrupted; finished stages are kept."
+        what = error.message if isinstance(error, Interrupted) else "Interrupted; what was finished is kept."
         errors.print(f"\n{what}", markup=False)
-        errors.print(f"To continue: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
+        if arguments[0] not in LASTING:
+            errors.print(f"To continue: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
         return 130
     except PostgradError as error:
         return told(error)
@@ -88,9 +92,10 @@ def _first_to_say(text: str) -> bool:
     try:
         os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        if time.time() - mark.stat().st_mtime < _ONE_ERROR_S:
-            return False
-        os.utime(mark)  # of an earlier command
+        with contextlib.suppress(OSError):  # another user's, or gone by now
+            if time.time() - mark.stat().st_mtime < _ONE_ERROR_S:
+                return False
+            os.utime(mark)  # of an earlier command
     except OSError:
         pass
     return True

@@ -19,6 +19,7 @@ from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.models.rendering.control_text import ControlText
 from postgrad.models.rendering.parse import parse
 from postgrad.models.rendering.template import FALLBACK, FALLBACK_STOPS, Template
+from postgrad.models.spoilt_model import unspoilt_model
 from postgrad.records import Conversation, Message, ToolDefinition
 from postgrad.thinking import SUFFIX
 
@@ -379,7 +380,8 @@ def _template(folder: Path, config: JsonMapping, thinking: bool) -> Template:
 
 def load_renderer(base: BaseModel) -> Renderer:
     """The renderer of a base model, kept while the process lives."""
-    return _loaded(base.folder, base.context, base.thinking)
+    with unspoilt_model(str(base.folder)):
+        return _loaded(base.folder, base.context, base.thinking)
 
 
 @functools.lru_cache(maxsize=16)

@@ -41,13 +41,22 @@ _MARK = "\ue000{}\ue001"  # private-use characters: no real text has them, no te
 def _compiled(source: str) -> Any:
     import jinja2
     from jinja2.ext import Extension, loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from postgrad.models.rendering.bounded_template import (  # here: jinja2 is loaded when needed
+        BoundedEnvironment,
+        narrow,
+        narrow_places,
+    )
 
     def tojson(value: object, indent: int | None = None, ensure_ascii: bool = False, **_: object) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)
+
+    def strftime_now(form: str) -> str:
+        narrow_places(form, ())
+        return datetime.datetime.now().strftime(form)
 
     class Generation(Extension):
         """`{% generation %}` … `{% endgeneration %}` marks what the model has written; the text is what stands in
@@ -58,17 +67,19 @@ def _compiled(source: str) -> Any:
             return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
     Generation.tags = {"generation"}
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
-    )
-    environment.filters["tojson"] = tojson
+    environment = BoundedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation])
+    environment.filters["tojson"] = narrow(tojson)
     environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
+    environment.globals["strftime_now"] = strftime_now
     try:
         return environment.from_string(source)
     except jinja2.TemplateSyntaxError as error:
         raise ModelError(
             f"The model's chat template has a syntax error in line {error.lineno}: {error.message}."
+        ) from error
+    except (jinja2.TemplateError, RecursionError, MemoryError) as error:
+        raise ModelError(
+            f"The model's chat template is not used: {error or 'its parts are nested too deep'}."
         ) from error
 
 
@@ -186,9 +197,12 @@ class Template:
     ) -> str:
         import jinja2
 
-        plain = [_template_view(message, parts) for message in messages]
+        from postgrad.models.rendering.bounded_template import begin  # here: jinja2 is loaded when needed
+
+        plain, compiled = [_template_view(message, parts) for message in messages], _compiled(self.source)
         try:
-            return _compiled(self.source).render(
+            begin()
+            return compiled.render(
                 messages=plain,
                 tools=[dict(t) for t in tools] or None,
                 add_generation_prompt=start_answer,
@@ -196,7 +210,11 @@ class Template:
                 thinking=self.thinking,
                 **self.tokens,
             )
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+        except jinja2.exceptions.SecurityError as error:
+            raise ModelError(
+                f"The model's chat template is not used: {error}.", "Look at who made the model, or choose another."
+            ) from error
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
             roles = ", ".join(m.role for m in messages)
             raise DataError(
                 f"The model's chat template refuses a conversation with the roles {roles}: {error}.",

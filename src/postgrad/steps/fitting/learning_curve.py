@@ -140,7 +140,8 @@ def _trained_on_share(
     same = {"learning_rate": settings["learning_rate"], "base_replay": settings["base_replay"]}
     plan = wish.plan.model_copy(update={"epochs": passes, "max_steps": steps, **same})
     yield Said(f"{len(subset)} of {len(train)} training examples, {steps} steps")
-    work = TrainingWork(records, validation, plan, passages_in(grounding), load_replay(wish.replay))
+    # nobody takes this model: how far it is from the base need not be measured
+    work = TrainingWork(records, validation, plan, passages_in(grounding), load_replay(wish.replay), near_base=False)
     result = yield from trained_model(ctx, model, work)
     model.use(result.trained, result.blob)
     how = as_tested(ctx, model, making.task, making.examples, result.blob)

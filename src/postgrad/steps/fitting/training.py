@@ -61,6 +61,8 @@ class TrainingWork:
         passages: Documents that the model answers from; stored beside its weights.
         replay: General records to mix in against forgetting.
         aside: General records that are never trained on, for the distance from the base.
+        near_base: Whether of checkpoints that are as good the one nearest to the base is kept; else the one with the
+            lowest validation loss, and nothing is measured for it.
         graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
             learn from records alone.
     """
@@ -72,6 +74,7 @@ class TrainingWork:
     replay: Sequence[Record] = ()
     graded: tuple[Reward, str] | None = None
     aside: Sequence[Record] = ()
+    near_base: bool = True
 
     @property
     def identity(self) -> dict[str, str]:
@@ -182,7 +185,7 @@ def _with_own_answers(ctx: RunContext, model: LanguageModel, work: TrainingWork)
     answers = yield from own_answers(ctx, model, len(work.records), share, plan.max_length)
     ctx.ledger.took("answers for replay", time.monotonic() - start)
     plan = plan.model_copy(update={"base_replay": share})
-    return replace(work, plan=plan, replay=answers.train, aside=answers.aside)
+    return replace(work, plan=plan, replay=answers.train, aside=answers.aside if work.near_base else ())
 
 
 def _make_ready(folder: RunFolder, begin: str, *, done: bool) -> None:

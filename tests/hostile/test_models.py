@@ -1,0 +1,120 @@
+"""Models that somebody made to do harm: templates that never end or fill the memory, weights whose headers lie. Each is
+refused with one clear error, within seconds and little memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from postgrad.models.rendering.template import FALLBACK, Template
+from postgrad.records import Message
+
+ROOT = Path(__file__).parents[2]
+TALK = [Message("user", "hello"), Message("assistant", "there")]
+ENDLESS = {
+    "loops within loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "a macro that calls itself twice": (
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}"
+    ),
+    "a text that doubles by +": (
+        "{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}"
+    ),
+    "a text that doubles by ~": (
+        "{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}"
+    ),
+    "a list that doubles": (
+        "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}"
+    ),
+    "a text times a number": "{{ 'x' * 10000000000 }}",
+    "a list times a number": "{{ ([1] * 10000000000)|length }}",
+    "a power": "{{ 10 ** (10 ** 9) }}",
+    "a wide place": "{{ '%1000000000d' % 1 }}",
+    "a width among the values": "{{ '%*d' % (1000000000, 1) }}",
+    "a wide format": "{{ '{:>1000000000}'.format(1) }}",
+    "a format within a format": "{{ '{:>{}}'.format(1, 1000000000) }}",
+    "the filter format": "{{ '%1000000000d'|format(1) }}",
+    "center": "{{ 'x'|center(1000000000) }}",
+    "ljust": "{{ 'x'.ljust(1000000000) }}",
+    "zfill": "{{ 'x'.zfill(1000000000) }}",
+    "expandtabs": "{{ '\t'.expandtabs(1000000000) }}",
+    "indent": "{{ 'x\ny'|indent(1000000000) }}",
+    "batch": "{{ [1]|batch(1000000000, 'x')|list }}",
+    "replace": "{% set x = 'x' * 60000000 %}{{ x|replace('x', 'yyyyyyyy') }}",
+    "replace, the method": "{% set x = 'x' * 60000000 %}{{ x.replace('x', 'yyyyyyyy') }}",
+    "tojson": "{{ [[1]]|tojson(indent=1000000000) }}",
+    "output without end": "{% for a in range(99999) %}{{ 'x' * 60000 }}{% endfor %}",
+    "lipsum": "{{ lipsum(n=1000000) }}",
+    "a recursive loop": ("{% set x = [] %}{% for a in [[[]]] recursive %}{{ loop([[1, 2, [3]]]) }}{% endfor %}"),
+    "deep": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+    "long": "{# " + "x" * (2 << 20) + " #}",
+    "python's insides": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "a date without end": "{{ strftime_now('%1000000000d') }}",
+}
+CHILD = """
+import resource, sys, time
+from postgrad.errors import PostgradError
+from postgrad.models.rendering.template import Template
+from tests.hostile.test_models import ENDLESS, TALK
+Template('{{ messages[0].content }}', {}).text(TALK)
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+began = time.thread_time()
+try:
+    text = Template(ENDLESS[sys.argv[1]], {}).text(TALK)
+    print('written', len(text))
+except PostgradError as error:
+    print('refused', error.message[:300])
+print(time.thread_time() - began)
+"""
+
+
+@pytest.mark.parametrize("name", sorted(ENDLESS))
+def test_a_template_ends(name):
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    outcome, seconds = done.stdout.splitlines()[0], float(done.stdout.splitlines()[-1])
+    assert outcome.startswith("refused"), outcome
+    assert seconds < 30
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        FALLBACK,
+        "{{ 'Order 1234567890123: %s' % messages[0].content }}",
+        "{{ '{} at {:>12}'.format(1700000000, 'x') }}",
+        "{% for m in messages %}{{ loop.index ~ '/' ~ loop.length ~ (' last' if loop.last) }}{% endfor %}",
+        "{% for m in messages if m.role == 'user' %}{{ m.content|trim|upper }}{% else %}none{% endfor %}",
+        "{% for k, v in {'a': 1, 'b': 2}.items() %}{{ k }}{{ v|default(9999999999) }}{% endfor %}",
+        "{% for m in messages %}{{ loop.previtem.content if loop.previtem else '' }}{{ loop.cycle('a', 'b') }}{% endfor %}",
+        "{{ messages|map(attribute='content')|join(', ') }}{{ messages[::-1][0].content }}{{ 'a-b'.split('-') }}",
+        "{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f(messages[0].content) }}{{ 2 ** 10 }}{{ '%05d' % 7 }}",
+        "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+    ],
+)
+def test_what_templates_usually_do_is_written_as_jinja_writes_it(source):
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    plain = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    seen = [{"role": m.role, "content": m.content} for m in TALK]
+    expected = plain.from_string(source).render(messages=seen, eos_token="</s>")
+    assert Template(source, {"eos_token": "</s>"}).text(TALK) == expected
+
+
+def test_headers_that_lie(tiny_folder):
+    """Mutated weights, configurations and tokenizers; the long form is the bench itself."""
+    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "150", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert json.loads(done.stdout)["refused"] > 20
