@@ -97,7 +97,7 @@ def test_a_template_ends(name):
         "{% for m in messages %}{{ loop.index ~ '/' ~ loop.length ~ (' last' if loop.last) }}{% endfor %}",
         "{% for m in messages if m.role == 'user' %}{{ m.content|trim|upper }}{% else %}none{% endfor %}",
         "{% for k, v in {'a': 1, 'b': 2}.items() %}{{ k }}{{ v|default(9999999999) }}{% endfor %}",
-        "{% for m in messages %}{{ loop.previtem.content if loop.previtem else '' }}{{ loop.cycle('a', 'b') }}{% endfor %}",
+        "{% for m in messages %}{{ loop.previtem.content if loop.previtem }}{{ loop.cycle('a', 'b') }}{% endfor %}",
         "{{ messages|map(attribute='content')|join(', ') }}{{ messages[::-1][0].content }}{{ 'a-b'.split('-') }}",
         "{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f(messages[0].content) }}{{ 2 ** 10 }}{{ '%05d' % 7 }}",
         "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",

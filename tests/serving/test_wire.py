@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import openai
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -182,6 +183,30 @@ def test_completions_continue_texts_and_ids(client, tiny):
             streamed[choice.index] += choice.text
     assert streamed == [c.text for c in many.choices] and counted(chunks[-1].usage) == counted(many.usage)
     assert len(client.completions.create(model="org/tiny", prompt="", max_tokens=200).choices) == 1
+
+
+@pytest.mark.parametrize("tokens", [0, 4])
+@pytest.mark.parametrize("count", [2, 40, 150])
+def test_echo_with_log_probabilities_scores_the_prompt(client, tiny, monkeypatch, tokens, count):
+    """As programs that compare texts ask (`echo`, `logprobs`, no or one new token): the model's own numbers."""
+    monkeypatch.setenv("POSTGRAD_DTYPE", "float32")
+    ids = torch.randint(3, 250, (count,), generator=torch.Generator().manual_seed(count)).tolist()
+    asked = {"model": "org/tiny", "prompt": ids, "max_tokens": tokens, "echo": True, "logprobs": 2, "temperature": 0}
+    answer = client.completions.create(**asked)
+    shown, choice = answer.choices[0].logprobs, answer.choices[0]
+    with torch.inference_mode():
+        truth = torch.log_softmax(tiny.head(tiny.body(input_ids=torch.tensor([ids]))[0][0]), -1)
+    assert shown.token_logprobs[0] is None and shown.top_logprobs[0] is None
+    assert shown.token_logprobs[1:count] == pytest.approx([float(truth[i, t]) for i, t in enumerate(ids[1:])], abs=1e-3)
+    for place, top in enumerate(shown.top_logprobs[1:count]):
+        assert max(top.values()) == pytest.approx(float(truth[place].max()), abs=1e-3)
+    assert len(shown.tokens) == count + answer.usage.completion_tokens - (choice.finish_reason == "stop")
+    assert answer.usage.prompt_tokens == count and (tokens or answer.usage.completion_tokens == 0)
+    pieces = [c.choices[0] for c in client.completions.create(**asked, stream=True) if c.choices]
+    assert "".join(p.text for p in pieces) == choice.text and pieces[-1].finish_reason == choice.finish_reason
+    assert [t for p in pieces for t in p.logprobs.tokens] == shown.tokens
+    plain = client.completions.create(**{**asked, "logprobs": None})
+    assert plain.choices[0].text == choice.text and plain.choices[0].logprobs is None
 
 
 def test_embeddings_in_both_spellings_and_shorter(client, address):

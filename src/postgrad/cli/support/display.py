@@ -22,21 +22,26 @@ errors = Console(stderr=True, highlight=False)
 
 
 class StopSign:
-    """Turns Ctrl-C into a flag that long work asks for, so that it can stop at a safe place; a second one stops at
-    once."""
+    """Turns Ctrl-C into a flag that long work asks for, so that it can stop at a safe place. A second one stops at
+    once, and so does the first in a stage that has not asked yet: it loads or reads, and nothing in it is done."""
 
     def __init__(self) -> None:
-        self.set = False
+        self.set = self._asked = False
 
     def __call__(self) -> bool:
+        self._asked = True
         return self.set
+
+    def new_stage(self) -> None:
+        """What was done before is kept; nothing of what comes has been begun."""
+        self._asked = False
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[StopSign]:
         """Installs the handler for SIGINT and SIGTERM while the block runs."""
 
         def handle(number: int, frame: FrameType | None) -> None:
-            if self.set:
+            if self.set or not self._asked:
                 raise KeyboardInterrupt
             self.set = True
             errors.print("\nStopping at the next safe point… (Ctrl-C again to stop at once)")
@@ -78,6 +83,8 @@ def show(
         def see(event: Event) -> None:
             nonlocal task
             heard(event)
+            if stop is not None and isinstance(event, Stage):
+                stop.new_stage()
             if not quiet:
                 task = _draw(bar, task, event)
             if stop is not None and stop.set and not isinstance(event, Progress | Step):

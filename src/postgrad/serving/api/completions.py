@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -25,7 +26,7 @@ from postgrad.serving.access.limits import Meter, reserved
 from postgrad.serving.inference.chat_preparation import biases, bounded, decoding_of, find_served, room_for_answer
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.prepared import PreparedRequest, Served
-from postgrad.serving.inference.streaming import Answering, EventStream, unless_left
+from postgrad.serving.inference.streaming import Answer, Answering, EventStream, unless_left
 from postgrad.serving.wire.api_errors import ApiError
 from postgrad.serving.wire.requests import CompletionRequest
 from postgrad.serving.wire.response_schemas import TextCompletion
@@ -79,9 +80,10 @@ def completions_router(answering: Answering) -> ApiRouter:
                 return EventStream(_after(first, lines), stack)
             choices: list[JsonObject] = []
             for place, (one, meter) in enumerate(zip(asked.prepared, meters, strict=True)):
-                for answer in await unless_left(request, answering.whole(one)):
+                prompt = await unless_left(request, _scored(answering, one, body))
+                for answer in await unless_left(request, _answers(answering, one, body)):
                     meter.used([answer.completion])
-                    choice = _Choice(answering.engine, asked, body, place, len(choices))
+                    choice = _Choice(answering.engine, asked, body, place, len(choices), prompt)
                     choices.append(choice.view(answer.completion.text, answer.tokens, answer.completion))
         return Response(
             json.dumps({**head, "choices": choices, "usage": _usage(meters)}), media_type="application/json"
@@ -107,7 +109,13 @@ async def _lines(
     rest: JsonObject = {"usage": None} if body.wants_usage else {}
     count = body.n or 1
     for place, (prepared, meter) in enumerate(zip(asked.prepared, meters, strict=True)):
-        choices = [_Choice(answering.engine, asked, body, place, place * count + i) for i in range(count)]
+        prompt = await _scored(answering, prepared, body)
+        choices = [_Choice(answering.engine, asked, body, place, place * count + i, prompt) for i in range(count)]
+        if body.max_tokens == 0:
+            for choice, answer in zip(choices, await _answers(answering, prepared, body), strict=True):
+                meter.used([answer.completion])
+                yield json.dumps({**head, "choices": [choice.view("", (), answer.completion)], **rest})
+            continue
         async with answering.pieces(prepared) as pieces:
             async for piece in pieces:
                 meter.grew(piece)
@@ -116,6 +124,20 @@ async def _lines(
                     yield json.dumps({**head, "choices": [view], **rest})
     if body.wants_usage:
         yield json.dumps({**head, "choices": [], "usage": _usage(meters)})
+
+
+async def _scored(answering: Answering, prepared: PreparedRequest, body: CompletionRequest) -> list[Token]:
+    """The prompt's tokens with their log-probabilities, where they are to be shown; of the first there is none."""
+    if not body.echo or body.logprobs is None:
+        return []
+    return [Token(prepared.prompt[0], math.nan), *await answering.scored(prepared)]
+
+
+async def _answers(answering: Answering, prepared: PreparedRequest, body: CompletionRequest) -> list[Answer]:
+    """The answers; where no token of them is wanted, nothing is computed."""
+    if body.max_tokens != 0:
+        return await answering.whole(prepared)
+    return [Answer(Completion("", "length", len(prepared.prompt), 0, 0.0, 0.0), ())] * prepared.count
 
 
 def _asked(engine: Engine, body: CompletionRequest, caller: Caller) -> _Asked:
@@ -130,8 +152,6 @@ def _asked(engine: Engine, body: CompletionRequest, caller: Caller) -> _Asked:
         )
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise ApiError(400, "'best_of' must equal 'n' on this server.", "unsupported_value", "best_of")
-    if body.echo and body.logprobs is not None:
-        raise ApiError(400, "'echo' with 'logprobs' is not supported by this server.", "unsupported_value", "echo")
     served = find_served(engine, body.model, caller.project, caller.organization)
     renderer = engine.renderer(served)
     if body.logprobs is not None:
@@ -175,8 +195,10 @@ def _prompts(engine: Engine, served: Served, body: CompletionRequest) -> list[li
 class _Choice:
     """Writes one choice, whole or piece by piece."""
 
-    def __init__(self, engine: Engine, asked: _Asked, body: CompletionRequest, place: int, index: int) -> None:
-        self._body, self._index = body, index
+    def __init__(
+        self, engine: Engine, asked: _Asked, body: CompletionRequest, place: int, index: int, prompt: Sequence[Token]
+    ) -> None:
+        self._body, self._index, self._prompt = body, index, prompt
         self._echo = asked.texts[place] if body.echo else ""
         self._vocabulary = engine.vocabulary(asked.prepared[place].served) if body.logprobs is not None else None
         self._offset = 0
@@ -192,7 +214,8 @@ class _Choice:
         }
         self._echo = ""
         if self._vocabulary is not None:
-            out["logprobs"] = self._logprobs(self._vocabulary, tokens)
+            out["logprobs"] = self._logprobs(self._vocabulary, [*self._prompt, *tokens])
+            self._prompt = ()
         if completion is not None and self._body.wants_confidence:
             out["postgrad"] = {"confidence": confidence(completion)}
         return out
@@ -203,10 +226,15 @@ class _Choice:
         for text in texts:
             offsets.append(self._offset)
             self._offset += len(text)
-        top = [{token_text(vocabulary.bytes_of(i)): finite(p) for i, p in t.alternatives} for t in tokens]
+        top = [
+            None
+            if math.isnan(t.logprob)
+            else {token_text(vocabulary.bytes_of(i)): finite(p) for i, p in t.alternatives}
+            for t in tokens
+        ]
         return {
             "tokens": texts,
-            "token_logprobs": [finite(t.logprob) for t in tokens],
+            "token_logprobs": [None if math.isnan(t.logprob) else finite(t.logprob) for t in tokens],
             "top_logprobs": top if self._body.logprobs else None,
             "text_offset": offsets,
         }

@@ -8,12 +8,15 @@ that the right weights are in place, so answers cannot mix however the steps are
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from postgrad.errors import ModelError, PostgradError
 from postgrad.models.base_models import BaseModel
 from postgrad.models.generation.incremental import Piece, answer
+from postgrad.models.generation.logits import Token
+from postgrad.models.generation.pace import Pace
+from postgrad.models.generation.prompt_scoring import scored_prompt
 from postgrad.models.language_model import LanguageModel
 from postgrad.serving.inference.live_model import LiveAnswers, LiveModel
 from postgrad.serving.inference.model_cache import ModelCache
@@ -153,6 +156,40 @@ class Steps:
         if self._together is not None:
             self._together.close()
         self._alone = self._model = self._together = self._live = None
+
+
+class Scoring:
+    """The log-probabilities of a request's prompt, part by part; the model is its own for each.
+
+    Attributes:
+        tokens: Those of the prompt after the first, once `next` gave None.
+    """
+
+    def __init__(self, computing: Computing, base: BaseModel, request: PreparedRequest) -> None:
+        self._computing, self._base, self._request = computing, base, request
+        self._model: LanguageModel | None = None
+        self._work: Generator[None, None, list[Token]] | None = None
+        self.tokens: list[Token] = []
+
+    def next(self) -> bool:
+        """Reads on; says whether there is more to read.
+
+        Raises:
+            ModelError: the model cannot be loaded, or was given up between two parts.
+        """
+        model = self._computing.alone(self._base, self._request.served)
+        if self._work is None:
+            asked = self._request
+            self._model = model
+            self._work = scored_prompt(model, asked.prompt, asked.steering.alternatives, Pace())
+        elif model is not self._model:
+            raise _unloaded()
+        try:
+            next(self._work)
+        except StopIteration as end:
+            self.tokens = end.value
+            return False
+        return True
 
 
 def _unloaded() -> ModelError:

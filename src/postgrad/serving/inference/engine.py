@@ -26,7 +26,7 @@ from postgrad.models.rendering.render import Renderer, load_renderer
 from postgrad.records import Message, ToolDefinition
 from postgrad.registry import Catalogue, ModelEntry
 from postgrad.registry.names import Names, Permissions
-from postgrad.serving.inference.computing import Computing, Steps
+from postgrad.serving.inference.computing import Computing, Scoring, Steps
 from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.steps.arms.registered import (
     RAG,
@@ -183,6 +183,10 @@ class Engine:
     def begin(self, request: PreparedRequest) -> Steps:
         """The request's answers, not begun yet."""
         return self.computing.begin(self._base(request.served.base), request)
+
+    def score(self, request: PreparedRequest) -> Scoring:
+        """The log-probabilities of the request's prompt, not begun yet."""
+        return Scoring(self.computing, self._base(request.served.base), request)
 
     def stream(self, request: PreparedRequest) -> Generator[Piece, None, None]:
         """The pieces of the answers, for callers that are not the server and have the model to themselves."""

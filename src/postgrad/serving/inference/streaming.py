@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,7 +21,7 @@ from postgrad.models.generation.incremental import Piece
 from postgrad.models.generation.logits import Token
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.prepared import PreparedRequest
-from postgrad.serving.inference.scheduler import FullError, Scheduler
+from postgrad.serving.inference.scheduler import FullError, Scheduler, Ticket
 from postgrad.serving.wire.api_errors import ApiError, foreseen
 
 T = TypeVar("T")
@@ -55,19 +55,7 @@ class Answering:
         Raises:
             ApiError: there is no place left.
         """
-        served = request.served
-        with contextlib.ExitStack() as stack:
-            try:
-                mine = self.turns.place(served.base, self._weights(request), request.tokens, served.owner)
-                ticket = stack.enter_context(mine)
-            except FullError as full:
-                raise ApiError(
-                    429,
-                    "The engine is currently overloaded, please try again later.",
-                    "engine_overloaded",
-                    kind="requests",
-                    headers={"retry-after": str(full.retry_after)},
-                ) from None
+        with self._place(request, self._weights(request)) as ticket:
             steps = self.engine.begin(request)
 
             async def grow() -> AsyncGenerator[Piece, None]:
@@ -85,6 +73,35 @@ class Answering:
                     yield growing
             finally:
                 self.engine.compute.submit(steps.close)
+
+    async def scored(self, request: PreparedRequest) -> list[Token]:
+        """The tokens of the request's prompt after the first, with their log-probabilities.
+
+        Raises:
+            ApiError: there is no place left.
+        """
+        with self._place(request, request.served.blob or "") as ticket:
+            scoring, more = self.engine.score(request), True
+            while more:
+                async with self.turns.turn(ticket):
+                    more = await asyncio.wrap_future(self.engine.compute.submit(scoring.next))
+            return scoring.tokens
+
+    @contextlib.contextmanager
+    def _place(self, request: PreparedRequest, weights: str) -> Iterator[Ticket]:
+        with contextlib.ExitStack() as stack:
+            try:
+                mine = self.turns.place(request.served.base, weights, request.tokens, request.served.owner)
+                ticket = stack.enter_context(mine)
+            except FullError as full:
+                raise ApiError(
+                    429,
+                    "The engine is currently overloaded, please try again later.",
+                    "engine_overloaded",
+                    kind="requests",
+                    headers={"retry-after": str(full.retry_after)},
+                ) from None
+            yield ticket
 
     def _weights(self, request: PreparedRequest) -> str:
         """What has to stand in the base's weights for this request: the same for all that grow together."""

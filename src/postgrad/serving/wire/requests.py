@@ -243,7 +243,7 @@ class CompletionRequest(DecodingFields):
         | Annotated[list[list[StrictInt]], Field(min_length=1, max_length=64)]
         | None
     ) = None
-    max_tokens: Tokens | None = None
+    max_tokens: Annotated[StrictInt, Field(ge=0), WHOLE] | None = None
     logprobs: Annotated[StrictInt, Field(ge=0, le=5), WHOLE] | None = None
     echo: StrictBool | None = None
     best_of: Count | None = None
