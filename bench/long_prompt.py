@@ -60,7 +60,7 @@ def full_model(base: str) -> str:
 
     found = find_model(base)
     with tempfile.TemporaryDirectory() as scratch:
-        shutil.copyfile(found.folder / "model.safetensors", Path(scratch) / "model.safetensors")
+        shutil.copyfile(found.folder / "model.safetensors", Path(scratch) / "changed_weights.safetensors")
         Catalogue().add(
             name="full",
             base=base,
@@ -113,6 +113,7 @@ def measure(client: openai.OpenAI, streamed: str, asked: str, tokens: int, numbe
     over.set()
     reader.join()
     beside = [b - a for a, b in pairwise(seen) if b > begin and a < end]
+    worst = next(a for a, b in pairwise(seen) if b - a == max(beside))
     assert answer.usage is not None
     return {
         "prompt tokens": answer.usage.prompt_tokens,
@@ -122,6 +123,7 @@ def measure(client: openai.OpenAI, streamed: str, asked: str, tokens: int, numbe
         "beside, median ms": round(1000 * statistics.median(beside)),
         "beside, 99 % ms": round(1000 * statistics.quantiles(beside, n=100)[98]),
         "beside, longest ms": round(1000 * max(beside)),
+        "that one, s after the prompt came": round(worst - begin, 2),
     }
 
 

@@ -80,7 +80,7 @@ class Catalogue:
                 database.parent.mkdir(parents=True, exist_ok=True)
             if backups.emptied(database):
                 raise backups.damaged(database, "it is empty, although models are here")
-        self._engine = create_engine(self.url)
+        self._engine = create_engine(self.url, hide_parameters=True)  # values are people's texts: not into tracebacks
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
         if not self._upgrade() and database is not None and backups.back_up_if_due(database):

@@ -37,15 +37,16 @@ class KeptBeginnings:
         self._most = most
         self._kept: list[_Kept] = []
 
-    def keep(self, of: Hashable, ids: Sequence[int], states: SharedStates) -> None:
-        """Keeps a copy of the keys and values (L, K, T, D) of T tokens.
+    def keep(self, of: Hashable, ids: Sequence[int], states: SharedStates, copy: bool = True) -> None:
+        """Keeps the keys and values (L, K, T, D) of T tokens.
 
         Args:
             of: Whose they are: another's are never given out.
+            copy: Keep a copy; else they must not change any more.
         """
         if len(ids) < FEWEST or _bytes(states) > self._most:
             return
-        new = _Kept(of, np.asarray(ids, np.int64), (states[0].clone(), states[1].clone()))
+        new = _Kept(of, np.asarray(ids, np.int64), (states[0].clone(), states[1].clone()) if copy else states)
         self._kept = [k for k in self._kept if not (k.of == of and common(k.ids, new.ids) == len(k.ids))]
         self._kept.append(new)
         while sum(_bytes(k.states) for k in self._kept) > self._most:

@@ -35,8 +35,9 @@ HELD_BYTES = 4 << 30
 more; further ones wait, and where those in work grow beyond it the youngest waits again."""
 RESERVE = 64
 """Tokens that a row is expected to grow by, before a further one begins."""
-SHORTEST_LANE = 128
-"""Tokens of the rows of the first lane; each further one has room for four times as many."""
+SHORTEST_LANE, LONGEST_LANE = 128, 2048
+"""Tokens of the rows of the first lane and of the last; each further one has room for four times as many. A row that
+holds more has a room to itself, in which it is read and stays: copying it would make all others wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,10 +74,9 @@ class LiveRow(DecodingRow):
 class _Lane:
     """Rows that hold about as many tokens: row i stands in row i of the room."""
 
-    def __init__(self, decoder: FusedDecoder, places: int) -> None:
-        self._decoder = decoder
-        self.room = Room(decoder, 1, places)
-        self.rows: list[LiveRow] = []
+    def __init__(self, decoder: FusedDecoder, room: Room, row: LiveRow | None = None) -> None:
+        self._decoder, self.room = decoder, room
+        self.rows = [] if row is None else [row]
 
     def seat(self, row: LiveRow, source: Seat) -> None:
         """Takes a row in, with what has been read of it."""
@@ -163,7 +163,7 @@ class LiveBatch:
         if done:
             self._take([rows[i] for i in done], hidden_BH[torch.tensor(done)])
         for i in done:
-            self._lane(reading[i][1].lengths[0] + 1).seat(rows[i], (reading[i][1], 0))
+            self._seat(rows[i], (reading[i][1], 0))
         return rows
 
     def _next_parts(self) -> list[tuple[LiveRow, Room, int]]:
@@ -175,7 +175,8 @@ class LiveBatch:
             if (len(self._reading) >= READERS and unread >= most) or not self._fits(row):
                 break
             if not self._soon_known(row):
-                room = Room(self._decoder, 1, row.tokens)
+                places = _places(row.tokens + 1)
+                room = Room(self._decoder, 1, places if places > LONGEST_LANE else row.tokens)
                 self._recall(row, room)
                 self._waiting.remove(row)
                 self._reading.append((row, room))
@@ -250,7 +251,7 @@ class LiveBatch:
         for lane in list(self._lanes):
             for place in reversed(range(len(lane.rows))):
                 if lane.room.lengths[place] == lane.room.places and not lane.rows[place].finish:
-                    self._lane(lane.room.places + 1).seat(lane.rows[place], (lane.room, place))
+                    self._seat(lane.rows[place], (lane.room, place))
                     lane.leave(place)
         self._relieve()
         return rows
@@ -276,16 +277,18 @@ class LiveBatch:
             except Exception as error:  # noqa: BLE001 - of its own grammar or numbers: told to whoever asked alone
                 row.fault, row.finish = error, "failed"
 
-    def _lane(self, tokens: int) -> _Lane:
-        """The lane of rows that hold so many tokens."""
-        places = SHORTEST_LANE
-        while places < tokens:
-            places *= 4
-        for lane in self._lanes:
-            if lane.room.places == places:
-                return lane
-        self._lanes.append(_Lane(self._decoder, places))
-        return self._lanes[-1]
+    def _seat(self, row: LiveRow, source: Seat) -> None:
+        """Puts a row among those that hold about as many tokens."""
+        room, place = source
+        places = _places(room.lengths[place] + 1)
+        if places > LONGEST_LANE and room.places >= places:
+            self._lanes.append(_Lane(self._decoder, room, row))
+            return
+        lanes = [lane for lane in self._lanes if lane.room.places == places <= LONGEST_LANE]
+        if not lanes:
+            lanes = [_Lane(self._decoder, Room(self._decoder, 1, places))]
+            self._lanes += lanes
+        lanes[0].seat(row, source)
 
     def _close(self) -> None:
         """Takes out the rows that have ended, and keeps what they have read."""
@@ -294,6 +297,15 @@ class LiveBatch:
                 row = lane.rows[place]
                 if row.finish:
                     states = lane.room.row(place)
-                    self._kept.keep(row.of, row.whole[: states[0].shape[2]], states)
+                    alone = lane.room.places > LONGEST_LANE  # its room is not used any more
+                    self._kept.keep(row.of, row.whole[: states[0].shape[2]], states, copy=not alone)
                     lane.leave(place)
         self._lanes = [lane for lane in self._lanes if lane.rows]
+
+
+def _places(tokens: int) -> int:
+    """Of the rooms of the rows that hold so many tokens."""
+    places = SHORTEST_LANE
+    while places < tokens:
+        places *= 4
+    return places

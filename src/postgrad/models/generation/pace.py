@@ -5,7 +5,7 @@ from __future__ import annotations
 READ_S = 0.12
 """Seconds that one part of a prompt is to take while other answers grow: with one token for each of them after it, a
 stream stands still for less than a quarter of a second."""
-LEAST, FIRST, MOST = 32, 128, 256
+LEAST, FIRST, MOST = 8, 128, 256
 """Tokens of a part: the fewest (the weights are read once for all of them), before anything was measured, and the
 most."""
 
