@@ -61,13 +61,12 @@ def served(folder: Path, base: str, name: str) -> None:
 
 def main(folder: Path) -> None:
     base = str(write_model(folder / "tiny"))
-    lines = [
-        f"{' '.join(words[(7 * i + 3 * j) % 30] for j, words in enumerate(WORDS[: 6 + i % 5]))},{'yes' if i % 3 else 'no'}"
-        for i in range(150)
-    ]
+    rows = [" ".join(words[(7 * i + 3 * j) % 30] for j, words in enumerate(WORDS[: 6 + i % 5])) for i in range(150)]
+    lines = [f"{row},{'yes' if i % 3 else 'no'}" for i, row in enumerate(rows)]
     (folder / "data.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
     command(folder, "check", "data.csv")
     command(folder, "run", "data.csv", "--base", base, "--name", "mine", "--out", "report", "--no-general")
+    command(folder, "train", "data.csv", "--base", base, "--name", "mine")
     command(folder, "models", "verify")
     command(folder, "evaluate", "data.csv", "--model", "mine", "--out", "again", "--no-general")
     served(folder, base, "mine")

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from bench import faults
+
 from tests.needs import service_missing
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,7 @@ def test_everything_works_without_a_network(tmp_path):
     assert [line.split()[0] for line in done.stdout.splitlines() if line.endswith(" fine")] == [
         "check",
         "run",
+        "train",
         "models",
         "evaluate",
         "serve",

@@ -216,7 +216,12 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         limit = max([self.limit, *(n for start, n in self.larger.items() if scope["path"].startswith(start))])
-        said = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        said = headers.get(b"content-length", b"0")
+        if b"content-length" in headers and b"transfer-encoding" in headers:  # a proxy might believe the other one
+            refusal = ApiError(400, "The request says the length of its body twice.", headers={"connection": "close"})
+            await refusal.response()(scope, receive, send)
+            return
         if said.isdigit() and int(said) > limit:
             await _too_large(limit).response()(scope, receive, send)
             return
