@@ -12,7 +12,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 ||
 # The last releases of older lines of OpenAI's SDK, which tests run programs with.
 OLDER_SDKS := 1.109.1 2.54.0
 
-.PHONY: demo test check bench conformance docs setup setup-dev services clean
+.PHONY: demo test check bench conformance docs lock sbom setup setup-dev services clean
 
 demo: setup  ## the main job on shipped data and the embedded model
 	$(BIN)/postgrad demo
@@ -38,10 +38,23 @@ conformance: setup-dev  ## every architecture against its own code; writes the t
 docs: setup  ## docs are plain Markdown in docs/; this checks that their links lead somewhere
 	$(BIN)/python docs/check_links.py
 
+lock: $(VENV)/tools/.installed  ## requirements.lock: what users get, with hashes
+	$(VENV)/tools/bin/uv pip compile pyproject.toml -c constraints.txt --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --quiet -o $(VENV)/requirements.lock
+	(grep '^#' requirements.lock; cat $(VENV)/requirements.lock) > $(VENV)/with-head && mv $(VENV)/with-head requirements.lock
+
+sbom: setup $(VENV)/tools/.installed  ## sbom.json: a bill of materials (CycloneDX) of what is installed
+	$(VENV)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.json $(BIN)/python
+
+$(VENV)/tools/.installed:
+	$(PYTHON) -m venv $(VENV)/tools
+	$(VENV)/tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv<1' 'cyclonedx-bom>=7,<8'
+	@touch $@
+
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
 
-services:  ## PostgreSQL, bubblewrap and Chromium for tests, where they can be installed
+services:  ## PostgreSQL, bubblewrap, Chromium and a C compiler for tests, where they can be installed
 	@.ci/services
 
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -14,6 +14,8 @@ import openpyxl
 import pytest
 
 from postgrad.data import read_rows, stream_rows
+from postgrad.data.formats.workbooks import read_workbook
+from postgrad.data.sources.bytestream import ByteStream
 from postgrad.errors import DataError
 from tests.needs import dev_package
 
@@ -174,7 +176,9 @@ def test_workbooks_made_to_fill_the_memory(tmp_path, monkeypatch):
     assert "at most" in refusal(ods(tmp_path / "far.ods", *[cell("x", 16000)] * 1200))
     assert "damaged" in refusal(ods(tmp_path / "broken.ods", "<table:table-cell>"))
     monkeypatch.setattr("postgrad.data.formats.workbook_scan.UNPACKED_LIMIT", 1000)
-    assert "unpacks to more than" in refusal(book(tmp_path / "x.xlsx", {"S": [["a", "b"], [1, 2]]}))
+    small = book(tmp_path / "x.xlsx", {"S": [["a", "b"], [1, 2]]})
+    with small.open("rb") as file, pytest.raises(DataError, match="unpacks to more than"):  # here, not apart
+        read_workbook(ByteStream(file, "x.xlsx", "x.xlsx", path=small), "zip")
 
 
 def test_damaged_and_other_zipped_files(tmp_path):

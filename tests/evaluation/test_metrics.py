@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -15,10 +17,12 @@ from postgrad.evaluation.metrics.chrf import chrf
 from postgrad.evaluation.metrics.exact_match import exact_match
 from postgrad.evaluation.metrics.json_object import json_fields, json_match, json_valid, parse_object
 from postgrad.evaluation.metrics.label import label, label_report
-from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l
+from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l, rouge_score
 from postgrad.evaluation.metrics.support.metric import Metric, paired
 from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.evaluation.metrics.support.normal import words
 from postgrad.evaluation.metrics.token_f1 import token_f1
+from tests.needs import dev_package
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -69,7 +73,7 @@ def made(name: str) -> Metric | None:
 
 
 @pytest.mark.parametrize("name", [n for n in METRICS if SPELLED.get(n, n)])
-@settings(deadline=None)  # the first call imports rouge-score
+@settings(deadline=None)
 @given(answer=LIKE_A_MODEL, reference=LIKE_A_MODEL)
 def test_every_metric_stays_in_range_on_any_text(name: str, answer: str, reference: str) -> None:
     metric = made(name)
@@ -78,6 +82,17 @@ def test_every_metric_stays_in_range_on_any_text(name: str, answer: str, referen
     assert 0 <= value <= 1
     assert not metric.right_or_wrong or value in (0, 1)
     assert isinstance(metric.unfit(paired([answer], [reference])), str)
+
+
+@pytest.mark.parametrize("kind", ["rouge1", "rouge2", "rouge4", "rougeL"])
+def test_rouge_is_that_of_the_package_which_is_not_kept_any_more(kind: str) -> None:
+    scorer = dev_package("rouge_score.rouge_scorer").RougeScorer([kind], tokenizer=SimpleNamespace(tokenize=words))
+    draw = random.Random(kind)
+    for _ in range(200):
+        vocabulary = [f"w{i}" for i in range(draw.choice([2, 5, 30]))]
+        one, other = (" ".join(draw.choices(vocabulary, k=draw.randint(1, 40))) for _ in range(2))
+        if one != other:
+            assert rouge_score(one, other, kind) == pytest.approx(scorer.score(other, one)[kind].fmeasure, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", [n for n in METRICS if SPELLED.get(n, n)])

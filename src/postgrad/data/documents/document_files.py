@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.data.documents.html_text import html_to_text, looks_like_html
+from postgrad.data.sources.apart import text_apart
 from postgrad.data.sources.encodings import decode
 from postgrad.data.sources.file_types import binary_kind
 from postgrad.data.sources.spoilt import unspoilt
@@ -47,9 +48,9 @@ def _read(path: Path, page_text: Callable[[str], str]) -> str:
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", f"Allow it: chmod u+r {path}") from error
     if raw.startswith(b"%PDF") or (path.suffix.lower() == ".pdf" and b"%PDF" in raw[:1024]):
-        return _pdf(raw, path)
+        return text_apart(f"{__name__}:pdf_text", path)
     if raw.startswith(b"PK\x03\x04") and b"word/" in raw:
-        return _word(raw, path)
+        return text_apart(f"{__name__}:word_text", path)
     kind = binary_kind(raw)
     if kind is not None:
         raise DataError(f"{str(path)!r} is {kind[0]}, not text.", _MEND)
@@ -65,7 +66,12 @@ def is_pdf(path: Path) -> bool:
         return b"%PDF" in file.read(1024)
 
 
-def _pdf(raw: bytes, path: Path) -> str:
+def pdf_text(path: Path) -> str:
+    """The text of a PDF.
+
+    Raises:
+        DataError: damaged, locked or too large.
+    """
     import logging
 
     from pypdf import PdfReader
@@ -73,7 +79,7 @@ def _pdf(raw: bytes, path: Path) -> str:
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it mends in a file on its way is not for users
     try:
-        reader = PdfReader(io.BytesIO(raw))
+        reader = PdfReader(io.BytesIO(path.read_bytes()))
         if reader.is_encrypted and not reader.decrypt(""):
             raise _locked(path)
         pages = list(_pages(reader, path))
@@ -108,15 +114,21 @@ def _pages(reader: Any, path: Path) -> Iterator[str]:
         yield "\n".join(line.rstrip() for line in text.split("\n")).strip()
 
 
-def _word(raw: bytes, path: Path) -> str:
+def word_text(path: Path) -> str:
+    """The text of a Word document.
+
+    Raises:
+        DataError: damaged or too large.
+    """
     from docx import Document
     from docx.opc.exceptions import PackageNotFoundError
     from lxml.etree import LxmlError
 
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        raw = io.BytesIO(path.read_bytes())
+        with zipfile.ZipFile(raw) as archive:
             _measure(archive, path)
-        return "\n\n".join(_blocks(Document(io.BytesIO(raw)))).strip()
+        return "\n\n".join(_blocks(Document(raw))).strip()
     except (
         zlib.error,
         zipfile.BadZipFile,

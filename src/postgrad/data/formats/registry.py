@@ -14,18 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from postgrad.data.formats.chat_logs import is_chat
-from postgrad.data.formats.columnar import stream_columnar
 from postgrad.data.formats.format import Format, magic
 from postgrad.data.formats.mail import mail_form, read_mail
 from postgrad.data.formats.mail_folder import read_mail_folder
 from postgrad.data.formats.text_files import read_text, stream_text
-from postgrad.data.formats.workbooks import read_workbook
+from postgrad.data.sources.apart import rows_apart
 from postgrad.data.sources.chunks import WHOLE, Chunker
 from postgrad.data.sources.file_types import ZIP
 from postgrad.data.sources.rows import Rows
 from postgrad.errors import UsageError
 from postgrad.extensions import Extended, of_its_name, with_name
 
+_COLUMNS = "postgrad.data.formats.columnar:stream_columnar"
+_SHEET = "postgrad.data.formats.workbooks:stream_workbook"
 HEAD = 16_384
 """How many of a file's first bytes are looked at."""
 
@@ -45,8 +46,8 @@ def _columns(form: str, endings: tuple[str, ...], *beginnings: bytes) -> Format:
     return Format(
         "Parquet or Arrow",
         endings,
-        lambda stream, _part: Chunker.join(list(stream_columnar(stream, form, WHOLE))),
-        lambda stream, chunk: stream_columnar(stream, form, chunk),
+        lambda stream, _part: Chunker.join(list(rows_apart(_COLUMNS, stream, form, WHOLE))),
+        lambda stream, chunk: rows_apart(_COLUMNS, stream, form, chunk),
         begins=magic(*beginnings),
         on_hub=True,
     )
@@ -56,7 +57,7 @@ def _workbook(form: str, endings: tuple[str, ...], *beginnings: bytes) -> Format
     return Format(
         "spreadsheet",
         endings,
-        lambda stream, part: read_workbook(stream, form, part),
+        lambda stream, part: next(rows_apart(_SHEET, stream, form, part)),
         begins=magic(*beginnings),
         has_parts=True,
     )

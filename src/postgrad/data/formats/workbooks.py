@@ -69,6 +69,11 @@ def read_workbook(stream: ByteStream, form: str, part: str = "") -> Rows:
             raise _unreadable(stream, kind, error) from error
 
 
+def stream_workbook(stream: ByteStream, form: str, part: str) -> Iterator[Rows]:
+    """`read_workbook` as readers are called that are read apart."""
+    yield read_workbook(stream, form, part)
+
+
 def _sheets_of(book: Any) -> list[Sheet]:
     import python_calamine as calamine
 

@@ -158,12 +158,12 @@ def _timed(items: Iterable[object]) -> Iterator[object]:
         yield item
 
 
-def narrow(filter_: Callable[..., Any]) -> Callable[..., Any]:
+def narrow(filter_: Callable[..., object]) -> Callable[..., object]:
     """A filter that looks at the time, and at how long it is asked to make something."""
     first = 1 if hasattr(filter_, "jinja_pass_arg") else 0
 
     @functools.wraps(filter_)
-    def within(*args: Any, **kwargs: Any) -> Any:
+    def within(*args: Any, **kwargs: Any) -> object:
         _in_time()
         given = (*args[first + 1 :], *kwargs.values())
         if filter_.__name__ == "do_format":

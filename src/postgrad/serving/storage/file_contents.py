@@ -9,7 +9,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from postgrad.serving.storage.store import new_id
@@ -45,7 +45,8 @@ def incoming() -> Iterator[Path]:
     try:
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that is read-only now; swept later
+            path.unlink(missing_ok=True)
 
 
 def keep(path: Path, identifier: str) -> None:

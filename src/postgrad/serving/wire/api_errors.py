@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from postgrad.errors import DataError, ModelError, PostgradError, StorageError, UsageError
 from postgrad.json_types import JsonObject
+from postgrad.storage import DISK_ERRORS
 
 
 class ApiError(HTTPException):
@@ -124,6 +125,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(PostgradError)
     async def ours(request: Request, error: PostgradError) -> JSONResponse:
         return foreseen(error).response()
+
+    @app.exception_handler(OSError)
+    async def disk(_: Request, error: OSError) -> JSONResponse:
+        if error.errno not in DISK_ERRORS:
+            raise error
+        return foreseen(StorageError(f"The server's disk cannot be written to: {error.strerror}.")).response()
 
     @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,49 @@
+"""Kills, full and read-only disks, torn writes, clocks that jump: the short forms of the benches."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench import faults
+
+from tests.needs import service_missing
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["kill_writes.py", "--kills", "40", "--full", "15", "--torn", "15", "--damaged", "10", "--clock", "4"],
+        ["disk_trouble.py", "--seconds", "3"],
+    ],
+    ids=lambda c: c[0],
+)
+def test_nothing_is_lost(command):
+    if faults.compiler() is None:
+        service_missing("no C compiler", "gcc")
+    run = [sys.executable, str(BENCH / command[0]), *command[1:]]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    told = json.loads(done.stdout)
+    assert not told.get("faults") and not told.get("wrong")
+
+
+def test_a_bench_that_loses_something_says_so(tmp_path, monkeypatch):
+    """The reckoning sees a model that is gone."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    import kill_writes
+
+    before = {"models": {"m0@1": ["sha256:x", 1]}, "aliases": {"m0": {}}}
+    ledger = kill_writes.Ledger(before)
+    state = faults.Faults(tmp_path, tmp_path)
+    monkeypatch.setattr(kill_writes, "work", lambda *_: None)
+    monkeypatch.setattr(kill_writes, "read", lambda _: {"models": {}, "aliases": {}})
+    import random
+
+    kill_writes.cycle(ledger, state, "clock", random.Random(0))
+    assert any("lost" in fault for fault in ledger.faults)
