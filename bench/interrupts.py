@@ -1,11 +1,12 @@
 """Ctrl-C in every command at several moments: how soon it ends, with which exit code, and what it says.
 
-    python bench/interrupts.py [--moments 10] [--only run,serve] [--longest 40] [--seed N]
+    python bench/interrupts.py [--moments 10] [--only run,serve] [--longest 40] [--seed N] [--at SECONDS]
 
 Each command runs once to its end (or to `--longest` seconds), on a tiny model; then again for each moment, between its
 start and its end, with SIGINT to its process group as a terminal sends it. It must end within two seconds with 130 (or
 with what it would have ended with, where it was done in that very moment), without a traceback. What resumes is run to
-its end afterwards. `--only demo` takes the embedded model. Exit code 1 where a command was at fault.
+its end afterwards. `--at` interrupts each once, at that moment, without running it before. `--only demo` takes the
+embedded model. Exit code 1 where a command was at fault.
 """
 
 from __future__ import annotations
@@ -138,6 +139,23 @@ def interrupted(case: Case, folder: Path, moment: float) -> Ended:
     return Ended(moment, took, code if code >= 0 else 128 - code, log.read_text(errors="replace")[-2000:], before)
 
 
+def once(case: Case, folder: Path, moment: float) -> list[Ended]:
+    """The command at one moment; its faults are noted."""
+    one = interrupted(case, folder, moment)
+    case.whole = one.moment + one.took
+    judge(case, one, 0)
+    return [one]
+
+
+def judge(case: Case, one: Ended, natural: int) -> None:
+    if one.took > WITHIN_S:
+        case.faults.append(f"at {one.moment:.2f} s it took {one.took:.1f} s: {one.text[-400:]}")
+    if one.code not in (130, 0 if one.before else natural):
+        case.faults.append(f"at {one.moment:.2f} s it ended with {one.code}: {one.text[-600:]}")
+    if "Traceback" in one.text:
+        case.faults.append(f"at {one.moment:.2f} s: {one.text[-1500:]}")
+
+
 def measure(name: str, case: Case, folder: Path, moments: int, longest: float, seed: int) -> list[Ended]:
     """The command at several moments; its faults are noted."""
     begin = time.monotonic()
@@ -157,12 +175,7 @@ def measure(name: str, case: Case, folder: Path, moments: int, longest: float, s
         low = FIRST_S + (last - FIRST_S) * number / moments
         one = interrupted(case, folder, chance.uniform(low, low + (last - FIRST_S) / moments))
         found.append(one)
-        if one.took > WITHIN_S:
-            case.faults.append(f"at {one.moment:.2f} s it took {one.took:.1f} s: {one.text[-400:]}")
-        if one.code not in (130, 0 if one.before else natural):
-            case.faults.append(f"at {one.moment:.2f} s it ended with {one.code}: {one.text[-600:]}")
-        if "Traceback" in one.text:
-            case.faults.append(f"at {one.moment:.2f} s: {one.text[-1500:]}")
+        judge(case, one, natural)
     if case.resumes:
         again = start(case, folder, folder / "said.txt")
         if (code := again.wait(600)) != 0:
@@ -195,6 +208,7 @@ def main() -> int:
     given.add_argument("--only", help="Names of commands, with commas; all but demo without.")
     given.add_argument("--longest", type=float, default=40)
     given.add_argument("--seed", type=int, default=0)
+    given.add_argument("--at", type=float)
     options = given.parse_args()
     from postgrad.cli import COMMANDS
 
@@ -211,7 +225,10 @@ def main() -> int:
         print("| Command | Seconds to its end | Interrupted | Slowest end, s |\n|---|---|---|---|")
         for name in wanted:
             case = every[name]
-            found = measure(name, case, folder, options.moments, options.longest, options.seed)
+            if options.at:
+                found = once(case, folder, options.at)
+            else:
+                found = measure(name, case, folder, options.moments, options.longest, options.seed)
             stopped = sum(not one.before for one in found)
             slowest = max(one.took for one in found)
             print(f"| {name} | {case.whole:.1f} | {stopped} | {slowest:.2f} |", flush=True)

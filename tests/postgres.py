@@ -25,13 +25,8 @@ def private_server() -> Iterator[str]:
     if named := os.environ.get("POSTGRAD_TEST_POSTGRES"):
         yield named
         return
-    folder, user = Path(tempfile.mkdtemp(prefix="postgrad-pg-")), _user()
-    if user:
-        shutil.chown(folder, user)
-    try:
-        yield from _serve(_programs(), folder, user)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with restartable_server() as server:
+        yield server.address
 
 
 @contextmanager
@@ -62,22 +57,60 @@ def _user() -> str | None:
     return next(name for name in ("postgres", "nobody") if name in names)
 
 
-def _serve(programs: Path, folder: Path, user: str | None) -> Iterator[str]:
-    data, port = folder / "data", _free_port()
-    making = [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-    subprocess.run(making, user=user, cwd=folder, check=True, capture_output=True)
-    settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-p", str(port), "-k", folder]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(
-            [programs / "postgres", "-D", data, *settings], user=user, cwd=folder, stdout=log, stderr=log
-        ) as server,
-    ):
+class Restartable:
+    """A server of our own that can be stopped and started again on its data."""
+
+    def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
+        self._programs, self._folder, self._user, self._port = programs, folder, user, _free_port()
+        data = folder / "data"
+        making = [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "tests",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
+        subprocess.run([programs / "initdb", "-D", data, *how], user=user, cwd=folder, check=True, capture_output=True)
+        self.address = f"postgresql://tests@127.0.0.1:{self._port}"
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        folder, data = self._folder, self._folder / "data"
+        settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-p", str(self._port), "-k", folder]
+        with (folder / "log").open("ab") as log:
+            command = [self._programs / "postgres", "-D", data, *settings]
+            self._server = subprocess.Popen(command, user=self._user, cwd=folder, stdout=log, stderr=log)
+        _wait_for(self._server, self._port, folder / "log")
+
+    def stop(self) -> None:
+        """Ends what is connected, and stops."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait(60)
+            self._server = None
+
+
+@contextmanager
+def restartable_server() -> Iterator[Restartable]:
+    """A server of our own, whatever POSTGRAD_TEST_POSTGRES says, started."""
+    folder, user = Path(tempfile.mkdtemp(prefix="postgrad-pg-")), _user()
+    if user:
+        shutil.chown(folder, user)
+    try:
+        server = Restartable(_programs(), folder, user)
+        server.start()
         try:
-            _wait_for(server, port, folder / "log")
-            yield f"postgresql://tests@127.0.0.1:{port}"
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # ends what is connected and stops
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_port() -> int:

@@ -16,6 +16,8 @@ REASONS = {
     "evaluation/battery/harness_model.py:HarnessRequest.args": "the harness's own type of them says no more",
     "storage.py:StageStore.get": "what a stage kept is known to that stage alone, which reads it back",
     "serving/wire/strict_json.py:WholeJson.render": "the framework's own signature",
+    "models/rendering/bounded_template.py:BoundedEnvironment.call_binop": "Jinja's own signature: values of a template",
+    "models/rendering/bounded_template.py:BoundedEnvironment.call": "Jinja's own signature",
     "data/sources/in_memory.py:sources": "an address stays a text where the readers declare a path",
 }
 """`file:name` that may say `Any`, and why."""

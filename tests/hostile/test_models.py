@@ -55,37 +55,39 @@ ENDLESS = {
     "a date without end": "{{ strftime_now('%1000000000d') }}",
 }
 CHILD = """
-import resource, sys, time
+import json, os, resource, sys, time
 from postgrad.errors import PostgradError
 from postgrad.models.rendering.template import Template
 from tests.hostile.test_models import ENDLESS, TALK
 Template('{{ messages[0].content }}', {}).text(TALK)
-resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
-began = time.thread_time()
-try:
-    text = Template(ENDLESS[sys.argv[1]], {}).text(TALK)
-    print('written', len(text))
-except PostgradError as error:
-    print('refused', error.message[:300])
-print(time.thread_time() - began)
+for name, source in ENDLESS.items():
+    if os.fork() == 0:  # each with its own memory
+        resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+        began = time.thread_time()
+        try:
+            said = 'written: %d characters' % len(Template(source, {}).text(TALK))
+        except PostgradError as error:
+            said = 'refused: ' + error.message[:200]
+        print(json.dumps([name, said, time.thread_time() - began]), flush=True)
+        os._exit(0)
+    os.wait()
 """
 
 
-@pytest.mark.parametrize("name", sorted(ENDLESS))
-def test_a_template_ends(name):
+def test_every_template_ends():
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, name],
+        [sys.executable, "-c", CHILD],
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PATH": "/usr/bin:/bin"},
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    outcome, seconds = done.stdout.splitlines()[0], float(done.stdout.splitlines()[-1])
-    assert outcome.startswith("refused"), outcome
-    assert seconds < 30
+    told = {name: (said, seconds) for name, said, seconds in map(json.loads, done.stdout.splitlines())}
+    assert set(told) == set(ENDLESS), (set(ENDLESS) - set(told), done.stderr[-2000:])
+    assert {name: said for name, (said, _) in told.items() if not said.startswith("refused")} == {}
+    assert max(seconds for _, seconds in told.values()) < 30
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_what_templates_usually_do_is_written_as_jinja_writes_it(source):
 
 def test_headers_that_lie(tiny_folder):
     """Mutated weights, configurations and tokenizers; the long form is the bench itself."""
-    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "150", "--seed", "1"]
+    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "60", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert json.loads(done.stdout)["refused"] > 20
+    assert json.loads(done.stdout)["refused"] > 10

@@ -101,3 +101,24 @@ def test_the_sweep_clears_the_folders_of_jobs_that_are_over_and_no_others(store,
     monkeypatch.setattr(module.time, "time", lambda: 4e9)
     Supervisor(store)._sweep()
     assert [p.name for p in (own_home / "jobs").iterdir()] == [paused.id]
+
+
+def test_a_file_whose_check_fails_in_an_unforeseen_way_ends_its_job_alone(store, monkeypatch):
+    """Else it would be tried for ever, before all others."""
+    jobs = [running(store, status="validating_files", device=None, lease=None, worker_pid=None) for _ in range(2)]
+    for job in jobs:
+        JobFolder.of(job.id).training.parent.mkdir(parents=True)
+        JobFolder.of(job.id).training.write_bytes(examples())
+    usual = module.count_examples
+
+    def odd(path, *given, **named):
+        if path == JobFolder.of(jobs[0].id).training:
+            raise IndexError("tuple index out of range")
+        return usual(path, *given, **named)
+
+    monkeypatch.setattr(module, "count_examples", odd)
+    watching = Supervisor(store)
+    assert watching._validate() and watching._validate() and not watching._validate()
+    states = {job.id: watching.queue.get(job.id) for job in jobs}
+    assert states[jobs[0].id].status == "failed" and "IndexError" in states[jobs[0].id].error["message"]
+    assert states[jobs[1].id].status == "queued"

@@ -80,7 +80,8 @@ class Catalogue:
                 database.parent.mkdir(parents=True, exist_ok=True)
             if backups.emptied(database):
                 raise backups.damaged(database, "it is empty, although models are here")
-        self._engine = create_engine(self.url, hide_parameters=True)  # values are people's texts: not into tracebacks
+        # values are people's texts and come into no traceback; a server's connections do not outlive its restart
+        self._engine = create_engine(self.url, hide_parameters=True, pool_pre_ping=self.database is None)
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
         if not self._upgrade() and database is not None and backups.back_up_if_due(database):

@@ -144,7 +144,7 @@ class Trainer:
             value = self.frontier.measure().loss if self.frontier else self.validation_loss()
             objective.tally.restore({})
             self.hits.taken(self.world)
-        p.start_loss = p.best_loss = value
+        p.start_loss = p.best_loss = math.inf if math.isnan(value) else value
         self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
 
     def _end_or_cool(self) -> None:

@@ -7,6 +7,7 @@ job gets a new process only after the old one is seen dead, and with a new lease
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import select
 
+from postgrad.errors import StorageError
 from postgrad.registry.backups import back_up_if_due
 from postgrad.registry.job_tables import JobRow
 from postgrad.serving.api import files, uploads
@@ -37,6 +39,7 @@ SILENCE = 60.0
 LEAVING = 60.0
 """Seconds that a process gets to end by itself once its job is over or paused."""
 SWEEP = 60.0
+_log = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -85,12 +88,21 @@ class Supervisor:
 
     def _checked(self, row: JobRow) -> int | Error:
         """Examples of a job's training file, or what is wrong."""
+        try:
+            return self._counted(row)
+        except FileNotFoundError:
+            return Error("server_error", "The content of the job's files is gone from the server.", "training_file")
+        except (OSError, StorageError):
+            raise  # it passes, and the job is looked at again
+        except Exception as error:  # noqa: BLE001 - of this job: the others are not held up by it
+            _log.error("The files of job %s could not be checked", row.id, exc_info=error)
+            return Error("server_error", f"A fault of the server ended the check: {type(error).__name__}.")
+
+    def _counted(self, row: JobRow) -> int | Error:
         kind, folder = row.method["type"], JobFolder.of(row.id)
         lacks = lacking(row.method[kind]["grader"]) if kind == "reinforcement" else None
         try:
             count = count_examples(folder.training, row.training_file, kind, lacks=lacks)
-        except FileNotFoundError:
-            return Error("server_error", "The content of the job's files is gone from the server.", "training_file")
         except FileFaultError as fault:
             return Error("invalid_n_examples" if fault.few else "invalid_training_file", fault.message, "training_file")
         try:
