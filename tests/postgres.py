@@ -35,9 +35,10 @@ def fresh_database(server: str) -> Iterator[str]:
     psycopg, name = dev_package("psycopg"), f"test_{secrets.token_hex(6)}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"create database {name}")
-        try:
-            yield f"{server.replace('postgresql:', 'postgresql+psycopg:')}/{name}"
-        finally:
+    try:
+        yield f"{server.replace('postgresql:', 'postgresql+psycopg:')}/{name}"
+    finally:
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
             admin.execute(f"drop database {name}")
 
 
@@ -63,19 +64,7 @@ class Restartable:
     def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
         self._programs, self._folder, self._user, self._port = programs, folder, user, _free_port()
         data = folder / "data"
-        making = [
-            programs / "initdb",
-            "-D",
-            data,
-            "-U",
-            "tests",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
+        how = ["-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run([programs / "initdb", "-D", data, *how], user=user, cwd=folder, check=True, capture_output=True)
         self.address = f"postgresql://tests@127.0.0.1:{self._port}"
         self._server: subprocess.Popen[bytes] | None = None

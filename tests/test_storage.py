@@ -77,6 +77,7 @@ def test_what_killed_writers_left_is_swept_after_a_day_and_nothing_else(own_home
         if path.suffix == ".folder99":
             path.mkdir()
             (path / "inside").write_text("x")
+            os.utime(path / "inside", (time.time() - days * 86_400,) * 2)
         else:
             path.write_text("x")
         os.utime(path, (time.time() - days * 86_400,) * 2)
@@ -87,7 +88,7 @@ def test_what_killed_writers_left_is_swept_after_a_day_and_nothing_else(own_home
         made(own_home / "blobs" / "ab" / ".abcd.k3j_9x2b", 0.5),
         made(own_home / "blobs" / "ab" / "abcd", 9),
         made(own_home / "models" / ".base.lock", 9),
-        made(own_home / ".note", 9),
+        made(own_home / ".bashrc.20250101", 9),
     ]
     assert sweep_unfinished() == 2
     assert not any(p.exists() for p in gone) and all(p.exists() for p in stay)

@@ -198,18 +198,21 @@ def remove_folder(folder: Path) -> None:
 _UNFINISHED = re.compile(r"\..+\.[A-Za-z0-9_]{8}")
 """Names that `file_atomic`, `folder_atomic` and `remove_folder` give to what is not there yet, or not any more."""
 _STALE_S = 24 * 3600.0
+_SWEPT = ("backups", "blobs", "cache", "models", "runs", "stages")
+"""Folders of the home folder that are postgrad's alone."""
 
 
 def sweep_unfinished() -> int:
     """Removes what processes left in the home folder that were killed while they wrote; says how many. What was touched
     within a day may still be being written."""
     swept = 0
-    for pattern in (".*", "*/.*", "*/*/.*"):
+    for pattern in (f"{folder}/{inside}" for folder in _SWEPT for inside in (".*", "*/.*")):
         for path in home().glob(pattern):
             if not _UNFINISHED.fullmatch(path.name):
                 continue
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _STALE_S:
+                newest = max(p.stat().st_mtime for p in (path, *path.rglob("*")))
+                if time.time() - newest > _STALE_S:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
                     swept += 1
     return swept

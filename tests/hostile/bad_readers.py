@@ -13,6 +13,11 @@ def endless(_: Path) -> str:
     return ""
 
 
+def busy(_: Path) -> str:
+    while True:
+        pass
+
+
 def greedy(_: Path) -> str:
     return "x" * (1 << 45)
 

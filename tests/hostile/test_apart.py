@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,11 +15,14 @@ from postgrad.data.documents.document_files import read_document
 from postgrad.data.sources import apart
 from postgrad.errors import DataError
 
+ROOT = Path(__file__).parents[2]
 BAD = "tests.hostile.bad_readers"
 
 
 @pytest.fixture
-def document(tmp_path):
+def document(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "src")]))  # where the bad readers are
+    apart._end_all()
     path = tmp_path / "d.txt"
     path.write_text("what it says")
     return path
@@ -35,11 +40,13 @@ def test_what_ends_a_reader_is_one_clear_error(document, name, words):
 
 
 def test_a_reader_without_end_is_ended(document, monkeypatch):
-    monkeypatch.setattr(apart, "SILENT_S", 1.5)
-    began = time.monotonic()
-    with pytest.raises(DataError, match="did not end within"):
-        apart.text_apart(f"{BAD}:endless", document)
-    assert time.monotonic() - began < 20
+    monkeypatch.setattr(apart, "COMPUTING_S", 2.0)
+    for name, patience in (("endless", 1), ("busy", 50)):
+        monkeypatch.setattr(apart, "PATIENCE", patience)
+        began = time.monotonic()
+        with pytest.raises(DataError, match="did not end within"):
+            apart.text_apart(f"{BAD}:{name}", document)
+        assert time.monotonic() - began < 30
     assert apart.text_apart(f"{BAD}:chatty", document) == "what it says"
 
 
@@ -50,6 +57,18 @@ def test_one_process_reads_many_files_and_none_is_left_running(document):
     assert 1 <= len(children) <= 2
     apart._end_all()
     assert not [c for c in psutil.Process().children() if "apart_child" in " ".join(c.cmdline())]
+
+
+def test_nothing_is_taken_from_the_current_folder(tmp_path, monkeypatch, document):
+    """A folder of somebody else's data may hold a json.py; and a process that is kept follows us to another folder."""
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name in ("json.py", "docx.py", "pypdf.py", "pyarrow.py"):
+            (folder / name).write_text("raise SystemExit('this was run')")
+        (folder / "same.txt").write_text(f"of folder {number}")
+        monkeypatch.chdir(folder)
+        assert apart.text_apart(f"{BAD}:chatty", Path("same.txt")) == f"of folder {number}"
 
 
 def test_a_workbook_a_table_and_a_document_come_as_before(tmp_path):

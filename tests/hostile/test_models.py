@@ -52,12 +52,34 @@ ENDLESS = {
     "deep": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
     "long": "{# " + "x" * (2 << 20) + " #}",
     "python's insides": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "format that is no method": "{{ '{:>20000000000}'.format(1)|length }}",
+    "a long separator": "{{ ([1] * 1000)|join('x' * 6000000) }}",
+    "a long indent": "{{ ('a\n' * 1000000)|indent(1000)|length }}",
+    "an indent of text": "{{ 'a\nb'|indent('x' * 6000000)|length }}",
+    "translate": "{{ ('a' * 1000).translate({97: 'x' * 6000000})|length }}",
+    "bytes": "{{ 'x'.encode().ljust(20000000000)|length }}",
+    "a number as bytes": "{{ (1).to_bytes(20000000000, 'big')|length }}",
+    "lists in a sum": "{{ ([[1]] * 100000)|sum(start=[])|length }}",
+    "brackets in a place": "{{ ('%(a(b))9999999999s' % {'a(b)': 1})|length }}",
+    "a list within lists": "{{ [[0] * 6000000] * 1000 }}",
+    "joined lists": "{{ ([[0] * 6000000] * 1000) ~ 'x' }}",
+    "all that is kept": (
+        "{% set n = namespace(x=[]) %}{% for i in range(99999) %}"
+        "{% set n.x = n.x + ['x' * 10000000 ~ i] %}{% endfor %}{{ n.x|length }}"
+    ),
+    "a test within a filter": "{{ range(99999)|reject('in', [1.5] * 6000000)|list }}",
+    "mapped without end": "{{ range(99999)|map('replace', '', 'x' * 1000000)|list|length }}",
+    "a product of numbers": (
+        "{% set n = namespace(x=3) %}{% for i in range(60) %}{% set n.x = n.x * n.x %}{% endfor %}{{ n.x }}"
+    ),
     "a date without end": "{{ strftime_now('%1000000000d') }}",
 }
 CHILD = """
 import json, os, resource, sys, time
 from postgrad.errors import PostgradError
+from postgrad.models.rendering import bounded_template
 from postgrad.models.rendering.template import Template
+bounded_template.SECONDS = 2.0
 from tests.hostile.test_models import ENDLESS, TALK
 Template('{{ messages[0].content }}', {}).text(TALK)
 for name, source in ENDLESS.items():
@@ -102,6 +124,9 @@ def test_every_template_ends():
         "{% for m in messages %}{{ loop.previtem.content if loop.previtem }}{{ loop.cycle('a', 'b') }}{% endfor %}",
         "{{ messages|map(attribute='content')|join(', ') }}{{ messages[::-1][0].content }}{{ 'a-b'.split('-') }}",
         "{% macro f(x) %}[{{ x }}]{% endmacro %}{{ f(messages[0].content) }}{{ 2 ** 10 }}{{ '%05d' % 7 }}",
+        "{{ messages|selectattr('role', 'equalto', 'user')|list|length }}{{ [3, 1700000000]|select('>', 5)|list }}",
+        "{{ messages[0]|tojson(indent=4) }}{{ ['b', 'a']|sort|join('-') }}{{ 'a b'|title }}{{ {'b': 1}|dictsort }}",
+        "{{ messages[0].content.split('e')[-1].lstrip('l') }}{{ messages[0].get('x', 'no') }}{{ 7 // 2 }}{{ 'a' ~ 1 }}",
         "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
     ],
 )
@@ -109,6 +134,7 @@ def test_what_templates_usually_do_is_written_as_jinja_writes_it(source):
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     plain = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    plain.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
     seen = [{"role": m.role, "content": m.content} for m in TALK]
     expected = plain.from_string(source).render(messages=seen, eos_token="</s>")
     assert Template(source, {"eos_token": "</s>"}).text(TALK) == expected
@@ -116,7 +142,7 @@ def test_what_templates_usually_do_is_written_as_jinja_writes_it(source):
 
 def test_headers_that_lie(tiny_folder):
     """Mutated weights, configurations and tokenizers; the long form is the bench itself."""
-    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "60", "--seed", "1"]
+    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "40", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert json.loads(done.stdout)["refused"] > 10

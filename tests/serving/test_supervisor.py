@@ -105,7 +105,9 @@ def test_the_sweep_clears_the_folders_of_jobs_that_are_over_and_no_others(store,
 
 def test_a_file_whose_check_fails_in_an_unforeseen_way_ends_its_job_alone(store, monkeypatch):
     """Else it would be tried for ever, before all others."""
-    jobs = [running(store, status="validating_files", device=None, lease=None, worker_pid=None) for _ in range(2)]
+    method = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 1}}}
+    new = {"status": "validating_files", "device": None, "lease": None, "worker_pid": None, "method": method}
+    jobs = [running(store, **new) for _ in range(2)]
     for job in jobs:
         JobFolder.of(job.id).training.parent.mkdir(parents=True)
         JobFolder.of(job.id).training.write_bytes(examples())

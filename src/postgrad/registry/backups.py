@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -142,8 +141,11 @@ def restore(database: Path, copy: Path | None = None) -> tuple[Path, Path | None
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(database.with_name(database.name + end), old.with_name(old.name + end))
             if existed:
-                shutil.copyfile(database, old)
-            os.replace(fresh, database)  # there is a catalogue at every moment
+                try:
+                    os.link(database, old)  # so that there is a catalogue at every moment
+                except OSError:
+                    os.replace(database, old)
+            os.replace(fresh, database)
         finally:
             fresh.unlink(missing_ok=True)
     return sound, old if existed else None
@@ -181,6 +183,10 @@ def _stamp() -> str:
 
 class DamagedError(StorageError):
     """The catalogue's file is no sound database."""
+
+
+class AwayError(StorageError):
+    """The database cannot be had at the moment, which passes: nothing is wrong with what was asked."""
 
 
 def damaged(database: Path, why: str) -> DamagedError:
@@ -229,7 +235,7 @@ def as_storage_errors(url: str) -> Iterator[None]:
         database, said = file_of(url), str(error.orig)
         if database is not None and (not isinstance(error, OperationalError) or _of_damage(said)):
             raise damaged(database, said) from error
-        raise StorageError(
+        raise AwayError(
             f"The catalogue {make_url(url)!r} cannot be read or written at the moment: {said}.",
             "Is the disk full or read-only, the file locked, the database's server away, or DATABASE_URL wrong?",
         ) from error

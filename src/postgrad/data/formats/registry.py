@@ -57,7 +57,7 @@ def _workbook(form: str, endings: tuple[str, ...], *beginnings: bytes) -> Format
     return Format(
         "spreadsheet",
         endings,
-        lambda stream, part: next(rows_apart(_SHEET, stream, form, part)),
+        lambda stream, part: list(rows_apart(_SHEET, stream, form, part))[0],  # noqa: RUF015 - heard to its end
         begins=magic(*beginnings),
         has_parts=True,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,9 +24,12 @@ from postgrad.data.sources.rows import Rows
 from postgrad.errors import DataError
 from postgrad.json_types import JsonObject
 
-SILENT_S, BYTES_A_SECOND = 60.0, 1 << 20
-"""A reader that says nothing for so long, and a second more for each megabyte of its file, is ended."""
-_KEPT = 2
+COMPUTING_S, BYTES_A_SECOND = 120.0, 1 << 18
+"""A file may take so many seconds of computing, and four more for each megabyte."""
+PATIENCE = 10
+"""Times that, by the clock, after which a reader that says nothing is ended."""
+_KEPT, _TOO_LONG = 2, 24
+"""Processes that wait for further files; the signal that ends one which has computed for too long (SIGXCPU)."""
 _free: list[_Child] = []
 _lock = threading.Lock()
 
@@ -93,7 +97,7 @@ def _said(asked: JsonObject, file: str) -> Iterator[JsonObject]:
 
 class _Child:
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "postgrad.data.sources.apart_child"]
+        command = [sys.executable, "-P", "-m", "postgrad.data.sources.apart_child"]  # nothing from the current folder
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -105,22 +109,22 @@ class _Child:
     def said(self, asked: JsonObject, file: str) -> Iterator[JsonObject]:
         """Its answers to one request, until it says that this was all."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        seconds = SILENT_S + Path(asked["path"]).stat().st_size / BYTES_A_SECOND
+        seconds = COMPUTING_S + Path(asked["path"]).stat().st_size / BYTES_A_SECOND
+        request = {**asked, "folder": os.getcwd(), "seconds": seconds}
         with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         while True:
             late = threading.Event()
-            timer = threading.Timer(seconds, lambda late=late: (late.set(), self._process.kill()))
+            timer = threading.Timer(PATIENCE * seconds, lambda late=late: (late.set(), self._process.kill()))
             timer.daemon = True
             timer.start()
             line = self._process.stdout.readline()
             timer.cancel()
             if not line.endswith("\n"):
                 self.end()
-                why = (
-                    f"its reader did not end within {seconds:.0f} seconds" if late.is_set() else "its reader died of it"
-                )
+                long = late.is_set() or self._process.returncode == -_TOO_LONG
+                why = f"did not end within {seconds:.0f} seconds of computing" if long else "died of it"
                 raise DataError(
                     f"{file} cannot be read: its reader {why}.",
                     "The file is damaged, or too large: save it anew by the program that made it, or in parts.",

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from postgrad.data.sources.bytestream import ByteStream
 from postgrad.data.sources.spoilt import unspoilt
-from postgrad.errors import DataError
+from postgrad.errors import PostgradError
 
 LEAST_MEMORY = 4 << 30
 """Bytes of addresses that a reader may use at least; else half of the machine's memory."""
@@ -44,9 +44,22 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     out, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
     for line in sys.stdin:
-        for answer in _answers(json.loads(line)):
+        asked = json.loads(line)
+        _limit(asked["seconds"])
+        os.chdir(asked["folder"])
+        for answer in _answers(asked):
             out.write(json.dumps(answer) + "\n")
         out.flush()
+
+
+def _limit(seconds: float) -> None:
+    """Computes for so long more at most; then the system ends this process, also where nobody asks any more."""
+    with suppress(ImportError, ValueError, OSError, AttributeError):
+        import resource
+
+        spent = resource.getrusage(resource.RUSAGE_SELF)
+        most = int(spent.ru_utime + spent.ru_stime + seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
 
 
 def _answers(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -66,8 +79,11 @@ def _answers(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
                         "columns": rows.columns,
                         "notes": rows.notes,
                     }
-    except DataError as error:
+    except PostgradError as error:
         yield {"error": [error.message, error.mend]}
+        return
+    except OSError as error:
+        yield {"error": [f"{file} cannot be read: {error.strerror}.", ""]}
         return
     yield {"end": True}
 

@@ -207,6 +207,7 @@ def decode(
     decoding: Decoding,
     most: int | None = None,
     decoder: FusedDecoder | None = None,
+    last: bool = False,
 ) -> Iterator[list[DecodingRow]]:
     """Generates for the rows in place, yielding after every token the rows that it ended.
 
@@ -216,11 +217,12 @@ def decode(
         prefix: What `beginning` gave for the `shared` tokens that come before every row's suffix.
         most: So many rows at once at most, where the model is computed by hand; None for all.
         decoder: Computes it by hand; None: a new one, where the model has that shape.
+        last: Nobody reads on from the prefix afterwards: one row alone grows in it, without a copy.
     """
     decoder = decoder or decoder_of(model)
     if decoder is not None:
         return continuous.run(model, decoder, rows, cast("SharedStates | None", prefix), decoding, most or len(rows))
-    return _padded(model, rows, cast("DynamicCache | None", prefix), shared, decoding)
+    return _padded(model, rows, cast("DynamicCache | None", prefix), shared, decoding, last)
 
 
 def shared_beginning(prompts: Sequence[Sequence[int]]) -> int:
@@ -259,7 +261,12 @@ def _batches(rows: list[DecodingRow], shared: int, new: int, max_rows: int, budg
 
 @torch.inference_mode()
 def _padded(
-    model: LanguageModel, rows: list[DecodingRow], prefix: DynamicCache | None, shared: int, decoding: Decoding
+    model: LanguageModel,
+    rows: list[DecodingRow],
+    prefix: DynamicCache | None,
+    shared: int,
+    decoding: Decoding,
+    last: bool = False,
 ) -> Iterator[list[DecodingRow]]:
     """`decode` by the model's own code, one padded row a prompt."""
     if prefix is None and not keeps_right(model):
@@ -267,7 +274,10 @@ def _padded(
         return
     kind, config = model.device.kind, model.module.config
     width = max(len(r.suffix) for r in rows)
-    cache = copied(prefix, config, len(rows)) if prefix is not None else growing_cache(config)
+    if prefix is not None and last and len(rows) == 1:
+        cache = prefix
+    else:
+        cache = copied(prefix, config, len(rows)) if prefix is not None else growing_cache(config)
     pad = next(iter(model.renderer.end_ids))
     ids_BT = torch.tensor([[pad] * (width - len(r.suffix)) + list(r.suffix) for r in rows], device=kind)
     real = torch.tensor([[0] * (width - len(r.suffix)) + [1] * len(r.suffix) for r in rows], device=kind)

@@ -150,7 +150,7 @@ def answer(
     for index, chooser in enumerate(choosers(decoding, steering, count)):
         row = DecodingRow(index, prompt[shared:], chooser)
         grown.append(GrowingAnswer(model, row, chooser, decoding, special=steering.special, shared=shared))
-    for _ in decode(model, [g.row for g in grown], prefix, shared, decoding):
+    for _ in decode(model, [g.row for g in grown], prefix, shared, decoding, last=True):
         seconds = (time.perf_counter() - start) / count
         yield tuple(piece for one in grown if (piece := one.fresh(seconds)) is not None)
 

@@ -20,6 +20,10 @@ from postgrad.models.faithful import furthest, layers_of, probe_ids, tolerance
 from postgrad.models.language_model import LanguageModel
 
 _checked: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+_UNLIKE = (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError)
+"""What a model's own code raises that is not asked as it expects."""
+_BY_LENGTH = {"longrope", "dynamic", "su"}
+"""Rotations of positions that change with the length of what is read."""
 _in_parts: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
@@ -133,19 +137,33 @@ def keeps_right(model: LanguageModel) -> bool:
     if model.module not in _checked:
         try:
             _checked[model.module] = _agrees(model)
-        except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError):
+        except _UNLIKE:
             _checked[model.module] = False
     return _checked[model.module]
 
 
 def reads_in_parts(model: LanguageModel) -> bool:
     """Whether the model's own code may read a prompt in several parts, each after the cache of those before it: all of
-    its layers are attention, and the parts give what the whole gives. Looked at once a model."""
+    its layers are attention, its positions do not hang on how long the whole is, and the parts give what the whole
+    gives. Looked at once a model."""
     if model.module not in _in_parts:
-        layers: list[Any] = growing_cache(model.module.config).layers
+        config = model.module.config
+        layers: list[Any] = growing_cache(config).layers
         attention = bool(layers) and all(type(n) in (GrowingLayer, DynamicSlidingWindowLayer) for n in layers)
-        _in_parts[model.module] = attention and keeps_right(model) and _parts_agree(model)
+        may = attention and not _rotations(config.to_dict()) & _BY_LENGTH and keeps_right(model)
+        try:
+            _in_parts[model.module] = may and _parts_agree(model)
+        except _UNLIKE:
+            _in_parts[model.module] = False
     return _in_parts[model.module]
+
+
+def _rotations(config: Any) -> set[str]:
+    """The kinds of rotation that a config names, wherever it does."""
+    if not isinstance(config, dict):
+        return set()
+    own = {str(config[name]) for name in ("rope_type", "type") if isinstance(config.get(name), str)}
+    return own.union(*(_rotations(inside) for inside in config.values()))
 
 
 @torch.inference_mode()

@@ -1,8 +1,9 @@
 """Jinja within limits: a chat template comes with a model, and whoever made the model wrote it.
 
-The sandbox of Jinja keeps templates from Python's insides, not from loops within loops and texts that double. Here
-every turn of a loop, every call and every filter looks at the time that this rendering has computed, and whatever makes
-a text or list longer in one step is looked at before.
+The sandbox of Jinja keeps templates from Python's insides, not from loops within loops and texts that double. Here a
+template may use the methods and filters that such templates need and no others; every turn of a loop, every call,
+filter and test looks at the time that this rendering has computed; and what one step makes longer is measured before,
+and all of it together too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jinja2 import nodes
@@ -21,21 +22,116 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 SECONDS = 10.0
 """Of one thread's computing, for one conversation; usual ones take milliseconds."""
 MOST_SOURCE = 1 << 20
-MOST_TEXT = 64 << 20
-"""Characters of a text, or items of a list, that one step may make."""
-MOST_WIDTH = 1 << 20
+MOST_MADE, MOST_IN_ALL = 1 << 24, 1 << 27
+"""Characters of texts and items of lists that one step may make, and all steps together; more where the conversation
+itself is long."""
+MOST_WIDTH = 1 << 10
 """Of padding and the like."""
-_WIDE = re.compile(r"%(?:\([^)]*\))?[-+ #0]*(?:\d{7,}|\d*\.\d{7,})|\{[^{}]*:[^{}]*\d{7,}")
-"""A width of millions in a text with places for values, in both of Python's ways to write them."""
+METHODS: Mapping[type, frozenset[str]] = {
+    str: frozenset(
+        [
+            "capitalize",
+            "casefold",
+            "count",
+            "endswith",
+            "find",
+            "format",
+            "index",
+            "isalnum",
+            "isalpha",
+            "isdigit",
+            "islower",
+            "isnumeric",
+            "isspace",
+            "isupper",
+            "join",
+            "lower",
+            "lstrip",
+            "partition",
+            "removeprefix",
+            "removesuffix",
+            "replace",
+            "rfind",
+            "rindex",
+            "rpartition",
+            "rsplit",
+            "rstrip",
+            "split",
+            "splitlines",
+            "startswith",
+            "strip",
+            "swapcase",
+            "title",
+            "upper",
+        ]
+    ),
+    dict: frozenset(("copy", "get", "items", "keys", "values")),
+    list: frozenset(("copy", "count", "index")),
+    tuple: frozenset(("count", "index")),
+    int: frozenset(),
+    float: frozenset(),
+    bytes: frozenset(),
+}
+"""What a template may ask of values; of all else (macros, loops, namespaces) what Jinja's sandbox allows."""
+FILTERS = frozenset(
+    [
+        "abs",
+        "attr",
+        "capitalize",
+        "count",
+        "d",
+        "default",
+        "dictsort",
+        "e",
+        "escape",
+        "first",
+        "float",
+        "forceescape",
+        "format",
+        "groupby",
+        "indent",
+        "int",
+        "items",
+        "join",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "map",
+        "max",
+        "min",
+        "reject",
+        "rejectattr",
+        "replace",
+        "reverse",
+        "round",
+        "safe",
+        "select",
+        "selectattr",
+        "sort",
+        "string",
+        "striptags",
+        "sum",
+        "title",
+        "tojson",
+        "trim",
+        "truncate",
+        "unique",
+        "upper",
+        "wordcount",
+    ]
+)
+_WIDE = re.compile(r"%[^%]*?\d{4,}(?:\.\d*)?[diouxXeEfFgGcrsa]|%[^%]*?\.\d{4,}[diouxXeEfFgGcrsa]|\{[^{}]*:[^{}]*\d{4,}")
+"""A width of thousands in a text with places for values, in both of Python's ways to write them."""
 _GIVEN = re.compile(r"%[^%\w]*\*|:[^{}]*\{")
 """A width that is given among the values."""
-_WIDENING = ("center", "ljust", "rjust", "zfill", "expandtabs")
 _clock = threading.local()
 
 
-def begin() -> None:
-    """The rendering that this thread begins may compute for `SECONDS`."""
-    _clock.until = time.thread_time() + SECONDS
+def begin(size: int) -> None:
+    """The rendering that this thread begins, of a conversation of so many characters, may compute for `SECONDS`."""
+    _clock.until, _clock.made = time.thread_time() + SECONDS, 0
+    _clock.most, _clock.in_all = MOST_MADE + 4 * size, MOST_IN_ALL + 32 * size
 
 
 def _in_time() -> None:
@@ -43,24 +139,64 @@ def _in_time() -> None:
         raise SecurityError(f"it computes for more than {SECONDS:g} seconds")
 
 
-def _small(size: int) -> None:
-    if size > MOST_TEXT:
+def _makes(size: int) -> None:
+    """A step makes a text or list of so many characters or items."""
+    _clock.made = getattr(_clock, "made", 0) + size
+    if size > getattr(_clock, "most", MOST_MADE) or _clock.made > getattr(_clock, "in_all", MOST_IN_ALL):
         raise SecurityError(f"it makes a text or list of {size:,} characters or items")
 
 
 def _size(value: object) -> int:
-    return len(value) if isinstance(value, str | bytes | list | tuple) else 1
+    return len(value) if isinstance(value, str | list | tuple | dict) else 1
+
+
+def _written_size(value: object, most: int = 4 * MOST_MADE) -> int:
+    """Characters, about, of a value as text; looked at no further than `most`."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value.bit_length() // 3 + 1
+    if not isinstance(value, list | tuple | dict):
+        return 16
+    total = 2
+    for item in value:
+        total += _written_size(item, most - total) + 2
+        if isinstance(value, dict):
+            total += _written_size(value[item], most - total)
+        if total > most:
+            break
+    return total
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
     """Where chat templates run."""
 
-    intercepted_binops = frozenset(("+", "*", "**", "%"))
+    intercepted_binops = frozenset(("+", "*", "**", "%", "//"))
 
-    def __init__(self, **settings: Any) -> None:  # pyright: ignore[reportExplicitAny]
-        super().__init__(**settings)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(finalize=_shown, **settings)
         self.globals.pop("lipsum", None)
-        self.filters = {name: narrow(filter_) for name, filter_ in self.filters.items()}
+        self.filters = {name: bounded(filter_, name) for name, filter_ in self.filters.items() if name in FILTERS}
+        self.tests = {name: _timely(test) for name, test in self.tests.items()}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether a template may ask for an attribute or method."""
+        for kind, names in METHODS.items():
+            if isinstance(obj, kind):
+                return attr in names
+        return super().is_safe_attribute(obj, attr, value)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """`str.format`, with a look at its widths."""
+        formatted = super().wrap_str_format(value)
+        if formatted is None:
+            return None
+
+        def narrow(*args: Any, **kwargs: Any) -> str:
+            narrow_places(str(value.__self__), (*args, *kwargs.values()))
+            return formatted(*args, **kwargs)
+
+        return narrow
 
     def counted(self, items: Iterable[object]) -> Iterable[object]:
         """What a loop goes over, with a look at the time at each turn."""
@@ -69,22 +205,24 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def joined(self, *parts: object) -> str:
         """The operator `~`."""
-        texts = [str(part) for part in parts]
-        _small(sum(map(len, texts)))
-        return "".join(texts)
+        _makes(sum(map(_written_size, parts)))
+        return "".join(map(str, parts))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Operators that can make something long out of something short."""
         _in_time()
-        if operator == "+":
-            _small(_size(left) + _size(right))
+        if operator == "+" and not isinstance(left, int | float):
+            _makes(_size(left) + _size(right))
         elif operator == "*":
             pairs = ((left, right), (right, left))
-            _small(max((_size(a) * b for a, b in pairs if isinstance(b, int) and not isinstance(a, int)), default=0))
+            _makes(max((_size(a) * b for a, b in pairs if isinstance(b, int) and not isinstance(a, int)), default=0))
+            _makes(sum(_written_size(n) for n in (left, right) if isinstance(n, int)))
         elif operator == "**" and isinstance(left, int) and isinstance(right, int):
-            _small(abs(left).bit_length() * max(0, right))
+            _makes(abs(left).bit_length() * max(0, right))
         elif operator == "%" and isinstance(left, str):
-            narrow_places(left, right if isinstance(right, tuple) else (right,))
+            given = right if isinstance(right, tuple) else (right,)
+            narrow_places(left, given)
+            _makes(len(left) + len(given) * MOST_WIDTH + sum(map(_written_size, given)))
         return super().call_binop(context, operator, left, right)
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja has it
@@ -92,24 +230,22 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         _in_time()
         owner, name = getattr(__obj, "__self__", None), getattr(__obj, "__name__", "")
         if isinstance(owner, str):
-            if name in _WIDENING:
-                _narrow_widths((*args, *kwargs.values()))
-            elif name in ("format", "format_map"):
-                narrow_places(owner, (*args, *kwargs.values()))
-            elif name == "replace" and len(args) > 1:
-                _small(len(owner) + owner.count(str(args[0])) * len(str(args[1])))
+            if name == "replace" and len(args) > 1:
+                _makes(len(owner) + owner.count(str(args[0])) * len(str(args[1])))
             elif name == "join" and args:
                 args = (list(args[0]), *args[1:])
-                _small(sum(len(str(a)) + len(owner) for a in args[0]))
+                _makes(sum(_written_size(a) + len(owner) for a in args[0]))
+            else:
+                _makes(len(owner))
         return super().call(__context, __obj, *args, **kwargs)
 
     def concat(self, parts: Iterable[str]) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What a template or macro has written."""
-        out, size = [], 0
+        out = []
         for part in parts:
-            size += len(part)
-            _small(size)
+            _makes(len(part))
             out.append(part)
+        _makes(sum(map(len, out)))
         return "".join(out)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -136,6 +272,12 @@ def _replace_joins(node: nodes.Node) -> None:
         _replace_joins(child)
 
 
+def _shown(value: object) -> object:
+    """A value before it is written into the text."""
+    _makes(_written_size(value))
+    return value
+
+
 class _Timed(Sequence[object]):
     """A list that a loop goes over; it knows its length, as templates ask for it."""
 
@@ -158,42 +300,69 @@ def _timed(items: Iterable[object]) -> Iterator[object]:
         yield item
 
 
-def narrow(filter_: Callable[..., object]) -> Callable[..., object]:
-    """A filter that looks at the time, and at how long it is asked to make something."""
+def bounded(filter_: Callable[..., object], name: str) -> Callable[..., object]:
+    """A filter that looks at the time, and at how much it is asked to make."""
     first = 1 if hasattr(filter_, "jinja_pass_arg") else 0
 
     @functools.wraps(filter_)
     def within(*args: Any, **kwargs: Any) -> object:
         _in_time()
-        given = (*args[first + 1 :], *kwargs.values())
-        if filter_.__name__ == "do_format":
-            narrow_places(str(args[first]), given)
-        elif filter_.__name__ == "do_replace" and len(given) > 1:
-            text, old, new = str(args[first]), str(given[0]), str(given[1])
-            _small(len(text) + text.count(old) * len(new))
-        elif filter_.__name__ != "do_default":
-            _narrow_widths(given)
-        return filter_(*args, **kwargs)
+        before, value, given = args[:first], args[first] if len(args) > first else None, args[first + 1 :]
+        if name in ("join", "list", "sort", "unique", "sum", "groupby", "max", "min", "length", "count", "string"):
+            if not isinstance(value, str | list | tuple | dict) and isinstance(value, Iterable):
+                value = _gathered(value)
+            between = str(given[0] if given else kwargs.get("d", "")) if name == "join" else ""
+            _makes(_written_size(value) + len(between) * _size(value))
+            if name == "sum" and not all(isinstance(v, int | float | str | None) for v in (*given, *kwargs.values())):
+                raise SecurityError("it adds up lists")
+        elif name == "format":
+            narrow_places(str(value), (*given, *kwargs.values()))
+        elif name == "replace" and len(given) > 1:
+            text = str(value)
+            _makes(len(text) + text.count(str(given[0])) * len(str(given[1])))
+        elif name in ("indent", "tojson", "truncate"):
+            width = max((w if isinstance(w, int) else _size(w) for w in (*given, *kwargs.values())), default=1)
+            if width > MOST_WIDTH and name != "truncate":
+                raise _wide()
+            places = _size(value) if name == "tojson" else str(value).count("\n") + 1
+            _makes(_written_size(value) + (width + 4) * places)
+        elif isinstance(value, str):
+            _makes(len(value))
+        return filter_(*before, value, *given, **kwargs) if len(args) > first else filter_(*args, **kwargs)
 
     return within
+
+
+def _gathered(items: Iterable[object]) -> list[object]:
+    out = []
+    for item in items:
+        _in_time()
+        out.append(item)
+        if len(out) > MOST_MADE:
+            raise SecurityError("it makes a list without end")
+    return out
+
+
+def _timely(test: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(test)
+    def timely(*args: Any, **kwargs: Any) -> object:
+        _in_time()
+        return test(*args, **kwargs)
+
+    return timely
 
 
 def narrow_places(text: str, given: Iterable[object]) -> None:
     """Refuses a text with places for values whose widths would fill the memory.
 
     Raises:
-        SecurityError: a width is a million or more.
+        SecurityError: a width is a thousand or more.
     """
     if _WIDE.search(text):
         raise _wide()
-    if _GIVEN.search(text):
-        _narrow_widths(given)
-
-
-def _narrow_widths(given: Iterable[object]) -> None:
-    if any(isinstance(value, int) and abs(value) > MOST_WIDTH for value in given):
+    if _GIVEN.search(text) and any(isinstance(value, int) and abs(value) > MOST_WIDTH for value in given):
         raise _wide()
 
 
 def _wide() -> SecurityError:
-    return SecurityError("it pads a text to a width of a million or more")
+    return SecurityError("it pads a text to a width of thousands")

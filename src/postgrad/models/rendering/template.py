@@ -34,6 +34,8 @@ FALLBACK_STOPS = tuple(
 """Where the model goes on with a turn that is not its own. A mark as plain text is no end token: a base model writes
 the next one after its answer, and a short training does not always break it of that."""
 
+_OF_VALUES = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+"""What a template raises that does not fit the values that it is given."""
 _MARK = "\ue000{}\ue001"  # private-use characters: no real text has them, no template strips them
 
 
@@ -44,7 +46,7 @@ def _compiled(source: str) -> Any:
 
     from postgrad.models.rendering.bounded_template import (  # here: jinja2 is loaded when needed
         BoundedEnvironment,
-        narrow,
+        bounded,
         narrow_places,
     )
 
@@ -68,7 +70,7 @@ def _compiled(source: str) -> Any:
 
     Generation.tags = {"generation"}
     environment = BoundedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation])
-    environment.filters["tojson"] = narrow(tojson)
+    environment.filters["tojson"] = bounded(tojson, "tojson")
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = strftime_now
     try:
@@ -201,7 +203,7 @@ class Template:
 
         plain, compiled = [_template_view(message, parts) for message in messages], _compiled(self.source)
         try:
-            begin()
+            begin(sum(len(m.content) for m in messages))
             return compiled.render(
                 messages=plain,
                 tools=[dict(t) for t in tools] or None,
@@ -214,7 +216,9 @@ class Template:
             raise ModelError(
                 f"The model's chat template is not used: {error}.", "Look at who made the model, or choose another."
             ) from error
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+        except MemoryError as error:
+            raise ModelError("The model's chat template is not used: it needs more memory than there is.") from error
+        except (jinja2.TemplateError, *_OF_VALUES) as error:
             roles = ", ".join(m.role for m in messages)
             raise DataError(
                 f"The model's chat template refuses a conversation with the roles {roles}: {error}.",

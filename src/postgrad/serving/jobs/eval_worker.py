@@ -90,16 +90,22 @@ class EvalWorker:
         over = threading.Event()
         pulse = threading.Thread(target=self._beat, args=(row.id, token, over), daemon=True)
         pulse.start()
+
+        def let_go() -> None:
+            over.set()
+            pulse.join()  # else its last beat would say that somebody works on the run
+            self._queue.let_go(row.id, token)
+
         try:
             if not self._rows(loop, row, of, token):
-                self._queue.let_go(row.id, token)
+                let_go()
                 return
             self._queue.finish(row.id, token, "completed")
         except LeaseLostError:
             return
         except Interrupted:
             with contextlib.suppress(StorageError):
-                self._queue.let_go(row.id, token)
+                let_go()
             return
         except FileNotFoundError:
             self._fail(row.id, token, "server_error", "The rows of this run are gone from the server.")
@@ -107,7 +113,7 @@ class EvalWorker:
             self._fail(row.id, token, error.body["error"]["code"] or "error", error.body["error"]["message"])
         except StorageError:
             with contextlib.suppress(StorageError):  # it passes; the run is taken up again, and that is no death
-                self._queue.let_go(row.id, token)
+                let_go()
             raise
         except PostgradError as error:
             self._fail(row.id, token, "server_error", str(error))

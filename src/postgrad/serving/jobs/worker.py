@@ -23,6 +23,7 @@ from postgrad.json_types import JsonObject
 from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
+from postgrad.registry.backups import AwayError
 from postgrad.registry.job_tables import EventRow, JobRow
 from postgrad.report.run_report import Report
 from postgrad.serving.jobs.job_figures import metrics
@@ -91,6 +92,10 @@ def work(lease: Lease) -> int:
         if lease.patiently(lease.status) == "lost":
             raise
         lease.patiently(lease.let_go)  # cancelled
+    except AwayError as error:  # the next process goes on from the last checkpoint
+        print(error.message, file=sys.stderr, flush=True)
+        lease.patiently(lease.let_go)
+        return DIED
     except (PostgradError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
