@@ -16,6 +16,9 @@ settings.load_profile("postgrad")
 
 LONGEST = (
     "serving/test_guides",
+    "hostile/test_interrupts",
+    "hostile/test_servers",
+    "hostile/test_models",
     "cli/test_bad_input",
     "evaluation/battery/test_harness",
     "workflows/test_main_job",

@@ -14,13 +14,12 @@ import threading
 import httpx
 import openai
 import pytest
-import uvicorn
 
 from postgrad.registry import Catalogue
-from postgrad.serving.access import connections
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from tests.needs import service_missing
+from tests.serving.loopback import deployed
 from tests.serving.running import examples
 
 BROWSER = next((b for b in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if b), None)
@@ -55,16 +54,8 @@ async function tried(name, call) {{
 def server(tiny_folder):
     """The port of the server as it is deployed, without a key, on loopback."""
     app = make_app(Engine(Catalogue(), [str(tiny_folder)], {"tiny": str(tiny_folder)}))
-    deployed = connections.InterruptibleServer(
-        uvicorn.Config(app, port=0, log_level="error", http=connections.TimelyProtocol)
-    )
-    thread = threading.Thread(target=deployed.run, daemon=True)
-    thread.start()
-    while not deployed.started:
-        pass
-    yield deployed.servers[0].sockets[0].getsockname()[1]
-    deployed.should_exit = True
-    thread.join()
+    with deployed(app) as port:
+        yield port
 
 
 @contextlib.contextmanager

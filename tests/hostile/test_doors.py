@@ -6,22 +6,21 @@ import contextlib
 import io
 import json
 import socket
-import threading
 import time
 
 import httpx
 import openai
 import pytest
-import uvicorn
 
 from postgrad.registry import Catalogue
 from postgrad.registry.keys import Keys
+from postgrad.serving.access import connections
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.scheduler import FullError, Scheduler
 from postgrad.serving.storage.file_contents import MAX_LINE
 from postgrad.serving.wire.strict_json import MOST_PARTS, WholeJson, read_json
-from tests.serving.loopback import ASK, running
+from tests.serving.loopback import ASK, deployed, running
 from tests.serving.running import examples
 
 SCHEMA = {"type": "object", "properties": {"right": {"type": "string"}}}
@@ -208,19 +207,9 @@ def test_health_says_what_every_worker_does(address):
 
 
 def test_connections_that_never_ask_are_closed_and_others_not(tiny_folder, monkeypatch):
-    from postgrad.serving.access import connections
-
     monkeypatch.setattr(connections, "HEADERS_S", 0.5)
     app = make_app(Engine(Catalogue(), [str(tiny_folder)], {"tiny": str(tiny_folder)}))
-    server = connections.InterruptibleServer(
-        uvicorn.Config(app, port=0, log_level="error", http=connections.TimelyProtocol)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
+    with deployed(app) as port:
         held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         held[1].sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
         held[2].sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET /heal")
@@ -233,9 +222,6 @@ def test_connections_that_never_ask_are_closed_and_others_not(tiny_folder, monke
                     pass
                 connection.close()
             assert client.get("/models").status_code == 200
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def test_a_run_that_ends_its_servers_is_given_up(address, tiny_folder):

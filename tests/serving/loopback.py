@@ -11,6 +11,7 @@ import uvicorn
 from postgrad.blobs import Blobs
 from postgrad.models.adapters.lora import attach, detach, taken
 from postgrad.registry import Catalogue
+from postgrad.serving.access import connections
 
 ASK = [{"role": "user", "content": "Where is my Haven sofa?"}]
 
@@ -30,6 +31,23 @@ def running(app):
         time.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextlib.contextmanager
+def deployed(app):
+    """The port of a server with this application, with the protocol and limits of `postgrad serve`."""
+    server = connections.InterruptibleServer(
+        uvicorn.Config(app, port=0, log_level="error", http=connections.TimelyProtocol)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         thread.join()
