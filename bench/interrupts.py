@@ -61,11 +61,13 @@ class Case:
         arguments: After `postgrad`.
         resumes: It is run to its end after the interruptions.
         lasts: It ends when it is told to.
+        natural: How it ends by itself; there is no copy to restore.
     """
 
     arguments: Sequence[str]
     resumes: bool = False
     lasts: bool = False
+    natural: int = 0
     whole: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -78,9 +80,9 @@ def cases(base: str, folder: Path, silent: str) -> dict[str, Case]:
         "run": Case(["run", data, *task, "--name", "interrupted", "--out", report, "--no-general"], True),
         "train": Case(["train", data, *task, "--name", "trained"], True),
         "evaluate": Case(["evaluate", data, "--model", base, "--out", str(folder / "measured")]),
-        "compare": Case(["compare", base, base, "--data", data]),
+        "compare": Case(["compare", base, f"{base}2", "--data", data]),
         "check": Case(["check", data]),
-        "convert": Case(["convert", data, "--to", "openai", "--out", str(folder / "converted.jsonl")]),
+        "convert": Case(["convert", data, str(folder / "converted.jsonl"), "--to", "openai-chat"]),
         "augment": Case(
             ["augment", data, "--out", str(folder / "more.jsonl"), "--method", "paraphrase", "--teacher", base]
         ),
@@ -88,7 +90,7 @@ def cases(base: str, folder: Path, silent: str) -> dict[str, Case]:
         "prices": Case(["prices"]),
         "bases": Case(["bases"]),
         "models": Case(["models", "list"]),
-        "restore": Case(["restore"]),
+        "restore": Case(["restore"], natural=2),
         "chat": Case(["chat", base], lasts=True),
         "serve": Case(["serve", *task, "--port", "0"], lasts=True),
         "import": Case(["import", "openai", "--out", str(folder / "imported"), "--base-url", silent], lasts=True),
@@ -143,14 +145,14 @@ def once(case: Case, folder: Path, moment: float) -> list[Ended]:
     """The command at one moment; its faults are noted."""
     one = interrupted(case, folder, moment)
     case.whole = one.moment + one.took
-    judge(case, one, 0)
+    judge(case, one, case.natural)
     return [one]
 
 
 def judge(case: Case, one: Ended, natural: int) -> None:
     if one.took > WITHIN_S:
         case.faults.append(f"at {one.moment:.2f} s it took {one.took:.1f} s: {one.text[-400:]}")
-    if one.code not in (130, 0 if one.before else natural):
+    if one.code not in (130, natural, case.natural if one.before else 130):
         case.faults.append(f"at {one.moment:.2f} s it ended with {one.code}: {one.text[-600:]}")
     if "Traceback" in one.text:
         case.faults.append(f"at {one.moment:.2f} s: {one.text[-1500:]}")
@@ -199,6 +201,7 @@ def prepare(folder: Path, demo: bool) -> str:
         from postgrad.storage import home as usual
 
         (home / "models").symlink_to(usual() / "models")
+    write_model(folder / "tiny2")
     return str(write_model(folder / "tiny"))
 
 

@@ -18,6 +18,8 @@ REASONS = {
     "serving/wire/strict_json.py:WholeJson.render": "the framework's own signature",
     "models/rendering/bounded_template.py:BoundedEnvironment.call_binop": "Jinja's own signature: values of a template",
     "models/rendering/bounded_template.py:BoundedEnvironment.call": "Jinja's own signature",
+    "models/rendering/bounded_template.py:BoundedEnvironment.is_safe_attribute": "Jinja's own signature",
+    "models/rendering/bounded_template.py:BoundedEnvironment.wrap_str_format": "Jinja's own signature",
     "data/sources/in_memory.py:sources": "an address stays a text where the readers declare a path",
 }
 """`file:name` that may say `Any`, and why."""

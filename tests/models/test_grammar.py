@@ -79,7 +79,7 @@ def vocabulary(model):
 def test_every_finished_answer_follows_the_schema(tiny, schema, seed):
     form = json_form(vocabulary(tiny), schema)
     prompt = tiny.renderer.prompt_ids([Message("user", "JSON")])
-    decoding = Decoding(160, temperature=1.5, seed=seed)
+    decoding = Decoding(320, temperature=1.5, seed=seed)
     (text,), _, (done,) = grown(tiny, prompt, decoding, Steering(grammar=form))
     assert done.finish == "stop"
     assert follows(json.loads(text), schema), text

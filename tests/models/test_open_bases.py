@@ -103,7 +103,7 @@ def test_ollamas_store_is_checked_before_it_is_believed(tmp_path, monkeypatch):
     manifest.parent.mkdir(parents=True)
     layers = [{"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:{digest}"}]
     manifest.write_text(json.dumps({"layers": layers}))
-    with pytest.raises(ModelError, match="cannot be read"):  # found, right by its hash, and no model
+    with pytest.raises(ModelError, match="cannot be loaded"):  # found, right by its hash, and no model
         find_model("ollama:toy")
     with pytest.raises(ModelError, match="toy:latest"):
         find_model("ollama:toy:1b")

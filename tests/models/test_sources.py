@@ -104,7 +104,7 @@ def test_what_cannot_be_had_says_the_ways(tmp_path, tiny_folder, monkeypatch):
         str(empty): "no config.json",
         str(adapter): "adapter",
         str(pickled): "Pickled",
-        str(broken): "cannot be read",
+        str(broken): "cannot be loaded",
     }
     for name, expected in cases.items():
         with pytest.raises(ModelError) as caught:
