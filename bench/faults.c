@@ -131,31 +131,21 @@ static int closed_to(const char *path, int changes) {
     return 1;
 }
 
-#define OPEN(name) \
-    int name(const char *path, int flags, ...) { \
+#define OPEN(name, folder, ...) \
+    int name(folder const char *path, int flags, ...) { \
         REAL(name); \
         va_list more; \
         va_start(more, flags); \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0; \
         va_end(more); \
         if (closed_to(path, flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC))) return -1; \
-        return real(path, flags, mode); \
+        return real(__VA_ARGS__); \
     }
-OPEN(open)
-OPEN(open64)
-
-#define OPENAT(name) \
-    int name(int folder, const char *path, int flags, ...) { \
-        REAL(name); \
-        va_list more; \
-        va_start(more, flags); \
-        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0; \
-        va_end(more); \
-        if (closed_to(path, flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC))) return -1; \
-        return real(folder, path, flags, mode); \
-    }
-OPENAT(openat)
-OPENAT(openat64)
+#define AT int at,
+OPEN(open, , path, flags, mode)
+OPEN(open64, , path, flags, mode)
+OPEN(openat, AT, at, path, flags, mode)
+OPEN(openat64, AT, at, path, flags, mode)
 
 int mkdir(const char *path, mode_t mode) {
     REAL(mkdir);

@@ -17,7 +17,6 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -32,9 +31,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from own_home import own_home
 from tests.serving.running import Process
-
-from postgrad.storage import home
 
 QUESTIONS = [
     "where is my Haven sofa, FH-20817??",
@@ -68,10 +66,7 @@ def job(client: openai.OpenAI, manner: str, times: int = 1, **settings: object) 
 @contextmanager
 def served() -> Iterator[tuple[str, list[str], int]]:
     """A server of our own with three fine-tuned models: (address, their names, process)."""
-    with tempfile.TemporaryDirectory(prefix="postgrad-load-") as scratch:
-        fresh = Path(scratch) / "home"
-        fresh.mkdir()
-        (fresh / "models").symlink_to(home() / "models")
+    with own_home() as fresh:
         server = Process(fresh, "smollm2-135m-instruct", threads=2)
         server.start()
         try:

@@ -24,9 +24,8 @@ import openai
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from own_home import own_home
 from tests.serving.running import Process
-
-from postgrad.storage import home
 
 WORDS = [
     "the",
@@ -134,11 +133,7 @@ def main() -> None:
     given.add_argument("--times", type=int, default=3)
     given.add_argument("--alone", action="store_true")
     options = given.parse_args()
-    with tempfile.TemporaryDirectory(prefix="postgrad-long-") as scratch:
-        fresh = Path(scratch) / "home"
-        fresh.mkdir()
-        (home() / "models").mkdir(parents=True, exist_ok=True)
-        (fresh / "models").symlink_to(home() / "models")
+    with own_home() as fresh:
         os.environ["POSTGRAD_HOME"] = str(fresh)
         model = full_model(options.base) if options.alone else options.base
         server = Process(fresh, options.base, threads=os.cpu_count() or 2, dtype=os.environ.get("POSTGRAD_DTYPE", ""))

@@ -18,7 +18,6 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -33,9 +32,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from load import MANNERS, QUESTIONS, job, steps
+from own_home import own_home
 from tests.serving.running import Process, examples
-
-from postgrad.storage import home
 
 PROJECTS = dict(zip(("north", "south", "west"), MANNERS, strict=True))
 TOKENS = 24
@@ -186,10 +184,7 @@ def main() -> int:
     given.add_argument("--clients", type=int, default=3)
     given.add_argument("--out", type=Path)
     options = given.parse_args()
-    with tempfile.TemporaryDirectory(prefix="postgrad-saturation-") as scratch:
-        fresh = Path(scratch) / "home"
-        fresh.mkdir()
-        (fresh / "models").symlink_to(home() / "models")
+    with own_home() as fresh:
         server = Process(fresh, "smollm2-135m-instruct", threads=2, dtype="")
         server.start()
         try:

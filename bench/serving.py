@@ -30,9 +30,8 @@ import openai
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from own_home import own_home
 from tests.serving.running import Process
-
-from postgrad.storage import home
 
 BASE = "smollm2-135m-instruct"
 THINGS = ["sofa", "lamp", "chair", "table", "bed", "shelf", "rug", "desk", "mirror", "stool", "bench", "clock"]
@@ -140,13 +139,9 @@ def with_adapters(folder: Path, count: int) -> list[str]:
 @contextmanager
 def own(adapters: int) -> Iterator[tuple[str, list[str], list[int]]]:
     """A server of our own: (address, names of its adapters, end marks of its base)."""
-    with tempfile.TemporaryDirectory(prefix="postgrad-serving-") as scratch:
-        fresh = Path(scratch) / "home"
-        fresh.mkdir()
-        (home() / "models").mkdir(parents=True, exist_ok=True)
-        (fresh / "models").symlink_to(home() / "models")
+    with own_home() as fresh:
         os.environ["POSTGRAD_HOME"] = str(fresh)
-        names = with_adapters(Path(scratch), adapters)
+        names = with_adapters(fresh.parent, adapters)
         from postgrad.models.base_models import find_model
         from postgrad.models.rendering.render import load_renderer
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from postgrad.errors import StorageError
+from postgrad.errors import PostgradError, StorageError
 
 _BEAT_S, _SILENCE_S = 10.0, 120.0
 """Between signs of life of who makes something that others wait for; silent for so long, it is gone."""
@@ -36,6 +36,24 @@ def home() -> Path:
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 """A full disk, no permission, a read-only disk: the user's to mend, whatever was being done."""
+
+
+@contextlib.contextmanager
+def by_others(told: Callable[[Exception], PostgradError]) -> Iterator[None]:
+    """Whatever the code of others raises on a file becomes one clear error; ours, and those of the disk, stay as they
+    are.
+
+    Args:
+        told: Makes the error, whose cause is the one that it is given.
+    """
+    try:
+        yield
+    except PostgradError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise
+        raise told(error) from error
 
 
 @contextlib.contextmanager

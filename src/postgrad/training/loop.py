@@ -269,9 +269,8 @@ class Trainer:
         if self.validation and (number % self.settings.validate_every == 0 or number == last):
             value, found = self._validated(number)
             metrics |= self.objective.tally.taken(self.world, "eval_") | found
-            lowest = min(
-                (known for _, known in p.validation_loss), default=math.inf
-            )  # patience does not count the start
+            # patience does not count the start
+            lowest = min((known for _, known in p.validation_loss), default=math.inf)
             best = value < p.best_loss or (not p.best_step and value == p.best_loss)
             p.validation_loss.append((number, value))
             p.since_best = 0 if best or value < lowest else p.since_best + 1

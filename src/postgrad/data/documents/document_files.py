@@ -44,10 +44,13 @@ def _read(path: Path, page_text: Callable[[str], str]) -> str:
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise _too_large(path)
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(1024)
+            pdf = raw.startswith(b"%PDF") or (path.suffix.lower() == ".pdf" and b"%PDF" in raw)
+            raw += b"" if pdf else file.read()
     except OSError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.", f"Allow it: chmod u+r {path}") from error
-    if raw.startswith(b"%PDF") or (path.suffix.lower() == ".pdf" and b"%PDF" in raw[:1024]):
+    if pdf:  # the process that reads it reads the rest
         return text_apart(f"{__name__}:pdf_text", path)
     if raw.startswith(b"PK\x03\x04") and b"word/" in raw:
         return text_apart(f"{__name__}:word_text", path)

@@ -66,7 +66,7 @@ def text_apart(call: str, path: Path) -> str:
 def _named(file: Any) -> Iterator[Path]:
     """The path of an open file; of one without a name that of a copy."""
     if isinstance(file.name, str):
-        yield Path(file.name).absolute()
+        yield Path(file.name)
         return
     with tempfile.NamedTemporaryFile() as copy:
         shutil.copyfileobj(file, copy, 1 << 20)
