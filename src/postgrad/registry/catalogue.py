@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, func, inspect, select, text
 from sqlalchemy import delete as sql_delete
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -84,6 +85,7 @@ class Catalogue:
         self._engine = create_engine(self.url, hide_parameters=True, pool_pre_ping=self.database is None)
         if self.url.startswith("sqlite"):
             event.listen(self._engine, "connect", _sqlite_settings)
+            event.listen(self._engine, "handle_error", _forget_read_only)
         if not self._upgrade() and database is not None and backups.back_up_if_due(database):
             sweep_unfinished()
 
@@ -321,6 +323,12 @@ class Catalogue:
                 session.execute(sql_delete(PermissionRow).where(PermissionRow.checkpoint.startswith(beginning)))
                 session.execute(sql_delete(CheckpointRow).where(CheckpointRow.job_id == job))
         return entry
+
+
+def _forget_read_only(failed: ExceptionContext) -> None:
+    """A connection that was opened while the disk was read-only stays so for good: it is not used again."""
+    if "readonly database" in str(failed.original_exception):
+        failed.is_disconnect = True
 
 
 def _sqlite_settings(connection: Any, _: Any) -> None:
