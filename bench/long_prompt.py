@@ -71,7 +71,7 @@ def full_model(base: str) -> str:
             report=None,
             details={},
         )
-    return "full"
+    return "full@1"
 
 
 def gaps(client: openai.OpenAI, model: str, tokens: int, seen: list[float], over: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
 import json
@@ -10,9 +11,9 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from postgrad.errors import StorageError
 from postgrad.storage import file_atomic, folder_atomic, home, remove_folder, sha256_file, sha256_stream, storing
@@ -107,10 +108,42 @@ class Blobs:
                 " train again.",
             )
 
+    def head(self, digest: str, length: int = 16) -> bytes:
+        """The first bytes, unchecked.
+
+        Raises:
+            FileNotFoundError: the blob is missing.
+        """
+        with self._fs.open(self._path(digest), "rb") as stream:
+            return stream.read(length)
+
+    def all(self) -> Iterator[tuple[str, int, float]]:
+        """(digest, bytes, unix time of its making) of every blob."""
+        try:
+            found: dict[str, Any] = self._fs.find(self._root, detail=True)
+        except FileNotFoundError:
+            return
+        for path, facts in found.items():
+            if _HEX.match(name := path.rsplit("/", 1)[-1]):
+                at = facts.get("mtime") or facts.get("LastModified") or facts.get("created") or 0.0
+                seconds = at.timestamp() if isinstance(at, datetime.datetime) else float(at)
+                yield f"sha256:{name}", int(facts["size"]), seconds
+
+    def remove(self, digest: str) -> None:
+        """Takes a blob out of the store; for whoever knows that nothing refers to it."""
+        self._fs.rm_file(self._path(digest))
+
     def put_folder(self, folder: Path) -> str:
         """Stores every file below `folder`; returns the digest of the manifest."""
         files = {p.relative_to(folder).as_posix(): self.put_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
         return self.put_bytes(json.dumps({"files": files}, sort_keys=True).encode())
+
+    def size(self, digest: str) -> int:
+        """Bytes of a stored folder's files; 0 for what is not there."""
+        try:
+            return sum(int(self._fs.info(self._path(d))["size"]) for d in set(self.files_of(digest).values()))
+        except (StorageError, FileNotFoundError):
+            return 0
 
     def files_of(self, digest: str) -> dict[str, str]:
         """The digests of a stored folder's files by their paths.

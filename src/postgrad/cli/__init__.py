@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from postgrad.cli.support.interrupts import watch
+
 COMMANDS = {
     "demo": "The main job on shipped data and the embedded model.",
     "run": "Examples in, verdict out: check, measure, train, compare, register.",
@@ -20,6 +22,8 @@ COMMANDS = {
     "prices": "The prices that estimates and reports use, with date and source; refresh them.",
     "bases": "Open base models by what this machine can do with them: size, memory, licence.",
     "models": "List, show, promote, roll back and delete registered models.",
+    "export": "Write a model for another engine: PEFT, safetensors, GGUF, Ollama …; refused unless it answers alike.",
+    "forget-record": "Which models were trained on given records, and how they are removed.",
     "restore": "Put a dated copy of the catalogue in the place of a damaged one.",
     "chat": "Talk to a model.",
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
@@ -40,6 +44,7 @@ _USAGE = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command `postgrad`; returns the exit code."""
+    watch()
     try:
         return _main(arguments)
     except KeyboardInterrupt:  # while a command was being loaded; later ones are seen in its door

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import json as jsonlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postgrad.cli.support.door import out
+from postgrad.cli.support.door import StopSign, out, show
 from postgrad.errors import UsageError
 
 if TYPE_CHECKING:
-    from postgrad.registry.catalogue import ModelEntry
+    from postgrad.registry.catalogue import Catalogue, ModelEntry
+
+ACTIONS = ("list", "show", "pull", "promote", "rollback", "forward", "delete", "lineage", "verify", "clean")
 
 
 def command(
-    action: Annotated[
-        str, typer.Argument(help="list, show, pull, promote, rollback, delete, lineage or verify.")
-    ] = "list",
+    action: Annotated[str, typer.Argument(help=f"{', '.join(ACTIONS[:-1])} or {ACTIONS[-1]}.")] = "list",
     model: Annotated[str | None, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS (pull: a base model).")] = None,
     alias: Annotated[str, typer.Option(help="The alias to move.")] = "production",
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="promote: examples to measure this version and the present one on (may be repeated)."),
+    ] = None,
+    force: Annotated[
+        str, typer.Option(help="promote: why conditions that do not hold are passed over; the reason is kept.")
+    ] = "",
     repair: Annotated[
         bool, typer.Option("--repair", help="verify: mend what is damaged, where a copy is left.")
     ] = False,
+    pretend: Annotated[bool, typer.Option("--pretend", help="clean: only say what would be freed.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="lineage: write a picture to this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
     """Lists, shows, promotes, rolls back, deletes and verifies registered models; pulls base models."""
     from postgrad.registry import Catalogue
     from postgrad.registry.names import Names
 
+    if action not in ACTIONS:
+        raise UsageError(f"There is no action {action!r}.", f"Actions: {', '.join(ACTIONS)}.")
     if action == "pull":
         from postgrad.models.base_models import find_model
 
@@ -36,49 +48,98 @@ def command(
         return
     catalogue = Catalogue()
     if action == "list":
-        entries = catalogue.list(model)
-        if json:
-            out(jsonlib.dumps([_view(catalogue, e, Names(catalogue).meaning(e)) for e in entries]))
-            return
-        for e in entries:
-            aliases = [a for a, v in catalogue.aliases(e.name).items() if v == e.version]
-            score = f"{e.details['metric']} {e.details['score']:.3f}" if "score" in e.details else "not evaluated"
-            out(
-                f"{e.id:<28} {e.base:<24} {score}  {e.created:%Y-%m-%d %H:%M}  {e.details.get('recommendation', '')}"
-                f" {' '.join(aliases)}"
-            )
-        if not entries:
-            out("No model is registered yet: `postgrad run DATA` creates one.")
-        return
-    if action == "verify":
+        _list(catalogue, catalogue.list(model), json)
+    elif action == "verify":
         entries = catalogue.list(model) or ([Names(catalogue).entry(model)] if model else [])
         _verify(entries, repair, json)
-        return
-    name = _needed(model, action)
-    if action in ("show", "lineage"):
-        entry = Names(catalogue).entry(name)
+    elif action == "clean":
+        _clean(catalogue, pretend, json)
+    elif action == "show":
+        entry = Names(catalogue).entry(_needed(model, action))
         out(jsonlib.dumps(_view(catalogue, entry, Names(catalogue).meaning(entry)), indent=None if json else 2))
+    elif action == "lineage":
+        _lineage(catalogue, Names(catalogue).entry(_needed(model, action)), svg, json)
     elif action == "promote":
-        out(f"{alias} of {name.partition('@')[0]} is now {catalogue.promote(name, alias).id}")
-    elif action == "rollback":
-        out(f"{alias} of {name} is now back at {catalogue.rollback(name, alias).id}")
+        _promote(_needed(model, action), alias, data or [], force, json)
     elif action == "delete":
-        out(f"deleted {catalogue.delete(name).id}")
+        deleted = catalogue.delete(_needed(model, action)).id
+        out(f"deleted {deleted}; `postgrad models clean` frees what it was made of")
     else:
-        raise UsageError(
-            f"There is no action {action!r}.", "Actions: list, show, pull, promote, rollback, delete, lineage, verify."
-        )
+        name = _needed(model, action)
+        moved = catalogue.rollback(name, alias) if action == "rollback" else catalogue.forward(name, alias)
+        where = "back at" if action == "rollback" else "again at"
+        out(f"{alias} of {name} is now {where} {moved.id}")
+
+
+def _list(catalogue: Catalogue, entries: list[ModelEntry], json: bool) -> None:
+    from postgrad.blobs import Blobs
+    from postgrad.cli.support.model_tables import table
+    from postgrad.registry.names import Names
+
+    if json:
+        out(jsonlib.dumps([_view(catalogue, e, Names(catalogue).meaning(e)) for e in entries]))
+    elif entries:
+        out("\n".join(table(catalogue, Blobs(), entries)))
+    else:
+        out("No model is registered yet: `postgrad run DATA` creates one.")
+
+
+def _promote(model: str, alias: str, data: list[Path], force: str, json: bool) -> None:
+    from postgrad.workflows.promote import promote
+
+    with StopSign().watching() as stop:
+        done = show(promote(model, alias, data=data, force=force, stopped=stop), stop, quiet=json)
+    if json:
+        out(jsonlib.dumps(done.to_dict()))
+        return
+    before = f" (until now {done.before.id}; back: `postgrad models rollback {done.entry.name}`)" if done.before else ""
+    out(f"{alias} of {done.entry.name} is now {done.entry.id}{before}")
+
+
+def _lineage(catalogue: Catalogue, entry: ModelEntry, svg: Path | None, json: bool) -> None:
+    from postgrad.blobs import Blobs
+    from postgrad.cli.support.model_tables import story
+    from postgrad.steps.delivery.lineage import lineage_of
+
+    lineage = lineage_of(catalogue, Blobs(), entry)
+    if svg is not None:
+        from postgrad.steps.delivery.lineage_boxes import picture_of
+        from postgrad.storage import write_atomic
+
+        write_atomic(svg, picture_of(lineage), 0o644)
+    if json:
+        out(jsonlib.dumps(lineage.to_dict()))
+        return
+    out("\n".join(story(lineage)))
+    if svg is not None:
+        out(f"Picture: {svg}")
+
+
+def _clean(catalogue: Catalogue, pretend: bool, json: bool) -> None:
+    from postgrad.blobs import Blobs
+    from postgrad.steps.delivery.cleaning import clean
+
+    done = clean(catalogue, Blobs(), pretend=pretend)
+    if json:
+        out(jsonlib.dumps({"files": done.blobs, "folders": done.folders, "bytes": done.bytes, "pretend": pretend}))
+        return
+    verb = "would be freed" if pretend else "freed"
+    out(
+        f"{done.blobs} stored files and {done.folders} folders, {done.bytes / 1e6:,.1f} MB, {verb}: nothing refers to them."
+    )
 
 
 def _verify(entries: list[ModelEntry], repair: bool, json: bool) -> None:
-    """Hashes every file of the models and their reports anew; exit code 1 where something is still wrong."""
+    """Hashes every file of the models and what is kept with them anew; exit code 1 where something is still wrong."""
     from postgrad.blobs import Blobs
 
     blobs, faults = Blobs(), list[dict[str, str]]()
     for entry in entries:
         found = blobs.looked_through(entry.blob, repair)
-        if entry.report is not None and (state := blobs.state(entry.report)) != "sound":
-            found["report.json"] = state
+        kept = {"report.json": entry.report, **{n: entry.details.get(n) for n in ("trace", "scores", "probes")}}
+        for name, digest in kept.items():
+            if digest and (state := blobs.state(str(digest))) != "sound":
+                found[name] = state
         faults += [{"model": entry.id, "file": name or "(list of files)", "state": s} for name, s in found.items()]
     if json:
         out(jsonlib.dumps({"models": len(entries), "faults": faults}))
@@ -100,7 +161,7 @@ def _needed(model: str | None, action: str) -> str:
     return model
 
 
-def _view(catalogue, entry, also: list[str]) -> dict:
+def _view(catalogue: Catalogue, entry: ModelEntry, also: list[str]) -> dict[str, object]:
     return {
         "id": entry.id,
         "name": entry.name,

@@ -201,4 +201,6 @@ def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
         out(f"{'Next: ' if place == 1 else '      '}{place}. {step.step}: {step.gain}")
     out(f"Report: {folder / 'report.html'}")
     if report.model:
-        out(f"Model:  {report.model.name}@{report.model.version}   postgrad chat {report.model.name}   postgrad serve")
+        out(
+            f"Model:  {report.model.name}@{report.model.version}   postgrad chat {report.model.name}@{report.model.version}   postgrad serve"
+        )

@@ -98,4 +98,4 @@ def command(
         return
     out(f"\n{part.in_words}")
     out(f"{part.tokens_per_second:.0f} tokens/s, peak memory {part.peak_memory_bytes / 1e9:.1f} GB.")
-    out(f"Model:  {entry.id}   postgrad chat {entry.name}   postgrad serve")
+    out(f"Model:  {entry.id}   postgrad chat {entry.id}   postgrad serve")

@@ -13,25 +13,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, func, inspect, select, text
+from sqlalchemy import Engine, func, inspect, select, text
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from postgrad.errors import ModelError, StorageError, UsageError
+from postgrad.errors import ModelError, StorageError
 from postgrad.json_types import JsonObject
-from postgrad.registry import backups
+from postgrad.registry import backups, moves
+from postgrad.registry.connection import connected
+from postgrad.registry.in_use import refuse_in_use
 from postgrad.registry.job_tables import CheckpointRow, PermissionRow
-from postgrad.registry.tables import AliasRow, ModelRow
+from postgrad.registry.moves import PRODUCTION, Move
+from postgrad.registry.tables import ModelRow
 from postgrad.storage import home, storing, sweep_unfinished
 
-HEAD = "0006_deaths"
+HEAD = "0007_moves"
 CHECKPOINT = ":ckpt-step-"
 """Between the name of a job's model and the step of a checkpoint."""
 _upgrading = threading.Lock()  # Alembic keeps its state in module globals
+
+
+class NotPromotedError(ModelError):
+    """Versions of a name are registered, and none of them is in production."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,7 @@ class Catalogue:
                 database.parent.mkdir(parents=True, exist_ok=True)
             if backups.emptied(database):
                 raise backups.damaged(database, "it is empty, although models are here")
-        # values are people's texts and come into no traceback; a server's connections do not outlive its restart
-        self._engine = create_engine(self.url, hide_parameters=True, pool_pre_ping=self.database is None)
-        if self.url.startswith("sqlite"):
-            event.listen(self._engine, "connect", _sqlite_settings)
-            event.listen(self._engine, "handle_error", _forget_read_only)
+        self._engine = connected(self.url)
         if not self._upgrade() and database is not None and backups.back_up_if_due(database):
             sweep_unfinished()
 
@@ -169,9 +170,15 @@ class Catalogue:
         data_hash: str,
         report: str | None,
         details: JsonObject,
+        production: str = "",
     ) -> ModelEntry:
         """Registers the next version of `name`; the same blob and data again, with the same certified threshold, is the
-        version that exists already."""
+        version that exists already.
+
+        Args:
+            production: Why the new version becomes `production` by itself, if no version of the name ever was; empty:
+                it does not.
+        """
         for _ in range(20):
             try:
                 with self._session() as session:
@@ -203,6 +210,8 @@ class Catalogue:
                     )
                     session.add(row)
                     session.flush()
+                    if production and not any(m.alias == PRODUCTION for m in moves.history(session, name)):
+                        moves.move(session, row, PRODUCTION, production, None)
                     return _entry(row)
             except IntegrityError:
                 continue  # another process took the number between our reading and writing
@@ -220,121 +229,158 @@ class Catalogue:
             ]
 
     def get(self, reference: str) -> ModelEntry:
-        """A model by `name`, `name@version` or `name@alias`; a bare name means `production`, else the newest version.
+        """A model to be looked at, by `name`, `name@version` or `name@alias`; a bare name means `production`, else the
+        newest version. To answer for others, ask `serving`.
 
         Raises:
             ModelError: there is none; names those that there are.
         """
-        name, _, which = reference.partition("@")
         with self._session() as session:
-            rows = {
-                r.version: r for r in session.scalars(select(ModelRow).where(ModelRow.name == name, ~ModelRow.deleted))
-            }
-            if which.isdigit():
-                row = rows.get(int(which))
-            else:
-                row = self._aliased(session, name, which or "production")
-                if row is None and not which and rows:
-                    row = rows[max(rows)]
+            found, row = self._found(session, reference)
+            if row is None and found and "@" not in reference:
+                row = found[max(found)]
             if row is not None:
                 return _entry(row)
+        raise self._unknown(reference)
+
+    def newest(self, reference: str) -> ModelEntry:
+        """As `get`, but a bare name means the newest version: for whoever decides about it.
+
+        Raises:
+            ModelError: there is none.
+        """
+        if "@" in reference:
+            return self.get(reference)
+        with self._session() as session:
+            found, _ = self._found(session, reference)
+            if found:
+                return _entry(found[max(found)])
+        raise self._unknown(reference)
+
+    def serving(self, reference: str) -> ModelEntry:
+        """The model that answers under a name: a bare name means `production` and nothing else, but for models of
+        fine-tuning jobs, which have a name of their own and one version.
+
+        Raises:
+            NotPromotedError: nothing of that name was promoted; says how.
+            ModelError: there is none.
+        """
+        with self._session() as session:
+            found, row = self._found(session, reference)
+            if row is None and found and "@" not in reference:
+                row = next(iter(found.values())) if len(found) == 1 else None
+                row = row if row is not None and row.details.get("job") else None
+            if row is not None:
+                return _entry(row)
+            newest = found[max(found)] if found and "@" not in reference else None
+            number = newest.version if newest is not None and newest.details.get("project") is None else None
+            advised = newest.details.get("recommendation") if newest is not None else None
+        if number is None:
+            raise self._unknown(reference)
+        measured = f"its verdict was {advised}" if advised else "it was trained without a verdict"
+        raise NotPromotedError(
+            f"No version of {reference!r} is in production; the newest is {reference}@{number}: {measured}.",
+            f"Ask for {reference}@{number} by its number, or put it into production: `postgrad models promote"
+            f" {reference}@{number}`.",
+        )
+
+    def answering(self) -> set[str]:
+        """The versions that answer under their bare names, as `name@version`."""
+        with self._session() as session:
+            rows = session.scalars(select(ModelRow).where(~ModelRow.deleted)).all()
+            promoted = moves.all_pointed(session, PRODUCTION)
+            named = {name for name, _ in promoted}
+            made = {(r.name, r.version) for r in rows if r.details.get("job") and r.name not in named}
+        return {f"{name}@{version}" for name, version in promoted | made}
+
+    def _found(self, session: Session, reference: str) -> tuple[dict[int, ModelRow], ModelRow | None]:
+        """The versions of a name, and the one that is meant; None for a bare name without `production`."""
+        name, _, which = reference.partition("@")
+        query = select(ModelRow).where(ModelRow.name == name, ~ModelRow.deleted)
+        rows = {row.version: row for row in session.scalars(query)}
+        if which.isdigit():
+            return rows, rows.get(int(which))
+        return rows, moves.pointed(session, name, which or PRODUCTION)
+
+    def _unknown(self, reference: str) -> ModelError:
         names = sorted({entry.name for entry in self.list()})
-        raise ModelError(
+        return ModelError(
             f"There is no registered model {reference!r}.",
             f"Registered: {', '.join(names)}." if names else "None is registered yet: `postgrad run DATA` creates one.",
         )
 
-    def _aliased(self, session: Session, name: str, alias: str) -> ModelRow | None:
-        query = (
-            select(ModelRow)
-            .join(AliasRow, AliasRow.model_id == ModelRow.id)
-            .where(AliasRow.name == name, AliasRow.alias == alias)
-        )
-        row = session.scalars(query.order_by(AliasRow.id.desc())).first()
-        return row if row is not None and not row.deleted else None
-
     def aliases(self, name: str) -> dict[str, int]:
         """Which version each alias of a model points to."""
         with self._session() as session:
-            moves = session.execute(
-                select(AliasRow.alias, ModelRow.version)
-                .join(ModelRow, AliasRow.model_id == ModelRow.id)
-                .where(AliasRow.name == name, ~ModelRow.deleted)
-                .order_by(AliasRow.id)
-            )
-            return {row.alias: row.version for row in moves}
+            return moves.aliases(session, name)
 
-    def promote(self, reference: str, alias: str = "production") -> ModelEntry:
-        """Points an alias to a version."""
+    def history(self, name: str) -> list[Move]:
+        """Every move of every alias of a model, oldest first."""
+        with self._session() as session:
+            return moves.history(session, name)
+
+    def promote(
+        self, reference: str, alias: str = PRODUCTION, reason: str = "", evidence: JsonObject | None = None
+    ) -> ModelEntry:
+        """Points an alias to a version; whether it should is decided elsewhere (`workflows/promote.py`).
+
+        Args:
+            reference: `name@version`, or what `get` takes.
+            alias: Small letters, digits, `.`, `_`, `-`.
+            reason: What it was decided by, in a sentence.
+            evidence: JSON-safe: what the gate found.
+
+        Raises:
+            UsageError: the alias could be taken for something else.
+        """
+        moves.check_alias(alias)
         entry = self.get(reference)
         with self._session() as session:
-            row = session.scalars(
-                select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)
-            ).one()
-            session.add(
-                AliasRow(name=entry.name, alias=alias, model_id=row.id, moved=datetime.datetime.now(datetime.UTC))
-            )
+            moves.move(session, self._row(session, entry), alias, reason, evidence)
         return entry
 
-    def rollback(self, name: str, alias: str = "production") -> ModelEntry:
-        """Points an alias back to the version it pointed to before.
+    def rollback(self, name: str, alias: str = PRODUCTION) -> ModelEntry:
+        """Points an alias back to the version before its last move; again and it goes back further.
 
         Raises:
             UsageError: there is no earlier one.
         """
         with self._session() as session:
-            rows = session.scalars(
-                select(ModelRow)
-                .join(AliasRow, AliasRow.model_id == ModelRow.id)
-                .where(AliasRow.name == name, AliasRow.alias == alias, ~ModelRow.deleted)
-                .order_by(AliasRow.id.desc())
-            ).all()
-            before = next((r for r in rows if rows and r.id != rows[0].id), None)
-            if before is None:
-                raise UsageError(
-                    f"The alias {alias!r} of {name!r} has no earlier version to go back to.",
-                    f"See `postgrad models show {name}`.",
-                )
-            version = before.version
-        return self.promote(f"{name}@{version}", alias)
+            return _entry(moves.take_back(session, name, alias))
 
-    def delete(self, reference: str) -> ModelEntry:
-        """Marks a version as deleted, and with a job's model the checkpoints of its training. Blobs stay until a
-        clean-up.
+    def forward(self, name: str, alias: str = PRODUCTION) -> ModelEntry:
+        """Takes a roll-back back.
 
         Raises:
-            UsageError: an alias points to it.
+            UsageError: there was none since the last promotion.
+        """
+        with self._session() as session:
+            return _entry(moves.make_again(session, name, alias))
+
+    def _row(self, session: Session, entry: ModelEntry) -> ModelRow:
+        query = select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)
+        return session.scalars(query).one()
+
+    def delete(self, reference: str) -> ModelEntry:
+        """Marks a version as deleted, and with a job's model the checkpoints of its training. What it is made of stays
+        in the store until a clean-up (`postgrad models clean`).
+
+        Raises:
+            UsageError: it is in use: an alias or a further name leads to it, or a training that goes on from it.
         """
         entry = self.get(reference)
-        if pointing := [a for a, v in self.aliases(entry.name).items() if v == entry.version]:
-            raise UsageError(
-                f"{entry.id} is in use as {pointing[0]!r}.",
-                f"Promote another version first: `postgrad models promote {entry.name}@N`.",
-            )
         with self._session() as session:
-            session.scalars(
-                select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)
-            ).one().deleted = True
+            row = self._row(session, entry)
+            refuse_in_use(session, row)
+            row.deleted = True
             if (job := entry.details.get("job")) and CHECKPOINT not in entry.name:
                 beginning = entry.name + CHECKPOINT
                 checkpoints = select(ModelRow).where(ModelRow.name.startswith(beginning, autoescape=True))
-                for row in session.scalars(checkpoints):
-                    row.deleted = row.deleted or row.details.get("job") == job
+                for checkpoint in session.scalars(checkpoints):
+                    checkpoint.deleted = checkpoint.deleted or checkpoint.details.get("job") == job
                 session.execute(sql_delete(PermissionRow).where(PermissionRow.checkpoint.startswith(beginning)))
                 session.execute(sql_delete(CheckpointRow).where(CheckpointRow.job_id == job))
         return entry
-
-
-def _forget_read_only(failed: ExceptionContext) -> None:
-    """A connection that was opened while the disk was read-only stays so for good: it is not used again."""
-    if "readonly database" in str(failed.original_exception):
-        failed.is_disconnect = True
-
-
-def _sqlite_settings(connection: Any, _: Any) -> None:
-    connection.execute("pragma journal_mode=wal")
-    connection.execute("pragma busy_timeout=10000")
-    connection.execute("pragma foreign_keys=on")
 
 
 def _entry(row: ModelRow) -> ModelEntry:

@@ -13,6 +13,8 @@ from postgrad.json_types import JsonObject
 from postgrad.registry.tables import Base
 
 OPTIONAL = JSON(none_as_null=True)
+FINAL = ("succeeded", "failed", "cancelled")
+"""How a job ends, as OpenAI names it."""
 
 
 class Owned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 
 from sqlalchemy import select
 
@@ -54,20 +55,31 @@ class Names:
             return None  # the model was deleted; the name waits for another
 
     def entry(self, name: str) -> ModelEntry:
-        """The model that is registered under a name or is meant by it.
+        """The model that is registered under a name or is meant by it, to be looked at.
 
         Raises:
             ModelError: there is none.
         """
+        return self._entry(name, self._catalogue.get)
+
+    def serving(self, name: str) -> ModelEntry:
+        """The model that answers under a name.
+
+        Raises:
+            ModelError: there is none, or nothing of that name is in production.
+        """
+        return self._entry(name, self._catalogue.serving)
+
+    def _entry(self, name: str, find: Callable[[str], ModelEntry]) -> ModelEntry:
         try:
-            return self._catalogue.get(name)
+            return find(name)
         except ModelError:
             with self._catalogue.session() as session:
                 row = session.get(NameRow, name)
                 meant = row.model if row is not None else None
             if meant is None:
                 raise
-            return self._catalogue.get(meant)
+            return find(meant)
 
 
 class Permissions:

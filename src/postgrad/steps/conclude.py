@@ -6,9 +6,11 @@ import datetime
 import platform
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from postgrad.arm_kinds import FINE_TUNED
+from postgrad.arm_kinds import FINE_TUNED, is_trained, recommended_arm
 from postgrad.blobs import Blobs
+from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
 from postgrad.decision.must_pass import held_to
 from postgrad.decision.resolution import assumed_resolution, units_sentence
@@ -40,6 +42,8 @@ from postgrad.report.run_report import (
 from postgrad.steps.arms.passages import PASSAGES
 from postgrad.steps.arms.registered import model_name
 from postgrad.steps.context import RunContext
+from postgrad.steps.delivery.kept_scores import keep_scores
+from postgrad.steps.delivery.questions import data_files, keep_questions
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.before_training import Before
 from postgrad.steps.fitting.training import Result
@@ -51,6 +55,7 @@ from postgrad.version import __version__
 
 SHOWN = 5
 """Records named for each finding."""
+FIRST = "the first version of its name that a verdict recommends"
 
 
 @dataclass(frozen=True)
@@ -226,10 +231,20 @@ def units_remark(examples: Examples) -> list[str]:
 
 
 def model_details(
-    blobs: Blobs, model: LanguageModel, task: TaskSpec, examples: Examples, grounding: Grounding | None
+    blobs: Blobs,
+    model: LanguageModel,
+    task: TaskSpec,
+    examples: Examples,
+    grounding: Grounding | None,
+    results: Sequence[ArmResult],
+    files: Sequence[Path | InMemory],
 ) -> JsonObject:
-    """What the server must know to ask the trained model as it was measured, and the trace of its training data."""
+    """What the server must know to ask the trained model as it was measured, the trace of its training data, and what
+    it takes to measure or train it again."""
     return {
+        "files": data_files(files),
+        "scores": keep_scores(blobs, task.choice.primary.name, examples.test, results, examples.groups),
+        "probes": keep_questions(blobs, examples.test),
         "system_prompt": task.trained_instruction,
         "passages": PASSAGES if grounding else 0,
         "answer_room": room_for_answers(model, examples.known)[0],
@@ -261,9 +276,12 @@ def register(
             **details,
             "metric": report.task.metric,
             "score": tuned[FINE_TUNED].score,
+            "interval": list(tuned[FINE_TUNED].interval),
             "recommendation": report.verdict.recommendation,
             "automation": certified(report, trained.blob),
+            "seed": report.seed,
         },
+        production=FIRST if is_trained(recommended_arm(report.verdict.recommendation)) else "",
     )
     part = ModelPart(name=entry.name, version=entry.version, base=model.name, blob=entry.blob)
     return report.model_copy(update={"model": part})

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from postgrad.cli.support.interrupts import interrupt
 from postgrad.errors import Interrupted
 from postgrad.progress import Event, Progress, Said, Stage, Working, finished
 from postgrad.training_run import Step
@@ -42,7 +43,7 @@ class StopSign:
 
         def handle(number: int, frame: FrameType | None) -> None:
             if self.set or not self._asked:
-                raise KeyboardInterrupt
+                interrupt(number, frame)
             self.set = True
             errors.print("\nStopping at the next safe point… (Ctrl-C again to stop at once)")
 

@@ -17,13 +17,12 @@ from typing import Any
 import typer
 
 from postgrad.cli.support.display import StopSign, errors, show
+from postgrad.cli.support.interrupts import GOES_ON_NOWHERE
 from postgrad.errors import Interrupted, PostgradError
 from postgrad.storage import DISK_ERRORS
 
 __all__ = ["StopSign", "enter", "errors", "out", "show", "told"]
 
-LASTING = ("serve", "chat")
-"""Commands that Ctrl-C ends as it should: there is nothing to continue."""
 # typer carries a click of its own; its base of all usage errors is reached through what typer exports
 _BAD_USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -48,7 +47,7 @@ def enter(function: Callable[..., object], arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort, Interrupted) as error:
         what = error.message if isinstance(error, Interrupted) else "Interrupted; what was finished is kept."
         errors.print(f"\n{what}", markup=False)
-        if arguments[0] not in LASTING:
+        if arguments[0] not in GOES_ON_NOWHERE:
             errors.print(f"To continue: postgrad {shlex.join(arguments)}", markup=False, soft_wrap=True)
         return 130
     except PostgradError as error:

@@ -34,6 +34,12 @@ class ToolForm:
         return self.opening.strip() or ("[" if self.listed else "{")
 
 
+TOOLS_BEFORE = "You may call these functions:\n<tools>\n"
+TOOLS_AFTER = (
+    '</tools>\nTo call one, answer with\n<tool_call>\n{"name": <function name>,'
+    ' "arguments": <arguments as a JSON object>}\n</tool_call>'
+)
+"""What stands around the tools, one a line."""
 WRITTEN_OUT = ToolForm("<tool_call>\n", "\n</tool_call>")
 
 
@@ -42,11 +48,7 @@ def written_out(messages: Sequence[Message], tools: Sequence[ToolDefinition]) ->
     out = [_call_text(m) for m in messages]
     if not tools:
         return out
-    listed = "\n".join(json.dumps(dict(tool), ensure_ascii=False) for tool in tools)
-    text = (
-        f'You may call these functions:\n<tools>\n{listed}\n</tools>\nTo call one, answer with\n<tool_call>\n{{"name":'
-        ' <function name>, "arguments": <arguments as a JSON object>}\n</tool_call>'
-    )
+    text = TOOLS_BEFORE + "".join(json.dumps(dict(tool), ensure_ascii=False) + "\n" for tool in tools) + TOOLS_AFTER
     if out and out[0].role == "system":
         return [replace(out[0], content=f"{out[0].content}\n\n{text}"), *out[1:]]
     return [Message("system", text), *out]

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from postgrad.errors import ModelError
 from postgrad.json_types import JsonObject
-from postgrad.registry.job_tables import CheckpointRow, EventRow, JobRow, LabelRow
+from postgrad.registry.job_tables import FINAL, CheckpointRow, EventRow, JobRow, LabelRow
 from postgrad.serving.api.files import find_file
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.jobs import job_events
@@ -24,7 +24,7 @@ from postgrad.serving.jobs.continued_training import further_of
 from postgrad.serving.jobs.estimates import finish_of
 from postgrad.serving.jobs.job_folder import JobFolder
 from postgrad.serving.jobs.job_graders import refuse_what_cannot_run
-from postgrad.serving.jobs.queue import FINAL, Queue
+from postgrad.serving.jobs.queue import Queue
 from postgrad.serving.jobs.supervisor import devices
 from postgrad.serving.storage.store import Owner, ReadingOwner, Store, WritingOwner, new_id, now
 from postgrad.serving.wire.api_errors import ApiError, unknown_model

@@ -13,6 +13,7 @@ from postgrad.models.generation.generate import Decoding
 from postgrad.models.generation.grammar import AfterThought, CompiledGrammar, calls_form, json_form
 from postgrad.models.generation.logits import Steering
 from postgrad.models.rendering.tools import ToolForm, tool_form
+from postgrad.registry.catalogue import NotPromotedError
 from postgrad.serving.inference.engine import Engine
 from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.serving.wire.api_errors import ApiError, unknown_model
@@ -61,6 +62,8 @@ def find_served(engine: Engine, name: str, project: str | None, organization: st
     """
     try:
         return engine.find(name, project, organization)
+    except NotPromotedError as error:
+        raise ApiError(404, str(error), "model_not_found", "model") from None
     except ModelError:
         raise unknown_model(name, _STAND_IN.format(name) if is_openais(name) else "") from None
 

@@ -66,14 +66,12 @@ class Engine:
     def names(self, project: str | None = None, organization: str | None = None) -> list[tuple[str, int, str]]:
         """(name, unix time of creation, owner) of everything that can be asked from a project (None: from any)."""
         out = [(name, 0, "postgrad") for name in [*self.bases, *self.aliases]]
-        seen: set[str] = set()
         permitted = self.permissions.of(project, organization)
+        answering = self.catalogue.answering()
         for entry in self.catalogue.list():
             if not _visible(entry, project, organization, permitted):
                 continue
-            ids = [entry.id] if entry.name in seen else [entry.name, entry.id]
-            seen.add(entry.name)
-            for name in ids:
+            for name in [entry.name, entry.id] if entry.id in answering else [entry.id]:
                 owner = str(entry.details.get("organization") or "user")
                 out.append((name, int(entry.created.timestamp()), owner))
                 if passages_of(entry):
@@ -91,7 +89,7 @@ class Engine:
         if meant in self.bases:
             return Served(name, meant, None, owner=owner)
         plain, grounded = split_name(meant)
-        entry = self.further.entry(plain)
+        entry = self.further.serving(plain)
         if not _visible(entry, project, organization, self.permissions.of(project, organization, entry.name)):
             raise ModelError(f"There is no registered model {plain!r}.")
         if grounded:

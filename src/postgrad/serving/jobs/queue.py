@@ -24,7 +24,6 @@ from postgrad.serving.jobs.leases import LeaseLostError
 from postgrad.serving.storage.store import Store, now
 from postgrad.serving.wire.api_errors import ApiError
 
-FINAL = ("succeeded", "failed", "cancelled")
 MOST_DEATHS = 10
 """A training process that ends unexpectedly so many times without a step of progress has failed."""
 RETRY_SECONDS = 60

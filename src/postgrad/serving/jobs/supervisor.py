@@ -21,12 +21,12 @@ from sqlalchemy import select
 
 from postgrad.errors import StorageError
 from postgrad.registry.backups import back_up_if_due
-from postgrad.registry.job_tables import JobRow
+from postgrad.registry.job_tables import FINAL, JobRow
 from postgrad.serving.api import files, uploads
 from postgrad.serving.jobs.job_folder import JobFolder, host_id
 from postgrad.serving.jobs.job_graders import lacking
 from postgrad.serving.jobs.lasting import Lasting
-from postgrad.serving.jobs.queue import FINAL, Error, Queue
+from postgrad.serving.jobs.queue import Error, Queue
 from postgrad.serving.jobs.webhooks import Notifier, Receiver
 from postgrad.serving.storage import file_contents
 from postgrad.serving.storage.store import Store

@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from postgrad.errors import UsageError
-from postgrad.registry.job_tables import JobRow
-from postgrad.serving.jobs.queue import FINAL
+from postgrad.registry.job_tables import FINAL, JobRow
 from postgrad.serving.storage.store import Store
 
 SECONDS = 10

@@ -153,6 +153,8 @@ def trained_model(
     key, kept = ctx.kept("training", inputs, packages)
     folder = folder or RunFolder(home() / "runs" / key.removeprefix("sha256:")[:16])
     kept = None if begin in ("fresh", "folder") else kept
+    if kept is not None and ctx.blobs.state(kept["blob"]) == "missing":
+        kept = None  # its model was deleted and cleaned away
     _make_ready(folder, begin, done=kept is not None)
     if kept is None:
         with storing(folder.path):

@@ -1,0 +1,66 @@
+"""A GGUF file read back: its weights in transformers' module, its own template and settings around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from postgrad.export.chat_template import plainly
+from postgrad.export.gguf.file import GgufFile, tokenizer_faults
+from postgrad.export.leaving import Leaving
+from postgrad.export.parity.contestant import Said
+from postgrad.export.parity.gate import Check
+from postgrad.export.parity.probes import Truth, greedy, scored
+from postgrad.records import Message, ToolDefinition
+
+
+class GgufReading:
+    """A file, with the numbers that it holds.
+
+    Args:
+        path: Of the file.
+        leaving: The model that it was written from.
+        module: Of the same config; its weights are replaced by the file's.
+    """
+
+    def __init__(self, path: Path, leaving: Leaving, module: Any) -> None:
+        file = GgufFile(path)
+        self.name = "the file read back (gguf)"
+        self._renderer = leaving.renderer
+        source = str(file.value("tokenizer.chat_template") or "")
+        self._source, self._tokens = source, leaving.renderer.template.tokens
+        begin = file.value("tokenizer.ggml.bos_token_id")
+        self._begin = [int(begin)] if file.value("tokenizer.ggml.add_bos_token") and begin is not None else []
+        marks = ("eos_token_id", "eot_token_id", "eom_token_id")
+        ends = {file.value(f"tokenizer.ggml.{mark}") for mark in marks} - {None}
+        module = file.into(module)
+        self._truth = Truth(
+            module, lambda _: None, frozenset(int(e) for e in ends), leaving.renderer.decode, leaving.renderer.stops
+        )
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[int]:
+        text = plainly(self._source, self._tokens, messages, tools)
+        return [*self._begin, *self._renderer.encode(text)]
+
+    def logprobs(self, ids: Sequence[int], begin: int) -> Sequence[float]:
+        return scored(self._truth.module, ids, 0)[0][begin - 1 :].tolist()
+
+    def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
+        ids, finish = greedy(self._truth, self.prompt(messages, tools), most)
+        text = self._renderer.decode([i for i in ids if i not in self._truth.end_ids])
+        for stop in self._truth.stops:
+            text = text.partition(stop)[0]
+        return Said(ids, text, finish)
+
+
+def file_check(path: Path, leaving: Leaving) -> Check:
+    """The tokenizer and the settings of a file beside those of the base."""
+    if faults := tokenizer_faults(path, leaving):
+        return Check("files", False, f"The file's tokenizer is not the base's: {faults[0]}.", "; ".join(faults))
+    vectors = [n for n, kind in GgufFile(path).types().items() if "norm" in n and kind not in ("F32", "F16", "BF16")]
+    if vectors:
+        return Check(
+            "files", False, f"The tensor {vectors[0]} is quantised.", "a tensor was quantised that must not be"
+        )
+    return Check("files", True, "Tokens, merges and end marks of the file are the base's.")

@@ -1,0 +1,97 @@
+"""The formats in which a model can leave: one file in `formats/` and one line here each.
+
+A format's file has `write`, which fills a folder; `contestants`, which gives the written model in every engine that is
+at hand; and `checks`, what is looked at in the files themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from postgrad.errors import UsageError
+from postgrad.export.leaving import Leaving, Written
+from postgrad.export.parity.contestant import Contestant
+from postgrad.export.parity.gate import Check, Tolerance
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        module: Its file.
+        sentence: What it is, for people.
+        precisions: What `--quantize` takes, the first without it; empty where there is no choice.
+    """
+
+    module: str
+    sentence: str
+    precisions: tuple[str, ...] = ()
+
+
+FORMATS: dict[str, Format] = {
+    "peft": Format("postgrad.export.formats.peft", "the adapter alone, with a base that resolves"),
+    "safetensors": Format(
+        "postgrad.export.formats.merged",
+        "all weights, as transformers, vLLM, SGLang and TGI read them",
+        ("float32", "bfloat16", "float16"),
+    ),
+    "gguf": Format(
+        "postgrad.export.formats.gguf",
+        "one file for llama.cpp, LM Studio and others",
+        ("F16", "F32", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"),
+    ),
+    "ollama": Format(
+        "postgrad.export.formats.ollama",
+        "a merged GGUF file with a Modelfile",
+        ("F16", "F32", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"),
+    ),
+}
+"""By the name that `--to` takes."""
+TOLERANCES = {
+    "float32": Tolerance(0.002),
+    "float16": Tolerance(0.02),
+    "bfloat16": Tolerance(0.1),
+    "Q8_0": Tolerance(0.1, exact=False),
+    "Q6_K": Tolerance(0.2, exact=False),
+    "Q5_1": Tolerance(0.3, exact=False),
+    "Q5_0": Tolerance(0.3, exact=False),
+    "Q4_1": Tolerance(0.8, exact=False),
+    "Q4_0": Tolerance(0.8, exact=False),
+}
+"""By precision: largest mean distance in nats a token. What a quantisation costs on the task is measured besides."""
+LOOSEST = Tolerance(1.2, exact=False)
+SAME_AS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+class FormatModule(Protocol):
+    """What a format's file has."""
+
+    def write(self, leaving: Leaving, folder: Path, precision: str | None = None) -> Written: ...
+
+    def contestants(self, leaving: Leaving, folder: Path) -> Iterator[Callable[[], Contestant]]: ...
+
+    def checks(self, leaving: Leaving, folder: Path) -> list[Check]: ...
+
+    def precision(self, leaving: Leaving, wanted: str | None) -> str: ...
+
+
+def format_named(name: str) -> FormatModule:
+    """A format's file.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if name not in FORMATS:
+        known = "; ".join(f"{key} ({one.sentence})" for key, one in FORMATS.items())
+        raise UsageError(f"There is no format {name!r}.", f"Formats: {known}.")
+    return cast(FormatModule, importlib.import_module(FORMATS[name].module))
+
+
+def tolerance_of(precision: str) -> Tolerance:
+    """How far a model of a precision may be from the trained one."""
+    return TOLERANCES.get(SAME_AS.get(precision, precision), LOOSEST)
