@@ -10,12 +10,16 @@ import typer
 from postgrad.cli.support.door import errors, out
 from postgrad.cli.support.options import read_text
 
+USUAL_TOKENS = 512
+
 
 def command(
     model: Annotated[str, typer.Argument(help="A registered model (NAME, NAME@VERSION) or a base model.")],
     message: Annotated[str | None, typer.Option("--message", "-m", help="Send this one message and exit.")] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction, or @file.")] = None,
-    max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 512,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Longest answer; by default 512, or what the context has room for.")
+    ] = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy, as evaluated.")] = 0.0,
 ) -> None:
     """Answers as the server would: same renderer, same instruction, same decoding. An empty line or Ctrl-D ends."""
@@ -28,10 +32,12 @@ def command(
     engine = Engine(Catalogue(), [model] if "/" in model or model.endswith(".gguf") else ())
     served = engine.find(model)
     start = [Message("system", text)] if (text := read_text(system_prompt)) else []
-    decoding = Decoding(max_tokens, temperature)
 
     def turn(messages: list[Message]) -> str:
         answer, thought = "", False
+        taken = len(engine.prepare(served, messages, Decoding(1)).prompt) if max_tokens is None else 0
+        room = max(1, min(USUAL_TOKENS, engine.room(served) - taken))
+        decoding = Decoding(room if max_tokens is None else max_tokens, temperature)
         prepared, done = engine.prepare(served, messages, decoding), None
         for piece in engine.stream(prepared):
             if piece.thought:

@@ -124,9 +124,8 @@ def _clean(catalogue: Catalogue, pretend: bool, json: bool) -> None:
         out(jsonlib.dumps({"files": done.blobs, "folders": done.folders, "bytes": done.bytes, "pretend": pretend}))
         return
     verb = "would be freed" if pretend else "freed"
-    out(
-        f"{done.blobs} stored files and {done.folders} folders, {done.bytes / 1e6:,.1f} MB, {verb}: nothing refers to them."
-    )
+    freed = f"{done.blobs} stored files and {done.folders} folders, {done.bytes / 1e6:,.1f} MB"
+    out(f"{freed}, {verb}: nothing refers to them.")
 
 
 def _verify(entries: list[ModelEntry], repair: bool, json: bool) -> None:

@@ -1,8 +1,8 @@
 """The chat template of an export: the base's own, with what the model is asked with besides.
 
 A model that was trained with an instruction is asked with it wherever a conversation brings none of its own; tools
-stand in the instruction where a template knows none; an instruction stands in the first request where a template knows no
-system role; and a base that can think does so or does not as it was trained. Engines know none of that, so the
+stand in the instruction where a template knows none; an instruction stands in the first request where a template knows
+no system role; and a base that can think does so or does not as it was trained. Engines know none of that, so the
 template that leaves says it.
 """
 

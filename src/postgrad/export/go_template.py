@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from postgrad.errors import DataError, UsageError
 from postgrad.models.rendering.template import Template
-from postgrad.records import Message
+from postgrad.records import Message, Role
 
 _MARK = "\ue010{}\ue011"
 _ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -47,7 +47,7 @@ def learned(template: Template) -> Marks:
         UsageError: it writes messages in another way than between fixed marks.
     """
 
-    def text(*roles: str, asked: bool = False) -> str:
+    def text(*roles: Role, asked: bool = False) -> str:
         messages = [Message(role, _MARK.format(i)) for i, role in enumerate(roles)]
         return template.text(messages, tools=(), start_answer=asked)
 

@@ -34,9 +34,10 @@ def lineage_svg(columns: Sequence[Sequence[tuple[str, str, str]]], arrows: Seque
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M0 0L8 4L0 8z" fill="{_LINE}"/></marker></defs>'
     )
+    inside = "".join([head, *lines, *boxes])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}"'
-        f' height="{height:g}" font-family="system-ui, sans-serif" role="img">{head}{"".join(lines)}{"".join(boxes)}</svg>\n'
+        f' height="{height:g}" font-family="system-ui, sans-serif" role="img">{inside}</svg>\n'
     )
 
 
@@ -48,10 +49,11 @@ def _box(x: float, y: float, title: str, text: str, fill: str) -> str:
         f'<text x="{x + 12:g}" y="{y + 39 + 15 * i:g}" font-size="11.5" fill="{_INK}">{escape(line)}</text>'
         for i, line in enumerate(lines)
     )
-    return (
-        f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{fill}" stroke="{_LINE}"/>'
-        f'<text x="{x + 12:g}" y="{y + 21:g}" font-size="12.5" font-weight="600" fill="{_INK}">{escape(title)}</text>{shown}'
+    head = (
+        f'<text x="{x + 12:g}" y="{y + 21:g}" font-size="12.5" font-weight="600" fill="{_INK}">{escape(title)}</text>'
     )
+    frame = f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8" fill="{fill}" stroke="{_LINE}"/>'
+    return frame + head + shown
 
 
 def _arrow(x: float, y: float, to_x: float, to_y: float) -> str:

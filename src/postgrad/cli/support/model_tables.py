@@ -25,7 +25,7 @@ def table(catalogue: Catalogue, blobs: Blobs, entries: Sequence[ModelEntry]) -> 
     names = {entry.name for entry in entries}
     shown = [e for e in entries if CHECKPOINT not in e.name or e.name.partition(CHECKPOINT)[0] not in names]
     aliases = {name: catalogue.aliases(name) for name in {e.name for e in shown}}
-    rows = [COLUMNS]
+    rows: list[tuple[str, ...]] = [COLUMNS]
     for entry in shown:
         more = f" (+{folded[entry.name]} checkpoints)" if folded.get(entry.name) else ""
         used = [a for a, v in aliases[entry.name].items() if v == entry.version]

@@ -1,5 +1,5 @@
-"""The gate on this server's own engine: a model as it is served here, held to its own plain code; its form with passages
-too, by ids."""
+"""The gate on this house's own engine: a model as it is served here, held to its own plain code; its form with
+passages too, by ids."""
 
 from __future__ import annotations
 
