@@ -29,6 +29,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from own_home import full_model
+
 WITHIN_S = 2.0
 FIRST_S = 0.15
 """Before that Python itself is starting, and nothing of ours has begun."""
@@ -90,6 +92,9 @@ def cases(base: str, folder: Path, silent: str) -> dict[str, Case]:
         "prices": Case(["prices"]),
         "bases": Case(["bases"]),
         "models": Case(["models", "list"]),
+        "export": Case(["export", "full@1", "--to", "safetensors", "--force", "--out", str(folder / "left")]),
+        "parity": Case(["parity", "full@1"], natural=1),
+        "forget-record": Case(["forget-record", data]),
         "restore": Case(["restore"], natural=2),
         "chat": Case(["chat", base], lasts=True),
         "serve": Case(["serve", *task, "--port", "0"], lasts=True),
@@ -202,7 +207,10 @@ def prepare(folder: Path, demo: bool) -> str:
 
         (home / "models").symlink_to(usual() / "models")
     write_model(folder / "tiny2")
-    return str(write_model(folder / "tiny"))
+    base = str(write_model(folder / "tiny"))
+    os.environ["POSTGRAD_HOME"] = str(home)
+    full_model(base)
+    return base
 
 
 def main() -> int:

@@ -14,7 +14,6 @@ import argparse
 import os
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from itertools import pairwise
@@ -24,7 +23,7 @@ import openai
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from own_home import own_home
+from own_home import full_model, own_home
 from tests.serving.running import Process
 
 WORDS = [
@@ -46,32 +45,6 @@ WORDS = [
     "knows",
     "why",
 ]
-
-
-def full_model(base: str) -> str:
-    """Registers the base's own weights as a full fine-tuning; its name."""
-    import shutil
-
-    from postgrad.blobs import Blobs
-    from postgrad.models.base_models import find_model
-    from postgrad.models.rendering.render import load_renderer
-    from postgrad.registry import Catalogue
-
-    found = find_model(base)
-    with tempfile.TemporaryDirectory() as scratch:
-        shutil.copyfile(found.folder / "model.safetensors", Path(scratch) / "changed_weights.safetensors")
-        Catalogue().add(
-            name="full",
-            base=base,
-            base_hash=found.hash,
-            method="full",
-            blob=Blobs().put_folder(Path(scratch)),
-            template=load_renderer(found).fingerprint,
-            data_hash="d",
-            report=None,
-            details={},
-        )
-    return "full@1"
 
 
 def gaps(client: openai.OpenAI, model: str, tokens: int, seen: list[float], over: threading.Event) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "bases": "Open base models by what this machine can do with them: size, memory, licence.",
     "models": "List, show, promote, roll back and delete registered models.",
     "export": "Write a model for another engine: PEFT, safetensors, GGUF, Ollama …; refused unless it answers alike.",
+    "parity": "Whether an export or a deployment answers as the model was trained.",
     "forget-record": "Which models were trained on given records, and how they are removed.",
     "restore": "Put a dated copy of the catalogue in the place of a damaged one.",
     "chat": "Talk to a model.",

@@ -201,6 +201,5 @@ def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
         out(f"{'Next: ' if place == 1 else '      '}{place}. {step.step}: {step.gain}")
     out(f"Report: {folder / 'report.html'}")
     if report.model:
-        out(
-            f"Model:  {report.model.name}@{report.model.version}   postgrad chat {report.model.name}@{report.model.version}   postgrad serve"
-        )
+        name = f"{report.model.name}@{report.model.version}"
+        out(f"Model:  {name}   postgrad chat {name}   postgrad serve   postgrad export {name} --to gguf")

@@ -171,16 +171,25 @@ def hashes(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
 
 
+def record_of(folder: Path) -> JsonObject:
+    """The record of an export.
+
+    Raises:
+        StorageError: the folder has none.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        raise StorageError(f"{str(folder)!r} is no export: it has no {RECORD}.", "Name the folder that --out made.")
+    return json.loads(path.read_text("utf-8"))
+
+
 def changed_files(folder: Path) -> dict[str, str]:
     """What is not as it was exported: `changed`, `missing` or `new`, by path.
 
     Raises:
         StorageError: the folder has no record.
     """
-    path = folder / RECORD
-    if not path.exists():
-        raise StorageError(f"{str(folder)!r} is no export: it has no {RECORD}.", "Name the folder that --out made.")
-    kept: dict[str, str] = json.loads(path.read_text("utf-8"))["files"]
+    kept: dict[str, str] = record_of(folder)["files"]
     there = hashes(folder)
     out = {name: "missing" for name in kept if name not in there}
     out |= {name: "changed" for name, digest in kept.items() if there.get(name, digest) != digest}
