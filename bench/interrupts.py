@@ -29,8 +29,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from own_home import full_model
-
 WITHIN_S = 2.0
 FIRST_S = 0.15
 """Before that Python itself is starting, and nothing of ours has begun."""
@@ -192,6 +190,7 @@ def measure(name: str, case: Case, folder: Path, moments: int, longest: float, s
 
 def prepare(folder: Path, demo: bool) -> str:
     """Data, a tiny model and a home; gives the model."""
+    from own_home import full_model
     from tests.conftest import write_model
 
     draw, words = random.Random(1), [[a + b + c for b in "aeiou" for c in "lmnrst"] for a in "bcdfghklmnprstvw"]

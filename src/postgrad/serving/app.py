@@ -27,6 +27,8 @@ from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
 from postgrad.serving.wire.strict_json import WholeJson
 from postgrad.version import __version__
 
+CANARY_S = 180.0
+"""How often the canaries of adapters in memory are asked."""
 _QUANTA = 5
 """An adapter keeps the model for so many times what putting it in place took …"""
 _SHORTEST_S, _LONGEST_S = 0.5, 5.0
@@ -71,12 +73,11 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        idle = asyncio.create_task(_unload(engine, idle_seconds)) if idle_seconds else None
+        idle = asyncio.create_task(_look_after(engine, idle_seconds))
         try:
             yield
         finally:
-            if idle is not None:
-                idle.cancel()
+            idle.cancel()
             await asyncio.to_thread(trail.close)
             await asyncio.to_thread(quotas.close)
 
@@ -97,13 +98,15 @@ def make_app(
     async def health() -> JsonObject:
         """Whether the server lives, and what each of its workers says of itself; needs no key."""
         workers = {thread.name: thread.state for thread in app.state.workers()}
-        status = "ok" if all(state == "ok" for state in workers.values()) else "degraded"
+        faults = engine.computing.out_of_service
+        status = "ok" if all(state == "ok" for state in workers.values()) and not faults else "degraded"
         return {
             "status": status,
             "workers": workers,
             "version": __version__,
             "model": engine.computing.loaded.name,
             "inside": turns.inside,
+            "out_of_service": dict(faults),
         }
 
     @app.get("/metrics", response_class=PlainTextResponse, tags=["Server"], operation_id="metrics")
@@ -121,10 +124,13 @@ def make_app(
     return app
 
 
-async def _unload(engine: Engine, seconds: float) -> None:
+async def _look_after(engine: Engine, idle_seconds: float) -> None:
+    """Gives memory back when nothing was asked for so long (0: never), and asks the canaries of what is in memory."""
     while True:
-        await asyncio.sleep(min(30.0, seconds / 4))
-        await asyncio.wrap_future(engine.compute.submit(engine.computing.unload_after, seconds))
+        await asyncio.sleep(min(30.0, idle_seconds / 4) if idle_seconds else 30.0)
+        if idle_seconds:
+            await asyncio.wrap_future(engine.compute.submit(engine.computing.unload_after, idle_seconds))
+        await asyncio.wrap_future(engine.compute.submit(engine.computing.look_through, CANARY_S))
 
 
 def _described(app: FastAPI) -> JsonObject:

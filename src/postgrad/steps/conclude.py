@@ -42,6 +42,7 @@ from postgrad.report.run_report import (
 from postgrad.steps.arms.passages import PASSAGES
 from postgrad.steps.arms.registered import model_name
 from postgrad.steps.context import RunContext
+from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.steps.delivery.kept_scores import keep_scores
 from postgrad.steps.delivery.questions import data_files, keep_questions
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
@@ -263,6 +264,7 @@ def register(
         details: From `model_details`.
     """
     tuned = {a.name: a for a in report.arms}
+    canary = keep_canary(blobs, model, trained.trained, trained.blob)
     entry = Catalogue().add(
         name=report.name,
         base=recipe.base,
@@ -274,6 +276,7 @@ def register(
         report=blobs.put_bytes(report.model_dump_json().encode()),
         details={
             **details,
+            "canary": canary,
             "metric": report.task.metric,
             "score": tuned[FINE_TUNED].score,
             "interval": list(tuned[FINE_TUNED].interval),

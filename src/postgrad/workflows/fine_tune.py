@@ -19,6 +19,7 @@ from postgrad.recipe import Recipe
 from postgrad.records import Record
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
+from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.steps.fitting.trainable_records import Wanted, wanted_by
 from postgrad.steps.fitting.training import Result, trained_model, training_work
 from postgrad.steps.read import checked_records
@@ -46,6 +47,7 @@ class FineTuned:
     data_hash: str
     dtype: str
     trace: str
+    canary: str
     material: Material
 
 
@@ -86,6 +88,7 @@ def fine_tune(
         data_hash([*train, *held]),
         model.device.dtype,
         keep_trace(ctx.blobs, [*train, *held]),
+        keep_canary(ctx.blobs, model, result.trained, result.blob),
         Material(loaded, checked, train, held),
     )
 

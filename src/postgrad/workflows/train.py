@@ -20,6 +20,7 @@ from postgrad.steps.arms.registered import model_name
 from postgrad.steps.base_choice import with_chosen_base
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
+from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.steps.delivery.questions import data_files
 from postgrad.steps.divide import divide
 from postgrad.steps.fitting.training import Result, trained_model, training_work
@@ -101,6 +102,7 @@ def train_only(
             "recipe": recipe.model_dump(mode="json"),
             "seed": recipe.seed,
             "dtype": model.device.dtype,
+            "canary": keep_canary(ctx.blobs, model, result.trained, result.blob),
             "trace": None if raw_text else keep_trace(ctx.blobs, [*train, *held]),
             "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
         },

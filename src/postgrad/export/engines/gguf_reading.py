@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.export.chat_template import plainly
-from postgrad.export.gguf.file import GgufFile, tokenizer_faults
+from postgrad.export.gguf.file import K_QUANTS, GgufFile, tokenizer_faults
 from postgrad.export.leaving import Leaving
 from postgrad.export.parity.contestant import Said
 from postgrad.export.parity.gate import Check
@@ -54,13 +54,18 @@ class GgufReading:
         return Said(ids, text, finish)
 
 
-def file_check(path: Path, leaving: Leaving) -> Check:
-    """The tokenizer and the settings of a file beside those of the base."""
+def file_check(path: Path, leaving: Leaving, precision: str) -> Check:
+    """The tokenizer of a file beside that of the base, and the types of its tensors beside the one that it claims."""
     if faults := tokenizer_faults(path, leaving):
         return Check("files", False, f"The file's tokenizer is not the base's: {faults[0]}.", "; ".join(faults))
-    vectors = [n for n, kind in GgufFile(path).types().items() if "norm" in n and kind not in ("F32", "F16", "BF16")]
-    if vectors:
-        return Check(
-            "files", False, f"The tensor {vectors[0]} is quantised.", "a tensor was quantised that must not be"
-        )
+    if wrong := [f"{n} ({kind})" for n, kind in GgufFile(path).types().items() if not _may_be(n, kind, precision)]:
+        told = f"The tensor {wrong[0]} is quantised, and the file claims {precision}."
+        return Check("files", False, told, "a tensor was quantised that must not be")
     return Check("files", True, "Tokens, merges and end marks of the file are the base's.")
+
+
+def _may_be(name: str, kind: str, precision: str) -> bool:
+    """Whether a tensor may be of a type: 16 and 32 bits always, else what the file claims; llama.cpp mixes K-quants."""
+    if kind in ("F32", "F16", "BF16"):
+        return True
+    return "norm" not in name and (kind == precision or precision in K_QUANTS)

@@ -78,4 +78,5 @@ def contestants(leaving: Leaving, folder: Path) -> Iterator[Callable[[], Contest
 
 def checks(leaving: Leaving, folder: Path) -> list[Check]:
     """The file's tokenizer, and which of its tensors are quantised."""
-    return [file_check(main_file(folder, ".gguf"), leaving)]
+    path = main_file(folder, ".gguf")
+    return [file_check(path, leaving, path.stem.rpartition("-")[2])]

@@ -28,6 +28,8 @@ from postgrad.storage import sha256_file
 
 BASE = "base"
 """The folder of a base that is written beside its adapter."""
+BASE_MODEL = "base_model.json"
+"""Which base it is, with the hash of each file of its weights."""
 _REVISION = re.compile(r"snapshots/([0-9a-f]{40})")
 
 _LOADER = '''"""Loads the model of this folder: its base, checked by its hash, with the adapter on it.
@@ -53,9 +55,10 @@ def base_place(config):
     return config["base_model_name_or_path"], config.get("revision")
 
 
-def check(config):
+def check():
     """Refuses another base than the one that the adapter was trained on."""
-    for name, wanted in config.get("postgrad_base_files", {}).items():
+    base = json.loads((HERE / "base_model.json").read_text("utf-8"))
+    for name, wanted in base["files"].items():
         digest = hashlib.sha256()
         with open(HERE / "base" / name, "rb") as file:
             while chunk := file.read(1 << 20):
@@ -67,7 +70,7 @@ def check(config):
 def load():
     """(model, tokenizer)"""
     config = json.loads((HERE / "adapter_config.json").read_text("utf-8"))
-    check(config)
+    check()
     place, revision = base_place(config)
     base = AutoModelForCausalLM.from_pretrained(place, revision=revision or "main")
     return PeftModel.from_pretrained(base, str(HERE)).eval(), AutoTokenizer.from_pretrained(str(HERE))
@@ -106,11 +109,13 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
     leaving.trained.save(folder, hub[0] if hub else BASE)
     config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
     config.pop("postgrad_bits", None)  # the base beside it is as it was trained on
-    config["postgrad_base_hash"] = leaving.base.hash
+    about = {"name": leaving.base_name, "hash": leaving.base.hash, "files": {}}
     if hub:
         config["revision"] = hub[1]
     else:
-        config["postgrad_base_files"] = _write_base(leaving, folder / BASE)
+        about["files"] = _write_base(leaving, folder / BASE)
+    # in a file of its own: PEFT warns of keys that it does not know
+    (folder / BASE_MODEL).write_text(json.dumps(about, indent=1), "utf-8")
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1), "utf-8")
     (folder / "load.py").write_text(_LOADER, "utf-8")
     write_tokenizer(leaving, folder)
@@ -126,7 +131,7 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
     where = (
         f"Its base is {hub[0]} at revision {hub[1]}."
         if hub
-        else "Its base lies in `base/`, with its hash in the config."
+        else "Its base lies in `base/`, with its hashes in `base_model.json`."
     )
     return Written(start, (where,))
 

@@ -7,7 +7,9 @@ that the right weights are in place, so answers cannot mix however the steps are
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from postgrad.models.generation.logits import Token
 from postgrad.models.generation.pace import Pace
 from postgrad.models.generation.prompt_scoring import scored_prompt
 from postgrad.models.language_model import LanguageModel
-from postgrad.serving.inference.live_model import LiveAnswers, LiveModel
+from postgrad.serving.inference.live_model import LiveAnswers, LiveModel, UnfaithfulError
 from postgrad.serving.inference.model_cache import ModelCache
 from postgrad.serving.inference.prepared import PreparedRequest, Served
+
+_log = logging.getLogger(__name__)
 
 
 class Computing:
@@ -28,6 +32,9 @@ class Computing:
 
     Args:
         folder: Gives the folder of trained weights by their digest.
+
+    Attributes:
+        out_of_service: Models that do not answer as they were trained, by the digests of their blobs, and why.
     """
 
     def __init__(self, folder: Callable[[str], Path]) -> None:
@@ -38,6 +45,8 @@ class Computing:
         self._whole: set[str] = set()
         self._coming: list[Steps] = []
         self._one = threading.Lock()
+        self.out_of_service: dict[str, str] = {}
+        self._looked = time.monotonic()
 
     def begin(self, base: BaseModel, request: PreparedRequest) -> Steps:
         """The request's answers; they begin with the first step that is asked for, on this request or another that they
@@ -82,8 +91,36 @@ class Computing:
                 self._coming.remove(steps)
 
     def alone(self, base: BaseModel, served: Served) -> LanguageModel:
-        """The model with the trained weights put into its own."""
-        return self.loaded.use(base, served.blob)
+        """The model with the trained weights put into its own.
+
+        Raises:
+            ModelError: it cannot be loaded, or was taken out of service.
+        """
+        self.refuse_faulty(served)
+        return self.loaded.use(base, served.blob, served.canary)
+
+    def refuse_faulty(self, served: Served) -> None:
+        """Refuses a model that was taken out of service.
+
+        Raises:
+            ModelError: it was.
+        """
+        if fault := self.out_of_service.get(served.blob or ""):
+            raise ModelError(
+                f"{served.name!r} was taken out of service: {fault}.",
+                "`postgrad models verify --repair` and a restart may mend it; `postgrad models rollback` goes back to"
+                " the version before it.",
+            )
+
+    def look_through(self, every: float) -> None:
+        """Asks the canaries of the adapters in memory, once in so many seconds; one that fails is out of service."""
+        if self._live is None or self._live.broken or time.monotonic() - self._looked < every:
+            return
+        self._looked = time.monotonic()
+        for blob in self._live.adapters:
+            if fault := self._live.fault(blob):
+                _log.error("The model %s is taken out of service: %s", blob, fault)
+                self.out_of_service[blob] = fault
 
     def unload_after(self, seconds: float) -> bool:
         """Gives the memory back when nothing was asked for so long; says whether it did."""
@@ -141,7 +178,11 @@ class Steps:
         if not self._computing.shares(served):
             return
         try:
+            self._computing.refuse_faulty(served)
             self._together = live.begin(self._request)
+        except UnfaithfulError as error:
+            self._computing.out_of_service[served.blob or ""] = error.message
+            self._fault = error
         except PostgradError as error:
             self._fault = error
         if self._together is None and self._fault is None:

@@ -17,6 +17,7 @@ from postgrad.errors import DataError, ModelError
 from postgrad.evaluation.prompting import BuiltPrompt, PromptBuilder
 from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.base_models import BaseModel, find_model, known_models
+from postgrad.models.canary import Canary
 from postgrad.models.generation.generate import Decoding
 from postgrad.models.generation.grammar import Vocabulary, vocabulary_of
 from postgrad.models.generation.incremental import Piece
@@ -38,7 +39,7 @@ from postgrad.steps.arms.registered import (
     split_name,
 )
 
-_KEPT = 8
+_KEPT, _CANARIES = 8, 256
 
 
 class Engine:
@@ -62,6 +63,7 @@ class Engine:
         self._reading = threading.Lock()
         self._found: dict[str, BaseModel] = {}
         self._retrievers: OrderedDict[str, Retriever] = OrderedDict()
+        self._canaries: OrderedDict[str, Canary] = OrderedDict()
 
     def names(self, project: str | None = None, organization: str | None = None) -> list[tuple[str, int, str]]:
         """(name, unix time of creation, owner) of everything that can be asked from a project (None: from any)."""
@@ -94,7 +96,7 @@ class Engine:
             raise ModelError(f"There is no registered model {plain!r}.")
         if grounded:
             refuse_without_documents(entry, meant)
-        return Served(name, entry.base, entry, grounded, owner)
+        return Served(name, entry.base, entry, grounded, owner, self._canary(entry))
 
     def renderer(self, served: Served) -> Renderer:
         """The renderer of a model.
@@ -204,6 +206,18 @@ class Engine:
             if name not in self._found:
                 self._found[name] = find_model(name)
             return self._found[name]
+
+    def _canary(self, entry: ModelEntry) -> Canary | None:
+        """What a model said when it was trained; None where that was not kept."""
+        digest = entry.details.get("canary")
+        if not digest:
+            return None
+        with self._reading:
+            if digest not in self._canaries:
+                self._canaries[digest] = Canary.from_bytes(self.blobs.get_bytes(digest))
+                if len(self._canaries) > _CANARIES:
+                    self._canaries.popitem(last=False)
+            return self._canaries[digest]
 
     def _retriever(self, entry: ModelEntry) -> Retriever:
         with self._reading:

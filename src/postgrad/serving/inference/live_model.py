@@ -11,8 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
+from postgrad.errors import ModelError
 from postgrad.models.adapters.trained_weights import load_trained
-from postgrad.models.fused.decoder import FusedDecoder, decoder_of
+from postgrad.models.canary import Canary
+from postgrad.models.fused.decoder import FusedDecoder, Room, decoder_of
 from postgrad.models.fused.low_rank import LowRank, low_rank_of
 from postgrad.models.generation.incremental import GrowingAnswer, Piece, choosers
 from postgrad.models.generation.live import LiveBatch, LiveRow
@@ -21,6 +25,10 @@ from postgrad.serving.inference.prepared import PreparedRequest
 
 ADAPTER_BYTES = 1 << 30
 """Adapters in memory take at most so much; the longest unused goes first."""
+
+
+class UnfaithfulError(ModelError):
+    """A model does not answer as it was trained."""
 
 
 class LiveModel:
@@ -37,6 +45,7 @@ class LiveModel:
 
     def __init__(self, model: LanguageModel, decoder: FusedDecoder, folder: Callable[[str], Path]) -> None:
         self.model, self._decoder, self._folder = model, decoder, folder
+        self._canaries: dict[str, Canary] = {}
         self.batch = LiveBatch(model, decoder)
         self._adapters: OrderedDict[str, LowRank] = OrderedDict()
         self.broken = False
@@ -54,18 +63,39 @@ class LiveModel:
         """A request among the others; None where what was trained must be put into the weights.
 
         Raises:
-            ModelError: the folder holds no trained weights.
+            ModelError: the folder holds no trained weights, or what it holds does not answer as it was trained.
         """
         blob = asked.served.blob
-        adapter = self._adapter(blob) if blob else None
+        adapter = self._adapter(blob, asked.served.canary) if blob else None
         return None if blob and adapter is None else LiveAnswers(self, asked, adapter)
 
-    def _adapter(self, blob: str) -> LowRank | None:
+    def fault(self, blob: str) -> str:
+        """What is wrong with an adapter in memory, by its canary; empty where nothing is, or nothing was kept."""
+        canary, adapter = self._canaries.get(blob), self._adapters.get(blob)
+        if canary is None or adapter is None:
+            return ""
+        ids = list(canary.ids)
+        with torch.inference_mode():
+            hidden_BH = self._decoder.prefill([ids], [(Room(self._decoder, 1, len(ids)), 0)], [adapter])
+            logits_V = self._decoder.logits(hidden_BH)[0]
+        return canary.fault(logits_V, self.model.device.dtype)
+
+    @property
+    def adapters(self) -> list[str]:
+        """Those in memory, by the digests of their blobs."""
+        return list(self._adapters)
+
+    def _adapter(self, blob: str, canary: Canary | None) -> LowRank | None:
         if blob not in self._adapters:
             found = low_rank_of(load_trained(self._folder(blob)), self.model.module, self._decoder.groups)
             if found is None:
                 return None
             self._adapters[blob] = found
+            if canary is not None:
+                self._canaries[blob] = canary
+            if fault := self.fault(blob):
+                del self._adapters[blob], self._canaries[blob]
+                raise UnfaithfulError(fault)
             while sum(a.bytes for a in self._adapters.values()) > ADAPTER_BYTES and len(self._adapters) > 1:
                 self._adapters.popitem(last=False)
         self._adapters.move_to_end(blob)

@@ -17,12 +17,12 @@ import torch
 from postgrad.errors import ModelError
 from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.base_models import BaseModel
+from postgrad.models.canary import PLACES, TEXT, TOKENS, Canary
 from postgrad.models.language_model import LanguageModel
 
 MAX_TRAINED = 4
 """What was trained, kept in memory besides the base; the longest unused goes."""
-CANARY = 'The quick brown fox, 12345; Straße: {"a": [1]}'
-_PROBES = 256
+_PROBES = PLACES
 _TOLERANCE = 1e-3
 _log = logging.getLogger(__name__)
 
@@ -48,11 +48,16 @@ class ModelCache:
         """The base in memory."""
         return self._model.name if self._model else None
 
-    def use(self, base: BaseModel, blob: str | None) -> LanguageModel:
+    def use(self, base: BaseModel, blob: str | None, canary: Canary | None = None) -> LanguageModel:
         """The base with the trained weights put on it (the base alone for None).
 
+        Args:
+            base: The base.
+            blob: Digest of what was trained.
+            canary: What it said when it was trained; None where that was not kept.
+
         Raises:
-            ModelError: it cannot be loaded, or does not answer as when it was first loaded.
+            ModelError: it cannot be loaded, or does not answer as when it was first loaded, or as it was trained.
         """
         self._used = time.monotonic()
         if self._model is None or self._model.base is not base:
@@ -62,17 +67,16 @@ class ModelCache:
             return self._model
         start = time.perf_counter()
         self._put(self._model, blob)
-        if not self._same_as_ever(self._model, blob):
+        if not self._same_as_ever(self._model, blob, canary):
             _log.warning("%s with %s does not answer as when it was first loaded; it is read again", base.name, blob)
             self._model = None
             self._trained.pop(blob or "", None)
             self._model = LanguageModel(base)
             self._put(self._model, blob)
-            if not self._same_as_ever(self._model, blob):
+            if not self._same_as_ever(self._model, blob, canary):
                 self._model = None
-                raise ModelError(
-                    f"{base.name!r} with {blob or 'nothing'} on it no longer answers as when it was first loaded."
-                )
+                what = f"{base.name!r} with {blob or 'nothing'} on it"
+                raise ModelError(f"{what} does not answer as when it was trained or first loaded.")
         self.swap_seconds, self.swaps = time.perf_counter() - start, self.swaps + 1
         return self._model
 
@@ -87,12 +91,15 @@ class ModelCache:
         self._trained.move_to_end(blob)
         model.use(self._trained[blob], blob)
 
-    def _same_as_ever(self, model: LanguageModel, blob: str | None) -> bool:
-        """Compares some logits after a fixed prompt with those at the first load; keeps them at the first."""
-        ids = model.renderer.encode(CANARY)[:32]
+    def _same_as_ever(self, model: LanguageModel, blob: str | None, canary: Canary | None) -> bool:
+        """Compares some logits after a fixed prompt with those at the first load, which are kept; and with those that
+        the model had when it was trained."""
+        ids = model.renderer.encode(TEXT)[:TOKENS]
         with torch.inference_mode():
             hidden_BTH = model.body(input_ids=torch.tensor([ids], device=model.device.kind))[0]
             logits_V = model.head(hidden_BTH[:, -1])[0].cpu()
+        if canary is not None and canary.fault(logits_V, model.device.dtype):
+            return False
         probes = logits_V[:: max(1, len(logits_V) // _PROBES)].clone()
         known = self._canaries.setdefault((model.name, blob or ""), probes)
         scale = float(known.abs().max()) or 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from postgrad.models.canary import Canary
 from postgrad.models.generation.generate import Decoding
 from postgrad.models.generation.logits import Steering
 from postgrad.registry import ModelEntry
@@ -20,6 +21,7 @@ class Served:
         entry: The registered model, or None for a plain base.
         grounded: Whether passages are put before the request.
         owner: Who asks: what is kept of a request's reading is for that owner alone.
+        canary: What the model said when it was trained; None where that was not kept.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Served:
     entry: ModelEntry | None
     grounded: bool = False
     owner: str = ""
+    canary: Canary | None = field(default=None, repr=False, compare=False)
 
     @property
     def blob(self) -> str | None:

@@ -82,6 +82,7 @@ class Publisher:
             report,
             dtype=done.dtype,
             trace=done.trace,
+            canary=done.canary,
             training=part.model_dump(exclude={"train_loss", "metrics"}),
         )
         with file_contents.incoming() as path:

@@ -143,3 +143,4 @@ class Health(Open):
     version: str
     model: str | None
     inside: int
+    out_of_service: dict[str, str]

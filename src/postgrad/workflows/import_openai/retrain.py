@@ -178,6 +178,7 @@ def _register(one: Fetched, recipe: Recipe, done: FineTuned) -> tuple[str, str]:
             "system_prompt": None,
             "passages": 0,
             "dtype": done.dtype,
+            "canary": done.canary,
             "imported_from": {"job": one.id, "model": one.model},
             "training": done.result.part.model_dump(exclude={"train_loss"}),
         },
