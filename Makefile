@@ -12,7 +12,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ $$n -gt 4 ] && echo 4 ||
 # The last releases of older lines of OpenAI's SDK, which tests run programs with.
 OLDER_SDKS := 1.109.1 2.54.0
 
-.PHONY: demo test check bench conformance docs lock sbom setup setup-dev services clean
+.PHONY: demo test check bench conformance parity docs lock sbom setup setup-dev services clean
 
 demo: setup  ## the main job on shipped data and the embedded model
 	$(BIN)/postgrad demo
@@ -34,6 +34,10 @@ bench: setup-dev  ## speed and quality, beside a peer in the same run
 
 conformance: setup-dev  ## every architecture against its own code; writes the table of docs/models.md
 	POSTGRAD_CONFORMANCE=1 $(BIN)/python -m pytest tests/models/test_conformance.py
+
+parity: setup-dev  ## every format in the real engines (compiles llama.cpp once, about ten minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llama-cpp]'
+	POSTGRAD_PARITY=1 $(BIN)/python -m pytest tests/export
 
 docs: setup  ## docs are plain Markdown in docs/; this checks that their links lead somewhere
 	$(BIN)/python docs/check_links.py

@@ -225,16 +225,15 @@ def measured(server: Process, fresh: Path, options: argparse.Namespace) -> int:
     off = max(abs(n / statistics.mean(shares.values()) - 1) for n in shares.values())
     statuses = sum((key.statuses for key in keys), Counter())
     firsts = sorted(f for key in keys for f in key.firsts)
-    most = max(s["memory_mb"] for s in seen)
     faults = [
         s
         for s in statuses
         if "WRONG" in s or s.split()[-1].startswith("5") or (not s.split()[-1].isdigit() and not s.endswith(" fine"))
     ]
     faults += [f"shares are {off:.0%} off"] if off > SHARES else []
-    faults += (
-        [f"memory grew from {before['memory_mb']} to {most} MB"] if most > GROWTH * before["memory_mb"] + 500 else []
-    )
+    quarters = [seen[n * len(seen) // 4 : (n + 1) * len(seen) // 4] for n in range(4)]
+    memory = [max(s["memory_mb"] for s in part) for part in quarters]
+    faults += [f"memory still grows: {memory} MB"] if memory[3] > GROWTH * max(memory[:3]) else []
     faults += [f"{after['files'] - before['files']} more open files"] if after["files"] > before["files"] + 8 else []
     faults += ["processes are left"] if after["children"] > before["children"] else []
     result = {
@@ -245,7 +244,7 @@ def measured(server: Process, fresh: Path, options: argparse.Namespace) -> int:
         "first piece s": {"p50": round(statistics.median(firsts), 2), "p95": round(firsts[int(0.95 * len(firsts))], 2)},
         "training steps meanwhile": trained,
         "before": before,
-        "most memory_mb": most,
+        "most memory_mb by quarter": memory,
         "after": after,
         "faults": faults,
     }

@@ -34,7 +34,7 @@ def home() -> Path:
     return Path(os.environ.get("POSTGRAD_HOME") or Path.home() / ".postgrad")
 
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 """A full disk, no permission, a read-only disk: the user's to mend, whatever was being done."""
 
 

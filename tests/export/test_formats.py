@@ -203,7 +203,7 @@ def test_an_adapter_of_another_base(tiny_folder, tmp_path):
 def test_an_architecture_that_llama_cpp_is_not_known_to_compute(tmp_path):
     from tests.models.architectures import ARCHITECTURES
 
-    for name, what in (("GPT-2", "'gpt2'"), ("Mistral 0.1 (window)", "window of 48")):
+    for name, what in (("BLOOM", "'bloom'"), ("Mistral 0.1 (window)", "window of 48")):
         base = next(a for a in ARCHITECTURES if a.name == name).build(tmp_path / what.strip("'"))
         entry = register(base, stirred_adapter(base), name=name.split()[0].lower())
         with pytest.raises(UsageError, match=what):

@@ -1,7 +1,9 @@
 """What a company does with postgrad, from a file to a served model, as one program: for the tests that take the network
 away or write down who is called.
 
-    python -m tests.hostile.in_house FOLDER
+    python -m tests.hostile.in_house FOLDER [short]
+
+`short` leaves the training out: a model of the base's own is served and exported.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def command(folder: Path, *arguments: str) -> None:
     print(arguments[0], "fine", flush=True)
 
 
-def served(folder: Path, base: str, name: str) -> None:
+def served(folder: Path, base: str, name: str, job: bool) -> None:
     """Chats with the trained model, and trains another through the API."""
     server = Process(folder / "home", base)
     server.start()
@@ -46,9 +48,11 @@ def served(folder: Path, base: str, name: str) -> None:
         said = client.chat.completions.create(model=name, messages=[{"role": "user", "content": "bal"}], max_tokens=4)
         assert said.choices
         assert client.embeddings.create(model="wordllama-256", input="a lamp").data
+        if not job:
+            return
         file = client.files.create(file=io.BytesIO(examples(12)), purpose="fine-tune").id
-        job = client.fine_tuning.jobs.create(model=base, training_file=file, hyperparameters={"n_epochs": 1}).id
-        while (now := client.fine_tuning.jobs.retrieve(job)).status not in ("succeeded", "failed", "cancelled"):
+        made = client.fine_tuning.jobs.create(model=base, training_file=file, hyperparameters={"n_epochs": 1}).id
+        while (now := client.fine_tuning.jobs.retrieve(made)).status not in ("succeeded", "failed", "cancelled"):
             time.sleep(0.3)
         assert now.status == "succeeded", now.error
         client.chat.completions.create(
@@ -56,21 +60,22 @@ def served(folder: Path, base: str, name: str) -> None:
         )
     finally:
         server.end()
-    print("serve fine", flush=True)
+        print("serve fine", flush=True)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, short: bool = False) -> None:
     base = str(write_model(folder / "tiny"))
     rows = [" ".join(words[(7 * i + 3 * j) % 30] for j, words in enumerate(WORDS[: 6 + i % 5])) for i in range(150)]
     lines = [f"{row},{'yes' if i % 3 else 'no'}" for i, row in enumerate(rows)]
     (folder / "data.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
     command(folder, "check", "data.csv")
-    command(folder, "run", "data.csv", "--base", base, "--name", "mine", "--out", "report", "--no-general")
-    command(folder, "train", "data.csv", "--base", base, "--name", "mine")
+    if not short:
+        command(folder, "run", "data.csv", "--base", base, "--name", "mine", "--out", "report", "--no-general")
+    command(folder, "train", "data.csv", "--base", base, "--name", "mine", "--set", "max_steps=3")
     command(folder, "models", "verify")
-    command(folder, "evaluate", "data.csv", "--model", "mine", "--out", "again", "--no-general")
-    served(folder, base, "mine")
+    command(folder, "export", "mine", "--to", "peft", "--out", "left")
+    served(folder, base, "mine@1", job=not short)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "short" in sys.argv[2:])

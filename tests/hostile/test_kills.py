@@ -19,8 +19,8 @@ BENCH = Path(__file__).parents[2] / "bench"
 @pytest.mark.parametrize(
     "command",
     [
-        ["kill_writes.py", "--kills", "40", "--full", "15", "--torn", "15", "--damaged", "10", "--clock", "4"],
-        ["disk_trouble.py", "--seconds", "3"],
+        ["kill_writes.py", "--kills", "16", "--full", "6", "--torn", "6", "--damaged", "5", "--clock", "2"],
+        ["disk_trouble.py", "--seconds", "2"],
     ],
     ids=lambda c: c[0],
 )

@@ -22,12 +22,13 @@ from postgrad.steps.delivery.kept_scores import paired_with
 from postgrad.steps.delivery.lineage import lineage_of
 from postgrad.workflows.promote import promote
 from tests.export.models import register, stirred_adapter
+from tests.workflows.test_main_job import ROWS
 
 
-def scored(name: str, rights: list[int], base: Path, seed: int, **more):
+def scored(name: str, rights: list[int], base: Path, drawn: int, **more):
     """A registered model with these scores on as many examples."""
     blobs, catalogue = Blobs(), Catalogue()
-    plain = register(base, stirred_adapter(base, seed=seed), name="plain")
+    plain = register(base, stirred_adapter(base, seed=drawn), name="plain")
     kept = {
         "metric": "exact_match",
         "examples": [f"sha256:{i}" for i in range(len(rights))],
@@ -47,7 +48,7 @@ def scored(name: str, rights: list[int], base: Path, seed: int, **more):
         method="lora",
         blob=plain.blob,
         template=plain.template,
-        data_hash=f"sha256:{seed}",
+        data_hash=f"sha256:{drawn}",
         report=None,
         details=details,
     )
@@ -95,7 +96,7 @@ def test_versions_without_common_examples_are_measured_on_what_is_given(tiny_fol
     with pytest.raises(GateError, match="same examples") as told:
         finished(promote("desk@2"))
     assert "--data FILE" in told.value.mend
-    rows = [{"prompt": f"order number {n} please", "completion": "no"} for n in range(14)]
+    rows = [{"prompt": f"order number {n} please", "completion": ["no", "yes", "later"][n % 3]} for n in range(14)]
     (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(GateError, match=r"desk@2"):
         finished(promote("desk@2", data=[tmp_path / "d.jsonl"]))
@@ -269,7 +270,7 @@ def test_which_models_were_trained_on_a_record(tiny_folder, tmp_path, capsys):
         "--name",
         "desk",
         "--set",
-        "training.max_steps=2",
+        "max_steps=2",
     ]
     assert main(train) == 0
     register(tiny_folder, stirred_adapter(tiny_folder), name="unknown")
@@ -286,19 +287,15 @@ def test_which_models_were_trained_on_a_record(tiny_folder, tmp_path, capsys):
 def test_a_model_goes_to_another_base(tiny_folder, tmp_path, capsys):
     from tests.conftest import write_model
 
-    words = [[a + b + c for b in "aeiou" for c in "lmnrst"] for a in "bcdfghklmnprstvw"]
-    rows = [" ".join(w[(7 * i + 3 * j) % 30] for j, w in enumerate(words[: 6 + i % 5])) for i in range(120)]
-    (tmp_path / "d.csv").write_text(
-        "text,label\n" + "\n".join(f"{r},{'yes' if i % 3 else 'no'}" for i, r in enumerate(rows))
-    )
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     other = write_model(tmp_path / "new", seed=11)
-    run = ["run", str(tmp_path / "d.csv"), "--base", str(tiny_folder), "--name", "desk", "--no-general"]
-    assert main([*run, "--out", str(tmp_path / "r"), "--set", "training.max_steps=6"]) == 0
+    run = ["run", str(tmp_path / "d.jsonl"), "--base", str(tiny_folder), "--name", "desk", "--no-general"]
+    assert main([*run, "--out", str(tmp_path / "r"), "--set", "training.epochs=1"]) == 0
     capsys.readouterr()
     assert main(["migrate", "desk", "--base", str(other), "--out", str(tmp_path / "m"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["old"] == "desk@1" and told["new"] == "desk@2" and told["sentence"].startswith(("Move:", "Stay:"))
     assert Catalogue().get("desk@2").base == str(other)
-    (tmp_path / "d.csv").unlink()
+    (tmp_path / "d.jsonl").unlink()
     assert main(["migrate", "desk@1", "--base", str(other), "--out", str(tmp_path / "m")]) == 2
     assert "is gone" in capsys.readouterr().err

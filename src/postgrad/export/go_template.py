@@ -57,18 +57,20 @@ def learned(template: Template) -> Marks:
         if between != between_2:
             raise _unfit()
         asks = text("user", asked=True).removeprefix(text("user"))
+        merged = not template.has_system_role
         user = _tail(again, first)
+        if not merged:
+            before, middle, _ = _split(text("system", "user"), 2)
+            user = _tail(user, middle)
         after_user, before_assistant = _cut(between, last)
         after_assistant = again.removesuffix(user) if user and again.endswith(user) else again
         begin = first.removesuffix(user)
-        merged = not template.has_system_role
         around = {"user": (user, after_user), "assistant": (before_assistant, after_assistant)}
         default = ""
         if merged:
             around["system"] = (user, "\n\n")
         else:
-            with_system = text("system", "user")
-            before, middle, _ = _split(with_system, 2)
+            before, middle, _ = _split(text("system", "user"), 2)
             after_system = middle.removesuffix(user)
             head = begin
             while head and not before.startswith(head):

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
 from postgrad.errors import ModelError, UsageError
+from postgrad.export.foreign import Module
 from postgrad.export.leaving import Leaving
+from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.base_models import BaseModel
-from postgrad.models.faithful import in_plain_code
+from postgrad.models.faithful import chooses_attention, in_plain_code
 from postgrad.models.loading import load_module
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -25,9 +26,9 @@ def stored_dtype(base: BaseModel) -> torch.dtype:
     return getattr(torch, name) if name in DTYPES else torch.float32
 
 
-def base_module(leaving: Leaving, dtype: torch.dtype) -> Any:
+def base_module(leaving: Leaving, dtype: torch.dtype) -> Module:
     """The base as it was trained on: packed and unpacked again where it was packed."""
-    module: Any = load_module(leaving.base, dtype).eval()
+    module: Module = load_module(leaving.base, dtype).eval()
     if (adapter := leaving.adapter) is not None:
         with torch.no_grad():
             for name, weight in adapter.packed(module.get_parameter):
@@ -35,9 +36,9 @@ def base_module(leaving: Leaving, dtype: torch.dtype) -> Any:
     return module
 
 
-def merged_module(leaving: Leaving, dtype: torch.dtype) -> Any:
+def merged_module(leaving: Leaving, dtype: torch.dtype) -> Module:
     """The base with everything that was trained in its weights, computed in float32 and rounded once."""
-    module: Any = load_module(leaving.base, dtype).eval()
+    module: Module = load_module(leaving.base, dtype).eval()
     _refuse_others(leaving, module)
     with torch.no_grad():
         for name, weight in leaving.trained.weights(module.get_parameter):
@@ -45,7 +46,14 @@ def merged_module(leaving: Leaving, dtype: torch.dtype) -> Any:
     return module
 
 
-def _refuse_others(leaving: Leaving, module: Any) -> None:
+def in_plain_attention(module: Module) -> Module:
+    """The same module, computed by its own eager code from here on."""
+    if chooses_attention(type(module)):
+        module.set_attn_implementation("eager")
+    return module
+
+
+def _refuse_others(leaving: Leaving, module: Module) -> None:
     """Refuses an adapter of another base.
 
     Raises:
@@ -74,7 +82,7 @@ class Shares:
 
     def __init__(self, leaving: Leaving, dtype: torch.dtype) -> None:
         self.leaving = leaving
-        self.module: Any = load_module(leaving.base, dtype).eval()
+        self.module: Module = load_module(leaving.base, dtype).eval()
         _refuse_others(leaving, self.module)
         self._kept: dict[str, torch.Tensor] = {}
 
@@ -90,7 +98,7 @@ class Shares:
         return self._placed(None if share == 0.0 else trained)
 
     @contextlib.contextmanager
-    def _placed(self, trained: Any) -> Iterator[None]:
+    def _placed(self, trained: Trained | None) -> Iterator[None]:
         kept: dict[str, torch.Tensor] = {}
 
         def original(name: str) -> torch.Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 from postgrad.arm_kinds import is_trained, recommended_arm
 from postgrad.blobs import Blobs
 from postgrad.data.sources.in_memory import InMemory
-from postgrad.decision.promotion import Condition, better, cases_passed, nothing_lost, recommended
+from postgrad.decision.change import Condition, better, cases_passed, nothing_lost, recommended
 from postgrad.errors import GateError, ModelError, UsageError
 from postgrad.export.parity.gate import Parity
 from postgrad.json_types import JsonObject

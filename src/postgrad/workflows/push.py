@@ -103,6 +103,7 @@ def _send(folder: Path, place: str, public: bool, model: str) -> str:
                 f"{place} could not be written to: {error}.", "Look at the address and your rights."
             ) from error
         return place
+    import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -110,7 +111,7 @@ def _send(folder: Path, place: str, public: bool, model: str) -> str:
     try:
         api.create_repo(place, private=not public, exist_ok=True)
         api.upload_folder(repo_id=place, folder_path=str(folder), commit_message=f"{model}, by postgrad")
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise StorageError(
             f"The hub could not be reached or refused {place!r} ({reason}).",

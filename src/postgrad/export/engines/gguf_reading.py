@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from postgrad.export.chat_template import plainly
+from postgrad.export.foreign import Module
 from postgrad.export.gguf.file import K_QUANTS, GgufFile, tokenizer_faults
 from postgrad.export.leaving import Leaving
 from postgrad.export.parity.contestant import Said
 from postgrad.export.parity.gate import Check
 from postgrad.export.parity.probes import Truth, greedy, scored
+from postgrad.export.weights import in_plain_attention
 from postgrad.records import Message, ToolDefinition
 
 
@@ -24,7 +25,7 @@ class GgufReading:
         module: Of the same config; its weights are replaced by the file's.
     """
 
-    def __init__(self, path: Path, leaving: Leaving, module: Any) -> None:
+    def __init__(self, path: Path, leaving: Leaving, module: Module) -> None:
         file = GgufFile(path)
         self.name = "the file read back (gguf)"
         self._renderer = leaving.renderer
@@ -34,7 +35,7 @@ class GgufReading:
         self._begin = [int(begin)] if file.value("tokenizer.ggml.add_bos_token") and begin is not None else []
         marks = ("eos_token_id", "eot_token_id", "eom_token_id")
         ends = {file.value(f"tokenizer.ggml.{mark}") for mark in marks} - {None}
-        module = file.into(module)
+        module = in_plain_attention(file.into(module))
         self._truth = Truth(
             module, lambda _: None, frozenset(int(e) for e in ends), leaving.renderer.decode, leaving.renderer.stops
         )

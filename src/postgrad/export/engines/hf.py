@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from postgrad.export.foreign import Module
 from postgrad.export.parity.contestant import CannotSayError, Said
 from postgrad.export.parity.probes import scored
 from postgrad.records import Message, ToolDefinition
@@ -31,7 +32,7 @@ class TransformersModel:
         self.name = f"transformers {transformers.__version__}"
         place = base or str(folder)
         there = {"revision": revision} if revision else {}
-        self.module: Any = AutoModelForCausalLM.from_pretrained(
+        self.module: Module = AutoModelForCausalLM.from_pretrained(
             place, dtype="auto", attn_implementation="eager", **there
         ).eval()
         if base is not None:

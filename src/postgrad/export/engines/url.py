@@ -34,7 +34,7 @@ class UrlModel:
         self._url, _, self._model = url.partition("#")
         self._url = self._url.rstrip("/")
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(headers=headers, timeout=TIMEOUT_S)
+        self._headers = headers
         models = self._get(f"{self._url}/models").get("data", [])
         if not self._model:
             if len(models) != 1:
@@ -92,7 +92,7 @@ class UrlModel:
 
     def _get(self, url: str) -> JsonObject:
         try:
-            answer = self._client.get(url)
+            answer = httpx.get(url, headers=self._headers, timeout=TIMEOUT_S)
             answer.raise_for_status()
             return answer.json()
         except (httpx.HTTPError, ValueError) as error:
@@ -103,7 +103,7 @@ class UrlModel:
 
     def _try(self, url: str, body: JsonObject) -> JsonObject | None:
         try:
-            answer = self._client.post(url, json=body)
+            answer = httpx.post(url, json=body, headers=self._headers, timeout=TIMEOUT_S)
             found: Any = answer.json() if answer.status_code == 200 else None
         except (httpx.HTTPError, ValueError):
             return None

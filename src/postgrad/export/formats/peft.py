@@ -163,7 +163,11 @@ def checks(leaving: Leaving, folder: Path) -> list[Check]:
     same = set(found.tensors) == set(ours.tensors) and all(
         torch.equal(a, ours.tensors[n][0]) and torch.equal(b, ours.tensors[n][1]) for n, (a, b) in found.tensors.items()
     )
-    if not same or found.scale != ours.scale:
+    if same and found.scale != ours.scale:
+        told = f"The adapter's config scales it by {found.scale:g}, and it was trained with {ours.scale:g}."
+        share = found.scale / ours.scale
+        return [Check("files", False, told, f"the adapter is scaled wrong: {share:.2g} times of it is applied")]
+    if not same:
         return [Check("files", False, "The adapter in the folder is another than the trained one.", "a stale file")]
     return [Check("files", True, f"{len(found.tensors)} layers, the trained ones.")]
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from postgrad.errors import UsageError
+from postgrad.export.foreign import Config, Module, Writer
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,46 @@ class Architecture:
     permuted: bool = False
     norms_plus_one: bool = False
     windows: bool = False
-    more: Callable[[Any, Any], None] | None = None
+    more: Callable[[Writer, Config], None] | None = None
 
 
-def _gemma2(writer: Any, config: Any) -> None:
+def _gemma2(writer: Writer, config: Config) -> None:
     writer.add_attn_logit_softcapping(config.attn_logit_softcapping or 0.0)
     writer.add_final_logit_softcapping(config.final_logit_softcapping or 0.0)
     writer.add_sliding_window(config.sliding_window)
+    if _period(config) != 2:
+        raise _irregular()
 
 
-def _gemma3(writer: Any, config: Any) -> None:
+def _gemma3(writer: Writer, config: Config) -> None:
     if config.final_logit_softcapping:
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
     writer.add_sliding_window(config.sliding_window)
+    writer.add_sliding_window_pattern(_period(config))
+    local = dict(config.rope_parameters).get("sliding_attention", {})
+    writer.add_rope_freq_base_swa(float(local.get("rope_theta") or 10000.0))
 
 
-def _granite(writer: Any, config: Any) -> None:
+def _period(config: Config) -> int:
+    """Every so manieth layer sees everything, and all others a window.
+
+    Raises:
+        UsageError: they come in no such order.
+    """
+    full = [place for place, kind in enumerate(config.layer_types) if kind == "full_attention"]
+    period = full[0] + 1 if full else len(config.layer_types) + 1
+    if full != list(range(period - 1, len(config.layer_types), period)):
+        raise _irregular()
+    return period
+
+
+def _irregular() -> UsageError:
+    return UsageError(
+        "Layers with windows come in another order than llama.cpp computes for this type.", "Take --to safetensors."
+    )
+
+
+def _granite(writer: Writer, config: Config) -> None:
     writer.add_attention_scale(config.attention_multiplier)
     writer.add_embedding_scale(config.embedding_multiplier)
     writer.add_residual_scale(config.residual_multiplier)
@@ -71,12 +96,12 @@ ARCHITECTURES: dict[str, Architecture] = {
     "granite": Architecture("granite", permuted=True, more=_granite),
     "olmo2": Architecture("olmo2"),
     "seed_oss": Architecture("seed_oss"),
-    "ernie4_5": Architecture("ernie4_5", permuted=True),
+    "ernie4_5": Architecture("ernie4_5"),
 }
 """By transformers' type of the model."""
 
 
-def architecture_of(config: Any) -> Architecture:
+def architecture_of(config: Config) -> Architecture:
     """The family of a model.
 
     Raises:
@@ -102,7 +127,7 @@ def architecture_of(config: Any) -> Architecture:
     return found
 
 
-def write_settings(writer: Any, config: Any, found: Architecture) -> None:
+def write_settings(writer: Writer, config: Config, found: Architecture) -> None:
     """The hyperparameters."""
     heads = config.num_attention_heads
     head = getattr(config, "head_dim", None) or config.hidden_size // heads
@@ -124,13 +149,13 @@ def write_settings(writer: Any, config: Any, found: Architecture) -> None:
         found.more(writer, config)
 
 
-def _rope(config: Any) -> dict[str, Any]:
+def _rope(config: Config) -> dict[str, Any]:
     """The settings of the rotary embedding; of full attention, where windows have others."""
     found = dict(getattr(config, "rope_parameters", None) or {})
     return dict(found.get("full_attention", found))
 
 
-def _rope_scaling(writer: Any, rope: dict[str, Any], config: Any) -> None:
+def _rope_scaling(writer: Writer, rope: dict[str, Any], config: Config) -> None:
     import gguf
 
     kind = rope.get("rope_type", "default")
@@ -148,7 +173,7 @@ def _rope_scaling(writer: Any, rope: dict[str, Any], config: Any) -> None:
     )
 
 
-def rope_factors(config: Any) -> np.ndarray | None:
+def rope_factors(config: Config) -> np.ndarray | None:
     """The factors of Llama 3's longer positions, one for each frequency; None for models without them."""
     rope = _rope(config)
     if rope.get("rope_type") != "llama3":
@@ -169,7 +194,7 @@ def rope_factors(config: Any) -> np.ndarray | None:
     return np.array(out, np.float32)
 
 
-def laid_out(name: str, weight: torch.Tensor, config: Any, found: Architecture) -> torch.Tensor:
+def laid_out(name: str, weight: torch.Tensor, config: Config, found: Architecture) -> torch.Tensor:
     """A weight of the module as it lies in the file."""
     if found.norms_plus_one and name.endswith("norm.weight"):
         return weight.float() + 1
@@ -178,7 +203,7 @@ def laid_out(name: str, weight: torch.Tensor, config: Any, found: Architecture) 
     return weight
 
 
-def laid_back(name: str, weight: torch.Tensor, config: Any, found: Architecture) -> torch.Tensor:
+def laid_back(name: str, weight: torch.Tensor, config: Config, found: Architecture) -> torch.Tensor:
     """A weight of the file as it lies in the module: the inverse of `laid_out`."""
     if found.norms_plus_one and name.endswith("norm.weight"):
         return weight.float() - 1
@@ -189,7 +214,7 @@ def laid_back(name: str, weight: torch.Tensor, config: Any, found: Architecture)
     return weight
 
 
-def _heads(name: str, config: Any) -> int:
+def _heads(name: str, config: Config) -> int:
     heads = config.num_attention_heads
     return heads if "q_proj" in name else getattr(config, "num_key_value_heads", None) or heads
 
@@ -200,7 +225,7 @@ def paired(weight: torch.Tensor, heads: int) -> torch.Tensor:
     return weight.view(heads, 2, rows // 2, *weight.shape[1:]).transpose(1, 2).reshape(weight.shape)
 
 
-def named_tensors(module: Any, found: Architecture) -> Iterator[tuple[str, str, torch.Tensor]]:
+def named_tensors(module: Module, found: Architecture) -> Iterator[tuple[str, str, torch.Tensor]]:
     """(name in the file, name in the module, weight) of every weight; tied ones once.
 
     Raises:

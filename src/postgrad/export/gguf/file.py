@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from postgrad.errors import UsageError
 from postgrad.export.chat_template import leaving_template
+from postgrad.export.foreign import Module, QuantizationType, Setting
 from postgrad.export.gguf.architectures import (
     architecture_of,
     laid_back,
@@ -31,7 +31,7 @@ EXACT = ("F32", "F16", "BF16")
 
 def write_gguf(
     leaving: Leaving, path: Path, quantization: str, said: Callable[[int, int], None] = lambda done, all_: None
-) -> Any:
+) -> Module:
     """Writes the file; gives the module that it was written from.
 
     Args:
@@ -70,7 +70,7 @@ def write_gguf(
     return module
 
 
-def packed(weight: torch.Tensor, quantization: str) -> tuple[np.ndarray, Any]:
+def packed(weight: torch.Tensor, quantization: str) -> tuple[np.ndarray, QuantizationType]:
     """A weight's bytes in the file and their type. Vectors stay in float32; rows that a block does not divide are kept
     in 16 bits."""
     import gguf
@@ -104,7 +104,7 @@ class GgufFile:
 
         self.reader = gguf.GGUFReader(path)
 
-    def value(self, key: str) -> Any:
+    def value(self, key: str) -> Setting:
         """A setting; None where it is not there."""
         found = self.reader.get_field(key)
         return None if found is None else found.contents()
@@ -113,7 +113,7 @@ class GgufFile:
         """The type of every tensor, by its name."""
         return {t.name: t.tensor_type.name for t in self.reader.tensors}
 
-    def into(self, module: Any) -> Any:
+    def into(self, module: Module) -> Module:
         """Puts the file's weights into a module of the same config, and gives it back.
 
         Raises:

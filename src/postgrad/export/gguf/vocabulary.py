@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from postgrad.errors import ModelError, UsageError
+from postgrad.export.foreign import Writer
 from postgrad.export.leaving import Leaving
 from postgrad.json_types import JsonMapping, JsonObject
 
-_QWEN = (
+QWEN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
 )
-_LLAMA3 = _QWEN.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+_LLAMA3 = QWEN.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 SPLITTINGS = {
     json.dumps(["bytes"]): "gpt-2",
     json.dumps(["digits", "bytes"]): "smollm",
-    json.dumps([_QWEN, "plain bytes"]): "qwen2",
+    json.dumps([QWEN, "plain bytes"]): "qwen2",
     json.dumps([_LLAMA3, "plain bytes"]): "llama-bpe",
 }
 """By what `_splitting` finds, the name in llama.cpp."""
 
 
-def write_vocabulary(writer: Any, leaving: Leaving, size: int, template: str) -> None:
+def write_vocabulary(writer: Writer, leaving: Leaving, size: int, template: str) -> None:
     """Tokens, special tokens and template.
 
     Args:
@@ -82,7 +82,7 @@ def write_vocabulary(writer: Any, leaving: Leaving, size: int, template: str) ->
     writer.add_chat_template(template)
 
 
-def _special(writer: Any, leaving: Leaving, vocabulary: dict[str, int]) -> None:
+def _special(writer: Writer, leaving: Leaving, vocabulary: dict[str, int]) -> None:
     """What begins and ends a text. Nothing is put before a prompt: what its template writes is all there is."""
     tokens = leaving.renderer.template.tokens
     ends = leaving.renderer.end_ids

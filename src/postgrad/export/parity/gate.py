@@ -288,11 +288,13 @@ def _spoken(contestant: Contestant, probes: Sequence[Probe], tolerance: Toleranc
 
 
 def _alike(probe: Probe, said: Said) -> bool:
-    if probe.finish == "length":
-        return said.text.strip().startswith(probe.text.strip()) or probe.text.strip().startswith(
-            said.text.strip() or " "
-        )
-    return said.text.strip() == probe.text.strip()
+    if said.ids is not None and tuple(said.ids[: len(probe.answer)]) == probe.answer:
+        return True
+    ours, theirs = probe.text.strip(), said.text.strip()
+    if probe.finish == "length":  # a letter may be cut in the middle of its bytes
+        ours, theirs = ours.rstrip("\ufffd"), theirs.rstrip("\ufffd")
+        return theirs.startswith(ours) or ours.startswith(theirs or " ")
+    return theirs == ours
 
 
 def _explained(probe: Probe, said: Said, tolerance: Tolerance) -> bool:

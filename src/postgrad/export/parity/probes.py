@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
+from postgrad.export.foreign import Module
 from postgrad.export.parity.questions import Question
 from postgrad.records import Message, ToolDefinition
 
@@ -73,7 +74,7 @@ class Truth:
         decode: Ids to text, without special tokens.
     """
 
-    module: Any
+    module: Module
     put: Callable[[float], AbstractContextManager[None] | None]
     end_ids: frozenset[int]
     decode: Callable[[Sequence[int]], str]
@@ -117,7 +118,7 @@ def make_probes(
 
 
 @torch.inference_mode()
-def scored(module: Any, ids: Sequence[int], answer: int) -> tuple[torch.Tensor, tuple[float, ...]]:
+def scored(module: Module, ids: Sequence[int], answer: int) -> tuple[torch.Tensor, tuple[float, ...]]:
     """Log-probabilities of the tokens after the first, (T-1,), and the margins of the last `answer` of them."""
     device = next(module.parameters()).device
     logits_TV = module(input_ids=torch.tensor([list(ids)], device=device), use_cache=False).logits[0, :-1].float()
