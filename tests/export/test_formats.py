@@ -254,3 +254,42 @@ def test_a_disk_that_fails_below_safetensors(tiny_folder, tmp_path, monkeypatch)
 
     with pytest.raises(StorageError, match="could not be written"):
         merged.save_module(Full(), tmp_path)
+
+
+@pytest.fixture
+def examples(tmp_path):
+    rows = [
+        {"prompt": f"where is order {n} of mine", "completion": ["here", "there", "gone"][n % 3]} for n in range(15)
+    ]
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return [tmp_path / "d.jsonl"]
+
+
+def test_what_a_precision_costs_is_measured_on_examples(tiny_folder, tmp_path, examples, own_home):
+    entry = register(tiny_folder, stirred_adapter(tiny_folder))
+    report = finished(export(entry.id, "gguf", tmp_path / "g", "Q8_0", data=examples))
+    assert "15 common examples" in report.cost and report.cost in (report.place / "README.md").read_text()
+    assert not [p for p in (own_home / "models").glob("mine*")], "what was unpacked for it is gone"
+
+
+def test_the_smallest_precision_that_is_not_worse(tiny_folder, tmp_path, examples, monkeypatch):
+    from postgrad.workflows import export as story
+
+    entry = register(tiny_folder, stirred_adapter(tiny_folder))
+    with pytest.raises(UsageError, match="Without examples"):
+        finished(export(entry.id, "gguf", tmp_path / "g", "auto"))
+    with pytest.raises(UsageError, match="no smaller precisions"):
+        finished(export(entry.id, "safetensors", tmp_path / "g", "auto", data=examples))
+    tried = []
+
+    def cost(entry, path, *rest):
+        tried.append(path.stem.rpartition("-")[2])
+        yield from ()
+        if tried[-1] in ("Q4_0", "Q5_1") and rest[3]:
+            raise story.TooCostlyError("it is worse")
+        return "as good"
+
+    monkeypatch.setattr(story, "_cost", cost)
+    report = finished(export(entry.id, "gguf", tmp_path / "g", "auto", data=examples))
+    assert report.precision == "Q8_0" and tried[-1] == "Q8_0" and report.cost == "as good"
+    assert [p.name for p in report.place.glob("*.gguf")] == ["mine-v1-Q8_0.gguf"]

@@ -73,5 +73,6 @@ def register(model, folder: Path, base: Path, name: str, seed: int, **details):
         data_hash="d",
         report=None,
         details=details,
+        production="for a test",
     )
     return entry, adapter

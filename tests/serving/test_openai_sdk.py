@@ -49,6 +49,7 @@ def tuned(tiny, tiny_folder, tmp_path):
         data_hash="d",
         report=None,
         details={"system_prompt": "Be short.", "passages": 1},
+        production="for a test",
     )
     return entry, adapter
 

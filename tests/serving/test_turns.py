@@ -265,6 +265,7 @@ def test_whole_weights_and_adapters_beside_each_other_each_answer_as_alone(three
         data_hash="d",
         report=None,
         details={},
+        production="for a test",
     )
     names, engine = [*three, "whole"], Engine(Catalogue(), [str(tiny_folder)])
     asked = {n: engine.prepare(engine.find(n), [Message("user", "Where?")], Decoding(10)) for n in names}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Renderer
 from postgrad.models.rendering.tool_text import TOOLS_AFTER, TOOLS_BEFORE
 from postgrad.records import Message, ToolDefinition
@@ -66,6 +67,11 @@ def _before_answers(renderer: Renderer) -> str:
     return ""
 
 
+def as_asked(messages: Sequence[Message]) -> list[JsonObject]:
+    """Messages as a client sends them."""
+    return [{k: v for k, v in m.to_dict().items() if k != "weight"} for m in messages]
+
+
 def plainly(
     source: str,
     tokens: dict[str, str] | object,
@@ -84,7 +90,7 @@ def plainly(
     """
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    asked = [{k: v for k, v in m.to_dict().items() if k != "weight"} for m in messages]
+    asked = as_asked(messages)
     told = {} if thinking is None else dict.fromkeys(_SWITCHES, thinking)
     (text,), _ = render_jinja_template(
         conversations=[asked],

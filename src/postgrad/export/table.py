@@ -50,16 +50,24 @@ FORMATS: dict[str, Format] = {
         "a merged GGUF file with a Modelfile",
         ("F16", "F32", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"),
     ),
+    "mlx": Format("postgrad.export.formats.mlx", "all weights, as MLX reads them", ("bfloat16", "float16", "float32")),
+    "openvino": Format("postgrad.export.formats.openvino", "OpenVINO's own files", ("F16", "Q8_0", "Q4_0")),
+    "ctranslate2": Format(
+        "postgrad.export.formats.ctranslate2", "CTranslate2's own files", ("float32", "float16", "bfloat16", "int8")
+    ),
+    "onnx": Format("postgrad.export.formats.onnx", "ONNX Runtime's files", ("float32", "int4")),
 }
 """By the name that `--to` takes."""
 TOLERANCES = {
     "float32": Tolerance(0.002),
     "float16": Tolerance(0.02),
     "bfloat16": Tolerance(0.1),
+    "int8": Tolerance(0.2, exact=False),
     "Q8_0": Tolerance(0.1, exact=False),
     "Q6_K": Tolerance(0.2, exact=False),
     "Q5_1": Tolerance(0.3, exact=False),
     "Q5_0": Tolerance(0.3, exact=False),
+    "int4": Tolerance(0.8, exact=False),
     "Q4_1": Tolerance(0.8, exact=False),
     "Q4_0": Tolerance(0.8, exact=False),
 }

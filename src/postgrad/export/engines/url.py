@@ -12,6 +12,7 @@ from typing import Any
 import httpx2 as httpx
 
 from postgrad.errors import UsageError
+from postgrad.export.chat_template import as_asked
 from postgrad.export.parity.contestant import CannotSayError, Said
 from postgrad.json_types import JsonObject
 from postgrad.records import Message, ToolDefinition
@@ -46,7 +47,7 @@ class UrlModel:
         self._echoes: bool | None = None
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[int]:
-        asked: JsonObject = {"messages": _messages(messages), "add_generation_prompt": True}
+        asked: JsonObject = {"messages": as_asked(messages), "add_generation_prompt": True}
         if tools:
             asked["tools"] = [dict(t) for t in tools]
         found = self._try(f"{self._root}/tokenize", {"model": self._model, **asked})
@@ -79,7 +80,7 @@ class UrlModel:
         return [float(v) if v is not None else 0.0 for v in told[begin : len(ids)]]
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
-        body: JsonObject = {"model": self._model, "messages": _messages(messages), "max_tokens": most, "temperature": 0}
+        body: JsonObject = {"model": self._model, "messages": as_asked(messages), "max_tokens": most, "temperature": 0}
         if tools:
             body |= {"tools": [dict(t) for t in tools], "tool_choice": "auto"}
         found = self._try(f"{self._url}/chat/completions", body)
@@ -108,7 +109,3 @@ class UrlModel:
         except (httpx.HTTPError, ValueError):
             return None
         return found if isinstance(found, dict) else None
-
-
-def _messages(messages: Sequence[Message]) -> list[JsonObject]:
-    return [{k: v for k, v in m.to_dict().items() if k != "weight"} for m in messages]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from postgrad.steps.delivery.probing import gate, leaving_model, probes_of
 from postgrad.storage import folder_atomic, sha256_file, storing, write_atomic
 from postgrad.version import __version__
 
+Measure = Callable[[Path], Working[str]]
 PARITY, README, RECORD = "parity.json", "README.md", "export.json"
 
 
@@ -38,6 +39,7 @@ class ExportReport:
         bytes: Of all files.
         parity: What the gate found, engine by engine.
         start: For each engine, how to run it.
+        cost: What the precision costs on the task, in a sentence; empty where that was not measured.
     """
 
     model: str
@@ -48,6 +50,7 @@ class ExportReport:
     bytes: int
     parity: tuple[Parity, ...]
     start: dict[str, str]
+    cost: str = ""
 
     def to_dict(self) -> JsonObject:
         """JSON-safe."""
@@ -60,6 +63,7 @@ class ExportReport:
             "bytes": self.bytes,
             "parity": [p.to_dict() for p in self.parity],
             "start": self.start,
+            "cost": self.cost,
         }
 
 
@@ -78,7 +82,13 @@ def refuse_full(place: Path, force: bool) -> None:
 
 
 def export_model(
-    entry: ModelEntry, catalogue: Catalogue, to: str, place: Path, precision: str | None = None, force: bool = False
+    entry: ModelEntry,
+    catalogue: Catalogue,
+    to: str,
+    place: Path,
+    precision: str | None = None,
+    force: bool = False,
+    measure: Measure | None = None,
 ) -> Working[ExportReport]:
     """Writes a model in a format and holds it to the gate.
 
@@ -89,6 +99,7 @@ def export_model(
         place: The folder; made whole or not at all.
         precision: As the format takes it.
         force: Write over what is there.
+        measure: Says what the precision costs on the task, or that it costs too much; None: it is not measured.
 
     Raises:
         UsageError: there is no such format or precision, or the folder is not empty.
@@ -105,7 +116,8 @@ def export_model(
         written = format_.write(leaving, work, precision)
         yield Stage("parity", "Holding it to the trained model")
         found = yield from passed(format_, leaving, work, kind, probes)
-        report = _complete(entry, leaving, to, kind, work, place, written, found)
+        cost = (yield from measure(work)) if measure is not None else ""
+        report = _complete(entry, leaving, to, kind, work, place, written, found, cost)
     Exports(catalogue).add(
         entry, to, kind, str(place.absolute()), report.files, {"engines": [p.to_dict() for p in found]}
     )
@@ -140,13 +152,14 @@ def _complete(
     place: Path,
     written: Written,
     found: Sequence[Parity],
+    cost: str,
 ) -> ExportReport:
     """Adds README, instruction and record, and hashes everything."""
     if leaving.instruction:
         (work / "instruction.txt").write_text(leaving.instruction + "\n", "utf-8")
     name = entry.name.replace(":", "-").replace("/", "-").lower()
     start = {k: v.replace("FOLDER", str(place)).replace("NAME", name) for k, v in written.start.items()}
-    (work / README).write_text(_readme(entry, leaving, to, precision, start, written, found), "utf-8")
+    (work / README).write_text(_readme(entry, leaving, to, precision, start, written, found, cost), "utf-8")
     write_atomic(work / PARITY, json.dumps([p.to_dict() for p in found], indent=1, ensure_ascii=False), 0o644)
     files = hashes(work)
     record: JsonObject = {
@@ -159,10 +172,11 @@ def _complete(
         "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "postgrad": __version__,
         "files": files,
+        "cost": cost,
     }
     write_atomic(work / RECORD, json.dumps(record, indent=1, ensure_ascii=False), 0o644)
     size = sum(p.stat().st_size for p in work.rglob("*") if p.is_file())
-    return ExportReport(entry.id, to, place, precision, files, size, tuple(found), start)
+    return ExportReport(entry.id, to, place, precision, files, size, tuple(found), start, cost)
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -204,6 +218,7 @@ def _readme(
     start: dict[str, str],
     written: Written,
     found: Sequence[Parity],
+    cost: str,
 ) -> str:
     score = entry.details.get("score")
     lines = [
@@ -217,6 +232,8 @@ def _readme(
     if score is not None:
         advised = entry.details.get("recommendation")
         lines += [f"Measured: {entry.details.get('metric')} {score:.3f}; the verdict was `{advised}`.", ""]
+    if cost:
+        lines += [f"What the precision costs on the task: {cost}", ""]
     if leaving.instruction:
         lines += [
             "It was trained with this instruction, which its chat template puts first where a conversation brings no",

@@ -1,0 +1,61 @@
+"""A folder of safetensors in MLX (`mlx-lm`), on Apple's processors and on Linux's: an optional engine."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from postgrad.export.engines.tokens import FolderTokens
+from postgrad.export.parity.contestant import Said
+from postgrad.records import Message, ToolDefinition
+
+
+def at_hand() -> bool:
+    """Whether mlx-lm is installed."""
+    return importlib.util.find_spec("mlx_lm") is not None
+
+
+class MlxModel:
+    """A folder in MLX.
+
+    Args:
+        folder: Of the export.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import mlx_lm  # pyright: ignore[reportMissingImports]
+
+        self.name = f"MLX (mlx-lm {mlx_lm.__version__})"
+        self._model: Any = mlx_lm.load(str(folder))[0]
+        self._tokens = FolderTokens(folder)
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[int]:
+        return self._tokens.prompt(messages, tools)
+
+    def logprobs(self, ids: Sequence[int], begin: int) -> Sequence[float]:
+        logprobs = _logprobs(self._logits(ids))
+        return [float(logprobs[i - 1, ids[i]]) for i in range(begin, len(ids))]
+
+    def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
+        ids, out = list(self._tokens.prompt(messages, tools)), list[int]()
+        while len(out) < most:  # read again each time: no cache whose layout could hide a fault
+            out.append(int(self._logits([*ids, *out])[-1].argmax()))
+            text, ended = self._tokens.said(out)
+            if ended:
+                return Said(tuple(out), text, "stop")
+        return Said(tuple(out), self._tokens.said(out)[0], "length")
+
+    def _logits(self, ids: Sequence[int]) -> np.ndarray:
+        import mlx.core as mx  # pyright: ignore[reportMissingImports]
+
+        return np.array(self._model(mx.array([list(ids)]))[0].astype(mx.float32))
+
+
+def _logprobs(logits_TV: np.ndarray) -> np.ndarray:
+    shifted = logits_TV.astype(np.float64)
+    shifted -= shifted.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -1,0 +1,76 @@
+"""`ctranslate2`: CTranslate2's own files, written by its converter from merged weights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from postgrad.errors import UsageError
+from postgrad.export.engines import ctranslate2
+from postgrad.export.files import write_generation, write_tokenizer
+from postgrad.export.formats import merged
+from postgrad.export.leaving import Leaving, Written
+from postgrad.export.parity.contestant import Contestant
+from postgrad.export.parity.gate import Check
+
+PRECISIONS = ("float32", "float16", "bfloat16", "int8")
+
+
+def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
+    """Writes the folder.
+
+    Args:
+        leaving: The model.
+        folder: Empty.
+        wanted: `float32` (None), `float16`, `bfloat16` or `int8`.
+
+    Raises:
+        UsageError: ctranslate2 is not installed or does not take the model.
+    """
+    ctranslate2.need()
+    plain = folder / "plain"
+    plain.mkdir()
+    merged.write(leaving, plain, "float32")
+    ctranslate2.converted(plain, folder / "made", precision(leaving, wanted))
+    for path in (folder / "made").iterdir():
+        path.rename(folder / path.name)
+    shutil.rmtree(plain)
+    (folder / "made").rmdir()
+    write_tokenizer(leaving, folder)
+    write_generation(leaving, folder)
+    return Written(
+        {
+            "CTranslate2": "import ctranslate2, transformers\n"
+            'generator = ctranslate2.Generator("FOLDER")\n'
+            'tokens = transformers.AutoTokenizer.from_pretrained("FOLDER")\n'
+            'asked = [{"role": "user", "content": "…"}]\n'
+            "text = tokens.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)\n"
+            "ids = tokens(text, add_special_tokens=False).input_ids\n"
+            "out = generator.generate_batch([tokens.convert_ids_to_tokens(ids)], sampling_topk=1,"
+            " include_prompt_in_result=False)\n"
+            "print(tokens.decode(out[0].sequences_ids[0]))"
+        }
+    )
+
+
+def precision(leaving: Leaving, wanted: str | None) -> str:
+    """Of the weights.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    name = wanted or "float32"
+    if name not in PRECISIONS:
+        raise UsageError(f"There is no precision {wanted!r} of CTranslate2.", f"Take {', '.join(PRECISIONS)}.")
+    return name
+
+
+def contestants(leaving: Leaving, folder: Path) -> Iterator[Callable[[], Contestant]]:
+    """The folder in CTranslate2."""
+    yield lambda: ctranslate2.CTranslate2Model(folder)
+
+
+def checks(leaving: Leaving, folder: Path) -> list[Check]:
+    """Nothing besides."""
+    return []
