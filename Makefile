@@ -36,7 +36,7 @@ conformance: setup-dev  ## every architecture against its own code; writes the t
 	POSTGRAD_CONFORMANCE=1 $(BIN)/python -m pytest tests/models/test_conformance.py
 
 parity: setup-dev  ## every format in the real engines (compiles llama.cpp once, about ten minutes)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llama-cpp]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llama-cpp,mlx,openvino,ctranslate2,onnx]'
 	POSTGRAD_PARITY=1 $(BIN)/python -m pytest tests/export
 
 docs: setup  ## docs are plain Markdown in docs/; this checks that their links lead somewhere

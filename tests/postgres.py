@@ -39,7 +39,7 @@ def fresh_database(server: str) -> Iterator[str]:
         yield f"{server.replace('postgresql:', 'postgresql+psycopg:')}/{name}"
     finally:
         with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-            admin.execute(f"drop database {name}")
+            admin.execute(f"drop database {name} with (force)")
 
 
 def _programs() -> Path:

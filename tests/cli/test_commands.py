@@ -107,12 +107,12 @@ def test_from_run_to_chat_and_the_registry(tmp_path, tiny_folder, monkeypatch):
     assert "tone@1" in done.stdout and (tmp_path / "here" / "report.html").exists()
     report = json.loads((tmp_path / "here" / "report.json").read_text())
     tuned = next(s for s in report["samples"])
-    answer = postgrad("chat", "tone", "-m", tuned["prompt"], "--max-tokens", "8", cwd=tmp_path)
+    answer = postgrad("chat", "tone@1", "-m", tuned["prompt"], "--max-tokens", "8", cwd=tmp_path)
     assert answer.returncode == 0 and tuned["answers"]["fine_tuned"].strip().startswith(
         answer.stdout.strip()[:4].strip()
     )
     assert json.loads(postgrad("models", "list", "--json", cwd=tmp_path).stdout)[0]["id"] == "tone@1"
-    assert postgrad("models", "promote", "tone@1", cwd=tmp_path).returncode == 0
+    assert postgrad("models", "promote", "tone@1", "--force", "a test", cwd=tmp_path).returncode == 0
     assert Catalogue().aliases("tone") == {"production": 1}
     assert postgrad("models", "rollback", "tone", cwd=tmp_path).returncode == 2
     assert postgrad("chat", "nobody", "-m", "hi", cwd=tmp_path).returncode == 2

@@ -6,6 +6,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +40,41 @@ def kind_of(architecture, folder) -> str:
     return kind
 
 
+WIDE = ("Llama 2 and 3", "Qwen 3")
+NAMES = {
+    "mlx": "MLX",
+    "openvino": "OpenVINO",
+    "ctranslate2": "CTranslate2",
+    "onnx": "ONNX",
+    "ollama": "llama.cpp",
+}
 ROWS = [a for a in ARCHITECTURES if EVERYTHING or a.name in TELLING]
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
+SEEN: dict[str, dict[str, str]] = {}
+"""By architecture and format, what came out; written into the page with `make parity`."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def page():
+    """Writes the table of docs/export.md when everything ran."""
+    yield
+    if not EVERYTHING or len(SEEN) < len(ARCHITECTURES):
+        return
+    formats = ("safetensors", "gguf", "mlx", "openvino", "ctranslate2", "onnx")
+    lines = [f"| Architecture | {' | '.join(f'`{to}`' for to in formats)} |", "|---" * (len(formats) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(found.get(to, '') for to in formats)} |" for name, found in SEEN.items()]
+    text = PAGE.read_text("utf-8")
+    before, _, rest = text.partition("<!-- architectures -->")
+    after = rest.partition("<!-- end -->")[2]
+    PAGE.write_text(f"{before}<!-- architectures -->\n" + "\n".join(lines) + f"\n<!-- end -->{after}", "utf-8")
+
+
+def note(architecture, to: str, found) -> None:
+    """Remembers what came out: the largest distance of any engine, or that it was refused."""
+    text = found if isinstance(found, str) else f"{max(p.distance or 0.0 for p in found.parity):.1g}"
+    SEEN.setdefault(architecture.name, {})[to] = text
 
 
 @pytest.mark.parametrize("architecture", ROWS, ids=lambda a: a.name)
@@ -50,6 +86,7 @@ def test_architectures_leave_exactly_or_are_refused(architecture, to, tmp_path):
     try:
         adapter = stirred_adapter(tmp_path / "base", strength=0.1)
     except UsageError:
+        note(architecture, to, "no adapter")
         pytest.skip(f"no adapter fits {kind}")
     entry = register(tmp_path / "base", adapter)
     try:
@@ -57,8 +94,36 @@ def test_architectures_leave_exactly_or_are_refused(architecture, to, tmp_path):
     except UsageError as refused:
         assert to == "gguf" and not (tmp_path / "out").exists()
         assert kind not in GGUF or "window" in refused.message, f"{kind} claims to be supported: {refused}"
+        note(architecture, to, "refused")
         return
     assert all(p.held for p in report.parity)
+    note(architecture, to, report)
     engines = [p.engine for p in report.parity]
     if to == "gguf":
         assert any("llama.cpp" in e for e in engines) == (importlib.util.find_spec("llama_cpp") is not None)
+
+
+@pytest.mark.parametrize(
+    ("to", "package"),
+    [
+        ("mlx", "mlx_lm"),
+        ("openvino", "openvino_genai"),
+        ("ctranslate2", "ctranslate2"),
+        ("onnx", "onnxruntime_genai"),
+        ("ollama", "llama_cpp"),
+    ],
+)
+@pytest.mark.parametrize(
+    "architecture", [a for a in ARCHITECTURES if a.name in ("Llama 2 and 3", "Qwen 3")], ids=lambda a: a.name
+)
+def test_other_engines(to, package, architecture, tmp_path):
+    """Models with heads of sixteen numbers: ONNX Runtime computes no smaller ones."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed; make parity installs it")
+    wide = replace(architecture, settings={**architecture.settings, "head_dim": 16, "hidden_size": 64})
+    wide.build(tmp_path / "base")
+    entry = register(tmp_path / "base", stirred_adapter(tmp_path / "base", strength=0.1))
+    report = finished(export_model(entry, Catalogue(), to, tmp_path / "out"))
+    assert report.parity and all(p.held for p in report.parity)
+    note(architecture, to, report)
+    assert any(NAMES[to] in p.engine for p in report.parity), "the engine itself was asked"

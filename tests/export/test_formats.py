@@ -31,7 +31,11 @@ def out(entry, to, folder, precision=None):
     return finished(export_model(entry, Catalogue(), to, folder / to, precision))
 
 
-@pytest.mark.parametrize("to", FORMATS)
+OPTIONAL = {"openvino": "openvino_genai", "ctranslate2": "ctranslate2", "onnx": "onnxruntime_genai"}
+"""Formats that an engine of its own writes."""
+
+
+@pytest.mark.parametrize("to", [name for name in FORMATS if name not in OPTIONAL])
 def test_a_folder_is_complete(to, tiny_folder, tmp_path):
     entry = register(tiny_folder, stirred_adapter(tiny_folder))
     report = out(entry, to, tmp_path)
@@ -269,7 +273,7 @@ def test_what_a_precision_costs_is_measured_on_examples(tiny_folder, tmp_path, e
     entry = register(tiny_folder, stirred_adapter(tiny_folder))
     report = finished(export(entry.id, "gguf", tmp_path / "g", "Q8_0", data=examples))
     assert "15 common examples" in report.cost and report.cost in (report.place / "README.md").read_text()
-    assert not [p for p in (own_home / "models").glob("mine*")], "what was unpacked for it is gone"
+    assert not list((own_home / "models").glob("mine*")), "what was unpacked for it is gone"
 
 
 def test_the_smallest_precision_that_is_not_worse(tiny_folder, tmp_path, examples, monkeypatch):
@@ -293,3 +297,12 @@ def test_the_smallest_precision_that_is_not_worse(tiny_folder, tmp_path, example
     report = finished(export(entry.id, "gguf", tmp_path / "g", "auto", data=examples))
     assert report.precision == "Q8_0" and tried[-1] == "Q8_0" and report.cost == "as good"
     assert [p.name for p in report.place.glob("*.gguf")] == ["mine-v1-Q8_0.gguf"]
+
+
+@pytest.mark.parametrize("to", OPTIONAL)
+def test_an_engine_that_is_not_installed(to, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    entry = register(tiny_folder, stirred_adapter(tiny_folder))
+    with pytest.raises(UsageError, match="not installed") as told:
+        out(entry, to, tmp_path)
+    assert f"postgrad[{to}]" in told.value.mend and not (tmp_path / to).exists()

@@ -209,6 +209,9 @@ def test_an_older_schema_is_copied_before_it_is_changed(own_home):
     path = settled(own_home)
     with sqlite3.connect(path) as db:
         db.execute("alter table eval_runs drop column deaths")
+        db.execute("drop table exports")
+        for column in ("undone", "reason", "evidence"):
+            db.execute(f"alter table aliases drop column {column}")
         db.execute("update alembic_version set version_num = '0005_looks'")
     db.close()
     assert [e.id for e in Catalogue().list()] == ["tickets@1"]

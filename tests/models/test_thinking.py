@@ -178,7 +178,7 @@ def test_trained_registered_and_served_with_its_reasoning(tmp_path, thinking_fol
     with running(make_app(Engine(Catalogue(), [str(thinking_folder)]))) as address:
         client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=60)
         asked = {
-            "model": "mail",
+            "model": "mail@1",
             "messages": [{"role": "user", "content": "old warm oak odd big lamp?"}],
             "max_tokens": 150,
         }
@@ -202,10 +202,10 @@ def test_trained_registered_and_served_with_its_reasoning(tmp_path, thinking_fol
         cut = client.chat.completions.create(**{**asked, "max_tokens": 3}).choices[0]
         assert cut.finish_reason == "length" and cut.message.content == "" and cut.message.reasoning_content
     capsys.readouterr()
-    assert main(["chat", "mail", "-m", "old warm oak odd big lamp?", "--max-tokens", "100"]) == 0
+    assert main(["chat", "mail@1", "-m", "old warm oak odd big lamp?", "--max-tokens", "100"]) == 0
     told = capsys.readouterr()
     assert told.out.strip() == "lamp late" and "It is the lamp." in told.err
-    assert pg.load("mail").answer("old warm oak odd big lamp?").reasoning == "It is the lamp."
+    assert pg.load("mail@1").answer("old warm oak odd big lamp?").reasoning == "It is the lamp."
     common.remove("--json")
     assert main(["train", str(data), "--base", str(thinking_folder), *common, "--set", "max_steps=1"]) == 0
     assert "40 of 40 records hold reasoning" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_a_spec_trains_in_the_call_that_it_is_given_to(rows, module, tiny_folder
     model = pg.train.events(rows, objective=spec, **base, **OPTIONS).result
     part = model.result.part
     assert part.objective == "floor" and part.settings["strength"] == 2.5 and part.settings["learning_rate"] == 7e-3
-    assert pg.load("gently").answer("Where?", max_tokens=2).text is not None
+    assert pg.load("gently@1").answer("Where?", max_tokens=2).text is not None
     assert pg.estimate(rows, base=str(tiny_folder), objective=spec).tokens > 0
     assert "floor" not in names()
     with pytest.raises(pg.UsageError, match="Input should be 'sft'"):

@@ -60,12 +60,12 @@ def test_a_whole_run_from_memory(rows, tiny_folder, tmp_path, monkeypatch, capsy
     assert opened.model_dump() == report.model_dump() and opened.arm("base").examples == report.arm("base").examples
     assert opened.model_json_schema()["properties"] == run_report.Report.model_json_schema()["properties"]
 
-    served = pg.load("mails")
+    served = pg.load("mails@1")
     engine = Engine(Catalogue())
     rounding = 1e-6 if probe().dtype == "float32" else 0.02  # a batch of another size is another order of sums
     asked = [r["mail"] for r in rows[:3]]
     for text, together in zip(asked, served.answers(asked, max_tokens=8), strict=True):
-        prepared = engine.prepare(engine.find("mails"), [pg.Message("user", text)], Decoding(8))
+        prepared = engine.prepare(engine.find("mails@1"), [pg.Message("user", text)], Decoding(8))
         expected = "".join(piece.text for piece in engine.stream(prepared))
         alone = served.answer(text, max_tokens=8)
         assert expected == alone.text == str(alone) == together.text

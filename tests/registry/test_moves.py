@@ -178,3 +178,16 @@ def test_two_roll_backs_at_once_lose_nothing():
         m.moved.tzinfo or True for m in catalogue.history("tickets")
     )
     assert datetime.datetime.now(datetime.UTC)
+
+
+def test_a_name_can_be_taken_out_of_use():
+    catalogue = three()
+    catalogue.promote("tickets@1")
+    catalogue.promote("tickets@2")
+    assert catalogue.withdraw("tickets").version == 2
+    with pytest.raises(NotPromotedError):
+        catalogue.serving("tickets")
+    with pytest.raises(UsageError, match="has no 'production'"):
+        catalogue.withdraw("tickets")
+    assert catalogue.forward("tickets").version == 1, "and put back into it, move by move"
+    catalogue.delete("tickets@2")

@@ -72,7 +72,7 @@ def register(model, folder: Path, base: Path, name: str, seed: int, **details):
         template=model.renderer.fingerprint,
         data_hash="d",
         report=None,
-        details=details,
-        production="for a test",
+        details={"job": "ftjob-test", **details} if "project" in details else details,
+        production="" if "project" in details else "for a test",
     )
     return entry, adapter

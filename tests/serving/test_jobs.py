@@ -337,10 +337,9 @@ def test_permissions_of_a_checkpoint(client, store):
 def test_models_with_slashes_and_colons_are_found_and_deleted(client, store, tiny_folder):
     name = "ft:org/tiny:org-local:s:abcdefgh"
     fields = {"base_hash": "h", "method": "lora", "blob": "b", "template": "t", "data_hash": "d", "report": None}
-    store.catalogue.add(name=name, base=str(tiny_folder), details={}, **fields)
-    store.catalogue.add(
-        name="theirs", base=str(tiny_folder), details={"organization": "another", "project": "p"}, **fields
-    )
+    store.catalogue.add(name=name, base=str(tiny_folder), details={"job": "ftjob-1"}, **fields)
+    theirs = {"organization": "another", "project": "p", "job": "ftjob-2"}
+    store.catalogue.add(name="theirs", base=str(tiny_folder), details=theirs, **fields)
     assert client.models.retrieve(name).id == name and name in [m.id for m in client.models.list()]
     assert client.models.delete(name).model_dump() == {"id": name, "object": "model", "deleted": True}
     for unknown in (name, "theirs", "nobody/nothing"):

@@ -93,7 +93,10 @@ def test_roles(address, tiny, tiny_folder, tmp_path):
     with pytest.raises(openai.PermissionDeniedError):
         client(address, admin).models.delete("tiny")
     assert client(address, user).models.delete("mine").deleted
-    assert client(address, admin).models.delete("everybodys").deleted
+    with pytest.raises(openai.BadRequestError, match="in use as 'production'"):
+        client(address, admin).models.delete("everybodys")
+    Catalogue().withdraw("everybodys")
+    assert client(address, admin).models.delete("everybodys@1").deleted
     with pytest.raises(openai.NotFoundError):
         ask(address, user, model="mine")
 
@@ -149,7 +152,8 @@ def test_the_trail_says_who_did_what_and_never_what_was_said(address, tiny, tiny
     secret, key = Keys(Catalogue()).create("auditor", "admin")
     time.sleep(2.1)
     request_id = ask(address, secret, messages=[{"role": "user", "content": "my secret sofa"}])._request_id
-    client(address, secret).models.delete("gone")
+    Catalogue().withdraw("gone")
+    client(address, secret).models.delete("gone@1")
     client(address, secret).models.list()
     for _ in range(30):
         httpx.get(f"{address}/models", headers={"authorization": "Bearer pg-guess"})
@@ -162,7 +166,7 @@ def test_the_trail_says_who_did_what_and_never_what_was_said(address, tiny, tiny
     known = [(d.action, d.object_id, d.status, d.key_id) for d in reversed(deeds) if d.status != 401]
     assert known == [
         ("POST /v1/chat/completions", "tiny", 200, key.id),
-        ("DELETE /v1/models/{model:path}", "gone", 200, key.id),
+        ("DELETE /v1/models/{model:path}", "gone@1", 200, key.id),
     ]
     assert next(d for d in deeds if d.object_id == "tiny").request_id == request_id
     refused = [d for d in deeds if d.status == 401]
@@ -242,5 +246,7 @@ def test_a_database_from_before_keys_is_upgraded(own_home):
         tables = {row[0] for row in db.execute("select name from sqlite_master where type = 'table'")}
         for table in tables - {"models", "aliases", "alembic_version", "sqlite_sequence"}:
             db.execute(f"drop table {table}")
+        for column in ("undone", "reason", "evidence"):
+            db.execute(f"alter table aliases drop column {column}")
         db.execute("update alembic_version set version_num = '0001'")
     assert Audit(Catalogue()).newest() == [] and not Keys(Catalogue()).any()

@@ -107,7 +107,7 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
                     assert served(str(base), arm.ask(record), record)[0] == expected, arm.name
                 assert ids_hash(expected) in kept or arm is shown, arm.name
             for arm in trained:
-                name = arm.name.replace("fine_tuned", "talks")
+                name = arm.name.replace("fine_tuned", "talks@1")
                 ids, as_evaluated = served(name, own_prompt(record), record)
                 assert ids == model.renderer.prompt_ids(arm.ask(record), tools_of(record)), arm.name
                 assert ids_hash(ids) in kept and as_evaluated, arm.name
@@ -120,10 +120,10 @@ def test_the_ids_of_every_arm_are_those_of_the_server(files, tmp_path, base, own
         cut = any(arm.remark() for arm in trained)
         other = [{"role": "system", "content": "Talk like a pirate."}, {"role": "user", "content": "Hi"}]
         wish = {"postgrad": {"prompt_ids": True}}
-        out = client.chat.completions.create(model="talks", messages=other, max_tokens=1, extra_body=wish)
+        out = client.chat.completions.create(model="talks@1", messages=other, max_tokens=1, extra_body=wish)
         assert out.postgrad["as_evaluated"] is False
         stream = client.chat.completions.create(
-            model="talks", messages=other, max_tokens=1, stream=True, extra_body=wish
+            model="talks@1", messages=other, max_tokens=1, stream=True, extra_body=wish
         )
         assert next(iter(stream)).postgrad["prompt_token_ids"] == out.postgrad["prompt_token_ids"]
     assert cut, "some passages did not fit whole"

@@ -144,7 +144,7 @@ def test_a_threshold_holds_for_the_weights_that_it_was_certified_on_alone(regist
 
     assert escalated(old) is False
     register(tiny, tmp_path / "c", tiny_folder, "sure", 6, automation=None)
-    new = Catalogue().get("sure")
+    new = Catalogue().newest("sure")
     assert new.version > old.version and new.blob != old.blob and escalated(new) is None
     own = {**old.details["automation"], "blob": old.blob}
     assert escalated(replace(old, details={"automation": own})) is False

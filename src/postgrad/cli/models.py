@@ -14,7 +14,7 @@ from postgrad.errors import UsageError
 if TYPE_CHECKING:
     from postgrad.registry.catalogue import Catalogue, ModelEntry
 
-ACTIONS = ("list", "show", "pull", "promote", "rollback", "forward", "delete", "lineage", "verify", "clean")
+ACTIONS = ("list", "show", "pull", "promote", "rollback", "forward", "withdraw", "delete", "lineage", "verify", "clean")
 
 
 def command(
@@ -66,6 +66,9 @@ def command(
         out(f"deleted {deleted}; `postgrad models clean` frees what it was made of")
     else:
         name = _needed(model, action)
+        if action == "withdraw":
+            out(f"{alias} of {name} is nothing now; it was {catalogue.withdraw(name, alias).id}")
+            return
         moved = catalogue.rollback(name, alias) if action == "rollback" else catalogue.forward(name, alias)
         where = "back at" if action == "rollback" else "again at"
         out(f"{alias} of {name} is now {where} {moved.id}")

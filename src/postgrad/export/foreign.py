@@ -9,8 +9,8 @@ Module: TypeAlias = Any
 Config: TypeAlias = Any
 """Its config; which settings it has hangs on the architecture."""
 Writer: TypeAlias = Any
-"""`gguf.GGUFWriter`."""
+"""What writes a GGUF file."""
 QuantizationType: TypeAlias = Any
-"""`gguf.GGMLQuantizationType`."""
+"""A type of tensors in a GGUF file."""
 Setting: TypeAlias = Any
 """What stands in a GGUF file under a key: a number, a text, a list of them."""

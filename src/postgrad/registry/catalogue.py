@@ -9,7 +9,7 @@ import contextlib
 import datetime
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,17 +146,14 @@ class Catalogue:
                 ) from error
 
     @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with backups.as_storage_errors(self.url), Session(self._engine) as session, session.begin():
-            yield session
-
-    def session(self) -> contextlib.AbstractContextManager[Session]:
-        """A transaction, for those who keep other tables in the same database.
+    def session(self) -> Iterator[Session]:
+        """A transaction, for those too who keep other tables in the same database.
 
         Raises:
             StorageError: the database cannot be read or written.
         """
-        return self._session()
+        with backups.as_storage_errors(self.url), Session(self._engine) as session, session.begin():
+            yield session
 
     def add(
         self,
@@ -181,7 +178,7 @@ class Catalogue:
         """
         for _ in range(20):
             try:
-                with self._session() as session:
+                with self.session() as session:
                     alike = session.scalars(
                         select(ModelRow).where(
                             ModelRow.name == name,
@@ -222,7 +219,7 @@ class Catalogue:
 
     def list(self, name: str | None = None) -> list[ModelEntry]:
         """All models that are not deleted, newest first."""
-        with self._session() as session:
+        with self.session() as session:
             query = select(ModelRow).where(~ModelRow.deleted).order_by(ModelRow.created.desc(), ModelRow.id.desc())
             return [
                 _entry(row) for row in session.scalars(query if name is None else query.where(ModelRow.name == name))
@@ -235,7 +232,7 @@ class Catalogue:
         Raises:
             ModelError: there is none; names those that there are.
         """
-        with self._session() as session:
+        with self.session() as session:
             found, row = self._found(session, reference)
             if row is None and found and "@" not in reference:
                 row = found[max(found)]
@@ -251,7 +248,7 @@ class Catalogue:
         """
         if "@" in reference:
             return self.get(reference)
-        with self._session() as session:
+        with self.session() as session:
             found, _ = self._found(session, reference)
             if found:
                 return _entry(found[max(found)])
@@ -265,7 +262,7 @@ class Catalogue:
             NotPromotedError: nothing of that name was promoted; says how.
             ModelError: there is none.
         """
-        with self._session() as session:
+        with self.session() as session:
             found, row = self._found(session, reference)
             if row is None and found and "@" not in reference:
                 row = next(iter(found.values())) if len(found) == 1 else None
@@ -286,7 +283,7 @@ class Catalogue:
 
     def answering(self) -> set[str]:
         """The versions that answer under their bare names, as `name@version`."""
-        with self._session() as session:
+        with self.session() as session:
             rows = session.scalars(select(ModelRow).where(~ModelRow.deleted)).all()
             promoted = moves.all_pointed(session, PRODUCTION)
             named = {name for name, _ in promoted}
@@ -311,31 +308,26 @@ class Catalogue:
 
     def aliases(self, name: str) -> dict[str, int]:
         """Which version each alias of a model points to."""
-        with self._session() as session:
+        with self.session() as session:
             return moves.aliases(session, name)
 
     def history(self, name: str) -> list[Move]:
         """Every move of every alias of a model, oldest first."""
-        with self._session() as session:
+        with self.session() as session:
             return moves.history(session, name)
 
     def promote(
         self, reference: str, alias: str = PRODUCTION, reason: str = "", evidence: JsonObject | None = None
     ) -> ModelEntry:
-        """Points an alias to a version; whether it should is decided elsewhere (`workflows/promote.py`).
-
-        Args:
-            reference: `name@version`, or what `get` takes.
-            alias: Small letters, digits, `.`, `_`, `-`.
-            reason: What it was decided by, in a sentence.
-            evidence: JSON-safe: what the gate found.
+        """Points an alias to a version, for a `reason` and with the `evidence` (JSON-safe) that it was decided by; whether
+        it should is decided elsewhere (`workflows/promote.py`).
 
         Raises:
             UsageError: the alias could be taken for something else.
         """
         moves.check_alias(alias)
         entry = self.get(reference)
-        with self._session() as session:
+        with self.session() as session:
             moves.move(session, self._row(session, entry), alias, reason, evidence)
         return entry
 
@@ -345,8 +337,7 @@ class Catalogue:
         Raises:
             UsageError: there is no earlier one.
         """
-        with self._session() as session:
-            return _entry(moves.take_back(session, name, alias))
+        return self._moved(moves.take_back, name, alias)
 
     def forward(self, name: str, alias: str = PRODUCTION) -> ModelEntry:
         """Takes a roll-back back.
@@ -354,8 +345,19 @@ class Catalogue:
         Raises:
             UsageError: there was none since the last promotion.
         """
-        with self._session() as session:
-            return _entry(moves.make_again(session, name, alias))
+        return self._moved(moves.make_again, name, alias)
+
+    def withdraw(self, name: str, alias: str = PRODUCTION) -> ModelEntry:
+        """Lets an alias point to nothing; gives the version that it pointed to.
+
+        Raises:
+            UsageError: it points to nothing already.
+        """
+        return self._moved(moves.withdraw, name, alias)
+
+    def _moved(self, how: Callable[[Session, str, str], ModelRow], name: str, alias: str) -> ModelEntry:
+        with self.session() as session:
+            return _entry(how(session, name, alias))
 
     def _row(self, session: Session, entry: ModelEntry) -> ModelRow:
         query = select(ModelRow).where(ModelRow.name == entry.name, ModelRow.version == entry.version)
@@ -369,7 +371,7 @@ class Catalogue:
             UsageError: it is in use: an alias or a further name leads to it, or a training that goes on from it.
         """
         entry = self.get(reference)
-        with self._session() as session:
+        with self.session() as session:
             row = self._row(session, entry)
             refuse_in_use(session, row)
             row.deleted = True

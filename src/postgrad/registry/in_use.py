@@ -23,7 +23,8 @@ def refuse_in_use(session: Session, row: ModelRow) -> None:
     if standing:
         raise UsageError(
             f"{reference} is in use as {standing[0]!r}.",
-            f"Promote another version first: `postgrad models promote {row.name}@N`.",
+            f"Promote another version first (`postgrad models promote {row.name}@N`), or take it out of use: `postgrad"
+            f" models withdraw {row.name} --alias {standing[0]}`.",
         )
     further = session.scalar(select(NameRow.name).where(NameRow.model == reference))
     if further is not None:

@@ -98,6 +98,21 @@ def take_back(session: Session, name: str, alias: str) -> ModelRow:
     return found[before][1]
 
 
+def withdraw(session: Session, name: str, alias: str) -> ModelRow:
+    """Takes every move of an alias back, so that it points to nothing; gives where it stood.
+
+    Raises:
+        UsageError: it points to nothing already.
+    """
+    found = standing(session, name, alias)
+    if not found:
+        raise UsageError(f"{name!r} has no {alias!r}.", f"See `postgrad models lineage {name}`.")
+    now = datetime.datetime.now(datetime.UTC)
+    for taken, _ in found:
+        taken.undone = now
+    return found[0][1]
+
+
 def make_again(session: Session, name: str, alias: str) -> ModelRow:
     """Makes the move again that was taken back last.
 

@@ -76,7 +76,7 @@ class ModelCache:
             if not self._same_as_ever(self._model, blob, canary):
                 self._model = None
                 what = f"{base.name!r} with {blob or 'nothing'} on it"
-                raise ModelError(f"{what} does not answer as when it was trained or first loaded.")
+                raise ModelError(f"{what} no longer answers as when it was trained or first loaded.")
         self.swap_seconds, self.swaps = time.perf_counter() - start, self.swaps + 1
         return self._model
 

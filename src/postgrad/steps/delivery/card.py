@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import yaml
 
+from postgrad.arm_kinds import is_trained
 from postgrad.blobs import Blobs
 from postgrad.json_types import JsonObject
 from postgrad.models.open_bases import open_bases
@@ -62,7 +63,7 @@ def _head(entry: ModelEntry, report: Report | None) -> JsonObject:
     if licence:
         head["license"] = licence.lower()
     if report is not None and report.arms:
-        tuned = next((a for a in reversed(report.arms) if a.name.startswith("fine_tuned")), None)
+        tuned = next((a for a in reversed(report.arms) if is_trained(a.name)), None)
         if tuned is not None:
             metric = {"type": report.task.metric, "value": round(tuned.score, 4), "name": report.task.metric}
             result = {

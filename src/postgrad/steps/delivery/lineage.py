@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from postgrad.arm_kinds import is_trained
 from postgrad.blobs import Blobs
 from postgrad.errors import StorageError
 from postgrad.json_types import JsonObject
@@ -119,7 +120,7 @@ def _data(entry: ModelEntry, report: Report | None) -> JsonObject:
 def _measured(report: Report | None) -> JsonObject | None:
     if report is None:
         return None
-    tuned = next((arm for arm in reversed(report.arms) if arm.name.startswith("fine_tuned")), None)
+    tuned = next((arm for arm in reversed(report.arms) if is_trained(arm.name)), None)
     return {
         "metric": report.task.metric,
         "score": tuned.score if tuned else None,
