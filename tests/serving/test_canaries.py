@@ -55,7 +55,7 @@ def test_what_answers_as_it_was_trained_is_served(make, tiny_folder, served):
 @pytest.mark.parametrize("make", [stirred_adapter, whole_weights])
 def test_another_models_weights_are_not_served(make, tiny_folder, served):
     with_canary(tiny_folder, make(tiny_folder), planted=make(tiny_folder, seed=9))
-    with pytest.raises(openai.APIStatusError, match=r"when it was trained|out of service|off what it said"):
+    with pytest.raises(openai.APIStatusError, match=r"no longer answers|off what it said"):
         chat(served[1], "mine")
     assert chat(served[1], str(tiny_folder)), "the base answers on"
 

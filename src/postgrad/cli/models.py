@@ -26,12 +26,18 @@ def command(
         typer.Option(help="promote: examples to measure this version and the present one on (may be repeated)."),
     ] = None,
     force: Annotated[
-        str, typer.Option(help="promote: why conditions that do not hold are passed over; the reason is kept.")
+        str,
+        typer.Option(
+            help="promote, clean: why what speaks against it is passed over; the reason of a promotion is kept."
+        ),
     ] = "",
     repair: Annotated[
         bool, typer.Option("--repair", help="verify: mend what is damaged, where a copy is left.")
     ] = False,
     pretend: Annotated[bool, typer.Option("--pretend", help="clean: only say what would be freed.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="clean: what commands of the last day kept, too; nothing else may be running.")
+    ] = False,
     svg: Annotated[Path | None, typer.Option(help="lineage: write a picture to this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else.")] = False,
 ) -> None:
@@ -53,7 +59,7 @@ def command(
         entries = catalogue.list(model) or ([Names(catalogue).entry(model)] if model else [])
         _verify(entries, repair, json)
     elif action == "clean":
-        _clean(catalogue, pretend, json)
+        _clean(catalogue, pretend, now, force, json)
     elif action == "show":
         entry = Names(catalogue).entry(_needed(model, action))
         out(jsonlib.dumps(_view(catalogue, entry, Names(catalogue).meaning(entry)), indent=None if json else 2))
@@ -118,11 +124,17 @@ def _lineage(catalogue: Catalogue, entry: ModelEntry, svg: Path | None, json: bo
         out(f"Picture: {svg}")
 
 
-def _clean(catalogue: Catalogue, pretend: bool, json: bool) -> None:
+def _clean(catalogue: Catalogue, pretend: bool, now: bool, force: str, json: bool) -> None:
     from postgrad.blobs import Blobs
     from postgrad.steps.delivery.cleaning import clean
 
-    done = clean(catalogue, Blobs(), pretend=pretend)
+    blobs = Blobs()
+    if not (force or pretend or blobs.own):
+        raise UsageError(
+            f"The store {blobs.url!r} may be shared with other catalogues, whose models are not known here.",
+            'Where it is this one\'s alone: postgrad models clean --force "no other catalogue uses it".',
+        )
+    done = clean(catalogue, blobs, pretend=pretend, now=now)
     if json:
         out(jsonlib.dumps({"files": done.blobs, "folders": done.folders, "bytes": done.bytes, "pretend": pretend}))
         return
@@ -138,7 +150,10 @@ def _verify(entries: list[ModelEntry], repair: bool, json: bool) -> None:
     blobs, faults = Blobs(), list[dict[str, str]]()
     for entry in entries:
         found = blobs.looked_through(entry.blob, repair)
-        kept = {"report.json": entry.report, **{n: entry.details.get(n) for n in ("trace", "scores", "probes")}}
+        kept = {
+            "report.json": entry.report,
+            **{n: entry.details.get(n) for n in ("trace", "scores", "probes", "canary")},
+        }
         for name, digest in kept.items():
             if digest and (state := blobs.state(str(digest))) != "sound":
                 found[name] = state

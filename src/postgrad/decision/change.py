@@ -105,7 +105,8 @@ def recommended(model: str, advised: str | None, trained: bool) -> Condition:
             "measured",
             False,
             f"{model} was never measured.",
-            f"Measure it against what else there is: `postgrad run DATA`, or `postgrad evaluate DATA --model {model}`.",
+            f"Measure it: `postgrad run DATA` against everything else, or `postgrad models promote {model} --data FILE`"
+            " against its base.",
         )
     if trained:
         return Condition("recommended", True, f"Its verdict recommends {model}.")

@@ -7,6 +7,7 @@ at hand; and `checks`, what is looked at in the files themselves.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,16 +64,19 @@ TOLERANCES = {
     "float16": Tolerance(0.02),
     "bfloat16": Tolerance(0.1),
     "int8": Tolerance(0.2, exact=False),
-    "Q8_0": Tolerance(0.1, exact=False),
-    "Q6_K": Tolerance(0.2, exact=False),
-    "Q5_1": Tolerance(0.3, exact=False),
-    "Q5_0": Tolerance(0.3, exact=False),
-    "int4": Tolerance(0.8, exact=False),
-    "Q4_1": Tolerance(0.8, exact=False),
-    "Q4_0": Tolerance(0.8, exact=False),
+    "Q8_0": Tolerance(0.15, exact=False),
+    "Q6_K": Tolerance(0.4, exact=False),
+    "Q5_K": Tolerance(0.8, exact=False),
+    "Q4_K": Tolerance(1.5, exact=False),
+    "Q3_K": Tolerance(2.5, exact=False),
+    "Q2_K": Tolerance(3.0, exact=False),
+    "Q5_1": Tolerance(0.8, exact=False),
+    "Q5_0": Tolerance(0.8, exact=False),
+    "int4": Tolerance(1.5, exact=False),
+    "Q4_1": Tolerance(1.5, exact=False),
+    "Q4_0": Tolerance(1.5, exact=False),
 }
 """By precision: largest mean distance in nats a token. What a quantisation costs on the task is measured besides."""
-LOOSEST = Tolerance(1.2, exact=False)
 SAME_AS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -101,5 +105,19 @@ def format_named(name: str) -> FormatModule:
 
 
 def tolerance_of(precision: str) -> Tolerance:
-    """How far a model of a precision may be from the trained one."""
-    return TOLERANCES.get(SAME_AS.get(precision, precision), LOOSEST)
+    """How far a model of a precision may be from the trained one.
+
+    Raises:
+        UsageError: nobody knows such a precision.
+    """
+    name = SAME_AS.get(precision.upper(), precision)
+    name = next((n for n in TOLERANCES if n.lower() == name.lower()), re.sub(r"_[SML]\Z", "", precision.upper()))
+    if name not in TOLERANCES:
+        raise UsageError(f"There is no precision {precision!r}.", f"Known: {', '.join(TOLERANCES)}.")
+    return TOLERANCES[name]
+
+
+def wide_enough(tolerance: Tolerance, dtype: str) -> Tolerance:
+    """The tolerance where the truth itself was computed in a dtype: nothing can be nearer than that is exact."""
+    own = TOLERANCES[dtype]
+    return tolerance if own.mean <= tolerance.mean else Tolerance(own.mean, tolerance.exact)

@@ -13,14 +13,21 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from postgrad.errors import ModelError
 from postgrad.models.adapters.trained_weights import Trained
 from postgrad.models.faithful import layers_of, tolerance
 from postgrad.models.language_model import LanguageModel
 
 TEXT = 'The quick brown fox, 12345; Straße: {"a": [1]}'
 TOKENS, PLACES = 32, 256
+ALIKE = 0.05
+"""What was trained moves the logits by less than that share of their size: too little to tell it from its base."""
 SLACK = 4.0
 """Two engines of the same dtype differ by a few roundings; so many times the tolerance of one attention for another."""
+
+
+class UnfaithfulError(ModelError):
+    """A model does not answer as it was trained."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ class Canary:
     def from_bytes(cls, raw: bytes) -> Canary:
         """From `to_bytes`."""
         kept = json.loads(raw)
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()})
+        lists = [tuple(kept[name]) for name in ("ids", "places", "trained", "base")]
+        return cls(*lists, dtype=kept["dtype"], layers=kept["layers"])
 
     def fault(self, logits_V: torch.Tensor, dtype: str) -> str:
         """What is wrong with a model that says this now, in a few words; empty where nothing is.
@@ -68,7 +76,7 @@ class Canary:
         allowed = SLACK * tolerance(getattr(torch, worse), self.layers)
         if not math.isfinite(far):
             return "its numbers are none"
-        if far <= allowed and (apart <= 2 * allowed or far < to_base):
+        if far <= allowed and (apart <= ALIKE or far < to_base):
             return ""
         if to_base < far:
             return "it answers as its base does: what was trained is not applied"

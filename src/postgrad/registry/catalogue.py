@@ -176,6 +176,7 @@ class Catalogue:
             production: Why the new version becomes `production` by itself, if no version of the name ever was; empty:
                 it does not.
         """
+        moves.check_name(name)
         for _ in range(20):
             try:
                 with self.session() as session:
@@ -319,17 +320,15 @@ class Catalogue:
     def promote(
         self, reference: str, alias: str = PRODUCTION, reason: str = "", evidence: JsonObject | None = None
     ) -> ModelEntry:
-        """Points an alias to a version, for a `reason` and with the `evidence` (JSON-safe) that it was decided by; whether
-        it should is decided elsewhere (`workflows/promote.py`).
+        """Points an alias to a version, with the reason and the evidence (JSON-safe) for which it was decided elsewhere
+        (`workflows/promote.py`).
 
         Raises:
             UsageError: the alias could be taken for something else.
         """
-        moves.check_alias(alias)
-        entry = self.get(reference)
         with self.session() as session:
-            moves.move(session, self._row(session, entry), alias, reason, evidence)
-        return entry
+            moves.move(session, self._row(session, entry := self.get(reference)), alias, reason, evidence)
+            return entry
 
     def rollback(self, name: str, alias: str = PRODUCTION) -> ModelEntry:
         """Points an alias back to the version before its last move; again and it goes back further.

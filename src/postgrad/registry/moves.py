@@ -55,6 +55,16 @@ def check_alias(alias: str) -> None:
         raise UsageError(f"{alias!r} is no name for an alias: {why}.", "Usual names: production, candidate, staging.")
 
 
+def check_name(name: str) -> None:
+    """Refuses a model's name that could not be asked for.
+
+    Raises:
+        UsageError: it is empty, has blanks at its ends, or what stands behind names (`@`, `+rag`).
+    """
+    if not name.strip() or name != name.strip() or "@" in name or name.endswith("+rag"):
+        raise UsageError(f"{name!r} is no name for a model.", "Leave '@', '+rag' and blanks at its ends out.")
+
+
 def standing(session: Session, name: str, alias: str) -> list[tuple[AliasRow, ModelRow]]:
     """The moves of an alias that were not taken back, to versions that are there, newest first."""
     rows = session.execute(
@@ -126,15 +136,17 @@ def make_again(session: Session, name: str, alias: str) -> ModelRow:
         .join(ModelRow, AliasRow.model_id == ModelRow.id)
         .where(AliasRow.name == name, AliasRow.alias == alias, AliasRow.undone.is_not(None), ~ModelRow.deleted)
         .where(AliasRow.id > after)
-        .order_by(AliasRow.id)
-    ).first()
-    if undone is None:
+        .order_by(AliasRow.undone.desc(), AliasRow.id)
+    ).all()
+    last = [(taken, model) for taken, model in undone if taken.undone == undone[0][0].undone]
+    if not last:
         raise UsageError(
             f"No move of the alias {alias!r} of {name!r} was taken back since its last promotion.",
             f"See `postgrad models lineage {name}`.",
         )
-    undone[0].undone = None
-    return undone[1]
+    for taken, _ in last:  # a withdrawal took all of them back at once
+        taken.undone = None
+    return last[-1][1]
 
 
 def history(session: Session, name: str) -> list[Move]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI
@@ -27,6 +28,7 @@ from postgrad.serving.wire.response_schemas import ErrorAnswer, Health
 from postgrad.serving.wire.strict_json import WholeJson
 from postgrad.version import __version__
 
+_log = logging.getLogger(__name__)
 CANARY_S = 180.0
 """How often the canaries of adapters in memory are asked."""
 _QUANTA = 5
@@ -128,9 +130,12 @@ async def _look_after(engine: Engine, idle_seconds: float) -> None:
     """Gives memory back when nothing was asked for so long (0: never), and asks the canaries of what is in memory."""
     while True:
         await asyncio.sleep(min(30.0, idle_seconds / 4) if idle_seconds else 30.0)
-        if idle_seconds:
-            await asyncio.wrap_future(engine.compute.submit(engine.computing.unload_after, idle_seconds))
-        await asyncio.wrap_future(engine.compute.submit(engine.computing.look_through, CANARY_S))
+        try:
+            if idle_seconds:
+                await asyncio.wrap_future(engine.compute.submit(engine.computing.unload_after, idle_seconds))
+            await asyncio.wrap_future(engine.compute.submit(engine.computing.look_through, CANARY_S))
+        except Exception:  # noqa: BLE001 - one failure must not end the looking after
+            _log.exception("Looking after the models in memory failed; it is tried again.")
 
 
 def _described(app: FastAPI) -> JsonObject:

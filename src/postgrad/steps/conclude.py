@@ -239,13 +239,14 @@ def model_details(
     grounding: Grounding | None,
     results: Sequence[ArmResult],
     files: Sequence[Path | InMemory],
+    texts: bool = True,
 ) -> JsonObject:
     """What the server must know to ask the trained model as it was measured, the trace of its training data, and what
     it takes to measure or train it again."""
     return {
         "files": data_files(files),
         "scores": keep_scores(blobs, task.choice.primary.name, examples.test, results, examples.groups),
-        "probes": keep_questions(blobs, examples.test),
+        "probes": keep_questions(blobs, examples.test) if texts else None,
         "system_prompt": task.trained_instruction,
         "passages": PASSAGES if grounding else 0,
         "answer_room": room_for_answers(model, examples.known)[0],

@@ -12,11 +12,11 @@ from postgrad.errors import GateError, UsageError
 from postgrad.export.table import format_named
 from postgrad.models.base_models import find_model
 from postgrad.progress import Said, Working
-from postgrad.recipe import Recipe, merged
+from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.registry.names import Names
-from postgrad.report.run_report import Report
+from postgrad.steps.delivery.as_measured import as_measured
 from postgrad.steps.delivery.exporting import ExportReport, export_model, refuse_full
 from postgrad.storage import home, remove_folder
 from postgrad.workflows.compare_models import compare_models
@@ -63,7 +63,7 @@ def export(
         raise UsageError(
             f"{to!r} has no smaller precisions to choose from.", "--quantize auto and --data are for gguf and ollama."
         )
-    recipe = _as_measured(entry) if data else Recipe()
+    recipe = as_measured(Blobs(), entry) if data else Recipe()
     worth = recipe.decision.smallest_worth
 
     def measure(work: Path, must: bool) -> Working[str]:
@@ -107,14 +107,3 @@ def _cost(
     if must and not found.passed:
         raise TooCostlyError(found.sentence)
     return found.sentence
-
-
-def _as_measured(entry: ModelEntry) -> Recipe:
-    """How the model's own run read and judged its data."""
-    if not entry.report:
-        return Recipe()
-    settings = Report.model_validate_json(Blobs().get_bytes(entry.report)).recipe
-    data, metric = settings.get("data", {}), settings.get("evaluation", {}).get("metric")
-    worth = settings.get("decision", {}).get("smallest_worth")
-    changes = {f"data.{name}": data.get(name) for name in ("input", "output", "accept")}
-    return merged(Recipe(), {**changes, "evaluation.metric": metric, "decision.smallest_worth": worth})

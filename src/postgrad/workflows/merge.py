@@ -15,10 +15,11 @@ from postgrad.models.adapters.merging import DENSITY, Method, merged_adapter
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.language_model import load_model
 from postgrad.progress import Said, Stage, Working
-from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
+from postgrad.registry.moves import check_name
 from postgrad.registry.names import Names
+from postgrad.steps.delivery.as_measured import as_measured
 from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.storage import sha256_json
 from postgrad.workflows.compare_models import compare_models
@@ -85,6 +86,11 @@ def merge(
     if weights and len(weights) != len(entries):
         raise UsageError(f"{len(weights)} weights are given for {len(entries)} models.", "Give one for each, in order.")
     shares = list(weights) or [1.0 / len(entries) if method == "linear" else 1.0] * len(entries)
+    check_name(name)
+    owners = {(e.details.get("organization"), e.details.get("project")) for e in entries}
+    if len(owners) > 1:
+        raise UsageError("They belong to several projects.", "Only models of one project can be merged.")
+    organization, project = owners.pop()
     instructions = {e.details.get("system_prompt") for e in entries}
     if system_prompt is None and len(instructions) > 1:
         raise UsageError(
@@ -115,6 +121,7 @@ def merge(
         details={
             "system_prompt": system_prompt if system_prompt is not None else next(iter(instructions)),
             "passages": 0,
+            **({"organization": organization, "project": project} if project else {}),
             "dtype": model.device.dtype,
             "canary": keep_canary(blobs, model, joint, blob),
             "merged": {"method": method, "weights": shares, "density": density, "of": [e.id for e in entries]},
@@ -126,6 +133,8 @@ def merge(
     tasks: list[str] = []
     for parent, file in zip(entries, data, strict=False):
         with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
-            found = yield from compare_models(Recipe(), parent.id, entry.id, [file], Path(scratch), stopped=stopped)
+            found = yield from compare_models(
+                as_measured(blobs, parent), parent.id, entry.id, [file], Path(scratch), stopped=stopped
+            )
         tasks.append(f"{file.name}: {found.sentence}")
     return Merge(entry, tuple(e.id for e in entries), missed, tuple(tasks))

@@ -23,6 +23,7 @@ from postgrad.registry.catalogue import ModelEntry
 from postgrad.registry.moves import PRODUCTION
 from postgrad.report.run_report import Report
 from postgrad.steps.arms.registered import own_retriever, passages_of, prompt_builder
+from postgrad.steps.delivery.as_measured import as_measured
 from postgrad.steps.delivery.kept_scores import paired_with
 from postgrad.steps.delivery.probing import gate, leaving_model, probes_of
 from postgrad.steps.delivery.served_parity import HERE, HERE_EXACT, own_contestant
@@ -72,7 +73,7 @@ def promote(
         data: Examples on which the version and the one in production are measured, where they were not measured on
             the same ones.
         force: Why conditions that do not hold are passed over; empty: they are not.
-        recipe: Of that measurement; how the data is read.
+        recipe: Of that measurement, how the data is read; that of the version's own run when None.
         stopped: Asked often.
 
     Raises:
@@ -82,11 +83,13 @@ def promote(
     catalogue = Catalogue()
     entry = catalogue.newest(reference)
     before = _standing(catalogue, entry.name, alias)
+    if alias != PRODUCTION and (data or force):
+        raise UsageError(f"Only {PRODUCTION} has a gate.", "Leave --data and --force out.")
     if before is not None and before.id == entry.id:
         raise UsageError(f"{entry.id} is {alias!r} already.", f"See `postgrad models lineage {entry.id}`.")
     conditions: tuple[Condition, ...] = ()
     if alias == PRODUCTION:
-        conditions = yield from _conditions(entry, before, data, recipe or Recipe(), stopped)
+        conditions = yield from _conditions(entry, before, data, recipe, stopped)
         for condition in conditions:
             yield Said(condition.sentence, warning=not condition.held)
         wrong = [c for c in conditions if not c.held]
@@ -114,13 +117,16 @@ def _conditions(
     entry: ModelEntry,
     before: ModelEntry | None,
     data: Sequence[Path | InMemory],
-    recipe: Recipe,
+    recipe: Recipe | None,
     stopped: Callable[[], bool],
 ) -> Working[tuple[Condition, ...]]:
     blobs = Blobs()
     report = Report.model_validate_json(blobs.get_bytes(entry.report)) if entry.report else None
     advised = entry.details.get("recommendation")
-    if before is None:
+    if before is None and data:
+        found = yield from _measured(blobs, entry, entry.base, data, recipe, stopped)
+        first = better(found, entry.id, entry.base)
+    elif before is None:
         first = recommended(entry.id, advised, bool(advised) and is_trained(recommended_arm(str(advised))))
     else:
         found = yield from _compared(blobs, entry, before, data, recipe, stopped)
@@ -138,18 +144,31 @@ def _compared(
     entry: ModelEntry,
     before: ModelEntry,
     data: Sequence[Path | InMemory],
-    recipe: Recipe,
+    recipe: Recipe | None,
     stopped: Callable[[], bool],
 ) -> Working[Comparison | None]:
     """Both on the same examples: on those given, else on those that both were measured on."""
     if not data:
         return paired_with(blobs, entry, before)
+    return (yield from _measured(blobs, entry, before.id, data, recipe, stopped))
+
+
+def _measured(
+    blobs: Blobs,
+    entry: ModelEntry,
+    against: str,
+    data: Sequence[Path | InMemory],
+    recipe: Recipe | None,
+    stopped: Callable[[], bool],
+) -> Working[Comparison]:
+    """A version and another model on examples, as the version's own run reads and judges them."""
+    recipe = recipe or as_measured(blobs, entry)
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
-        found = yield from compare_models(recipe, before.id, entry.id, data, Path(scratch), stopped=stopped)
+        found = yield from compare_models(recipe, against, entry.id, data, Path(scratch), stopped=stopped)
     low, high = found.interval
     return Comparison(
         arm=entry.id,
-        against=before.id,
+        against=against,
         difference=found.difference,
         low=low,
         high=high,

@@ -14,7 +14,7 @@ from postgrad.registry import Catalogue
 from postgrad.registry.exports import Exports
 from postgrad.registry.names import Names
 from postgrad.steps.delivery.card import model_card
-from postgrad.steps.delivery.exporting import README, ExportReport, export_model, hashes
+from postgrad.steps.delivery.exporting import ExportReport, export_model, hashes
 
 
 def push(
@@ -46,9 +46,9 @@ def push(
     entry = Names(catalogue).entry(reference)
     with tempfile.TemporaryDirectory(prefix="postgrad-") as scratch:
         folder = Path(scratch) / "export"
-        report: ExportReport = yield from export_model(entry, catalogue, to, folder, precision)
-        how = (folder / README).read_text("utf-8").partition("## Start")[2].replace(str(folder), place)
-        (folder / README).write_text(model_card(catalogue, blobs, entry, data_licence) + "\n## Start" + how, "utf-8")
+        card = model_card(catalogue, blobs, entry, data_licence)
+        work = export_model(entry, catalogue, to, folder, precision, card=card, shown=place)
+        report: ExportReport = yield from work
         yield Stage("push", f"Sending {report.bytes / 1e6:,.0f} MB to {place}")
         address = _send(folder, place, public, entry.id)
         Exports(catalogue).add(

@@ -144,9 +144,7 @@ def run(
     report = conclude(ctx, recipe, model, task, examples, summary, found)
     report = advised(report, curve, kinds, disturbed, recipe.decision.smallest_worth)
     if trained is not None:
-        details = model_details(ctx.blobs, model, task, examples, grounding, results, paths)
-        if not recipe.texts:
-            details.pop("probes")
+        details = model_details(ctx.blobs, model, task, examples, grounding, results, paths, recipe.texts)
         report = register(ctx.blobs, recipe, model, trained, report, details)
     lines = result_lines(examples.test, results, examples.groups)
     if not recipe.texts:

@@ -43,7 +43,7 @@ class TransformersModel:
 
     def _open(self, folder: Path) -> None:
         """Tokenizer and settings."""
-        self._tokens = FolderTokens(folder)
+        self._folder, self._tokens = folder, FolderTokens(folder)
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[int]:
         return self._tokens.prompt(messages, tools)
@@ -53,16 +53,16 @@ class TransformersModel:
 
     @torch.inference_mode()
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
+        from transformers import GenerationConfig
+
         ids, tokens = self._tokens.prompt(messages, tools), self._tokens
-        stops = {"stop_strings": tokens.stops, "tokenizer": tokens.own} if tokens.stops else {}
+        how = GenerationConfig.from_pretrained(self._folder)  # the export's own, whatever the base's says
+        how.max_new_tokens, how.pad_token_id = most, tokens.ends[0]
         out: Any = self.module.generate(
             input_ids=torch.tensor([ids]),
             attention_mask=torch.ones(1, len(ids), dtype=torch.long),
-            max_new_tokens=most,
-            do_sample=False,
-            eos_token_id=tokens.ends,
-            pad_token_id=tokens.ends[0],
-            **stops,
+            generation_config=how,
+            tokenizer=tokens.own,
         )
         new = out[0, len(ids) :].tolist()
         if not new:

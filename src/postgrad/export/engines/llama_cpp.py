@@ -25,16 +25,18 @@ class LlamaCpp:
     Args:
         path: Of the file.
         tokens: Special tokens that the template may name.
+        stops: Texts that end an answer: a GGUF file cannot hold them, whoever starts the engine names them.
         context: Tokens that a question and its answer may take.
     """
 
-    def __init__(self, path: Path, tokens: dict[str, str], context: int = 2048) -> None:
+    def __init__(self, path: Path, tokens: dict[str, str], stops: Sequence[str] = (), context: int = 2048) -> None:
         import llama_cpp  # pyright: ignore[reportMissingImports]
 
         self.name = f"llama.cpp (llama-cpp-python {llama_cpp.__version__})"
         self._llm: Any = llama_cpp.Llama(str(path), n_ctx=context, logits_all=True, verbose=False, n_threads=2)
         meta = self._llm.metadata
         self._source, self._tokens = meta["tokenizer.chat_template"], tokens
+        self._stops = tuple(stops)
         self._adds = meta.get("tokenizer.ggml.add_bos_token") == "true"
         ends = [meta.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
         self._ends = {int(end) for end in ends if end is not None}
@@ -59,9 +61,15 @@ class LlamaCpp:
         self._llm.eval(ids)
         while len(out) < most:
             out.append(int(np.argmax(self._llm.scores[len(ids) + len(out) - 1])))
-            if out[-1] in self._ends:
+            if out[-1] in self._ends or any(stop in self._text(out) for stop in self._stops):
                 break
             self._llm.eval([out[-1]])
-        kept = [token for token in out if token not in self._ends]
-        text = self._llm.detokenize(kept).decode("utf-8", "replace")
-        return Said(tuple(out), text, "stop" if out[-1] in self._ends else "length")
+        text, stopped = self._text(out), out[-1] in self._ends
+        for stop in self._stops:
+            if stop in text:
+                text, stopped = text.partition(stop)[0], True
+        return Said(tuple(out), text, "stop" if stopped else "length")
+
+    def _text(self, ids: Sequence[int]) -> str:
+        kept = [token for token in ids if token not in self._ends]
+        return self._llm.detokenize(kept).decode("utf-8", "replace")

@@ -27,10 +27,11 @@ class MlxModel:
     """
 
     def __init__(self, folder: Path) -> None:
-        import mlx_lm  # pyright: ignore[reportMissingImports]
+        import mlx_lm.models.cache  # pyright: ignore[reportMissingImports]
 
         self.name = f"MLX (mlx-lm {mlx_lm.__version__})"
         self._model: Any = mlx_lm.load(str(folder))[0]
+        self._cache = mlx_lm.models.cache.make_prompt_cache
         self._tokens = FolderTokens(folder)
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[ToolDefinition]) -> Sequence[int]:
@@ -42,17 +43,22 @@ class MlxModel:
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
         ids, out = list(self._tokens.prompt(messages, tools)), list[int]()
-        while len(out) < most:  # read again each time: no cache whose layout could hide a fault
-            out.append(int(self._logits([*ids, *out])[-1].argmax()))
+        cache = self._cache(self._model)
+        fresh = ids
+        while len(out) < most:
+            out.append(int(self._logits(fresh, cache)[-1].argmax()))
+            fresh = out[-1:]
             text, ended = self._tokens.said(out)
             if ended:
                 return Said(tuple(out), text, "stop")
         return Said(tuple(out), self._tokens.said(out)[0], "length")
 
-    def _logits(self, ids: Sequence[int]) -> np.ndarray:
+    def _logits(self, ids: Sequence[int], cache: Any = None) -> np.ndarray:
+        """Of all ids, or of the last alone where they are read after a cache."""
         import mlx.core as mx  # pyright: ignore[reportMissingImports]
 
-        return np.array(self._model(mx.array([list(ids)]))[0].astype(mx.float32))
+        found = self._model(mx.array([list(ids)]), cache=cache)[0]
+        return np.array((found if cache is None else found[-1:]).astype(mx.float32))
 
 
 def _logprobs(logits_TV: np.ndarray) -> np.ndarray:

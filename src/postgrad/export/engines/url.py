@@ -42,6 +42,9 @@ class UrlModel:
                 names = ", ".join(str(m.get("id")) for m in models[:8])
                 raise UsageError(f"{self._url} has {len(models)} models: {names}.", "Name one: --url URL#MODEL.")
             self._model = str(models[0]["id"])
+        elif models and self._model not in {str(m.get("id")) for m in models}:
+            names = ", ".join(str(m.get("id")) for m in models[:8])
+            raise UsageError(f"{self._url} has no model {self._model!r}.", f"It has: {names}.")
         self.name = f"{self._model} at {self._url}"
         self._root = self._url.removesuffix("/v1")
         self._echoes: bool | None = None

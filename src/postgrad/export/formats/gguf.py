@@ -48,8 +48,16 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
             'print(llm.create_chat_completion([{"role": "user", "content": "…"}], temperature=0))',
             "postgrad": f"postgrad serve --base FOLDER/{path.name}",
         },
-        (f"Weights as {wanted}.",),
+        (f"Weights as {wanted}.", *_unsaid(leaving)),
     )
+
+
+def _unsaid(leaving: Leaving) -> tuple[str, ...]:
+    """What a GGUF file cannot hold."""
+    if not leaving.renderer.stops:
+        return ()
+    texts = ", ".join(repr(stop) for stop in leaving.renderer.stops[:3])
+    return (f"Its base has no chat template of its own: answers end at {texts}, which requests must name as `stop`.",)
 
 
 def precision(leaving: Leaving, wanted: str | None) -> str:
@@ -73,7 +81,7 @@ def contestants(leaving: Leaving, folder: Path) -> Iterator[Callable[[], Contest
     yield lambda: GgufReading(path, leaving, merged_module(leaving, torch.float32))
     if llama_cpp.at_hand():
         tokens = dict(leaving.renderer.template.tokens)
-        yield lambda: llama_cpp.LlamaCpp(path, tokens)
+        yield lambda: llama_cpp.LlamaCpp(path, tokens, leaving.renderer.stops)
 
 
 def checks(leaving: Leaving, folder: Path) -> list[Check]:

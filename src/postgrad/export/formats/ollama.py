@@ -89,8 +89,8 @@ class ThroughModelfile:
 
 
 def _quoted(text: str) -> str:
-    if '"""' in text:
-        raise UsageError('A Modelfile cannot hold a text with """ in it.', "Take --to gguf.")
+    if '"""' in text or text.endswith('"'):
+        raise UsageError('A Modelfile cannot hold a text with """ in it, or with " at its end.', "Take --to gguf.")
     return f'"""{text}"""'
 
 

@@ -43,7 +43,7 @@ import sys
 from pathlib import Path
 
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 HERE = Path(__file__).resolve().parent
 
@@ -80,8 +80,9 @@ if __name__ == "__main__":
     model, tokenizer = load()
     asked = [{"role": "user", "content": " ".join(sys.argv[1:])}]
     ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    ends = json.loads((HERE / "generation_config.json").read_text("utf-8"))["eos_token_id"]
-    out = model.generate(**ids, max_new_tokens=256, do_sample=False, eos_token_id=ends)
+    how = GenerationConfig.from_pretrained(str(HERE))  # not the base's own
+    how.max_new_tokens = 256
+    out = model.generate(**ids, generation_config=how, tokenizer=tokenizer)
     print(tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))
 '''
 

@@ -18,6 +18,10 @@ from postgrad.json_types import JsonObject
 
 FAR = 8.0
 """A difference of one token counts as at most so many nats: one that is impossible to one model says no more."""
+TELLING = ("prompt", "logprobs", "answers")
+"""What at least one of must have been compared."""
+NEAR_UNKNOWN = 0.2
+"""Nats by which the next token may be less likely where two answers part, if an engine tells no log-probabilities."""
 SAME = 1e-6
 """A model whose every distance from its base is below that has learned nothing."""
 
@@ -73,7 +77,8 @@ class Parity:
 
     @property
     def held(self) -> bool:
-        return all(check.held is not False for check in self.checks)
+        """Whether nothing differs, and something was compared that would show it."""
+        return all(c.held is not False for c in self.checks) and any(c.held and c.name in TELLING for c in self.checks)
 
     @property
     def sentence(self) -> str:
@@ -83,7 +88,10 @@ class Parity:
             unsaid = [c.name for c in self.checks if c.held is None]
             left = f"; not compared: {', '.join(unsaid)}" if unsaid else ""
             return f"{self.engine}: alike on {self.questions} questions{far}{left}."
-        wrong = next(c for c in self.checks if c.held is False)
+        wrong = next((c for c in self.checks if c.held is False), None)
+        if wrong is None:
+            why = self.checks[0].sentence if self.checks else "No question could be asked."
+            return f"{self.engine}: nothing was compared, so nothing is known. {why}"
         return f"{self.engine}: {wrong.sentence} Likely cause: {wrong.cause}."
 
     def to_dict(self) -> JsonObject:
@@ -104,7 +112,7 @@ def judge(contestant: Contestant, probes: Sequence[Probe], tolerance: Tolerance)
     """Asks a model in an engine all questions."""
     prompts = _prompts(contestant, probes)
     read, distance, base = _read(contestant, probes, tolerance)
-    spoken = _spoken(contestant, probes, tolerance)
+    spoken = _spoken(contestant, probes, distance)
     return Parity(contestant.name, len(probes), (prompts, *read, *spoken), distance, base)
 
 
@@ -174,12 +182,13 @@ def _read(
     """The same probability for the same tokens; and what was trained shows in them."""
     sums: dict[float, float] = {}
     apart, count, base = 0.0, 0, 0.0
+    left = "no question was asked"
     for probe in probes:
         try:
             theirs = _told(contestant, probe)
         except CannotSayError as reason:
-            none = f"The engine does not tell log-probabilities ({reason})."
-            return [Check("logprobs", None, none), Check("trained", None, none)], None, None
+            left = str(reason)
+            continue
         if theirs is None:
             continue
         truth = probe.logprobs[-len(theirs) :]
@@ -189,9 +198,12 @@ def _read(
             sums[share] = sums.get(share, 0.0) + distance_of(theirs, logprobs[-len(theirs) :])[0]
         if 0.0 in probe.shares:
             base += distance_of(truth, probe.shares[0.0][-len(theirs) :])[0]
-    distance = apart / max(1, count)
-    shares = {share: total / max(1, count) for share, total in sums.items()}
-    from_base = base / max(1, count) if 0.0 in shares else None
+    if not count:
+        none = f"The engine does not tell log-probabilities ({left})."
+        return [Check("logprobs", None, none), Check("trained", None, none)], None, None
+    distance = apart / count
+    shares = {share: total / count for share, total in sums.items()}
+    from_base = base / count if 0.0 in shares else None
     return [_near(distance, shares, tolerance), _trained(distance, shares, from_base, tolerance)], distance, from_base
 
 
@@ -238,25 +250,26 @@ def _trained(distance: float, shares: dict[float, float], from_base: float | Non
             "The trained model answers exactly as its base.",
             "the adapter is empty, or trained nothing",
         )
-    if from_base <= tolerance.mean:
-        none = f"What was trained moves it by {from_base:.2g} nats a token, less than this format is exact to."
+    if from_base <= distance / 2:
+        none = f"What was trained moves it by {from_base:.2g} nats a token, less than this format's own rounding."
         return Check("trained", None, none)
     if shares[0.0] <= distance:
         cause = "the adapter is not applied: it answers as the base does"
         return Check("trained", False, "It is nearer to the base than to the trained model.", cause)
     for share in sorted(shares, reverse=True):
-        if share and tolerance.exact and shares[share] < distance:
+        if share and tolerance.exact and from_base > tolerance.mean and shares[share] < distance:
             cause = _weights_cause(2 * shares[share] + distance, {share: shares[share]})
             return Check("trained", False, "It is nearer to the model with another share of what was trained.", cause)
     return Check("trained", True, f"What was trained shows: the base is {shares[0.0]:.2g} nats a token away.")
 
 
-def _spoken(contestant: Contestant, probes: Sequence[Probe], tolerance: Tolerance) -> list[Check]:
+def _spoken(contestant: Contestant, probes: Sequence[Probe], distance: float | None) -> list[Check]:
     """The same answers, and the same ends of them."""
-    same = differing = 0
+    same = differing = ended = 0
     first = ""
     stops: Check | None = None
     left = "no question has an answer"
+    near = NEAR_UNKNOWN if distance is None else max(0.02, 12 * distance)  # a token moves by more than the mean of all
     for probe in probes:
         if not probe.answer:
             continue
@@ -265,11 +278,14 @@ def _spoken(contestant: Contestant, probes: Sequence[Probe], tolerance: Toleranc
         except CannotSayError as reason:
             left = str(reason)
             continue
+        if said.ids is None and probe.thinks:
+            left = "the model thinks first, and the engine tells no tokens"
+            continue
         stops = stops or _stop_fault(probe, said)
         if _alike(probe, said):
-            same += 1
+            same, ended = same + 1, ended + (probe.finish == "stop")
             continue
-        if _explained(probe, said, tolerance):
+        if _explained(probe, said, near):
             differing += 1
             continue
         kind = probe.question.kind
@@ -277,43 +293,52 @@ def _spoken(contestant: Contestant, probes: Sequence[Probe], tolerance: Toleranc
     if not (same or differing or first):
         none = f"The engine does not answer such questions ({left})."
         return [Check("answers", None, none), Check("stops", None, none)]
-    ended = stops or Check("stops", True, "Answers end where the trained model's do.")
+    if stops is None and ended:
+        stops = Check("stops", True, f"{ended} answers end where the trained model's do.")
+    stops = stops or Check("stops", None, "No answer of the trained model came to its end within the tokens asked for.")
+    cause = "its prompt, its weights or its decoding differ from the trained model's"
     if first:
-        return [
-            Check("answers", False, first, "its prompt, its weights or its decoding differ from the trained model's"),
-            ended,
-        ]
+        return [Check("answers", False, first, cause), stops]
+    if distance is None and same < differing:
+        told = (
+            f"{differing} of {same + differing} answers part from the trained model's, and its numbers are not known."
+        )
+        return [Check("answers", False, told, cause), stops]
     tail = f"; {differing} part at places where two tokens are nearly as likely" if differing else ""
-    return [Check("answers", True, f"{same} of {same + differing} answers are the same{tail}."), ended]
+    return [Check("answers", True, f"{same} of {same + differing} answers are the same{tail}."), stops]
 
 
 def _alike(probe: Probe, said: Said) -> bool:
-    if said.ids is not None and tuple(said.ids[: len(probe.answer)]) == probe.answer:
-        return True
+    """Whether it is the same answer, ended in the same place; the engine may say more than was asked of the truth."""
+    if said.ids is not None:
+        spoken = probe.spoken
+        if tuple(said.ids[: len(spoken)]) != spoken:
+            return False
+        return probe.finish == "length" or (said.finish == "stop" and len(said.ids) <= len(probe.answer))
     ours, theirs = probe.text.strip(), said.text.strip()
     if probe.finish == "length":  # a letter may be cut in the middle of its bytes
-        ours, theirs = ours.rstrip("\ufffd"), theirs.rstrip("\ufffd")
-        return theirs.startswith(ours) or ours.startswith(theirs or " ")
+        return theirs.startswith(ours.rstrip("\ufffd"))
     return theirs == ours
 
 
-def _explained(probe: Probe, said: Said, tolerance: Tolerance) -> bool:
+def _explained(probe: Probe, said: Said, near: float) -> bool:
     """Whether the first difference is at a token that was hardly likelier than the next one."""
-    near = max(20 * tolerance.mean, 0.02)  # one token moves by more than the mean of all
     if said.ids is not None:
         place = _agree(said.ids, probe.answer)
-        return place < len(probe.margins) and probe.margins[place] <= near
-    return any(margin <= near for margin in probe.margins)
+    else:
+        letters = _agree([*map(ord, said.text)], [*map(ord, probe.text)])
+        place = next((i for i, reached in enumerate(probe.reach) if reached > letters), len(probe.answer))
+    return place < len(probe.margins) and probe.margins[place] <= near
 
 
 def _stop_fault(probe: Probe, said: Said) -> Check | None:
-    if probe.finish == "stop" and said.text.strip().startswith(probe.text.strip()) and said.finish != "stop":
-        if said.text.strip() == probe.text.strip() and said.ids is not None and len(said.ids) <= len(probe.answer):
-            return None
-        return Check(
-            "stops",
-            False,
-            f"After {probe.text[:40]!r} the trained model ends, and the engine goes on: {said.text[:80]!r}.",
-            "the end token of the trained model is missing in the engine's settings",
-        )
-    return None
+    ours, theirs = probe.text.strip(), said.text.strip()
+    goes_on = len(theirs) > len(ours) if said.ids is None else len(said.ids) > len(probe.answer)
+    if probe.finish != "stop" or said.finish == "stop" or not theirs.startswith(ours) or not goes_on:
+        return None
+    return Check(
+        "stops",
+        False,
+        f"After {probe.text[:40]!r} the trained model ends, and the engine goes on: {said.text[:80]!r}.",
+        "the end token of the trained model is missing in the engine's settings",
+    )

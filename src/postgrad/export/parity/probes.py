@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -19,6 +19,7 @@ from postgrad.records import Message, ToolDefinition
 ANSWERED = 12
 """So many questions are answered token by token; the others are read alone."""
 ANSWER_TOKENS = 24
+WHOLE_ANSWER = 192
 SHARES = (0.0, 0.5, 0.9, 2.0)
 """How much of what was trained is put on, besides all of it: nothing, half, a tenth less, twice."""
 LIKELY = 2
@@ -34,7 +35,11 @@ class Probe:
         without: Ids of prompts that lack something, by what they lack (`instruction`, `passages`): told apart by them.
         answer: Greedy ids, with the end mark where it came; empty where only the reading is compared.
         finish: `stop` or `length`; empty without an answer.
-        text: Of the answer.
+        text: Of the answer, cut where a text ends it.
+        ended_by_token: Whether its last id is an end mark.
+        reach: How long the text is after each token of the answer.
+        thinks: Whether reasoning stands before the answer.
+        dtype: In which the truth was computed.
         logprobs: Of every token after the first, (T-1,), under the trained model.
         margins: At each place of the answer how much likelier its token is than the next one, in nats.
         shares: The same log-probabilities with a share of what was trained.
@@ -49,6 +54,15 @@ class Probe:
     logprobs: torch.Tensor
     margins: tuple[float, ...] = ()
     shares: Mapping[float, torch.Tensor] = field(default_factory=dict)
+    ended_by_token: bool = False
+    reach: tuple[int, ...] = ()
+    thinks: bool = False
+    dtype: str = "float32"
+
+    @property
+    def spoken(self) -> tuple[int, ...]:
+        """The answer's ids without its end mark."""
+        return self.answer[:-1] if self.ended_by_token else self.answer
 
     @property
     def whole(self) -> list[int]:
@@ -72,6 +86,7 @@ class Truth:
         end_ids: That end an answer.
         stops: Texts that do.
         decode: Ids to text, without special tokens.
+        thinks: Whether reasoning stands before its answers.
     """
 
     module: Module
@@ -79,6 +94,7 @@ class Truth:
     end_ids: frozenset[int]
     decode: Callable[[Sequence[int]], str]
     stops: tuple[str, ...] = ()
+    thinks: bool = False
 
 
 def make_probes(
@@ -100,11 +116,19 @@ def make_probes(
     assert placed is not None
     with placed:
         for number, (question, ids, lacking) in enumerate(zip(questions, prompts, without, strict=True)):
-            answer, finish = greedy(truth, ids, ANSWER_TOKENS) if number < ANSWERED else ((), "")
+            most = WHOLE_ANSWER if number == 0 else ANSWER_TOKENS  # one is answered to its end
+            answer, finish = greedy(truth, ids, most) if number < ANSWERED else ((), "")
             logprobs, margins = scored(truth.module, [*ids, *answer], len(answer))
             lacks = {name: tuple(found) for name, found in lacking.items()}
-            text = truth.decode([i for i in answer if i not in truth.end_ids])
-            made.append(Probe(question, tuple(ids), lacks, tuple(answer), finish, text, logprobs, margins))
+            by_token = bool(answer) and answer[-1] in truth.end_ids
+            spoken = answer[:-1] if by_token else answer
+            reach = tuple(len(truth.decode(answer[: n + 1])) for n in range(len(answer)))
+            text = truth.decode(spoken)
+            for stop in truth.stops:
+                text = text.partition(stop)[0]
+            dtype = str(logprobs_dtype(truth.module)).removeprefix("torch.")
+            probe = Probe(question, tuple(ids), lacks, tuple(answer), finish, text, logprobs, margins)
+            made.append(replace(probe, ended_by_token=by_token, reach=reach, thinks=truth.thinks, dtype=dtype))
     shares: list[dict[float, torch.Tensor]] = [{} for _ in made]
     for share in SHARES:
         placed = truth.put(share)
@@ -114,7 +138,12 @@ def make_probes(
             for probe, found in zip(made, shares, strict=True):
                 found[share] = scored(truth.module, probe.whole, 0)[0]
     for probe, found in zip(made, shares, strict=True):
-        yield Probe(**{**{f: getattr(probe, f) for f in probe.__dataclass_fields__}, "shares": found})
+        yield replace(probe, shares=found)
+
+
+def logprobs_dtype(module: Module) -> torch.dtype:
+    """In which a module computes."""
+    return next(module.parameters()).dtype
 
 
 @torch.inference_mode()

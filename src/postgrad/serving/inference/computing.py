@@ -15,12 +15,13 @@ from pathlib import Path
 
 from postgrad.errors import ModelError, PostgradError
 from postgrad.models.base_models import BaseModel
+from postgrad.models.canary import UnfaithfulError
 from postgrad.models.generation.incremental import Piece, answer
 from postgrad.models.generation.logits import Token
 from postgrad.models.generation.pace import Pace
 from postgrad.models.generation.prompt_scoring import scored_prompt
 from postgrad.models.language_model import LanguageModel
-from postgrad.serving.inference.live_model import LiveAnswers, LiveModel, UnfaithfulError
+from postgrad.serving.inference.live_model import LiveAnswers, LiveModel
 from postgrad.serving.inference.model_cache import ModelCache
 from postgrad.serving.inference.prepared import PreparedRequest, Served
 
@@ -97,7 +98,11 @@ class Computing:
             ModelError: it cannot be loaded, or was taken out of service.
         """
         self.refuse_faulty(served)
-        return self.loaded.use(base, served.blob, served.canary)
+        try:
+            return self.loaded.use(base, served.blob, served.canary)
+        except UnfaithfulError as error:
+            self.take_out(served.blob or "", error.message)
+            raise
 
     def refuse_faulty(self, served: Served) -> None:
         """Refuses a model that was taken out of service.
@@ -113,14 +118,22 @@ class Computing:
             )
 
     def look_through(self, every: float) -> None:
-        """Asks the canaries of the adapters in memory, once in so many seconds; one that fails is out of service."""
-        if self._live is None or self._live.broken or time.monotonic() - self._looked < every:
+        """Asks the canaries of what is in memory, once in so many seconds; what fails twice is out of service."""
+        if time.monotonic() - self._looked < every:
             return
         self._looked = time.monotonic()
+        if fault := self.loaded.fault():
+            self.take_out(*fault)
+        if self._live is None or self._live.broken or self.loaded.placed is not None:
+            return  # another model's weights are in place just now: it is asked next time
         for blob in self._live.adapters:
-            if fault := self._live.fault(blob):
-                _log.error("The model %s is taken out of service: %s", blob, fault)
-                self.out_of_service[blob] = fault
+            if self._live.fault(blob) and (fault := self._live.fault(blob)):
+                self.take_out(blob, fault)
+
+    def take_out(self, blob: str, fault: str) -> None:
+        """Has a model refused from here on."""
+        _log.error("The model %s is taken out of service: %s", blob, fault)
+        self.out_of_service[blob] = fault
 
     def unload_after(self, seconds: float) -> bool:
         """Gives the memory back when nothing was asked for so long; says whether it did."""
@@ -181,7 +194,7 @@ class Steps:
             self._computing.refuse_faulty(served)
             self._together = live.begin(self._request)
         except UnfaithfulError as error:
-            self._computing.out_of_service[served.blob or ""] = error.message
+            self._computing.take_out(served.blob or "", error.message)
             self._fault = error
         except PostgradError as error:
             self._fault = error

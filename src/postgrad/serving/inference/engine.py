@@ -7,13 +7,14 @@ that computes (`computing`).
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from postgrad.blobs import Blobs
-from postgrad.errors import DataError, ModelError
+from postgrad.errors import DataError, ModelError, StorageError
 from postgrad.evaluation.prompting import BuiltPrompt, PromptBuilder
 from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.base_models import BaseModel, find_model, known_models
@@ -39,6 +40,7 @@ from postgrad.steps.arms.registered import (
     split_name,
 )
 
+_log = logging.getLogger(__name__)
 _KEPT, _CANARIES = 8, 256
 
 
@@ -214,7 +216,11 @@ class Engine:
             return None
         with self._reading:
             if digest not in self._canaries:
-                self._canaries[digest] = Canary.from_bytes(self.blobs.get_bytes(digest))
+                try:
+                    self._canaries[digest] = Canary.from_bytes(self.blobs.get_bytes(digest))
+                except StorageError as error:
+                    _log.warning("What %s said when it was trained is not known any more: %s", entry.id, error.message)
+                    return None
                 if len(self._canaries) > _CANARIES:
                     self._canaries.popitem(last=False)
             return self._canaries[digest]

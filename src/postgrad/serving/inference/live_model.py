@@ -13,9 +13,8 @@ from pathlib import Path
 
 import torch
 
-from postgrad.errors import ModelError
 from postgrad.models.adapters.trained_weights import load_trained
-from postgrad.models.canary import Canary
+from postgrad.models.canary import Canary, UnfaithfulError
 from postgrad.models.fused.decoder import FusedDecoder, Room, decoder_of
 from postgrad.models.fused.low_rank import LowRank, low_rank_of
 from postgrad.models.generation.incremental import GrowingAnswer, Piece, choosers
@@ -25,10 +24,6 @@ from postgrad.serving.inference.prepared import PreparedRequest
 
 ADAPTER_BYTES = 1 << 30
 """Adapters in memory take at most so much; the longest unused goes first."""
-
-
-class UnfaithfulError(ModelError):
-    """A model does not answer as it was trained."""
 
 
 class LiveModel:
@@ -72,8 +67,9 @@ class LiveModel:
     def fault(self, blob: str) -> str:
         """What is wrong with an adapter in memory, by its canary; empty where nothing is, or nothing was kept."""
         canary, adapter = self._canaries.get(blob), self._adapters.get(blob)
-        if canary is None or adapter is None:
-            return ""
+        return self._fault(adapter, canary) if canary is not None and adapter is not None else ""
+
+    def _fault(self, adapter: LowRank, canary: Canary) -> str:
         ids = list(canary.ids)
         with torch.inference_mode():
             hidden_BH = self._decoder.prefill([ids], [(Room(self._decoder, 1, len(ids)), 0)], [adapter])
@@ -90,14 +86,13 @@ class LiveModel:
             found = low_rank_of(load_trained(self._folder(blob)), self.model.module, self._decoder.groups)
             if found is None:
                 return None
+            if canary is not None and (fault := self._fault(found, canary)):
+                raise UnfaithfulError(fault)
             self._adapters[blob] = found
             if canary is not None:
                 self._canaries[blob] = canary
-            if fault := self.fault(blob):
-                del self._adapters[blob], self._canaries[blob]
-                raise UnfaithfulError(fault)
             while sum(a.bytes for a in self._adapters.values()) > ADAPTER_BYTES and len(self._adapters) > 1:
-                self._adapters.popitem(last=False)
+                self._canaries.pop(self._adapters.popitem(last=False)[0], None)
         self._adapters.move_to_end(blob)
         return self._adapters[blob]
 

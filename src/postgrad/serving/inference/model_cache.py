@@ -14,10 +14,9 @@ from pathlib import Path
 
 import torch
 
-from postgrad.errors import ModelError
 from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.base_models import BaseModel
-from postgrad.models.canary import PLACES, TEXT, TOKENS, Canary
+from postgrad.models.canary import PLACES, TEXT, TOKENS, Canary, UnfaithfulError
 from postgrad.models.language_model import LanguageModel
 
 MAX_TRAINED = 4
@@ -39,6 +38,7 @@ class ModelCache:
         self._model: LanguageModel | None = None
         self._trained: OrderedDict[str, Trained] = OrderedDict()
         self._canaries: dict[tuple[str, str], torch.Tensor] = {}
+        self._canary: Canary | None = None
         self._used = time.monotonic()
         self.swap_seconds = 0.0
         self.swaps = 0
@@ -57,7 +57,8 @@ class ModelCache:
             canary: What it said when it was trained; None where that was not kept.
 
         Raises:
-            ModelError: it cannot be loaded, or does not answer as when it was first loaded, or as it was trained.
+            ModelError: it cannot be loaded.
+            UnfaithfulError: it does not answer as when it was first loaded, or as it was trained.
         """
         self._used = time.monotonic()
         if self._model is None or self._model.base is not base:
@@ -67,18 +68,33 @@ class ModelCache:
             return self._model
         start = time.perf_counter()
         self._put(self._model, blob)
-        if not self._same_as_ever(self._model, blob, canary):
+        self._canary = canary
+        if self._differs(self._model, blob, canary):
             _log.warning("%s with %s does not answer as when it was first loaded; it is read again", base.name, blob)
             self._model = None
             self._trained.pop(blob or "", None)
             self._model = LanguageModel(base)
             self._put(self._model, blob)
-            if not self._same_as_ever(self._model, blob, canary):
-                self._model = None
-                what = f"{base.name!r} with {blob or 'nothing'} on it"
-                raise ModelError(f"{what} no longer answers as when it was trained or first loaded.")
+            if fault := self._differs(self._model, blob, canary):
+                self._model.use(None)  # the base is sound: others go on with it
+                self._canary = None
+                raise UnfaithfulError(
+                    f"{base.name!r} with {blob or 'nothing'} on it no longer answers as ever: {fault}."
+                )
         self.swap_seconds, self.swaps = time.perf_counter() - start, self.swaps + 1
         return self._model
+
+    @property
+    def placed(self) -> str | None:
+        """What is put into the base's own weights; None for nothing."""
+        return self._model.trained_id if self._model is not None else None
+
+    def fault(self) -> tuple[str, str] | None:
+        """(digest, what is wrong) of the model in place, by its canary; None where nothing is, or nothing was kept."""
+        if self._model is None or self._canary is None or (blob := self._model.trained_id) is None:
+            return None
+        fault = self._canary.fault(_probe(self._model), self._model.device.dtype)
+        return (blob, fault) if fault else None
 
     def _put(self, model: LanguageModel, blob: str | None) -> None:
         if blob is None:
@@ -91,19 +107,17 @@ class ModelCache:
         self._trained.move_to_end(blob)
         model.use(self._trained[blob], blob)
 
-    def _same_as_ever(self, model: LanguageModel, blob: str | None, canary: Canary | None) -> bool:
-        """Compares some logits after a fixed prompt with those at the first load, which are kept; and with those that
-        the model had when it was trained."""
-        ids = model.renderer.encode(TEXT)[:TOKENS]
-        with torch.inference_mode():
-            hidden_BTH = model.body(input_ids=torch.tensor([ids], device=model.device.kind))[0]
-            logits_V = model.head(hidden_BTH[:, -1])[0].cpu()
-        if canary is not None and canary.fault(logits_V, model.device.dtype):
-            return False
+    def _differs(self, model: LanguageModel, blob: str | None, canary: Canary | None) -> str:
+        """How a model differs from when it was trained, or first loaded; empty where it does not. What it says when it
+        is first loaded is kept."""
+        logits_V = _probe(model)
+        if canary is not None and (fault := canary.fault(logits_V, model.device.dtype)):
+            return fault
         probes = logits_V[:: max(1, len(logits_V) // _PROBES)].clone()
         known = self._canaries.setdefault((model.name, blob or ""), probes)
         scale = float(known.abs().max()) or 1.0
-        return bool((known - probes).abs().max() <= _TOLERANCE * scale)
+        same = bool((known - probes).abs().max() <= _TOLERANCE * scale)
+        return "" if same else "its numbers are others than when it was first loaded"
 
     def unload_after(self, seconds: float) -> bool:
         """Gives the memory back when nothing was asked for so long; says whether it did."""
@@ -112,3 +126,11 @@ class ModelCache:
         self._model = None
         self._trained.clear()
         return True
+
+
+def _probe(model: LanguageModel) -> torch.Tensor:
+    """The logits (V,) after a fixed text."""
+    ids = model.renderer.encode(TEXT)[:TOKENS]
+    with torch.inference_mode():
+        hidden_BTH = model.body(input_ids=torch.tensor([ids], device=model.device.kind))[0]
+        return model.head(hidden_BTH[:, -1])[0].cpu()

@@ -25,6 +25,8 @@ from postgrad.version import __version__
 
 Measure = Callable[[Path], Working[str]]
 PARITY, README, RECORD = "parity.json", "README.md", "export.json"
+SIGNATURE, ATTESTATION = "export.sig", "attestation.json"
+"""What `postgrad sign` adds."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def export_model(
     precision: str | None = None,
     force: bool = False,
     measure: Measure | None = None,
+    card: str = "",
+    shown: str = "",
 ) -> Working[ExportReport]:
     """Writes a model in a format and holds it to the gate.
 
@@ -100,6 +104,8 @@ def export_model(
         precision: As the format takes it.
         force: Write over what is there.
         measure: Says what the precision costs on the task, or that it costs too much; None: it is not measured.
+        card: Stands at the beginning of the README, instead of the usual words.
+        shown: The place that commands in the README name, where it is sent elsewhere; whoever sends it writes it down.
 
     Raises:
         UsageError: there is no such format or precision, or the folder is not empty.
@@ -117,7 +123,9 @@ def export_model(
         yield Stage("parity", "Holding it to the trained model")
         found = yield from passed(format_, leaving, work, kind, probes)
         cost = (yield from measure(work)) if measure is not None else ""
-        report = _complete(entry, leaving, to, kind, work, place, written, found, cost)
+        report = _complete(entry, leaving, to, kind, work, place, written, found, cost, card, shown)
+    if shown:
+        return report
     Exports(catalogue).add(
         entry, to, kind, str(place.absolute()), report.files, {"engines": [p.to_dict() for p in found]}
     )
@@ -153,13 +161,15 @@ def _complete(
     written: Written,
     found: Sequence[Parity],
     cost: str,
+    card: str,
+    shown: str,
 ) -> ExportReport:
     """Adds README, instruction and record, and hashes everything."""
     if leaving.instruction:
         (work / "instruction.txt").write_text(leaving.instruction + "\n", "utf-8")
     name = entry.name.replace(":", "-").replace("/", "-").lower()
-    start = {k: v.replace("FOLDER", str(place)).replace("NAME", name) for k, v in written.start.items()}
-    (work / README).write_text(_readme(entry, leaving, to, precision, start, written, found, cost), "utf-8")
+    start = {k: v.replace("FOLDER", shown or str(place)).replace("NAME", name) for k, v in written.start.items()}
+    (work / README).write_text(_readme(entry, leaving, to, precision, start, written, found, cost, card), "utf-8")
     write_atomic(work / PARITY, json.dumps([p.to_dict() for p in found], indent=1, ensure_ascii=False), 0o644)
     files = hashes(work)
     record: JsonObject = {
@@ -181,7 +191,8 @@ def _complete(
 
 def hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file but the record itself."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != RECORD)
+    added = {folder / name for name in (RECORD, SIGNATURE, ATTESTATION)}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p not in added)
     return {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
 
 
@@ -219,17 +230,12 @@ def _readme(
     written: Written,
     found: Sequence[Parity],
     cost: str,
+    card: str,
 ) -> str:
     score = entry.details.get("score")
-    lines = [
-        f"# {entry.id}",
-        "",
-        f"Trained by postgrad {__version__} on the base `{entry.base}` ({entry.method}).",
-        f"Exported as {to}, {precision}.",
-        *written.notes,
-        "",
-    ]
-    if score is not None:
+    lines = [card, ""] if card else _words(entry, to, precision)
+    lines += [*written.notes, ""]
+    if score is not None and not card:
         advised = entry.details.get("recommendation")
         lines += [f"Measured: {entry.details.get('metric')} {score:.3f}; the verdict was `{advised}`.", ""]
     if cost:
@@ -250,3 +256,13 @@ def _readme(
     lines += ["", "Your own deployment can be held to it too:", "", "```"]
     lines += [f"postgrad parity {entry.id} --url http://localhost:8000/v1#NAME", "```", ""]
     return "\n".join(lines)
+
+
+def _words(entry: ModelEntry, to: str, precision: str) -> list[str]:
+    """The usual beginning of a README."""
+    return [
+        f"# {entry.id}",
+        "",
+        f"Trained by postgrad {__version__} on the base `{entry.base}` ({entry.method}).",
+        f"Exported as {to}, {precision}.",
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import psutil
 import torch
@@ -17,6 +18,7 @@ from postgrad.export.parity.contestant import Contestant
 from postgrad.export.parity.gate import Check, Parity, Tolerance, judge
 from postgrad.export.parity.probes import Probe, Truth, make_probes
 from postgrad.export.parity.questions import Question
+from postgrad.export.table import wide_enough
 from postgrad.export.weights import Shares
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.base_models import find_model
@@ -28,7 +30,9 @@ from postgrad.steps.delivery.questions import questions_of
 from postgrad.storage import code_version, home, sha256_json, write_atomic
 
 LONGEST = 1024
-"""Tokens of a prompt that the gate asks: longer ones would take an engine minutes."""
+"""Tokens of a question, without instruction and passages: longer ones would take an engine minutes."""
+ROOM = 32
+"""Tokens of the context that are left for an answer."""
 
 
 def leaving_model(entry: ModelEntry, blobs: Blobs) -> Leaving:
@@ -60,22 +64,26 @@ def probes_of(
         retrieve: Its own documents, where its form with passages is asked.
     """
     questions, prompts, without = _asked(leaving, entry, blobs, retrieve)
-    key = sha256_json([entry.blob, leaving.base.hash, prompts, code_version("export/parity", "models")]).removeprefix(
-        "sha256:"
-    )
-    path = home() / "cache" / "probes" / f"{key}.json"
+    dtype = _dtype(leaving)
+    made_by = [entry.blob, leaving.base.hash, prompts, str(dtype), code_version("export/parity", "models")]
+    key = sha256_json(made_by).removeprefix("sha256:")
+    path = kept_probes(entry.blob) / f"{key}.json"
     if path.exists():
         return [_from_json(raw) for raw in json.loads(path.read_text("utf-8"))]
     yield Said(f"Asking {entry.id} {len(questions)} questions, by its own plain code (once).")
-    shares = Shares(leaving, _dtype(leaving))
-    ends, renderer = leaving.renderer.end_ids, leaving.renderer
-    truth = Truth(shares.module, shares.put, ends, renderer.decode, renderer.stops)
+    shares, renderer = Shares(leaving, dtype), leaving.renderer
+    truth = Truth(shares.module, shares.put, renderer.end_ids, renderer.decode, renderer.stops, renderer.thinking)
     made: list[Probe] = []
     for probe in make_probes(truth, questions, prompts, without):
         made.append(probe)
         yield Progress(len(made), len(questions), "questions")
     write_atomic(path, json.dumps([_to_json(p) for p in made]))
     return made
+
+
+def kept_probes(blob: str) -> Path:
+    """Where the truth about a model is kept; it goes with the model (`cleaning`)."""
+    return home() / "cache" / "probes" / blob.removeprefix("sha256:")
 
 
 def _dtype(leaving: Leaving) -> torch.dtype:
@@ -104,7 +112,8 @@ def _asked(
                 lacks["the passages are"] = plain.build(question.messages, question.tools).ids
         except DataError:
             continue  # a template without tools, or that refuses an order of roles
-        if len(ids) <= min(LONGEST, renderer.context - 32):
+        own = len(lacks["the system prompt is"])
+        if own <= LONGEST and len(ids) <= renderer.context - ROOM:
             questions.append(question)
             prompts.append(ids)
             without.append({name: found for name, found in lacks.items() if found != ids})
@@ -126,6 +135,8 @@ def gate(
         checks: What was found in the files themselves; counted with the first engine.
     """
     out: list[Parity] = []
+    if probes:
+        tolerance = wide_enough(tolerance, probes[0].dtype)
     if any(check.held is False for check in checks):  # damaged files are not loaded
         out.append(Parity("its files", len(probes), tuple(checks)))
         yield Said(out[0].sentence, warning=True)
@@ -133,8 +144,7 @@ def gate(
     for make in made:
         begun = time.monotonic()
         try:
-            contestant = make()
-            found = judge(contestant, probes, tolerance)
+            found = judge(make(), probes, tolerance)
         except Exception as error:  # noqa: BLE001 - whatever an engine raises says that it does not run there
             told = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
             fault = Check(
@@ -166,6 +176,10 @@ def _to_json(probe: Probe) -> dict[str, object]:
         "logprobs": probe.logprobs.tolist(),
         "margins": list(probe.margins),
         "shares": {str(k): v.tolist() for k, v in probe.shares.items()},
+        "ended_by_token": probe.ended_by_token,
+        "reach": list(probe.reach),
+        "thinks": probe.thinks,
+        "dtype": probe.dtype,
     }
 
 
@@ -181,4 +195,8 @@ def _from_json(raw: dict[str, object]) -> Probe:
         torch.tensor(values["logprobs"]),
         tuple(values["margins"]),
         {float(k): torch.tensor(v) for k, v in values["shares"].items()},
+        values["ended_by_token"],
+        tuple(values["reach"]),
+        values["thinks"],
+        values["dtype"],
     )

@@ -11,7 +11,8 @@ from postgrad.evaluation.prompting import PromptBuilder
 from postgrad.export.leaving import Leaving
 from postgrad.export.parity.contestant import Contestant, Said
 from postgrad.export.parity.gate import Tolerance
-from postgrad.models.generation.generate import Decoding, complete
+from postgrad.models.generation.generate import Decoding
+from postgrad.models.generation.incremental import answer
 from postgrad.models.language_model import LanguageModel
 from postgrad.records import Message, ToolDefinition
 
@@ -47,9 +48,13 @@ class OwnEngine:
             return logprobs_TV.gather(1, taken[:, None])[begin - 1 :, 0].cpu().tolist()
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
-        decoding = Decoding(most).for_chat(self._model.renderer)
-        ((_, done),) = complete(self._model, [list(self.prompt(messages, tools))], decoding)
-        return Said(None, done.text, done.finish)
+        decoding, ids = Decoding(most).for_chat(self._model.renderer), list[int]()
+        finish = "length"
+        for pieces in answer(self._model, list(self.prompt(messages, tools)), decoding):
+            for piece in pieces:
+                ids += [token.id for token in piece.tokens]
+                finish = piece.done.finish if piece.done is not None else finish
+        return Said(tuple(ids), self._model.renderer.decode(ids), finish)
 
 
 def own_contestant(leaving: Leaving, builder: PromptBuilder) -> Iterator[Callable[[], Contestant]]:

@@ -13,10 +13,9 @@ from typing import Any
 
 from postgrad.errors import GateError, UsageError
 from postgrad.json_types import JsonObject
-from postgrad.steps.delivery.exporting import RECORD, changed_files, record_of
+from postgrad.steps.delivery.exporting import ATTESTATION, RECORD, SIGNATURE, changed_files, record_of
 from postgrad.storage import write_atomic
 
-SIGNATURE, ATTESTATION = "export.sig", "attestation.json"
 _TYPE = "application/vnd.in-toto+json"
 
 
@@ -49,7 +48,7 @@ def sign(folder: Path, key: Path, attest: bool = False) -> list[Path]:
         GateError: a file is not as it was exported.
         UsageError: the key cannot be used.
     """
-    if changed := {n: s for n, s in changed_files(folder).items() if n not in (SIGNATURE, ATTESTATION)}:
+    if changed := changed_files(folder):
         name, state = next(iter(changed.items()))
         raise GateError(f"{name} is {state} since the export; it is not signed.", "Export the model again.")
     private = _private(key)
@@ -84,9 +83,7 @@ def verify(folder: Path, key: Path) -> list[str]:
     from cryptography.exceptions import InvalidSignature
 
     public, record = _public(key), record_of(folder)
-    out = [
-        f"{name} is {state}" for name, state in changed_files(folder).items() if name not in (SIGNATURE, ATTESTATION)
-    ]
+    out = [f"{name} is {state}" for name, state in changed_files(folder).items()]
     if not (folder / SIGNATURE).exists():
         return [*out, "it is not signed"]
     try:
