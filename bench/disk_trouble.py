@@ -35,10 +35,10 @@ ASK = [{"role": "user", "content": "Where is my sofa?"}]
 class Trouble:
     """A client, what it saw, and what it was told is done."""
 
-    def __init__(self, server: Process, model: str) -> None:
+    def __init__(self, server: Process, model: str, most: int) -> None:
         self.client = openai.OpenAI(base_url=server.address, api_key="x", max_retries=0, timeout=60)
         self.health = server.address.removesuffix("/v1") + "/health"
-        self.model, self.seen = model, Counter[str]()
+        self.model, self.most, self.seen = model, most, Counter[str]()
         self.files: list[str] = []
         self.jobs: list[str] = []
         self.words: dict[str, str] = {}
@@ -61,7 +61,9 @@ class Trouble:
             self.files.append(file.id)  # type: ignore[attr-defined]
         if self.files:
             made = {"model": self.model, "training_file": self.files[-1], "hyperparameters": {"n_epochs": 1}}
-            if len(self.jobs) < 12 and (job := self.tried("job", lambda: client.fine_tuning.jobs.create(**made))):  # type: ignore[arg-type]
+            if len(self.jobs) < self.most and (
+                job := self.tried("job", lambda: client.fine_tuning.jobs.create(**made))
+            ):  # type: ignore[arg-type]
                 self.jobs.append(job.id)  # type: ignore[attr-defined]
         self.tried("list", lambda: client.fine_tuning.jobs.list())
         self.tried("models", lambda: client.models.list())
@@ -71,6 +73,9 @@ class Trouble:
 def main() -> int:
     given = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     given.add_argument("--seconds", type=float, default=60)
+    given.add_argument(
+        "--jobs", type=int, default=12, help="trainings begun at most; one that could not start waits a minute"
+    )
     options = given.parse_args()
     with tempfile.TemporaryDirectory(prefix="postgrad-disk-") as scratch:
         root = Path(scratch)
@@ -84,7 +89,7 @@ def main() -> int:
         os.environ.clear()
         os.environ.update(usual)
         try:
-            return measured(server, model, state, options.seconds)
+            return measured(server, model, state, options.seconds, options.jobs)
         finally:
             state.set(faults.NOTHING)
             if server.child is not None and server.child.poll() is not None:
@@ -93,8 +98,8 @@ def main() -> int:
             server.end()
 
 
-def measured(server: Process, model: str, state: faults.Faults, seconds: float) -> int:
-    trouble, wrong, told = Trouble(server, model), list[str](), dict[str, dict[str, int]]()
+def measured(server: Process, model: str, state: faults.Faults, seconds: float, jobs: int) -> int:
+    trouble, wrong, told = Trouble(server, model, jobs), list[str](), dict[str, dict[str, int]]()
     trouble.round()
     for name, mode in (("read-only", faults.READ_ONLY), ("full", faults.FULL)):
         trouble.seen.clear()

@@ -20,7 +20,7 @@ BENCH = Path(__file__).parents[2] / "bench"
     "command",
     [
         ["kill_writes.py", "--kills", "16", "--full", "6", "--torn", "6", "--damaged", "5", "--clock", "2"],
-        ["disk_trouble.py", "--seconds", "2"],
+        ["disk_trouble.py", "--seconds", "2", "--jobs", "0"],
     ],
     ids=lambda c: c[0],
 )
