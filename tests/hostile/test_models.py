@@ -79,7 +79,7 @@ import json, os, resource, sys, time
 from postgrad.errors import PostgradError
 from postgrad.models.rendering import bounded_template
 from postgrad.models.rendering.template import Template
-bounded_template.SECONDS = 2.0
+bounded_template.SECONDS = 1.0
 from tests.hostile.test_models import ENDLESS, TALK
 Template('{{ messages[0].content }}', {}).text(TALK)
 for name, source in ENDLESS.items():
@@ -142,7 +142,7 @@ def test_what_templates_usually_do_is_written_as_jinja_writes_it(source):
 
 def test_headers_that_lie(tiny_folder):
     """Mutated weights, configurations and tokenizers; the long form is the bench itself."""
-    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "40", "--seed", "1"]
+    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "16", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert json.loads(done.stdout)["refused"] > 10
+    assert json.loads(done.stdout)["refused"] > 4
