@@ -13,6 +13,7 @@ import torch
 from postgrad.blobs import Blobs
 from postgrad.export.engines.gguf_reading import GgufReading
 from postgrad.export.gguf import file as gguf_file
+from postgrad.export.parity.contestant import CannotSayError, Said
 from postgrad.export.parity.gate import Parity, Tolerance, judge
 from postgrad.export.table import format_named, tolerance_of
 from postgrad.export.weights import merged_module
@@ -284,3 +285,66 @@ def test_distances_forgive_no_impossible_token():
     from postgrad.export.parity.gate import FAR, distance_of
 
     assert distance_of(torch.tensor([0.0, -1.0]), torch.tensor([-np.inf, -1.0])) == (FAR, 2)
+
+
+def test_a_base_without_a_template(tiny_folder, tmp_path):
+    """It is asked with plain marks, which go with the export, and answers end at a text."""
+    from postgrad.workflows.parity import parity
+
+    base = tmp_path / "plain"
+    shutil.copytree(tiny_folder, base)
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    config.pop("chat_template")
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    left = Left(base, tmp_path, "gguf")
+    assert left.judged().held and "### Request:" in left.leaving.renderer.stops[0]
+    assert "must name as `stop`" in (left.folder / "README.md").read_text()
+    assert all(p.held for p in finished(parity(left.entry.id)))
+
+
+class Deaf:
+    """An engine that tells nothing."""
+
+    name = "deaf"
+
+    def prompt(self, messages, tools):
+        raise CannotSayError("it does not say")
+
+    logprobs = answer = lambda self, *_: Deaf.prompt(self, (), ())
+
+
+def test_an_engine_that_tells_nothing_is_not_alike(merged):
+    found = judge(Deaf(), merged.probes, Tolerance(0.1))
+    assert not found.held and "nothing was compared" in found.sentence
+    assert not judge(Deaf(), [], Tolerance(0.1)).held
+
+
+class Speaks(Deaf):
+    """An engine that tells text alone.
+
+    Args:
+        texts: Its answers, in order.
+    """
+
+    name = "speaks"
+
+    def __init__(self, texts):
+        self._texts = iter(texts)
+
+    def answer(self, messages, tools, most):
+        return Said(None, next(self._texts), "length")
+
+
+def test_text_alone_is_believed_where_it_is_the_same(merged):
+    asked = [p for p in merged.probes if p.answer]
+    assert judge(Speaks([p.text + " and more" for p in asked]), merged.probes, Tolerance(0.1)).held
+    assert not judge(Speaks(["nonsense"] * len(asked)), merged.probes, Tolerance(0.1)).held
+    assert not judge(Speaks([""] * len(asked)), merged.probes, Tolerance(0.1)).held
+
+
+def test_precisions_are_known_by_name():
+    from postgrad.errors import UsageError
+
+    assert tolerance_of("f16") == tolerance_of("float16") and tolerance_of("Q4_K_M") == tolerance_of("Q4_K_S")
+    with pytest.raises(UsageError, match="no precision 'bf61'"):
+        tolerance_of("bf61")

@@ -310,7 +310,7 @@ def _spoken(contestant: Contestant, probes: Sequence[Probe], distance: float | N
 
 def _alike(probe: Probe, said: Said) -> bool:
     """Whether it is the same answer, ended in the same place; the engine may say more than was asked of the truth."""
-    if said.ids is not None:
+    if said.ids is not None and (probe.finish == "length" or probe.ended_by_token):
         spoken = probe.spoken
         if tuple(said.ids[: len(spoken)]) != spoken:
             return False

@@ -48,13 +48,14 @@ class OwnEngine:
             return logprobs_TV.gather(1, taken[:, None])[begin - 1 :, 0].cpu().tolist()
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
-        decoding, ids = Decoding(most).for_chat(self._model.renderer), list[int]()
-        finish = "length"
+        renderer, ids = self._model.renderer, list[int]()
+        decoding, finish, text = Decoding(most).for_chat(renderer), "length", ""
         for pieces in answer(self._model, list(self.prompt(messages, tools)), decoding):
             for piece in pieces:
                 ids += [token.id for token in piece.tokens]
-                finish = piece.done.finish if piece.done is not None else finish
-        return Said(tuple(ids), self._model.renderer.decode(ids), finish)
+                if piece.done is not None:
+                    finish, text = piece.done.finish, piece.done.text
+        return Said(tuple(ids), renderer.decode(ids) if renderer.thinking else text, finish)
 
 
 def own_contestant(leaving: Leaving, builder: PromptBuilder) -> Iterator[Callable[[], Contestant]]:
