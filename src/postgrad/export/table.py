@@ -61,7 +61,7 @@ FORMATS: dict[str, Format] = {
 """By the name that `--to` takes."""
 TOLERANCES = {
     "float32": Tolerance(0.002),
-    "float16": Tolerance(0.02),
+    "float16": Tolerance(0.01),
     "bfloat16": Tolerance(0.1),
     "int8": Tolerance(0.2, exact=False),
     "Q8_0": Tolerance(0.15, exact=False),

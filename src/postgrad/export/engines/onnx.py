@@ -87,7 +87,8 @@ class OnnxModel:
             text, ended = self._tokens.said(out)
             if ended:
                 return Said(tuple(out), text, "stop")
-        return Said(tuple(out), self._tokens.said(out)[0], "length")
+        finish = "stop" if len(out) < most else "length"  # it does not give the end mark that it stops at
+        return Said(tuple(out), self._tokens.said(out)[0], finish)
 
     def _begun(self, length: int, ids: Sequence[int]) -> Any:
         settings = self._genai.GeneratorParams(self._model)

@@ -76,6 +76,15 @@ def _irregular() -> UsageError:
     )
 
 
+def _smollm3(writer: Writer, config: Config) -> None:
+    every = [int((place + 1) % 4 != 0) for place in range(config.num_hidden_layers)]
+    if list(config.no_rope_layers) != every:
+        raise UsageError(
+            "llama.cpp leaves positions out of every fourth layer of this type, and this model out of others.",
+            "Take --to safetensors.",
+        )
+
+
 def _granite(writer: Writer, config: Config) -> None:
     writer.add_attention_scale(config.attention_multiplier)
     writer.add_embedding_scale(config.embedding_multiplier)
@@ -92,7 +101,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "gemma2": Architecture("gemma2", norms_plus_one=True, windows=True, more=_gemma2),
     "gemma3_text": Architecture("gemma3", norms_plus_one=True, windows=True, more=_gemma3),
     "phi3": Architecture("phi3"),
-    "smollm3": Architecture("smollm3", permuted=True),
+    "smollm3": Architecture("smollm3", permuted=True, more=_smollm3),
     "granite": Architecture("granite", permuted=True, more=_granite),
     "olmo2": Architecture("olmo2"),
     "seed_oss": Architecture("seed_oss"),
