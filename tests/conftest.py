@@ -25,6 +25,9 @@ LONGEST = (
     "cli/test_commands",
     "serving/test_job_runs",
     "models/test_conformance",
+    "export/test_gate",
+    "export/test_engines",
+    "workflows/test_delivery",
     "training/test_memory",
     "training/test_training",
 )
