@@ -20,6 +20,8 @@ from postgrad.registry.tables import AliasRow, ModelRow
 
 PRODUCTION = "production"
 """The alias that a bare name means."""
+_TAKEN = re.compile(r"@|\+rag\Z")
+"""What stands behind names where they are asked for."""
 _ALIAS = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
 
 
@@ -61,7 +63,7 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: it is empty, has blanks at its ends, or what stands behind names (`@`, `+rag`).
     """
-    if not name.strip() or name != name.strip() or "@" in name or name.endswith("+rag"):
+    if not name.strip() or name != name.strip() or _TAKEN.search(name):
         raise UsageError(f"{name!r} is no name for a model.", "Leave '@', '+rag' and blanks at its ends out.")
 
 
