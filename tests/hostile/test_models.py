@@ -142,7 +142,7 @@ def test_what_templates_usually_do_is_written_as_jinja_writes_it(source):
 
 def test_headers_that_lie(tiny_folder):
     """Mutated weights, configurations and tokenizers; the long form is the bench itself."""
-    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "16", "--seed", "1"]
+    command = [sys.executable, str(ROOT / "bench" / "fuzz_models.py"), "--count", "10", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert json.loads(done.stdout)["refused"] > 4
+    assert json.loads(done.stdout)["refused"] > 2

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from postgrad.errors import UsageError
 from postgrad.export.engines import ctranslate2
-from postgrad.export.files import write_generation, write_tokenizer
 from postgrad.export.formats import merged
 from postgrad.export.leaving import Leaving, Written
 from postgrad.export.parity.contestant import Contestant
@@ -29,16 +27,8 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
         UsageError: ctranslate2 is not installed or does not take the model.
     """
     ctranslate2.need()
-    plain = folder / "plain"
-    plain.mkdir()
-    merged.write(leaving, plain, "float32")
-    ctranslate2.converted(plain, folder / "made", precision(leaving, wanted))
-    for path in (folder / "made").iterdir():
-        path.rename(folder / path.name)
-    shutil.rmtree(plain)
-    (folder / "made").rmdir()
-    write_tokenizer(leaving, folder)
-    write_generation(leaving, folder)
+    kind = precision(leaving, wanted)
+    merged.through_merged(leaving, folder, lambda plain, made: ctranslate2.converted(plain, made, kind))
     return Written(
         {
             "CTranslate2": "import ctranslate2, transformers\n"

@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,6 +62,26 @@ def contestants(leaving: Leaving, folder: Path) -> Iterator[Callable[[], Contest
 def checks(leaving: Leaving, folder: Path) -> list[Check]:
     """Nothing besides: transformers reads every file of it."""
     return []
+
+
+def through_merged(leaving: Leaving, folder: Path, convert: Callable[[Path, Path], None]) -> None:
+    """Fills a folder by a converter of merged weights: what it makes, beside tokenizer, template and settings.
+
+    Args:
+        leaving: The model.
+        folder: Empty.
+        convert: Reads the first folder and writes the second.
+    """
+    plain, made = folder / "plain", folder / "made"
+    plain.mkdir()
+    write(leaving, plain, "float32")
+    convert(plain, made)
+    for path in made.iterdir():
+        path.rename(folder / path.name)
+    shutil.rmtree(plain)
+    made.rmdir()
+    write_tokenizer(leaving, folder)
+    write_generation(leaving, folder)
 
 
 def save_module(module: torch.nn.Module, folder: Path) -> None:

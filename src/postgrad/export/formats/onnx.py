@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from postgrad.errors import UsageError
 from postgrad.export.engines import onnx
-from postgrad.export.files import write_generation, write_tokenizer
 from postgrad.export.formats import merged
 from postgrad.export.leaving import Leaving, Written
 from postgrad.export.parity.contestant import Contestant
@@ -30,16 +28,8 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
         UsageError: onnxruntime-genai is not installed or does not take the model.
     """
     onnx.need()
-    plain = folder / "plain"
-    plain.mkdir()
-    merged.write(leaving, plain, "float32")
-    onnx.converted(plain, folder / "made", BUILDERS[precision(leaving, wanted)])
-    for path in (folder / "made").iterdir():
-        path.rename(folder / path.name)
-    shutil.rmtree(plain)
-    (folder / "made").rmdir()
-    write_tokenizer(leaving, folder)
-    write_generation(leaving, folder)
+    kind = BUILDERS[precision(leaving, wanted)]
+    merged.through_merged(leaving, folder, lambda plain, made: onnx.converted(plain, made, kind))
     return Written(
         {
             "ONNX Runtime": "import onnxruntime_genai as og\n"
