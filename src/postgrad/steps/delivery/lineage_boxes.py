@@ -11,7 +11,7 @@ from postgrad.steps.delivery.lineage import Lineage
 def picture_of(lineage: Lineage) -> str:
     """The lineage as an `<svg>` document."""
     entry, data = lineage.entry, lineage.data
-    names = ", ".join(Path(f).name for f in data["files"]) or str(data.get("job") or "records in memory")
+    names = ", ".join(Path(f).name for f in data["files"]) or str(data.get("job") or "its files were not kept")
     counts = ", ".join(f"{data[name]:,} {name}" for name in ("train", "test") if name in data)
     left = [
         ("data", "Data", f"{names} · {counts or entry.data_hash[:19]}"),
