@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,9 @@ import typer
 from postgrad.cli.support.door import errors
 from postgrad.errors import UsageError
 
+SWITCH_S = 0.001
+"""Threads that read a long request give the interpreter back so soon to the one that computes. Python's own 5 ms would
+be waited for at each of some hundred steps of a token."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -73,6 +77,7 @@ def command(
     )
     more: dict[str, Any] = {"ssl_certfile": str(certfile), "ssl_keyfile": str(keyfile)} if certfile else {}
     limits = {"timeout_graceful_shutdown": 10, "http": TimelyProtocol}
+    sys.setswitchinterval(SWITCH_S)
     server = InterruptibleServer(uvicorn.Config(app, host=host, port=port, log_level="warning", **limits, **more))
     server.run()
     if not server.started:
