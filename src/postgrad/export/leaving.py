@@ -43,7 +43,12 @@ class Leaving:
     @property
     def file_name(self) -> str:
         """Its name as a file's."""
-        return self.name.replace("/", "-").replace(":", "-").replace("@", "-v")
+        return as_file_name(self.name)
+
+
+def as_file_name(name: str) -> str:
+    """A model's name, with its version, as a file's."""
+    return name.replace("/", "-").replace(":", "-").replace("@", "-v")
 
 
 @dataclass(frozen=True)

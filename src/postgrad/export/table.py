@@ -26,12 +26,10 @@ class Format:
     Attributes:
         module: Its file.
         sentence: What it is, for people.
-        precisions: What `--quantize` takes, the first without it; empty where there is no choice.
     """
 
     module: str
     sentence: str
-    precisions: tuple[str, ...] = ()
 
 
 FORMATS: dict[str, Format] = {
@@ -39,24 +37,19 @@ FORMATS: dict[str, Format] = {
     "safetensors": Format(
         "postgrad.export.formats.merged",
         "all weights, as transformers, vLLM, SGLang and TGI read them",
-        ("float32", "bfloat16", "float16"),
     ),
     "gguf": Format(
         "postgrad.export.formats.gguf",
         "one file for llama.cpp, LM Studio and others",
-        ("F16", "F32", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"),
     ),
     "ollama": Format(
         "postgrad.export.formats.ollama",
         "a merged GGUF file with a Modelfile",
-        ("F16", "F32", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0"),
     ),
-    "mlx": Format("postgrad.export.formats.mlx", "all weights, as MLX reads them", ("bfloat16", "float16", "float32")),
-    "openvino": Format("postgrad.export.formats.openvino", "OpenVINO's own files", ("F16", "Q8_0", "Q4_0")),
-    "ctranslate2": Format(
-        "postgrad.export.formats.ctranslate2", "CTranslate2's own files", ("float32", "float16", "bfloat16", "int8")
-    ),
-    "onnx": Format("postgrad.export.formats.onnx", "ONNX Runtime's files", ("float32", "int4")),
+    "mlx": Format("postgrad.export.formats.mlx", "all weights, as MLX reads them"),
+    "openvino": Format("postgrad.export.formats.openvino", "OpenVINO's own files"),
+    "ctranslate2": Format("postgrad.export.formats.ctranslate2", "CTranslate2's own files"),
+    "onnx": Format("postgrad.export.formats.onnx", "ONNX Runtime's files"),
 }
 """By the name that `--to` takes."""
 TOLERANCES = {

@@ -85,14 +85,13 @@ class Canary:
 
 def canary_of(model: LanguageModel, trained: Trained, trained_id: str) -> Canary:
     """The canary of what was trained; it is in place afterwards."""
-    ids = model.renderer.encode(TEXT)[:TOKENS]
     model.use(None)
-    base = _logits(model, ids)
+    base = probe_logits(model)
     model.use(trained, trained_id)
-    said = _logits(model, ids)
+    said = probe_logits(model)
     places = list(range(0, len(said), max(1, len(said) // PLACES)))
     return Canary(
-        tuple(ids),
+        tuple(_ids(model)),
         tuple(places),
         tuple(said[places].tolist()),
         tuple(base[places].tolist()),
@@ -101,8 +100,12 @@ def canary_of(model: LanguageModel, trained: Trained, trained_id: str) -> Canary
     )
 
 
-def _logits(model: LanguageModel, ids: list[int]) -> torch.Tensor:
-    """After the ids, (V,)."""
+def probe_logits(model: LanguageModel) -> torch.Tensor:
+    """The logits (V,) after the fixed text."""
     with torch.inference_mode():
-        hidden_BTH = model.body(input_ids=torch.tensor([ids], device=model.device.kind))[0]
+        hidden_BTH = model.body(input_ids=torch.tensor([_ids(model)], device=model.device.kind))[0]
         return model.head(hidden_BTH[:, -1])[0].cpu()
+
+
+def _ids(model: LanguageModel) -> list[int]:
+    return model.renderer.encode(TEXT)[:TOKENS]

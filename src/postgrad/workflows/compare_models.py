@@ -19,6 +19,7 @@ from postgrad.report.run_report import Report
 from postgrad.steps.arms.named_models import Named, base_label, named_models
 from postgrad.steps.arms.registered import RAG
 from postgrad.steps.reporting.compared_runs import Origin, Side, origin_of, read_side
+from postgrad.steps.reporting.kept_report import kept_report
 from postgrad.workflows.compare import compared
 from postgrad.workflows.evaluate import EvaluateRequest, evaluate
 
@@ -63,8 +64,8 @@ def _model_origin(blobs: Blobs, model: Named) -> Origin:
     entry = model.entry
     if entry is None:
         return {"model": {"base": model.base}}
-    if entry.report:
-        return origin_of(Report.model_validate_json(blobs.get_bytes(entry.report)))
+    if (report := kept_report(blobs, entry)) is not None:
+        return origin_of(report)
     facts = {
         "base": entry.base,
         "method": entry.method,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from postgrad.blobs import Blobs
 from postgrad.errors import GateError, UsageError
+from postgrad.export.leaving import as_file_name
 from postgrad.export.table import format_named
 from postgrad.models.base_models import find_model
 from postgrad.progress import Said, Working
@@ -56,8 +57,7 @@ def export(
     format_named(to)
     catalogue = Catalogue()
     entry = Names(catalogue).entry(reference)
-    name = entry.id.replace("/", "-").replace(":", "-").replace("@", "-v")
-    place = place or Path(f"{name}-{to}")
+    place = place or Path(f"{as_file_name(entry.id)}-{to}")
     refuse_full(place, force)
     if (precision == AUTO or data) and to not in ("gguf", "ollama"):
         raise UsageError(

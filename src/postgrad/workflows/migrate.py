@@ -17,6 +17,7 @@ from postgrad.registry.catalogue import ModelEntry
 from postgrad.registry.names import Names
 from postgrad.report.run_report import Report
 from postgrad.steps.delivery.kept_scores import paired_with
+from postgrad.steps.reporting.kept_report import kept_settings
 from postgrad.workflows.run import run
 
 
@@ -93,11 +94,7 @@ def how_made(blobs: Blobs, entry: ModelEntry, files: Sequence[Path] = ()) -> tup
     Raises:
         UsageError: they were not kept, or the data does not lie there any more.
     """
-    if entry.report:
-        settings = Report.model_validate_json(blobs.get_bytes(entry.report)).recipe
-    else:
-        settings = entry.details.get("recipe") or {}
-    if not settings:
+    if not (settings := kept_settings(blobs, entry)):
         raise UsageError(f"It was not kept how {entry.id} was made.", "Train anew: postgrad run DATA --base NEW.")
     known = [Path(f) for f in entry.details.get("files") or []]
     paths = list(files) or known

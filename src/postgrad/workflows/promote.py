@@ -21,12 +21,12 @@ from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.registry.moves import PRODUCTION
-from postgrad.report.run_report import Report
 from postgrad.steps.arms.registered import own_retriever, passages_of, prompt_builder
 from postgrad.steps.delivery.as_measured import as_measured
 from postgrad.steps.delivery.kept_scores import paired_with
 from postgrad.steps.delivery.probing import gate, leaving_model, probes_of
 from postgrad.steps.delivery.served_parity import HERE, HERE_EXACT, own_contestant
+from postgrad.steps.reporting.kept_report import kept_report
 from postgrad.workflows.compare_models import compare_models
 
 
@@ -121,7 +121,7 @@ def _conditions(
     stopped: Callable[[], bool],
 ) -> Working[tuple[Condition, ...]]:
     blobs = Blobs()
-    report = Report.model_validate_json(blobs.get_bytes(entry.report)) if entry.report else None
+    report = kept_report(blobs, entry)
     advised = entry.details.get("recommendation")
     if before is None and data:
         found = yield from _measured(blobs, entry, entry.base, data, recipe, stopped)

@@ -14,7 +14,7 @@ from postgrad.registry import Catalogue
 from postgrad.registry.exports import Exports
 from postgrad.registry.names import Names
 from postgrad.steps.delivery.card import model_card
-from postgrad.steps.delivery.exporting import ExportReport, export_model, hashes
+from postgrad.steps.delivery.exporting import ExportReport, export_model
 
 
 def push(
@@ -52,7 +52,7 @@ def push(
         yield Stage("push", f"Sending {report.bytes / 1e6:,.0f} MB to {place}")
         address = _send(folder, place, public, entry.id)
         Exports(catalogue).add(
-            entry, to, report.precision, address, hashes(folder), {"engines": [p.to_dict() for p in report.parity]}
+            entry, to, report.precision, address, report.files, {"engines": [p.to_dict() for p in report.parity]}
         )
     yield Said(f"{entry.id} is at {address}.")
     return address

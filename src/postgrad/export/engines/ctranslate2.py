@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,6 @@ from postgrad.errors import UsageError
 from postgrad.export.engines.tokens import FolderTokens
 from postgrad.export.parity.contestant import Said
 from postgrad.records import Message, ToolDefinition
-
-
-def need() -> None:
-    """Refuses to go on without the engine.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    if importlib.util.find_spec("ctranslate2") is None:
-        raise UsageError(
-            "ctranslate2, which writes this format, is not installed.", "pip install 'postgrad[ctranslate2]'"
-        )
 
 
 def converted(source: Path, target: Path, precision: str) -> None:

@@ -13,6 +13,7 @@ from postgrad.export.parity.contestant import Said
 from postgrad.export.parity.gate import Check
 from postgrad.export.parity.probes import Truth, greedy, scored
 from postgrad.export.weights import in_plain_attention
+from postgrad.models.generation.decoding import cut_at_stop
 from postgrad.records import Message, ToolDefinition
 
 
@@ -50,9 +51,7 @@ class GgufReading:
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
         ids, finish = greedy(self._truth, self.prompt(messages, tools), most)
         text = self._renderer.decode([i for i in ids if i not in self._truth.end_ids])
-        for stop in self._truth.stops:
-            text = text.partition(stop)[0]
-        return Said(ids, text, finish)
+        return Said(ids, cut_at_stop(text, self._truth.stops)[0], finish)
 
 
 def file_check(path: Path, leaving: Leaving, precision: str) -> Check:

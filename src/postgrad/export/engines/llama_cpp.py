@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from postgrad.export.chat_template import plainly
+from postgrad.export.engines.optional import logprobs_of
 from postgrad.export.parity.contestant import CannotSayError, Said
+from postgrad.models.generation.decoding import cut_at_stop
 from postgrad.records import Message, ToolDefinition
 
 
@@ -50,10 +52,7 @@ class LlamaCpp:
             raise CannotSayError("it is longer than the context that was opened")
         self._llm.reset()
         self._llm.eval(list(ids))
-        scores = np.array(self._llm.scores[: len(ids) - 1], np.float64)
-        scores -= scores.max(axis=1, keepdims=True)
-        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return [float(scores[i - 1, ids[i]]) for i in range(begin, len(ids))]
+        return logprobs_of(self._llm.scores[: len(ids) - 1], ids, begin)
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
         ids, out = list(self.prompt(messages, tools)), list[int]()
@@ -61,14 +60,11 @@ class LlamaCpp:
         self._llm.eval(ids)
         while len(out) < most:
             out.append(int(np.argmax(self._llm.scores[len(ids) + len(out) - 1])))
-            if out[-1] in self._ends or any(stop in self._text(out) for stop in self._stops):
+            if out[-1] in self._ends or cut_at_stop(self._text(out), self._stops)[1]:
                 break
             self._llm.eval([out[-1]])
-        text, stopped = self._text(out), out[-1] in self._ends
-        for stop in self._stops:
-            if stop in text:
-                text, stopped = text.partition(stop)[0], True
-        return Said(tuple(out), text, "stop" if stopped else "length")
+        text, stopped = cut_at_stop(self._text(out), self._stops)
+        return Said(tuple(out), text, "stop" if stopped or out[-1] in self._ends else "length")
 
     def _text(self, ids: Sequence[int]) -> str:
         kept = [token for token in ids if token not in self._ends]

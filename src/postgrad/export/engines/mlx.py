@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from postgrad.export.engines.optional import logprobs_of
 from postgrad.export.engines.tokens import FolderTokens
 from postgrad.export.parity.contestant import Said
 from postgrad.records import Message, ToolDefinition
@@ -38,8 +39,7 @@ class MlxModel:
         return self._tokens.prompt(messages, tools)
 
     def logprobs(self, ids: Sequence[int], begin: int) -> Sequence[float]:
-        logprobs = _logprobs(self._logits(ids))
-        return [float(logprobs[i - 1, ids[i]]) for i in range(begin, len(ids))]
+        return logprobs_of(self._logits(ids), ids, begin)
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
         ids, out = list(self._tokens.prompt(messages, tools)), list[int]()
@@ -59,9 +59,3 @@ class MlxModel:
 
         found = self._model(mx.array([list(ids)]), cache=cache)[0]
         return np.array((found if cache is None else found[-1:]).astype(mx.float32))
-
-
-def _logprobs(logits_TV: np.ndarray) -> np.ndarray:
-    shifted = logits_TV.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,21 +13,10 @@ from typing import Any
 import numpy as np
 
 from postgrad.errors import UsageError
+from postgrad.export.engines.optional import logprobs_of
 from postgrad.export.engines.tokens import FolderTokens
 from postgrad.export.parity.contestant import Said
 from postgrad.records import Message, ToolDefinition
-
-
-def need() -> None:
-    """Refuses to go on without the engine.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    if importlib.util.find_spec("onnxruntime_genai") is None or importlib.util.find_spec("onnx_ir") is None:
-        raise UsageError(
-            "onnxruntime-genai, which writes this format, is not installed.", "pip install 'postgrad[onnx]'"
-        )
 
 
 def converted(source: Path, target: Path, precision: str) -> None:
@@ -73,10 +61,7 @@ class OnnxModel:
 
     def logprobs(self, ids: Sequence[int], begin: int) -> Sequence[float]:
         generator = self._begun(len(ids) + 1, ids)
-        scores = np.array(generator.get_output("logits")[0], np.float64)
-        scores -= scores.max(axis=1, keepdims=True)
-        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return [float(scores[i - 1, ids[i]]) for i in range(begin, len(ids))]
+        return logprobs_of(generator.get_output("logits")[0], ids, begin)
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
         ids = self._tokens.prompt(messages, tools)

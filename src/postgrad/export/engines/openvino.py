@@ -3,7 +3,6 @@ it."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,12 @@ from typing import Any
 import numpy as np
 
 from postgrad.errors import UsageError
+from postgrad.export.engines.optional import logprobs_of
 from postgrad.export.engines.tokens import FolderTokens
 from postgrad.export.parity.contestant import CannotSayError, Said
 from postgrad.records import Message, ToolDefinition
 
 MODEL = "openvino_model.xml"
-
-
-def need() -> None:
-    """Refuses to go on without the engine.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    if importlib.util.find_spec("openvino_genai") is None:
-        raise UsageError(
-            "openvino-genai, which writes this format, is not installed.", "pip install 'postgrad[openvino]'"
-        )
 
 
 def converted(gguf: Path) -> None:
@@ -95,10 +83,7 @@ class OpenVinoModel:
         }
         self._request.reset_state()
         out = self._request.infer({name: value for name, value in given.items() if name in self._inputs})
-        scores = np.array(next(iter(out.values()))[0], np.float64)
-        scores -= scores.max(axis=1, keepdims=True)
-        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return [float(scores[i - 1, ids[i]]) for i in range(begin, count)]
+        return logprobs_of(next(iter(out.values()))[0], ids, begin)
 
     def answer(self, messages: Sequence[Message], tools: Sequence[ToolDefinition], most: int) -> Said:
         ids = list(self.prompt(messages, tools))

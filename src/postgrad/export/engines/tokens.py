@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from postgrad.export.chat_template import as_asked
+from postgrad.models.generation.decoding import cut_at_stop
 from postgrad.records import Message, ToolDefinition
 
 
@@ -49,10 +50,8 @@ class FolderTokens:
         """The text of generated ids, and whether it came to an end."""
         text: str = self.own.decode(list(ids), skip_special_tokens=True)
         ended = bool(ids) and ids[-1] in self.ends
-        for stop in self.stops:
-            if stop in text:
-                text, ended = text.partition(stop)[0], True
-        return text, ended
+        text, stopped = cut_at_stop(text, self.stops)
+        return text, ended or stopped
 
     def texts(self, ids: Sequence[int]) -> list[str]:
         """Tokens as the vocabulary has them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from postgrad.errors import UsageError
 from postgrad.export.engines import ctranslate2
+from postgrad.export.engines.optional import need
 from postgrad.export.formats import merged
 from postgrad.export.leaving import Leaving, Written
 from postgrad.export.parity.contestant import Contestant
@@ -26,7 +27,7 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
     Raises:
         UsageError: ctranslate2 is not installed or does not take the model.
     """
-    ctranslate2.need()
+    need("ctranslate2", "ctranslate2", "ctranslate2")
     kind = precision(leaving, wanted)
     merged.through_merged(leaving, folder, lambda plain, made: ctranslate2.converted(plain, made, kind))
     return Written(

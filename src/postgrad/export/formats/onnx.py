@@ -7,6 +7,7 @@ from pathlib import Path
 
 from postgrad.errors import UsageError
 from postgrad.export.engines import onnx
+from postgrad.export.engines.optional import need
 from postgrad.export.formats import merged
 from postgrad.export.leaving import Leaving, Written
 from postgrad.export.parity.contestant import Contestant
@@ -27,7 +28,7 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
     Raises:
         UsageError: onnxruntime-genai is not installed or does not take the model.
     """
-    onnx.need()
+    need("onnxruntime-genai", "onnx", "onnxruntime_genai", "onnx_ir")
     kind = BUILDERS[precision(leaving, wanted)]
     merged.through_merged(leaving, folder, lambda plain, made: onnx.converted(plain, made, kind))
     return Written(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from postgrad.errors import UsageError
 from postgrad.export.engines import openvino
+from postgrad.export.engines.optional import need
 from postgrad.export.files import write_generation, write_tokenizer
 from postgrad.export.formats import gguf
 from postgrad.export.leaving import Leaving, Written, main_file
@@ -27,7 +28,7 @@ def write(leaving: Leaving, folder: Path, wanted: str | None = None) -> Written:
     Raises:
         UsageError: openvino-genai is not installed or does not take the model.
     """
-    openvino.need()
+    need("openvino-genai", "openvino", "openvino_genai")
     gguf.write(leaving, folder, precision(leaving, wanted))
     path = main_file(folder, ".gguf")
     write_tokenizer(leaving, folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -73,7 +73,6 @@ class Parity:
     distance: float | None = None
     base_distance: float | None = None
     seconds: float = 0.0
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def held(self) -> bool:
@@ -104,7 +103,6 @@ class Parity:
             "base_distance": self.base_distance,
             "seconds": round(self.seconds, 2),
             "checks": [{"name": c.name, "held": c.held, "sentence": c.sentence, "cause": c.cause} for c in self.checks],
-            "notes": list(self.notes),
         }
 
 

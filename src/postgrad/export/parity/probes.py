@@ -14,6 +14,7 @@ import torch
 
 from postgrad.export.foreign import Module
 from postgrad.export.parity.questions import Question
+from postgrad.models.generation.decoding import cut_at_stop
 from postgrad.records import Message, ToolDefinition
 
 ANSWERED = 12
@@ -123,9 +124,7 @@ def make_probes(
             by_token = bool(answer) and answer[-1] in truth.end_ids
             spoken = answer[:-1] if by_token else answer
             reach = tuple(len(truth.decode(answer[: n + 1])) for n in range(len(answer)))
-            text = truth.decode(spoken)
-            for stop in truth.stops:
-                text = text.partition(stop)[0]
+            text = cut_at_stop(truth.decode(spoken), truth.stops)[0]
             dtype = str(logprobs_dtype(truth.module)).removeprefix("torch.")
             probe = Probe(question, tuple(ids), lacks, tuple(answer), finish, text, logprobs, margins)
             made.append(replace(probe, ended_by_token=by_token, reach=reach, thinks=truth.thinks, dtype=dtype))
@@ -180,7 +179,4 @@ def greedy(truth: Truth, ids: Sequence[int], most: int) -> tuple[tuple[int, ...]
 
 
 def _stopped(truth: Truth, out: Sequence[int]) -> bool:
-    if not truth.stops:
-        return False
-    text = truth.decode(out)
-    return any(stop in text for stop in truth.stops)
+    return bool(truth.stops) and cut_at_stop(truth.decode(out), truth.stops)[1]

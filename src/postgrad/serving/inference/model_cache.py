@@ -16,7 +16,7 @@ import torch
 
 from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.base_models import BaseModel
-from postgrad.models.canary import PLACES, TEXT, TOKENS, Canary, UnfaithfulError
+from postgrad.models.canary import PLACES, Canary, UnfaithfulError, probe_logits
 from postgrad.models.language_model import LanguageModel
 
 MAX_TRAINED = 4
@@ -93,7 +93,7 @@ class ModelCache:
         """(digest, what is wrong) of the model in place, by its canary; None where nothing is, or nothing was kept."""
         if self._model is None or self._canary is None or (blob := self._model.trained_id) is None:
             return None
-        fault = self._canary.fault(_probe(self._model), self._model.device.dtype)
+        fault = self._canary.fault(probe_logits(self._model), self._model.device.dtype)
         return (blob, fault) if fault else None
 
     def _put(self, model: LanguageModel, blob: str | None) -> None:
@@ -110,7 +110,7 @@ class ModelCache:
     def _differs(self, model: LanguageModel, blob: str | None, canary: Canary | None) -> str:
         """How a model differs from when it was trained, or first loaded; empty where it does not. What it says when it
         is first loaded is kept."""
-        logits_V = _probe(model)
+        logits_V = probe_logits(model)
         if canary is not None and (fault := canary.fault(logits_V, model.device.dtype)):
             return fault
         probes = logits_V[:: max(1, len(logits_V) // _PROBES)].clone()
@@ -126,11 +126,3 @@ class ModelCache:
         self._model = None
         self._trained.clear()
         return True
-
-
-def _probe(model: LanguageModel) -> torch.Tensor:
-    """The logits (V,) after a fixed text."""
-    ids = model.renderer.encode(TEXT)[:TOKENS]
-    with torch.inference_mode():
-        hidden_BTH = model.body(input_ids=torch.tensor([ids], device=model.device.kind))[0]
-        return model.head(hidden_BTH[:, -1])[0].cpu()

@@ -20,7 +20,6 @@ from postgrad.models.base_models import known_models
 from postgrad.models.rendering.render import Renderer
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
-from postgrad.report.run_report import Report
 from postgrad.steps.arms.arm_makers import asking_arm
 from postgrad.steps.arms.registered import (
     RAG,
@@ -30,6 +29,7 @@ from postgrad.steps.arms.registered import (
     refuse_without_documents,
     split_name,
 )
+from postgrad.steps.reporting.kept_report import kept_report
 
 Make = Callable[[Renderer, int], Arm]
 
@@ -101,10 +101,9 @@ def instruction(given: str | None, models: Sequence[Named], blobs: Blobs) -> tup
     if given is not None:
         return given, "as given"
     for model in models:
-        if model.entry is not None and model.entry.report:
-            text = Report.model_validate_json(blobs.get_bytes(model.entry.report)).system_prompt
-            if text:
-                return text, f"of the run that made {model.entry.id}"
+        report = kept_report(blobs, model.entry) if model.entry is not None else None
+        if model.entry is not None and report is not None and report.system_prompt:
+            return report.system_prompt, f"of the run that made {model.entry.id}"
     return None, ""
 
 

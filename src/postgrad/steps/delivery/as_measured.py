@@ -5,16 +5,13 @@ from __future__ import annotations
 from postgrad.blobs import Blobs
 from postgrad.recipe import Recipe, merged
 from postgrad.registry.catalogue import ModelEntry
-from postgrad.report.run_report import Report
+from postgrad.steps.reporting.kept_report import kept_settings
 
 
 def as_measured(blobs: Blobs, entry: ModelEntry) -> Recipe:
     """Columns, accepted checks, metric and smallest gain worth having of a model's run; the usual ones where it had
     none."""
-    if entry.report:
-        settings = Report.model_validate_json(blobs.get_bytes(entry.report)).recipe
-    else:
-        settings = entry.details.get("recipe") or {}
+    settings = kept_settings(blobs, entry)
     data, metric = settings.get("data", {}), settings.get("evaluation", {}).get("metric")
     worth = settings.get("decision", {}).get("smallest_worth")
     changes = {f"data.{name}": data.get(name) for name in ("input", "output", "accept")}

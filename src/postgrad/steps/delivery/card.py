@@ -13,6 +13,7 @@ from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.report.run_report import Report
 from postgrad.steps.delivery.lineage import Lineage, lineage_of
+from postgrad.steps.reporting.kept_report import kept_report
 from postgrad.version import __version__
 
 EMBEDDED_HUB = {"smollm2-135m-instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "Apache-2.0")}
@@ -29,7 +30,7 @@ def model_card(catalogue: Catalogue, blobs: Blobs, entry: ModelEntry, data_licen
         data_licence: Of the training data; empty: said to be unknown.
     """
     lineage = lineage_of(catalogue, blobs, entry)
-    report = Report.model_validate_json(blobs.get_bytes(entry.report)) if entry.report else None
+    report = kept_report(blobs, entry)
     head = _head(entry, report)
     body = [f"# {entry.name}", "", *_what(entry, lineage, report), *_measured(report), *_limits(report)]
     body += ["## Training", "", *_training(entry, lineage), "", "## Licences", ""]

@@ -14,6 +14,7 @@ from postgrad.registry.catalogue import ModelEntry
 from postgrad.registry.exports import Export, Exports
 from postgrad.registry.moves import Move
 from postgrad.report.run_report import Report
+from postgrad.steps.reporting.kept_report import kept_report
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,8 @@ def lineage_of(catalogue: Catalogue, blobs: Blobs, entry: ModelEntry) -> Lineage
 
 
 def _report(blobs: Blobs, entry: ModelEntry) -> Report | None:
-    if not entry.report:
-        return None
     try:
-        return Report.model_validate_json(blobs.get_bytes(entry.report))
+        return kept_report(blobs, entry)
     except (StorageError, ValueError):
         return None  # `models verify` says which; a lineage shows what is left
 

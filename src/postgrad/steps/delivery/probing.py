@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -152,14 +153,7 @@ def gate(
             )
             found = Parity("an engine", len(probes), (fault,))
         first = () if out else tuple(checks)
-        parity = Parity(
-            found.engine,
-            found.questions,
-            (*first, *found.checks),
-            found.distance,
-            found.base_distance,
-            time.monotonic() - begun,
-        )
+        parity = replace(found, checks=(*first, *found.checks), seconds=time.monotonic() - begun)
         out.append(parity)
         yield Said(parity.sentence, warning=not parity.held)
     return out
