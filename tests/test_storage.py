@@ -8,7 +8,7 @@ import pytest
 
 from postgrad.blobs import Blobs
 from postgrad.errors import StorageError
-from postgrad.storage import file_atomic, name_from, sweep_unfinished, write_atomic
+from postgrad.storage import file_atomic, folder_atomic, name_from, sweep_unfinished, write_atomic
 
 
 def mode(path):
@@ -92,3 +92,13 @@ def test_what_killed_writers_left_is_swept_after_a_day_and_nothing_else(own_home
     ]
     assert sweep_unfinished() == 2
     assert not any(p.exists() for p in gone) and all(p.exists() for p in stay)
+
+
+def test_a_folder_that_was_never_finished_goes_when_its_place_is_written_again(tmp_path):
+    left, own, young = (tmp_path / n for n in (".out.k3j_9x2a", ".out.20250101", ".out.k3j_9x2b"))
+    for folder, mode, days in ((left, 0o700, 2), (own, 0o755, 2), (young, 0o700, 0)):
+        folder.mkdir(mode=mode)
+        os.utime(folder, (time.time() - days * 86_400,) * 2)
+    with folder_atomic(tmp_path / "out") as work:
+        (work / "whole").write_text("x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [own.name, young.name, "out"]

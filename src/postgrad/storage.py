@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -190,6 +191,7 @@ def folder_atomic(target: Path, keep: bool = False) -> Iterator[Path]:
     target = target.resolve()
     with storing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(p for p in target.parent.glob(f".{glob.escape(target.name)}.*") if _made_here(p))
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             yield work
@@ -223,16 +225,25 @@ _SWEPT = ("backups", "blobs", "cache", "models", "runs", "stages")
 def sweep_unfinished() -> int:
     """Removes what processes left in the home folder that were killed while they wrote; says how many. What was touched
     within a day may still be being written."""
+    return sum(_sweep(home().glob(f"{folder}/{inside}")) for folder in _SWEPT for inside in (".*", "*/.*"))
+
+
+def _made_here(path: Path) -> bool:
+    """Whether a folder is one of `folder_atomic`'s, beside what else a user may have there."""
+    return path.is_dir() and not path.is_symlink() and path.stat().st_mode & 0o777 == 0o700
+
+
+def _sweep(paths: Iterable[Path]) -> int:
+    """Removes those that are unfinished and old."""
     swept = 0
-    for pattern in (f"{folder}/{inside}" for folder in _SWEPT for inside in (".*", "*/.*")):
-        for path in home().glob(pattern):
-            if not _UNFINISHED.fullmatch(path.name):
-                continue
-            with contextlib.suppress(OSError):
-                newest = max(p.stat().st_mtime for p in (path, *path.rglob("*")))
-                if time.time() - newest > _STALE_S:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-                    swept += 1
+    for path in paths:
+        if not _UNFINISHED.fullmatch(path.name):
+            continue
+        with contextlib.suppress(OSError):
+            newest = max(p.stat().st_mtime for p in (path, *path.rglob("*")))
+            if time.time() - newest > _STALE_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                swept += 1
     return swept
 
 

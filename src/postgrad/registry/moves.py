@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from postgrad.errors import UsageError
@@ -67,12 +67,17 @@ def check_name(name: str) -> None:
         raise UsageError(f"{name!r} is no name for a model.", "Leave '@', '+rag' and blanks at its ends out.")
 
 
+def _moves(name: str) -> Select[AliasRow, ModelRow]:
+    """Every move of every alias of a name, with the version that it goes to."""
+    joined = select(AliasRow, ModelRow).join(ModelRow, AliasRow.model_id == ModelRow.id)
+    return joined.where(AliasRow.name == name)
+
+
 def standing(session: Session, name: str, alias: str) -> list[tuple[AliasRow, ModelRow]]:
     """The moves of an alias that were not taken back, to versions that are there, newest first."""
     rows = session.execute(
-        select(AliasRow, ModelRow)
-        .join(ModelRow, AliasRow.model_id == ModelRow.id)
-        .where(AliasRow.name == name, AliasRow.alias == alias, AliasRow.undone.is_(None), ~ModelRow.deleted)
+        _moves(name)
+        .where(AliasRow.alias == alias, AliasRow.undone.is_(None), ~ModelRow.deleted)
         .order_by(AliasRow.id.desc())
     )
     return [(move, model) for move, model in rows]
@@ -134,10 +139,8 @@ def make_again(session: Session, name: str, alias: str) -> ModelRow:
     found = standing(session, name, alias)
     after = found[0][0].id if found else 0
     undone = session.execute(
-        select(AliasRow, ModelRow)
-        .join(ModelRow, AliasRow.model_id == ModelRow.id)
-        .where(AliasRow.name == name, AliasRow.alias == alias, AliasRow.undone.is_not(None), ~ModelRow.deleted)
-        .where(AliasRow.id > after)
+        _moves(name)
+        .where(AliasRow.alias == alias, AliasRow.undone.is_not(None), ~ModelRow.deleted, AliasRow.id > after)
         .order_by(AliasRow.undone.desc(), AliasRow.id)
     ).all()
     last = [(taken, model) for taken, model in undone if taken.undone == undone[0][0].undone]
@@ -153,12 +156,7 @@ def make_again(session: Session, name: str, alias: str) -> ModelRow:
 
 def history(session: Session, name: str) -> list[Move]:
     """Every move of every alias of a name, oldest first."""
-    rows = session.execute(
-        select(AliasRow, ModelRow)
-        .join(ModelRow, AliasRow.model_id == ModelRow.id)
-        .where(AliasRow.name == name)
-        .order_by(AliasRow.id)
-    ).all()
+    rows = session.execute(_moves(name).order_by(AliasRow.id)).all()
     newest = {m.alias: m.id for m, model in rows if m.undone is None and not model.deleted}
     return [
         Move(m.name, m.alias, model.version, m.moved, m.undone, newest.get(m.alias) == m.id, m.reason, m.evidence)

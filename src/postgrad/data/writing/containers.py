@@ -106,8 +106,10 @@ def _csv(stream: BinaryIO) -> Iterator[Write]:
         _refuse_new(cells, columns)
         writer.writerow([cells.get(column, "") for column in columns])
 
-    yield write
-    text.detach()
+    try:
+        yield write
+    finally:
+        text.detach()  # whatever happens: a wrapper that is tidied up would close the stream beneath it
 
 
 @contextlib.contextmanager

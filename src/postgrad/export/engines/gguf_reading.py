@@ -56,9 +56,10 @@ class GgufReading:
 
 def file_check(path: Path, leaving: Leaving, precision: str) -> Check:
     """The tokenizer of a file beside that of the base, and the types of its tensors beside the one that it claims."""
-    if faults := tokenizer_faults(path, leaving):
+    file = GgufFile(path)
+    if faults := tokenizer_faults(file, leaving):
         return Check("files", False, f"The file's tokenizer is not the base's: {faults[0]}.", "; ".join(faults))
-    if wrong := [f"{n} ({kind})" for n, kind in GgufFile(path).types().items() if not _may_be(n, kind, precision)]:
+    if wrong := [f"{n} ({kind})" for n, kind in file.types().items() if not _may_be(n, kind, precision)]:
         told = f"The tensor {wrong[0]} is quantised, and the file claims {precision}."
         return Check("files", False, told, "a tensor was quantised that must not be")
     return Check("files", True, "Tokens, merges and end marks of the file are the base's.")

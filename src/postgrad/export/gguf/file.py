@@ -143,9 +143,8 @@ class GgufFile:
         return list(self.value("tokenizer.ggml.merges") or [])
 
 
-def tokenizer_faults(path: Path, leaving: Leaving) -> list[str]:
+def tokenizer_faults(file: GgufFile, leaving: Leaving) -> list[str]:
     """Where the file's tokenizer is not the base's: tokens, merges, special ids."""
-    file = GgufFile(path)
     raw = json.loads((leaving.base.folder / "tokenizer.json").read_text("utf-8"))
     out: list[str] = []
     tokens: list[str] = list(file.value("tokenizer.ggml.tokens"))

@@ -8,6 +8,7 @@ import yaml
 from postgrad.arm_kinds import is_trained
 from postgrad.blobs import Blobs
 from postgrad.json_types import JsonObject
+from postgrad.models.base_models import known_models
 from postgrad.models.open_bases import open_bases
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
@@ -15,9 +16,6 @@ from postgrad.report.run_report import Report
 from postgrad.steps.delivery.lineage import Lineage, lineage_of
 from postgrad.steps.reporting.kept_report import kept_report
 from postgrad.version import __version__
-
-EMBEDDED_HUB = {"smollm2-135m-instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "Apache-2.0")}
-"""Where bases that come with a package stand on the hub, and under which licence."""
 
 
 def model_card(catalogue: Catalogue, blobs: Blobs, entry: ModelEntry, data_licence: str = "") -> str:
@@ -46,8 +44,8 @@ def model_card(catalogue: Catalogue, blobs: Blobs, entry: ModelEntry, data_licen
 def _base(entry: ModelEntry) -> tuple[str, str]:
     """(hub id or name, licence) of the base."""
     name = entry.base.removesuffix("+thinking")
-    if name in EMBEDDED_HUB:
-        return EMBEDDED_HUB[name]
+    if (facts := known_models().get(name)) is not None:
+        return facts["hub"], facts["licence"]
     known = open_bases().get(name)
     return name, known.licence if known else ""
 
