@@ -40,6 +40,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
+_first_failure: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keeps the first thing that went wrong, which thousands of lines after it may hide."""
+    if report.failed and not _first_failure:
+        _first_failure.append(f"{report.nodeid} ({report.when})\n{report.longreprtext[-4000:]}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Says it last."""
+    if _first_failure and not hasattr(config, "workerinput"):
+        print(f"\nThe first failure: {_first_failure[0]}")
+
+
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{%"
     " endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"

@@ -34,6 +34,13 @@ class DataSection(_Section):
     """Columns of the request; several are joined as named blocks. Empty: guessed from the content, and said."""
     output: list[str] = []
     """Columns of the answer; several make one JSON object. Empty: guessed."""
+    thread: str | None = None
+    """Column of the conversation, in data with one row for each message. None: found by name and content."""
+    speaker: str | None = None
+    """Column that says who wrote a message. None: found."""
+    assistant: list[str] = []
+    """Whose messages are the answers to learn: names, or patterns such as *@haven.example. Empty: who is called agent,
+    support and the like."""
     system_prompt: str | None = None
     """Instruction given to every prompted arm. None: written from the training data by rule."""
     task: str | None = None

@@ -42,7 +42,7 @@ def test_the_notebook_runs(path, tiny_folder, tmp_path, monkeypatch):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert not any(cell.get("outputs") for cell in notebook.cells), "kept without outputs: they are machine-made"
-    NotebookClient(notebook, timeout=90, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     said = "".join(
         str(output.get("text") or output.get("data", {}).get("text/plain", ""))
         for cell in notebook.cells

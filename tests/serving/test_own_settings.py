@@ -1,5 +1,7 @@
 """What stands behind `auto`, which base is meant, and that every own setting reaches the recipe."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from postgrad.steps.openai_jobs.hyperparameters import (
     chosen_batch,
     chosen_epochs,
     fine_tuned_name,
+    is_openais,
     recipe_of,
 )
 
@@ -129,9 +132,18 @@ def test_openais_models_stand_for_the_first_base():
     assert base("gpt-4o-mini-2024-07-18") == base("tiny") == base("gpt-4o", "tiny") == "tiny"
     assert base("org/other") == base("gpt-4.1") == base("gpt-4o", "org/other") == "org/other"
     assert base("nobody") is base("gpt-4o", "/etc") is base("tiny", "nobody") is None
+    assert base("gpt-5-turbo") is base("gpt-4o-mini-2") is base("o5") is None, "never a model of OpenAI's"
 
 
 def test_names_are_spelled_as_openais():
     assert fine_tuned_name("gpt-4o-mini", "openai", None, "7p4lURel") == "ft:gpt-4o-mini:openai::7p4lURel"
     assert fine_tuned_name("org/model", "o", "mine", "x") == "ft:org/model:o:mine:x"
     assert fine_tuned_name("/home/me/models/tiny", "o", "s", "x") == "ft:tiny:o:s:x"
+
+
+def test_every_model_that_the_sdk_names_is_known():
+    """The list of names is that of the SDK, so that a new one is added with the next SDK."""
+    from openai.types.shared.chat_model import ChatModel
+
+    assert {name for name in get_args(ChatModel) if not is_openais(name)} == set()
+    assert is_openais("gpt-4o-mini-2031-01-01") and is_openais("davinci-002")

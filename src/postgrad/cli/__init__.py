@@ -36,6 +36,8 @@ COMMANDS = {
     "serve": "An OpenAI-compatible HTTP server for base and tuned models.",
     "import": "Migrate from OpenAI: fine-tuning jobs, retrained on an open base.",
     "keys": "API keys of the server: create, list, revoke, audit.",
+    "recipe": "Every setting of a recipe, with its default and what it means.",
+    "completion": "Completion of commands and options by the Tab key, for bash, zsh and fish.",
     "report-schema": "The JSON schema of report.json, check.json, results.jsonl or compare.json.",
     "doctor": "What this machine can do, and what is missing.",
 }
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     given = _on_device(list(sys.argv[1:] if arguments is None else arguments))
+    if given[:1] == ["help"] and given[1:]:
+        given = [given[1], "--help"]
     if not given or given[0] in ("-h", "--help", "help"):
         width = max(len(c) for c in COMMANDS)
         print(_USAGE + "\nCommands:\n" + "\n".join(f"  {c:<{width}}  {text}" for c, text in COMMANDS.items()))
@@ -75,9 +79,11 @@ def _main(arguments: Sequence[str] | None) -> int:
     if given[0] not in COMMANDS:
         import difflib
 
-        near = difflib.get_close_matches(given[0], COMMANDS, n=1)
+        flag = given[0].startswith("-")
+        near = difflib.get_close_matches(given[0], ("--help", "--version", "--device") if flag else COMMANDS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        print(f"postgrad: there is no command {given[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
+        kind = "option" if flag else "command"
+        print(f"postgrad: there is no {kind} {given[0]!r}.{hint} Commands: {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
     _let_go_of_cores(given[0])
     from postgrad.cli.support.door import enter, told

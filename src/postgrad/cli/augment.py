@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.support.door import StopSign, out, show
-from postgrad.cli.support.options import listed, price_given
+from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, listed, price_given, reading
 
 
 def command(
@@ -27,8 +27,11 @@ def command(
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="The most tokens that this command may spend.")] = None,
     price: Annotated[str | None, typer.Option(help="USD for a million tokens in,out: 0.15,0.60")] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     recipe: Annotated[
         Path | None, typer.Option(help="The recipe that you will give to run: its split is respected.")
     ] = None,
@@ -43,8 +46,7 @@ def command(
     from postgrad.workflows.augment import TeacherWish, augment
 
     changes = {
-        "data.input": listed(input),
-        "data.output": listed(output),
+        **reading(input, output, thread, speaker, assistant),
         "data.accept": listed(accept),
         "data.max_records": max_records,
         "seed": seed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postgrad.cli.support.door import StopSign, out, show
-from postgrad.cli.support.options import listed
+from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, listed, message_columns
 from postgrad.errors import GateError, UsageError
 
 if TYPE_CHECKING:
@@ -47,8 +47,11 @@ def command(
     benchmarks: Annotated[
         str | None, typer.Option(help="Look for leakage from the general benchmarks: a folder of them, or 'installed'.")
     ] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for check.html and check.json.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print check.json on stdout and nothing else.")] = False,
@@ -62,6 +65,7 @@ def command(
         paths=tuple(data),
         input=listed(input),
         output=listed(output),
+        messages=message_columns(thread, speaker, assistant),
         production=tuple(against or ()),
         base=base,
         surprise=surprise,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.support.door import StopSign, out, show
-from postgrad.cli.support.options import listed, read_text, settings
+from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, listed, read_text, reading, settings
 from postgrad.errors import GateError, UsageError
 
 
@@ -26,8 +26,11 @@ def command(
     margin: Annotated[float, typer.Option(min=0.0, max=1.0, help="Tolerated loss, as a share.")] = 0.02,
     gate: Annotated[bool, typer.Option(help="Exit 1 unless a loss of the margin or more is excluded.")] = False,
     system_prompt: Annotated[str | None, typer.Option(help="For base models: instruction, or @file.")] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted, separated by commas.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Any setting of the recipe, for two models.")] = None,
     out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for compare.json and compare.html.")] = None,
@@ -58,8 +61,7 @@ def command(
         recipe = merged(
             Recipe(),
             {
-                "data.input": listed(input),
-                "data.output": listed(output),
+                **reading(input, output, thread, speaker, assistant),
                 "data.accept": listed(accept),
                 "data.system_prompt": read_text(system_prompt),
                 "evaluation.metric": metric,

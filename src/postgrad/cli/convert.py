@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postgrad.cli.support.door import errors, out
-from postgrad.cli.support.options import listed, read_text
+from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, listed, message_columns, read_text
 from postgrad.data.writing.containers import ENDINGS
 from postgrad.data.writing.writers import WRITERS
 from postgrad.errors import Interrupted, UsageError
@@ -25,8 +25,11 @@ def command(
     data: Annotated[list[Path], typer.Argument(help="Files of any shape that `check` reads.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help=f"File to write: {', '.join(ENDINGS)}; - prints.")],
     to: Annotated[str, typer.Option("--to", metavar="SHAPE", help=f"Shape to write: {_SHAPES}")],
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     system_prompt: Annotated[
         str | None, typer.Option(help="Instruction for every record that has none; @FILE reads it from a file.")
     ] = None,
@@ -53,6 +56,7 @@ def command(
             input_column=listed(input),
             output_column=listed(output),
             system_prompt=read_text(system_prompt),
+            messages=message_columns(thread, speaker, assistant),
             skip=skip,
             meta=not no_meta,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postgrad.cli.support.door import errors, out
-from postgrad.cli.support.options import listed, training_settings
+from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, reading, training_settings
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
 from postgrad.objectives import Cost, choices, spec_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from postgrad.data.sources.in_memory import InMemory
     from postgrad.models.base_models import BaseModel
-    from postgrad.recipe import Recipe, TrainingSection
+    from postgrad.recipe import DataSection, Recipe, TrainingSection
 
 
 def command(
@@ -30,8 +30,11 @@ def command(
     ] = None,
     base: Annotated[str | None, typer.Option(help="Base model.")] = None,
     objective: Annotated[str | None, typer.Option(help=f"Training objective: {choices()}.")] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request.")] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file; options override it.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training data.")] = None,
     set: Annotated[list[str] | None, typer.Option("--set", help="Any training setting: method=full, rank=32 …")] = None,
@@ -68,10 +71,11 @@ def command(
         "training.objective": objective,
         "training.epochs": epochs,
         "decision.monthly_queries": monthly_queries,
+        **reading(input, output, thread, speaker, assistant),
         **training_settings(set or []),
     }
     chosen = merged(load_recipe(recipe) if recipe else Recipe(), changes)
-    figures, lines = _training(chosen, data, listed(input), listed(output), price_per_hour) if data else ({}, [])
+    figures, lines = _training(chosen, data, price_per_hour) if data else ({}, [])
     if money:
         from postgrad.cli.support.estimate_money import money_figures, money_lines
 
@@ -94,9 +98,7 @@ def _refuse(data: Sequence[Path] | None, money: bool, prices: Sequence[str]) -> 
         raise UsageError(f"{', '.join(prices)}: read only with --money.", "Add --money.")
 
 
-def _training(
-    recipe: Recipe, data: Sequence[Path], input: list[str] | None, output: list[str] | None, price: float | None
-) -> tuple[JsonObject, list[str]]:
+def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tuple[JsonObject, list[str]]:
     """What a training takes, as JSON and as lines of text."""
     from postgrad.models.base_models import find_model
     from postgrad.models.rendering.render import load_renderer
@@ -105,7 +107,7 @@ def _training(
     recipe = finished(with_chosen_base(recipe), _told)
     model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
     renderer = load_renderer(model)
-    explanation, records = examples_of(settings, data, input, output)
+    explanation, records = examples_of(settings, data, recipe.data)
     plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
     lengths = sorted(plan.sequences)
     figures = estimate(model, plan, settings, price)
@@ -130,7 +132,7 @@ def _training(
 
 
 def examples_of(
-    settings: TrainingSection, data: Sequence[Path | InMemory], input: list[str] | None, output: list[str] | None
+    settings: TrainingSection, data: Sequence[Path | InMemory], section: DataSection
 ) -> tuple[str, list[Record]]:
     """How the data was read, and what of it would be trained on."""
     if spec_of(settings.objective).records is Text:
@@ -138,10 +140,10 @@ def examples_of(
 
         texts = load_texts(data)
         return f"{len(texts)} documents of raw text.", list(texts)
-    from postgrad.data.load import load
+    from postgrad.steps import loading
     from postgrad.steps.fitting.trainable_records import wanted_by
 
-    loaded, wanted = load(data, input_column=input, output_column=output), wanted_by(settings.objective)
+    loaded, wanted = loading.loaded(section, data), wanted_by(settings.objective)
     wanted.refuse(loaded)
     return loaded.explanation, wanted.answered(wanted.read(loaded.records))
 

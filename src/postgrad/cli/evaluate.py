@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.support.door import StopSign, out, show
-from postgrad.cli.support.options import listed, price_given, read_text, remote_models, settings
+from postgrad.cli.support.options import (
+    Assistant,
+    Input,
+    Output,
+    Speaker,
+    Thread,
+    listed,
+    price_given,
+    read_text,
+    reading,
+    remote_models,
+    settings,
+)
 from postgrad.errors import UsageError
 
 
@@ -52,10 +64,11 @@ def command(
     max_usd: Annotated[
         float | None, typer.Option(help="The most that each remote model may cost; requires --price.")
     ] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
-    ] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     accept: Annotated[str | None, typer.Option(help="Checks whose errors are accepted, separated by commas.")] = None,
     max_records: Annotated[int | None, typer.Option(help="Use at most this many records.")] = None,
     price_per_hour: Annotated[float | None, typer.Option(help="Cost of this machine, in USD an hour.")] = None,
@@ -83,8 +96,7 @@ def command(
     recipe = merged(
         Recipe(),
         {
-            "data.input": listed(input),
-            "data.output": listed(output),
+            **reading(input, output, thread, speaker, assistant),
             "data.accept": listed(accept),
             "data.max_records": max_records,
             "data.system_prompt": read_text(system_prompt),

@@ -5,13 +5,23 @@ from __future__ import annotations
 import datetime
 import getpass
 import json as jsonlib
-from typing import Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postgrad.cli.support.door import errors, out
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from postgrad.registry.keys import Keys
+
+
+_CLOSES = (
+    "! This is the first key: from now on the server demands one of everybody, on this machine too, and it goes on"
+    " doing so when the key is revoked."
+)
 
 
 def command(
@@ -37,8 +47,10 @@ def command(
     catalogue = Catalogue()
     keys = Keys(catalogue)
     if action == "create":
+        name = name or _asked(keys)
+        first = not keys.any()
         secret, key = keys.create(
-            name or "unnamed", role, project, organization, requests_per_minute, tokens_per_minute, tokens_per_month
+            name, role, project, organization, requests_per_minute, tokens_per_minute, tokens_per_month
         )
         _note(catalogue, "keys create", key.id)
         if json:
@@ -50,6 +62,8 @@ def command(
             markup=False,
             soft_wrap=True,
         )
+        if first:
+            errors.print(_CLOSES, markup=False, soft_wrap=True)
     elif action == "list":
         found = keys.list()
         if json:
@@ -108,3 +122,19 @@ def _note(catalogue: Any, action: str, key_id: str) -> None:
 def _plain(item: Any) -> JsonObject:
     """JSON-safe."""
     return {k: v.isoformat() if isinstance(v, datetime.datetime) else v for k, v in vars(item).items()}
+
+
+def _asked(keys: Keys) -> str:
+    """The name of a key that was given none.
+
+    Raises:
+        UsageError: nobody sits there to say it.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "A key requires a name, by which it is listed and revoked.",
+            f"postgrad keys create NAME, for example {getpass.getuser()}-laptop.",
+        )
+    if not keys.any():
+        errors.print(_CLOSES, markup=False, soft_wrap=True)
+    return typer.prompt("Name of the key (whose it is, or what uses it)", err=True)

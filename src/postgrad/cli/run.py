@@ -11,7 +11,18 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.support.door import StopSign, errors, out, show
-from postgrad.cli.support.options import listed, read_text, settings, strings
+from postgrad.cli.support.options import (
+    Assistant,
+    Input,
+    Output,
+    Speaker,
+    Thread,
+    listed,
+    read_text,
+    reading,
+    settings,
+    strings,
+)
 from postgrad.errors import PostgradError
 
 _LETTERS = 200
@@ -29,10 +40,11 @@ def command(
             " are compared."
         ),
     ] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")
-    ] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction for the prompted arms, or @file.")] = None,
     task: Annotated[
         str | None, typer.Option(help='What to do, in a sentence: "Translate to German." For free text.')
@@ -122,8 +134,7 @@ def command(
         "seed": seed,
         "texts": None if texts else False,
         "max_minutes": max_minutes,
-        "data.input": listed(input),
-        "data.output": listed(output),
+        **reading(input, output, thread, speaker, assistant),
         "data.system_prompt": read_text(system_prompt),
         "data.task": task,
         "data.accept": listed(accept),

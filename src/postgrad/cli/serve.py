@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +34,7 @@ def command(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine without requiring a key.")
     ] = False,
+    browser: Annotated[bool, typer.Option("--open", help="Open the server's page in a browser.")] = False,
     queue: Annotated[int, typer.Option(help="The most requests in progress or waiting; more get 429.", min=1)] = 64,
     idle_minutes: Annotated[
         float, typer.Option(help="Unload the model after this long without a request; 0: never.", min=0)
@@ -69,19 +73,52 @@ def command(
     app = make_app(engine, key, guard=host in _LOOPBACK, places=queue, idle_seconds=60 * idle_minutes)
     scheme = "https" if certfile else "http"
     shown = f"[{host}]" if ":" in host else host
+    opened = _bound(host, port)
+    place, count = f"{scheme}://{shown}:{opened.getsockname()[1]}", len(engine.names())
     errors.print(
-        f"Serving {len(engine.names())} models at {scheme}://{shown}:{port}/v1  "
-        f" ({'a key is required' if closed else 'no key is required'}; OpenAI(base_url=…); Ctrl-C ends)",
+        f"Serving {count} {'model' if count == 1 else 'models'} at {place}/v1  "
+        f" ({'a key is required' if closed else 'no key is required'}; OpenAI(base_url=…); what there is: {place}/;"
+        " Ctrl-C ends)",
         markup=False,
         soft_wrap=True,
     )
+    if browser:
+        import webbrowser
+
+        threading.Timer(1.0, webbrowser.open, [f"{place}/"]).start()
     more: dict[str, Any] = {"ssl_certfile": str(certfile), "ssl_keyfile": str(keyfile)} if certfile else {}
     limits = {"timeout_graceful_shutdown": 10, "http": TimelyProtocol}
     sys.setswitchinterval(SWITCH_S)
     server = InterruptibleServer(uvicorn.Config(app, host=host, port=port, log_level="warning", **limits, **more))
-    server.run()
+    server.run(sockets=[opened])
     if not server.started:
         raise typer.Exit(1)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The open door.
+
+    Raises:
+        UsageError: it is somebody else's, or this user may not open it.
+    """
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(kind, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((host, port))
+    except (OSError, OverflowError) as error:
+        opened.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"Port {port} is in use: another program, or another `postgrad serve`, listens there.",
+                f"Choose another one: --port {port + 1 if port < 65535 else 8001} (0: any that is free).",
+            ) from error
+        raise UsageError(
+            f"{host}:{port} cannot be opened: {getattr(error, 'strerror', None) or error}.",
+            "Choose another --port (above 1023 needs no rights), or another --host.",
+        ) from error
+    opened.set_inheritable(False)
+    return opened
 
 
 def _aliases(given: list[str]) -> dict[str, str]:

@@ -11,7 +11,18 @@ from typing import Annotated
 import typer
 
 from postgrad.cli.support.door import StopSign, out, show
-from postgrad.cli.support.options import listed, read_text, strings, training_settings
+from postgrad.cli.support.options import (
+    Assistant,
+    Input,
+    Output,
+    Speaker,
+    Thread,
+    listed,
+    read_text,
+    reading,
+    strings,
+    training_settings,
+)
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
 from postgrad.objectives import choices
@@ -38,8 +49,11 @@ def command(
         list[Path] | None,
         typer.Option(help="File of test examples; similar ones are not trained on (may be repeated)."),
     ] = None,
-    input: Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")] = None,
-    output: Annotated[str | None, typer.Option("--output", help="Column(s) of the answer.")] = None,
+    input: Input = None,
+    output: Output = None,
+    thread: Thread = None,
+    speaker: Speaker = None,
+    assistant: Assistant = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction before every request, or @file.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options override it.")] = None,
     set: Annotated[
@@ -68,8 +82,7 @@ def command(
         "name": name,
         "seed": seed,
         "max_minutes": max_minutes,
-        "data.input": listed(input),
-        "data.output": listed(output),
+        **reading(input, output, thread, speaker, assistant),
         "data.system_prompt": read_text(system_prompt),
         "data.accept": listed(accept),
         "data.max_records": max_records,

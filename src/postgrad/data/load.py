@@ -8,9 +8,10 @@ from pathlib import Path
 
 from postgrad.data.documents.document_files import SUFFIXES
 from postgrad.data.documents.raw_texts import load_texts
-from postgrad.data.formats.chat_logs import refuse_raw_chat
 from postgrad.data.formats.delimited import NoTableError
 from postgrad.data.shapes.columns import Mapped, to_records
+from postgrad.data.shapes.message_layout import MessageColumns, refuse_both
+from postgrad.data.shapes.message_rows import as_conversations
 from postgrad.data.shapes.registry import KINDS
 from postgrad.data.sources.address import place_of
 from postgrad.data.sources.in_memory import InMemory
@@ -69,6 +70,7 @@ def load(
     input_column: str | Sequence[str] | None = None,
     output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
+    messages: MessageColumns | None = None,
     minimum: int = MINIMUM,
 ) -> LoadedRecords:
     """Reads files into records. Files with the same columns are judged together.
@@ -78,11 +80,13 @@ def load(
         input_column: See `to_records`.
         output_column: See `to_records`.
         system_prompt: See `to_records`.
+        messages: What is known of data with one row for each message; such data is found without it too.
         minimum: How many usable records there must be (of raw text one is enough).
 
     Raises:
         DataError: A file cannot be read, its columns are ambiguous, or there are too few usable examples.
     """
+    refuse_both(input_column or output_column, messages)
     if not paths:
         raise DataError("No data file was named.", "Name a CSV, TSV, JSON or JSONL file of examples.")
     kinds: dict[frozenset[str], list[Rows]] = {}
@@ -90,7 +94,7 @@ def load(
     ready = tuple(record for path in paths if isinstance(path, InMemory) for record in path.records)
     for rows in (rows for path in paths for rows in _rows_or_texts(path, texts)):
         if input_column is None and output_column is None:
-            refuse_raw_chat(rows)
+            rows = as_conversations(rows, messages or MessageColumns())
         kinds.setdefault(frozenset(rows.columns), []).append(rows)
     mapped = [
         to_records(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)

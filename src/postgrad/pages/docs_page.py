@@ -6,6 +6,7 @@ import json
 
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.pages.report_page import environment
+from postgrad.version import __version__
 
 _MOST_VALUES = 8
 
@@ -22,6 +23,18 @@ def render_docs(document: JsonMapping) -> str:
             name = (operation.get("tags") or ["Server"])[0]
             groups.setdefault(name, []).append(_operation(document, path, method, operation))
     return environment().get_template("docs.html.j2").render(info=document["info"], groups=groups)
+
+
+def render_start(address: str, model: str, closed: bool) -> str:
+    """The page that a server shows at its root.
+
+    Args:
+        address: Of the server, as the browser asked for it.
+        model: A name that answers.
+        closed: A key is required.
+    """
+    page = environment().get_template("start.html.j2")
+    return page.render(address=address, model=model, closed=closed, version=__version__)
 
 
 def _operation(document: JsonMapping, path: str, method: str, operation: JsonMapping) -> JsonObject:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from postgrad.data.load import LoadedRecords, load
+from postgrad.data.shapes.message_layout import MessageColumns
 from postgrad.data.sources.in_memory import sources
 from postgrad.data.writing.convert import Converted
 from postgrad.data.writing.convert import convert as convert_files
@@ -24,6 +25,9 @@ def read(
     *,
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
+    thread: str | None = None,
+    speaker: str | None = None,
+    assistant: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
 ) -> LoadedRecords:
     """Reads data into records, and reports how it was interpreted.
@@ -32,12 +36,26 @@ def read(
         data: See `DataLike`.
         input: Column(s) of the request; found in the data when None.
         output: Column(s) of the answer.
+        thread: Of data with one row for each message: column of the conversation; found when None.
+        speaker: Column that says who wrote a message.
+        assistant: Whose messages are the answers: names, or patterns such as `*@haven.example`.
         system_prompt: Put in front of every prompt that has no system message.
 
     Raises:
         DataError: it cannot be read.
     """
-    return load(sources(data), input_column=input, output_column=output, system_prompt=system_prompt, minimum=1)
+    return load(
+        sources(data),
+        input_column=input,
+        output_column=output,
+        system_prompt=system_prompt,
+        messages=_messages(thread, speaker, assistant),
+        minimum=1,
+    )
+
+
+def _messages(thread: str | None, speaker: str | None, assistant: str | Sequence[str] | None) -> MessageColumns:
+    return MessageColumns(thread, speaker, tuple(listed(assistant) or ()))
 
 
 @DoorCall
@@ -46,6 +64,9 @@ def check(
     *,
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
+    thread: str | None = None,
+    speaker: str | None = None,
+    assistant: str | Sequence[str] | None = None,
     against: DataLike = None,
     base: str | None = None,
     accept: Sequence[str] = (),
@@ -59,6 +80,9 @@ def check(
         data: See `DataLike`.
         input: Column(s) of the request.
         output: Column(s) of the answer.
+        thread: Of data with one row for each message: column of the conversation; found when None.
+        speaker: Column that says who wrote a message.
+        assistant: Whose messages are the answers: names, or patterns such as `*@haven.example`.
         against: Requests seen in production, to compare with.
         base: Count tokens as this model does.
         accept: Checks whose errors are accepted and whose repairs are not made.
@@ -77,6 +101,7 @@ def check(
             paths=tuple(sources(data)),
             input=listed(input),
             output=listed(output),
+            messages=_messages(thread, speaker, assistant),
             production=() if against is None else tuple(sources(against)),
             base=base,
             accept=tuple(accept),
@@ -97,6 +122,9 @@ def convert(
     *,
     input: str | Sequence[str] | None = None,
     output: str | Sequence[str] | None = None,
+    thread: str | None = None,
+    speaker: str | None = None,
+    assistant: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
     skip: bool = False,
     meta: bool = True,
@@ -110,6 +138,9 @@ def convert(
         to: Shape: openai-chat, trl-messages, csv, postgrad-jsonl … (docs/data.md).
         input: Column(s) of the request.
         output: Column(s) of the answer.
+        thread: Of data with one row for each message: column of the conversation; found when None.
+        speaker: Column that says who wrote a message.
+        assistant: Whose messages are the answers: names, or patterns such as `*@haven.example`.
         system_prompt: Instruction for every record that has none.
         skip: Leave out records that the shape cannot hold.
         meta: Write metadata where the shape can hold it.
@@ -122,5 +153,14 @@ def convert(
     target = Path(out)
     if target.exists() and not force:
         raise UsageError(f"{str(target)!r} already exists.", "Choose another name, or replace it: force=True")
-    columns = {"input_column": input, "output_column": output, "system_prompt": system_prompt}
-    return convert_files(sources(data), target, to, **columns, skip=skip, meta=meta)
+    return convert_files(
+        sources(data),
+        target,
+        to,
+        input_column=input,
+        output_column=output,
+        system_prompt=system_prompt,
+        messages=_messages(thread, speaker, assistant),
+        skip=skip,
+        meta=meta,
+    )

@@ -13,7 +13,7 @@ from postgrad.json_types import JsonObject
 from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.objectives import spec_of
-from postgrad.python.arguments import DataLike, Place, SettingsLike, listed, recipe_of
+from postgrad.python.arguments import DataLike, Place, SettingsLike, data_changes, recipe_of
 from postgrad.python.own import OwnObjective, given_of
 from postgrad.recipe import Recipe
 
@@ -81,9 +81,10 @@ def estimate(
     """
     own = given_of(objective=objective)
     with in_call(own.given):
-        chosen = recipe_of(recipe, settings, {"base": base, "training.objective": own.objective})
+        changes = {"base": base, "training.objective": own.objective, **data_changes(input, output, None, ())}
+        chosen = recipe_of(recipe, settings, changes)
         model, asked = find_model(chosen.base), chosen.training
         renderer = load_renderer(model)
-        _, records = examples_of(asked, sources(data), listed(input), listed(output))
+        _, records = examples_of(asked, sources(data), chosen.data)
         plan = spec_of(asked.objective).cost(renderer, records, asked.max_length, asked.too_long, asked.options)
         return Estimate(**figures_of(model, plan, asked, price_per_hour))

@@ -7,13 +7,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp
 
 from postgrad.json_types import JsonObject
-from postgrad.pages.docs_page import render_docs
+from postgrad.pages.docs_page import render_docs, render_start
 from postgrad.registry.keys import Audit, Keys, KeyUsage
 from postgrad.serving.access.audit import AuditTrail, Counters, Watched
 from postgrad.serving.access.auth import Gate
@@ -121,6 +121,13 @@ def make_app(
     async def docs() -> str:
         """Every path and field."""
         return render_docs(app.openapi())
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    def start(request: Request) -> str:
+        """Where everything is."""
+        closed = api_key is not None or keys.any()
+        first = "" if closed else next((name for name, _, _ in engine.names()), "")
+        return render_start(str(request.base_url).rstrip("/"), first or "MODEL", closed)
 
     install(app, ServerParts(engine, answering, quotas, rates))
     return app

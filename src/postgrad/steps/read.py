@@ -8,7 +8,7 @@ from pathlib import Path
 
 from postgrad.checks import checking, names_of_checks, refuse_unknown, repaired
 from postgrad.checks.structure import messages_of
-from postgrad.data.load import LoadedRecords, data_hash, load
+from postgrad.data.load import LoadedRecords, data_hash
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import SplitName
 from postgrad.decision.resolution import assumed_resolution
@@ -20,6 +20,7 @@ from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
 from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Record, content_hash
+from postgrad.steps import loading
 from postgrad.steps.arms.passages import grounding_in
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.divide import divide, split_findings
@@ -39,12 +40,7 @@ def checked_records(
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    loaded = load(
-        paths,
-        input_column=data.input or None,
-        output_column=data.output or None,
-        system_prompt=data.system_prompt,
-    )
+    loaded = loading.loaded(data, paths)
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)

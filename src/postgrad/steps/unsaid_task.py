@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from postgrad.data.load import load
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.task_naming import says_itself, task_by_metric
 from postgrad.recipe import Recipe
 from postgrad.records import Record
+from postgrad.steps.loading import loaded
 
 SHOWN = 3
 """Examples that a person sees who is asked."""
@@ -24,8 +24,7 @@ def unsaid(recipe: Recipe, paths: Sequence[Path]) -> list[Record]:
     data = recipe.data
     if data.task or data.system_prompt is not None or recipe.training.objective != "sft":
         return []
-    loaded = load(paths, input_column=data.input or None, output_column=data.output or None)
-    records = [r for r in loaded.records if r.answer_text.strip()]
+    records = [r for r in loaded(data, paths).records if r.answer_text.strip()]
     choice = choose_metric(records)
     if task_by_metric(choice) or says_itself(records, choice):
         return []

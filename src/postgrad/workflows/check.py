@@ -14,6 +14,7 @@ from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.data.load import LoadedRecords, load
+from postgrad.data.shapes.message_layout import MessageColumns
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Stage, Working
@@ -36,6 +37,7 @@ class CheckRequest:
 
     Attributes:
         paths: The files to look at.
+        messages: What is known of data with one row for each message.
         production: Files of requests seen in production.
         base: Count tokens as this model does.
         surprise: Also let the base model read every answer (imports torch).
@@ -47,6 +49,7 @@ class CheckRequest:
     paths: tuple[Path | str | InMemory, ...]
     input: Sequence[str] | None = None
     output: Sequence[str] | None = None
+    messages: MessageColumns | None = None
     production: tuple[Path | str | InMemory, ...] = ()
     base: str | None = None
     surprise: bool = False
@@ -74,7 +77,13 @@ def check(request: CheckRequest, stopped: Callable[[], bool] = lambda: False) ->
     refuse_unknown((*request.accept, *request.repair))
     yield Stage("reading", "Reading")
     started = time.monotonic()
-    loaded = load(request.paths, input_column=request.input, output_column=request.output, minimum=1)
+    loaded = load(
+        request.paths,
+        input_column=request.input,
+        output_column=request.output,
+        messages=request.messages,
+        minimum=1,
+    )
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)

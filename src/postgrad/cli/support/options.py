@@ -5,14 +5,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
 
 if TYPE_CHECKING:
+    from postgrad.data.shapes.message_layout import MessageColumns
     from postgrad.models.remote.client import RemoteModel
     from postgrad.models.remote.rules import TokenPrice
+
+Input = Annotated[str | None, typer.Option("--input", help="Column(s) of the request, separated by commas.")]
+Output = Annotated[str | None, typer.Option("--output", help="Column(s) of the answer; several make one JSON object.")]
+Thread = Annotated[str | None, typer.Option("--thread", help="One row for each message: column of the conversation.")]
+Speaker = Annotated[
+    str | None, typer.Option("--speaker", help="One row for each message: column that says who wrote it.")
+]
+Assistant = Annotated[
+    str | None,
+    typer.Option("--assistant", help="One row for each message: who answers (names or patterns, separated by commas)."),
+]
+"""How the columns of data are named, alike in every command that reads data."""
+
+
+def reading(
+    input: str | None, output: str | None, thread: str | None, speaker: str | None, assistant: str | None
+) -> JsonObject:
+    """These options as settings of the recipe."""
+    return {
+        "data.input": listed(input),
+        "data.output": listed(output),
+        "data.thread": thread,
+        "data.speaker": speaker,
+        "data.assistant": listed(assistant),
+    }
+
+
+def message_columns(thread: str | None, speaker: str | None, assistant: str | None) -> MessageColumns:
+    """The options about data with one row for each message."""
+    from postgrad.data.shapes.message_layout import MessageColumns
+
+    return MessageColumns(thread, speaker, tuple(listed(assistant) or ()))
 
 
 def listed(text: str | None) -> list[str] | None:

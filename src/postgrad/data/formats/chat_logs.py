@@ -1,5 +1,4 @@
-"""Raw chat (IRC, WhatsApp) → rows of time, speaker and text. Who asks and who answers is not in such a file, and is
-said so."""
+"""Raw chat (IRC, WhatsApp) → rows of time, speaker and text. Who asks and who answers is not in such a file."""
 
 from __future__ import annotations
 
@@ -12,10 +11,6 @@ from postgrad.json_types import JsonObject
 
 RAW_CHAT = ("irc", "whatsapp", "slack")
 """Formats whose rows are single messages without roles."""
-MISSING_ROLES = (
-    "this is raw chat: each row is one message with its time, speaker and text; training also requires which "
-    "message is a request and which one its answer"
-)
 _SHARE = 0.8
 _SAMPLE = 60
 _FEWEST = 3
@@ -60,21 +55,7 @@ def read_chat(text: str, file: str, form: str, notes: Iterable[str] = ()) -> Row
     left = (
         [f"{were(asides, 'line')} left out: written by the chat itself (joins, notices and the like)"] if asides else []
     )
-    return Rows(file, form, tuple(rows), ("time", "speaker", "text"), (*notes, *left, MISSING_ROLES))
-
-
-def refuse_raw_chat(rows: Rows) -> None:
-    """Refuses raw chat where examples are required and no column was named.
-
-    Raises:
-        DataError: The rows are messages without roles.
-    """
-    if rows.format in RAW_CHAT:
-        raise DataError(
-            f"{rows.file} is raw chat ({rows.format}): {len(rows)} messages, but not which message answers which.",
-            "Pair each request with its answer in two columns, or give {'messages': [{'role': …, 'content': …}, …]} a "
-            "conversation, one a line.",
-        )
+    return Rows(file, form, tuple(rows), ("time", "speaker", "text"), (*notes, *left))
 
 
 def _read_irc(text: str) -> tuple[list[Row], int]:

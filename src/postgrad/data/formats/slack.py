@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from postgrad.data.formats.chat_logs import MISSING_ROLES
 from postgrad.data.sources.rows import Row, Rows, were
 from postgrad.errors import DataError
 from postgrad.json_types import JsonMapping, JsonObject
@@ -50,7 +49,7 @@ def read_slack(folder: Path) -> Rows:
     if not rows:
         raise DataError(f"The Slack export {str(folder)!r} holds no messages.", "Export a longer time.")
     notes = [f"{were(left, 'message')} left out: without text (joins, files and the like)"] if left else []
-    return Rows(str(folder), "slack", tuple(rows), COLUMNS, (*notes, MISSING_ROLES))
+    return Rows(str(folder), "slack", tuple(rows), COLUMNS, tuple(notes))
 
 
 def _list(path: Path) -> list[JsonObject]:

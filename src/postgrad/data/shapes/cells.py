@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 
 from postgrad.data.sources.rows import RowValues
@@ -52,3 +53,8 @@ def shorten(value: object, length: int = 40) -> str:
     """A value on one line for a message."""
     text = " ".join(to_text(value).split())
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def quoted(name: object) -> str:
+    """A name as it must stand in a command."""
+    return shlex.quote(str(name)) if str(name) else "''"

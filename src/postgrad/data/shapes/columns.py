@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from postgrad.data.shapes.cells import shorten, to_answer, to_blocks, to_text
+from postgrad.data.shapes.cells import quoted, shorten, to_answer, to_blocks, to_text
 from postgrad.data.shapes.content_parts import attach_images
 from postgrad.data.shapes.guess import ColumnChoice, guess
 from postgrad.data.shapes.read_chats import SYSTEM_COLUMNS, system_text, with_system
@@ -81,7 +81,7 @@ def choose_reading(
     if input_column is None and output_column is None:
         shape = recognise(everything, columns, name)
         if shape is not None:
-            return _known(shape, columns, system_prompt)
+            return _known(shape, columns, system_prompt, next((f.how for f in files if f.how), ""))
         refuse_one_column(columns, name)
     inputs = _named(input_column, columns, everything, name, "--input")
     outputs = _named(output_column, columns, everything, name, "--output")
@@ -95,7 +95,7 @@ def choose_reading(
     return Reading("input-output columns", choice.why + _kept(columns, used), None, read, used)
 
 
-def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> Reading:
+def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None, how: str) -> Reading:
     used = frozenset(shape.uses)
 
     def read(source: Source, values: RowValues) -> list[Record]:
@@ -104,7 +104,7 @@ def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None) -> R
         return [_prompted(record, system_prompt) for record in found] if system_prompt else found
 
     kept = "" if shape.kind in (Record, Task) else _kept(columns, used)
-    return Reading(shape.name, f"Read as {shape.name}: {shape.explanation}{kept}", shape, read, used)
+    return Reading(shape.name, (how or f"Read as {shape.name}: {shape.explanation}") + kept, shape, read, used)
 
 
 def _pair(choice: ColumnChoice, used: frozenset[str], source: Source, values: RowValues) -> Record:
@@ -146,9 +146,10 @@ def _named(
     first = rows[0][1] if rows else {}
     listed = "\n".join(f"  {c}: {shorten(first.get(c, ''))!r}" for c in columns)
     missing = ", ".join(map(repr, unknown)) or "an empty name"
+    best = quoted(by_lower[near[0]] if near else columns[0])
     raise DataError(
         f"{file} has no column {missing} ({flag}). Its columns, with the first value of each:\n{listed}",
-        f"Did you mean {flag} {by_lower[near[0]]}?" if near else f"Name one of them: {flag} {columns[0]}",
+        f"Did you mean {flag} {best}?" if near else f"Name one of them: {flag} {best}",
     )
 
 

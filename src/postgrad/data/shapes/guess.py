@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from postgrad.data.shapes.cells import shorten
-from postgrad.data.shapes.profile import ColumnProfile, name_words, profile
+from postgrad.data.shapes.cells import quoted, shorten
+from postgrad.data.shapes.profile import ColumnProfile, name_words, plain_name, profile
 from postgrad.data.sources.rows import Row
 from postgrad.errors import DataError
 from postgrad.facts import load_facts
@@ -21,6 +21,8 @@ INPUT_NAMES: list[str] = _FACTS["inputs"]
 OUTPUT_NAMES: list[str] = _FACTS["outputs"]
 _LABEL_NAMES = frozenset(_FACTS["labels"])
 _ASIDE = frozenset(_FACTS["aside"])
+_SPEAKERS = frozenset(_FACTS["messages"]["speakers"])
+_TITLES = frozenset(["title", "subject"])
 _COMPANIONS: list[list[str]] = _FACTS["companions"]
 
 
@@ -68,24 +70,42 @@ def guess(
     answers, others = ([profiles[name] for name in outputs], []) if outputs else _choose_outputs(rest, taken)
     if not answers:
         raise ambiguous(profiles.values(), file, "it is not clear which column holds the right answer")
+    if not outputs:
+        _refuse_no_answer(profiles.values(), answers, file)
     why = _explain(taken, answers, others, given)
     seen = tuple(c.name for c in taken if c.kind == "image")
     unseen = [c.name for c in profiles.values() if c.kind == "image" and c.name not in given]
     if unseen:
         why += (
-            f" The pictures of {unseen[0]!r} are not read; --input {','.join([unseen[0], *(c.name for c in taken)])}"
-            " takes them."
+            f" The pictures of {unseen[0]!r} are not read;"
+            f" --input {quoted(','.join([unseen[0], *(c.name for c in taken)]))} takes them."
         )
     return ColumnChoice(tuple(c.name for c in taken), tuple(c.name for c in answers), why, seen)
 
 
-def ambiguous(columns: Iterable[ColumnProfile], file: str, reason: str) -> DataError:
+def ambiguous(columns: Iterable[ColumnProfile], file: str, reason: str, mend: str = "") -> DataError:
     """The refusal that shows every column and how to name the right ones."""
     shown = "\n".join(f"  {c.name}: {'(empty)' if c.example is None else repr(shorten(c.example))}" for c in columns)
     return DataError(
         f"{file}: {reason}. Its columns, with an example of each:\n{shown}",
-        "Name them: --input NAME --output NAME (several columns: --output NAME,NAME).",
+        mend or "Name them: --input NAME --output NAME (several columns: --output NAME,NAME).",
     )
+
+
+def _refuse_no_answer(columns: Iterable[ColumnProfile], answers: Sequence[ColumnProfile], file: str) -> None:
+    """Refuses to learn, unasked, what is hardly ever an answer: who wrote a text, its title, its number or its date.
+
+    Raises:
+        DataError: the only column left for an answer is such a one.
+    """
+    if len(answers) != 1 or _rank(answers[0], OUTPUT_NAMES) is not None:
+        return
+    name = answers[0].name
+    what = "who wrote it" if plain_name(name) in _SPEAKERS else "a title" if {*name_words(name)} & _TITLES else ""
+    what = what or ("a number or a date" if answers[0].kind in ("id", "date") else "")
+    if what:
+        reason = f"the only column left for the answer is {name!r}, which looks like {what}"
+        raise ambiguous(columns, file, reason, f"If that is what is to be learned: --output {quoted(name)}.")
 
 
 def _is_aside(column: ColumnProfile) -> bool:
@@ -175,7 +195,7 @@ def _explain(
     text = f"Input is {shown_in} ({_describe(whole, INPUT_NAMES, given)}); {answer}."
     if alternatives:
         names = " or ".join(repr(c.name) for c in alternatives[:3])
-        text += f" To learn {names} instead: --output {alternatives[0].name}."
+        text += f" To learn {names} instead: --output {quoted(alternatives[0].name)}."
     return text
 
 

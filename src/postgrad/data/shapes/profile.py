@@ -49,6 +49,11 @@ def name_words(name: str) -> list[str]:
     return [part.lower() for part in parts if part]
 
 
+def plain_name(name: str) -> str:
+    """`authorRole` and `Author Role` both give author_role."""
+    return "_".join(name_words(name))
+
+
 def profile(rows: Sequence[Row], columns: Sequence[str]) -> list[ColumnProfile]:
     """Profiles all columns on an even sample of the rows."""
     step = max(1, len(rows) // _SAMPLE)

@@ -30,6 +30,7 @@ class Rows:
         rows: (line or row number, values) of each row.
         columns: All column names in order of first appearance.
         notes: What the reader noticed or assumed, one sentence each.
+        how: How rows came about that stand for several rows of the file; empty where each is one of the file.
     """
 
     file: str
@@ -37,6 +38,7 @@ class Rows:
     rows: tuple[Row, ...]
     columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    how: str = ""
 
     def __len__(self) -> int:
         return len(self.rows)

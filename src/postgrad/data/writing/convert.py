@@ -3,17 +3,22 @@ out, and said."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from postgrad.data.shapes.columns import choose_reading
 from postgrad.data.shapes.conversions import SAID, NotMeant, cast
+from postgrad.data.shapes.message_layout import MessageColumns, refuse_both
+from postgrad.data.shapes.message_rows import as_conversations, holds_messages
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
+from postgrad.data.sources.chunks import Chunker
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.sources.open_source import stream_rows
-from postgrad.data.sources.rows import NAMED
+from postgrad.data.sources.rows import NAMED, Rows
 from postgrad.data.writing.containers import TABLES, Write, ending_of, writing
 from postgrad.data.writing.writers import WRITERS, lost_meta, row_of
 from postgrad.errors import DataError, UsageError
@@ -53,6 +58,7 @@ def convert(
     input_column: str | Sequence[str] | None = None,
     output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
+    messages: MessageColumns | None = None,
     skip: bool = False,
     meta: bool = True,
 ) -> Converted:
@@ -65,6 +71,7 @@ def convert(
         input_column: See `to_records`.
         output_column: See `to_records`.
         system_prompt: See `to_records`.
+        messages: See `load`; such data is read as a whole.
         skip: Leave out what the shape cannot hold, instead of refusing the whole.
         meta: Write metadata where the shape can hold it.
 
@@ -74,12 +81,15 @@ def convert(
     """
     if to not in WRITERS:
         raise UsageError(f"There is no shape {to!r}.", f"The shapes are: {', '.join(WRITERS)}.")
+    refuse_both(input_column or output_column, messages)
+    known = MessageColumns() if messages is None else messages
+    pick = (lambda chunks: chunks) if input_column or output_column else partial(_conversations, said=known)
     done = Converted()
     with writing(out) as write:
         job = _Job(to, ending_of(out) in TABLES, meta, done)
         for path in paths:
             reading = None
-            for rows in path.rows if isinstance(path, InMemory) else stream_rows(path):
+            for rows in pick(path.rows if isinstance(path, InMemory) else stream_rows(path)):
                 if reading is None:
                     reading = choose_reading(
                         rows, input_column=input_column, output_column=output_column, system_prompt=system_prompt
@@ -93,6 +103,18 @@ def convert(
                 job.take(record, write)
         job.finish(skip)
     return done
+
+
+def _conversations(chunks: Iterable[Rows], said: MessageColumns) -> Iterator[Rows]:
+    """The chunks as they come; of a file with one row for each message the whole at once, as conversations."""
+    for _, of_file in itertools.groupby(chunks, key=lambda rows: rows.file):
+        file = iter(of_file)
+        first = next(file)
+        if holds_messages(first, said):
+            yield as_conversations(Chunker.join([first, *file]), said)
+        else:
+            yield first
+            yield from file
 
 
 class _Job:

@@ -153,8 +153,8 @@ def find_job(store: Store, owner: Owner, job_id: str) -> JobRow:
 
 
 def view(row: JobRow, request: Request) -> JsonObject:
-    """OpenAI's job object; `report` besides, once the job has one, and in the metadata too where a report was asked
-    for."""
+    """OpenAI's job object. Besides it `base`, which is really trained, and `report` once the job has one (in the
+    metadata too where a report was asked for)."""
     report = link(request, "jobs", row.id) if row.report else None
     told = {"report": report} if report and row.extra.get("report") else {}
     finish = row.estimated_finish
@@ -183,6 +183,7 @@ def view(row: JobRow, request: Request) -> JsonObject:
         "method": row.method,
         "user_provided_suffix": row.suffix,
         "report": report,
+        "base": row.base,
     }
 
 

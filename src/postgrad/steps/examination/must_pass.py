@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from postgrad.arm_kinds import plain_name
-from postgrad.data.load import load
 from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.measure import Measuring
 from postgrad.evaluation.metrics.support.choose import MetricChoice
@@ -22,6 +21,7 @@ from postgrad.steps.arms.measuring import answered, as_tested
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 from postgrad.steps.fitting.training import Result
+from postgrad.steps.loading import loaded
 
 LEAST_LIKENESS = 0.5
 """The score that passes by a metric of likeness, which hardly ever is 1."""
@@ -37,15 +37,9 @@ def must_pass_cases(recipe: Recipe) -> Working[tuple[Record, ...]]:
     data, files = recipe.data, recipe.evaluation.must_pass
     if not files:
         return ()
-    loaded = load(
-        [Path(file) for file in files],
-        input_column=data.input or None,
-        output_column=data.output or None,
-        system_prompt=data.system_prompt,
-        minimum=1,
-    )
-    yield Said(f"{len(loaded.records):,} must-pass cases. {loaded.explanation}")
-    return loaded.records
+    cases = loaded(data, [Path(file) for file in files], minimum=1)
+    yield Said(f"{len(cases.records):,} must-pass cases. {cases.explanation}")
+    return cases.records
 
 
 def must_pass(

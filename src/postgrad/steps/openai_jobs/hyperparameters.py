@@ -6,18 +6,20 @@ import re
 from collections.abc import Callable
 from pathlib import PurePath
 
+from postgrad.facts import load_facts
 from postgrad.json_types import JsonObject
 from postgrad.objectives import spec_of
 from postgrad.recipe import Recipe, make_recipe
 from postgrad.steps.openai_jobs.methods import CLIENT_NAMES, METHODS
 
-_OPENAI = re.compile(r"(gpt-|chatgpt-|o[1-9]|davinci|babbage|curie|ada\b|codex|computer-use)")
+_OPENAI = frozenset(load_facts("openai_models")["names"])
+_DATED = re.compile(r"-\d{4}(-\d\d-\d\d)?$")
 _OURS = {client: name for name, client in CLIENT_NAMES.items()}
 
 
 def is_openais(model: str) -> bool:
     """Whether a name is that of one of OpenAI's own models, which nobody else can train."""
-    return bool(_OPENAI.match(model))
+    return model in _OPENAI or _DATED.sub("", model) in _OPENAI
 
 
 def chosen_epochs(examples: int) -> int:
