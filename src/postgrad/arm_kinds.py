@@ -49,6 +49,7 @@ class ArmKind:
             others, which `steps/arms/named_models.py` makes for it.
         remote: Whether its answers are bought from another machine.
         for_remotes: Whether remote models are asked in this way too, beside the instruction alone: `remote+few_shot`.
+        label: What it is called in tables and pictures; empty: its name.
         plain: Whether no language model answers; such an arm is left out without a word where a task has no place for
             it.
         trivial: Whether it says the same to every request: what does no better has learned nothing, and it is never
@@ -71,6 +72,7 @@ class ArmKind:
     plain: bool = False
     trivial: bool = False
     default: bool = True
+    label: str = ""
     on_a_base: str = "{arm} on {base}"
     recommended_as: str = ""
 
@@ -82,27 +84,35 @@ ARM_KINDS: dict[str, ArmKind] = {
         "postgrad.steps.arms.plain:majority",
         plain=True,
         trivial=True,
+        label="commonest answer",
     ),
     "echo": ArmKind(
-        "repeating the request", "the request as its own answer", "postgrad.steps.arms.plain:echo", plain=True
+        "repeating the request",
+        "the request as its own answer",
+        "postgrad.steps.arms.plain:echo",
+        plain=True,
+        label="request repeated",
     ),
     "first_sentence": ArmKind(
         "the request's first sentence",
         "no model, the beginning of the request",
         "postgrad.steps.arms.plain:first_sentence",
         plain=True,
+        label="first sentence",
     ),
     "nearest": ArmKind(
         "copying the nearest example's answer",
         "no model, the most similar training example",
         "postgrad.steps.arms.plain:nearest",
         plain=True,
+        label="nearest answer",
     ),
     "classifier": ArmKind(
         "a plain classifier",
         "no language model, a linear classifier",
         "postgrad.steps.arms.plain:classifier",
         plain=True,
+        label="classifier",
     ),
     BASE: ArmKind(
         "the unmodified base model",
@@ -110,24 +120,28 @@ ARM_KINDS: dict[str, ArmKind] = {
         "postgrad.steps.arms.making:base",
         needs_examples=False,
         on_a_base="the unmodified {base}",
+        label="base model",
     ),
     PROMPTED: ArmKind(
         "a prompt with instructions",
         "given instructions in a system prompt",
         "postgrad.steps.arms.making:prompted",
         needs_examples=False,
+        label="prompt only",
     ),
     "few_shot": ArmKind(
         "few-shot prompting",
         "given worked examples in the prompt",
         "postgrad.steps.arms.making:few_shot",
         for_remotes=True,
+        label="prompt with examples",
     ),
     OPTIMISED_PROMPT: ArmKind(
         "the best prompt of a search",
         "asked with the best prompt of a search",
         "postgrad.steps.arms.making:optimised_prompt",
         for_remotes=True,
+        label="searched prompt",
     ),
     RAG: ArmKind(
         "retrieval (RAG)",
@@ -136,6 +150,7 @@ ARM_KINDS: dict[str, ArmKind] = {
         retrieves=True,
         needs_examples=False,
         for_remotes=True,
+        label="retrieval",
     ),
     "rag+few_shot": ArmKind(
         "retrieval with worked examples",
@@ -143,14 +158,16 @@ ARM_KINDS: dict[str, ArmKind] = {
         "postgrad.steps.arms.making:rag_few_shot",
         retrieves=True,
         needs_documents=True,
+        label="retrieval with examples",
     ),
-    REMOTE: ArmKind("the remote model", "another model, over the network", remote=True),
+    REMOTE: ArmKind("the remote model", "another model, over the network", remote=True, label="remote model"),
     FINE_TUNED: ArmKind(
         "the tuned model",
         "trained on your examples",
         "postgrad.steps.arms.making:fine_tuned",
         trained=True,
         recommended_as="fine_tune",
+        label="fine-tuned",
     ),
     FINE_TUNED_RAG: ArmKind(
         "the tuned model with retrieval",
@@ -159,6 +176,7 @@ ARM_KINDS: dict[str, ArmKind] = {
         trained=True,
         retrieves=True,
         needs_documents=True,
+        label="fine-tuned with retrieval",
     ),
 }
 """Every arm by its name in recipes and reports, in the order in which they are measured and shown. What an arm costs is
@@ -269,6 +287,18 @@ def plain_name(arm: str) -> str:
     model = (name.rpartition("+")[0] if way else name).partition(":")[2].strip()
     said = f"{kind.in_sentence} {model}" if model else kind.in_sentence
     return f"{said} with {way.in_sentence}" if way else said
+
+
+def label(arm: str) -> str:
+    """The arm in a table or beside a dot: plain words, without an article; a name of the user's stays as it is."""
+    kind = kind_of(arm)
+    if kind is None or not kind.label:
+        return arm
+    name, at, base = arm.partition(ON_A_BASE)
+    way = _remote_way(name)
+    model = (name.rpartition("+")[0] if way else name).partition(":")[2].strip()
+    said = f"{model}, {way.label}" if way else model or kind.label
+    return f"{said}{ON_A_BASE}{base}" if at else said
 
 
 def meaning(arm: str) -> str:

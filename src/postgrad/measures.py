@@ -206,6 +206,7 @@ class Verdict:
         recommendation: `fine_tune`, `fine_tuned+rag`, the name of an untrained arm, or `cannot_tell`.
         examples_needed: Where more test examples would settle it: about how many in all.
         meanwhile: Where it cannot tell: the arm to use until it is settled; empty where none is of use.
+        why: Where it cannot tell: why, in a few words.
     """
 
     recommendation: str
@@ -214,6 +215,7 @@ class Verdict:
     comparisons: tuple[Comparison, ...] = field(default=())
     examples_needed: int | None = None
     meanwhile: str = ""
+    why: str = ""
 
 
 def still_falling(validation_loss: Sequence[tuple[int, float]]) -> bool:

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from postgrad.cli import COMMANDS
+from postgrad.cli.support.recipe_text import sections, written
 from postgrad.cli.support.shells import SHELLS, options_of
 from postgrad.recipe import Recipe, load_recipe, make_recipe
-from postgrad.recipe_text import sections, written
 from tests.cli.test_bad_input import postgrad
 from tests.needs import service_missing
 from tests.serving.running import Process

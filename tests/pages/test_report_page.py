@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import os
 import re
@@ -21,8 +22,10 @@ from postgrad.pages.formatting import PER_CENT, days
 from postgrad.pages.report_page import chosen_arm, key_figures, tone
 from postgrad.report.advice import CurvePart
 from postgrad.report.arm_parts import ArmPart
+from postgrad.report.made_from import called
 from postgrad.report.money_parts import CostPart
-from postgrad.report.run_report import ForgettingPart, Report
+from postgrad.report.run_report import ForgettingPart, Report, SamplePart
+from postgrad.steps.reporting.advice import briefed
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
 
@@ -30,13 +33,13 @@ VOID = {"meta", "br", "img", "hr", "input", "link"}
 class _Page(HTMLParser):
     """Collects what the tests ask for, and that every element is closed in order."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str]] = []
         self.words: list[str] = []
-        self.feed(html)
+        self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -103,7 +106,8 @@ def test_every_arm_finding_sample_and_verdict_is_on_the_page() -> None:
     report = full_report()
     text = _Page(render_report(report)).text
     sentences = [finding.sentence for finding in report.data.findings]
-    words = [*(arm.name for arm in report.arms), *sentences, *report.verdict.reasons, report.verdict.sentence]
+    words = [*(called(report, arm.name) for arm in report.arms), *sentences]
+    words += [*report.verdict.reasons, report.verdict.sentence]
     words += [benchmark.name for benchmark in report.forgetting.benchmarks] if report.forgetting else []
     words += [" ".join(sample.prompt.split()) for sample in report.samples]
     words += [
@@ -178,18 +182,57 @@ def test_first_screen_speaks_of_the_recommended_arm() -> None:
     tiles = {tile.label: tile for tile in key_figures(report)}
     assert tiles["object match"].value == f"83.3{PER_CENT}"
     assert tiles["gain"].value == "+31.0 points"
-    assert "over rag" in tiles["gain"].note
-    assert tiles["1,000 answers"].note == "rag: $0.23"
+    assert "over nearest examples" in tiles["gain"].note
+    assert tiles["1,000 answers"].note == "nearest examples: $0.23"
     report.verdict.recommendation = "few_shot"
     chosen = chosen_arm(report)
     assert chosen is not None
     assert chosen.name == "few_shot"
-    assert [tone(word) for word in ("fine_tune", "fine_tuned+rag", "few_shot", "cannot_tell")] == [
-        "train",
-        "train",
-        "other",
-        "unsure",
+    for word, colour in (
+        ("fine_tune", "train"),
+        ("fine_tuned+rag", "train"),
+        ("few_shot", "other"),
+        ("cannot_tell", "unsure"),
+    ):
+        report.verdict.recommendation = word
+        for benchmark in report.forgetting.benchmarks if report.forgetting else ():
+            benchmark.verdict = "kept"
+        assert tone(report) == colour
+    report.verdict.recommendation = "fine_tune"
+    report.forgetting.benchmarks[0].verdict = "lost"
+    assert tone(report) == "unsure", "green means: nothing lost"
+    report.forgetting = None
+    report.automation = None
+    assert tone(report) == "unsure", "and something may go out alone"
+
+
+def test_the_decision_comes_first_in_four_lines() -> None:
+    report = briefed(full_report())
+    page = render_report(report)
+    assert report.verdict.brief is not None and len(report.verdict.brief.headline.split()) <= 18
+    heading = page.partition("<h1")[2].partition("</h1>")[0]
+    assert report.verdict.brief.headline in html.unescape(heading)
+    places = [
+        page.index(text)
+        for text in ("<h1", "Use it for", "Not for", "Do next", 'id="samples"', 'id="why"', "Next steps")
     ]
+    assert places == sorted(places), "the answers side by side come before the tables"
+
+
+def test_answers_that_are_objects_stand_field_by_field() -> None:
+    report = full_report()
+    report.samples = [
+        SamplePart(
+            prompt="Where?",
+            reference='{"order": "A1", "late": true, "note": null}',
+            answers={"rag": '{"order": "A2", "late": true, "more": 1}', "fine_tuned": "no object"},
+            scores={"rag": 0.0, "fine_tuned": 0.0},
+        )
+    ]
+    page = render_report(report)
+    table = page.partition('<table class="fields">')[2].partition("</table>")[0]
+    assert [table.count(mark) for mark in ("✓", "✗")] == [1, 3] and "right: A1" in table and "(missing)" in table
+    assert page.count('<table class="fields">') == 1 and "no object" in page
 
 
 def test_work_that_was_kept_is_not_told_as_a_quick_run() -> None:

@@ -16,8 +16,8 @@ def command(
     ] = None,
 ) -> None:
     """Prints every setting with its default and what it means, as a recipe file: `postgrad recipe > mine.yaml`."""
+    from postgrad.cli.support.recipe_text import sections, written
     from postgrad.recipe import Recipe
-    from postgrad.recipe_text import sections, written
 
     if section is not None and section not in sections():
         raise UsageError(f"A recipe has no section {section!r}.", f"Its sections: {', '.join(sections())}.")

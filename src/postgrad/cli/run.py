@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from postgrad.cli.support.options import (
     strings,
 )
 from postgrad.errors import PostgradError
+
+if TYPE_CHECKING:
+    from postgrad.report.run_report import VerdictPart
 
 _LETTERS = 200
 """Of each request and answer that a person sees who is asked what the task is."""
@@ -195,6 +198,15 @@ def _short(text: str) -> str:
     return line if len(line) <= _LETTERS else line[: _LETTERS - 1] + "…"
 
 
+def told(verdict: VerdictPart) -> None:
+    """The decision in four lines, then in a sentence with all figures."""
+    if brief := verdict.brief:
+        out(f"\n{brief.headline}")
+        out(f"  Use it for: {brief.use_for}\n  Not for:    {brief.not_for}")
+        out(f"  Do next:    {brief.do_next}{f'  {brief.command}' if brief.command else ''}")
+    out(f"\n{verdict.sentence}")
+
+
 def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
     """Runs the main job with its display; prints the outcome."""
     from postgrad.steps.base_files import bases_of
@@ -207,7 +219,7 @@ def start(recipe, paths: list[Path], folder: Path, json: bool) -> None:
     if json:
         out(report.model_dump_json())
         return
-    out(f"\n{report.verdict.sentence}")
+    told(report.verdict)
     for place, step in enumerate(report.verdict.next_steps, 1):
         out(f"{'Next: ' if place == 1 else '      '}{place}. {step.step}: {step.gain}")
     out(f"Report: {folder / 'report.html'}")

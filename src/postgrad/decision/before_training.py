@@ -183,6 +183,7 @@ def _too_few(known: Prospects, test: int, units: int) -> Verdict:
         (*_more_examples(known), ALL_THE_SAME),
         examples_needed=known.examples_for_worth,
         meanwhile=meanwhile,
+        why=f"{test} test examples are too few",
     )
 
 

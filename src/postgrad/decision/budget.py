@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from postgrad.decision.wording import opening_name, plain_name, usd
 from postgrad.measures import ArmResult, Verdict
 
+_TOO_DEAR = "what works is beyond the budget"
+
 
 @dataclass(frozen=True, slots=True)
 class MonthlyBudget:
@@ -54,4 +56,6 @@ class MonthlyBudget:
             f"Cannot tell within the budget: without it the answer would be {plain_name(recommended)}, but"
             f" {self.clause(recommended)}, and nothing cheaper is shown to be as good."
         )
-        return Verdict("cannot_tell", sentence, (verdict.sentence, *verdict.reasons), verdict.comparisons)
+        return Verdict(
+            "cannot_tell", sentence, (verdict.sentence, *verdict.reasons), verdict.comparisons, why=_TOO_DEAR
+        )

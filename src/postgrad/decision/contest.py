@@ -75,7 +75,7 @@ def _best_of(
     best, others = ranked[0], ranked[1:]
     if is_useless(best):
         sentence = f"None works: even the best, {plain_name(best.name)}, {achieved(best, metric)}."
-        return Verdict("cannot_tell", sentence, (USELESS_REASON,), tuple(comparisons))
+        return Verdict("cannot_tell", sentence, (USELESS_REASON,), tuple(comparisons), why="nothing does the task well")
     if not others:
         sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured."
         return Verdict(best.name, sentence, (), tuple(comparisons))
@@ -141,4 +141,5 @@ def _cannot_tell(
         f" ({interval(c.low, c.high)}) is not settled; about {about(count)} test examples would settle it, there are"
         f" {c.n}. Use {plain_name(meanwhile.name)} meanwhile: {risk}."
     )
-    return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count, meanwhile.name)
+    why = f"{c.n} test examples are too few"
+    return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count, meanwhile.name, why)

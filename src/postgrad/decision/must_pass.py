@@ -31,7 +31,10 @@ def held_to(verdict: Verdict, cases: MustPassPart, without: Callable[[Collection
     reasons = (*told, *verdict.reasons)
     if other is None or other.recommendation == "cannot_tell":
         sentence = f"{opening} No other way is shown to do."
-        return replace(verdict, recommendation="cannot_tell", sentence=sentence, reasons=reasons, examples_needed=None)
+        why = "the best fails a must-pass case"
+        return replace(
+            verdict, recommendation="cannot_tell", sentence=sentence, reasons=reasons, examples_needed=None, why=why
+        )
     choice = recommended_arm(other.recommendation)
     sentence = f"{opening} Use {plain_name(choice)}{' instead' if is_trained(choice) else ' meanwhile'}."
     return replace(

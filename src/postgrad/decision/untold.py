@@ -12,6 +12,8 @@ REASON = (
     " task is."
 )
 
+WHY = "no rival was told the task"
+
 
 def untold(verdict: Verdict) -> Verdict:
     """The verdict where no untrained arm was told the task: a trained arm is then not recommended, whatever it gained.
@@ -25,4 +27,5 @@ def untold(verdict: Verdict) -> Verdict:
         f"Cannot tell: {gained}; but no rival was told what the task is. Say it in a sentence and run the same command"
         ' again, which measures the prompted arms anew: --task "…".'
     )
-    return replace(verdict, recommendation="cannot_tell", sentence=sentence, reasons=(REASON, *verdict.reasons))
+    reasons = (REASON, *verdict.reasons)
+    return replace(verdict, recommendation="cannot_tell", sentence=sentence, reasons=reasons, why=WHY)

@@ -32,6 +32,8 @@ from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 SMALLEST_WORTH = 0.02
 ACCEPTED_MISS = 0.05
 """A gain above this is to be missed in one case of five at most where the verdict stays with an untrained arm."""
+_ONE_ANSWER = "nothing is shown to beat one answer to everything"
+_COSTS_ABILITY = "the gain costs other abilities"
 USELESS_REASON = f"All arms score below {points(USELESS)} points, and their intervals lie below {points(2 * USELESS)}."
 
 
@@ -112,7 +114,7 @@ def _knowing_more(case: Case, verdict: Verdict) -> Verdict:
             f"None works: no other way is shown to be better than {plain_name(same.name)}, which"
             f" {achieved(same, case.metric)}. Give more examples of the rarer answers, or try a larger base model."
         )
-        return Verdict("cannot_tell", sentence, verdict.reasons)
+        return Verdict("cannot_tell", sentence, verdict.reasons, why=_ONE_ANSWER)
     c = case.between(arm, same)
     count = rules.examples_to_settle(c, case.smallest_worth)
     sentence = (
@@ -120,7 +122,8 @@ def _knowing_more(case: Case, verdict: Verdict) -> Verdict:
         f" {achieved_too(same)}; that it knows more than this is not shown ({points(c.difference)} points,"
         f" {interval(c.low, c.high)}). About {about(count)} test examples would settle it, there are {c.n}."
     )
-    return Verdict("cannot_tell", sentence, (*verdict.reasons, comparison_reason(c)), examples_needed=count)
+    reasons = (*verdict.reasons, comparison_reason(c))
+    return Verdict("cannot_tell", sentence, reasons, examples_needed=count, why=_ONE_ANSWER)
 
 
 def _weigh(case: Case) -> Verdict:
@@ -153,7 +156,8 @@ def _fails_by_form(case: Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> V
         " the form, a response format), or judge by a metric that sees what it knows."
     )
     reasons = tuple(f"{opening_name(u.name)} fails by form: {u.fails_by_form}." for u in rivals)
-    return Verdict("cannot_tell", sentence, (comparison_reason(case.between(arm, rival)), *reasons))
+    reasons = (comparison_reason(case.between(arm, rival)), *reasons)
+    return Verdict("cannot_tell", sentence, reasons, why="a rival is right but not in the required form")
 
 
 def _fine_tune(case: Case, arm: ArmResult) -> Verdict:
@@ -179,7 +183,7 @@ def _vetoed(case: Case, arm: ArmResult) -> Verdict:
     opening = f"Do not take {plain_name(arm.name)}, though it gains {points(c.difference)} points: {why}"
     if is_useless(choice) or case.budget.too_dear(choice.name):
         fits = "works" if is_useless(choice) else "fits the budget"
-        return Verdict("cannot_tell", f"{opening}; and no other arm {fits}.", reasons)
+        return Verdict("cannot_tell", f"{opening}; and no other arm {fits}.", reasons, why=_COSTS_ABILITY)
     sentence = f"{opening}. Use {plain_name(choice.name)} meanwhile, which {achieved(choice, case.metric)}."
     return Verdict(choice.name, sentence, (*reasons, *tie))
 
@@ -219,7 +223,8 @@ def _unfinished(case: Case, arm: ArmResult) -> Verdict:
         f" {achieved_too(arm)}, but {case.unfinished}. Give the training more time (--max-minutes) before you decide"
         " against it."
     )
-    return _undecided(case, sentence, (comparison_reason(case.between(arm, case.best_untrained)), *tie), choice)
+    reasons = (comparison_reason(case.between(arm, case.best_untrained)), *tie)
+    return _undecided(case, sentence, reasons, choice, None, "training was cut short and was still improving")
 
 
 def _cannot_tell(case: Case, arm: ArmResult) -> Verdict:
@@ -241,21 +246,21 @@ def _cannot_tell(case: Case, arm: ArmResult) -> Verdict:
         f"{open_question}; about {about(count)} test examples would settle it, there are {c.n}."
     )
     choice, tie = _untrained_choice(case)
-    return _undecided(case, sentence, (*reasons, *tie), choice, count)
+    return _undecided(case, sentence, (*reasons, *tie), choice, count, f"{c.n} test examples are too few")
 
 
 def _undecided(
-    case: Case, sentence: str, reasons: tuple[str, ...], choice: ArmResult, count: int | None = None
+    case: Case, sentence: str, reasons: tuple[str, ...], choice: ArmResult, count: int | None, why: str
 ) -> Verdict:
     """That nothing is told, with what to use as long as it is not, and what is risked by that."""
     if case.budget.too_dear(choice.name):
         sentence = f"{sentence} Nothing that was measured fits the budget meanwhile."
-        return Verdict("cannot_tell", sentence, reasons, examples_needed=count)
+        return Verdict("cannot_tell", sentence, reasons, examples_needed=count, why=why)
     if not choice.score.value:
         sentence = f"{sentence} Nothing untrained is of use meanwhile: {_risk(case, choice)}."
-        return Verdict("cannot_tell", sentence, reasons, examples_needed=count)
+        return Verdict("cannot_tell", sentence, reasons, examples_needed=count, why=why)
     sentence = f"{sentence} Use {plain_name(choice.name)} meanwhile: {_risk(case, choice)}."
-    return Verdict("cannot_tell", sentence, reasons, examples_needed=count, meanwhile=choice.name)
+    return Verdict("cannot_tell", sentence, reasons, examples_needed=count, meanwhile=choice.name, why=why)
 
 
 def _risk(case: Case, choice: ArmResult) -> str:
@@ -269,7 +274,7 @@ def _untrained_only(case: Case) -> Verdict:
     why = "no trained arm with retrieval was measured" if case.needs_documents else "nothing has been trained"
     if not any(a.score.value for a in case.arms.values()):
         sentence = f"Cannot tell: no arm gets anything right on {choice.score.n} test examples, and {why}."
-        return Verdict("cannot_tell", sentence)
+        return Verdict("cannot_tell", sentence, why="nothing gets anything right")
     sentence = f"Use {plain_name(choice.name)}, which {achieved(choice, case.metric)}; {why}."
     return Verdict(choice.name, sentence, tie)
 
@@ -281,7 +286,7 @@ def _trained_only(case: Case) -> Verdict:
         f" {plain_name(best.name)} meanwhile, which {achieved(best, case.metric)}: whether that gains anything over the"
         " untouched base model is unknown."
     )
-    return Verdict("cannot_tell", sentence, meanwhile=best.name)
+    return Verdict("cannot_tell", sentence, meanwhile=best.name, why="nothing untrained was measured beside it")
 
 
 def _none_works(case: Case) -> Verdict:
@@ -295,7 +300,7 @@ def _none_works(case: Case) -> Verdict:
         f"None works: even the best arm, {plain_name(best.name)}, {achieved(best, case.metric)}{stranger}. {mend} a"
         " larger base model or more examples, and look at the sample answers: the task may be unclear."
     )
-    return Verdict("cannot_tell", sentence, (reason,))
+    return Verdict("cannot_tell", sentence, (reason,), why="nothing does the task well")
 
 
 def _untrained_choice(case: Case, among: Sequence[ArmResult] | None = None) -> tuple[ArmResult, tuple[str, ...]]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from postgrad.arm_kinds import recommended_arm
+from postgrad.arm_kinds import is_trained, label, recommended_arm, retrieves
 from postgrad.costs import DAYS_A_MONTH
 from postgrad.json_types import JsonMapping
 
@@ -31,13 +31,14 @@ PER_CENT = "\N{NO-BREAK SPACE}%"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def recommendation_words(recommendation: str) -> str:
+def recommendation_words(recommendation: str, called: Callable[[str], str] = label) -> str:
     """Word the badge of the first screen."""
     if recommendation == "cannot_tell":
         return "Cannot tell"
-    if recommendation != recommended_arm(recommendation):
-        return spaced(recommendation).capitalize().replace(" ", "-")
-    return f"Use {recommendation}"
+    arm = recommended_arm(recommendation)
+    if is_trained(arm):
+        return "Fine-tune" + (", keep retrieval" if retrieves(arm) else "")
+    return f"Use {called(arm)}"
 
 
 def plain(text: str) -> str:

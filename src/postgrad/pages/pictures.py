@@ -7,10 +7,10 @@ is imported when the first picture is drawn, so that importing the pages stays c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from postgrad.arm_kinds import meaning
+from postgrad.arm_kinds import label, meaning
 from postgrad.pages import formatting
 from postgrad.pages.svg import INKS, blank, inline
 from postgrad.report.advice import CurvePart
@@ -26,20 +26,23 @@ MOST_POINTS = 240
 Points = Sequence[tuple[float, float]]
 
 
-def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool = False) -> str:
+def arms_picture(
+    arms: Sequence[ArmPart], best: str, share: bool, called: Callable[[str], str] = label, narrow: bool = False
+) -> str:
     """Draw every arm's score as a dot on its 95 % interval, the arms one below the other.
 
     Args:
         arms: In the order in which they are shown.
         best: The arm to highlight.
         share: Whether the scores are shares of one, written as per cent.
+        called: What an arm is called.
         narrow: For a phone: the names stand above the lines instead of beside them.
     """
     arms = [arm for arm in arms if all(map(math.isfinite, (arm.score, *arm.interval)))]
     if not arms:
         return ""
     width, row = (350.0, 54.0) if narrow else (640.0, 46.0)
-    names = [formatting.shorten(formatting.plain(arm.name), 38 if narrow else 34) for arm in arms]
+    names = [formatting.shorten(formatting.plain(called(arm.name)), 38 if narrow else 34) for arm in arms]
     meanings = [meaning(arm.name) for arm in arms]
     widest = max(8.2 * max(map(len, names)), 5.9 * max(map(len, meanings)))
     left = 14.0 if narrow else min(270.0, 30 + widest)
@@ -57,7 +60,7 @@ def arms_picture(arms: Sequence[ArmPart], best: str, share: bool, narrow: bool =
             axes.text(
                 -20 / axes.bbox.width, place + 0.23, meanings[place], transform=beside, fontsize=TEXT - 2, **style
             )
-    said = "; ".join(f"{a.name} {formatting.score(a.score, share)}" for a in arms)
+    said = "; ".join(f"{called(a.name)} {formatting.score(a.score, share)}" for a in arms)
     kind = "narrow" if narrow else "wide"
     return _drawn(axes, f"arms-{kind}", f"Score of each arm: {formatting.plain(said)}", f"only-{kind}")
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postgrad.arm_kinds import is_trained, meaning, recommended_arm
+from postgrad.arm_kinds import is_trained, label, meaning, recommended_arm
 from postgrad.json_types import well_formed
 from postgrad.measures import KINDS
 from postgrad.pages import formatting, pictures
+from postgrad.pages.answer_fields import differing
 from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
 from postgrad.report.arm_parts import ArmPart, ComparisonPart
-from postgrad.report.made_from import answers_trained
+from postgrad.report.made_from import answers_trained, called
 from postgrad.report.run_report import FindingPart, Report
 from postgrad.storage import write_atomic
 
@@ -31,6 +32,8 @@ PUBLIC = 0o644  # a report is there to be passed on
 LONG_TEXT = 420
 LONG_LINES = 9
 SAMPLES_SHOWN = 6
+ALONE = 0.1
+"""Share of requests that must be answered without a person for a green light."""
 FILTERS = {
     "plain": formatting.plain,
     "money": formatting.money,
@@ -90,12 +93,13 @@ def render_report(report: Report) -> str:
             arms=arms,
             best=best,
             chosen=chosen_arm(report),
+            called=partial(called, report),
             share=share,
-            tone=tone(report.verdict.recommendation),
-            badge=formatting.recommendation_words(report.verdict.recommendation),
+            tone=tone(report),
+            badge=formatting.recommendation_words(report.verdict.recommendation, partial(called, report)),
             key_figures=key_figures(report),
-            arms_wide=pictures.arms_picture(arms, best, share),
-            arms_narrow=pictures.arms_picture(arms, best, share, narrow=True),
+            arms_wide=pictures.arms_picture(arms, best, share, partial(called, report)),
+            arms_narrow=pictures.arms_picture(arms, best, share, partial(called, report), narrow=True),
             losses=pictures.loss_picture(*losses),
             frontier=pictures.frontier_picture(training),
             lengths=pictures.lengths_picture(report.data.token_histogram),
@@ -126,11 +130,18 @@ def ranked(report: Report) -> list[ArmPart]:
     )
 
 
-def tone(recommendation: str) -> str:
-    """Give the badge's colour: train, use another arm, or cannot tell."""
+def tone(report: Report) -> str:
+    """Give the badge's colour: train (amber where behaviour was lost or too little may go out alone), use another arm,
+    or cannot tell."""
+    recommendation = report.verdict.recommendation
     if recommendation == "cannot_tell":
         return "unsure"
-    return "train" if is_trained(recommendation) else "other"
+    if not is_trained(recommendation):
+        return "other"
+    lost = report.forgetting is not None and any(b.verdict == "lost" for b in report.forgetting.benchmarks)
+    rate = report.automation
+    alone = rate is not None and (rate.coverage >= ALONE or any(f.coverage >= ALONE for f in rate.fields))
+    return "unsure" if lost or not alone else "train"
 
 
 def chosen_arm(report: Report) -> ArmPart | None:
@@ -149,11 +160,11 @@ def key_figures(report: Report) -> list[KeyFigure]:
     share, cost, training = scores_are_shares(report), report.cost, report.training
     tiles: list[KeyFigure] = []
     if chosen := chosen_arm(report):
-        note = f"{chosen.name}; {formatting.span(chosen.interval, share)}"
+        note = f"{called(report, chosen.name)}; {formatting.span(chosen.interval, share)}"
         tiles.append(KeyFigure(formatting.spaced(report.task.metric), formatting.score(chosen.score, share), note))
         if lead := closest_comparison(report, chosen):
             unit = " points" if share else ""
-            note = f"over {lead.against}; {formatting.gain_span(lead.interval, share)}"
+            note = f"over {called(report, lead.against)}; {formatting.gain_span(lead.interval, share)}"
             tiles.append(KeyFigure("gain", formatting.gain(lead.difference, share) + unit, note))
         price = price_of(report, chosen)
         if price is not None:
@@ -218,7 +229,7 @@ def _cheaper_note(report: Report, chosen: ArmPart) -> str:
     lead = closest_comparison(report, chosen)
     other = next((arm for arm in report.arms if lead and arm.name == lead.against), None)
     price = price_of(report, other) if other else None
-    return f"{other.name}: {formatting.money(price)}" if other and price is not None else ""
+    return f"{called(report, other.name)}: {formatting.money(price)}" if other and price is not None else ""
 
 
 def _gravity(finding: FindingPart) -> tuple[int, int]:
@@ -239,5 +250,6 @@ def environment() -> Environment:
     environment.filters.update(FILTERS)
     environment.tests.update(trained=answers_trained, trained_arm=is_trained)
     environment.globals.update(money_rows=formatting.money_rows)
+    environment.globals.update(differing=differing, called=label)
     environment.globals.update(wording=formatting, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
     return environment

@@ -94,6 +94,17 @@ class DisturbancesPart(_Part):
     sentence: str = ""
 
 
+class BriefPart(_Part):
+    """The decision in a headline of at most 18 words and three lines; `command` is what to copy next, empty where
+    nothing is to be run."""
+
+    headline: str
+    use_for: str
+    not_for: str
+    do_next: str
+    command: str = ""
+
+
 class NextStepPart(_Part):
     """What to do next: the step, what it is expected to bring, and the evidence for it."""
 

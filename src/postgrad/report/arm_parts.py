@@ -18,6 +18,7 @@ class ArmPart(_Part):
     `trained` says whether a trained model answers. `held` where answers were held to a form while they were generated.
     `fails_by_form` says how more than a few answers were wrong for how they are written alone. `metrics` holds every
     metric's mean and figures, `details` its tables: `classes`, `confusion`, `fields`, `faults`, `broken`, `agreement`.
+    `right` of the `n` answers are right; None where an answer may be right in part, and in older reports.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ArmPart(_Part):
     details: JsonObject = {}
     trained: bool | None = None
     held: bool = False
+    right: int | None = None
     fails_by_form: str = ""
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.arm_kinds import is_trained
+from postgrad.arm_kinds import RAG, is_trained, label
 from postgrad.findings import Finding
 from postgrad.json_types import JsonMapping
 from postgrad.measures import ArmResult, Comparison
 from postgrad.records import Record
 from postgrad.report.arm_parts import ArmPart, ComparisonPart
-from postgrad.report.run_report import FindingPart
+from postgrad.report.run_report import FindingPart, Report
 
 
 def arm_part(result: ArmResult, model: str) -> ArmPart:
@@ -36,6 +36,7 @@ def arm_part(result: ArmResult, model: str) -> ArmPart:
         details=result.details,
         trained=result.requires_training,
         held=result.held,
+        right=round(sum(result.scores)) if all(score in (0.0, 1.0) for score in result.scores) else None,
         fails_by_form=result.fails_by_form,
     )
 
@@ -43,6 +44,12 @@ def arm_part(result: ArmResult, model: str) -> ArmPart:
 def answers_trained(arm: ArmPart) -> bool:
     """Whether a trained model answers in this arm; told by its kind in reports that do not say."""
     return is_trained(arm.name) if arm.trained is None else arm.trained
+
+
+def called(report: Report, arm: str) -> str:
+    """An arm's label in this report: what retrieves without documents takes the nearest training examples."""
+    evaluation = report.recipe.get("evaluation") or {}
+    return "nearest examples" if arm == RAG and not evaluation.get("docs") else label(arm)
 
 
 def finding_part(

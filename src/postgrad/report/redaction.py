@@ -112,4 +112,8 @@ def _verdict(verdict: VerdictPart) -> VerdictPart:
         for s in verdict.next_steps
     ]
     reasons = [unquoted(reason) for reason in verdict.reasons]
-    return verdict.model_copy(update={"sentence": unquoted(verdict.sentence), "reasons": reasons, "next_steps": steps})
+    told = {"sentence": unquoted(verdict.sentence), "reasons": reasons, "next_steps": steps}
+    if verdict.brief is not None:
+        lines = {name: unquoted(text) for name, text in verdict.brief.model_dump().items()}
+        told["brief"] = verdict.brief.model_copy(update=lines)
+    return verdict.model_copy(update=told)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from postgrad.json_types import JsonObject
 from postgrad.measures import still_falling
-from postgrad.report.advice import CurvePart, DisturbancesPart, KindsPart, NextStepPart
+from postgrad.report.advice import BriefPart, CurvePart, DisturbancesPart, KindsPart, NextStepPart
 from postgrad.report.arm_parts import ArmPart, ComparisonPart, ConstantPart, LeftOutPart, ResolutionPart
 from postgrad.report.money_parts import CostPart
 from postgrad.report.must_pass import MustPassPart
@@ -244,7 +244,8 @@ class SamplePart(_Part):
 class VerdictPart(_Part):
     """The recommendation is an arm's name or `cannot_tell`, `meanwhile` the arm to use until that is settled;
     `before_training` where the run stopped there. `examples_needed` test examples in all would settle it; `next_steps`
-    stand in the order of what they are expected to bring."""
+    stand in the order of what they are expected to bring. `why` says in a few words why it cannot tell; `brief` is the
+    decision in four lines (None in older reports)."""
 
     recommendation: str
     sentence: str
@@ -252,7 +253,9 @@ class VerdictPart(_Part):
     before_training: bool = False
     meanwhile: str = ""
     examples_needed: int | None = None
+    why: str = ""
     next_steps: list[NextStepPart] = []
+    brief: BriefPart | None = None
 
 
 class ModelPart(_Part):

@@ -206,6 +206,7 @@ def conclude(
             before_training=bool(before and before.stop),
             examples_needed=verdict.examples_needed,
             meanwhile=verdict.meanwhile,
+            why=verdict.why,
         ),
         machine={
             "device": model.device.name,

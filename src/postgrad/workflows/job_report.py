@@ -32,6 +32,7 @@ from postgrad.steps.examples import DataSummary, Examples, TaskSpec
 from postgrad.version import __version__
 from postgrad.workflows.fine_tune import FineTuned, Material
 
+_ALONE = "nothing was measured beside it"
 MOST = 60
 """Validation examples that are answered; the shares are of these."""
 FLATTERED = (
@@ -124,7 +125,7 @@ def _plain(recipe: Recipe, done: FineTuned, general: ForgettingPart | None) -> R
         system_prompt=recipe.data.system_prompt or "",
         forgetting=general,
         training=part,
-        verdict=VerdictPart(recommendation="cannot_tell", sentence=sentence, reasons=[mend, part.in_words]),
+        verdict=VerdictPart(recommendation="cannot_tell", sentence=sentence, reasons=[mend, part.in_words], why=_ALONE),
         machine={"device": part.device, "dtype": part.dtype, "python": platform.python_version()},
         seconds={"training": round(done.result.seconds, 1)},
     )

@@ -144,6 +144,7 @@ def bases_report(
                 reasons=reasons,
                 examples_needed=verdict.examples_needed,
                 meanwhile=verdict.meanwhile,
+                why=verdict.why,
             ),
             "seconds": {
                 **{run.label: run.report.seconds.get("this command", 0.0) for run in runs},

@@ -106,6 +106,7 @@ def evaluation_report(
             reasons=[*warnings, *verdict.reasons, *units_remark(examples)],
             examples_needed=verdict.examples_needed,
             meanwhile=verdict.meanwhile,
+            why=verdict.why,
         ),
         machine=measured.machine,
         seconds=ctx.ledger.seconds_part(ctx.clock),
