@@ -16,6 +16,8 @@ from postgrad.records import Record
 
 Severity = Literal["info", "warning", "error"]
 Action = Literal["drop", "replace"]
+LEVELS: dict[Severity, str] = {"error": "must fix", "warning": "worth a look", "info": "note"}
+"""How grave a finding is, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Finding:
         evidence: A short reason beside each of `indices` (same length) or empty.
         repairs: What would mend it.
         details: JSON-safe figures behind the sentence.
+        likely: Share of the records concerned that are likely at fault, by the check's own estimate; 1 without one.
         above: Of a check with a threshold of similarity: the same finding at a higher one, made from the pairs that are
             known; None where nothing is left. See `Checked.rethreshold`.
     """
@@ -51,6 +54,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
     details: JsonObject = field(default_factory=dict)
+    likely: float = 1.0
     above: Callable[[float], Finding | None] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -87,7 +91,8 @@ class CheckFactory(Generic[CheckOptions]):
 
     Attributes:
         make: The function behind it.
-        harm: From 0 to 100: among findings of one severity, those of the check that harms most stand first.
+        harm: From 0 to 100, of one faulty record: findings stand in the order of records, times the share that is
+            likely at fault, times this.
         advice: What to do about its findings, in one sentence for the summary and the page; the docs say more.
     """
 

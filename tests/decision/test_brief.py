@@ -92,12 +92,12 @@ def test_what_is_lost_and_what_may_go_out_alone():
     )
     assert "each looked at" in told(automation=rate).use_for
     assert (
-        "34 % of them without review (certified at 90 %)"
+        "34\N{NO-BREAK SPACE}% of them without review (certified at 90\N{NO-BREAK SPACE}%)"
         in told(automation=rate.model_copy(update={"threshold": 0.8, "coverage": 0.34})).use_for
     )
     field = FieldPart(name="order", right=0.9, threshold=0.7, coverage=0.84, accuracy=0.95)
     by_field = told(automation=rate.model_copy(update={"fields": [field]}))
-    assert "without review order in 84 % (certified at 90 %)" in by_field.use_for
+    assert "without review order in 84\N{NO-BREAK SPACE}% (certified at 90\N{NO-BREAK SPACE}%)" in by_field.use_for
     assert "nobody looks at" not in by_field.not_for
 
 

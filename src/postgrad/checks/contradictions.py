@@ -108,6 +108,7 @@ def _exact(
         indices=tuple(indices),
         evidence=tuple(evidence),
         details={"fault": "same_prompt", "prompts": size, "records": len(indices), "conflicting": grave},
+        likely=grave / size,
     )
 
 

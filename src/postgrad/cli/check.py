@@ -10,6 +10,7 @@ import typer
 from postgrad.cli.support.door import StopSign, out, show
 from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, listed, message_columns
 from postgrad.errors import GateError, UsageError
+from postgrad.findings import LEVELS
 
 if TYPE_CHECKING:
     from postgrad.findings import Checked
@@ -59,6 +60,7 @@ def command(
     """Reads the data, reports how it was interpreted, and lists the findings; exit code 1 if one is an error."""
     from postgrad.pages.check_page import write_check
     from postgrad.workflows.check import CheckRequest, check
+    from postgrad.workflows.finding_list import write_list
 
     base = base or ("smollm2-135m-instruct" if surprise else None)
     request = CheckRequest(
@@ -83,6 +85,7 @@ def command(
         outcome = show(check(request, stop), stop, quiet=json)
     folder = out_folder or Path(f"{_stem(data[0])}-check")
     pages = write_check(outcome.report, folder)
+    whole = write_list(outcome.checked, folder / "check.csv")
     if json:
         out(outcome.report.model_dump_json())
     else:
@@ -94,7 +97,7 @@ def command(
         if not json:
             out(told)
     if not json:
-        out(f"Page: {pages[1]}   for machines: {pages[0]}")
+        out(f"Page: {pages[1]}   every finding as a table: {whole}   for machines: {pages[0]}")
     if errors := outcome.checked.errors(request.accept):
         raise GateError(
             f"{len(errors)} of the findings are errors: {', '.join(dict.fromkeys(f.check for f in errors))}.",
@@ -120,10 +123,16 @@ def _print(report: CheckReport, checked: Checked) -> None:
         + ".\n"
     )
     told: set[str] = set()
+    level = ""
     for finding in report.findings:
+        if LEVELS[finding.severity] != level:
+            level = LEVELS[finding.severity]
+            out(f"{level.capitalize()}{'s' if finding.severity == 'info' else ''}:")
         out(f"{_SIGNS[finding.severity]} {finding.check}: {finding.sentence}")
         for (file, line), evidence in list(zip(finding.examples, finding.evidence, strict=False))[:2]:
             out(f"    {Path(file).name}:{line}  {evidence[:140]}")
+        if finding.evidence and finding.count > 2:
+            out(f"    and {finding.count - 2:,} more in check.csv")
         if finding.advice and finding.severity != "info" and finding.check not in told:
             told.add(finding.check)
             out(f"    → {finding.advice}")

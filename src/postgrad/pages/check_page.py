@@ -24,13 +24,13 @@ def render_check(report: CheckReport) -> str:
     """The page; the same report gives the same text."""
     counts = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "info")}
     tone = "unsure" if counts["error"] else "other" if counts["warning"] else "train"
-    badge = "Mend first" if counts["error"] else "Review before training" if counts["warning"] else "Ready for training"
+    badge = "Must be fixed" if counts["error"] else "Worth a look" if counts["warning"] else "Ready for training"
     gone = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in report.taken_out.items())
     tiles = [
         ("records read", f"{report.read:,}", ""),
         ("kept", f"{report.kept:,}", f"removed: {gone}" if gone else ""),
-        ("errors", str(counts["error"]), "stop a run"),
-        ("warnings", str(counts["warning"]), ""),
+        ("must fix", str(counts["error"]), "stop a run"),
+        ("worth a look", str(counts["warning"]), ""),
         ("notes", str(counts["info"]), ""),
     ]
     page = (
@@ -38,6 +38,7 @@ def render_check(report: CheckReport) -> str:
         .get_template("check.html.j2")
         .render(
             report=report,
+            all_in="check.csv",
             names=", ".join(Path(f).name for f in report.files[:3])
             + (f" and {len(report.files) - 3} more" if len(report.files) > 3 else ""),
             tone=tone,

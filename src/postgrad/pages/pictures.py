@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 TEXT = 13.0
 MOST_POINTS = 240
 Points = Sequence[tuple[float, float]]
+Naming = tuple[Callable[[str], str], Callable[[str], str]]
+"""What an arm is called, and what that is in a few words."""
 
 
 def arms_picture(
-    arms: Sequence[ArmPart], best: str, share: bool, called: Callable[[str], str] = label, narrow: bool = False
+    arms: Sequence[ArmPart], best: str, share: bool, named: Naming = (label, meaning), narrow: bool = False
 ) -> str:
     """Draw every arm's score as a dot on its 95 % interval, the arms one below the other.
 
@@ -35,15 +37,16 @@ def arms_picture(
         arms: In the order in which they are shown.
         best: The arm to highlight.
         share: Whether the scores are shares of one, written as per cent.
-        called: What an arm is called.
+        named: What an arm is called, and what that is in a few words.
         narrow: For a phone: the names stand above the lines instead of beside them.
     """
     arms = [arm for arm in arms if all(map(math.isfinite, (arm.score, *arm.interval)))]
     if not arms:
         return ""
     width, row = (350.0, 54.0) if narrow else (640.0, 46.0)
+    called, meant = named
     names = [formatting.shorten(formatting.plain(called(arm.name)), 38 if narrow else 34) for arm in arms]
-    meanings = [meaning(arm.name) for arm in arms]
+    meanings = [meant(arm.name) for arm in arms]
     widest = max(8.2 * max(map(len, names)), 5.9 * max(map(len, meanings)))
     left = 14.0 if narrow else min(270.0, 30 + widest)
     height = row * len(arms) + 34

@@ -7,6 +7,7 @@ pictures, text; it asks the network for nothing, and its content security policy
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postgrad.arm_kinds import is_trained, label, meaning, recommended_arm
+from postgrad.findings import LEVELS
 from postgrad.json_types import well_formed
 from postgrad.measures import KINDS
 from postgrad.pages import formatting, pictures
 from postgrad.pages.answer_fields import differing
 from postgrad.pages.arm_details import class_table, retrieval_lines, tallies
 from postgrad.report.arm_parts import ArmPart, ComparisonPart
-from postgrad.report.made_from import answers_trained, called
+from postgrad.report.made_from import answers_trained, called, meant
 from postgrad.report.run_report import FindingPart, Report
 from postgrad.storage import write_atomic
 
@@ -83,6 +85,7 @@ def render_report(report: Report) -> str:
     arms = ranked(report)
     best = arms[0].name if arms else ""
     training, rate = report.training, report.automation
+    named = (partial(called, report), partial(meant, report))
     losses = (training.train_loss, training.validation_loss, training.best_step) if training else ([], [], None)
     page = (
         environment()
@@ -94,12 +97,14 @@ def render_report(report: Report) -> str:
             best=best,
             chosen=chosen_arm(report),
             called=partial(called, report),
+            meant=partial(meant, report),
+            in_order=partial(in_order, arms),
             share=share,
             tone=tone(report),
             badge=formatting.recommendation_words(report.verdict.recommendation, partial(called, report)),
             key_figures=key_figures(report),
-            arms_wide=pictures.arms_picture(arms, best, share, partial(called, report)),
-            arms_narrow=pictures.arms_picture(arms, best, share, partial(called, report), narrow=True),
+            arms_wide=pictures.arms_picture(arms, best, share, named),
+            arms_narrow=pictures.arms_picture(arms, best, share, named, narrow=True),
             losses=pictures.loss_picture(*losses),
             frontier=pictures.frontier_picture(training),
             lengths=pictures.lengths_picture(report.data.token_histogram),
@@ -128,6 +133,12 @@ def ranked(report: Report) -> list[ArmPart]:
         report.arms,
         key=lambda arm: (arm.stopped_after is not None, -arm.score if math.isfinite(arm.score) else math.inf),
     )
+
+
+def in_order(arms: Sequence[ArmPart], answers: Iterable[str]) -> list[str]:
+    """The arms that answered, the best first."""
+    places = {arm.name: place for place, arm in enumerate(arms)}
+    return sorted(answers, key=lambda name: places.get(name, len(places)))
 
 
 def tone(report: Report) -> str:
@@ -250,6 +261,6 @@ def environment() -> Environment:
     environment.filters.update(FILTERS)
     environment.tests.update(trained=answers_trained, trained_arm=is_trained)
     environment.globals.update(money_rows=formatting.money_rows)
-    environment.globals.update(differing=differing, called=label)
+    environment.globals.update(differing=differing, called=label, in_order=list, levels=LEVELS, all_in="")
     environment.globals.update(wording=formatting, whisker=whisker, is_long=is_long, mark=mark, price_of=price_of)
     return environment

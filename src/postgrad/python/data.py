@@ -18,6 +18,7 @@ from postgrad.python.arguments import DataLike, Place, listed
 from postgrad.python.own import OwnChecks, given_of
 from postgrad.python.running import DoorCall, Running
 from postgrad.workflows import check as checking
+from postgrad.workflows.finding_list import write_list
 
 
 def read(
@@ -88,7 +89,7 @@ def check(
         accept: Checks whose errors are accepted and whose repairs are not made.
         repair: Checks whose repairs are made although they are not safe unasked.
         checks: Checks of your own, beside postgrad's.
-        out: Folder for `check.html` and `check.json`.
+        out: Folder for `check.html`, `check.csv` (every finding) and `check.json`.
 
     Raises:
         DataError: the data cannot be read.
@@ -110,6 +111,7 @@ def check(
         outcome = yield from checking.check(request, stopped)
         if out is not None:
             write_check(outcome.report, Path(out))
+            write_list(outcome.checked, Path(out) / "check.csv")
         return outcome.checked
 
     return Running(begin, given)

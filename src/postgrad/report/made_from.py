@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from postgrad.arm_kinds import RAG, is_trained, label
+from postgrad.arm_kinds import RAG, is_trained, label, meaning
 from postgrad.findings import Finding
 from postgrad.json_types import JsonMapping
 from postgrad.measures import ArmResult, Comparison
@@ -50,6 +50,11 @@ def called(report: Report, arm: str) -> str:
     """An arm's label in this report: what retrieves without documents takes the nearest training examples."""
     evaluation = report.recipe.get("evaluation") or {}
     return "nearest examples" if arm == RAG and not evaluation.get("docs") else label(arm)
+
+
+def meant(report: Report, arm: str) -> str:
+    """What an arm is, in a few words."""
+    return "given the most similar training examples" if called(report, arm) != label(arm) else meaning(arm)
 
 
 def finding_part(

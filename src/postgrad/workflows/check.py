@@ -10,9 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from postgrad.checks import CHECKS, checking, names_of_checks, refuse_unknown, repaired
-from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
 from postgrad.checks.support.redaction import Places, redact
-from postgrad.checks.support.secret_kinds import SECRET_KINDS
 from postgrad.data.load import LoadedRecords, load
 from postgrad.data.shapes.message_layout import MessageColumns
 from postgrad.data.sources.in_memory import InMemory
@@ -22,9 +20,8 @@ from postgrad.records import Record
 from postgrad.report import made_from
 from postgrad.report.run_report import CheckReport, FindingPart, LookPart
 from postgrad.version import __version__
+from postgrad.workflows.finding_list import HIDDEN
 
-HIDDEN = (*SECRET_KINDS, *PERSONAL)
-"""What is masked in everything that is shown."""
 SHOWN = 20
 """Records of each finding that the report names; `details` has the full counts."""
 _DETAIL = 200
@@ -214,14 +211,17 @@ def summary(checked: Checked, accept: Iterable[str] = ()) -> str:
     warnings = [f for f in checked.findings if f.severity == "warning"]
     kept = f"{len(checked.kept):,} of {checked.read:,} records can be used"
     if errors:
-        return f"Do not train on this yet: {errors[0].sentence} {kept}."
+        more = f" {others(len(errors) - 1, 'error')}" if len(errors) > 1 else ""
+        return f"Must be fixed before training: {errors[0].sentence}{more} {kept}."
     if not warnings:
         return f"Ready for training: {kept}."
-    concerned = len({i for f in warnings for i in f.indices})
-    records = "1 record" if concerned == 1 else f"{concerned:,} records"
-    many = f"{len(warnings)} warnings in {records}" if len(warnings) > 1 else f"one warning in {records}"
-    many = many if concerned else many.partition(",")[0]
-    return f"Can be trained on, but review {many} first: {warnings[0].sentence} {kept}."
+    more = f" {others(len(warnings) - 1, 'warning')}" if len(warnings) > 1 else ""
+    return f"Can be trained on. Worth a look first: {warnings[0].sentence}{more} {kept}."
+
+
+def others(count: int, noun: str) -> str:
+    """`One other warning.` or `9 other warnings.`"""
+    return f"One other {noun}." if count == 1 else f"{count} other {noun}s."
 
 
 def _histogram(checked: Checked, context: Context, bins: int = 16, most: int = 5_000) -> list[tuple[int, int]]:

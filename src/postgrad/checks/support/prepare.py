@@ -41,7 +41,9 @@ def repaired(
         findings: What the checks found in them.
         accept: Names of checks whose findings are accepted.
         also: Names of checks whose repairs are made although they are not safe unasked.
-        harm: How much each check's findings harm: within a severity the worst stand first; those not named last.
+        harm: How much a faulty record of each check harms: within a severity the finding stands first whose records,
+            times the share likely at fault, times this are most. Those not named stand last, and what has been mended
+            stands behind what has not.
         ran: Names of the checks that ran.
     """
     accepted = set(accept)
@@ -62,8 +64,13 @@ def repaired(
         elif repair.record is not None:
             kept.append(repair.record)
             changed.append(Changed(record, repair.record, finding.check))
-    harms = harm or {}
-    ranked = sorted(findings, key=lambda f: (_SEVERITIES[f.severity], -harms.get(f.check, -1), -f.count))
+    harms, mended = harm or {}, {*(d.check for d in dropped), *(c.check for c in changed)}
+
+    def gravity(finding: Finding) -> tuple[int, bool, float]:
+        weight = harms.get(finding.check, -1) * finding.likely * (finding.count or len(records))
+        return _SEVERITIES[finding.severity], finding.check in mended, -weight
+
+    ranked = sorted(findings, key=gravity)
     return Checked(len(records), tuple(kept), tuple(dropped), tuple(ranked), tuple(records), tuple(changed), tuple(ran))
 
 

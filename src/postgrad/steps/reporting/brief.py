@@ -142,7 +142,8 @@ def _short(arm: ArmPart) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    """With a space at which no line breaks."""
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _more_minutes(report: Report) -> int:
