@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,8 @@ from postgrad.cli import COMMANDS
 from postgrad.cli.support.recipe_text import sections, written
 from postgrad.cli.support.shells import SHELLS, options_of
 from postgrad.recipe import Recipe, load_recipe, make_recipe
-from tests.cli.test_bad_input import postgrad
+from tests.cli.test_bad_input import csv, postgrad
+from tests.data.test_message_rows import desk, table
 from tests.needs import service_missing
 from tests.serving.running import Process
 
@@ -111,3 +113,18 @@ def test_a_key_has_a_name_and_the_first_one_closes_the_door(tmp_path):
     assert done.returncode == 2 and "A key requires a name" in done.stderr
     assert "demands one of everybody" in postgrad("keys", "create", "laptop", cwd=tmp_path).stderr
     assert "demands one of everybody" not in postgrad("keys", "create", "ci", cwd=tmp_path).stderr
+
+
+def test_what_is_said_meanwhile(tmp_path, tiny_folder):
+    csv(tmp_path / "data.csv")
+    arguments = ["train", "data.csv", "--base", tiny_folder, "--set", "max_steps=30", "--accept", "too_little"]
+    usual = postgrad(*arguments, cwd=tmp_path).stderr
+    assert "Training" in usual and "steps 3/30" not in usual, "a line a stage where nobody draws a bar"
+    assert not postgrad(*arguments, "--fresh", "--quiet", cwd=tmp_path).stderr
+    table(tmp_path / "desk.csv", desk())
+    warned = postgrad("--log-level=warning", "check", "desk.csv", cwd=tmp_path).stderr.splitlines()
+    assert warned and all(line.startswith("  ! ") for line in warned)
+    timed = postgrad(*arguments, "--fresh", "--timestamps", cwd=tmp_path).stderr.splitlines()
+    assert all(re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in timed if line)
+    done = postgrad(*arguments, "--log-level", "loud", cwd=tmp_path)
+    assert done.returncode == 2 and "quiet, warning or info" in done.stderr

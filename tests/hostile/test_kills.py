@@ -21,6 +21,7 @@ BENCH = Path(__file__).parents[2] / "bench"
     [
         ["kill_writes.py", "--kills", "16", "--full", "6", "--torn", "6", "--damaged", "5", "--clock", "2"],
         ["disk_trouble.py", "--seconds", "2", "--jobs", "0"],
+        ["kill_exports.py", "--kills", "2", "--full", "1", "--torn", "1", "--formats", "peft,gguf"],
     ],
     ids=lambda c: c[0],
 )

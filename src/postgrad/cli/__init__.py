@@ -62,13 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    given = _on_device(list(sys.argv[1:] if arguments is None else arguments))
+    given = _without_global(list(sys.argv[1:] if arguments is None else arguments))
+    if os.environ.get("POSTGRAD_LOG_LEVEL", "info") not in ("quiet", "warning", "info"):
+        print("postgrad: --log-level is quiet, warning or info.", file=sys.stderr)
+        return 2
     if given[:1] == ["help"] and given[1:]:
         given = [given[1], "--help"]
     if not given or given[0] in ("-h", "--help", "help"):
         width = max(len(c) for c in COMMANDS)
         print(_USAGE + "\nCommands:\n" + "\n".join(f"  {c:<{width}}  {text}" for c, text in COMMANDS.items()))
-        print("\nEvery command takes --device cpu, cuda or mps instead of the one that it finds.")
+        print("\nEvery command takes --device cpu, cuda or mps instead of the one that it finds; --log-level quiet")
+        print("(or --quiet), warning or info; and --timestamps.")
         print("`postgrad COMMAND --help` lists the options. Start with `postgrad demo`.")
         return 0
     if given[0] in ("-V", "--version", "version"):
@@ -101,17 +105,29 @@ def file_of(command: str) -> str:
     return _FILES.get(command, command.replace("-", "_"))
 
 
-def _on_device(given: list[str]) -> list[str]:
-    """The arguments without `--device KIND`, which goes to whatever is computed, here and in processes that this one
-    starts."""
-    for place, argument in enumerate(given):
-        if argument == "--device" and place + 1 < len(given):
-            os.environ["POSTGRAD_DEVICE"] = given[place + 1]
-            return given[:place] + given[place + 2 :]
-        if argument.startswith("--device="):
-            os.environ["POSTGRAD_DEVICE"] = argument.partition("=")[2]
-            return given[:place] + given[place + 1 :]
-    return given
+_GLOBAL = {"--device": "POSTGRAD_DEVICE", "--log-level": "POSTGRAD_LOG_LEVEL"}
+_FLAGS = {"--quiet": ("POSTGRAD_LOG_LEVEL", "quiet"), "--timestamps": ("POSTGRAD_TIMESTAMPS", "1")}
+"""Options of every command: they go as variables to whatever is done, here and in processes that this one starts."""
+
+
+def _without_global(given: list[str]) -> list[str]:
+    """The arguments without the options that every command has."""
+    rest: list[str] = []
+    place = 0
+    while place < len(given):
+        name, equals, value = given[place].partition("=")
+        if name == "--":
+            return [*rest, *given[place:]]
+        if name in _GLOBAL and (equals or place + 1 < len(given)):
+            place += not equals
+            os.environ[_GLOBAL[name]] = value if equals else given[place]
+        elif given[place] in _FLAGS:
+            variable, value = _FLAGS[given[place]]
+            os.environ[variable] = value
+        else:
+            rest.append(given[place])
+        place += 1
+    return rest
 
 
 def _let_go_of_cores(command: str) -> None:

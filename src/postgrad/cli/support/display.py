@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
@@ -20,6 +22,23 @@ from postgrad.training_run import Step
 
 T = TypeVar("T")
 errors = Console(stderr=True, highlight=False)
+LEVELS = ("quiet", "warning", "info")
+"""What is said while a command works: nothing, what asks for attention, everything."""
+SILENCE_S = 60.0
+"""Where nobody draws a bar (a pipe, a log file), how far a stage is stands on a line once in so many seconds."""
+
+
+def level() -> str:
+    """What is to be said, by `--log-level` (or `--quiet`)."""
+    return os.environ.get("POSTGRAD_LOG_LEVEL", "info")
+
+
+def say(text: str, style: str = "", markup: bool = False) -> None:
+    """A line of what goes on, with its time where `--timestamps` asks for it."""
+    if os.environ.get("POSTGRAD_TIMESTAMPS"):
+        lead = text[: len(text) - len(text.lstrip("\n"))]
+        text = f"{lead}{time.strftime('%Y-%m-%d %H:%M:%S')} {text.lstrip(chr(10))}"
+    errors.print(text, style=style, markup=markup, soft_wrap=True)
 
 
 class StopSign:
@@ -78,8 +97,11 @@ def show(
         TextColumn("left"),
         TimeRemainingColumn(),
     ]
-    with Bar(*columns, console=errors, transient=True, disable=quiet or not _can_draw()) as bar:
+    quiet = quiet or level() == "quiet"
+    drawn = not quiet and level() == "info" and _can_draw()
+    with Bar(*columns, console=errors, transient=True, disable=not drawn) as bar:
         task: Any = None
+        pulse = _Pulse()
 
         def see(event: Event) -> None:
             nonlocal task
@@ -87,7 +109,7 @@ def show(
             if stop is not None and isinstance(event, Stage):
                 stop.new_stage()
             if not quiet:
-                task = _draw(bar, task, event)
+                task = _draw(bar, task, event, pulse)
             if stop is not None and stop.set and not isinstance(event, Progress | Step):
                 work.close()
                 raise Interrupted("Interrupted; what was finished is kept.")
@@ -100,20 +122,33 @@ def _can_draw() -> bool:
     return not errors.is_jupyter or importlib.util.find_spec("ipywidgets") is not None
 
 
-def _draw(bar: Bar, task: Any, event: Event) -> Any:
+class _Pulse:
+    """When something was last said."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time for a sign of life."""
+        now = time.monotonic()
+        if now - self._last < SILENCE_S:
+            return False
+        self._last = now
+        return True
+
+
+def _draw(bar: Bar, task: Any, event: Event, pulse: _Pulse) -> Any:
     """Draws one event; returns the running bar's task, if any."""
     if isinstance(event, Stage | Said):
         if task is not None:
             bar.remove_task(task)
         if isinstance(event, Stage):
-            errors.print(f"\n[bold]{event.title}[/bold]")
-        else:
-            errors.print(
-                f"  {'! ' if event.warning else ''}{event.text}",
-                style="yellow" if event.warning else "",
-                markup=False,
-                soft_wrap=True,
-            )
+            if level() == "info":
+                say(f"\n[bold]{event.title}[/bold]", markup=True)
+        elif event.warning or level() == "info":
+            say(f"  {'! ' if event.warning else ''}{event.text}", "yellow" if event.warning else "")
+        return None
+    if level() != "info":
         return None
     if isinstance(event, Progress):
         done, total, note, what = event.done, event.total, event.note, event.unit
@@ -125,18 +160,14 @@ def _draw(bar: Bar, task: Any, event: Event) -> Any:
         if event.validation_loss is not None or validated:
             loss = "" if event.validation_loss is None else f"validation loss {event.validation_loss:.3f}, "
             best = " (best)" if event.best else ""
-            errors.print(
-                f"  step {event.step}: training loss {event.loss:.3f}, {(loss + validated).removesuffix(', ')}{best}",
-                markup=False,
-                soft_wrap=True,
-            )
+            say(f"  step {event.step}: training loss {event.loss:.3f}, {(loss + validated).removesuffix(', ')}{best}")
     if task is None or bar.tasks[-1].total != total:
         if task is not None:
             bar.remove_task(task)
         task = bar.add_task(what, total=total, note=note)
     bar.update(task, completed=done, note=note)
-    if not bar.console.is_terminal and (done == total or done % max(1, total // 10) == 0):
-        errors.print(f"  {what} {done}/{total} {note}", markup=False, soft_wrap=True)
+    if not bar.console.is_terminal and pulse.due():
+        say(f"  {what} {done}/{total} {note}".rstrip())
     return task
 
 

@@ -10,7 +10,13 @@ from typer.main import get_command
 
 from postgrad.cli import COMMANDS, file_of
 
-_DEVICE = ("--device", "Compute on cpu, cuda or mps.")
+_EVERYWHERE = (
+    ("--device", "Compute on cpu, cuda or mps."),
+    ("--log-level", "What is said meanwhile: quiet, warning or info."),
+    ("--quiet", "Say nothing meanwhile."),
+    ("--timestamps", "With the time before each line."),
+    ("--help", "All options of this command."),
+)
 
 
 def options_of(command: str) -> Iterator[tuple[str, str]]:
@@ -21,8 +27,7 @@ def options_of(command: str) -> Iterator[tuple[str, str]]:
         for name in (*parameter.opts, *parameter.secondary_opts):
             if name.startswith("--"):
                 yield name, getattr(parameter, "help", None) or ""
-    yield _DEVICE
-    yield "--help", "All options of this command."
+    yield from _EVERYWHERE
 
 
 def bash() -> str:

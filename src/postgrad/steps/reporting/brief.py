@@ -148,7 +148,7 @@ def percent(share: float) -> str:
 
 def _more_minutes(report: Report) -> int:
     spent = report.seconds.get("this command", sum(report.seconds.values())) / 60
-    return max(10, round(2 * spent, -1) or 10)
+    return max(10, 10 * round(2 * spent / 10))
 
 
 def _capital(text: str) -> str:
