@@ -1,10 +1,10 @@
-"""Kills, full disks and torn writes while a model is exported: a folder is whole, with what it was held to, or not there.
+"""Kills, full disks and torn writes while a model is exported: a folder is whole, or not there.
 
-    python bench/kill_exports.py [--kills 100] [--full 30] [--torn 30] [--formats peft,safetensors,gguf,ollama] [--seed N]
+    python bench/kill_exports.py [--kills 100] [--full 30] [--torn 30] [--formats peft,gguf,ollama] [--seed N]
 
 Each cycle is a process of its own that exports one model of a home over and over, in a format and to one of few places,
-and says when it begins and when that is done. It is ended with kill -9 at a random moment; or its n-th write fails as on
-a full disk, or stops half-way and the process with it. Afterwards every place holds nothing or an export of which no
+and says when it begins and when that is done. It is ended with kill -9 at a random moment; or its n-th write fails as
+on a full disk, or stops half-way and the process with it. Afterwards every place holds nothing or an export of which no
 byte is missing, and the catalogue has every export that was finished. At the end an export in each format is made and
 held to the trained model once more. Faults are made below Python by a preloaded library (`faults.c`; needs a C
 compiler). Exit code 1 where anything was wrong.
@@ -26,8 +26,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import faults
 
