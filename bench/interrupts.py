@@ -104,6 +104,8 @@ def cases(base: str, folder: Path, silent: str) -> dict[str, Case]:
         "serve": Case(["serve", *task, "--port", "0"], lasts=True),
         "import": Case(["import", "openai", "--out", str(folder / "imported"), "--base-url", silent], lasts=True),
         "keys": Case(["keys", "list"]),
+        "recipe": Case(["recipe"]),
+        "completion": Case(["completion", "bash"]),
         "report-schema": Case(["report-schema"]),
         "doctor": Case(["doctor"]),
     }

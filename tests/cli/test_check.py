@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -128,3 +129,51 @@ def test_options_of_fix_without_fix_are_refused(faulty, tmp_path):
 def test_stdin_is_read(faulty, tmp_path):
     done = check(tmp_path, "-", "--json", stdin=faulty.read_text("utf-8"))
     assert json.loads(done.stdout)["read"] == 60
+
+
+def test_a_mended_table_keeps_its_own_columns(tmp_path):
+    """The user's columns in their order, readable by a spreadsheet; what was mended is mended."""
+    rows = [[f"T-{n}", f"Wo ist die Lampe {n}, größer\u200b als {n}?", f"Im Regal {n}.", "billing"] for n in range(20)]
+    rows.append(["T-20", *rows[3][1:]])
+    with (tmp_path / "desk.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["Ticket ID", "Question", "Answer", "Team"], *rows])
+    done = check(tmp_path, "desk.csv", "--fix", "fixed.csv", "--accept", "too_little")
+    assert "with your own columns (Ticket ID, Question, Answer, Team)" in done.stdout, done.stdout + done.stderr
+    raw = (tmp_path / "fixed.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf"), "by which Excel knows UTF-8"
+    fixed = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
+    assert list(fixed[0]) == ["Ticket ID", "Question", "Answer", "Team"]
+    assert [row["Ticket ID"] for row in fixed] == [f"T-{n}" for n in range(20)], "the repeated one is gone"
+    assert fixed[4]["Question"] == "Wo ist die Lampe 4, größer als 4?" and fixed[4]["Team"] == "billing"
+    again = check(tmp_path, "fixed.csv", "--fix", "again.csv", "--accept", "too_little")
+    assert (tmp_path / "again.csv").read_bytes() == raw, again.stdout
+
+
+def test_every_finding_stands_in_a_table(tmp_path):
+    rows = [{"question": f"Where is lamp {n % 30}?", "answer": f"=SUM({n % 30}) shelf", "n": str(n)} for n in range(60)]
+    with (tmp_path / "desk.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    done = check(tmp_path, "desk.csv")
+    found = list(csv.DictReader((tmp_path / "desk-check" / "check.csv").read_text("utf-8-sig").splitlines()))
+    repeats = [row for row in found if row["check"] == "duplicates"]
+    assert len(repeats) == 30 and {row["level"] for row in repeats} == {"worth a look"}
+    assert "and 28 more in check.csv" in done.stdout and "Worth a look:" in done.stdout
+    assert all(not row["answer"].startswith("=") for row in found), "no cell is computed"
+    page = (tmp_path / "desk-check" / "check.html").read_text("utf-8")
+    assert "and 25 more in check.csv" in page
+
+
+def test_what_concerns_most_stands_first():
+    from postgrad.checks.support.prepare import repaired
+    from postgrad.findings import Finding
+    from postgrad.records import Conversation, Message
+
+    few = Finding("grave", "warning", "few", tuple(range(3)))
+    many = Finding("light", "warning", "many", tuple(range(50)))
+    doubtful = Finding("grave", "warning", "doubtful", tuple(range(40)), likely=0.02)
+    error = Finding("light", "error", "error", (1,))
+    records = [Conversation(messages=(Message("user", f"{n}"), Message("assistant", "a"))) for n in range(60)]
+    ranked = repaired(records, [few, doubtful, many, error], harm={"grave": 80, "light": 20}).findings
+    assert [f.sentence for f in ranked] == ["error", "many", "few", "doubtful"]

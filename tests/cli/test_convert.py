@@ -101,7 +101,7 @@ def test_an_interrupted_conversion_leaves_nothing_half(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "postgrad", "convert", source, tmp_path / "out.jsonl", "--to", "sharegpt"],
         env=os.environ,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not list(tmp_path.glob(".out.jsonl.*")):

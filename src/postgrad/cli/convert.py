@@ -34,7 +34,10 @@ def command(
         str | None, typer.Option(help="Instruction for every record that has none; @FILE reads it from a file.")
     ] = None,
     skip: Annotated[bool, typer.Option("--skip", help="Skip records that the shape cannot hold.")] = False,
-    no_meta: Annotated[bool, typer.Option("--no-meta", help="Write only the shape's own keys, no metadata.")] = False,
+    meta: Annotated[
+        bool | None,
+        typer.Option(help="Write metadata too; usual unless a vendor's upload may refuse it."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout and nothing else.")] = False,
 ) -> None:
@@ -58,7 +61,7 @@ def command(
             system_prompt=read_text(system_prompt),
             messages=message_columns(thread, speaker, assistant),
             skip=skip,
-            meta=not no_meta,
+            meta=meta,
         )
     except KeyboardInterrupt as stop:
         raise Interrupted("Interrupted; nothing was written.") from stop

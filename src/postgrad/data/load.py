@@ -12,6 +12,7 @@ from postgrad.data.formats.delimited import NoTableError
 from postgrad.data.shapes.columns import Mapped, to_records
 from postgrad.data.shapes.message_layout import MessageColumns, refuse_both
 from postgrad.data.shapes.message_rows import as_conversations
+from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.shapes.registry import KINDS
 from postgrad.data.sources.address import place_of
 from postgrad.data.sources.in_memory import InMemory
@@ -42,12 +43,15 @@ class LoadedRecords:
         shape: The shape's name; several joined by ` + `.
         explanation: How input and output were found.
         notes: What was noticed while reading.
+        table: The files' own columns, where all are tables of the same ones, of which one is the request and one the
+            answer.
     """
 
     records: tuple[Record, ...]
     shape: str
     explanation: str
     notes: tuple[str, ...]
+    table: OwnColumns | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -114,6 +118,7 @@ def load(
         ),
         " ".join(dict.fromkeys([*(one.explanation for one in mapped), *_told(texts), *_taken(ready)])),
         tuple(note for one in mapped for note in one.notes),
+        mapped[0].table if len(mapped) == 1 and not (texts or ready) else None,
     )
 
 

@@ -129,7 +129,7 @@ def convert(
     assistant: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
     skip: bool = False,
-    meta: bool = True,
+    meta: bool | None = None,
     force: bool = False,
 ) -> Converted:
     """Writes data in another shape; ambiguous data is refused.
@@ -145,7 +145,7 @@ def convert(
         assistant: Whose messages are the answers: names, or patterns such as `*@haven.example`.
         system_prompt: Instruction for every record that has none.
         skip: Leave out records that the shape cannot hold.
-        meta: Write metadata where the shape can hold it.
+        meta: Write metadata where the shape can hold it; None: unless a vendor's upload may refuse it.
         force: Replace `out` if it is there.
 
     Raises:

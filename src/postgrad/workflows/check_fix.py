@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from postgrad.checks import checking, repaired
+from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
 from postgrad.data.writing.containers import TABLES, ending_of, writing
 from postgrad.data.writing.writers import WRITERS, row_of
@@ -69,10 +70,15 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
         if not again.dropped and not again.changed:
             break
         kept, dropped, changed = list(again.kept), dropped + list(again.dropped), changed + list(again.changed)
+    own = outcome.loaded.table if shape is None and ending_of(out) == ".csv" else None
     name = shape or ("csv" if ending_of(out) == ".csv" else _SHAPE_OF[type(kept[0])] if kept else "postgrad-jsonl")
-    _write(out, name, kept)
+    if own is not None:
+        _write_own(out, own, kept)
+    else:
+        _write(out, name, kept)
     removed_at, changed_at = beside(out)
-    told = [f"{len(kept):,} records written to {out} as {name}."]
+    form = f"with your own columns ({', '.join(own.columns)})" if own else f"as {name}"
+    told = [f"{len(kept):,} records written to {out} {form}."]
     if dropped:
         _write_lines(removed_at, (_removed(item) for item in dropped))
         told.append(
@@ -86,9 +92,17 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
     return "\n".join(told)
 
 
+def _write_own(out: Path, own: OwnColumns, records: Sequence[Record]) -> None:
+    """The records as rows of the table that they came from."""
+    with writing(out, marked=True) as write:
+        for record in records:
+            assert isinstance(record, Conversation)
+            write(own.row(record))
+
+
 def _write(out: Path, name: str, records: Iterable[Record]) -> None:
     writer, table, faults, count = WRITERS[name], ending_of(out) in TABLES, Faults(), 0
-    with writing(out) as write:
+    with writing(out, marked=True) as write:
         for record in records:
             count += 1
             try:

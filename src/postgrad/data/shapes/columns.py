@@ -11,7 +11,7 @@ from postgrad.data.shapes.cells import quoted, shorten, to_answer, to_blocks, to
 from postgrad.data.shapes.content_parts import attach_images
 from postgrad.data.shapes.guess import ColumnChoice, guess
 from postgrad.data.shapes.read_chats import SYSTEM_COLUMNS, system_text, with_system
-from postgrad.data.shapes.reading import Reading, recognise, refuse_one_column
+from postgrad.data.shapes.reading import OwnColumns, Reading, recognise, refuse_one_column
 from postgrad.data.shapes.registry import Shape
 from postgrad.data.sources.rows import Row, Rows, RowValues
 from postgrad.errors import DataError
@@ -29,12 +29,14 @@ class Mapped:
         shape: `input-output columns`, `OpenAI chat`, `Alpaca` …
         explanation: One or two sentences: which columns are input and output, why, and what is kept as metadata.
         notes: What the reader and the mapping noticed.
+        table: The file's own columns, where one is the request and one the answer.
     """
 
     records: list[Record]
     shape: str
     explanation: str
     notes: tuple[str, ...] = ()
+    table: OwnColumns | None = None
 
 
 def to_records(
@@ -59,7 +61,7 @@ def to_records(
     reading = choose_reading(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)
     records = reading.records(files)
     notes = dict.fromkeys(note if len(files) == 1 else f"{f.file}: {note}" for f in files for note in f.notes)
-    return Mapped(records, reading.name, reading.explanation, (*notes, *reading.notes()))
+    return Mapped(records, reading.name, reading.explanation, (*notes, *reading.notes()), reading.table)
 
 
 def choose_reading(
@@ -92,7 +94,10 @@ def choose_reading(
     def read(source: Source, values: RowValues) -> list[Record]:
         return [_prompted(_pair(choice, used, source, values), system_prompt)]
 
-    return Reading("input-output columns", choice.why + _kept(columns, used), None, read, used)
+    own = None
+    if len(choice.inputs) == len(choice.outputs) == 1 and len(systems) <= 1 and not choice.images and not system_prompt:
+        own = OwnColumns(columns, choice.inputs[0], choice.outputs[0], systems[0] if systems else None)
+    return Reading("input-output columns", choice.why + _kept(columns, used), None, read, used, table=own)
 
 
 def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None, how: str) -> Reading:

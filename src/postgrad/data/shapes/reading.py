@@ -12,11 +12,36 @@ from postgrad.data.shapes.row_errors import Faults, LeftOut, TurnError
 from postgrad.data.sources.rows import Row, Rows, RowValues, name_lines
 from postgrad.errors import DataError
 from postgrad.json_types import JsonObject
-from postgrad.records import Record, Source
+from postgrad.records import Conversation, Record, Source
 
 TABLES = frozenset(["csv", "tsv", "xlsx", "ods"])
 """Formats in which stray blanks around a cell's text are nobody's intention."""
 _MEND_MIXED = "Give each kind a file of its own: their columns mean different things."
+
+
+@dataclass(frozen=True, slots=True)
+class OwnColumns:
+    """The columns of a table, one of them the request and one the answer, so that a mended record becomes a row again.
+
+    Attributes:
+        columns: All, in the order of the file.
+        request: The column of the request.
+        answer: The column of the answer.
+        system: The column of the instruction; None without one.
+    """
+
+    columns: tuple[str, ...]
+    request: str
+    answer: str
+    system: str | None
+
+    def row(self, record: Conversation) -> JsonObject:
+        """A record of this table as its row."""
+        said = {m.role: m.content for m in record.messages}
+        own = {self.request: said["user"], self.answer: record.answer_text}
+        if self.system is not None:
+            own[self.system] = said.get("system", "")
+        return {column: own.get(column, record.meta.get(column)) for column in self.columns}
 
 
 @dataclass(slots=True)
@@ -29,6 +54,7 @@ class Reading:
         shape: The known shape; None where columns were chosen.
         read: One row → its records.
         uses: The columns that are read; in tables their texts lose stray blanks.
+        table: Where one column is the request and one the answer: those of the file.
         left_out: Reason → the places (file, line) of rows that gave no record.
     """
 
@@ -38,6 +64,7 @@ class Reading:
     read: Callable[[Source, RowValues], list[Record]]
     uses: frozenset[str]
     left_out: dict[str, list[Source]] = field(default_factory=dict)
+    table: OwnColumns | None = None
     kind: type[Record] | None = None
     first: Source = field(default_factory=Source)
 

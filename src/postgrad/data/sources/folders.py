@@ -12,6 +12,8 @@ from postgrad.errors import DataError
 CHOSEN = "of the folder was taken:"
 """How the note on what was taken begins."""
 _NAMED = 5
+_ABOUT = frozenset(["dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json"])
+"""Files that `save_to_disk` of the library datasets, and the hub, write about data: no data themselves."""
 
 
 def files_in(folder: Path) -> tuple[list[Path], list[str]]:
@@ -65,7 +67,9 @@ def _visible(folder: Path) -> list[Path]:
         return sorted(
             p
             for p in folder.rglob("*")
-            if p.is_file() and not any(part.startswith((".", "__")) for part in p.relative_to(folder).parts)
+            if p.is_file()
+            and p.name not in _ABOUT
+            and not any(part.startswith((".", "__")) for part in p.relative_to(folder).parts)
         )
     except PermissionError as error:
         raise DataError(f"No permission to read {str(folder)!r}.", f"Allow it: chmod u+rx {folder}") from error

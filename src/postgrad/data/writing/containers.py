@@ -3,6 +3,7 @@ all."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import gzip
@@ -40,8 +41,12 @@ def ending_of(out: Path) -> str:
 
 
 @contextlib.contextmanager
-def writing(out: Path) -> Iterator[Write]:
+def writing(out: Path, marked: bool = False) -> Iterator[Write]:
     """Gives a function that writes one row; the file takes its place when the block ends well, and vanishes otherwise.
+
+    Args:
+        out: The file; `-` is standard output.
+        marked: Begin a CSV file with the mark by which spreadsheets know UTF-8.
 
     Raises:
         StorageError: The disk is full or may not be written to.
@@ -54,8 +59,11 @@ def writing(out: Path) -> Iterator[Write]:
             yield write
         sys.stdout.buffer.flush()
         return
-    with file_atomic(out, mode=None) as stream, form(stream) as write:
-        yield write
+    with file_atomic(out, mode=None) as stream:
+        if marked and form is _csv:
+            stream.write(codecs.BOM_UTF8)
+        with form(stream) as write:
+            yield write
 
 
 def _line(row: JsonMapping) -> bytes:

@@ -60,7 +60,7 @@ def convert(
     system_prompt: str | None = None,
     messages: MessageColumns | None = None,
     skip: bool = False,
-    meta: bool = True,
+    meta: bool | None = None,
 ) -> Converted:
     """Reads files, whatever their shape, and writes one file of the shape `to`.
 
@@ -73,7 +73,7 @@ def convert(
         system_prompt: See `to_records`.
         messages: See `load`; such data is read as a whole.
         skip: Leave out what the shape cannot hold, instead of refusing the whole.
-        meta: Write metadata where the shape can hold it.
+        meta: Write metadata where the shape can hold it; None: unless the program that the shape is for may refuse it.
 
     Raises:
         UsageError: No such shape, or no such container.
@@ -120,8 +120,10 @@ def _conversations(chunks: Iterable[Rows], said: MessageColumns) -> Iterator[Row
 class _Job:
     """Turns records into rows and keeps the account."""
 
-    def __init__(self, to: str, table: bool, meta: bool, done: Converted) -> None:
-        self.to, self.writer, self.table, self.meta, self.done = to, WRITERS[to], table, meta, done
+    def __init__(self, to: str, table: bool, meta: bool | None, done: Converted) -> None:
+        self.to, self.writer, self.table, self.done = to, WRITERS[to], table, done
+        self.meta = not self.writer.strict if meta is None else meta
+        self.unasked = meta is None and self.writer.strict
         self.faults = Faults()
         self.casts: Counter[str] = Counter()
         self.not_meant: Counter[str] = Counter()
@@ -172,7 +174,8 @@ class _Job:
             f"{n} {'record was' if n == 1 else 'records were'} left out: {why}." for why, n in self.not_meant.items()
         ]
         if self.lost_meta:
-            said.append(f"Metadata was left out: {_names(self.lost_meta)}.")
+            how = " The upload may refuse other keys; --meta writes them." if self.unasked else ""
+            said.append(f"Metadata was left out: {_names(self.lost_meta)}.{how}")
         if texts := {key: None for key in self.texts_alone if key not in self.lost_meta}:
             said.append(f"In a table these come back as text: {_names(texts)}.")
 

@@ -18,12 +18,14 @@ from postgrad.records import Conversation, Message, Preference, Rating, Record, 
 
 _CHAT, _PAIR, _RATED, _TASK = (Conversation,), (Preference,), (Rating,), (Task,)
 WRITERS: dict[str, ShapeWriter] = {
-    "openai-chat": ShapeWriter(_CHAT, write_rows.openai_chat, "OpenAI supervised fine-tuning"),
-    "openai-preference": ShapeWriter(_PAIR, write_rows.openai_preference, "OpenAI preference fine-tuning"),
-    "openai-reinforcement": ShapeWriter(_TASK, write_rows.openai_reinforcement, "OpenAI reinforcement fine-tuning"),
+    "openai-chat": ShapeWriter(_CHAT, write_rows.openai_chat, "OpenAI supervised fine-tuning", strict=True),
+    "openai-preference": ShapeWriter(_PAIR, write_rows.openai_preference, "OpenAI preference fine-tuning", strict=True),
+    "openai-reinforcement": ShapeWriter(
+        _TASK, write_rows.openai_reinforcement, "OpenAI reinforcement fine-tuning", strict=True
+    ),
     "completions": ShapeWriter(_CHAT, write_rows.completions, "prompt and completion (OpenAI, Together, Bedrock, TRL)"),
     "together": ShapeWriter(
-        (Conversation, Preference, Text), write_rows.together, "Together, by the kind of the records"
+        (Conversation, Preference, Text), write_rows.together, "Together, by the kind of the records", strict=True
     ),
     "alpaca": ShapeWriter(_CHAT, write_rows.alpaca, "Alpaca, with history and system where needed"),
     "sharegpt": ShapeWriter(_CHAT, write_rows.sharegpt, "ShareGPT", calls_anew=True),
