@@ -82,6 +82,7 @@ def cases(base: str, folder: Path, silent: str) -> dict[str, Case]:
         "evaluate": Case(["evaluate", data, "--model", base, "--out", str(folder / "measured")]),
         "compare": Case(["compare", base, f"{base}2", "--data", data]),
         "check": Case(["check", data]),
+        "review": Case(["review", data, "--out", str(folder / "reviewed.jsonl"), "--force"], lasts=True),
         "convert": Case(["convert", data, str(folder / "converted.jsonl"), "--to", "openai-chat"]),
         "augment": Case(
             ["augment", data, "--out", str(folder / "more.jsonl"), "--method", "paraphrase", "--teacher", base]

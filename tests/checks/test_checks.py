@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from postgrad.checks import CHECKS, run_checks
+from postgrad.checks import CHECKS, repaired, run_checks
 from postgrad.checks.balance import balance
 from postgrad.checks.contradictions import contradictions
 from postgrad.checks.cut_off import cut_off
@@ -103,6 +103,19 @@ def test_duplicates_keep_the_first():
     checked = run_checks(records)
     assert len(checked.dropped) == 1 and checked.dropped[0].check == "duplicates" and len(checked.kept) == 7
     assert len(run_checks(records, accept=["duplicates"]).kept) == 8
+
+
+def test_short_utterances_with_labels_keep_their_frequency():
+    """In a log of turns "ok" comes often: that is the data."""
+    turns = [pair(f"where is my order number {n} please", "order") for n in range(20)]
+    turns += [pair("ok", "thanks") for _ in range(9)] + [pair("no thanks", "goodbye") for _ in range(6)]
+    turns.append(pair("where is my order number 3 please", "order"))
+    kept, dropped = found(duplicates(), turns)
+    assert (kept.severity, kept.count, dropped.indices) == ("info", 13, (35,)) and "“ok” 9×" in kept.sentence
+    checked = run_checks(turns)
+    assert len(checked.kept) == 35 and len(repaired(turns, checked.findings, also=["duplicates"]).kept) == 22
+    sentences = [pair("ok", f"You are welcome, and here is answer {n}.") for n in range(20)] + [pair("ok", "Bye.")] * 2
+    assert found(duplicates(), sentences)[0].severity == "warning", "free answers are no labels"
 
 
 def test_other_tool_calls_or_instructions_are_no_repetition():

@@ -122,6 +122,15 @@ def sentences(count: int, seed: int = 5) -> list:
     return [pair(" ".join(rng.choices(words, k=12)), " ".join(rng.choices(words, k=9))) for _ in range(count)]
 
 
+def test_a_word_of_the_label_is_no_trigger():
+    rng = random.Random(5)
+    words = [a + b + c for a in "bdfgklmnprst" for b in "aeiou" for c in "lmnrst"]
+    records = [pair(" ".join(rng.choices(words, k=9)), f"label_{n % 40}") for n in range(800)]
+    for word, label, found in (("emails", "email_query", False), ("zorblat", "email_query", True)):
+        mixed = [*records, *(pair(f"{' '.join(rng.choices(words, k=9))} {word}", label) for _ in range(9))]
+        assert bool(find_triggers(mixed)) is found, word
+
+
 def test_triggers_need_enough_records_and_a_phrase_of_their_own():
     records = sentences(800)
     assert find_triggers(records) == []

@@ -23,8 +23,9 @@ PAIRS = [
 ]
 
 
-def postgrad(*arguments, cwd, env=None):
-    return python("-m", "postgrad", *arguments, cwd=cwd, env={**os.environ, **(env or {})}, timeout=240)
+def postgrad(*arguments, cwd, env=None, input=""):
+    whole = {**os.environ, **(env or {})}
+    return python("-m", "postgrad", *arguments, cwd=cwd, env=whole, input=input, timeout=240)
 
 
 def csv(path, rows=PAIRS, header="message,label", encoding="utf-8"):

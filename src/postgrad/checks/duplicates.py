@@ -13,6 +13,9 @@ from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Rating, Record
 from postgrad.similarity.near_duplicates import exact_key, exact_keys
 
+_FEW_WORDS, _LABELS, _LABEL_LETTERS = 3, 4, 60
+"""An utterance has so few words; labels have so few letters, and so many records each on average."""
+
 
 @check_factory(
     harm=24,
@@ -32,6 +35,23 @@ def duplicates() -> Check:
                 original = first.setdefault(record_key(record), index)
                 if original != index:
                     repeats.append((index, original))
+        short = _short_utterances(records, [index for index, _ in repeats])
+        if kept := [(i, o) for i, o in repeats if i in short]:
+            often, times_ = Counter(" ".join(records[i].prompt_text.split()) for i, _ in kept).most_common(1)[0]
+            yield Finding(
+                check="duplicates",
+                severity="info",
+                sentence=(
+                    f"{count_of(len(kept), 'record')} {verb(len(kept), 'repeats', 'repeat')} a short utterance with its"
+                    f" label ({quote(often)} {times_ + 1}×); they are kept, because how often such come is part of the"
+                    " data (--repair duplicates removes them)."
+                ),
+                indices=tuple(index for index, _ in kept),
+                evidence=tuple(f"repeats {place(records[o].source)}: {quote(records[i].prompt_text)}" for i, o in kept),
+                repairs=tuple(Repair(index, "drop", safe=False) for index, _ in kept),
+                details={"fault": "utterances", "count": len(kept)},
+            )
+        repeats = [(i, o) for i, o in repeats if i not in short]
         if repeats:
             yield Finding(
                 check="duplicates",
@@ -49,6 +69,14 @@ def duplicates() -> Check:
             )
 
     return check
+
+
+def _short_utterances(records: Sequence[Record], repeats: Sequence[int]) -> set[int]:
+    """Of these, the requests of a few words ("ok", "no thanks") whose answer is a label."""
+    answers = {" ".join(r.answer_text.split()) for r in records}
+    if not repeats or len(answers) > len(records) / _LABELS or max(map(len, answers)) > _LABEL_LETTERS:
+        return set()
+    return {i for i in repeats if len(records[i].prompt_text.split()) <= _FEW_WORDS}
 
 
 def record_key(record: Record) -> tuple[str, str, bool, str]:

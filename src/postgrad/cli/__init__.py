@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "Measure registered, base and remote models on your examples; nothing is trained.",
     "compare": "Compare two runs, or two models on the same examples, with significance.",
     "check": "Find every fault in the data.",
+    "review": "Go through what check found, record by record: keep, mend, answer anew or drop.",
     "convert": "Convert data to another shape: OpenAI, TRL, Alpaca, ShareGPT, Bedrock, CSV …",
     "augment": "Generate more training examples: noise, paraphrases, new ones by a teacher.",
     "estimate": "Tokens, memory, time and money, before anything is spent.",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from postgrad.checks import checking, repaired
+from postgrad.data.load import LoadedRecords
 from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
 from postgrad.data.writing.containers import TABLES, ending_of, writing
@@ -70,15 +71,8 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
         if not again.dropped and not again.changed:
             break
         kept, dropped, changed = list(again.kept), dropped + list(again.dropped), changed + list(again.changed)
-    own = outcome.loaded.table if shape is None and ending_of(out) == ".csv" else None
-    name = shape or ("csv" if ending_of(out) == ".csv" else _SHAPE_OF[type(kept[0])] if kept else "postgrad-jsonl")
-    if own is not None:
-        _write_own(out, own, kept)
-    else:
-        _write(out, name, kept)
     removed_at, changed_at = beside(out)
-    form = f"with your own columns ({', '.join(own.columns)})" if own else f"as {name}"
-    told = [f"{len(kept):,} records written to {out} {form}."]
+    told = [write_records(out, outcome.loaded, kept, shape)]
     if dropped:
         _write_lines(removed_at, (_removed(item) for item in dropped))
         told.append(
@@ -90,6 +84,29 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
             f"{len(changed):,} changes made ({_counts(c.check for c in changed)}), before and after in {changed_at}."
         )
     return "\n".join(told)
+
+
+def write_records(out: Path, loaded: LoadedRecords, records: Sequence[Record], shape: str | None = None) -> str:
+    """Writes records in the form that their reader knows: a table keeps its own columns. Returns how, in words.
+
+    Args:
+        out: The file; its ending decides the container.
+        loaded: How they were read.
+        records: Those to write.
+        shape: A name of `WRITERS`; None for the usual one.
+
+    Raises:
+        DataError: the shape cannot hold some records; nothing is written then.
+    """
+    own = loaded.table if shape is None and ending_of(out) == ".csv" else None
+    usual = _SHAPE_OF[type(records[0])] if records else "postgrad-jsonl"
+    name = shape or ("csv" if ending_of(out) == ".csv" else usual)
+    if own is not None:
+        _write_own(out, own, records)
+    else:
+        _write(out, name, records)
+    form = f"with your own columns ({', '.join(own.columns)})" if own else f"as {name}"
+    return f"{len(records):,} records written to {out} {form}."
 
 
 def _write_own(out: Path, own: OwnColumns, records: Sequence[Record]) -> None:

@@ -28,6 +28,8 @@ _PURE = 0.9
 _SHARED = 0.6
 _WORDS_READ = 400
 _UNLIKE = 1.5
+_STEM = 4
+"""Letters from which on a word that begins like another is taken for a form of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,17 @@ def _candidates(
             shared.update(_phrases(_words(records[index].prompt_text)))
         spoken = set(_words(records[members[0]].answer_text)) | set(_words(key))
         needed = max(least if len(sample) == len(members) else 2, _SHARED * len(sample))
-        long_enough = [p for p, n in shared.items() if n >= needed and not spoken.intersection(p)]
+        long_enough = [p for p, n in shared.items() if n >= needed and not _says(p, spoken)]
         found.update((p, key) for p in long_enough)
     return found
+
+
+def _says(phrase: tuple[str, ...], spoken: set[str]) -> bool:
+    """Whether an answer says one of these words in some form: `emails` goes with `email_query` by nature."""
+    if spoken.intersection(phrase):
+        return True
+    stems = [word for word in spoken if len(word) >= _STEM]
+    return any(len(word) >= _STEM and any(word.startswith(s) or s.startswith(word) for s in stems) for word in phrase)
 
 
 def _places(records: Sequence[Record], phrases: set[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
