@@ -67,7 +67,7 @@ def command(
             decision = _asked(item)
             if decision == "quit":
                 break
-            if decision != "skip":
+            if not isinstance(decision, str):
                 log.add(item, decision)
     except EOFError:
         out("")
