@@ -8,6 +8,7 @@ import pytest
 
 from postgrad.arm_kinds import ARM_KINDS, recommendation
 from postgrad.decision.untold import WHY as UNTOLD
+from postgrad.decision.verdict import CUT_SHORT, FORM
 from postgrad.report.advice import NextStepPart
 from postgrad.report.arm_parts import ArmPart
 from postgrad.report.run_report import BenchmarkPart, FieldPart, ForgettingPart, ModelPart, SlicePart, VerdictPart
@@ -58,7 +59,8 @@ def test_an_untrained_arm_that_is_enough():
             "--test MORE.csv",
         ),
         ({"why": UNTOLD}, UNTOLD, '--task "…"'),
-        ({"why": "training was cut short and was still improving"}, "cut short", "--max-minutes 10"),
+        ({"why": CUT_SHORT}, "cut short", "--max-minutes 10"),
+        ({"why": FORM}, "required form", '--system-prompt "…"'),
         ({"next_steps": [NextStepPart(step="Mend it", gain="", why="")]}, "does not settle it", ""),
     ],
 )

@@ -32,6 +32,8 @@ from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 SMALLEST_WORTH = 0.02
 ACCEPTED_MISS = 0.05
 """A gain above this is to be missed in one case of five at most where the verdict stays with an untrained arm."""
+FORM = "a rival is right but not in the required form"
+CUT_SHORT = "training was cut short and was still improving"
 _ONE_ANSWER = "nothing is shown to beat one answer to everything"
 _COSTS_ABILITY = "the gain costs other abilities"
 USELESS_REASON = f"All arms score below {points(USELESS)} points, and their intervals lie below {points(2 * USELESS)}."
@@ -157,7 +159,7 @@ def _fails_by_form(case: Case, arm: ArmResult, rivals: Sequence[ArmResult]) -> V
     )
     reasons = tuple(f"{opening_name(u.name)} fails by form: {u.fails_by_form}." for u in rivals)
     reasons = (comparison_reason(case.between(arm, rival)), *reasons)
-    return Verdict("cannot_tell", sentence, reasons, why="a rival is right but not in the required form")
+    return Verdict("cannot_tell", sentence, reasons, why=FORM)
 
 
 def _fine_tune(case: Case, arm: ArmResult) -> Verdict:
@@ -224,7 +226,7 @@ def _unfinished(case: Case, arm: ArmResult) -> Verdict:
         " against it."
     )
     reasons = (comparison_reason(case.between(arm, case.best_untrained)), *tie)
-    return _undecided(case, sentence, reasons, choice, None, "training was cut short and was still improving")
+    return _undecided(case, sentence, reasons, choice, None, CUT_SHORT)
 
 
 def _cannot_tell(case: Case, arm: ArmResult) -> Verdict:

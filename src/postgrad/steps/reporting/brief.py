@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from postgrad.arm_kinds import is_trained, label, plain_name, recommended_arm, retrieves
 from postgrad.decision.untold import WHY as UNTOLD
+from postgrad.decision.verdict import CUT_SHORT, FORM
 from postgrad.decision.wording import about, points
 from postgrad.measures import NEIGHBOUR
 from postgrad.report.advice import BriefPart
@@ -48,14 +49,18 @@ def _undecided(report: Report) -> BriefPart:
     meanwhile = next((a for a in report.arms if a.name == verdict.meanwhile), None)
     stop = "Stop before training" if verdict.before_training else "Cannot tell yet"
     headline = f"{stop}: {verdict.why or 'what was measured does not settle it'}."
-    step = verdict.next_steps[0].step + "." if verdict.next_steps else "Give more examples, and run the same again."
-    command = ""
+    step = f"{verdict.next_steps[0].step}." if verdict.next_steps else "Give more examples, and run the same again."
+    not_for, command = "A decision: what was seen could be chance.", ""
     if verdict.why == UNTOLD:
-        step, command = (
-            "Say what the task is, and run the same command again; only the rivals are asked anew.",
-            '--task "…"',
-        )
-    elif report.training and "cut short" in verdict.why:
+        not_for = "A decision for fine-tuning: its rivals were not told what to do."
+        step = "Say what the task is, and run the same command again; only the rivals are asked anew."
+        command = '--task "…"'
+    elif verdict.why == FORM:
+        not_for = "A decision for fine-tuning: a rival knows answers that it does not write as required."
+        step = "Ask that rival in a form that it can keep, by an instruction that names the form, and run again."
+        command = '--system-prompt "…"'
+    elif verdict.why == CUT_SHORT:
+        not_for = "A decision against fine-tuning: it was not trained to its end."
         step, command = "Give the training more time.", f"--max-minutes {_more_minutes(report)}"
     elif verdict.examples_needed:
         more = max(1, verdict.examples_needed - report.data.test)
@@ -66,7 +71,7 @@ def _undecided(report: Report) -> BriefPart:
         use_for=f"{_capital(_named(report, meanwhile.name))} meanwhile: {_right(meanwhile)}."
         if meanwhile
         else "Nothing yet.",
-        not_for="A decision: what was seen could be chance, or hides what a rival knows.",
+        not_for=not_for,
         do_next=step,
         command=command,
     )
