@@ -382,6 +382,6 @@ def _client(url: str, key: str | None, timeout: float) -> Any:
     try:
         import openai
     except ImportError as error:
-        raise UsageError("Remote models require the package openai.", "pip install 'postgrad[remote]'") from error
+        raise UsageError("Remote models require the package openai.", "pip install openai") from error
     # retries are ours: the client's own know nothing of the other requests under way
     return openai.OpenAI(base_url=url, api_key=key or "none", timeout=timeout, max_retries=0)

@@ -53,7 +53,7 @@ class Account:
         try:
             import openai
         except ImportError as error:
-            raise UsageError("Importing requires the package openai.", "pip install 'postgrad[remote]'") from error
+            raise UsageError("Importing requires the package openai.", "pip install openai") from error
         self._openai = openai
         self._client = openai.OpenAI(base_url=self.url, api_key=self._key or "none", max_retries=_RETRIES)
 
