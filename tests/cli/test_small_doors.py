@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -103,7 +105,9 @@ def test_the_servers_first_page(tmp_path, tiny_folder):
         assert page.headers["content-type"].startswith("text/html") and f"{place}/v1" in page.text
         for link in ("/docs", "/openapi.json", "/v1/models", "/health", "/metrics"):
             assert f'href="{link}"' in page.text and httpx.get(place + link).status_code == 200
-        assert str(tiny_folder) in page.text, "a name that answers stands in the example"
+        program = html.unescape(page.text.partition("<pre><code>")[2].partition("</code>")[0])
+        said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert said.returncode == 0 and str(tiny_folder) in said.stdout, program + said.stderr
     finally:
         server.end()
 

@@ -88,6 +88,33 @@ def test_messages_stand_in_the_order_of_time_whatever_the_order_of_the_file(tmp_
     assert pairs(load([table(tmp_path / "x.csv", numbered[::-1])])) == EXPECTED[::-1]
 
 
+def test_the_time_is_that_of_the_message_not_of_its_ticket(tmp_path):
+    """Help desks export when the ticket was opened and changed beside each message."""
+    rows = [
+        {
+            "ticket_id": row["conversation_id"],
+            "ticket_created_at": "2026-01-01T00:00:00",
+            "updated_at": f"2026-05-{28 - place % 5:02}T00:00:00",
+            "role": row["role"] if place % 7 else "",
+            "body": row["text"] if place % 7 else "(merged)",
+            "comment_created_at": row["timestamp"],
+        }
+        for place, row in enumerate(desk())
+    ]
+    loaded = load([table(tmp_path / "x.csv", rows[::-1])])
+    assert "in the order of 'comment_created_at'" in loaded.explanation
+    assert any("internal notes, or written by a program" in note for note in loaded.notes), "rows that nobody wrote"
+
+
+def test_a_kind_of_request_is_no_conversation(tmp_path):
+    rows = [{"issue": f"kind {n % 4}", "author": f"a{n}", "body": f"My lamp number {n} is broken."} for n in range(60)]
+    with pytest.raises(DataError, match="looks like who wrote it"):
+        load([table(tmp_path / "x.csv", [{k: v for k, v in r.items() if k != "issue"} for r in rows])])
+    assert "output is 'issue'" in load([table(tmp_path / "x.csv", rows)], output_column="issue").explanation
+    with pytest.raises(DataError, match="cannot be read as one row for each message"):
+        load([table(tmp_path / "x.csv", rows)], messages=MessageColumns(assistant=("a1",)))
+
+
 def test_who_answers_is_asked_where_no_name_says_it(tmp_path):
     people = [f"cust{n}@mail.example" for n in range(12)]
     rows = desk(("thread", "sender", "text", "time"), ("?", "Anna Berg"))

@@ -124,10 +124,8 @@ def make_app(
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def start(request: Request) -> str:
-        """Where everything is."""
-        closed = api_key is not None or keys.any()
-        first = "" if closed else next((name for name, _, _ in engine.names()), "")
-        return render_start(str(request.base_url).rstrip("/"), first or "MODEL", closed)
+        """Where everything is; what there is to ask is told by paths that look who asks."""
+        return render_start(str(request.base_url).rstrip("/"), api_key is not None or keys.any())
 
     install(app, ServerParts(engine, answering, quotas, rates))
     return app

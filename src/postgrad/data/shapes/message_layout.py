@@ -23,8 +23,8 @@ _FACTS = load_facts("columns")
 _NAMES = _FACTS["messages"]
 SPEAKERS: list[str] = _NAMES["speakers"]
 TEXTS: list[str] = _NAMES["texts"]
-_LEAST_MESSAGES = 1.5
-"""Messages of a conversation on average, below which a column groups nothing."""
+_LEAST_MESSAGES, _MOST_MESSAGES = 1.5, 200.0
+"""Messages of a conversation on average: below, a column groups nothing; above, it names kinds of conversations."""
 _NAMED = 8
 
 Side = Literal["user", "assistant", "aside"]
@@ -110,8 +110,8 @@ def layout_of(rows: Rows, said: MessageColumns) -> Layout | None:
     speakers = [said.speaker] if said.speaker else _speakers(columns.values(), text)
     if text is None or not speakers:
         return None
-    time = _time(rows, columns.values())
-    thread = said.thread or _thread(rows, columns, {text, time, *speakers})
+    thread = said.thread or _thread(rows, columns, {text, *speakers})
+    time = _time(rows, columns.values(), thread)
     raw = rows.format in RAW_CHAT
     if thread is None and not raw and not (said and time):
         return None
@@ -143,10 +143,23 @@ def _speakers(columns: Iterable[ColumnProfile], text: str | None) -> list[str]:
     return sorted((name for name in places if name != text), key=places.__getitem__)
 
 
-def _time(rows: Rows, columns: Iterable[ColumnProfile]) -> str | None:
+def _time(rows: Rows, columns: Iterable[ColumnProfile], thread: str | None) -> str | None:
+    """When a message was written: the column of dates, the best by name, that differs within conversations."""
     dates = [c.name for c in columns if c.kind in ("date", "text", "label", "id", "number")]
     best, found = guess_date_column({name: [values.get(name) for _, values in rows] for name in dates})
-    return best or (found[0] if found else None)
+    ranked = dict.fromkeys([*filter(None, [best]), *sorted(found, key=_second_hand)])
+    return next((name for name in ranked if thread is None or _differs(rows, name, thread)), None)
+
+
+def _second_hand(name: str) -> bool:
+    """Whether a column tells when something was changed, not when it was said."""
+    return not {"updated", "modified", "closed", "resolved", "due", "exported", "deleted"}.isdisjoint(name_words(name))
+
+
+def _differs(rows: Rows, name: str, thread: str) -> bool:
+    """Whether a column has several values within a conversation."""
+    pairs = {(to_text(values.get(thread)), to_text(values.get(name))) for _, values in rows}
+    return len(pairs) > len({conversation for conversation, _ in pairs})
 
 
 def _thread(rows: Rows, columns: dict[str, ColumnProfile], taken: set[str | None]) -> str | None:
@@ -155,14 +168,20 @@ def _thread(rows: Rows, columns: dict[str, ColumnProfile], taken: set[str | None
     ranked = sorted(
         (min(names.index(w) for w in name_words(c.name) if w in names), c.name)
         for c in columns.values()
-        if c.name not in taken and c.kind != "object" and set(name_words(c.name)) & set(names)
+        if c.name not in taken and c.kind != "object" and set(name_words(c.name)) & set(names) and _numbers(c)
     )
     for _, name in ranked:
         held = [to_text(values.get(name)) for _, values in rows]
         different = len(set(held) - {""})
-        if different > 1 and len(held) >= _LEAST_MESSAGES * different:
+        if different > 1 and _LEAST_MESSAGES <= len(held) / different <= _MOST_MESSAGES:
             return name
     return None
+
+
+def _numbers(column: ColumnProfile) -> bool:
+    """Whether a column may number conversations: `issue` and `case` name kinds of requests as often."""
+    words = set(name_words(column.name))
+    return not words.isdisjoint(_NAMES["threads_alone"]) or column.kind in ("id", "number") or "id" in words
 
 
 def _has_answers(rows: Rows, columns: Iterable[ColumnProfile], taken: set[str | None], thread: str) -> bool:
@@ -172,8 +191,7 @@ def _has_answers(rows: Rows, columns: Iterable[ColumnProfile], taken: set[str | 
             continue
         if column.name.strip().lower() not in _FACTS["outputs"]:
             continue
-        pairs = {(to_text(values.get(thread)), to_text(values.get(column.name))) for _, values in rows}
-        if len(pairs) > len({conversation for conversation, _ in pairs}):
+        if _differs(rows, column.name, thread):
             return True
     return False
 
@@ -186,8 +204,9 @@ def _sides(rows: Rows, speaker: str, assistant: Sequence[str]) -> dict[str, Side
         answering = {n for n in names if any(fnmatch.fnmatchcase(n.casefold(), w) for w in wanted)}
         if not answering:
             return None
-        return {n: "assistant" if n in answering else "aside" if side_of(n) == "aside" else "user" for n in names}
-    found: dict[str, Side | None] = {n: side_of(n) for n in names}
+        program = {n for n in names if not n.strip() or side_of(n) == "aside"}
+        return {n: "assistant" if n in answering else "aside" if n in program else "user" for n in names}
+    found: dict[str, Side | None] = {n: side_of(n) if n.strip() else "aside" for n in names}
     known = {side for side in found.values() if side is not None}
     if not {"user", "assistant"} & known or (len(known - {"aside"}) == 1 and None not in found.values()):
         return None
