@@ -108,7 +108,7 @@ def test_the_time_is_that_of_the_message_not_of_its_ticket(tmp_path):
 
 def test_a_kind_of_request_is_no_conversation(tmp_path):
     rows = [{"issue": f"kind {n % 4}", "author": f"a{n}", "body": f"My lamp number {n} is broken."} for n in range(60)]
-    with pytest.raises(DataError, match="looks like who wrote it"):
+    with pytest.raises(DataError, match="not clear which column holds the right answer"):
         load([table(tmp_path / "x.csv", [{k: v for k, v in r.items() if k != "issue"} for r in rows])])
     assert "output is 'issue'" in load([table(tmp_path / "x.csv", rows)], output_column="issue").explanation
     with pytest.raises(DataError, match="cannot be read as one row for each message"):
