@@ -230,7 +230,10 @@ def sweep_unfinished() -> int:
 
 def _made_here(path: Path) -> bool:
     """Whether a folder is one of `folder_atomic`'s, beside what else a user may have there."""
-    return path.is_dir() and not path.is_symlink() and path.stat().st_mode & 0o777 == 0o700
+    try:
+        return path.is_dir() and not path.is_symlink() and path.stat().st_mode & 0o777 == 0o700
+    except OSError:  # gone meanwhile
+        return False
 
 
 def _sweep(paths: Iterable[Path]) -> int:

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     given = _without_global(list(sys.argv[1:] if arguments is None else arguments))
-    if os.environ.get("POSTGRAD_LOG_LEVEL", "info") not in ("quiet", "warning", "info"):
+    if os.environ.get("POSTGRAD_LOG_LEVEL", "info") not in _LOG_LEVELS:
         print("postgrad: --log-level is quiet, warning or info.", file=sys.stderr)
         return 2
     if given[:1] == ["help"] and given[1:]:
@@ -109,6 +109,8 @@ def file_of(command: str) -> str:
 _GLOBAL = {"--device": "POSTGRAD_DEVICE", "--log-level": "POSTGRAD_LOG_LEVEL"}
 _FLAGS = {"--quiet": ("POSTGRAD_LOG_LEVEL", "quiet"), "--timestamps": ("POSTGRAD_TIMESTAMPS", "1")}
 """Options of every command: they go as variables to whatever is done, here and in processes that this one starts."""
+_LOG_LEVELS = ("quiet", "warning", "info")
+"""Nothing is said meanwhile, what asks for attention, everything."""
 
 
 def _without_global(given: list[str]) -> list[str]:

@@ -22,8 +22,6 @@ from postgrad.training_run import Step
 
 T = TypeVar("T")
 errors = Console(stderr=True, highlight=False)
-LEVELS = ("quiet", "warning", "info")
-"""What is said while a command works: nothing, what asks for attention, everything."""
 SILENCE_S = 60.0
 """Where nobody draws a bar (a pipe, a log file), how far a stage is stands on a line once in so many seconds."""
 
