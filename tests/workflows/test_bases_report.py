@@ -8,6 +8,7 @@ from postgrad.pages.report_page import render_report
 from postgrad.recipe import Recipe, merged
 from postgrad.report.results import read_results
 from postgrad.report.run_report import Report, VerdictPart
+from postgrad.steps.reporting.advice import briefed
 from postgrad.steps.reporting.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
 from postgrad.steps.reporting.compared_runs import read_report
 from postgrad.workflows.run_bases import _labels, _planned
@@ -45,7 +46,7 @@ def test_bases_compete_with_what_their_own_reports_recommend(runs):
     assert [(b.name, b.tuned_score, b.note) for b in report.bases] == [("large", 0.5, ""), ("small", 0.5, "No time.")]
     assert report.cost.training == pytest.approx(sum(r.report.cost.training for r in runs))
     assert Report.model_validate_json(report.model_dump_json()) == report
-    assert "fine_tuned @ large" in render_report(report)
+    assert "fine-tuned @ large" in render_report(report)
     assert set(next(merged_lines(runs)).arms) == {a.name for a in report.arms}
 
 
@@ -71,3 +72,10 @@ def test_labels_are_folders():
         "smollm2-135m-instruct": "smollm2-135m-instruct",
     }
     assert json.dumps(list(_labels(["a/x", "b/x"]))) == '["a--x", "b--x"]'
+
+
+def test_several_bases_are_told_in_four_lines(runs):
+    results, note = common_results(runs)
+    report = briefed(bases_report(merged(Recipe(), {"base": "large,small"}), runs, results, {}, note, 12.0))
+    brief = report.verdict.brief
+    assert brief is not None and brief.headline.startswith("Fine-tune: ") and len(brief.headline.split()) <= 18

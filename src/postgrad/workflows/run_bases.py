@@ -23,6 +23,7 @@ from postgrad.report.results import read_results, write_results
 from postgrad.report.run_report import Report
 from postgrad.steps.arms.named_models import base_label
 from postgrad.steps.base_files import bases_of
+from postgrad.steps.reporting.advice import briefed
 from postgrad.steps.reporting.bases_report import BaseRun, bases_report, best_untrained, common_results, merged_lines
 from postgrad.steps.reporting.compared_runs import read_report
 from postgrad.steps.time_budget import SMALLEST_CAP
@@ -77,7 +78,7 @@ def run_bases(
     results, note = common_results(ordered)
     if note:
         yield Said(note, warning=True)
-    report = bases_report(recipe, ordered, results, out_of_it, note, time.monotonic() - began)
+    report = briefed(bases_report(recipe, ordered, results, out_of_it, note, time.monotonic() - began))
     write_report(report, out)
     write_results(merged_lines(ordered), out)
     yield Said(report.verdict.sentence)
