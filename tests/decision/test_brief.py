@@ -11,7 +11,15 @@ from postgrad.decision.untold import WHY as UNTOLD
 from postgrad.decision.verdict import CUT_SHORT, FORM
 from postgrad.report.advice import NextStepPart
 from postgrad.report.arm_parts import ArmPart
-from postgrad.report.run_report import BenchmarkPart, FieldPart, ForgettingPart, ModelPart, SlicePart, VerdictPart
+from postgrad.report.run_report import (
+    BenchmarkPart,
+    DataPart,
+    FieldPart,
+    ForgettingPart,
+    ModelPart,
+    SlicePart,
+    VerdictPart,
+)
 from postgrad.steps.reporting.brief import MOST_WORDS, brief
 from tests.decision.test_next_steps import report
 from tests.pages.example_reports import full_report, minimal_report
@@ -70,6 +78,14 @@ def test_what_cannot_be_told(more, headline, command):
     assert lines.use_for == "The nearest examples meanwhile: 8 of 80 right."
     assert told("cannot_tell", more=more).use_for == "Nothing yet."
     assert lines.do_next.endswith((".", "anew."))
+
+
+def test_a_handful_of_examples_is_answered_with_more_not_with_thousands():
+    few = DataPart(read=30, kept=30, train=21, validation=3, test=6, hash="sha256:0")
+    more = {"why": "6 test examples are too few", "examples_needed": 14_000, "before_training": True}
+    lines = told("cannot_tell", more=more, data=few)
+    assert lines.headline == "Stop before training: 6 test examples are too few."
+    assert "50 to 100" in lines.do_next and "14,000" not in lines.do_next and not lines.command
 
 
 def test_what_is_lost_and_what_may_go_out_alone():

@@ -14,6 +14,8 @@ from postgrad.report.made_from import called
 from postgrad.report.run_report import Report
 
 MOST_WORDS = 18
+FEW = 20
+"""Test examples below which it is examples of any kind that are missing, not so many of the test."""
 _SURE = 0.95
 """From this score on an answer may go out without a person, whatever was certified."""
 _WORSE = 0.05
@@ -62,6 +64,8 @@ def _undecided(report: Report) -> BriefPart:
     elif verdict.why == CUT_SHORT:
         not_for = "A decision against fine-tuning: it was not trained to its end."
         step, command = "Give the training more time.", f"--max-minutes {_more_minutes(report)}"
+    elif report.data.test < FEW:
+        step = "Give more examples: 50 to 100 are a usual start, a few hundred decide. Then run the same command again."
     elif verdict.examples_needed:
         more = max(1, verdict.examples_needed - report.data.test)
         step = f"Label about {about(more)} more test examples, and run the same command with them."
