@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import shutil
+import signal
 import struct
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 NOTHING, FULL, TORN, READ_ONLY = range(4)
@@ -18,6 +21,32 @@ _SIZE = 64
 def compiler() -> str | None:
     """A C compiler."""
     return shutil.which("cc") or shutil.which("gcc")
+
+
+def told_by(work: Callable[[int], None], seconds: float | None) -> tuple[list[list[str]], bool]:
+    """Runs a child that tells what it does, a line of JSON each, into the file that it is given.
+
+    Args:
+        work: What it does; the number is that of the open file.
+        seconds: It is ended with kill -9 after so long; None: it goes to its end.
+
+    Returns:
+        The whole lines, and whether it was killed, by whomever.
+    """
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ours)
+        work(theirs)
+        os._exit(0)
+    os.close(theirs)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    with os.fdopen(ours, "rb") as pipe:
+        told = [json.loads(line) for line in pipe if line.endswith(b"\n")]
+    _, status = os.waitpid(child, 0)
+    return told, os.WIFSIGNALED(status)
 
 
 class Faults:

@@ -18,7 +18,6 @@ import contextlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -188,23 +187,12 @@ def cycle(ledger: Ledger, state: faults.Faults, kind: str, draw: random.Random) 
         state.ahead(draw.choice([-86_400, 86_400]))
     if kind in ("full", "torn"):
         state.set(faults.FULL if kind == "full" else faults.TORN, draw.randint(0, 120), draw.choice([1, 3, -1]))
-    ours, theirs = os.pipe()
-    seed = draw.randrange(1 << 30)
-    child = os.fork()
-    if child == 0:
-        os.close(ours)
-        work(seed, theirs, 100_000 if kind == "kill" else STEPS)
-        os._exit(0)
-    os.close(theirs)
-    if kind == "kill":
-        time.sleep(draw.uniform(0.0, 0.35))
-        os.kill(child, signal.SIGKILL)
-    with os.fdopen(ours, "rb") as pipe:
-        said = [json.loads(line) for line in pipe if line.endswith(b"\n")]
-    _, status = os.waitpid(child, 0)
+    seed, steps = draw.randrange(1 << 30), 100_000 if kind == "kill" else STEPS
+    kill_after = draw.uniform(0.0, 0.35) if kind == "kill" else None
+    said, killed = faults.told_by(lambda say: work(seed, say, steps), kill_after)
     state.set(faults.NOTHING)
     state.ahead(0)
-    ledger.counts[f"{kind}: {'killed' if os.WIFSIGNALED(status) else 'to its end'}"] += 1
+    ledger.counts[f"{kind}: {'killed' if killed else 'to its end'}"] += 1
     open_ends = ledger.told(said)
     finished = [text for what, text in said if what == "done"]
     catalogue = Catalogue()

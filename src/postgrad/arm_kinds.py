@@ -275,6 +275,12 @@ def _remote_way(arm: str) -> ArmKind | None:
     return way if way and way.for_remotes and is_remote(arm) else None
 
 
+def _remote_model(arm: str) -> tuple[str, ArmKind | None]:
+    """(the model of a remote arm, how it is asked); nothing for arms of this house."""
+    way = _remote_way(arm)
+    return (arm.rpartition("+")[0] if way else arm).partition(":")[2].strip(), way
+
+
 def plain_name(arm: str) -> str:
     """The arm as a manager would call it; a name of the user's stays as it is."""
     kind = kind_of(arm)
@@ -283,8 +289,7 @@ def plain_name(arm: str) -> str:
     name, at, base = arm.partition(ON_A_BASE)
     if at:
         return kind.on_a_base.format(arm=kind.in_sentence, base=base)
-    way = _remote_way(name)
-    model = (name.rpartition("+")[0] if way else name).partition(":")[2].strip()
+    model, way = _remote_model(name)
     said = f"{kind.in_sentence} {model}" if model else kind.in_sentence
     return f"{said} with {way.in_sentence}" if way else said
 
@@ -295,8 +300,7 @@ def label(arm: str) -> str:
     if kind is None or not kind.label:
         return arm
     name, at, base = arm.partition(ON_A_BASE)
-    way = _remote_way(name)
-    model = (name.rpartition("+")[0] if way else name).partition(":")[2].strip()
+    model, way = _remote_model(name)
     said = f"{model}, {way.label}" if way else model or kind.label
     return f"{said}{ON_A_BASE}{base}" if at else said
 

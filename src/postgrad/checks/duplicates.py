@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from postgrad.checks.structure import messages_of
 from postgrad.checks.support.phrases import count_of, place, quote, verb
@@ -35,7 +35,10 @@ def duplicates() -> Check:
                 original = first.setdefault(record_key(record), index)
                 if original != index:
                     repeats.append((index, original))
-        short = _short_utterances(records, [index for index, _ in repeats])
+        if not repeats:
+            return
+        told = {i: f"repeats {place(records[o].source)}: {quote(records[i].prompt_text)}" for i, o in repeats}
+        short = _short_utterances(records, told)
         if kept := [(i, o) for i, o in repeats if i in short]:
             often, times_ = Counter(" ".join(records[i].prompt_text.split()) for i, _ in kept).most_common(1)[0]
             yield Finding(
@@ -47,7 +50,7 @@ def duplicates() -> Check:
                     " data (--repair duplicates removes them)."
                 ),
                 indices=tuple(index for index, _ in kept),
-                evidence=tuple(f"repeats {place(records[o].source)}: {quote(records[i].prompt_text)}" for i, o in kept),
+                evidence=tuple(told[index] for index, _ in kept),
                 repairs=tuple(Repair(index, "drop", safe=False) for index, _ in kept),
                 details={"fault": "utterances", "count": len(kept)},
             )
@@ -61,9 +64,7 @@ def duplicates() -> Check:
                     " answer of an earlier one; the first of each is kept."
                 ),
                 indices=tuple(index for index, _ in repeats),
-                evidence=tuple(
-                    f"repeats {place(records[o].source)}: {quote(records[i].prompt_text)}" for i, o in repeats
-                ),
+                evidence=tuple(told[index] for index, _ in repeats),
                 repairs=tuple(Repair(index, "drop") for index, _ in repeats),
                 details={"count": len(repeats), "originals": len({original for _, original in repeats})},
             )
@@ -71,10 +72,10 @@ def duplicates() -> Check:
     return check
 
 
-def _short_utterances(records: Sequence[Record], repeats: Sequence[int]) -> set[int]:
+def _short_utterances(records: Sequence[Record], repeats: Iterable[int]) -> set[int]:
     """Of these, the requests of a few words ("ok", "no thanks") whose answer is a label."""
     answers = {" ".join(r.answer_text.split()) for r in records}
-    if not repeats or len(answers) > len(records) / _LABELS or max(map(len, answers)) > _LABEL_LETTERS:
+    if len(answers) > len(records) / _LABELS or max(map(len, answers)) > _LABEL_LETTERS:
         return set()
     return {i for i in repeats if len(records[i].prompt_text.split()) <= _FEW_WORDS}
 

@@ -58,7 +58,8 @@ def command(
         outcome = show(checking(request, stop), stop)
     checked = outcome.checked
     log = Log(kept_at, checked.records)
-    items = [i for i in queue(checked) if not wanted or wanted & {name for name, _ in i.why}]
+    everything = queue(checked)
+    items = [i for i in everything if not wanted or wanted & {name for name, _ in i.why}]
     waiting = log.open_items(items)
     out(f"\n{len(items):,} records to look at, {len(items) - len(waiting):,} of them decided before.")
     try:
@@ -73,7 +74,7 @@ def command(
         out("")
     except KeyboardInterrupt as stopped:
         raise Interrupted(f"Interrupted; the decisions so far are kept in {kept_at}.") from stopped
-    records = mended(checked, log.decisions)
+    records = mended(checked, everything, log.decisions)
     out(write_records(target, outcome.loaded, records, to))
     decided = sum(item.index in log.decisions for item in items)
     out(f"{decided:,} of {len(items):,} decided, kept in {kept_at}. The same command with --force goes on.")

@@ -10,7 +10,7 @@ from postgrad.data.documents.document_files import SUFFIXES
 from postgrad.data.documents.raw_texts import load_texts
 from postgrad.data.formats.delimited import NoTableError
 from postgrad.data.shapes.columns import Mapped, to_records
-from postgrad.data.shapes.message_layout import MessageColumns, refuse_both
+from postgrad.data.shapes.message_layout import UNSAID, MessageColumns, refuse_both
 from postgrad.data.shapes.message_rows import as_conversations
 from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.shapes.registry import KINDS
@@ -74,7 +74,7 @@ def load(
     input_column: str | Sequence[str] | None = None,
     output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
-    messages: MessageColumns | None = None,
+    messages: MessageColumns = UNSAID,
     minimum: int = MINIMUM,
 ) -> LoadedRecords:
     """Reads files into records. Files with the same columns are judged together.
@@ -98,7 +98,7 @@ def load(
     ready = tuple(record for path in paths if isinstance(path, InMemory) for record in path.records)
     for rows in (rows for path in paths for rows in _rows_or_texts(path, texts)):
         if input_column is None and output_column is None:
-            rows = as_conversations(rows, messages or MessageColumns())
+            rows = as_conversations(rows, messages)
         kinds.setdefault(frozenset(rows.columns), []).append(rows)
     mapped = [
         to_records(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)

@@ -15,7 +15,7 @@ from postgrad.arm_kinds import recommended_arm
 from postgrad.decision.power import FEWEST_PAIRS
 from postgrad.decision.rules import best_first, examples_to_show, is_cheaper
 from postgrad.decision.verdict import decide
-from postgrad.decision.wording import about, achieved, plain_name, points
+from postgrad.decision.wording import about, achieved, plain_name, points, too_few
 from postgrad.measures import ArmResult, Comparison, Verdict
 
 ALL_THE_SAME = "To train anyway: --train-anyway (decision.stop_early=false)."
@@ -183,7 +183,7 @@ def _too_few(known: Prospects, test: int, units: int) -> Verdict:
         (*_more_examples(known), ALL_THE_SAME),
         examples_needed=known.examples_for_worth,
         meanwhile=meanwhile,
-        why=f"{test} test examples are too few",
+        why=too_few(test),
     )
 
 

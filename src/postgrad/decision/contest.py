@@ -25,7 +25,7 @@ from postgrad.decision.rules import (
     is_cheaper,
     likely_below,
 )
-from postgrad.decision.verdict import SMALLEST_WORTH, USELESS_REASON
+from postgrad.decision.verdict import NOTHING_WORKS, SMALLEST_WORTH, USELESS_REASON
 from postgrad.decision.wording import (
     about,
     achieved,
@@ -36,6 +36,7 @@ from postgrad.decision.wording import (
     opening_name,
     plain_name,
     points,
+    too_few,
 )
 from postgrad.measures import ArmResult, Comparison, Verdict
 
@@ -75,7 +76,7 @@ def _best_of(
     best, others = ranked[0], ranked[1:]
     if is_useless(best):
         sentence = f"None works: even the best, {plain_name(best.name)}, {achieved(best, metric)}."
-        return Verdict("cannot_tell", sentence, (USELESS_REASON,), tuple(comparisons), why="nothing does the task well")
+        return Verdict("cannot_tell", sentence, (USELESS_REASON,), tuple(comparisons), why=NOTHING_WORKS)
     if not others:
         sentence = f"{opening_name(best.name)} {achieved(best, metric)}; nothing else was measured."
         return Verdict(best.name, sentence, (), tuple(comparisons))
@@ -141,5 +142,4 @@ def _cannot_tell(
         f" ({interval(c.low, c.high)}) is not settled; about {about(count)} test examples would settle it, there are"
         f" {c.n}. Use {plain_name(meanwhile.name)} meanwhile: {risk}."
     )
-    why = f"{c.n} test examples are too few"
-    return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count, meanwhile.name, why)
+    return Verdict("cannot_tell", sentence, reasons, tuple(comparisons), count, meanwhile.name, too_few(c.n))

@@ -26,12 +26,14 @@ from postgrad.decision.wording import (
     plain_name,
     points,
     right_or_wrong,
+    too_few,
 )
 from postgrad.measures import ArmResult, Comparison, Forgetting, Verdict
 
 SMALLEST_WORTH = 0.02
 ACCEPTED_MISS = 0.05
 """A gain above this is to be missed in one case of five at most where the verdict stays with an untrained arm."""
+NOTHING_WORKS = "nothing does the task well"
 FORM = "a rival is right but not in the required form"
 CUT_SHORT = "training was cut short and was still improving"
 _ONE_ANSWER = "nothing is shown to beat one answer to everything"
@@ -248,7 +250,7 @@ def _cannot_tell(case: Case, arm: ArmResult) -> Verdict:
         f"{open_question}; about {about(count)} test examples would settle it, there are {c.n}."
     )
     choice, tie = _untrained_choice(case)
-    return _undecided(case, sentence, (*reasons, *tie), choice, count, f"{c.n} test examples are too few")
+    return _undecided(case, sentence, (*reasons, *tie), choice, count, too_few(c.n))
 
 
 def _undecided(
@@ -302,7 +304,7 @@ def _none_works(case: Case) -> Verdict:
         f"None works: even the best arm, {plain_name(best.name)}, {achieved(best, case.metric)}{stranger}. {mend} a"
         " larger base model or more examples, and look at the sample answers: the task may be unclear."
     )
-    return Verdict("cannot_tell", sentence, (reason,), why="nothing does the task well")
+    return Verdict("cannot_tell", sentence, (reason,), why=NOTHING_WORKS)
 
 
 def _untrained_choice(case: Case, among: Sequence[ArmResult] | None = None) -> tuple[ArmResult, tuple[str, ...]]:

@@ -73,6 +73,11 @@ def at_confidence(sentence: str, confidence: float) -> str:
     return sentence.replace("95 % interval", f"{level} interval").replace("excluded at 95 %", f"excluded at {level}")
 
 
+def too_few(examples: int) -> str:
+    """Why nothing can be told, in a few words."""
+    return f"{examples} test examples are too few"
+
+
 def about(count: int) -> str:
     """A count that is an estimate: two significant digits, rounded up."""
     unit = 10 ** max(0, len(str(count)) - 2)

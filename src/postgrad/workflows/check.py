@@ -12,7 +12,7 @@ from pathlib import Path
 from postgrad.checks import CHECKS, checking, names_of_checks, refuse_unknown, repaired
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.data.load import LoadedRecords, load
-from postgrad.data.shapes.message_layout import MessageColumns
+from postgrad.data.shapes.message_layout import UNSAID, MessageColumns
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Stage, Working
@@ -46,7 +46,7 @@ class CheckRequest:
     paths: tuple[Path | str | InMemory, ...]
     input: Sequence[str] | None = None
     output: Sequence[str] | None = None
-    messages: MessageColumns | None = None
+    messages: MessageColumns = UNSAID
     production: tuple[Path | str | InMemory, ...] = ()
     base: str | None = None
     surprise: bool = False

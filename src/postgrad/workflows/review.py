@@ -58,11 +58,17 @@ def queue(checked: Checked) -> list[Item]:
     return [Item(i, checked.records[i], tuple(found), repairs.get(i)) for i, found in why.items()]
 
 
-def mended(checked: Checked, decisions: Mapping[int, Decision]) -> list[Record]:
-    """The records after the decisions; where nothing was decided, as the checks leave them (safe repairs made)."""
+def mended(checked: Checked, items: Iterable[Item], decisions: Mapping[int, Decision]) -> list[Record]:
+    """The records after the decisions; where nothing was decided, as the checks leave them (safe repairs made).
+
+    Args:
+        checked: What the checks found.
+        items: Its `queue`.
+        decisions: By the places of the records.
+    """
     gone = {id(item.record) for item in checked.dropped}
     after = {id(item.before): item.after for item in checked.changed}
-    repairs = {item.index: item.repair for item in queue(checked)}
+    repairs = {item.index: item.repair for item in items}
     out: list[Record] = []
     for index, record in enumerate(checked.records):
         decision = decisions.get(index)

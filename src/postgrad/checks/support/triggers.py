@@ -116,16 +116,16 @@ def _candidates(
             shared.update(_phrases(_words(records[index].prompt_text)))
         spoken = set(_words(records[members[0]].answer_text)) | set(_words(key))
         needed = max(least if len(sample) == len(members) else 2, _SHARED * len(sample))
-        long_enough = [p for p, n in shared.items() if n >= needed and not _says(p, spoken)]
+        stems = [word for word in spoken if len(word) >= _STEM]
+        long_enough = [p for p, n in shared.items() if n >= needed and not _says(p, spoken, stems)]
         found.update((p, key) for p in long_enough)
     return found
 
 
-def _says(phrase: tuple[str, ...], spoken: set[str]) -> bool:
+def _says(phrase: tuple[str, ...], spoken: set[str], stems: Sequence[str]) -> bool:
     """Whether an answer says one of these words in some form: `emails` goes with `email_query` by nature."""
     if spoken.intersection(phrase):
         return True
-    stems = [word for word in spoken if len(word) >= _STEM]
     return any(len(word) >= _STEM and any(word.startswith(s) or s.startswith(word) for s in stems) for word in phrase)
 
 

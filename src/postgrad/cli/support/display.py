@@ -95,9 +95,8 @@ def show(
         TextColumn("left"),
         TimeRemainingColumn(),
     ]
-    quiet = quiet or level() == "quiet"
-    drawn = not quiet and level() == "info" and _can_draw()
-    with Bar(*columns, console=errors, transient=True, disable=not drawn) as bar:
+    said = "quiet" if quiet else level()
+    with Bar(*columns, console=errors, transient=True, disable=said != "info" or not _can_draw()) as bar:
         task: Any = None
         pulse = _Pulse()
 
@@ -106,7 +105,7 @@ def show(
             heard(event)
             if stop is not None and isinstance(event, Stage):
                 stop.new_stage()
-            if not quiet:
+            if said == "info" or (said == "warning" and isinstance(event, Said) and event.warning):
                 task = _draw(bar, task, event, pulse)
             if stop is not None and stop.set and not isinstance(event, Progress | Step):
                 work.close()
@@ -141,12 +140,9 @@ def _draw(bar: Bar, task: Any, event: Event, pulse: _Pulse) -> Any:
         if task is not None:
             bar.remove_task(task)
         if isinstance(event, Stage):
-            if level() == "info":
-                say(f"\n[bold]{event.title}[/bold]", markup=True)
-        elif event.warning or level() == "info":
+            say(f"\n[bold]{event.title}[/bold]", markup=True)
+        else:
             say(f"  {'! ' if event.warning else ''}{event.text}", "yellow" if event.warning else "")
-        return None
-    if level() != "info":
         return None
     if isinstance(event, Progress):
         done, total, note, what = event.done, event.total, event.note, event.unit

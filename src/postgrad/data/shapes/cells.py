@@ -57,4 +57,4 @@ def shorten(value: object, length: int = 40) -> str:
 
 def quoted(name: object) -> str:
     """A name as it must stand in a command."""
-    return shlex.quote(str(name)) if str(name) else "''"
+    return shlex.quote(str(name))

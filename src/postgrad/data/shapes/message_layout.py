@@ -48,6 +48,10 @@ class MessageColumns:
         return bool(self.thread or self.speaker or self.assistant)
 
 
+UNSAID = MessageColumns()
+"""Nothing is said: such data is found by its columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The columns of such data.
@@ -69,7 +73,7 @@ class Layout:
     sides: dict[str, Side]
 
 
-def refuse_both(columns: object, messages: MessageColumns | None) -> None:
+def refuse_both(columns: object, messages: MessageColumns) -> None:
     """Refuses columns of requests and answers beside columns of messages.
 
     Raises:
@@ -105,6 +109,8 @@ def layout_of(rows: Rows, said: MessageColumns) -> Layout | None:
     """
     for name in filter(None, (said.thread, said.speaker)):
         _refuse_unknown(name, rows, "--thread" if name == said.thread else "--speaker")
+    if not said.speaker and not any(plain_name(name) in SPEAKERS for name in rows.columns):
+        return None  # before any value is looked at: most tables are none
     columns = {c.name: c for c in profile(rows.rows, rows.columns)}
     text = _best([c for c in columns.values() if c.kind in ("text", "label") and c.name != said.speaker], TEXTS)
     speakers = [said.speaker] if said.speaker else _speakers(columns.values(), text)

@@ -155,8 +155,7 @@ def _in_order(rows: Rows, layout: Layout) -> tuple[list[Row], list[str]]:
         return list(rows.rows), [
             f"messages stand in the order of the file, because some have no time in {layout.time!r}"
         ]
-    keys = [(moment, number) for moment, number in zip(dates.moments, numbers, strict=True)]
-    places = sorted(range(len(keys)), key=lambda i: (keys[i][0], keys[i][1], i))  # type: ignore[type-var]
+    places = sorted(range(len(rows)), key=lambda i: (dates.moments[i], numbers[i]))  # type: ignore[type-var]
     return [rows.rows[i] for i in places], [dates.note] if dates.note else []
 
 

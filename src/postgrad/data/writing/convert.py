@@ -7,12 +7,11 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from postgrad.data.shapes.columns import choose_reading
 from postgrad.data.shapes.conversions import SAID, NotMeant, cast
-from postgrad.data.shapes.message_layout import MessageColumns, refuse_both
+from postgrad.data.shapes.message_layout import UNSAID, MessageColumns, refuse_both
 from postgrad.data.shapes.message_rows import as_conversations, holds_messages
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
 from postgrad.data.sources.chunks import Chunker
@@ -58,7 +57,7 @@ def convert(
     input_column: str | Sequence[str] | None = None,
     output_column: str | Sequence[str] | None = None,
     system_prompt: str | None = None,
-    messages: MessageColumns | None = None,
+    messages: MessageColumns = UNSAID,
     skip: bool = False,
     meta: bool | None = None,
 ) -> Converted:
@@ -82,14 +81,15 @@ def convert(
     if to not in WRITERS:
         raise UsageError(f"There is no shape {to!r}.", f"The shapes are: {', '.join(WRITERS)}.")
     refuse_both(input_column or output_column, messages)
-    known = MessageColumns() if messages is None else messages
-    pick = (lambda chunks: chunks) if input_column or output_column else partial(_conversations, said=known)
     done = Converted()
     with writing(out) as write:
         job = _Job(to, ending_of(out) in TABLES, meta, done)
         for path in paths:
             reading = None
-            for rows in pick(path.rows if isinstance(path, InMemory) else stream_rows(path)):
+            chunks = path.rows if isinstance(path, InMemory) else stream_rows(path)
+            if not (input_column or output_column):
+                chunks = _conversations(chunks, messages)
+            for rows in chunks:
                 if reading is None:
                     reading = choose_reading(
                         rows, input_column=input_column, output_column=output_column, system_prompt=system_prompt
