@@ -63,6 +63,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A word that the house uses, and those that it does not want in its place."""
+
+    term: str
+    instead_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a check may use besides the records. What is None or empty was not given, and the check goes without.
 
@@ -71,12 +79,14 @@ class Context:
         context_length: The chosen model's context, in tokens.
         production: Records of requests seen in production, to compare with.
         benchmarks: Gives (name of a general benchmark, text of one of its questions), for leakage.
+        glossary: The house's own words.
         surprise: Mean loss of the base model on each record's answer, in nats per token; NaN where there is none.
     """
 
     count_tokens: Callable[[str], int] | None = None
     context_length: int | None = None
     production: Sequence[Record] = ()
+    glossary: Sequence[Term] = ()
     benchmarks: Callable[[], Iterable[tuple[str, str]]] | None = None
     surprise: Callable[[Sequence[Record]], Sequence[float]] | None = None
 

@@ -41,6 +41,8 @@ class DataSection(_Section):
     assistant: list[str] = []
     """Whose messages are the answers to learn: names, or patterns such as *@haven.example. Empty: who is called agent,
     support and the like."""
+    glossary: str | None = None
+    """File of your own words, for the checks: lines `sofa: couch, settee`, or a table of two columns."""
     system_prompt: str | None = None
     """Instruction given to every prompted arm. None: written from the training data by rule."""
     task: str | None = None

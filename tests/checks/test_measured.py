@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 
 import pytest
 
-from postgrad.checks import CHECKS
+from postgrad.checks import CHECKS, run_checks
 from postgrad.data import load
 from postgrad.findings import Context
+from postgrad.records import pair
 from tests.conftest import ROOT
 from tests.needs import real_set
 
@@ -71,3 +73,29 @@ def test_clean_sets_raise_hardly_a_warning(path):
         for finding in CHECKS[name]()(records, Context()):
             if finding.severity != "info":
                 assert finding.count <= max(2, len(records) / 150), f"{name}: {finding.sentence}"
+
+
+def test_a_clean_set_of_3000_gives_no_warning():
+    records = load([real_set("gsm8k/train.jsonl")]).records[:3000]
+    assert [f.sentence for f in run_checks(records).findings if f.severity != "info"] == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05])
+def test_label_noise_says_how_many_labels_are_likely_wrong(share):
+    rng = random.Random(3)
+    records = list(load([real_set("banking77/train.csv")]).records)
+    rng.shuffle(records)
+    names = sorted({r.answer_text for r in records})
+    flipped = {i for i in range(3000) if rng.random() < share}
+    mixed = [
+        pair(r.prompt_text, rng.choice([n for n in names if n != r.answer_text])) if i in flipped else r
+        for i, r in enumerate(records[:3000])
+    ]
+    (finding,) = CHECKS["label_noise"]()(mixed, Context())
+    real = len(flipped & set(finding.indices))
+    low, high = finding.details["likely_wrong"]
+    assert finding.severity == ("warning" if share else "info")
+    assert (low <= 5 and high <= 15) if not share else 0.8 * real <= low <= 1.3 * real
+    if share:
+        first = finding.indices[: finding.count // 3]
+        assert len(flipped & set(first)) >= 0.8 * len(first), "the surest stand first"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from postgrad.checks.balance import balance
+from postgrad.checks.bias import bias
 from postgrad.checks.boilerplate import boilerplate
 from postgrad.checks.contradictions import contradictions
 from postgrad.checks.cut_off import cut_off
@@ -34,8 +35,10 @@ from postgrad.checks.structure import structure
 from postgrad.checks.support.own_checks import checked_findings
 from postgrad.checks.support.prepare import checking as _checking
 from postgrad.checks.support.prepare import repaired as _repaired
+from postgrad.checks.terminology import terminology
 from postgrad.checks.too_little import too_little
 from postgrad.checks.toxicity import toxicity
+from postgrad.checks.typos import typos
 from postgrad.errors import UsageError
 from postgrad.extensions import Extended, calling
 from postgrad.findings import Check, Checked, CheckFactory, Context, Finding
@@ -52,10 +55,13 @@ CHECKS: dict[str, CheckFactory[...]] = {
     "leakage": leakage,
     "contradictions": contradictions,
     "label_noise": label_noise,
+    "bias": bias,
     "faithfulness": faithfulness,
     "balance": balance,
     "skew": skew,
     "quality": quality,
+    "typos": typos,
+    "terminology": terminology,
     "diversity": diversity,
     "length": length,
     "personal_data": personal_data,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from postgrad.answers import answer_kind
 from postgrad.checks.support.evidence import reasons
@@ -20,7 +20,11 @@ _AI_PHRASES = re.compile(any_of(_FACTS["ai_phrases"]))
 _REFUSAL = re.compile(any_of(_FACTS["refusals"]))
 _PLACEHOLDER = re.compile(any_of(_FACTS["placeholders"]))
 _EMPTY_WORDS = frozenset(_FACTS["empty_words"])
+_HARMFUL = re.compile(rf"(?i)\b(?:{any_of(_FACTS['harmful'])})")
+_MEANT_SHARE = 0.5
+"""Where so many of the refusals answer requests that speak of harm, refusing is what the set teaches."""
 _MIN_ECHO_WORDS = 4
+_SAID_AGAIN = 30
 _COMMON_ENDING = 0.3
 _RECURRING_WORD = 0.02
 _SENTENCES = {
@@ -65,10 +69,17 @@ def boilerplate(*, style_share: float = 0.2) -> Check:
             del found["empty_word"]
         for fault in _SENTENCES:
             if fault in found:
-                yield _finding(fault, found[fault], answered, style_share)
+                harmful = _on_harm(records, found[fault]) if fault == "refusal" else 0
+                yield _finding(fault, found[fault], answered, style_share, harmful)
         yield from _endings(records, endings, answered)
 
     return check
+
+
+def _on_harm(records: Sequence[Record], refused: Collection[int]) -> int:
+    """How many refusals answer requests that speak of harm; 0 where they are the lesser part."""
+    harmful = sum(_HARMFUL.search(records[i].prompt_text) is not None for i in refused)
+    return harmful if harmful >= _MEANT_SHARE * len(refused) else 0
 
 
 def answer_faults(answer: str, asked: str) -> Iterator[tuple[str, str]]:
@@ -82,7 +93,7 @@ def answer_faults(answer: str, asked: str) -> Iterator[tuple[str, str]]:
     if any(map(low.__contains__, _HINTS)):
         if match := _AI_PHRASES.search(low):
             yield "ai_phrase", quote(answer[max(0, match.start() - 10) : match.end() + 40])
-        if _REFUSAL.match(low):
+        if _REFUSAL.match(low) and low[:_SAID_AGAIN] not in asked.lower():  # what the user said refuses nothing
             yield "refusal", quote(answer)
         if (match := _PLACEHOLDER.search(low)) and not _PLACEHOLDER.search(asked.lower()) and "```" not in answer:
             yield "placeholder", quote(answer[max(0, match.start() - 20) : match.end() + 20])
@@ -108,7 +119,7 @@ def asked_of(record: Record) -> str:
     return next((m.content for m in reversed(messages) if m.role == "user"), "")
 
 
-def _finding(fault: str, found: dict[int, str], answered: int, style_share: float) -> Finding:
+def _finding(fault: str, found: dict[int, str], answered: int, style_share: float, harmful: int) -> Finding:
     many = len(found)
     indices = tuple(found)
     words = {
@@ -123,6 +134,9 @@ def _finding(fault: str, found: dict[int, str], answered: int, style_share: floa
     sentence = _SENTENCES[fault].format(count=count_of(many, "answer"), **words)
     if style:
         sentence = f"{sentence[:-1]}; in {percent(many / answered)} of the answers, so it seems to be intended."
+    elif harmful:
+        style = True
+        sentence = f"{sentence[:-1]}; {harmful:,} of the requests speak of harm, so it seems to be intended."
     return Finding(
         check="boilerplate",
         severity="info" if style else "warning",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from postgrad.answers import AnswerKind, answer_kind, parse_json
 from postgrad.checks.support.conflict import GRAVE, conflict
+from postgrad.checks.support.moments import AT_ONCE, moment_of, time_column
 from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.findings import Check, Context, Finding, check_factory
+from postgrad.models.embeddings import embed
 from postgrad.records import Record, tools_of
 from postgrad.similarity.near_duplicates import exact_key, exact_keys, find_similar
 from postgrad.similarity.templates import template_pairs
@@ -18,6 +21,8 @@ from postgrad.similarity.templates import template_pairs
 _FIELDS_SHOWN = 3
 _COMPARED = 6
 _LONG_FROM = 30
+_SAME_MEANING = 0.6
+"""Cosine from which two answers without a common word count as the same in other words."""
 
 
 @check_factory(
@@ -30,6 +35,7 @@ def contradictions(*, near_threshold: float = 0.85) -> Check:
 
     Nothing is repaired, because only a person knows which answer is right. Free-text answers may differ and agree, so
     their conflict is measured: other numbers, yes against no, a denial on one side only, or hardly a word in common.
+    Where records carry a time, different answers within a week are named first: neither of them is merely older.
     Without any such conflict the finding is only mentioned; and of nearly equal requests with free-text answers only
     those with other numbers, yes against no or a denial are. Prompts that differ in a number or a name are different
     questions.
@@ -82,7 +88,10 @@ def _exact(
     if not conflicting:
         return
     graded = {tuple(group): _gravest(records, group, values, kind) for group in conflicting}
-    conflicting.sort(key=lambda group: (-graded[tuple(group)][2], -len({values[i] for i in group}), group[0]))
+    apart = {tuple(group): _apart(records, group, values) for group in conflicting}
+    conflicting.sort(
+        key=lambda g: (-graded[tuple(g)][2], apart[tuple(g)] >= AT_ONCE, -len({values[i] for i in g}), g[0])
+    )
     indices, evidence = [], []
     for group in conflicting:
         left, right, _ = graded[tuple(group)]
@@ -90,7 +99,9 @@ def _exact(
             other = right if index == left else left
             other = other if values[other] != values[index] else next(i for i in group if values[i] != values[index])
             indices.append(index)
-            evidence.append(_both(records, index, other))
+            days = f" ({_days(apart[tuple(group)])})" if apart[tuple(group)] < AT_ONCE else ""
+            evidence.append(f"{_both(records, index, other)}{days}")
+    near = sum(seconds < AT_ONCE for seconds in apart.values())
     grave = sum(grade >= GRAVE for _, _, grade in graded.values())
     size = len(conflicting)
     advice = (
@@ -104,12 +115,33 @@ def _exact(
         sentence=(
             f"{count_of(size, 'request')} {verb(size, 'has', 'have')} different answers in {len(indices):,} records."
         )
-        + advice,
+        + advice
+        + (f" {near:,} of them were answered otherwise within a week: neither answer is merely older." if near else ""),
         indices=tuple(indices),
         evidence=tuple(evidence),
-        details={"fault": "same_prompt", "prompts": size, "records": len(indices), "conflicting": grave},
+        details={
+            "fault": "same_prompt",
+            "prompts": size,
+            "records": len(indices),
+            "conflicting": grave,
+            "within_a_week": near,
+        },
         likely=grave / size,
     )
+
+
+def _apart(records: Sequence[Record], group: Sequence[int], values: dict[int, str]) -> float:
+    """Seconds between the two records of a group that answer differently and lie nearest in time; ∞ without dates."""
+    key = time_column([records[i] for i in group])
+    if key is None:
+        return math.inf
+    dated = sorted((when, i) for i in group if (when := moment_of(records[i].meta.get(key))) is not None)
+    return min((b[0] - a[0] for a, b in pairwise(dated) if values[a[1]] != values[b[1]]), default=math.inf)
+
+
+def _days(seconds: float) -> str:
+    days = round(seconds / 86_400)
+    return "on the same day" if days < 1 else f"{count_of(days, 'day')} apart"
 
 
 def _near(
@@ -155,11 +187,20 @@ def _gravest(
     firsts = list({values[i]: i for i in reversed(group)}.values())[::-1][:_COMPARED]
     return max(
         (
-            (a, b, conflict(records[a].answer_text, records[b].answer_text) if kind == "text" else 1.0)
+            (a, b, _conflict(records[a].answer_text, records[b].answer_text) if kind == "text" else 1.0)
             for a, b in combinations(firsts, 2)
         ),
         key=lambda found: found[2],
     )
+
+
+def _conflict(first: str, second: str) -> float:
+    """`conflict`, but other words for the same thing are none."""
+    found = conflict(first, second)
+    if found != GRAVE:
+        return found
+    left, right = embed([first, second])
+    return GRAVE if float(left @ right) < _SAME_MEANING else GRAVE * 0.9
 
 
 def _one_question(first: Record, second: Record) -> bool:

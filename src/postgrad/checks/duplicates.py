@@ -17,6 +17,10 @@ _FEW_WORDS, _LABELS, _LABEL_LETTERS = 3, 4, 60
 """An utterance has so few words; labels have so few letters, and so many records each on average."""
 
 
+_MANY = 0.01
+"""A smaller share is removed and hardly missed."""
+
+
 @check_factory(
     harm=24,
     advice="Keep one of each; exact repeats are removed unless you --accept duplicates.",
@@ -58,7 +62,7 @@ def duplicates() -> Check:
         if repeats:
             yield Finding(
                 check="duplicates",
-                severity="warning",
+                severity="warning" if len(repeats) > _MANY * len(records) else "info",
                 sentence=(
                     f"{count_of(len(repeats), 'record')} {verb(len(repeats), 'repeats', 'repeat')} the request and"
                     " answer of an earlier one; the first of each is kept."

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from postgrad.answers import parse_json
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, verb
+from postgrad.checks.support.program_text import is_program_text
 from postgrad.checks.support.record_texts import map_texts, texts_of
 from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
@@ -27,7 +28,6 @@ _ENTITY = re.compile(rf"&(?:{any_of(_FACTS['entities'])});")
 _TAG = re.compile(rf"</?(?:{any_of(_FACTS['tags'])})(?:\s+[a-z-]+\s*=[^<>]{{0,200}})?\s*/?>", re.IGNORECASE)
 _ESCAPED = re.compile(r"(?<![\\\w:/])\\n(?=\\n|[A-Z\d\s*-]|$)|(?<=[.!?:;,)\w])\\n(?:\\n|(?=[A-Z*-]))")
 _TEMPLATE = re.compile(any_of(_FACTS["template_tokens"]))
-_CODE = re.compile(any_of(_FACTS["code"]), re.MULTILINE)
 _MARKUP_WORDS = re.compile(rf"(?i)\b(?:{any_of(_FACTS['markup_words'])})\b")
 _TASK_SHARE = 0.3
 """Remains in a larger share of the records are what the task is about, not a slip."""
@@ -140,7 +140,7 @@ def _letters_need(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_code(text: str) -> bool:
-    return _CODE.search(text) is not None or _MARKUP_WORDS.search(text) is not None
+    return is_program_text(text) or _MARKUP_WORDS.search(text) is not None
 
 
 def _name(letter: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from postgrad.answers import label_counts
 from postgrad.checks.support.embedding_space import vectors
+from postgrad.checks.support.noise_share import noise_of
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, Task, Text
@@ -19,6 +20,9 @@ _TRUSTED_FROM = 0.8
 """A classifier that errs more often says too much that is wrong to warn by it: its doubts are for information."""
 
 _USEFUL_ABOVE_GUESSING = 0.2
+_WARN_FROM = 3
+_WARN_SHARE = 0.002
+_WARN_LIKELY = 0.5
 
 
 @check_factory(
@@ -55,32 +59,46 @@ def label_noise(*, margin: float = 0.3, folds: int = 5, min_records: int = 50) -
         suspects = np.flatnonzero((other >= 0) & (gap >= margin))
         if not len(suspects):
             return
-        ranked = suspects[np.argsort(-gap[suspects], kind="stable")]
+        noise = noise_of(probabilities, labels)
+        ranked = suspects[np.lexsort((-gap[suspects], -noise.wrong[suspects]))]
+        likely = float(noise.wrong[ranked].mean())
+        real, at_most = round(likely * len(ranked)), round(float(noise.at_most[ranked].sum()))
+        enough = real >= max(_WARN_FROM, _WARN_SHARE * len(chosen)) or (real > 0 and likely >= _WARN_LIKELY)
         pairs = Counter((names[labels[i]], names[other[i]]) for i in ranked)
         most, times = pairs.most_common(1)[0]
         often = f" Most often {most[0]!r} seems to be {most[1]!r} ({times}×)." if times > 1 else ""
         yield Finding(
             check="label_noise",
-            severity="warning" if right >= _TRUSTED_FROM else "info",
+            severity="warning" if right >= _TRUSTED_FROM and enough else "info",
             sentence=(
                 f"{count_of(len(ranked), 'label')} of {len(chosen):,} {verb(len(ranked), 'looks', 'look')} wrong to a "
-                f"classifier that is right for {percent(right)} of the others.{often}"
+                f"classifier that is right for {percent(right)} of the others; of these {_real(real, at_most)} "
+                f"likely wrong.{often}"
             ),
             indices=tuple(chosen[i] for i in ranked),
             evidence=tuple(
                 f"{names[labels[i]]!r}, more likely {names[other[i]]!r} ({probabilities[i, other[i]]:.2f} against "
-                f"{probabilities[i, labels[i]]:.2f}): {quote(records[chosen[i]].prompt_text)}"
+                f"{probabilities[i, labels[i]]:.2f}; wrong with a chance of {percent(float(noise.wrong[i]))}): "
+                f"{quote(records[chosen[i]].prompt_text)}"
                 for i in ranked
             ),
             details={
                 "accuracy": right,
                 "suspects": len(ranked),
                 "judged": len(chosen),
+                "likely_wrong": [real, at_most],
                 "confusions": [[*pair, n] for pair, n in pairs.most_common(10)],
             },
+            likely=likely,
         )
 
     return check
+
+
+def _real(real: int, at_most: int) -> str:
+    if at_most > real:
+        return f"about {real:,} to {at_most:,} are"
+    return f"about {real:,} {verb(real, 'is', 'are')}"
 
 
 def confident_label(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

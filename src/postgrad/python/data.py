@@ -69,6 +69,7 @@ def check(
     speaker: str | None = None,
     assistant: str | Sequence[str] | None = None,
     against: DataLike = None,
+    glossary: Place | None = None,
     base: str | None = None,
     accept: Sequence[str] = (),
     repair: Sequence[str] = (),
@@ -85,6 +86,7 @@ def check(
         speaker: Column that says who wrote a message.
         assistant: Whose messages are the answers: names, or patterns such as `*@haven.example`.
         against: Requests seen in production, to compare with.
+        glossary: File of your own words: lines `sofa: couch, settee`, or a table of two columns.
         base: Count tokens as this model does.
         accept: Checks whose errors are accepted and whose repairs are not made.
         repair: Checks whose repairs are made although they are not safe unasked.
@@ -104,6 +106,7 @@ def check(
             output=listed(output),
             messages=_messages(thread, speaker, assistant),
             production=() if against is None else tuple(sources(against)),
+            glossary=glossary,
             base=base,
             accept=tuple(accept),
             repair=tuple(repair),

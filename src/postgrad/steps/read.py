@@ -8,6 +8,7 @@ from pathlib import Path
 
 from postgrad.checks import checking, names_of_checks, refuse_unknown, repaired
 from postgrad.checks.structure import messages_of
+from postgrad.data.glossary import load_glossary
 from postgrad.data.load import LoadedRecords, data_hash
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import SplitName
@@ -57,7 +58,9 @@ def checked_records(
     refuse_unknown(data.accept)
     findings: list[Finding] = []
     names = names_of_checks()
-    for done, (name, found, _) in enumerate(checking(records, Context(renderer.count, renderer.context)), 1):
+    glossary = load_glossary(data.glossary) if data.glossary is not None else ()
+    context = Context(renderer.count, renderer.context, glossary=glossary)
+    for done, (name, found, _) in enumerate(checking(records, context), 1):
         findings += found
         yield Progress(done, len(names), "checks", name)
     checked = repaired(records, findings, accept=data.accept, ran=names)

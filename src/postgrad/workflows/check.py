@@ -11,8 +11,11 @@ from pathlib import Path
 
 from postgrad.checks import CHECKS, checking, names_of_checks, refuse_unknown, repaired
 from postgrad.checks.support.redaction import Places, redact
+from postgrad.data.glossary import load_glossary
 from postgrad.data.load import LoadedRecords, load
+from postgrad.data.requests import load_requests
 from postgrad.data.shapes.message_layout import UNSAID, MessageColumns
+from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.findings import Checked, Context, Finding
 from postgrad.progress import Progress, Said, Stage, Working
@@ -36,6 +39,7 @@ class CheckRequest:
         paths: The files to look at.
         messages: What is known of data with one row for each message.
         production: Files of requests seen in production.
+        glossary: File of the house's own words.
         base: Count tokens as this model does.
         surprise: Also let the base model read every answer (imports torch).
         benchmarks: Look for leakage into the general benchmarks; a folder of them, or "" for those at hand.
@@ -48,6 +52,7 @@ class CheckRequest:
     output: Sequence[str] | None = None
     messages: MessageColumns = UNSAID
     production: tuple[Path | str | InMemory, ...] = ()
+    glossary: Path | str | None = None
     base: str | None = None
     surprise: bool = False
     benchmarks: str | None = None
@@ -62,6 +67,7 @@ class CheckOutcome:
     loaded: LoadedRecords
     checked: Checked
     report: CheckReport
+    context: Context
 
 
 def check(request: CheckRequest, stopped: Callable[[], bool] = lambda: False) -> Working[CheckOutcome]:
@@ -85,7 +91,7 @@ def check(request: CheckRequest, stopped: Callable[[], bool] = lambda: False) ->
     for note in loaded.notes:
         yield Said(note, warning=True)
     seconds = {"reading": time.monotonic() - started}
-    context = yield from _context(request)
+    context = yield from _context(request, loaded.table)
     yield Stage("checks", f"Checking {len(loaded.records):,} records")
     findings: list[Finding] = []
     names = names_of_checks()
@@ -96,16 +102,18 @@ def check(request: CheckRequest, stopped: Callable[[], bool] = lambda: False) ->
         yield Progress(done, len(names), "checks", name)
     checked = repaired(loaded.records, findings, accept=request.accept, also=request.repair, ran=names)
     report = report_on(request, loaded, checked, seconds, context)
-    return CheckOutcome(loaded, checked, report)
+    return CheckOutcome(loaded, checked, report, context)
 
 
-def _context(request: CheckRequest) -> Working[Context]:
+def _context(request: CheckRequest, table: OwnColumns | None) -> Working[Context]:
     """What the checks may compare with."""
     context = Context()
     if request.production:
-        seen = load(request.production, minimum=1)
+        seen = load_requests(request.production, table)
         yield Said(f"{len(seen.records):,} requests from production. {seen.explanation}")
         context = replace(context, production=seen.records)
+    if request.glossary is not None:
+        context = replace(context, glossary=load_glossary(request.glossary))
     if request.benchmarks is not None:
         context = replace(context, benchmarks=benchmark_questions(request.benchmarks))
     if request.base is not None:

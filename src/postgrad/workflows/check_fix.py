@@ -12,7 +12,7 @@ from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.shapes.row_errors import Faults, Inexpressible
 from postgrad.data.writing.containers import TABLES, ending_of, writing
 from postgrad.data.writing.writers import WRITERS, row_of
-from postgrad.errors import UsageError
+from postgrad.errors import DataError, UsageError
 from postgrad.findings import Changed, Dropped
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.progress import Progress, Working
@@ -66,7 +66,7 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
     kept, dropped, changed = list(checked.kept), list(checked.dropped), list(checked.changed)
     for done in range(_ROUNDS if changed else 0):
         yield Progress(done, _ROUNDS, "rounds of repairs")
-        findings = [f for _, found, _ in checking(kept) for f in found]
+        findings = [f for _, found, _ in checking(kept, outcome.context) for f in found]
         again = repaired(kept, findings, accept=request.accept, also=request.repair)
         if not again.dropped and not again.changed:
             break
@@ -99,7 +99,13 @@ def write_records(out: Path, loaded: LoadedRecords, records: Sequence[Record], s
         DataError: the shape cannot hold some records; nothing is written then.
     """
     own = loaded.table if shape is None and ending_of(out) == ".csv" else None
-    usual = _SHAPE_OF[type(records[0])] if records else "postgrad-jsonl"
+    weighted = any(m.weight not in (0, 1) for r in records if isinstance(r, Conversation) for m in r.messages)
+    usual = _SHAPE_OF[type(records[0])] if records and not weighted else "postgrad-jsonl"
+    if weighted and own is not None:
+        raise DataError(
+            f"{str(out)!r} would lose the weights of the records: a table has no place for them.",
+            f"Write lines of JSON: {out.with_suffix('.jsonl')}",
+        )
     name = shape or ("csv" if ending_of(out) == ".csv" else usual)
     if own is not None:
         _write_own(out, own, records)

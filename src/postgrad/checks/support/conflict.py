@@ -22,7 +22,8 @@ _UNLIKE = 0.1
 def conflict(first: str, second: str) -> float:
     """From 0 (the same words) to 1: yes against no 1, other numbers in like sentences 0.9, a denial on one side 0.8.
 
-    Answers with hardly a word in common have 0.5. Otherwise the value stays below a half, higher the less they share.
+    Answers with hardly a word in common have 0.5, unless both begin by denying ("None." and "No known allergies").
+    Otherwise the value stays below a half, higher the less they share.
     """
     left, right = (_WORD.findall(text.lower()) for text in (first, second))
     if not left or not right:
@@ -38,4 +39,6 @@ def conflict(first: str, second: str) -> float:
         return 0.9
     if bool(_DENIAL.search(first)) != bool(_DENIAL.search(second)) and common >= _ALIKE:
         return 0.8
-    return GRAVE if common <= _UNLIKE else 0.49 * (1 - common)
+    if common <= _UNLIKE and not (_DENIAL.match(first.strip()) and _DENIAL.match(second.strip())):
+        return GRAVE
+    return 0.49 * (1 - common)

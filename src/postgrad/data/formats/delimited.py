@@ -254,13 +254,18 @@ class Fitting:
 
 
 class NoTableError(DataError):
-    """Text in which no delimiter makes two columns: prose perhaps."""
+    """Text in which no delimiter makes two columns: prose perhaps, or one column."""
+
+    text = ""
+    """The whole text."""
 
 
 def _one_column(text: str, file: str) -> NoTableError:
     first = text.strip().splitlines()[0][:80]
-    return NoTableError(
+    error = NoTableError(
         f"{file} has one column ({first!r}); training requires at least two: the input and the right answer.",
         "Give a table with an input and an output column (comma, semicolon, tab or pipe between them), or JSONL."
         " Running text belongs to --docs, or to --objective pretrain.",
     )
+    error.text = text
+    return error

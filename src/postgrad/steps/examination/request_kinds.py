@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from postgrad.data.load import load
+from postgrad.data.requests import load_requests
 from postgrad.decision.missing import examples_missing, gain_of, kinds_sentence
 from postgrad.evaluation.request_kinds import kinds_of_requests
 from postgrad.measures import ArmResult
@@ -24,7 +24,7 @@ def production_requests(paths: Sequence[str]) -> Working[tuple[Record, ...]]:
     """
     if not paths:
         return ()
-    loaded = load([Path(path) for path in paths], minimum=1)
+    loaded = load_requests([Path(path) for path in paths])
     yield Said(f"{len(loaded.records):,} requests from production. {loaded.explanation}")
     return loaded.records
 
