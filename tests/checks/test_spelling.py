@@ -39,7 +39,7 @@ def test_words_that_people_write_are_known(word):
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("recieve", "receive"), ("teh", ""), ("delivry", "delivery"), ("woking", "working"), ("deirvely", "delivery")],
+    [("recieve", "receive"), ("teh", ""), ("delivry", "delivery"), ("workng", "working"), ("deirvely", "delivery")],
 )
 def test_what_was_meant(word, meant):
     assert not english().knows(word) and english().meant(word, Counter({"working": 3})) == meant
@@ -99,7 +99,7 @@ def test_scrambled_answers_of_a_real_set_are_found():
         plain = [n for n, w in enumerate(words) if w.isalpha() and w.islower() and len(w) >= 5]
         for n in rng.sample(plain, min(4, len(plain))):
             words[n] = "".join(rng.sample(words[n], len(words[n])))
-        if len(plain) >= 4:
+        if len(plain) >= 2:
             planted.add(i)
             records[i] = pair(record.prompt_text, " ".join(words))
     (finding,) = CHECKS["typos"]()(records, Context())

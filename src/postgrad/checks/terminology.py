@@ -16,7 +16,7 @@ from postgrad.findings import Check, Context, Finding, Repair, Term, check_facto
 from postgrad.records import Conversation, Record, Text
 
 _SPELLINGS = [tuple(pair) for pair in load_facts("spelling")["en"]["spellings"]]
-_WORD = re.compile(r"(?<![\w@#/\\.$&=<>_`-])[^\W\d_]{2,}(?:-[^\W\d_]+)*(?![\w@/\\=<>_`]|\.\w)")
+_WORD = re.compile(r"(?<![\w@#/\\.$&=<>_`-])[^\W\d_]+(?:-[^\W\d_]+)*(?![\w@/\\=<>_`]|\.\w)")
 _SHORTEST = 4
 _SHOWN = 5
 

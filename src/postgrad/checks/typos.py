@@ -55,7 +55,7 @@ def typos(*, sure: float = 0.7, most: int = 20_000) -> Check:
             return
         step = -(-len(answers) // most)
         judged = {i: text for i, text in list(answers.items())[::step] if not is_program_text(text)}
-        main = _main_language(list(judged.values()), sure)
+        main = _main_language(list(judged.values()), sure) if judged else None
         if main is None:
             return
         used = Counter(w for r in records[::step] for w in _words(f"{r.prompt_text}\n{r.answer_text}", main))

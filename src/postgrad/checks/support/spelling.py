@@ -80,13 +80,14 @@ class Spelling:
                 return True
             for ending in self.rules.get("suffixes", ()):
                 root = stem[: -len(ending)]
-                if stem.endswith(ending) and len(root) >= _SHORTEST_PART and self._root(root):
+                if stem.endswith(ending) and len(root) >= _SHORTEST_PART and self._root(root, ending):
                     return True
         return False
 
-    def _root(self, root: str) -> bool:
-        """The word that an ending was put to: as it stands, with its e, with y for i, or with one letter less."""
-        doubled = len(root) > _SHORTEST_PART and root[-1] == root[-2]
+    def _root(self, root: str, ending: str) -> bool:
+        """The word that an ending was put to: as it stands, with its e, with y for i, or, before a vowel, with its last
+        letter doubled."""
+        doubled = len(root) > _SHORTEST_PART and root[-1] == root[-2] and ending[0] in "aei"
         tried = (root, f"{root}e", f"{root[:-1]}y" if root[-1] == "i" else "", root[:-1] if doubled else "")
         return any(t and len(t) >= _SHORTEST_PART and self._plain(t) for t in tried)
 
@@ -94,14 +95,16 @@ class Spelling:
         """Two words written as one, where the language or its users do so."""
         if not self.rules.get("compounds"):
             return False
+        links, stems = self.rules.get("links", ()), self.rules.get("stems", ())
+        least = 1 if self.capitals else _COMMON
+
+        def part(word: str) -> bool:
+            return len(word) >= _SHORTEST_PART and self.counts.get(word, 0) >= least
+
         for at in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1):
             first, second = word[:at], word[at:]
-            if self.counts.get(second, 0) < _COMMON and not (self.capitals and self.counts.get(second, 0)):
-                continue
-            bare = [first, *(first[: -len(link)] for link in self.rules.get("links", ()) if first.endswith(link))]
-            if any(
-                len(b) >= _SHORTEST_PART and self.counts.get(b, 0) >= (1 if self.capitals else _COMMON) for b in bare
-            ):
+            bare = (first, *(first.removesuffix(link) for link in links), *(f"{first}{end}" for end in stems))
+            if part(second) and any(map(part, bare)):
                 return True
         return False
 
