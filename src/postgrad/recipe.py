@@ -41,6 +41,9 @@ class DataSection(_Section):
     assistant: list[str] = []
     """Whose messages are the answers to learn: names, or patterns such as *@haven.example. Empty: who is called agent,
     support and the like."""
+    include: list[str] = []
+    """For raw text: patterns of the files to take of a folder, such as *.py or src/*. Empty: its documents; where most
+    of its texts are others, every file that is text."""
     glossary: str | None = None
     """File of your own words, for the checks: lines `sofa: couch, settee`, or a table of two columns."""
     system_prompt: str | None = None

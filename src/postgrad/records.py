@@ -22,13 +22,17 @@ ToolDefinition: TypeAlias = JsonMapping
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a record came from: the file (or URL, or table) and the 1-based line or row in it."""
+    """Where a record came from: the file (or URL, or table) and the 1-based line or row in it.
+
+    `row` is its row as a spreadsheet counts, where cells of several lines make that another number; otherwise 0.
+    """
 
     file: str = ""
     line: int = 0
+    row: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
+        return f"{self.file}:{self.line}{f' (row {self.row})' if self.row else ''}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from postgrad.checks.bias import bias
-from postgrad.checks.support.people import groups_in, without_groups
+from postgrad.checks.support.words.people import groups_in, without_groups
 from postgrad.findings import Context
 from postgrad.records import Record, pair
 

@@ -109,7 +109,7 @@ def test_requests_of_production_are_read_as_the_training_data(tmp_path):
     table.write_text("id,text,label\n1,Where is it?,late\n2,Broken!,\n", "utf-8")
     column.write_text('question\nWhere is it?\n"Broken, again"\n', "utf-8")
     lines.write_text("Where is it?\nBroken, again\n", "utf-8")
-    like = OwnColumns(("text", "label"), "text", "label", None)
+    like = OwnColumns(("text", "label"), ("text",), ("label",))
     assert [(r.prompt_text, r.answer_text) for r in load_requests([table], like)] == [
         ("Where is it?", "late"),
         ("Broken!", ""),

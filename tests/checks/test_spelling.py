@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from postgrad.checks import CHECKS, repaired
-from postgrad.checks.support.spelling import Spelling, spelling_of, words_to_judge
+from postgrad.checks.support.words.spelling import Spelling, spelling_of, words_to_judge
 from postgrad.data import load
 from postgrad.data.glossary import load_glossary
 from postgrad.errors import DataError

@@ -13,7 +13,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from postgrad.data import read_rows, stream_rows
+from postgrad.data import load, read_rows, stream_rows
 from postgrad.data.formats.workbooks import read_workbook
 from postgrad.data.sources.bytestream import ByteStream
 from postgrad.errors import DataError
@@ -51,7 +51,7 @@ def test_values_rows_and_sheets(tmp_path):
     read = read_rows(path)
     assert read.format == "xlsx"
     assert read.rows == (
-        (2, {"q": "a", "n": 3, "column_3": True, "when": "2024-01-02"}),
+        (2, {"q": "a", "n": 3, "column_3": True, "when": "2024-01-02T00:00:00"}),
         (4, {"q": "b", "n": 2.5, "column_3": "", "when": "2024-01-02T03:04:00"}),
     )
     assert any("'Tickets'" in n and "'Cover', 'Empty', 'More'" in n for n in read.notes)
@@ -91,6 +91,29 @@ def test_titles_merged_headers_and_double_names(tmp_path):
     assert any("title" in n for n in read.notes) and any("spans 2 columns" in n for n in read.notes)
     assert "'a' appears 2 times" in refusal(book(tmp_path / "y.xlsx", {"S": [["a", "a"], [1, 2]]}))
     assert "only a header row (a, b)" in refusal(book(tmp_path / "z.xlsx", {"S": [["a", "b"]]}))
+
+
+@pytest.mark.parametrize("merged", ["A1:C1", ""])
+def test_names_below_groups_are_the_header(tmp_path, merged):
+    rows = [["Ticket", None, None, "Agent", None], ["ID", "Subject", "Name", "Name", "Reply"]]
+    rows += [[n, f"Broken lamp {n}", "Eva", "Ann", f"We send lamp {n}."] for n in range(4)]
+    read = read_rows(book(tmp_path / "x.xlsx", {"S": rows}, **({"S": merged} if merged else {})))
+    assert read.columns == ("ID", "Subject", "Ticket Name", "Agent Name", "Reply") and len(read) == 4
+    assert read.rows[0][0] == 3 and any("rows 1 and 2 are the header" in n for n in read.notes)
+
+
+def test_dates_of_a_column_have_one_form(tmp_path):
+    days = [dt.datetime(2026, 9, 1), dt.datetime(2026, 9, 1, 13, 30), dt.date(2026, 9, 2)]
+    rows = [["q", "when", "day"], *(["a", day, dt.date(2026, 1, 1)] for day in days)]
+    read = read_rows(book(tmp_path / "x.xlsx", {"S": rows}))
+    assert [v["when"] for _, v in read] == ["2026-09-01T00:00:00", "2026-09-01T13:30:00", "2026-09-02T00:00:00"]
+    assert [v["day"] for _, v in read] == ["2026-01-01"] * 3
+
+
+def test_formulas_without_values_are_named_where_they_leave_no_answer(tmp_path):
+    path = book(tmp_path / "x.xlsx", {"S": [["Question", "Label"], *([f"What is {n}?", "=A2"] for n in range(12))]})
+    with pytest.raises(DataError, match="formulas without a stored value"):
+        load([path])
 
 
 def test_a_column_named_role_is_a_column(tmp_path):

@@ -12,8 +12,8 @@ from postgrad.answers import answer_kind, label_counts
 from postgrad.checks.support.conflict import GRAVE, conflict
 from postgrad.checks.support.embedding_space import vectors
 from postgrad.checks.support.evidence import reasons
-from postgrad.checks.support.people import groups_in, without_groups
 from postgrad.checks.support.phrases import count_of, place, quote, verb
+from postgrad.checks.support.words.people import groups_in, without_groups
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record, Text
 from postgrad.similarity.classifier import out_of_fold
@@ -171,4 +171,4 @@ def _comparisons(
                     continue
                 test = ttest_ind(left, right, equal_var=False, alternative="greater")
                 more = float(left.mean() - right.mean())
-                yield float(test.pvalue), attribute, group, label, more, [chosen[at] for at in inside]
+                yield float(test[1]), attribute, group, label, more, [chosen[at] for at in inside]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from postgrad.answers import parse_json
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, percent, verb
-from postgrad.checks.support.program_text import is_program_text
 from postgrad.checks.support.record_texts import map_texts, texts_of
+from postgrad.checks.support.words.program_text import is_program_text
 from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record

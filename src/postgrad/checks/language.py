@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from postgrad.checks.support.evidence import reasons
-from postgrad.checks.support.languages import FOREIGN, READ_LETTERS, detector, told
 from postgrad.checks.support.phrases import count_of, percent, quote, verb
-from postgrad.checks.support.spelling import spelling_of
+from postgrad.checks.support.words.languages import FOREIGN, READ_LETTERS, detector, told
+from postgrad.checks.support.words.spelling import spelling_of
 from postgrad.facts import any_of, load_facts
 from postgrad.findings import Check, Context, Finding, check_factory
 from postgrad.records import Record

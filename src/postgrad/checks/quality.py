@@ -11,9 +11,9 @@ import numpy as np
 
 from postgrad.answers import answer_kind
 from postgrad.checks.support.embedding_space import clusters, vectors
-from postgrad.checks.support.languages import detector
 from postgrad.checks.support.phrases import count_of, quote, verb
-from postgrad.checks.support.spelling import spelling_of
+from postgrad.checks.support.words.languages import detector
+from postgrad.checks.support.words.spelling import spelling_of
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Record
 

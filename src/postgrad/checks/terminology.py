@@ -10,7 +10,7 @@ from dataclasses import replace
 from postgrad.answers import answer_kind
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, quote, verb
-from postgrad.checks.support.program_text import is_program_text
+from postgrad.checks.support.words.program_text import is_program_text
 from postgrad.facts import load_facts
 from postgrad.findings import Check, Context, Finding, Repair, Term, check_factory
 from postgrad.records import Conversation, Record, Text

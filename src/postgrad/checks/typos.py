@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from postgrad.answers import answer_kind
 from postgrad.checks.support.evidence import reasons
-from postgrad.checks.support.languages import detector, told
 from postgrad.checks.support.phrases import count_of, quote, verb
-from postgrad.checks.support.program_text import is_program_text
-from postgrad.checks.support.spelling import Spelling, spelling_of, words_to_judge
+from postgrad.checks.support.words.languages import detector, told
+from postgrad.checks.support.words.program_text import is_program_text
+from postgrad.checks.support.words.spelling import Spelling, spelling_of, words_to_judge
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.records import Conversation, Message, Record
 

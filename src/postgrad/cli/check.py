@@ -133,8 +133,9 @@ def _print(report: CheckReport, checked: Checked) -> None:
             level = LEVELS[finding.severity]
             out(f"{level.capitalize()}{'s' if finding.severity == 'info' else ''}:")
         out(f"{_SIGNS[finding.severity]} {finding.check}: {finding.sentence}")
-        for (file, line), evidence in list(zip(finding.examples, finding.evidence, strict=False))[:2]:
-            out(f"    {Path(file).name}:{line}  {evidence[:140]}")
+        rows = finding.rows or [0] * finding.count
+        for (file, line), row, evidence in list(zip(finding.examples, rows, finding.evidence, strict=False))[:2]:
+            out(f"    {Path(file).name}:{line}{f' (row {row})' if row else ''}  {evidence[:140]}")
         if finding.evidence and finding.count > 2:
             out(f"    and {finding.count - 2:,} more in check.csv")
         if finding.advice and finding.severity != "info" and finding.check not in told:
@@ -143,7 +144,8 @@ def _print(report: CheckReport, checked: Checked) -> None:
     if report.first:
         out("\nLook at these first:")
     for number, look in enumerate(report.first, 1):
-        out(f"  {number}. {look.file}:{look.line} ({look.check})")
+        row = f" (row {look.row})" if look.row else ""
+        out(f"  {number}. {look.file}:{look.line}{row} ({look.check})")
         out(f" request: {_line(look.prompt)}")
         if look.answer:
             out(f" answer:  {_line(look.answer)}")

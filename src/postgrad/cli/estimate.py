@@ -138,7 +138,7 @@ def examples_of(
     if spec_of(settings.objective).records is Text:
         from postgrad.data.documents.raw_texts import load_texts
 
-        texts = load_texts(data)
+        texts = load_texts(data, section.include)
         return f"{len(texts)} documents of raw text.", list(texts)
     from postgrad.steps import loading
     from postgrad.steps.fitting.trainable_records import wanted_by

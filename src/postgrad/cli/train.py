@@ -54,6 +54,10 @@ def command(
     thread: Thread = None,
     speaker: Speaker = None,
     assistant: Assistant = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="For pretrain: files of a folder to take, such as '*.py'; repeatable."),
+    ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Instruction before every request, or @file.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options override it.")] = None,
     set: Annotated[
@@ -83,6 +87,7 @@ def command(
         "seed": seed,
         "max_minutes": max_minutes,
         **reading(input, output, thread, speaker, assistant),
+        "data.include": include,
         "data.system_prompt": read_text(system_prompt),
         "data.accept": listed(accept),
         "data.max_records": max_records,

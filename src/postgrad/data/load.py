@@ -43,8 +43,7 @@ class LoadedRecords:
         shape: The shape's name; several joined by ` + `.
         explanation: How input and output were found.
         notes: What was noticed while reading.
-        table: The files' own columns, where all are tables of the same ones, of which one is the request and one the
-            answer.
+        table: The files' own columns, where all are tables of the same ones with requests and answers.
     """
 
     records: tuple[Record, ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from postgrad.data.formats.delimited import NoTableError
 from postgrad.data.load import LoadedRecords, load
-from postgrad.data.shapes.cells import to_answer, to_text
+from postgrad.data.shapes.cells import to_answer, to_blocks
 from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.sources.open_source import read_all
@@ -33,19 +33,20 @@ def load_requests(paths: Sequence[Path | str | InMemory], like: OwnColumns | Non
     notes: list[str] = []
     for path in paths:
         rows = _table(path)
-        request = None if rows is None else _request_column(rows, like)
-        if rows is None or request is None:
+        asked = () if rows is None else _request_columns(rows, like)
+        if rows is None or not asked:
             loaded = load([path], minimum=1)
             records += loaded.records
             told.append(loaded.explanation)
             notes += loaded.notes
             continue
-        answer = like.answer if like is not None and like.request == request and like.answer in rows.columns else None
-        records += _requests(rows, request, answer)
+        answers = like.answers if like is not None and asked == like.requests else ()
+        answers = answers if set(answers) <= set(rows.columns) else ()
+        records += _requests(rows, asked, answers)
         notes += rows.notes
         told.append(
-            f"Requests are read from {request!r}"
-            + (f", answers from {answer!r}, as in the training data." if answer else "; it has no answers.")
+            f"Requests are read from {_named(asked)}"
+            + (f", answers from {_named(answers)}, as in the training data." if answers else "; it has no answers.")
         )
     return LoadedRecords(tuple(records), "requests", " ".join(dict.fromkeys(told)), tuple(dict.fromkeys(notes)))
 
@@ -73,18 +74,22 @@ def _one_column(text: str, file: str) -> Rows:
     return Rows(file, "csv", tuple(found), (name,))
 
 
-def _request_column(rows: Rows, like: OwnColumns | None) -> str | None:
-    if like is not None and like.request in rows.columns:
-        return like.request
-    return rows.columns[0] if len(rows.columns) == 1 else None
+def _request_columns(rows: Rows, like: OwnColumns | None) -> tuple[str, ...]:
+    if like is not None and set(like.requests) <= set(rows.columns):
+        return like.requests
+    return rows.columns if len(rows.columns) == 1 else ()
 
 
-def _requests(rows: Rows, request: str, answer: str | None) -> list[Record]:
+def _named(columns: Sequence[str]) -> str:
+    return " and ".join(map(repr, columns))
+
+
+def _requests(rows: Rows, asked: Sequence[str], answers: Sequence[str]) -> list[Record]:
     return [
         Conversation(
-            messages=(Message("user", asked), Message("assistant", to_answer(values, (answer,)) if answer else "")),
-            source=Source(rows.file, line),
+            messages=(Message("user", text), Message("assistant", to_answer(values, answers) if answers else "")),
+            source=Source(rows.file, line, rows.sheet_rows.get(line, 0)),
         )
         for line, values in rows
-        if (asked := to_text(values.get(request)))
+        if (text := to_blocks(values, asked))
     ]

@@ -76,6 +76,7 @@ def finding_part(
         count=finding.count,
         sentence=finding.sentence,
         examples=[(place.file, place.line) for place in places],
+        rows=[place.row for place in places] if any(place.row for place in places) else [],
         evidence=list(finding.evidence[:shown]),
         advice=advice,
         details=dict(details or {}),

@@ -41,13 +41,15 @@ class TaskPart(_Part):
 
 
 class FindingPart(_Part):
-    """One finding of one check; `examples` are (file, line), worst first."""
+    """One finding of one check; `examples` are (file, line), worst first, and `rows` their rows as a spreadsheet
+    counts, 0 where that is the line."""
 
     check: str
     severity: Literal["info", "warning", "error"]
     count: int
     sentence: str
     examples: list[tuple[str, int]] = []
+    rows: list[int] = []
     evidence: list[str] = []
     advice: str = ""
     details: JsonObject = {}
@@ -329,6 +331,7 @@ class LookPart(_Part):
     check: str
     file: str
     line: int
+    row: int = 0
     prompt: str
     answer: str
     evidence: str = ""

@@ -207,6 +207,7 @@ def _look(finding: Finding, record: Record, evidence: str) -> LookPart:
         check=finding.check,
         file=source.file,
         line=source.line,
+        row=source.row,
         prompt=redact(record.prompt_text, places, HIDDEN),
         answer=redact(record.answer_text, places, HIDDEN),
         evidence=evidence or finding.sentence,

@@ -18,6 +18,7 @@ from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.progress import Progress, Working
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text, to_dict
 from postgrad.workflows.check import CheckOutcome, CheckRequest
+from postgrad.workflows.check_workbook import write_marked
 
 _SHAPE_OF: dict[type[Record], str] = {
     Conversation: "openai-chat",
@@ -26,6 +27,8 @@ _SHAPE_OF: dict[type[Record], str] = {
     Task: "openai-reinforcement",
     Text: "text",
 }
+_OWN = (".csv", ".xlsx")
+"""Endings under which a table keeps its own columns."""
 _ROUNDS = 3
 """One record may need several repairs, and each is found in what the one before left."""
 
@@ -72,7 +75,12 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
             break
         kept, dropped, changed = list(again.kept), dropped + list(again.dropped), changed + list(again.changed)
     removed_at, changed_at = beside(out)
-    told = [write_records(out, outcome.loaded, kept, shape)]
+    if shape is None and ending_of(out) == ".xlsx" and outcome.loaded.table is not None:
+        if any(_weighted(record) for record in kept):
+            raise no_place_for_weights(out)
+        told = [write_marked(out, outcome.loaded.table, kept, outcome.checked, dropped, changed)]
+    else:
+        told = [write_records(out, outcome.loaded, kept, shape)]
     if dropped:
         _write_lines(removed_at, (_removed(item) for item in dropped))
         told.append(
@@ -98,15 +106,12 @@ def write_records(out: Path, loaded: LoadedRecords, records: Sequence[Record], s
     Raises:
         DataError: the shape cannot hold some records; nothing is written then.
     """
-    own = loaded.table if shape is None and ending_of(out) == ".csv" else None
-    weighted = any(m.weight not in (0, 1) for r in records if isinstance(r, Conversation) for m in r.messages)
+    own = loaded.table if shape is None and ending_of(out) in _OWN else None
+    weighted = any(_weighted(record) for record in records)
     usual = _SHAPE_OF[type(records[0])] if records and not weighted else "postgrad-jsonl"
     if weighted and own is not None:
-        raise DataError(
-            f"{str(out)!r} would lose the weights of the records: a table has no place for them.",
-            f"Write lines of JSON: {out.with_suffix('.jsonl')}",
-        )
-    name = shape or ("csv" if ending_of(out) == ".csv" else usual)
+        raise no_place_for_weights(out)
+    name = shape or ("csv" if ending_of(out) in _OWN else usual)
     if own is not None:
         _write_own(out, own, records)
     else:
@@ -115,12 +120,33 @@ def write_records(out: Path, loaded: LoadedRecords, records: Sequence[Record], s
     return f"{len(records):,} records written to {out} {form}."
 
 
+def _weighted(record: Record) -> bool:
+    return isinstance(record, Conversation) and any(m.weight not in (0, 1) for m in record.messages)
+
+
+def no_place_for_weights(out: Path) -> DataError:
+    """The refusal of a table for records with weights."""
+    return DataError(
+        f"{str(out)!r} would lose the weights of the records: a table has no place for them.",
+        f"Write lines of JSON: {out.with_suffix('.jsonl')}",
+    )
+
+
 def _write_own(out: Path, own: OwnColumns, records: Sequence[Record]) -> None:
     """The records as rows of the table that they came from."""
+    faults = Faults()
     with writing(out, marked=True) as write:
         for record in records:
             assert isinstance(record, Conversation)
-            write(own.row(record))
+            try:
+                write(own.row(record))
+            except Inexpressible as reason:
+                faults.add(f"{record.source}: {reason}")
+        if faults.count:
+            raise faults.error(
+                f"{faults.count} of {len(records)} records cannot be written with your own columns:",
+                "Write them as prompt and completion: --to csv",
+            )
 
 
 def _write(out: Path, name: str, records: Iterable[Record]) -> None:

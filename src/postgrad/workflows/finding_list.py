@@ -15,7 +15,7 @@ from postgrad.storage import write_atomic
 
 HIDDEN = (*SECRET_KINDS, *PERSONAL)
 """What is masked in everything that is shown."""
-COLUMNS = ("level", "check", "file", "line", "finding", "request", "answer", "what to do")
+COLUMNS = ("level", "check", "file", "line", "row", "finding", "request", "answer", "what to do")
 _LETTERS = 500
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What begins so, a spreadsheet would compute."""
@@ -31,7 +31,7 @@ def write_list(checked: Checked, path: Path, mode: int = 0o644) -> Path:
         advice = CHECKS[finding.check].advice if finding.check in CHECKS else ""
         level = LEVELS[finding.severity]
         if not finding.indices:
-            table.writerow([level, finding.check, "", "", _cell(finding.sentence), "", "", advice])
+            table.writerow([level, finding.check, "", "", "", _cell(finding.sentence), "", "", advice])
         for place, index in enumerate(finding.indices):
             record = checked.records[index]
             evidence = finding.evidence[place] if place < len(finding.evidence) else ""
@@ -41,6 +41,7 @@ def write_list(checked: Checked, path: Path, mode: int = 0o644) -> Path:
                     finding.check,
                     _cell(record.source.file),
                     record.source.line or "",
+                    record.source.row or record.source.line or "",
                     _cell(redact(evidence or finding.sentence, places, HIDDEN)),
                     _cell(redact(record.prompt_text, places, HIDDEN)),
                     _cell(redact(record.answer_text, places, HIDDEN)),

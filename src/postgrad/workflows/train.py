@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postgrad.data.documents.raw_texts import hold_out, load_texts
+from postgrad.data.documents.raw_texts import hold_out, load_texts, read_texts
 from postgrad.data.load import data_hash
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.errors import UsageError
@@ -125,10 +125,14 @@ def _conversations(
 def _texts(data: DataSection, paths: Sequence[Path | InMemory]) -> Working[tuple[list[Record], list[Record]]]:
     if data.test_files:
         raise UsageError("Raw text has no test part.", "Leave --test out.")
-    texts = load_texts(paths)
+    read = read_texts(paths, data.include)
+    texts = read.texts
+    for note in read.notes:
+        yield Said(note)
     yield Said(f"{len(texts)} documents, {sum(len(t.text) for t in texts):,} characters of raw text.")
     if data.validation_files:
-        return list(texts), list(load_texts([Path(path) for path in data.validation_files]))
+        held = load_texts([Path(path) for path in data.validation_files], data.include)
+        return list(texts), list(held)
     train, held = hold_out(texts, data.validation)
     yield Said("The end of each document is held out for validation.")
     return list(train), list(held)

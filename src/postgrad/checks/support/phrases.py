@@ -32,7 +32,8 @@ def quote_end(text: str, length: int = 60) -> str:
 def place(source: Source) -> str:
     """`line 17 of tickets.csv`, without the folders."""
     name = PurePath(source.file).name or "the data"
-    return f"line {source.line} of {name}" if source.line else name
+    row = f" (row {source.row})" if source.row else ""
+    return f"line {source.line}{row} of {name}" if source.line else name
 
 
 def percent(share: float) -> str:

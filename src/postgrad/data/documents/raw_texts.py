@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from postgrad.data.documents.document_files import SUFFIXES, is_pdf, read_document
+from postgrad.data.documents.document_files import is_pdf, read_document
+from postgrad.data.documents.text_folder import is_text_file, texts_in
 from postgrad.data.sources.address import place_of
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.sources.open_source import read_all
@@ -19,15 +20,34 @@ _MOST_HELD = 24_000
 """Characters kept for validation at most: enough to judge by, and quick to measure."""
 
 
-def load_texts(paths: Sequence[Path | str | InMemory]) -> list[Text]:
+@dataclass(frozen=True, slots=True)
+class RawTexts:
+    """Texts to train on, and what was taken and what was not, in sentences."""
+
+    texts: tuple[Text, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load_texts(paths: Sequence[Path | str | InMemory], include: Sequence[str] = ()) -> list[Text]:
+    """The texts of `read_texts`."""
+    return list(read_texts(paths, include).texts)
+
+
+def read_texts(paths: Sequence[Path | str | InMemory], include: Sequence[str] = ()) -> RawTexts:
     """Every document of the files: a document is one, each row of a table with a column `text` is one.
 
-    A folder gives its documents; one without documents is read as a folder of tables.
+    A folder gives its documents; where most of its texts are others (programs, settings), it gives every file that is
+    text by its content. One without texts is read as a folder of tables.
+
+    Args:
+        paths: Files and folders.
+        include: Patterns of files to take of folders: `*.py`, `src/*`. Empty: as above.
 
     Raises:
         DataError: Nothing to read, a file that cannot be read, or a table without that column.
     """
     found: list[Text] = []
+    notes: list[str] = []
     for path in paths:
         if isinstance(path, InMemory):
             found += _in_memory(path)
@@ -36,16 +56,20 @@ def load_texts(paths: Sequence[Path | str | InMemory]) -> list[Text]:
         if folder is None or not folder.is_dir():
             found += _texts(path)
             continue
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-        texts = [text for file in files for text in _texts(file)] if files else _rows(path)
-        found += texts
-    return found
+        taken = texts_in(folder, include)
+        found += [text for file in taken.files for text in _document(file)] if taken.files else _rows(path)
+        notes += taken.notes
+    return RawTexts(tuple(found), tuple(notes))
 
 
 def _texts(file: Path | str) -> list[Text]:
     path = place_of(file).path
-    if path is None or (path.exists() and path.suffix.lower() not in SUFFIXES):
+    if path is None or not path.exists() or not is_text_file(path):
         return _rows(file)
+    return _document(path)
+
+
+def _document(path: Path) -> list[Text]:
     text = read_document(path)
     if not text.strip():
         scanned = is_pdf(path)

@@ -32,6 +32,7 @@ class Table:
     columns: tuple[str, ...]
     notes: tuple[str, ...]
     delimiter: str
+    sheet_rows: dict[int, int]
 
 
 def sniff_delimiter(text: str, *, prefer: str = ",") -> str | None:
@@ -70,7 +71,17 @@ def read_table(text: str, file: str, *, prefer: str = ",") -> Table:
             "Add one line for each example under the header.",
         )
     rows, row_notes = _fit(lines[1:], columns, file, delimiter)
-    return Table(tuple(rows), columns, tuple(notes + row_notes), delimiter)
+    return Table(tuple(rows), columns, tuple(notes + row_notes), delimiter, _sheet_rows(lines))
+
+
+def _sheet_rows(lines: list[Line]) -> dict[int, int]:
+    """Line → row as a spreadsheet counts, below cells of several lines."""
+    found, breaks = {}, 0
+    for number, fields in lines:
+        if breaks:
+            found[number] = number - breaks
+        breaks += sum(cell.count("\n") for cell in fields)
+    return found
 
 
 def _lines(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL, *, strict: bool = False) -> Iterator[Line]:

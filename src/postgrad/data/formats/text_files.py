@@ -65,7 +65,7 @@ def read_text(stream: ByteStream, named: str = "") -> Rows:
     if form in ("csv", "tsv"):
         table = read_table(text, file, prefer="\t" if named == "tsv" else ",")
         form = "tsv" if table.delimiter == "\t" else "csv"
-        return Rows(file, form, table.rows, table.columns, (*notes, *table.notes))
+        return Rows(file, form, table.rows, table.columns, (*notes, *table.notes), sheet_rows=table.sheet_rows)
     rows, more = (read_json_lines(text, file), []) if form == "jsonl" else read_json(text, file)
     rows = [(line, values) for line, values in rows if values]
     if not rows:

@@ -5,10 +5,12 @@ Formulas give the value that the program stored; dates become ISO, whole numbers
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
@@ -22,6 +24,7 @@ from postgrad.errors import DataError
 
 _LISTED = 10
 _NOTED_ROWS = 5
+_LONGEST_NAME = 40
 Cells = list[list[Any]]
 MergedRange: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """(row, column) of its first and of its last cell, from 0."""
@@ -168,6 +171,10 @@ def _table(cells: Cells, merged: Sequence[Any], where: str) -> tuple[list[Row], 
         start = filled[1]
     used = [c for c in range(len(cells[start])) if any(row[c] != "" for row in cells[start:])]
     header = [str(_plain(cells[start][c])).strip() for c in used]
+    if names := _second_header(cells, filled, start, used, merged):
+        below = filled[filled.index(start) + 1]
+        notes.append(f"rows {start + 1} and {below + 1} are the header: groups with the names of their columns below")
+        start, header, merged = below, names, ()
     for (top, left), (low, right) in merged:
         if top <= start <= low and left in used and header[used.index(left)]:
             name = header[used.index(left)]
@@ -177,6 +184,7 @@ def _table(cells: Cells, merged: Sequence[Any], where: str) -> tuple[list[Row], 
             if right > left:
                 notes.append(f"the header cell {name!r} spans {right - left + 1} columns; the others are numbered")
     columns, more = name_columns(header, f"{where}, row {start + 1}")
+    _same_dates(cells, used, start)
     rows = [
         (i + 1, {name: _plain(cells[i][c]) for name, c in zip(columns, used, strict=True)}) for i in filled if i > start
     ]
@@ -190,6 +198,50 @@ def _table(cells: Cells, merged: Sequence[Any], where: str) -> tuple[list[Row], 
         shown = ", ".join(across[:_NOTED_ROWS]) + (", …" if len(across) > _NOTED_ROWS else "")
         notes.append(f"cells merged over several rows (from row {shown}) have their value in the first row only")
     return rows, columns, notes + more
+
+
+def _second_header(
+    cells: Cells, filled: Sequence[int], start: int, used: Sequence[int], merged: Sequence[Any]
+) -> list[str]:
+    """The columns' names where groups of them stand above their names; empty where the first row has the names.
+
+    The first row then is filled in part, or merged across; the second is filled wherever the first is not, with short
+    texts, no two alike within a group, that stand in none of the rows below.
+    """
+    at = filled.index(start)
+    if len(filled) < at + 3:
+        return []
+    groups, names = ([str(_plain(cells[row][c])).strip() for c in used] for row in filled[at : at + 2])
+    across = any(right > left and top <= start <= low for (top, left), (low, right) in merged)
+    texts = all(isinstance(cells[filled[at + 1]][c], str) for c in used)
+    gaps = [n for g, n in zip(groups, names, strict=True) if not g]
+    short = all(len(n) <= _LONGEST_NAME for n in names)
+    if not texts or not short or not gaps or not all(gaps) or not (across or groups[-1] == "" or len(gaps) > 1):
+        return []
+    starts = [n for n, g in enumerate(groups) if g]
+    alone = sum(bool(names[n]) and (n + 1 == len(groups) or bool(groups[n + 1])) for n in starts)
+    if 2 * alone >= len(starts):  # most are names of one column, and below them stands a value
+        return []
+    below = {str(cells[row][c]).strip() for row in filled[at + 2 :] for c in used}
+    if below.intersection(filter(None, names)) or len({*filter(None, groups)} | {*filter(None, names)}) < len(used):
+        return []
+    said, group = [], ""
+    for g, n in zip(groups, names, strict=True):
+        group = g or group
+        said.append((group, n or g))
+    alike = Counter(name for _, name in said)
+    return [f"{group} {name}" if alike[name] > 1 and group != name else name for group, name in said]
+
+
+def _same_dates(cells: Cells, used: Sequence[int], start: int) -> None:
+    """Gives the dates of a column one form: where one of them has a time of day all have it."""
+    for column in used:
+        moments = [row[column] for row in cells[start + 1 :] if isinstance(row[column], dt.datetime)]
+        if any(moment.time() != dt.time() for moment in moments):
+            for row in cells[start + 1 :]:
+                value = row[column]
+                if isinstance(value, dt.date):
+                    row[column] = value.isoformat() if isinstance(value, dt.datetime) else f"{value}T00:00:00"
 
 
 def _filled(row: Sequence[Any]) -> int:

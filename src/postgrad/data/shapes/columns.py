@@ -29,7 +29,7 @@ class Mapped:
         shape: `input-output columns`, `OpenAI chat`, `Alpaca` …
         explanation: One or two sentences: which columns are input and output, why, and what is kept as metadata.
         notes: What the reader and the mapping noticed.
-        table: The file's own columns, where one is the request and one the answer.
+        table: Of a table of requests and answers: its columns.
     """
 
     records: list[Record]
@@ -58,9 +58,16 @@ def to_records(
         DataError: The columns are ambiguous or unknown, or rows do not keep to the file's shape.
     """
     files = [rows] if isinstance(rows, Rows) else list(rows)
-    reading = choose_reading(files, input_column=input_column, output_column=output_column, system_prompt=system_prompt)
-    records = reading.records(files)
     notes = dict.fromkeys(note if len(files) == 1 else f"{f.file}: {note}" for f in files for note in f.notes)
+    try:
+        reading = choose_reading(
+            files, input_column=input_column, output_column=output_column, system_prompt=system_prompt
+        )
+    except DataError as error:
+        if not notes:
+            raise
+        raise DataError("\n".join([error.message, *(f"Noticed: {note}." for note in notes)]), error.mend) from error
+    records = reading.records(files)
     return Mapped(records, reading.name, reading.explanation, (*notes, *reading.notes()), reading.table)
 
 
@@ -95,8 +102,8 @@ def choose_reading(
         return [_prompted(_pair(choice, used, source, values), system_prompt)]
 
     own = None
-    if len(choice.inputs) == len(choice.outputs) == 1 and len(systems) <= 1 and not choice.images and not system_prompt:
-        own = OwnColumns(columns, choice.inputs[0], choice.outputs[0], systems[0] if systems else None)
+    if len(systems) <= 1 and not choice.images and not system_prompt:
+        own = OwnColumns(columns, choice.inputs, choice.outputs, systems[0] if systems else None)
     return Reading("input-output columns", choice.why + _kept(columns, used), None, read, used, table=own)
 
 

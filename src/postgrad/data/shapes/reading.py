@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from postgrad.data.shapes.cells import to_text
+from postgrad.answers import parse_json
+from postgrad.data.shapes.cells import to_blocks, to_text
 from postgrad.data.shapes.registry import KINDS, Shape, shape_of
-from postgrad.data.shapes.row_errors import Faults, LeftOut, TurnError
+from postgrad.data.shapes.row_errors import Faults, Inexpressible, LeftOut, TurnError
 from postgrad.data.sources.rows import Row, Rows, RowValues, name_lines
 from postgrad.errors import DataError
 from postgrad.json_types import JsonObject
@@ -21,27 +23,49 @@ _MEND_MIXED = "Give each kind a file of its own: their columns mean different th
 
 @dataclass(frozen=True, slots=True)
 class OwnColumns:
-    """The columns of a table, one of them the request and one the answer, so that a mended record becomes a row again.
+    """The columns of a table of requests and answers, so that a mended record becomes a row again.
 
     Attributes:
         columns: All, in the order of the file.
-        request: The column of the request.
-        answer: The column of the answer.
+        requests: Those that make the request.
+        answers: Those that make the answer.
         system: The column of the instruction; None without one.
     """
 
     columns: tuple[str, ...]
-    request: str
-    answer: str
-    system: str | None
+    requests: tuple[str, ...]
+    answers: tuple[str, ...]
+    system: str | None = None
 
     def row(self, record: Conversation) -> JsonObject:
-        """A record of this table as its row."""
+        """A record of this table as its row.
+
+        Raises:
+            Inexpressible: its request or answer does not come apart into the columns.
+        """
         said = {m.role: m.content for m in record.messages}
-        own = {self.request: said["user"], self.answer: record.answer_text}
+        own = {**self._request(said["user"]), **self._answer(record.answer_text)}
         if self.system is not None:
             own[self.system] = said.get("system", "")
         return {column: own.get(column, record.meta.get(column)) for column in self.columns}
+
+    def _request(self, text: str) -> JsonObject:
+        if len(self.requests) == 1:
+            return {self.requests[0]: text}
+        names = "|".join(re.escape(column) for column in self.requests)
+        parts = re.split(rf"(?:\A|\n\n)({names}): ", text)
+        found = dict.fromkeys(self.requests, "") | dict(zip(parts[1::2], parts[2::2], strict=True))
+        if parts[0] or to_blocks(found, self.requests) != text:
+            raise Inexpressible(f"its request does not come apart into {', '.join(self.requests)}")
+        return {**found}
+
+    def _answer(self, text: str) -> JsonObject:
+        if len(self.answers) == 1:
+            return {self.answers[0]: text}
+        parsed = parse_json(text)
+        if not isinstance(parsed, dict) or set(parsed) != set(self.answers):
+            raise Inexpressible(f"its answer is no object of {', '.join(self.answers)}")
+        return dict(parsed)
 
 
 @dataclass(slots=True)
@@ -54,7 +78,7 @@ class Reading:
         shape: The known shape; None where columns were chosen.
         read: One row → its records.
         uses: The columns that are read; in tables their texts lose stray blanks.
-        table: Where one column is the request and one the answer: those of the file.
+        table: Of a table of requests and answers: its columns.
         left_out: Reason → the places (file, line) of rows that gave no record.
     """
 
@@ -80,7 +104,7 @@ class Reading:
         for one in files:
             tidy = one.format in TABLES
             for line, values in one:
-                source = Source(one.file, line)
+                source = Source(one.file, line, one.sheet_rows.get(line, 0))
                 try:
                     self._same_shape(values)
                     found = self.read(source, _tidied(values, self.uses) if tidy else values)

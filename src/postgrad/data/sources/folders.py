@@ -12,6 +12,7 @@ from postgrad.errors import DataError
 CHOSEN = "of the folder was taken:"
 """How the note on what was taken begins."""
 _NAMED = 5
+_PICTURES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"])
 _ABOUT = frozenset(["dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json"])
 """Files that `save_to_disk` of the library datasets, and the hub, write about data: no data themselves."""
 
@@ -47,6 +48,11 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
         count = len(found[kind])
         notes.append(f"{CHOSEN} {count} {kind} {'file' if count == 1 else 'files'} ({folder}); left out: {named}{more}")
     return found[kind], notes
+
+
+def pictures_in(folder: Path) -> int:
+    """How many pictures a folder holds."""
+    return sum(path.suffix.lower() in _PICTURES for path in _visible(folder))
 
 
 def _kind(path: Path) -> str | None:

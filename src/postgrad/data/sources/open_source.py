@@ -16,10 +16,11 @@ from postgrad.data.sources.address import Address, place_of
 from postgrad.data.sources.chunks import Chunker
 from postgrad.data.sources.data_files import read_file, stream_file
 from postgrad.data.sources.database import read_sql, stream_sql
-from postgrad.data.sources.folders import CHOSEN, files_in
+from postgrad.data.sources.folders import CHOSEN, files_in, pictures_in
 from postgrad.data.sources.hub import download, parse_address
 from postgrad.data.sources.rows import Rows, columns_of
 from postgrad.data.sources.spoilt import unspoilt
+from postgrad.errors import DataError
 
 
 def read_rows(source: Path | str) -> Rows:
@@ -48,7 +49,16 @@ def read_all(source: Path | str) -> tuple[Rows, ...]:
     if special is not None:
         return (special,)
     files, notes = _files(place)
-    found = [replace(read_file(one), file=one.name) for one in files]
+    try:
+        found = [replace(read_file(one), file=one.name) for one in files]
+    except DataError as error:
+        if place.path is None or not place.path.is_dir() or not (pictures := pictures_in(place.path)):
+            raise
+        raise DataError(
+            f"{str(place.path)!r} holds {pictures:,} pictures. postgrad learns from text; pictures are not trained on"
+            f" yet. Of its other files: {error.message}",
+            "Give a table with what is asked and the right answer as text.",
+        ) from error
     return tuple(replace(rows, notes=(*notes, *rows.notes)) if i == 0 else rows for i, rows in enumerate(found))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from postgrad.errors import DataError
@@ -31,6 +31,7 @@ class Rows:
         columns: All column names in order of first appearance.
         notes: What the reader noticed or assumed, one sentence each.
         how: How rows came about that stand for several rows of the file; empty where each is one of the file.
+        sheet_rows: Line → row as a spreadsheet counts, for the lines of which it is another number.
     """
 
     file: str
@@ -39,6 +40,7 @@ class Rows:
     columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
     how: str = ""
+    sheet_rows: Mapping[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)

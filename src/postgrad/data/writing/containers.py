@@ -1,5 +1,5 @@
-"""Files of rows, written row by row: JSON Lines (also packed), JSON, CSV, Parquet. A file is there whole or not at
-all."""
+"""Files of rows, written row by row: JSON Lines (also packed), JSON, CSV, Parquet, Excel. A file is there whole or not
+at all."""
 
 from __future__ import annotations
 
@@ -153,6 +153,26 @@ def _parquet(stream: BinaryIO) -> Iterator[Write]:
         writer.close()
 
 
+@contextlib.contextmanager
+def _workbook(stream: BinaryIO) -> Iterator[Write]:
+    """One sheet; the first row decides the columns."""
+    from postgrad.data.writing.workbook import sheet_of, workbook  # here: other containers need no library
+
+    with workbook(stream) as book:
+        add = sheet_of(book, "data")
+        columns: list[str] = []
+
+        def write(row: JsonMapping) -> None:
+            cells = flat(row)
+            if not columns:
+                columns.extend(cells)
+                add(columns)
+            _refuse_new(cells, columns)
+            add([row[c] if isinstance(row.get(c), int | float) else cells.get(c, "") for c in columns])
+
+        yield write
+
+
 def flat(row: JsonMapping) -> dict[str, str]:
     """The cells of a row: texts as they are, numbers, lists and the like as JSON.
 
@@ -185,8 +205,9 @@ _FORMS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Write]]] = {
     ".json": _json,
     ".csv": _csv,
     ".parquet": _parquet,
+    ".xlsx": _workbook,
 }
 """Ending → the container. A new one is a function and a line here."""
 ENDINGS = tuple(_FORMS)
-TABLES = frozenset(ending for ending, form in _FORMS.items() if form in (_csv, _parquet))
+TABLES = frozenset(ending for ending, form in _FORMS.items() if form in (_csv, _parquet, _workbook))
 """Endings of containers whose rows are cells of text."""

@@ -80,7 +80,7 @@ class Spelling:
                 return True
             for ending in self.rules.get("suffixes", ()):
                 root = stem[: -len(ending)]
-                if stem.endswith(ending) and len(root) >= _SHORTEST_PART and self._root(root, ending):
+                if stem.endswith(ending) and (len(root) >= _SHORTEST or root in self._own) and self._root(root, ending):
                     return True
         return False
 

@@ -1,0 +1,1 @@
+"""What checks know of words: languages, spelling, programs, names of people."""
