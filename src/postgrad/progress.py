@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +17,15 @@ class Stage:
 
     name: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is to come: a story's stages by name, in order, each with the share of the time that it usually takes."""
+
+    shares: Mapping[str, float]
+    minutes: float | None = None
+    """What all of them are planned to take; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class Progress:
     note: str = ""
 
 
-Event = Stage | Said | Progress | Step
+Event = Outline | Stage | Said | Progress | Step
 Working = Generator[Event, None, T]
 """Yields events and returns a T: `result = yield from work(…)`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -169,6 +170,6 @@ def _comparisons(
                 left, right = unexplained[inside, column], unexplained[outside, column]
                 if not left.std() and not right.std():
                     continue
-                test = ttest_ind(left, right, equal_var=False, alternative="greater")
+                test: Any = ttest_ind(left, right, equal_var=False, alternative="greater")
                 more = float(left.mean() - right.mean())
-                yield float(test[1]), attribute, group, label, more, [chosen[at] for at in inside]
+                yield float(test.pvalue), attribute, group, label, more, [chosen[at] for at in inside]

@@ -12,7 +12,7 @@ from postgrad.cli.support.door import errors, out
 from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, reading, training_settings
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
-from postgrad.objectives import Cost, choices, spec_of
+from postgrad.objectives import choices, spec_of
 from postgrad.progress import Said, finished
 from postgrad.records import Record, Text
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from postgrad.data.sources.in_memory import InMemory
-    from postgrad.models.base_models import BaseModel
     from postgrad.recipe import DataSection, Recipe, TrainingSection
 
 
@@ -103,14 +102,16 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
     from postgrad.models.base_models import find_model
     from postgrad.models.rendering.render import load_renderer
     from postgrad.steps.base_choice import with_chosen_base
+    from postgrad.steps.estimating import estimate
 
+    _measured_once()
     recipe = finished(with_chosen_base(recipe), _told)
     model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
     renderer = load_renderer(model)
     explanation, records = examples_of(settings, data, recipe.data)
     plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
     lengths = sorted(plan.sequences)
-    figures = estimate(model, plan, settings, price)
+    figures = estimate(model, plan, settings, price, recipe.max_minutes)
     lines = [
         explanation,
         f"{len(records)} examples{f', {len(lengths)} sequences' if plan.units > 1 else ''}, {figures['tokens']:,}"
@@ -120,15 +121,53 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
     if figures["too_long"]:
         lines.append(f"! {figures['too_long']} examples are longer than the model's context of {model.context} tokens.")
     lines.append(
-        f"Training ({settings.method}), {settings.epochs:g} passes: about {figures['minutes']:.0f}"
+        f"Training ({settings.method}), {figures['epochs']:.3g} passes: about {figures['minutes']:.0f}"
         f" minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
     )
     lines.append(" ".join(filter(None, (plan.note, figures["assumption"]))))
+    lines += _whole(figures)
     lines += [f"Trained as a service instead: {h['usd']:.2f} USD, at {h['price']}" for h in figures["hosted"]]
     if figures["memory_bytes"] > figures["memory_available"]:
         ways = "; ".join(figures["fitting"]) or "a smaller base or shorter examples"
         lines.append(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free. This fits: {ways}.")
     return figures, lines
+
+
+def _measured_once() -> None:
+    """Measures the machine where nobody has yet and somebody waits for the answer; otherwise its speed is assumed, and
+    said to be."""
+    import subprocess
+    import sys
+
+    from postgrad.steps.known_device import known_device
+
+    if not known_device().measured and errors.is_terminal:
+        errors.print("Measuring this machine's speed once; it takes some seconds …", markup=False)
+        subprocess.run([sys.executable, "-m", "postgrad", "doctor", "--json"], capture_output=True, check=False)
+
+
+def _whole(figures: JsonObject) -> list[str]:
+    """The whole job here, and on a rented GPU of each size."""
+    run = figures["run"]
+    plan = "as --max-minutes says" if run["limited"] else "--max-minutes changes it"
+    lines = [
+        f"The whole job (`postgrad run`: all arms, training, forgetting, report): planned for {run['minutes']:.0f}"
+        f" minutes at most ({plan}), about {run['memory_bytes'] / 1e9:.1f} GB of memory, {run['usd']:.2f} USD.",
+        "On one rented GPU, by its maker's peak (not measured):",
+    ]
+    for gpu in figures["elsewhere"]:
+        if gpu["fits"]:
+            both = f"training {_minutes(gpu['minutes'])}, the whole job {_minutes(gpu['run_minutes'])}"
+            took = f"{both}, {gpu['usd']:.2f} USD"
+        else:
+            ways = "; ".join(gpu["fitting"][:2])
+            took = f"does not fit; {ways} would" if ways else "does not fit"
+        lines.append(f"  {gpu['gpu']:5} {gpu['memory_gb']:3} GB  {took}")
+    return lines
+
+
+def _minutes(minutes: float) -> str:
+    return "less than a minute" if minutes < 1 else f"{minutes:.0f} min"
 
 
 def examples_of(
@@ -146,56 +185,3 @@ def examples_of(
     loaded, wanted = loading.loaded(section, data), wanted_by(settings.objective)
     wanted.refuse(loaded)
     return loaded.explanation, wanted.answered(wanted.read(loaded.records))
-
-
-def estimate(model: BaseModel, plan: Cost, settings: TrainingSection, price_per_hour: float | None) -> JsonObject:
-    """The figures of the command, as JSON."""
-    import psutil
-
-    from postgrad.costs import cost_of, machine_price
-    from postgrad.prices import hosted_training
-    from postgrad.steps.known_device import known_device
-    from postgrad.training.memory import Need, fitting, peak_bytes, training_flops
-
-    device = known_device()
-    lengths, supervised = sorted(plan.sequences), plan.supervised
-    tokens = sum(lengths)
-    flops = training_flops(model.config, lengths, supervised, settings.method, settings.rank)
-    forward = flops / (3 if settings.method == "full" else 2)
-    training, sampling = device.rate("training"), device.rate("generation")
-    seconds = settings.epochs * plan.repeats * flops / training + plan.once * forward / training
-    seconds += settings.epochs * plan.forward * forward / sampling
-    need = Need(
-        model.config,
-        settings.method,
-        settings.rank,
-        lengths[-1],
-        min(settings.token_budget, sum(lengths[-settings.batch_size * plan.units :])),
-        device.dtype,
-        settings.recompute,
-        settings.embeddings,
-        settings.optimizer,
-        plan.sampled,
-    )
-    price = machine_price(device.kind, price_per_hour, device.name)
-    free = psutil.virtual_memory().available
-    trained_on = settings.epochs * tokens
-    return {
-        "examples": len(lengths) // plan.units,
-        "tokens": tokens,
-        "supervised_tokens": supervised,
-        "longest": lengths[-1],
-        "epochs": settings.epochs,
-        "too_long": sum(n > model.context for n in lengths),
-        "minutes": seconds / 60,
-        "memory_bytes": peak_bytes(need),
-        "memory_available": free,
-        "fitting": [said for said, _ in fitting(need, free)],
-        "usd": cost_of(seconds, price),
-        "assumption": price.assumption,
-        "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
-        "rate": (
-            f"{device.gflops:.0f} GFLOP/s in {device.dtype}, "
-            + ("probed on this machine" if device.measured else "assumed; `postgrad doctor` probes it")
-        ),
-    }

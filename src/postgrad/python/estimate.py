@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postgrad.cli.estimate import estimate as figures_of
 from postgrad.cli.estimate import examples_of
 from postgrad.data.sources.in_memory import sources
 from postgrad.extensions import in_call
@@ -16,6 +15,7 @@ from postgrad.objectives import spec_of
 from postgrad.python.arguments import DataLike, Place, SettingsLike, data_changes, recipe_of
 from postgrad.python.own import OwnObjective, given_of
 from postgrad.recipe import Recipe
+from postgrad.steps.estimating import estimate as figures_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +28,9 @@ class Estimate:
         fitting: Ways that fit into the memory that is free, in words.
         usd: By the price of an hour of this machine; `assumption` says where that price is from.
         rate: The speed that the minutes rest on, and whether it was measured.
+        run: The whole job here: `minutes` at most, `memory_bytes`, `usd`.
+        elsewhere: The same on one rented GPU of each size, by its maker's peak: `gpu`, `fits`, `minutes` of the
+            training, `run_minutes` and `usd` of the whole job, `price` with its date.
         hosted: What services take for training on the same tokens: `usd`, and `price` with its date and source.
     """
 
@@ -44,6 +47,8 @@ class Estimate:
     usd: float
     assumption: str
     rate: str
+    run: JsonObject
+    elsewhere: list[JsonObject]
     hosted: list[JsonObject]
 
     def __repr__(self) -> str:
@@ -87,4 +92,4 @@ def estimate(
         renderer = load_renderer(model)
         _, records = examples_of(asked, sources(data), chosen.data)
         plan = spec_of(asked.objective).cost(renderer, records, asked.max_length, asked.too_long, asked.options)
-        return Estimate(**figures_of(model, plan, asked, price_per_hour))
+        return Estimate(**figures_of(model, plan, asked, price_per_hour, chosen.max_minutes))

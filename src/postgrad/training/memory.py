@@ -15,6 +15,12 @@ from postgrad.json_types import JsonMapping
 
 PROCESS = 480_000_000
 """The interpreter with torch, transformers and a tokenizer; measured."""
+CHECKED = 320_000_000
+"""What reading and checking data leave in the process beside it; measured."""
+ANSWERED = 16_384
+"""Tokens that are held at most while answers are generated together."""
+_UNEVEN = 1.2
+"""By so much a process that trains and answers in turn exceeds what is alive in it; measured."""
 HEAD_CHUNK = 512
 BLOCK = 1024
 
@@ -65,6 +71,7 @@ class Need:
         recompute: Whether layers are computed again in the backward pass.
         embeddings: Whether embeddings are trained too.
         sampled: Tokens in the cache while answers are sampled during the training; 0 where none are.
+        packed: Whether weights stand in memory a second time, packed for the processor's bfloat16 units.
     """
 
     config: JsonMapping
@@ -77,6 +84,7 @@ class Need:
     embeddings: bool = False
     optimizer: str = "adamw"
     sampled: int = 0
+    packed: bool = False
 
 
 def predictable(config: JsonMapping) -> bool:
@@ -165,6 +173,7 @@ def peak_bytes(need: Need) -> int:
     weights = (s.body + s.head + s.embedding) * value
     if need.method == "qlora":
         weights += s.body - s.body * value + max(s.body // s.layers, 1) * value
+    weights *= 2 if need.packed else 1
     trained = s.adapter if lora else s.body + (s.head + s.embedding if need.embeddings else 0)
     moments = 0.5 if need.optimizer == "adamw8bit" else 1.0 if need.optimizer == "muon" else 2.0
     kept = trained * 4 * moments + trained * (4 if lora else value)  # moments, best
@@ -184,6 +193,15 @@ def peak_bytes(need: Need) -> int:
     training = max(layers, gradients) + max(passing, logits + head_gradient)
     sampling = need.sampled * s.cached * value * 1.5  # the buffers grow by a quarter, and are copied then
     return int(PROCESS + max(weights + kept + max(training, sampling), _loading(need.config, s, value)))
+
+
+def answering_bytes(need: Need) -> int:
+    """Peak of a process that also answers test examples with the model, in batches; see `peak_bytes`."""
+    s = sizes(need.config, need.rank)
+    value = 2 if need.dtype == "bfloat16" else 4
+    weights = (s.body + s.head + s.embedding) * value * (2 if need.packed else 1)
+    held = ANSWERED * (s.cached * value * 1.5 + s.passing * value)
+    return int((PROCESS + weights + 4 * s.adapter * 4 + held) * _UNEVEN)
 
 
 def _loading(config: JsonMapping, s: Sizes, value: int) -> int:

@@ -256,6 +256,7 @@ def _need(
         plan.embeddings,
         plan.optimizer,
         max(map(objective.sampled, examples)),
+        packed=model.device.kind == "cpu" and model.device.dtype == "bfloat16",
     )
 
 

@@ -32,6 +32,7 @@ from postgrad.steps.base_choice import with_chosen_base
 from postgrad.steps.base_files import BaseFiles, bases_of
 from postgrad.steps.conclude import Evidence, conclude, model_details, register
 from postgrad.steps.context import RunContext
+from postgrad.steps.course import course
 from postgrad.steps.examination.automation import automation
 from postgrad.steps.examination.forgetting import forgetting
 from postgrad.steps.examination.more_items import more_items
@@ -79,12 +80,22 @@ def run(
     base, measured = BaseFiles(recipe.base), MeasuredModel()
     resources = metric_resources(ctx, wishes, measured)
 
+    trains = any(map(is_trained, wishes.arms))
+    planned = partial(
+        course,
+        general=wishes.general or bool(wishes.also_keep),
+        disturbed=wishes.perturb is not False,
+        must_pass=bool(wishes.must_pass),
+        curve=wishes.curve != [],
+    )
+    yield planned(ctx.clock.minutes, trains=trains)
     yield Stage("data", "Reading, checking and splitting the examples")
     production = yield from production_requests(wishes.production)
     cases = yield from must_pass_cases(recipe)
     kept = yield from neighbours(wishes, resources)
     examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
+    yield planned(ctx.clock.minutes, trains=trains)
     ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
 
     yield Stage("model", f"Loading the base model {recipe.base}")
@@ -97,11 +108,11 @@ def run(
     results = yield from race(ctx, wishes.sequential, examples, arms, partial(measure_arms, ctx, model, task))
     room = wishes.remote_max_tokens or room_for_answers(model, examples.known)[0]
     results += yield from measure_remotes(ctx, room, task, examples, remotes, ways)
-    trains = any(map(is_trained, wishes.arms))
     if not trains:
         refuse_no_results(ctx.ledger, results)
     early = yield from before_training(ctx, recipe, model, task, examples, grounding, results)
     trains = trains and early.stop is None
+    yield planned(ctx.clock.minutes, trains=trains)
 
     before = None
     if trains and (wishes.general or kept):

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
+from postgrad.cli.support.course import Course
 from postgrad.cli.support.interrupts import interrupt
 from postgrad.errors import Interrupted
-from postgrad.progress import Event, Progress, Said, Stage, Working, finished
+from postgrad.progress import Event, Outline, Progress, Said, Stage, Working, finished
 from postgrad.training_run import Step
 
 T = TypeVar("T")
@@ -96,22 +98,35 @@ def show(
         TimeRemainingColumn(),
     ]
     said = "quiet" if quiet else level()
-    with Bar(*columns, console=errors, transient=True, disable=said != "info" or not _can_draw()) as bar:
+    with _Bars(*columns, console=errors, transient=True, disable=said != "info" or not _can_draw()) as bar:
         task: Any = None
-        pulse = _Pulse()
+        pulse, course = _Pulse(), Course()
 
         def see(event: Event) -> None:
             nonlocal task
             heard(event)
             if stop is not None and isinstance(event, Stage):
                 stop.new_stage()
+            course.see(event)
+            bar.head = course.line()
             if said == "info" or (said == "warning" and isinstance(event, Said) and event.warning):
-                task = _draw(bar, task, event, pulse)
+                task = _draw(bar, task, event, pulse, course)
             if stop is not None and stop.set and not isinstance(event, Progress | Step):
                 work.close()
                 raise Interrupted("Interrupted; what was finished is kept.")
 
         return finished(work, see)
+
+
+class _Bars(Bar):
+    """The bar of the present stage, below a line that says how far the whole is."""
+
+    head = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        if self.head:
+            yield Text(f"  {self.head}", style="bold")
+        yield from super().get_renderables()
 
 
 def _can_draw() -> bool:
@@ -134,13 +149,16 @@ class _Pulse:
         return True
 
 
-def _draw(bar: Bar, task: Any, event: Event, pulse: _Pulse) -> Any:
+def _draw(bar: Bar, task: Any, event: Event, pulse: _Pulse, course: Course) -> Any:
     """Draws one event; returns the running bar's task, if any."""
+    if isinstance(event, Outline):
+        return task
     if isinstance(event, Stage | Said):
         if task is not None:
             bar.remove_task(task)
         if isinstance(event, Stage):
-            say(f"\n[bold]{event.title}[/bold]", markup=True)
+            where = course.line() if not bar.console.is_terminal else ""
+            say(f"\n[bold]{event.title}[/bold]{f' ({where})' if where else ''}", markup=True)
         else:
             say(f"  {'! ' if event.warning else ''}{event.text}", "yellow" if event.warning else "")
         return None
@@ -161,7 +179,8 @@ def _draw(bar: Bar, task: Any, event: Event, pulse: _Pulse) -> Any:
         task = bar.add_task(what, total=total, note=note)
     bar.update(task, completed=done, note=note)
     if not bar.console.is_terminal and pulse.due():
-        say(f"  {what} {done}/{total} {note}".rstrip())
+        where = course.line()
+        say(f"  {what} {done}/{total} {note}{f' ({where})' if where else ''}".rstrip())
     return task
 
 

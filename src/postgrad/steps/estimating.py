@@ -1,0 +1,130 @@
+"""What a training, and the whole job around it, would take: tokens, memory, minutes, money; here, on a rented GPU, and
+at services. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from postgrad.costs import cost_of, machine_price
+from postgrad.facts import load_facts
+from postgrad.json_types import JsonObject
+from postgrad.models.base_models import BaseModel
+from postgrad.objectives import Cost
+from postgrad.prices import hosted_training
+from postgrad.recipe import TrainingSection
+from postgrad.steps.context import USUAL_MINUTES
+from postgrad.steps.course import TRAINING_SHARE
+from postgrad.steps.known_device import KnownDevice, known_device
+from postgrad.steps.time_budget import USUAL_TOKENS
+from postgrad.training.memory import CHECKED, Need, answering_bytes, fitting, peak_bytes, training_flops
+
+_BEGIN_MINUTES = 2.0
+"""Of a job on a rented machine: loading and checking, which no GPU makes faster."""
+
+
+def estimate(
+    model: BaseModel,
+    plan: Cost,
+    settings: TrainingSection,
+    price_per_hour: float | None,
+    max_minutes: float | None = None,
+) -> JsonObject:
+    """The figures of `postgrad estimate`, as JSON.
+
+    Args:
+        model: The base.
+        plan: What the objective computes.
+        settings: Of the training.
+        price_per_hour: What an hour of this machine costs, in USD; None: the dated price of its kind.
+        max_minutes: The limit of the whole job; None without one.
+    """
+    import psutil
+
+    device = known_device()
+    lengths, supervised = sorted(plan.sequences), plan.supervised
+    tokens = sum(lengths)
+    flops = training_flops(model.config, lengths, supervised, settings.method, settings.rank)
+    forward = flops / (3 if settings.method == "full" else 2)
+    training, sampling = device.rate("training"), device.rate("generation")
+    passes = settings.epochs
+    if settings.max_steps is not None:
+        passes = min(passes, settings.max_steps * settings.batch_size * plan.units / len(lengths))
+    work = passes * plan.repeats * flops + plan.once * forward
+    seconds = work / training + passes * plan.forward * forward / sampling
+    need = Need(
+        model.config,
+        settings.method,
+        settings.rank,
+        lengths[-1],
+        min(settings.token_budget, sum(lengths[-settings.batch_size * plan.units :])),
+        device.dtype,
+        settings.recompute,
+        settings.embeddings,
+        settings.optimizer,
+        plan.sampled,
+        packed=device.kind == "cpu" and device.dtype == "bfloat16",
+    )
+    price = machine_price(device.kind, price_per_hour, device.name)
+    free = psutil.virtual_memory().available
+    trained_on = passes * tokens
+    minutes = max_minutes or USUAL_MINUTES * max(1.0, tokens / USUAL_TOKENS)
+    return {
+        "examples": len(lengths) // plan.units,
+        "tokens": tokens,
+        "supervised_tokens": supervised,
+        "longest": lengths[-1],
+        "epochs": passes,
+        "too_long": sum(n > model.context for n in lengths),
+        "minutes": seconds / 60,
+        "memory_bytes": peak_bytes(need) + CHECKED,
+        "memory_available": free,
+        "fitting": [said for said, _ in fitting(need, free - CHECKED)],
+        "usd": cost_of(seconds, price),
+        "assumption": price.assumption,
+        "run": {
+            "minutes": minutes,
+            "limited": max_minutes is not None,
+            "memory_bytes": max(peak_bytes(need), answering_bytes(need)) + CHECKED,
+            "usd": cost_of(60 * minutes, price),
+        },
+        "elsewhere": _rented(need, work + passes * plan.forward * forward),
+        "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
+        "rate": _rate(device),
+    }
+
+
+def _rate(device: KnownDevice) -> str:
+    how = "probed on this machine" if device.measured else "assumed; `postgrad doctor` probes it"
+    return f"{device.gflops:.0f} GFLOP/s in {device.dtype}, {how}"
+
+
+def _rented(need: Need, work: float) -> list[JsonObject]:
+    """The training, and the whole job, on one rented GPU of each size.
+
+    Args:
+        need: Of the training here.
+        work: Operations of the training.
+    """
+    facts = load_facts("devices")["rented"]
+    there = replace(need, dtype="bfloat16", packed=False)
+    found = []
+    for gpu in facts["gpu"]:
+        price = machine_price("cuda", None, gpu["name"])
+        seconds = work / (gpu["tflops"] * 1e12 * facts["efficiency"])
+        whole = seconds / TRAINING_SHARE + 60 * _BEGIN_MINUTES
+        room = gpu["memory_gb"] * 1e9
+        ways: Sequence[str] = [said for said, _ in fitting(there, int(room))]
+        found.append(
+            {
+                "gpu": gpu["name"],
+                "memory_gb": gpu["memory_gb"],
+                "fits": peak_bytes(there) <= room,
+                "fitting": list(ways),
+                "minutes": seconds / 60,
+                "run_minutes": whole / 60,
+                "usd": cost_of(whole, price),
+                "price": price.assumption,
+            }
+        )
+    return found
