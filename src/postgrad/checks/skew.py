@@ -29,7 +29,7 @@ _LABELS_SHOWN = 3
 
 
 @check_factory(
-    harm=48,
+    harm=54,
     advice="Collect examples of what production has more of; until then --repair skew gives each label the weight of "
     "its share there.",
 )

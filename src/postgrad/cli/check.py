@@ -151,6 +151,8 @@ def _print(report: CheckReport, checked: Checked) -> None:
             out(f" answer:  {_line(look.answer)}")
         out(f" why:     {_line(look.evidence, 260)}")
     out(f"\n{report.summary}")
+    if report.command:
+        out(f"Do next: {report.command}")
     if report.repairable:
         names = ", ".join(f"{name} ({n:,})" for name, n in report.repairable.items())
         out(f"Repairs made only on request: {names}. To make them: --fix OUT --repair NAME.")

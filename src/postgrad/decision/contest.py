@@ -30,7 +30,7 @@ from postgrad.decision.wording import (
     about,
     achieved,
     achieved_too,
-    comparison_reason,
+    comparison_reasons,
     gain_excluded,
     interval,
     opening_name,
@@ -83,7 +83,7 @@ def _best_of(
     table = by_pair(comparisons)
     pairs = {a.name: between(table, best.name, a.name) for a in others}
     open_ones = [a for a in others if not beats(pairs[a.name], smallest_worth)]
-    reasons = tuple(comparison_reason(pairs[a.name]) for a in others)
+    reasons = comparison_reasons([pairs[a.name] for a in others])
     if not open_ones:
         rival = others[0]
         c = pairs[rival.name]

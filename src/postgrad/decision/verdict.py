@@ -19,6 +19,7 @@ from postgrad.decision.wording import (
     achieved_too,
     cheaper_clause,
     comparison_reason,
+    comparison_reasons,
     forgetting_clause,
     gain_excluded,
     interval,
@@ -174,7 +175,7 @@ def _fine_tune(case: Case, arm: ArmResult) -> Verdict:
         f"({interval(c.low, c.high)}), and {forgetting_clause(case.forgetting)}."
     )
     return Verdict(
-        recommendation(arm.name), sentence, tuple(comparison_reason(case.between(arm, u)) for u in case.untrained)
+        recommendation(arm.name), sentence, comparison_reasons([case.between(arm, u) for u in case.untrained])
     )
 
 

@@ -88,14 +88,28 @@ def comparison_reason(c: Comparison) -> str:
     """One comparison with all its figures."""
     direction = "ahead of" if c.difference > 0 else "behind" if c.difference < 0 else "level with"
     by = f"{points(abs(c.difference))} points " if c.difference else ""
-    return (
-        f"{opening_name(c.arm)} is {by}{direction} {plain_name(c.against)} "
-        f"({interval(c.low, c.high, c.confidence)}; {_p_value(c.p_adjusted)} after Holm's correction; {c.n} examples)."
+    sure = f"{interval(c.low, c.high, c.confidence)}; {_p_value('=', c.p_adjusted)} after Holm's correction"
+    return f"{opening_name(c.arm)} is {by}{direction} {plain_name(c.against)} ({sure}; {c.n} examples)."
+
+
+def comparison_reasons(comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """Comparisons of one arm with others that it is ahead of: in one sentence, the nearest first."""
+    ahead = sorted((c for c in comparisons if c.difference > 0), key=lambda c: c.difference)
+    if len(ahead) < 2:
+        return tuple(comparison_reason(c) for c in comparisons)
+    first = ahead[0]
+    others = ", ".join(f"{points(c.difference)} ahead of {plain_name(c.against)}" for c in ahead[1:])
+    largest = max(c.p_adjusted for c in ahead)
+    sentence = (
+        f"{opening_name(first.arm)} is {points(first.difference)} points ahead of {plain_name(first.against)}"
+        f" ({interval(first.low, first.high, first.confidence)}), {others}; each with {_p_value('≤', largest)} after"
+        f" Holm's correction, on the same {first.n} examples."
     )
+    return (sentence, *(comparison_reason(c) for c in comparisons if c.difference <= 0))
 
 
-def _p_value(p: float) -> str:
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+def _p_value(sign: str, p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p {sign} {p:.2g}"
 
 
 def forgetting_reasons(forgetting: Sequence[Forgetting]) -> list[str]:

@@ -38,6 +38,7 @@ def render_check(report: CheckReport) -> str:
         .get_template("check.html.j2")
         .render(
             report=report,
+            worst=next((f.sentence for f in report.findings if f.severity in ("error", "warning")), ""),
             all_in="check.csv",
             names=", ".join(Path(f).name for f in report.files[:3])
             + (f" and {len(report.files) - 3} more" if len(report.files) > 3 else ""),

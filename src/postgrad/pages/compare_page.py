@@ -45,6 +45,8 @@ def render_compare(report: CompareReport) -> str:
         .render(
             report=report,
             badge=badge,
+            headline=headline(report),
+            brief=brief(report),
             tone=tone,
             tiles=_tiles(report),
             wide=pictures.arms_picture(arms, report.b.name, True),
@@ -58,6 +60,37 @@ def render_compare(report: CompareReport) -> str:
         )
     )
     return well_formed(page)
+
+
+def headline(report: CompareReport) -> str:
+    """Both scores, in at most 18 words."""
+    a, b = report.a, report.b
+    scores = f"{formatting.score(b.score)} against {formatting.score(a.score)}"
+    said = {
+        "better": f"{b.name} is better than {a.name}",
+        "worse": f"{b.name} is worse than {a.name}",
+        "alike": f"{b.name} is as good as {a.name}",
+        "no_worse": f"{b.name} is no worse than {a.name}",
+        "cannot_tell": f"Whether {b.name} is better than {a.name} cannot be told",
+    }
+    return f"{said[report.verdict]}: {scores} on {report.common.n:,} common examples."
+
+
+def brief(report: CompareReport) -> list[tuple[str, str, str]]:
+    """What to take, what speaks against it, and what to do next: (label, sentence, command)."""
+    a, b = report.a, report.b
+    keep = f"Keep {a.name}."
+    take = {"better": f"Take {b.name}.", "worse": keep, "cannot_tell": keep}
+    rows = [("Take", take.get(report.verdict, f"Either; {b.name} where it is cheaper or faster."), "")]
+    if report.common.worse:
+        rows.append(
+            ("But", f"{report.common.worse:,} examples are answered worse than by {a.name}; see them below.", "")
+        )
+    if report.verdict == "cannot_tell" and report.examples_needed:
+        rows.append(("Do next", f"Compare on more examples: about {report.examples_needed:,} would settle it.", ""))
+    elif report.passed and "@" in b.model:
+        rows.append(("Do next", "Let it answer under the bare name.", f"postgrad models promote {b.model}"))
+    return rows
 
 
 def _tiles(report: CompareReport) -> list[tuple[str, str, str]]:

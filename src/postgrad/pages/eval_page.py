@@ -29,11 +29,21 @@ def render_eval(name: str, run: JsonMapping, items: Sequence[JsonMapping], versi
             items=[{**item, "asked": _asked(item), "said": _said(item)} for item in items],
             counts=counts,
             share=share,
+            weakest=_weakest(run),
             tone=tone,
             version=version,
         )
     )
     return well_formed(page)
+
+
+def _weakest(run: JsonMapping) -> str:
+    """The criterion that passes least often; empty where none failed."""
+    failing = [c for c in run["per_testing_criteria_results"] if c["failed"]]
+    if not failing:
+        return ""
+    worst = min(failing, key=lambda c: c["passed"] / (c["passed"] + c["failed"]))
+    return f"{worst['testing_criteria']}: {worst['passed']:,} of {worst['passed'] + worst['failed']:,} rows pass it."
 
 
 def _asked(item: JsonMapping) -> str:

@@ -97,6 +97,8 @@ def money(value: float | None) -> str:
         return "$0"
     if value < 0:
         return _minus("-") + money(-value)
+    if value < 1e-6:
+        return "under $0.000001"
     if value < 0.01:
         digits = 1 - math.floor(math.log10(value))
         return f"${value:.{digits}f}"
@@ -186,3 +188,8 @@ def _fact(value: Any) -> str:
 
 def _minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def file_name(place: str) -> str:
+    """A file without its folders, which are those of one machine; addresses stay."""
+    return place if "://" in place else place.replace("\\", "/").rsplit("/", 1)[-1]

@@ -50,6 +50,7 @@ FILTERS = {
     "meaning": meaning,
     "facts": formatting.facts,
     "shorten": formatting.shorten,
+    "file_name": formatting.file_name,
 }
 
 

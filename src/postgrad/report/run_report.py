@@ -341,12 +341,16 @@ class CheckReport(_Part):
     """What `postgrad check` found, as `check.json` keeps it.
 
     `taken_out` counts the records that safe repairs remove, `changed` those that they repair, by check; `repairable`
-    counts what `--repair NAME` would change besides.
+    counts what `--repair NAME` would change besides. `headline` says in at most 18 words whether the data can be
+    trained on, `do_next` what to do first, with `command` where one does it.
     """
 
     schema_version: int = SCHEMA_VERSION
     created: str
     postgrad_version: str
+    headline: str = ""
+    do_next: str = ""
+    command: str = ""
     files: list[str]
     shape: str
     explanation: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -164,6 +165,7 @@ def report_on(
     repairable = {
         f.check: len({r.index for r in f.repairs}) for f in checked.findings if f.repairs and f.check not in done
     }
+    do_next, command = _next(request, checked, repairable)
     return CheckReport(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         postgrad_version=__version__,
@@ -176,6 +178,9 @@ def report_on(
         taken_out=dict(taken),
         changed=dict(changed),
         repairable=repairable,
+        headline=headline(checked, request.accept),
+        do_next=do_next,
+        command=command,
         summary=summary(checked, request.accept),
         first=[_look(f, r, e) for f, r, e in checked.worst(3)],
         findings=[finding_part(checked, f) for f in checked.findings],
@@ -212,6 +217,32 @@ def _look(finding: Finding, record: Record, evidence: str) -> LookPart:
         answer=redact(record.answer_text, places, HIDDEN),
         evidence=evidence or finding.sentence,
     )
+
+
+def headline(checked: Checked, accept: Iterable[str] = ()) -> str:
+    """Whether this may be trained on, and what comes first, in at most 18 words."""
+    errors = checked.errors(accept)
+    first = next(iter(errors or [f for f in checked.findings if f.severity == "warning"]), None)
+    kept = f"{len(checked.kept):,} of {checked.read:,} records can be used"
+    if first is None:
+        return f"Ready for training: {kept}."
+    worst = first.check.replace("_", " ") + (f" in {first.count:,} records" if first.count else "")
+    return (
+        f"Must be fixed before training: {worst}." if errors else f"Can be trained on; look first at {worst}; {kept}."
+    )
+
+
+def _next(request: CheckRequest, checked: Checked, repairable: dict[str, int]) -> tuple[str, str]:
+    """What to do first, and the command for it."""
+    data = " ".join(shlex.quote(str(p)) for p in request.paths)
+    errors = checked.errors(request.accept)
+    first = next(iter(errors or [f for f in checked.findings if f.severity == "warning"]), None)
+    if first is None:
+        return "See whether fine-tuning is worth it.", f"postgrad run {data}"
+    advice = CHECKS[first.check].advice if first.check in CHECKS else ""
+    if first.check in repairable:
+        return advice, f"postgrad check {data} --fix fixed.jsonl --repair {first.check}"
+    return advice, f"postgrad review {data}" if first.indices else ""
 
 
 def summary(checked: Checked, accept: Iterable[str] = ()) -> str:

@@ -26,6 +26,7 @@ from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.remote.client import RemoteModel
 from postgrad.models.remote.rules import Asking
+from postgrad.pages.answers_page import write_answers
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
@@ -124,6 +125,7 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
     report = evaluation_report(ctx, recipe, task, examples, summary, measured, seen)
     write_report(report, out)
     write_results(result_lines(examples.test, measured.ordered, examples.groups, seen.by_place()), out)
+    write_answers(report, out)
     yield Said(report.verdict.sentence)
     return report
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from postgrad.arm_kinds import is_trained
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.evaluation.measure import room_for_answers
+from postgrad.pages.answers_page import write_answers
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
@@ -162,5 +163,7 @@ def run(
         report, lines = without_texts(report), lines_without_texts(lines)
     write_report(report, out)
     write_results(lines, out)
+    if recipe.texts:
+        write_answers(report, out)
     yield Said(report.verdict.sentence)
     return report

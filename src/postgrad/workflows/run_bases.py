@@ -16,6 +16,7 @@ from postgrad.decision.base_race import still_in
 from postgrad.errors import UsageError
 from postgrad.evaluation.statistics.scores import compare_arms
 from postgrad.models.base_models import find_model
+from postgrad.pages.answers_page import write_answers
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe, merged
@@ -81,6 +82,8 @@ def run_bases(
     report = briefed(bases_report(recipe, ordered, results, out_of_it, note, time.monotonic() - began))
     write_report(report, out)
     write_results(merged_lines(ordered), out)
+    if recipe.texts:
+        write_answers(report, out)
     yield Said(report.verdict.sentence)
     return report
 
