@@ -42,8 +42,9 @@ parity: setup-dev  ## every format in the real engines (compiles llama.cpp once,
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llama-cpp,mlx,openvino,ctranslate2,onnx]'
 	POSTGRAD_PARITY=1 $(BIN)/python -m pytest tests/export
 
-docs: setup  ## docs are plain Markdown in docs/; this checks that their links lead somewhere
+docs: setup-dev  ## the site, from docs/ into build/site; a link that leads nowhere is a fault
 	$(BIN)/python docs/check_links.py
+	$(BIN)/python docs/build.py
 
 lock: $(VENV)/tools/.installed  ## requirements.lock: what users get, with hashes
 	$(VENV)/tools/bin/uv pip compile pyproject.toml -c constraints.txt --universal --python-version 3.11 \

@@ -268,7 +268,7 @@ class Recipe(_Section):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     """Seed of everything random."""
     max_minutes: float | None = Field(default=None, gt=0)
-    """Wish for the whole run: training is planned to fit the time that the measurements leave. None: 14 minutes for
+    """Target for the whole run: training is planned to fit the time that the measurements leave. None: 14 minutes for
     every 25,000 tokens of examples (500 short ones), and 14 at least."""
     texts: bool = True
     """Whether the report may quote the data. false: figures alone, for a report that leaves the house."""

@@ -234,3 +234,8 @@ def test_prose_in_a_text_file_is_raw_text(tmp_path):
     (tmp_path / "tale.csv").write_text(path.read_text())
     with pytest.raises(DataError, match="one column"):
         load([tmp_path / "tale.csv"])
+
+
+def test_numbers_that_never_recur_are_answers_where_the_column_says_so():
+    rows = rows_of(*({"question": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(40)))
+    assert "output is 'answer'" in to_records(rows).explanation

@@ -25,15 +25,16 @@ def render_docs(document: JsonMapping) -> str:
     return environment().get_template("docs.html.j2").render(info=document["info"], groups=groups)
 
 
-def render_start(address: str, closed: bool) -> str:
+def render_start(address: str, closed: bool, guide: bool = False) -> str:
     """The page that a server shows at its root.
 
     Args:
         address: Of the server, as the browser asked for it.
         closed: A key is required.
+        guide: The documents are there.
     """
     page = environment().get_template("start.html.j2")
-    return page.render(address=address, closed=closed, version=__version__)
+    return page.render(address=address, closed=closed, guide=guide, version=__version__)
 
 
 def _operation(document: JsonMapping, path: str, method: str, operation: JsonMapping) -> JsonObject:

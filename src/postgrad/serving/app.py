@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from postgrad.json_types import JsonObject
 from postgrad.pages.docs_page import render_docs, render_start
 from postgrad.registry.keys import Audit, Keys, KeyUsage
-from postgrad.serving.access.audit import AuditTrail, Counters, Watched
+from postgrad.serving.access.audit import GUIDE, AuditTrail, Counters, Watched
 from postgrad.serving.access.auth import Gate
 from postgrad.serving.access.limits import BodyLimit, RateLimits
 from postgrad.serving.access.quotas import Quotas
@@ -122,13 +124,23 @@ def make_app(
         """Every path and field."""
         return render_docs(app.openapi())
 
+    if (guide := guide_folder()) is not None:
+        app.mount(GUIDE, StaticFiles(directory=guide, html=True), name="guide")
+
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def start(request: Request) -> str:
         """Where everything is; what there is to ask is told by paths that look who asks."""
-        return render_start(str(request.base_url).rstrip("/"), api_key is not None or keys.any())
+        return render_start(str(request.base_url).rstrip("/"), api_key is not None or keys.any(), guide is not None)
 
     install(app, ServerParts(engine, answering, quotas, rates))
     return app
+
+
+def guide_folder() -> Path | None:
+    """The site as `make docs` built it: in the installed package, or in a checkout; None where nobody did."""
+    package = Path(__file__).parents[1]
+    found = (package / "guide", package.parents[1] / "build" / "site")
+    return next((folder for folder in found if (folder / "index.html").exists()), None)
 
 
 async def _look_after(engine: Engine, idle_seconds: float) -> None:

@@ -61,7 +61,9 @@ def guess(
     usable = [
         c
         for c in profiles.values()
-        if c.kind not in ("empty", "id", "date", "image") and not _is_aside(c) and c.name not in given
+        if (c.kind not in ("empty", "id", "date", "image") or (c.kind == "id" and c.name.lower() in OUTPUT_NAMES))
+        and not _is_aside(c)
+        and c.name not in given
     ]
     taken = [profiles[name] for name in inputs] or _choose_inputs(usable)
     if not taken:

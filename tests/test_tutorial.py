@@ -1,0 +1,108 @@
+"""The tutorial and the pages for newcomers, followed word for word: every block runs, in its order, in one folder.
+
+What takes minutes runs on a tiny base and with fewer arms; everything else is what the page says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from postgrad.registry import Catalogue
+from postgrad.serving.app import make_app
+from postgrad.serving.inference.engine import Engine
+from tests.conftest import ROOT
+from tests.serving.loopback import running
+
+QUICK = {
+    "run": ["--arms", "nearest,base,fine_tuned", "--max-minutes", "1", "--no-general", "--recipe", "quick.yaml"],
+    "estimate": [],
+}
+
+
+def blocks(page: str) -> Iterator[tuple[str, str]]:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    yield from re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_folder: Path) -> Path:
+    """A place with the shipped examples and a home of its own."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "quick.yaml").write_text("training: {too_long: drop, max_steps: 20}\ndata: {max_test: 30}\n", "utf-8")
+    return tmp_path
+
+
+def follow(line: str, folder: Path, base: Path) -> str:
+    words = shlex.split(line, comments=True)
+    name = words[1]
+    if name in QUICK:
+        words += [*QUICK[name], "--base", str(base)]
+    environment = {**os.environ, "POSTGRAD_HOME": str(folder / "home"), "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "postgrad", *words[1:]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def test_the_tutorial_word_for_word(folder, tiny_folder, monkeypatch, capsys):
+    seen: list[str] = []
+    for kind, block in blocks("tutorial.md"):
+        if kind == "python":
+            monkeypatch.setenv("POSTGRAD_HOME", str(folder / "home"))
+            with running(make_app(Engine(Catalogue(), [str(tiny_folder)], {"tiny": str(tiny_folder)}))) as address:
+                exec(compile(block.replace("http://127.0.0.1:8000/v1", address), "docs/tutorial.md", "exec"), {})
+            assert capsys.readouterr().out.strip()
+            continue
+        for line in block.splitlines():
+            if line.startswith("postgrad serve"):
+                continue  # the next block asks a real server
+            out = follow(line, folder, tiny_folder)
+            seen.append(line.split()[1])
+            if "run" in line.split():  # a tiny random model is not recommended; the page says what to do then
+                assert "tickets@1" in out
+                follow('postgrad models promote tickets@1 --force "the tutorial"', folder, tiny_folder)
+    assert seen == ["convert", "check", "check", "estimate", "run", "chat", "export"]
+    report = folder / "tickets-fixed-report"
+    assert (report / "report.html").exists() and (report / "answers.html").exists()
+    assert (folder / "tickets-fixed.xlsx").exists() and (folder / "tickets-check" / "check.csv").exists()
+
+
+def test_the_page_for_excel(folder, tiny_folder):
+    follow("postgrad convert examples/tickets/tickets.jsonl tickets.xlsx --to csv", folder, tiny_folder)
+    for kind, block in blocks("start/excel.md"):
+        for line in block.splitlines() if not kind else ():
+            if line.startswith("postgrad "):
+                follow(line, folder, tiny_folder)
+    assert (folder / "tickets-fixed-report" / "report.html").exists()
+
+
+def test_the_page_for_engineers(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    for kind, block in blocks("start/engineer.md"):
+        if kind == "python":
+            exec(compile(block, "docs/start/engineer.md", "exec"), {})
+    assert "60 records read" in capsys.readouterr().out
+
+
+def test_the_page_for_openai(tiny_folder, capsys):
+    with running(make_app(Engine(Catalogue(), [str(tiny_folder)], {"tiny": str(tiny_folder)}))) as address:
+        for kind, block in blocks("start/openai.md"):
+            if kind == "python":
+                exec(compile(block.replace("http://127.0.0.1:8000/v1", address), "docs/start/openai.md", "exec"), {})
+    assert "tiny" in capsys.readouterr().out
