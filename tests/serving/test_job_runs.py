@@ -186,3 +186,15 @@ def _result(work):
             next(work)
         except StopIteration as done:
             return done.value
+
+
+def test_an_example_is_trained_on_as_often_as_it_stands_in_the_file(client):
+    lines = examples(20).splitlines()
+    once = b"".join(line + b"\n" for line in lines)
+    settings = {"batch_size": 1, "n_epochs": 1}
+    tokens = {}
+    for name, data in (("once", once), ("repeated", once + (lines[0] + b"\n") * 3)):
+        job = create(client, data, hyperparameters=settings)
+        tokens[name] = until_status(client, job, "succeeded").trained_tokens
+    assert tokens["repeated"] > tokens["once"]
+    assert any("repeat" in m and "stay in, as accepted" in m for m in messages(client, job))

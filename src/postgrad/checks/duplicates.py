@@ -65,7 +65,7 @@ def duplicates() -> Check:
                 severity="warning" if len(repeats) > _MANY * len(records) else "info",
                 sentence=(
                     f"{count_of(len(repeats), 'record')} {verb(len(repeats), 'repeats', 'repeat')} the request and"
-                    " answer of an earlier one; the first of each is kept."
+                    " answer of an earlier one."
                 ),
                 indices=tuple(index for index, _ in repeats),
                 evidence=tuple(told[index] for index, _ in repeats),

@@ -65,7 +65,8 @@ def checked_records(
         yield Progress(done, len(names), "checks", name)
     checked = repaired(records, findings, accept=data.accept, ran=names)
     for finding in checked.findings:
-        yield Said(f"{finding.check}: {finding.sentence}", warning=finding.severity != "info")
+        kept = " They stay in, as accepted." if finding.check in data.accept and finding.repairs else ""
+        yield Said(f"{finding.check}: {finding.sentence}{kept}", warning=finding.severity != "info" or bool(kept))
     if errors := checked.errors(data.accept):
         lines = "\n  ".join(f"{f.check}: {f.sentence}" for f in errors)
         raise GateError(

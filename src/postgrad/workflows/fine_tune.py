@@ -69,7 +69,9 @@ def fine_tune(
     ctx, base = RunContext.of(recipe, stopped), BaseFiles(recipe.base)
     yield Stage("data", "Reading and checking the examples")
     wanted = wanted_by(recipe.training.objective)
-    loaded, checked, _ = yield from checked_records(base, recipe.data, recipe.training.objective, [training])
+    # as at OpenAI an example is trained on as often as it stands in the file: some repeat what matters more
+    data = recipe.data.model_copy(update={"accept": [*recipe.data.accept, "duplicates"]})
+    loaded, checked, _ = yield from checked_records(base, data, recipe.training.objective, [training])
     train = wanted.trainable(checked.kept)
     if left_out := len(checked.kept) - len(train):
         yield Said(f"{left_out} examples have no answer to learn and are left out.", warning=True)
