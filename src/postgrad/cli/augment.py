@@ -11,12 +11,25 @@ import typer
 
 from postgrad.cli.support.door import StopSign, out, show
 from postgrad.cli.support.options import Assistant, Input, Output, Speaker, Thread, listed, price_given, reading
+from postgrad.errors import UsageError
 
 
 def command(
-    data: Annotated[list[Path], typer.Argument(help="Files of examples, as for postgrad run.")],
     out_file: Annotated[Path, typer.Option("--out", help="JSONL file for the generated records.")],
-    method: Annotated[str, typer.Option(help="noise, paraphrase or examples.")] = "noise",
+    data: Annotated[list[Path] | None, typer.Argument(help="Files of examples, as for postgrad run.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="noise (the default), paraphrase, examples or preferences.")
+    ] = None,
+    from_docs: Annotated[
+        Path | None, typer.Option(help="Without data: questions and answers from this folder of documents.")
+    ] = None,
+    from_task: Annotated[
+        str | None, typer.Option(help="Without data: first examples of the task that this sentence describes.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="With --from-task: the only answers allowed, separated by commas.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="With --from-task: how many examples.")] = 50,
     teacher: Annotated[
         str | None, typer.Option(help="URL#MODEL of an OpenAI-compatible server, or a local model; not for noise.")
     ] = None,
@@ -40,10 +53,15 @@ def command(
     seed: Annotated[int | None, typer.Option(help="Random seed, of the split too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout and nothing else.")] = False,
 ) -> None:
-    """Generates records from the training part only, keeps the good ones, and reports what was rejected and why."""
+    """Generates records from the training part only, or from documents or a description; keeps the good ones, and
+    reports what was rejected and why."""
     from postgrad.models.remote.rules import Budget
     from postgrad.recipe import Recipe, load_recipe, merged
-    from postgrad.workflows.augment import TeacherWish, augment
+    from postgrad.steps.augmenting.teacher import TeacherWish
+    from postgrad.workflows.augment import FromNothing, augment, generate, prefer
+
+    nothing = from_docs is not None or from_task is not None
+    _refuse(data, method, nothing, teacher, labels if from_task is None else None)
 
     changes = {
         **reading(input, output, thread, speaker, assistant),
@@ -55,7 +73,14 @@ def command(
     budget = Budget(max_tokens, max_usd, price_given(price))
     with StopSign().watching() as stop:
         asked = TeacherWish(teacher, key_env, budget) if teacher is not None else None
-        made = show(augment(chosen, data, out_file, method, times, asked, stop), stop, quiet=json)
+        if nothing and asked is not None:
+            wish = FromNothing(from_docs, from_task or "", count, times, tuple(listed(labels) or ()))
+            work = generate(chosen, wish, out_file, asked, stop)
+        elif method == "preferences" and asked is not None:
+            work = prefer(chosen, data or [], out_file, asked, stop)
+        else:
+            work = augment(chosen, data or [], out_file, method or "noise", times, asked, stop)
+        made = show(work, stop, quiet=json)
     reasons = made.augmented.reasons
     if json:
         outcome = {
@@ -69,10 +94,26 @@ def command(
         }
         out(jsonlib.dumps(outcome))
         return
-    _print(made, reasons, data)
+    _print(made, reasons, data or [], method)
 
 
-def _print(made, reasons: dict[str, int], data: list[Path]) -> None:
+def _refuse(
+    data: list[Path] | None, method: str | None, nothing: bool, teacher: str | None, labels: str | None
+) -> None:
+    """Refuses options that would not be read, and what cannot be made without data or a teacher."""
+    if nothing and (data or method):
+        raise UsageError(
+            "--from-docs and --from-task make examples without data.", "Leave DATA and --method out, or these options."
+        )
+    if not nothing and not data:
+        raise UsageError("There is no data.", "Name files; or make examples: --from-docs FOLDER, --from-task TEXT")
+    if labels:
+        raise UsageError("--labels belongs to --from-task.", "Add it, or leave --labels out.")
+    if teacher is None and (nothing or method == "preferences"):
+        raise UsageError("This needs a teacher.", "Name one: --teacher URL#MODEL, or a local model.")
+
+
+def _print(made, reasons: dict[str, int], data: list[Path], method: str | None) -> None:
     kept = made.augmented.kept
     out(f"\n{len(kept)} records generated from {made.originals} were kept, {sum(reasons.values())} rejected.")
     for reason, count in reasons.items():
@@ -91,4 +132,6 @@ def _print(made, reasons: dict[str, int], data: list[Path]) -> None:
     if made.aside is not None:
         out(f"Refused: {made.aside}")
     if kept:
-        out(f"Next:    postgrad run {shlex.join([*map(str, data), str(made.out)])}")
+        files = shlex.join([*map(str, data), str(made.out)])
+        preferred = f"train {made.out} --objective dpo"
+        out(f"Next:    postgrad {preferred if method == 'preferences' else f'run {files}'}")

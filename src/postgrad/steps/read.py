@@ -8,6 +8,7 @@ from pathlib import Path
 
 from postgrad.checks import checking, names_of_checks, refuse_unknown, repaired
 from postgrad.checks.structure import messages_of
+from postgrad.data.augment.from_documents import GENERATED
 from postgrad.data.glossary import load_glossary
 from postgrad.data.load import LoadedRecords, data_hash
 from postgrad.data.sources.in_memory import InMemory
@@ -72,6 +73,12 @@ def checked_records(
         raise GateError(
             f"The checks found errors that must not be trained on:\n  {lines}",
             f"Fix the data, or accept them: --accept {errors[0].check}",
+        )
+    if generated := sum(GENERATED in r.meta for r in checked.kept):
+        yield Said(
+            f"{generated} of {len(checked.kept)} examples were written by a model: a verdict on them speaks of requests"
+            " that no person asked. Add real ones, at least to test on (--test).",
+            warning=True,
         )
     usable = wanted.usable(checked.kept)
     if wanted.counts and len(usable) < len(checked.kept):

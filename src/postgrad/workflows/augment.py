@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from postgrad.data.augment import ASKING, METHODS
 from postgrad.data.augment.keep import WINDOWS, Agree, Augmented, keep
-from postgrad.data.augment.method import Refused, Teacher, to_row
+from postgrad.data.augment.method import Proposal, Refused, Teacher, to_row
+from postgrad.data.documents.documents import chunk_documents, read_documents
 from postgrad.data.split.synthetic import MARK, is_synthetic, origin_hash
+from postgrad.data.writing.writers import WRITERS, row_of
 from postgrad.errors import UsageError
 from postgrad.evaluation import arms
-from postgrad.evaluation.measure import Answers, answer
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.retrieval import Index
 from postgrad.evaluation.written_prompt import write_system_prompt
 from postgrad.json_types import JsonObject
-from postgrad.models.remote.client import Asking, Budget, RemoteModel, parse_remote
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.records import Message, Record
+from postgrad.steps.augmenting.generated import from_description, from_passages, pairs_of
+from postgrad.steps.augmenting.teacher import TeacherWish, spent, teachers, teachers_for
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
 from postgrad.steps.divide import divide
@@ -32,32 +34,10 @@ PAIRS_SHOWN = 4
 """Nearest examples that the judge is shown before it answers a made request."""
 JUDGED_ORIGINALS = 20
 """So many of the user's own examples are answered too: a judge that fails on them proves nothing."""
+WRITTEN, ANSWERED = 512, 256
+"""Tokens of an example that is written, and of an answer."""
 TEXT_AGREEMENT = 0.5
 """From this score on an answer in free text agrees; labels and JSON must be equal."""
-WARMTH = 0.9
-"""Temperature at which a teacher writes; it judges at 0."""
-
-
-@dataclass(frozen=True)
-class TeacherWish:
-    """Who writes and judges.
-
-    Attributes:
-        name: `URL#MODEL`, or a local model.
-        key_env: Environment variable with a remote teacher's key.
-        budget: What a remote teacher may cost.
-    """
-
-    name: str
-    key_env: str | None = None
-    budget: Budget | None = None
-
-    @property
-    def remote(self) -> RemoteModel | None:
-        """The model at its address; None for a local one."""
-        if "://" not in self.name:
-            return None
-        return RemoteModel(*parse_remote(self.name), key_env=self.key_env, budget=self.budget)
 
 
 @dataclass(frozen=True)
@@ -126,7 +106,7 @@ def augment(
     yield Said(f"{len(originals)} training records are used; the {len(held)} for validation and test are not.")
 
     yield Stage("augment", f"Generating records: {method}")
-    ask, judge_ask = (None, None) if teacher is None else _asks(ctx, method, remote or teacher.name, originals)
+    ask, judge_ask = (None, None) if teacher is None else teachers_for(ctx, method, remote or teacher.name, originals)
     proposals = yield from METHODS[method](originals, times, seed, ask, teacher.name if teacher else None)
     judge, agree, agreement = None, None, 1.0
     if judge_ask is not None:
@@ -144,14 +124,90 @@ def augment(
     made = yield from keep(proposals, originals, held, WINDOWS[method], known=known, agree=agree, agreement=agreement)
     write_atomic(out, "".join(json.dumps(to_row(p.record), ensure_ascii=False) + "\n" for p in made.kept))
     aside = _keep_aside(out, made.refused, originals)
-    return Made(made, out, aside, len(originals), judge, _spent(remote))
+    return Made(made, out, aside, len(originals), judge, spent(remote))
 
 
-def _spent(remote: RemoteModel | None) -> JsonObject | None:
-    if remote is None:
-        return None
-    used = {key: value for key, value in asdict(remote.usage).items() if not key.startswith("reserved")}
-    return {**used, "usd": remote.usd}
+@dataclass(frozen=True)
+class FromNothing:
+    """Examples that are made without any.
+
+    Attributes:
+        docs: Folder of documents to ask about; None for a description alone.
+        task: What is to be done, in a sentence; with documents it may be empty.
+        count: Examples that are wanted from a description.
+        times: Questions for each passage of the documents.
+        labels: The only answers allowed; empty for free ones.
+    """
+
+    docs: Path | None
+    task: str = ""
+    count: int = 50
+    times: int = 1
+    labels: tuple[str, ...] = ()
+
+
+def generate(
+    recipe: Recipe,
+    wish: FromNothing,
+    out: Path,
+    teacher: TeacherWish,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Working[Made]:
+    """Makes first examples from documents or from a description, and writes the good ones to `out`.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    check_writable(out.parent)
+    ctx, remote = RunContext.of(recipe, stopped), teacher.remote
+    write, judge = teachers(ctx, remote or teacher.name, WRITTEN, ANSWERED)
+    if wish.docs is not None:
+        yield Stage("data", f"Reading the documents in {wish.docs}")
+        documents = read_documents(wish.docs)
+        for note in documents.notes:
+            yield Said(note, warning=True)
+        chunks = chunk_documents(documents.documents)
+        yield Stage("augment", f"Writing questions and answers for {len(chunks)} passages")
+        made = yield from from_passages(chunks, wish.times, wish.task, write, judge, teacher.name)
+        offered = len(chunks)
+    else:
+        yield Stage("augment", f"Writing {wish.count} examples from the description")
+        made = yield from from_description(wish.task, wish.count, wish.labels, ctx.seed, write, judge, teacher.name)
+        offered = wish.count
+    yield Said(
+        "No person ever asked these requests: read them, and test on real ones before you trust a verdict on them.",
+        warning=True,
+    )
+    rows = [to_row(p.record) for p in made.kept]
+    write_atomic(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return Made(made, out, _keep_aside(out, made.refused, []), offered, None, spent(remote))
+
+
+def prefer(
+    recipe: Recipe,
+    paths: Sequence[Path],
+    out: Path,
+    teacher: TeacherWish,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Working[Made]:
+    """Makes pairs of a better and a worse answer to the requests of the training part: two answers of the teacher to
+    each, of which it prefers one in both orders.
+
+    Raises:
+        PostgradError: with one clear message; the same command goes on where it stopped.
+    """
+    check_writable(out.parent)
+    ctx, base, remote = RunContext.of(recipe, stopped), BaseFiles(recipe.base), teacher.remote
+    yield Stage("data", "Reading, checking and splitting the examples")
+    _, _, kept = yield from checked_records(base, recipe.data, recipe.training.objective, paths)
+    parts = yield from divide(recipe.data, recipe.seed, kept, (yield from held_out_files(base, recipe.data, "sft")))
+    yield Stage("augment", f"Answering {len(parts.train)} requests twice, and comparing")
+    write, judge = teachers(ctx, remote or teacher.name, ANSWERED, ANSWERED)
+    pairs, refused = yield from pairs_of(parts.train, write, judge, teacher.name)
+    rows = [{**row_of(pair, WRITERS["openai-preference"], table=False), **pair.meta} for pair in pairs]
+    write_atomic(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    made = Augmented(tuple(Proposal(pair, (n,)) for n, pair in enumerate(pairs)), tuple(refused))
+    return Made(made, out, _keep_aside(out, refused, parts.train), len(parts.train), None, spent(remote))
 
 
 def _keep_aside(out: Path, refused: Sequence[Refused], originals: Sequence[Record]) -> Path | None:
@@ -164,7 +220,7 @@ def _keep_aside(out: Path, refused: Sequence[Refused], originals: Sequence[Recor
         {
             "reason": r.reason,
             "why": r.why,
-            "of": [str(originals[i].source) for i in r.originals],
+            "of": [str(originals[i].source) for i in r.originals if i < len(originals)],
             **(to_row(r.record) if r.record else {}),
         }
         for r in refused
@@ -197,58 +253,3 @@ def _judge(originals: Sequence[Record], ask: Teacher) -> tuple[Agree, float]:
         ]
 
     return agree, TEXT_AGREEMENT if choice.kind == "generation" else 1.0
-
-
-def _asks(
-    ctx: RunContext, method: str, teacher: RemoteModel | str, originals: Sequence[Record]
-) -> tuple[Teacher, Teacher]:
-    """The teacher that writes, and the same teacher that judges."""
-    asked, answered = (
-        [len(t) for t in texts] for texts in ([r.prompt_text for r in originals], [r.answer_text for r in originals])
-    )
-    written = _room(asked) + (_room(answered) if method == "examples" else 0)
-    if isinstance(teacher, str):
-        return _local(ctx, teacher, written, _room(answered))
-    writing = Asking(written, WARMTH, seed=ctx.seed)
-    return _remote(ctx, teacher, writing), _remote(ctx, teacher, Asking(_room(answered)))
-
-
-def _remote(ctx: RunContext, model: RemoteModel, asking: Asking) -> Teacher:
-    def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
-        answers = yield from model.answer(prompts, asking, ctx.stopped)
-        return [None if a is None else a.text for a in answers]
-
-    return ask
-
-
-def _room(letters: Sequence[int]) -> int:
-    """Tokens for a text like most of these: letters are at least twice as many in the tongues that models write."""
-    return min(1024, sorted(letters)[int(0.95 * (len(letters) - 1))] // 2 + 32)
-
-
-def _local(ctx: RunContext, teacher: str, written: int, answered: int) -> tuple[Teacher, Teacher]:
-    from postgrad.models.generation.generate import Decoding  # here: torch
-    from postgrad.models.language_model import load_model  # here: torch
-
-    model = load_model(teacher)
-
-    def asking(decoding: Decoding) -> Teacher:
-        answers = Answers.open(ctx.store, model.base.hash, None, decoding, model.device.dtype)
-
-        def ask(prompts: Sequence[tuple[Message, ...]]) -> Working[list[str | None]]:
-            ids = [model.renderer.prompt_ids(p) for p in prompts]
-            longest = max(map(len, ids), default=0)
-            if longest + decoding.max_new_tokens > model.base.context:
-                raise UsageError(
-                    f"A prompt of {longest} tokens and {decoding.max_new_tokens} for the answer do not fit into the"
-                    f" {model.base.context} of {model.name}.",
-                    "Use a teacher with a longer context.",
-                )
-            found = yield from answer(model, ids, decoding, answers, ctx.stopped)
-            return [c.text for c in found]
-
-        return ask
-
-    warm, greedy = Decoding(written, WARMTH, 0.95, ctx.seed), Decoding(answered)
-    warm, greedy = (d.for_chat(model.renderer).with_thought(model.renderer) for d in (warm, greedy))
-    return asking(warm), asking(greedy)
