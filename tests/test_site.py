@@ -15,11 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from postgrad.checks import CHECKS
 from postgrad.cli import COMMANDS, file_of
+from postgrad.models.open_bases import open_bases
 from postgrad.registry import Catalogue
 from postgrad.serving import app as serving
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
+from postgrad.steps.context import USUAL_MINUTES
 from tests.conftest import ROOT
 from tests.serving.loopback import running
 
@@ -140,3 +143,18 @@ def options_of(name: str) -> set[str]:
     )
     everywhere = {"--device", "--log-level", "--quiet", "--timestamps"}
     return {*re.findall(r"--[a-z][a-z-]*", done.stdout), *everywhere}
+
+
+def test_figures_that_stand_twice_agree():
+    """What several pages say is what the program does."""
+    said = {page: page.read_text("utf-8") for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")]}
+    for page, text in said.items():
+        for count in re.findall(r"(\d+) checks\b", text):
+            assert int(count) == len(CHECKS), page
+        for minutes in re.findall(r"(\d+) minutes for every (?:25,000 tokens|500 short)", text):
+            assert int(minutes) == USUAL_MINUTES, page
+        for bases in re.findall(r"(\d+) open bases", text):
+            assert int(bases) == len(open_bases()), page
+    assert sum("minutes for every" in text for text in said.values()) >= 3
+    listed = set(re.findall(r"\| \[([a-z_]+)\]\(checks/|\), \[([a-z_]+)\]\(checks/", said[DOCS / "data.md"]))
+    assert {name for pair in listed for name in pair if name} == set(CHECKS)

@@ -294,6 +294,12 @@ def plain_name(arm: str) -> str:
     return f"{said} with {way.in_sentence}" if way else said
 
 
+def told(text: str, documents: bool) -> str:
+    """A sentence about arms, in a run with documents or without any: there the nearest training examples stand in the
+    prompt instead of passages."""
+    return text if documents else text.replace(plain_name(RAG), "the nearest examples in the prompt")
+
+
 def label(arm: str) -> str:
     """The arm in a table or beside a dot: plain words, without an article; a name of the user's stays as it is."""
     kind = kind_of(arm)

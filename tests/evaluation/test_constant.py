@@ -34,7 +34,7 @@ def test_the_commonest_label_and_who_beats_it() -> None:
     found = constant_baseline(choice, answer, rows, arms, None)
     assert found.score.value == pytest.approx(28 / 42)
     assert found.unbeaten == ("base",) and found.unclear == ("rag",)
-    assert "base does not beat it" in found.sentence("labels") and "66.7 %" in found.sentence("labels")
+    assert "base model does not beat it" in found.sentence("labels") and "66.7 %" in found.sentence("labels")
 
 
 def test_one_class_is_beaten_by_nobody() -> None:

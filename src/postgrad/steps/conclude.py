@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from postgrad.arm_kinds import FINE_TUNED, is_trained, recommended_arm
+from postgrad.arm_kinds import FINE_TUNED, is_trained, recommended_arm, told
 from postgrad.blobs import Blobs
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
@@ -153,7 +153,7 @@ def conclude(
     if found.registration:
         found = replace(found, registration=counted(found.registration))
     results, trained, before = found.results, found.trained, found.before
-    verdict = judged(recipe.decision, task, examples, found)
+    verdict, documents = judged(recipe.decision, task, examples, found), bool(recipe.evaluation.docs)
     assumed = assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units)
     return Report(
         name=model_name(recipe.name, summary.name),
@@ -196,9 +196,9 @@ def conclude(
         ),
         verdict=VerdictPart(
             recommendation=verdict.recommendation,
-            sentence=verdict.sentence,
+            sentence=told(verdict.sentence, documents),
             reasons=[
-                *verdict.reasons,
+                *(told(reason, documents) for reason in verdict.reasons),
                 *look_remark(found.registration),
                 *units_remark(examples),
                 *(before.remarks(task, examples, results) if before else ()),

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postgrad.arm_kinds import is_trivial
+from postgrad.arm_kinds import is_trivial, label
 from postgrad.evaluation.metrics import ASKING, Case
 from postgrad.evaluation.metrics.json_object import are_objects, parse_object
 from postgrad.evaluation.metrics.support.choose import MetricChoice
@@ -102,7 +102,8 @@ def _commonest_object(answers: Sequence[str]) -> str:
     return json.dumps({k: json.loads(v) for k, v in values.items()}, ensure_ascii=False)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(arms: Sequence[str]) -> str:
+    names = [label(arm) for arm in arms]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
