@@ -11,16 +11,20 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from postgrad.recipe import Recipe, make_recipe
 from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from tests.conftest import ROOT
 from tests.serving.loopback import running
+from tests.serving.running import Process, examples, until
 
 QUICK = {
     "run": ["--arms", "nearest,base,fine_tuned", "--max-minutes", "1", "--no-general", "--recipe", "quick.yaml"],
@@ -106,3 +110,44 @@ def test_the_page_for_openai(tiny_folder, capsys):
             if kind == "python":
                 exec(compile(block.replace("http://127.0.0.1:8000/v1", address), "docs/start/openai.md", "exec"), {})
     assert "tiny" in capsys.readouterr().out
+
+
+def test_the_programs_of_the_readme_and_of_the_page_on_serving(tiny_folder, tmp_path, monkeypatch):
+    """Against a real server; of the job only the waiting is added, which the page leaves to a comment."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tickets.jsonl").write_bytes(examples(20))
+    server = Process(tmp_path / "home", tiny_folder, "--alias", f"tickets={tiny_folder}")
+    server.start()
+    try:
+        scope: dict = {"waited": lambda client, id: until(lambda: ended(client.fine_tuning.jobs.retrieve(id)), 150)}
+        for page in ("../README.md", "serving.md"):
+            for kind, block in blocks(page):
+                code = block.replace("http://127.0.0.1:8000/v1", server.address)
+                code = code.replace("client.fine_tuning.jobs.retrieve(job.id)", "waited(client, job.id)")
+                if kind == "python":
+                    exec(compile(code, page, "exec"), scope)
+        assert scope["job"].status == "succeeded"
+        client, run = scope["client"], scope["run"]
+        done = until(lambda: judged(client.evals.runs.retrieve(run.id, eval_id=scope["made"].id)), 100)
+        assert done.result_counts.total == 1
+    finally:
+        server.end()
+
+
+def ended(job):
+    return job if job.status in ("succeeded", "failed", "cancelled") else None
+
+
+def judged(run):
+    return run if run.status in ("completed", "failed") else None
+
+
+def test_settings_that_pages_show_are_settings():
+    shown = 0
+    for page in (ROOT / "docs").glob("*.md"):
+        for kind, block in blocks(page.name):
+            read = yaml.safe_load(block) if kind == "yaml" else tomllib.loads(block) if kind == "toml" else None
+            if isinstance(read, dict) and set(read) <= set(Recipe.model_fields):
+                make_recipe(read)
+                shown += 1
+    assert shown >= 2

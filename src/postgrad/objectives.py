@@ -139,6 +139,8 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
     "dpo": "postgrad.training.objectives.dpo",
     "orpo": "postgrad.training.objectives.orpo",
     "simpo": "postgrad.training.objectives.simpo",
+    "cpo": "postgrad.training.objectives.cpo",
+    "kto": "postgrad.training.objectives.kto",
     "grpo": "postgrad.training.objectives.grpo",
 }
 """By name: the file whose `SPEC` it is, read when it is asked for; or a spec."""

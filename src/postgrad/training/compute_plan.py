@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from postgrad.models.rendering.pairs import render_pair
+from postgrad.models.rendering.ratings import render_rating
 from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.models.rendering.task_prompts import render_prompt
 from postgrad.models.rendering.windows import windows
 from postgrad.objectives import Cost, Options
-from postgrad.records import Conversation, Preference, Record, Task, Text
+from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
 
 
 def cost_of_conversations(
@@ -37,6 +38,17 @@ def cost_of_pairs(
     pairs = [p for r in wanted if (p := render_pair(renderer, r, max_length, too_long))]
     sequences = [n for p in pairs for n in (len(p.chosen.ids), len(p.rejected.ids) - _prompt(p.rejected))]
     return Cost(sequences, sum(p.supervised for p in pairs), units=2)
+
+
+def cost_of_ratings(
+    renderer: Renderer, records: Sequence[Record], max_length: int | None, too_long: TooLong, options: Options
+) -> Cost:
+    """Each answer forward and backward, and once more forward to another prompt; both once before training."""
+    wanted = [r for r in records if isinstance(r, Rating)]
+    examples = [e for r in wanted if (e := render_rating(renderer, r, max_length, too_long))]
+    lengths = [len(e.ids) for e in examples]
+    note = "The starting model's likelihoods are computed once, before training."
+    return Cost(lengths, sum(e.supervised for e in examples), forward=1.0, once=2.0, note=note)
 
 
 def cost_of_rollouts(

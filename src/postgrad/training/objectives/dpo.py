@@ -5,7 +5,8 @@ Losses of the margin Δ = (log p − log p₀ of the chosen side) − (the same 
 model: `sigmoid` (DPO, https://arxiv.org/abs/2305.18290) −log σ(βΔ); `robust` (https://arxiv.org/abs/2403.00409) the
 same freed of the share of labels that are the wrong way round; `ipo` (https://arxiv.org/abs/2310.12036) (Δ − 1/2β)²
 with log-probabilities averaged over tokens, as its authors ask; `hinge` (SLiC, https://arxiv.org/abs/2305.10425) max(0,
-1 − βΔ).
+1 − βΔ). `length_normalised` averages them for every loss (https://arxiv.org/abs/2406.12624), and `rpo_alpha`
+(https://arxiv.org/abs/2404.19733) adds the mean nats of the chosen answer's tokens, so that it stays likely.
 
 Shapes: B pairs of a microbatch.
 """
@@ -47,6 +48,11 @@ class DpoOptions(PairOptions):
     """For the losses sigmoid (which it makes robust) and robust: the share of pairs reckoned to be swapped. None: 0.1
     for robust, else 0."""
 
+    length_normalised: bool = False
+    """Whether log-probabilities are averaged over an answer's tokens, so that long answers have no advantage."""
+    rpo_alpha: Annotated[float, Field(gt=0)] | None = None
+    """Weight of learning the chosen answer beside the preference. None: not."""
+
     def fault(self, objective: str) -> str:
         if self.label_smoothing is not None and self.loss not in ("sigmoid", "robust"):
             return "label_smoothing is for dpo with the loss sigmoid or robust"
@@ -58,7 +64,8 @@ class Dpo(PairObjective):
 
     def __init__(self, setup: Setup, options: DpoOptions) -> None:
         super().__init__("dpo", setup)
-        self.judge, self.beta, self.by_token = LOSSES[options.loss], options.beta, options.loss == "ipo"
+        self.judge, self.beta, self.alpha = LOSSES[options.loss], options.beta, options.rpo_alpha or 0.0
+        self.by_token = options.loss == "ipo" or options.length_normalised
         usual = SWAPPED if options.loss == "robust" else 0.0
         self.swapped = usual if options.label_smoothing is None else options.label_smoothing
         self.reference: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[float, ...]] = {}
@@ -78,7 +85,8 @@ class Dpo(PairObjective):
         rejected = sides.rejected - tensor_of([b[1] for b in before], sides.chosen)
         lengths = (sides.chosen_tokens, sides.rejected_tokens) if self.by_token else (1, 1)
         margin = chosen / lengths[0] - rejected / lengths[1]
-        return self.judge(margin, self.beta, self.swapped), self.beta * chosen, self.beta * rejected
+        losses = self.judge(margin, self.beta, self.swapped) - self.alpha * sides.chosen / sides.chosen_tokens
+        return losses, self.beta * chosen, self.beta * rejected
 
 
 def _key(sides: Sequence[Rendered]) -> tuple[tuple[int, ...], tuple[int, ...]]:
