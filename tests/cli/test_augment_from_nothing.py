@@ -182,7 +182,9 @@ def test_two_answers_become_a_preference(tmp_path, server, tiny_folder):
         ((), "There is no data"),
         (("--from-task", "Sort."), "needs a teacher"),
         (("data.jsonl", "--from-task", "Sort.", "--teacher", "x"), "without data"),
-        (("data.jsonl", "--labels", "a,b"), "belongs to --from-task"),
+        (("data.jsonl", "--labels", "a,b"), "--labels is not read here"),
+        (("data.jsonl", "--count", "3"), "--count is not read here"),
+        (("--from-task", "Sort.", "--teacher", "x", "--times", "2"), "--times is not read here"),
         (("--from-docs", "nowhere", "--teacher", "http://127.0.0.1:9/v1#x"), "no folder"),
     ],
 )

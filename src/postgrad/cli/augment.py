@@ -29,12 +29,14 @@ def command(
     labels: Annotated[
         str | None, typer.Option(help="With --from-task: the only answers allowed, separated by commas.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="With --from-task: how many examples.")] = 50,
+    count: Annotated[int | None, typer.Option(min=1, help="With --from-task: how many examples (50).")] = None,
     teacher: Annotated[
         str | None, typer.Option(help="URL#MODEL of an OpenAI-compatible server, or a local model; not for noise.")
     ] = None,
     key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the teacher's key.")] = None,
-    times: Annotated[int, typer.Option(min=1, help="How many to generate from each training record.")] = 1,
+    times: Annotated[
+        int | None, typer.Option(min=1, help="How many to generate from each training record, or passage (1).")
+    ] = None,
     max_usd: Annotated[
         float | None, typer.Option(help="The most that this command may spend; requires --price.")
     ] = None,
@@ -61,7 +63,16 @@ def command(
     from postgrad.workflows.augment import FromNothing, augment, generate, prefer
 
     nothing = from_docs is not None or from_task is not None
-    _refuse(data, method, nothing, teacher, labels if from_task is None else None)
+    _refuse(data, method, nothing, teacher)
+    unread = {
+        "--labels": labels and from_task is None,
+        "--count": count and from_task is None,
+        "--times": times and (from_task is not None or method == "preferences"),
+        "--from-docs": from_docs is not None and from_task is not None,
+    }
+    if option := next((name for name, given in unread.items() if given), None):
+        mend = "Leave it out; `postgrad augment --help` says what goes with what."
+        raise UsageError(f"{option} is not read here.", mend)
 
     changes = {
         **reading(input, output, thread, speaker, assistant),
@@ -74,12 +85,12 @@ def command(
     with StopSign().watching() as stop:
         asked = TeacherWish(teacher, key_env, budget) if teacher is not None else None
         if nothing and asked is not None:
-            wish = FromNothing(from_docs, from_task or "", count, times, tuple(listed(labels) or ()))
+            wish = FromNothing(from_docs, from_task or "", count or 50, times or 1, tuple(listed(labels) or ()))
             work = generate(chosen, wish, out_file, asked, stop)
         elif method == "preferences" and asked is not None:
             work = prefer(chosen, data or [], out_file, asked, stop)
         else:
-            work = augment(chosen, data or [], out_file, method or "noise", times, asked, stop)
+            work = augment(chosen, data or [], out_file, method or "noise", times or 1, asked, stop)
         made = show(work, stop, quiet=json)
     reasons = made.augmented.reasons
     if json:
@@ -97,18 +108,14 @@ def command(
     _print(made, reasons, data or [], method)
 
 
-def _refuse(
-    data: list[Path] | None, method: str | None, nothing: bool, teacher: str | None, labels: str | None
-) -> None:
-    """Refuses options that would not be read, and what cannot be made without data or a teacher."""
+def _refuse(data: list[Path] | None, method: str | None, nothing: bool, teacher: str | None) -> None:
+    """Refuses what cannot be made without data or a teacher, and two wishes at once."""
     if nothing and (data or method):
         raise UsageError(
             "--from-docs and --from-task make examples without data.", "Leave DATA and --method out, or these options."
         )
     if not nothing and not data:
         raise UsageError("There is no data.", "Name files; or make examples: --from-docs FOLDER, --from-task TEXT")
-    if labels:
-        raise UsageError("--labels belongs to --from-task.", "Add it, or leave --labels out.")
     if teacher is None and (nothing or method == "preferences"):
         raise UsageError("This needs a teacher.", "Name one: --teacher URL#MODEL, or a local model.")
 
