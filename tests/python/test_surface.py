@@ -102,7 +102,7 @@ TYPES = [
     "Converted",
     "float",
     "str",
-    "Stage | Said | Progress | Step",
+    "Outline | Stage | Said | Progress | Step",
     "Checked",
 ]
 

@@ -52,7 +52,7 @@ def test_a_report_that_was_asked_for_and_the_model_trained_further(client, serve
     first = until_status(client, create(client, suffix="one", **asked), "succeeded")
     assert first.metadata == {"team": "a", "report": first.report}
     page = httpx.get(first.report)
-    assert page.status_code == 200 and "fine_tuned" in page.text and "<script" not in page.text
+    assert page.status_code == 200 and "fine-tuned" in page.text and "<script" not in page.text
     raw = httpx.get(first.report.replace(".html", ".json")).json()
     report = Report.model_validate(raw)
     assert {a.name for a in report.arms} == {"base", "fine_tuned"} and all(a.n == 12 for a in report.arms)

@@ -8,7 +8,7 @@ import pytest
 
 from postgrad.evaluation.few_shot import candidate_sets
 from postgrad.evaluation.written_prompt import write_system_prompt
-from postgrad.progress import Progress, Said, Stage
+from postgrad.progress import Outline, Progress, Said, Stage
 from postgrad.recipe import Recipe, merged
 from postgrad.registry import Catalogue
 from postgrad.report.run_report import Report
@@ -70,7 +70,7 @@ def test_the_main_job(mails, recipe, tmp_path):
     report, events = finish(run(recipe, [mails], tmp_path / "out"))
     plain, asked = ["majority", "nearest"], ["base", "prompted", "few_shot", "optimised_prompt", "rag"]
     assert [a.name for a in report.arms] == [*plain, *asked, "fine_tuned"]
-    assert {type(e) for e in events} == {Stage, Said, Progress, Step}
+    assert {type(e) for e in events} == {Outline, Stage, Said, Progress, Step}
     assert report.data.train + report.data.validation + report.data.test == 60
     assert report.task.kind == "extraction" and "order" in report.system_prompt
     assert {b.name: b.n for b in report.forgetting.benchmarks} == {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import Any
 
 from postgrad.facts import load_facts
 from postgrad.records import Record
@@ -19,14 +18,14 @@ def time_column(records: Sequence[Record]) -> str | None:
     return next((k for k in _TIME_KEYS for r in records[:50] if k in r.meta), None)
 
 
-def moment_of(value: Any) -> float | None:
+def moment_of(value: object) -> float | None:
     """A time as seconds: a year, seconds since 1970, or a text that ISO 8601 spells; None for anything else."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, datetime.datetime | datetime.date):
         value = value.isoformat()
     try:
-        number = float(value)
+        number = float(value if isinstance(value, int | float) else str(value))
     except (TypeError, ValueError):
         text = str(value).strip().replace("Z", "+00:00")
         try:

@@ -6,10 +6,15 @@ import contextlib
 import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from postgrad.data.shapes.cells import to_json
 from postgrad.data.shapes.row_errors import Inexpressible
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 _LONGEST = 32_767
 _MOST_ROWS = 1_048_576
@@ -22,7 +27,7 @@ Add = Callable[..., None]
 
 
 @contextlib.contextmanager
-def workbook(stream: BinaryIO) -> Iterator[Any]:
+def workbook(stream: BinaryIO) -> Iterator[Workbook]:
     """A workbook that is written to the stream when the block ends."""
     import xlsxwriter
 
@@ -32,7 +37,7 @@ def workbook(stream: BinaryIO) -> Iterator[Any]:
     book.close()
 
 
-def sheet_of(book: Any, name: str) -> Add:
+def sheet_of(book: Workbook, name: str) -> Add:
     """A sheet with a header that stays in view; gives the function that adds a row, of which the first is the header.
 
     Raises:
@@ -61,7 +66,7 @@ def sheet_of(book: Any, name: str) -> Add:
     return add
 
 
-def _put(sheet: Any, row: int, column: int, value: object, form: Any) -> None:
+def _put(sheet: Worksheet, row: int, column: int, value: object, form: Format) -> None:
     if value is None or value == "":
         sheet.write_blank(row, column, None, form)
     elif isinstance(value, bool):

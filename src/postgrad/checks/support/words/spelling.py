@@ -13,9 +13,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 from postgrad.facts import load_facts
+from postgrad.json_types import JsonMapping
 
 _FACTS = load_facts("spelling")
 _COMMON = 100
@@ -35,7 +35,7 @@ class Spelling:
     """
 
     counts: dict[str, int]
-    rules: dict[str, Any]
+    rules: JsonMapping
 
     @cached_property
     def _own(self) -> frozenset[str]:
