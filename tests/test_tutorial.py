@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from openpyxl import load_workbook
 
 from postgrad.recipe import Recipe, make_recipe
 from postgrad.registry import Catalogue
@@ -84,7 +85,10 @@ def test_the_tutorial_word_for_word(folder, tiny_folder, monkeypatch, capsys):
     assert seen == ["convert", "check", "check", "estimate", "run", "chat", "export"]
     report = folder / "tickets-fixed-report"
     assert (report / "report.html").exists() and (report / "answers.html").exists()
-    assert (folder / "tickets-fixed.xlsx").exists() and (folder / "tickets-check" / "check.csv").exists()
+    book = load_workbook(folder / "tickets-fixed.xlsx")
+    assert book.sheetnames == ["data", "removed", "findings"]
+    assert next(book["data"].iter_rows(values_only=True))[-1] == "postgrad"
+    assert (folder / "tickets-check" / "check.csv").exists()
 
 
 def test_the_page_for_excel(folder, tiny_folder):

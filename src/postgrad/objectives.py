@@ -142,6 +142,7 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
     "cpo": "postgrad.training.objectives.cpo",
     "kto": "postgrad.training.objectives.kto",
     "grpo": "postgrad.training.objectives.grpo",
+    "rloo": "postgrad.training.objectives.rloo",
 }
 """By name: the file whose `SPEC` it is, read when it is asked for; or a spec."""
 

@@ -38,9 +38,9 @@ def letters(answers):
     return [Graded(a.count("e") / max(1, len(a))) for _, a in answers]
 
 
-def started(tiny, folder, stopped=lambda: False, **options):
+def started(tiny, folder, stopped=lambda: False, objective="grpo", **options):
     objective = make_objective(
-        "grpo", tiny.renderer, **{"reward": letters, "samples": 4, "answer_tokens": 6, **options}
+        objective, tiny.renderer, **{"reward": letters, "samples": 4, "answer_tokens": 6, **options}
     )
     layers = attach(tiny.module, rank=4, alpha=8, seed=0)
     stir(layers)
@@ -78,7 +78,8 @@ def test_the_gradient_of_a_step_is_that_of_the_formula(tiny, tmp_path, loss, bet
         for layer in layers.values():
             layer.on = True
         away = reference - logps
-        tokens = -attempt.advantage * logps + beta * (away.exp() - away - 1)
+        ratio = (logps - logps.detach()).exp()
+        tokens = -attempt.advantage * logps + beta * ratio * (away.exp() - away - 1)
         total = total + tokens.sum() / (len(tokens) if loss == "grpo" else 6)
     (total / len(batch)).backward()
     theirs = gradients(tiny.module)

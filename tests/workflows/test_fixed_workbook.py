@@ -93,3 +93,22 @@ def test_lines_and_rows_of_a_table_with_long_cells(tmp_path):
     records = load([source]).records
     assert [(r.source.line, r.source.row) for r in records[:3]] == [(2, 0), (5, 3), (8, 4)]
     assert str(records[2].source).endswith("long.csv:8 (row 4)")
+
+
+@pytest.mark.parametrize(("extra", "own"), [("who", True), ("images", False)])
+def test_a_table_of_a_known_shape_keeps_its_columns_too(tmp_path, extra, own):
+    rows = "".join(f'"Where is order {n}, please?","It is on its way, number {n}.",\n' for n in range(30))
+    source = tmp_path / "known.csv"
+    source.write_text(f"prompt,completion,{extra}\n{rows}", "utf-8")
+    request = CheckRequest(paths=(source,))
+    finished(write_fixed(finished(check(request)), request, tmp_path / "out.xlsx"))
+    book = openpyxl.load_workbook(tmp_path / "out.xlsx")
+    header = next(book["data"].iter_rows(values_only=True))
+    assert (header == ("prompt", "completion", "who", "postgrad")) is own
+
+
+def test_turns_in_a_cell_do_not_come_apart_and_keep_their_shape(tmp_path):
+    turns = [[{"role": "user", "content": f"Hi {n}"}, {"role": "user", "content": "Hello?"}] for n in range(30)]
+    source = tmp_path / "turns.jsonl"
+    source.write_text("".join(json.dumps({"prompt": t, "completion": f"Yes {n}"}) + "\n" for n, t in enumerate(turns)))
+    assert load([source]).table is None

@@ -65,6 +65,8 @@ class RolloutOptions(Options):
     """Of the sampling, and of the likelihoods that are trained."""
     repeats: Annotated[int, Field(ge=1, le=16)] = 1
     """Optimiser steps made with one batch of answers."""
+    mask_truncated: bool = False
+    """Whether nothing is learned from answers that were cut off at `answer_tokens`; they count in their group."""
     eval_samples: Annotated[int, Field(ge=1)] = 1
     """Answers to each validation prompt: one is greedy, several are sampled."""
 
@@ -81,10 +83,12 @@ class Attempt(Rendered):
     Attributes:
         number: In the batch.
         advantage: How much better than its group.
+        finished: Whether it came to an end.
     """
 
     number: int = 0
     advantage: float = 0.0
+    finished: bool = True
 
 
 @plain_dataclass(frozen=True, slots=True)
@@ -110,17 +114,26 @@ class RolloutObjective(Objective):
         setup: Renders prompts, reads and grades answers.
         options: How answers are sampled.
         refers: Whether the starting model is asked for its likelihoods of every batch.
+        recalls: Whether the weights that sampled are asked for theirs, even if no step repeats a batch.
         figures: What is measured besides `FIGURES`.
     """
 
     def __init__(
-        self, name: str, setup: Setup, options: RolloutOptions, *, refers: bool = False, figures: Sequence[str] = ()
+        self,
+        name: str,
+        setup: Setup,
+        options: RolloutOptions,
+        *,
+        refers: bool = False,
+        recalls: bool = False,
+        figures: Sequence[str] = (),
     ) -> None:
         super().__init__((*FIGURES, *figures))
         if setup.reward is None:
             raise TrainingError(f"The objective {name} requires a grader.", "Name one in training.grader.")
         self.name, self.setup, self.options, self.refers, self.reward = name, setup, options, refers, setup.reward
         self.repeats, self.units, self.validates = options.repeats, options.samples, True
+        self.recalls = recalls or options.repeats > 1
         self.start: Start | None = None
         self.before: float | None = None
         self.attempts: list[Attempt] = []
@@ -138,6 +151,10 @@ class RolloutObjective(Objective):
     def teaches(self, attempt: Attempt) -> bool:
         """Whether anything can be learned from an answer; others are not computed."""
         return bool(attempt.advantage)
+
+    def settled(self, attempts: list[Attempt]) -> list[Attempt]:
+        """The attempts of a batch, group after group, once `old` and `reference` are known of them."""
+        return attempts
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Prompts of tasks, each with room for an answer; all faulty ones are named in one error."""
@@ -208,9 +225,10 @@ class RolloutObjective(Objective):
             start.world.gathered([(at, g) for (at, _), g in zip(own, made, strict=True)]), key=lambda g: g[0]
         )
         self.attempts = [replace(a, number=n) for n, a in enumerate(a for _, group in groups for a in group)]
-        self.old = self._likelihoods() if self.repeats > 1 else {}
+        self.old = self._likelihoods() if self.recalls else {}
         with start.attached.as_start():
             self.reference = self._likelihoods() if self.refers else {}
+        self.attempts = self.settled(self.attempts)
         return list(self.attempts)
 
     def _sampled(
@@ -254,7 +272,13 @@ class RolloutObjective(Objective):
         self.tally.add("reward_std", spread)
         self.tally.add("frac_reward_zero_std", float(spread == 0))
         return [
-            Attempt(prompt.ids + a.ids, prompt.weights + (1.0,) * len(a.ids), origin=prompt.origin, advantage=advantage)
+            Attempt(
+                prompt.ids + a.ids,
+                prompt.weights + (1.0,) * len(a.ids),
+                origin=prompt.origin,
+                advantage=advantage,
+                finished=a.finished,
+            )
             for a, advantage in zip(answers, self.advantages(rewards), strict=True)
         ]
 
@@ -279,7 +303,7 @@ class RolloutObjective(Objective):
         from postgrad.models.device import sums_in  # here: torch
         from postgrad.training.sequences import token_logprobs  # here: torch
 
-        live = [a for a in _together(batch) if self.teaches(a)]
+        live = [a for a in _together(batch) if self.teaches(a) and (a.finished or not self.options.mask_truncated)]
         total = torch.zeros((), device=forward.model.device.kind)
         total = total.to(sums_in(total))
         if not live:
@@ -315,15 +339,22 @@ class RolloutObjective(Objective):
         """The answers that the next steps repeat, with their likelihoods when they were sampled."""
         if self.repeats == 1:
             return {}
-        made = [[list(a.ids), a.supervised, a.origin, a.number, a.advantage] for a in self.attempts]
+        made = [[list(a.ids), a.supervised, a.origin, a.number, a.advantage, a.finished] for a in self.attempts]
         return {"attempts": made, "old": list(self.old.items()), "reference": list(self.reference.items())}
 
     def load(self, state: JsonObject) -> None:
         if not state:
             return
         self.attempts = [
-            Attempt(tuple(ids), (0.0,) * (len(ids) - n) + (1.0,) * n, origin=origin, number=number, advantage=advantage)
-            for ids, n, origin, number, advantage in state["attempts"]
+            Attempt(
+                tuple(ids),
+                (0.0,) * (len(ids) - n) + (1.0,) * n,
+                origin=origin,
+                number=number,
+                advantage=advantage,
+                finished=all(finished),
+            )
+            for ids, n, origin, number, advantage, *finished in state["attempts"]
         ]
         self.old, self.reference = dict(state["old"]), dict(state["reference"])
 

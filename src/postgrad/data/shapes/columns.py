@@ -10,7 +10,14 @@ from typing import Any
 from postgrad.data.shapes.cells import quoted, shorten, to_answer, to_blocks, to_text
 from postgrad.data.shapes.content_parts import attach_images
 from postgrad.data.shapes.guess import ColumnChoice, guess
-from postgrad.data.shapes.read_chats import SYSTEM_COLUMNS, system_text, with_system
+from postgrad.data.shapes.read_chats import (
+    IMAGE_COLUMNS,
+    SYSTEM_COLUMNS,
+    TOOL_COLUMNS,
+    is_turns,
+    system_text,
+    with_system,
+)
 from postgrad.data.shapes.reading import OwnColumns, Reading, recognise, refuse_one_column
 from postgrad.data.shapes.registry import Shape
 from postgrad.data.sources.rows import Row, Rows, RowValues
@@ -90,7 +97,8 @@ def choose_reading(
     if input_column is None and output_column is None:
         shape = recognise(everything, columns, name)
         if shape is not None:
-            return _known(shape, columns, system_prompt, next((f.how for f in files if f.how), ""))
+            own = None if system_prompt else _own(shape, columns, [values for _, values in everything])
+            return _known(shape, columns, system_prompt, next((f.how for f in files if f.how), ""), own)
         refuse_one_column(columns, name)
     inputs = _named(input_column, columns, everything, name, "--input")
     outputs = _named(output_column, columns, everything, name, "--output")
@@ -107,7 +115,20 @@ def choose_reading(
     return Reading("input-output columns", choice.why + _kept(columns, used), None, read, used, table=own)
 
 
-def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None, how: str) -> Reading:
+def _own(shape: Shape, columns: Sequence[str], rows: Sequence[RowValues]) -> OwnColumns | None:
+    """The columns of rows that are a request and an answer in texts; None of others."""
+    systems = [c for c in columns if c in SYSTEM_COLUMNS]
+    if shape.pair is None or len(systems) > 1 or {*columns} & {*IMAGE_COLUMNS, *TOOL_COLUMNS}:
+        return None
+    request, answer = shape.pair
+    if any(is_turns(values.get(column)) for values in rows for column in shape.pair):
+        return None
+    return OwnColumns(tuple(columns), (request,), (answer,), systems[0] if systems else None)
+
+
+def _known(
+    shape: Shape, columns: Sequence[str], system_prompt: str | None, how: str, own: OwnColumns | None
+) -> Reading:
     used = frozenset(shape.uses)
 
     def read(source: Source, values: RowValues) -> list[Record]:
@@ -116,7 +137,8 @@ def _known(shape: Shape, columns: Sequence[str], system_prompt: str | None, how:
         return [_prompted(record, system_prompt) for record in found] if system_prompt else found
 
     kept = "" if shape.kind in (Record, Task) else _kept(columns, used)
-    return Reading(shape.name, (how or f"Read as {shape.name}: {shape.explanation}") + kept, shape, read, used)
+    told = (how or f"Read as {shape.name}: {shape.explanation}") + kept
+    return Reading(shape.name, told, shape, read, used, table=own)
 
 
 def _pair(choice: ColumnChoice, used: frozenset[str], source: Source, values: RowValues) -> Record:

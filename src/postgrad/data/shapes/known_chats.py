@@ -70,6 +70,7 @@ CHATS: tuple[Shape, ...] = (
         ("prompt", "completion", *BESIDE),
         filled("prompt"),
         read_prompt_completion,
+        pair=("prompt", "completion"),
     ),
     Shape(
         "Alpaca",

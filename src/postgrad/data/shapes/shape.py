@@ -36,6 +36,7 @@ class Shape:
         fits: Whether a row that has the keys is of this shape.
         read: One row → its records; may raise TurnError or LeftOut.
         absorbs: A shape whose rows count as this one's where they are the fewer.
+        pair: The columns of request and answer, where a row of texts is one of each and nothing else.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Shape:
     fits: Callable[[RowValues], bool]
     read: Callable[[RowValues, About], list[Record]]
     absorbs: str = ""
+    pair: tuple[str, str] | None = None
 
 
 def filled(*keys: str) -> Callable[[RowValues], bool]:

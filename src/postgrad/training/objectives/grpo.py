@@ -2,10 +2,13 @@
 better they are than the others to the same prompt.
 
 Loss of an answer with advantage A, its tokens' ratio ρ = p/p_sampled and its divergence k3
-(http://joschu.net/blog/kl-approx.html) from the starting model: the mean over its tokens of −min(ρA, clip(ρ)A) + βk3,
-with A = (reward − mean of the group) / standard deviation of the group. `dr_grpo` (https://arxiv.org/abs/2503.20783)
+(http://joschu.net/blog/kl-approx.html) from the starting model: the mean over its tokens of −min(ρA, clip(ρ)A) + βρk3,
+with A = (reward − mean of the group) / standard deviation of the group; the ρ before k3 makes its gradient that of the
+reverse divergence (https://arxiv.org/abs/2512.02556). `dr_grpo` (https://arxiv.org/abs/2503.20783)
 leaves out the division by the deviation, and divides by the longest possible answer instead of each answer's length:
-both favour some answers over others for no good reason.
+both favour some answers over others for no good reason. With `ratio_level` sequence the ratio is the answer's, the
+geometric mean of its tokens' (GSPO, https://arxiv.org/abs/2507.18071); `ratio_clip_high` follows what becomes likelier
+further than what becomes less likely (DAPO, https://arxiv.org/abs/2503.14476).
 
 Shapes: N tokens of one answer.
 """
@@ -43,6 +46,15 @@ class GrpoOptions(RolloutOptions):
     """Weight of the divergence (k3) from the starting model; 0: none, and it is not asked."""
     ratio_clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """How far a token is followed whose probability moves from what it was when sampled: 1 plus or minus this."""
+    ratio_clip_high: Annotated[float, Field(gt=0)] | None = None
+    """How far above 1, if not as far as below."""
+    ratio_level: Literal["token", "sequence"] = "token"
+    """Whether the ratio is that of each token or of the whole answer."""
+
+    def fault(self, objective: str) -> str:
+        if self.ratio_level == "sequence" and self.loss == "dr_grpo":
+            return "a ratio of the whole answer (ratio_level sequence) goes with loss grpo"
+        return super().fault(objective)
 
 
 class Grpo(RolloutObjective):
@@ -50,7 +62,8 @@ class Grpo(RolloutObjective):
 
     def __init__(self, setup: Setup, options: GrpoOptions) -> None:
         super().__init__("grpo", setup, options, refers=options.beta > 0, figures=("kl", "clip_ratio"))
-        self.beta, self.ratio_clip, self.divides = options.beta, options.ratio_clip, options.loss == "grpo"
+        self.beta, self.divides, self.whole = options.beta, options.loss == "grpo", options.ratio_level == "sequence"
+        self.least, self.most = 1 - options.ratio_clip, 1 + (options.ratio_clip_high or options.ratio_clip)
 
     def advantages(self, rewards: Sequence[float]) -> list[float]:
         return advantages(rewards, divide=self.divides)
@@ -59,14 +72,15 @@ class Grpo(RolloutObjective):
         return bool(attempt.advantage or self.beta)
 
     def loss_of(self, attempt: Attempt, found: TokenLogprobs) -> torch.Tensor:
-        ratio_N = (found.now - found.sampled).exp()
-        clipped_N = ratio_N.clamp(1 - self.ratio_clip, 1 + self.ratio_clip)
+        moved_N = found.now - found.sampled
+        ratio_N = (moved_N.mean().expand_as(moved_N) if self.whole else moved_N).exp()
+        clipped_N = ratio_N.clamp(self.least, self.most)
         losses_N = -(ratio_N * attempt.advantage).minimum(clipped_N * attempt.advantage)
         self.tally.add("clip_ratio", (clipped_N != ratio_N).sum().item(), len(ratio_N))
         if found.reference is not None:
             away_N = found.reference - found.now
             k3_N = away_N.exp() - away_N - 1
-            losses_N = losses_N + self.beta * k3_N
+            losses_N = losses_N + self.beta * ratio_N * k3_N
             self.tally.add("kl", k3_N.sum().item(), len(k3_N))
         return losses_N.sum() / (len(losses_N) if self.divides else self.options.answer_tokens)
 
