@@ -11,6 +11,7 @@ from postgrad.training.forward import Forward
 from postgrad.training.objectives import make_objective
 from tests.needs import dev_package
 from tests.training.test_training import RECORDS
+from tests.training.twins import give
 
 trl = dev_package("trl")
 
@@ -64,11 +65,7 @@ def test_one_step_has_trls_loss_and_gradient(tiny, tiny_folder, tmp_path, rows, 
         processing_class=AutoTokenizer.from_pretrained(tiny_folder),
         peft_config=LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
-    with torch.no_grad():
-        for name, module in trainer.model.named_modules():
-            key = name.removeprefix("base_model.model.")
-            if key in layers:
-                module.lora_A["default"].weight.copy_(layers[key].lora_A)
+    give(trainer.model, layers)
     trainer.train()
 
     objective = make_objective("sft", tiny.renderer)

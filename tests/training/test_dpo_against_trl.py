@@ -14,6 +14,7 @@ from tests.needs import dev_package
 from tests.training.test_against_trl import _as_trl_learns
 from tests.training.test_dpo import PAIRS, begin
 from tests.training.test_training import stir
+from tests.training.twins import give
 
 trl = dev_package("trl")
 
@@ -62,12 +63,7 @@ def test_one_step_has_trls_loss_gradient_and_figures(tiny, tiny_folder, tmp_path
         peft_config=LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
     stir(layers)
-    with torch.no_grad():
-        for name, module in trainer.model.named_modules():
-            key = name.removeprefix("base_model.model.")
-            if key in layers:
-                module.lora_A["default"].weight.copy_(layers[key].lora_A)
-                module.lora_B["default"].weight.copy_(layers[key].lora_B)
+    give(trainer.model, layers)
     trainer.train()
 
     objective = make_objective("dpo", tiny.renderer, loss=loss, beta=0.5, label_smoothing=smoothing)

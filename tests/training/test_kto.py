@@ -23,6 +23,7 @@ from tests.needs import dev_package
 from tests.training.test_against_trl import _as_trl_learns
 from tests.training.test_dpo import PAIRS, begin, ended, plain_logprobs
 from tests.training.test_training import gradients, stir
+from tests.training.twins import give
 
 
 def rating(i: int, good: bool | None = None) -> Rating:
@@ -204,12 +205,7 @@ def test_one_step_has_trls_loss_and_gradient(tiny, tiny_folder, tmp_path, monkey
         peft_config=LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
     stir(layers)
-    with torch.no_grad():
-        for name, module in trainer.model.named_modules():
-            key = name.removeprefix("base_model.model.")
-            if key in layers:
-                module.lora_A["default"].weight.copy_(layers[key].lora_A)
-                module.lora_B["default"].weight.copy_(layers[key].lora_B)
+    give(trainer.model, layers)
     trainer.train()
 
     objective = make_objective("kto", tiny.renderer, beta=0.5, desirable_weight=1.0, undesirable_weight=1.5)

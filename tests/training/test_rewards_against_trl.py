@@ -9,6 +9,7 @@ from postgrad.training.batching import microbatches
 from tests.needs import dev_package
 from tests.training.test_grpo import started
 from tests.training.test_training import gradients
+from tests.training.twins import give, matched
 
 CASES = [
     ("grpo", {}, {}),
@@ -59,19 +60,14 @@ def test_one_step_has_trls_loss_and_gradient(tiny, tiny_folder, tmp_path, name, 
         processing_class=AutoTokenizer.from_pretrained(tiny_folder),
         peft_config=LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
-    with torch.no_grad():
-        for key, module in trainer.model.named_modules():
-            if (key := key.removeprefix("base_model.model.")) in layers:
-                module.lora_A["default"].weight.copy_(layers[key].lora_A)
-                module.lora_B["default"].weight.copy_(layers[key].lora_B)
+    give(trainer.model, layers)
     trainer.model.train()
     trainer.current_gradient_accumulation_steps = 1
     loss = trainer._compute_loss(trainer.model, inputs_of(objective, batch, name, options))
     loss.backward()
-    for key, module in trainer.model.named_modules():
-        if (key := key.removeprefix("base_model.model.")) in layers:
-            layers[key].lora_A.grad = module.lora_A["default"].weight.grad
-            layers[key].lora_B.grad = module.lora_B["default"].weight.grad
+    for module, layer in matched(trainer.model, layers):
+        layer.lora_A.grad = module.lora_A["default"].weight.grad
+        layer.lora_B.grad = module.lora_B["default"].weight.grad
     wanted = gradients(tiny.module)
     assert value.item() == pytest.approx(loss.item(), abs=2e-5)
     assert ours.norm() > 1e-3 and torch.allclose(ours, wanted, atol=3e-4 * wanted.abs().max().item())
