@@ -58,3 +58,7 @@ def test_the_commands_find_what_they_read(unpacked, tmp_path, tiny_folder):
     out = run(unpacked, tmp_path, "-m", "postgrad", "run", "t.jsonl", "--base", str(tiny_folder), *quick)
     assert "Report:" in out and (tmp_path / "t-report" / "report.html").exists()
     assert "training:" in run(unpacked, tmp_path, "-m", "postgrad", "recipe")
+
+
+def test_it_says_that_it_is_typed(unpacked):
+    assert (unpacked / "postgrad" / "py.typed").exists()

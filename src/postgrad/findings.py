@@ -61,6 +61,10 @@ class Finding:
     def count(self) -> int:
         return len(self.indices)
 
+    def evidence_at(self, place: int) -> str:
+        """What speaks for the record at a place of `indices`; empty where nothing more is said."""
+        return self.evidence[place] if place < len(self.evidence) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -240,6 +244,5 @@ class Checked:
                 continue
             checks.add(finding.check)
             index = finding.indices[place]
-            evidence = finding.evidence[place] if place < len(finding.evidence) else ""
-            out[index] = (finding, self.records[index], evidence)
+            out[index] = (finding, self.records[index], finding.evidence_at(place))
         return list(out.values())[:count]

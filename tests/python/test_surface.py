@@ -6,7 +6,6 @@ import ast
 import json
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import postgrad
@@ -121,12 +120,3 @@ def test_a_strict_type_checker_knows_every_name(tmp_path):
     faults = {Path(d["file"]).name: d for d in found if d["severity"] == "error"}
     assert set(faults) == {"wrong.py"}, faults
     assert faults["wrong.py"]["rule"] == "reportArgumentType"
-
-
-def test_the_wheel_says_that_it_is_typed(tmp_path):
-    code = (
-        "from hatchling.builders.wheel import WheelBuilder;"
-        f"print(next(WheelBuilder({str(ROOT)!r}).build(directory={str(tmp_path)!r}, versions=['standard'])))"
-    )
-    with zipfile.ZipFile(python(code).strip().splitlines()[-1]) as wheel:
-        assert "postgrad/py.typed" in wheel.namelist()

@@ -126,6 +126,11 @@ def names_of_checks() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*_table(), *calling.get().checks]))
 
 
+def advice_on(check: str) -> str:
+    """What to do about a check's findings; empty for a check of the user's."""
+    return CHECKS[check].advice if check in CHECKS else ""
+
+
 def present() -> dict[str, Check]:
     """The checks that run, made with their default options. One of the call's takes the place of the table's."""
     table, given = _table(), calling.get().checks

@@ -91,7 +91,7 @@ def _of(text: str, language: str) -> bool:
     and the words between them decide."""
     spelling = spelling_of(language)
     words = [w for w in _WORD.findall(" ".join(text[:READ_LETTERS].split())) if w.islower()]
-    return spelling is not None and len(words) >= 3 and sum(map(spelling.knows, words)) >= _KNOWN_SHARE * len(words)
+    return spelling is not None and len(words) >= 3 and spelling.knows_most(words, _KNOWN_SHARE)
 
 
 def _switched(

@@ -132,7 +132,7 @@ def _of_another_language(text: str) -> bool:
     detect = detector()
     spelling = spelling_of(detect(" ".join(text.split()))[0]) if detect is not None else None
     words = _WORD.findall(text.lower())
-    return spelling is not None and 2 * sum(map(spelling.knows, words)) >= len(words)
+    return spelling is not None and spelling.knows_most(words, 0.5)
 
 
 def _pairs(word: str) -> list[str]:

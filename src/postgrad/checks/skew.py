@@ -13,6 +13,7 @@ from postgrad.answers import label_counts
 from postgrad.checks.support.embedding_space import clusters, distinguishing, sample, vectors, words_of
 from postgrad.checks.support.label_shift import Shares, counted, estimated
 from postgrad.checks.support.phrases import percent, quote
+from postgrad.checks.support.record_texts import with_answer
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
 from postgrad.json_types import JsonObject
 from postgrad.records import Conversation, Record
@@ -246,16 +247,12 @@ def _in_production(seen: Sequence[Record], number: dict[str, int], known_from: f
 
 
 def _weight(record: Record) -> float:
-    if not isinstance(record, Conversation):
-        return 1.0
-    return next((m.weight for m in reversed(record.messages) if m.role == "assistant"), 1.0)
+    return record.answer.weight if isinstance(record, Conversation) and record.answer is not None else 1.0
 
 
 def _weighted(record: Record, weight: float) -> Record | None:
     """The record with its answer so weighted; None where it has no such place."""
-    if not isinstance(record, Conversation) or record.messages[-1].role != "assistant":
-        return None
-    return replace(record, messages=(*record.messages[:-1], replace(record.messages[-1], weight=weight)))
+    return with_answer(record, lambda answer: replace(answer, weight=weight))
 
 
 def _told(

@@ -10,15 +10,18 @@ from dataclasses import replace
 from postgrad.answers import answer_kind
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, quote, verb
+from postgrad.checks.support.record_texts import with_answer
 from postgrad.checks.support.words.program_text import is_program_text
 from postgrad.facts import load_facts
 from postgrad.findings import Check, Context, Finding, Repair, Term, check_factory
-from postgrad.records import Conversation, Record, Text
+from postgrad.records import Message, Record, Text
 
 _SPELLINGS = [tuple(pair) for pair in load_facts("spelling")["en"]["spellings"]]
 _WORD = re.compile(r"(?<![\w@#/\\.$&=<>_`-])[^\W\d_]+(?:-[^\W\d_]+)*(?![\w@/\\=<>_`]|\.\w)")
 _SHORTEST = 4
 _SHOWN = 5
+_PREFIX = 5
+"""A part before a hyphen so short is a prefix, no word of its own."""
 
 
 @check_factory(
@@ -101,12 +104,14 @@ def _around(text: str, pattern: re.Pattern[str]) -> str:
 
 def _put_in(record: Record, words: dict[re.Pattern[str], str]) -> Record | None:
     """The record with the wanted words in its last answer."""
-    if not isinstance(record, Conversation) or record.messages[-1].role != "assistant":
-        return None
-    text = record.messages[-1].content
-    for pattern, term in words.items():
-        text = pattern.sub(lambda m, term=term: term[:1].upper() + term[1:] if m[0][0].isupper() else term, text)
-    return replace(record, messages=(*record.messages[:-1], replace(record.messages[-1], content=text)))
+
+    def put_in(answer: Message) -> Message:
+        text = answer.content
+        for pattern, term in words.items():
+            text = pattern.sub(lambda m, term=term: term[:1].upper() + term[1:] if m[0][0].isupper() else term, text)
+        return replace(answer, content=text)
+
+    return with_answer(record, put_in)
 
 
 def _ways(answers: dict[int, str], least: int, lesser_share: float) -> Iterator[Finding]:
@@ -170,6 +175,3 @@ def _is_other_way(form: str, usual: str) -> bool:
     if form.replace("-", "").lower() == usual.replace("-", "").lower() and "-" in form + usual:
         return min(len(part) for part in (form if "-" in form else usual).split("-")) <= _PREFIX
     return True
-
-
-_PREFIX = 5

@@ -10,11 +10,12 @@ from dataclasses import replace
 from postgrad.answers import answer_kind
 from postgrad.checks.support.evidence import reasons
 from postgrad.checks.support.phrases import count_of, quote, verb
+from postgrad.checks.support.record_texts import with_answer
 from postgrad.checks.support.words.languages import detector, told
 from postgrad.checks.support.words.program_text import is_program_text
 from postgrad.checks.support.words.spelling import Spelling, spelling_of, words_to_judge
 from postgrad.findings import Check, Context, Finding, Repair, check_factory
-from postgrad.records import Conversation, Message, Record
+from postgrad.records import Message, Record
 
 _LANGUAGE_FROM = 300
 """Answers whose language is asked for, evenly over the set, to know the set's."""
@@ -104,7 +105,7 @@ def _in_main_language(text: str, main: Spelling, sure: float) -> bool:
     if code and spelling_of(code) not in (main, None):
         return False
     words = _ANY_WORD.findall(text.lower())
-    return sum(main.knows(w) for w in words) >= _KNOWN_SHARE * len(words)
+    return main.knows_most(words, _KNOWN_SHARE)
 
 
 def _words(text: str, main: Spelling) -> set[str]:
@@ -163,15 +164,7 @@ def _told_word(word: str, meant: str) -> str:
 
 def _mended(record: Record, pairs: dict[str, str]) -> Record | None:
     """The record with the words put right in its last answer; None where its answer is not a conversation's."""
-    if not isinstance(record, Conversation):
-        return None
-    last = max((n for n, m in enumerate(record.messages) if m.role == "assistant"), default=None)
-    if last is None or not any(pairs.values()):
-        return None
-    return replace(
-        record,
-        messages=(*record.messages[:last], _put_right(record.messages[last], pairs), *record.messages[last + 1 :]),
-    )
+    return with_answer(record, lambda answer: _put_right(answer, pairs)) if any(pairs.values()) else None
 
 
 def _put_right(message: Message, pairs: dict[str, str]) -> Message:

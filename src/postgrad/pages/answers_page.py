@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from postgrad.json_types import JsonObject, well_formed
-from postgrad.pages.report_page import PUBLIC, environment, in_order, ranked
+from postgrad.pages.report_page import PUBLIC, RIGHT, environment, in_order, ranked
 from postgrad.report.made_from import called
 from postgrad.report.results import ResultLine, read_results
 from postgrad.report.run_report import Report
@@ -19,7 +19,6 @@ ANSWERS_FILE = "answers.html"
 MOST = 1_000
 """Examples on the page at most: a browser must still scroll."""
 _LETTERS = 6_000
-_RIGHT = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def _cards(arms: Sequence[str], lines: Sequence[ResultLine]) -> list[Card]:
     places = [_by_score(arm, lines) for arm in arms]
     cards = []
     for n, line in enumerate(lines):
-        right = {name for name, answer in line.arms.items() if answer.score >= _RIGHT}
+        right = {name for name, answer in line.arms.items() if answer.score >= RIGHT}
         wrong = [k for k, arm in enumerate(arms) if arm in line.arms and arm not in right]
         classes = [*(f"w{k}" for k in wrong), *(f"a{k}" for k in wrong if right)]
         orders = [f"--file:{n}", f"--long:{longest[n]}", *(f"--s{k}:{places[k][n]}" for k in range(len(arms)))]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("error", "warning", "info")
 PUBLIC = 0o644  # a report is there to be passed on
+RIGHT = 0.999  # from this score on an answer is right
 LONG_TEXT = 420
 LONG_LINES = 9
 SAMPLES_SHOWN = 6
@@ -232,7 +233,7 @@ def is_long(text: str) -> bool:
 
 def mark(score: float) -> tuple[str, str]:
     """Give the tone and the sign of one answer's score: right, wrong, or how far between."""
-    if score >= 0.999:
+    if score >= RIGHT:
         return "right", "✓ right"
     return ("wrong", "✗ wrong") if score <= 0.001 else ("partly", f"{score:.2f}")
 

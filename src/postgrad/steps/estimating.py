@@ -3,7 +3,6 @@ at services. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from postgrad.costs import cost_of, machine_price
@@ -17,7 +16,7 @@ from postgrad.steps.context import USUAL_MINUTES
 from postgrad.steps.course import TRAINING_SHARE
 from postgrad.steps.known_device import KnownDevice, known_device
 from postgrad.steps.time_budget import USUAL_TOKENS
-from postgrad.training.memory import CHECKED, Need, answering_bytes, fitting, peak_bytes, training_flops
+from postgrad.training.memory import CHECKED, Need, answering_bytes, fitting, packs, peak_bytes, training_flops
 
 _BEGIN_MINUTES = 2.0
 """Of a job on a rented machine: loading and checking, which no GPU makes faster."""
@@ -51,7 +50,8 @@ def estimate(
     if settings.max_steps is not None:
         passes = min(passes, settings.max_steps * settings.batch_size * plan.units / len(lengths))
     work = passes * plan.repeats * flops + plan.once * forward
-    seconds = work / training + passes * plan.forward * forward / sampling
+    asked = passes * plan.forward * forward
+    seconds = work / training + asked / sampling
     need = Need(
         model.config,
         settings.method,
@@ -63,7 +63,7 @@ def estimate(
         settings.embeddings,
         settings.optimizer,
         plan.sampled,
-        packed=device.kind == "cpu" and device.dtype == "bfloat16",
+        packed=packs(device.kind, device.dtype),
     )
     price = machine_price(device.kind, price_per_hour, device.name)
     free = psutil.virtual_memory().available
@@ -88,7 +88,7 @@ def estimate(
             "memory_bytes": max(peak_bytes(need), answering_bytes(need)) + CHECKED,
             "usd": cost_of(60 * minutes, price),
         },
-        "elsewhere": _rented(need, work + passes * plan.forward * forward),
+        "elsewhere": _rented(need, work + asked),
         "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
         "rate": _rate(device),
     }
@@ -114,13 +114,12 @@ def _rented(need: Need, work: float) -> list[JsonObject]:
         seconds = work / (gpu["tflops"] * 1e12 * facts["efficiency"])
         whole = seconds / TRAINING_SHARE + 60 * _BEGIN_MINUTES
         room = gpu["memory_gb"] * 1e9
-        ways: Sequence[str] = [said for said, _ in fitting(there, int(room))]
         found.append(
             {
                 "gpu": gpu["name"],
                 "memory_gb": gpu["memory_gb"],
                 "fits": peak_bytes(there) <= room,
-                "fitting": list(ways),
+                "fitting": [said for said, _ in fitting(there, int(room))],
                 "minutes": seconds / 60,
                 "run_minutes": whole / 60,
                 "usd": cost_of(whole, price),

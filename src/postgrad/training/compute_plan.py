@@ -4,6 +4,7 @@ form of learning; each objective's spec names the one that fits it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from postgrad.models.rendering.pairs import render_pair
 from postgrad.models.rendering.ratings import render_rating
@@ -12,6 +13,9 @@ from postgrad.models.rendering.task_prompts import render_prompt
 from postgrad.models.rendering.windows import windows
 from postgrad.objectives import Cost, Options
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
+
+if TYPE_CHECKING:
+    from postgrad.training.rollouts import RolloutOptions
 
 
 def cost_of_conversations(
@@ -56,17 +60,11 @@ def cost_of_rollouts(
     records: Sequence[Record],
     max_length: int | None,
     too_long: TooLong,
-    *,
-    samples: int,
-    answer_tokens: int,
-    repeats: int,
-    forward: float,
+    options: RolloutOptions,
 ) -> Cost:
-    """So many answers to each prompt sampled, then forward and backward.
-
-    Args:
-        forward: Forward passes besides, sampling among them.
-    """
+    """So many answers to each prompt sampled, then forward and backward; forward alone for each model that is asked for
+    its likelihoods."""
+    samples, answer_tokens = options.samples, options.answer_tokens
     wanted = [r for r in records if isinstance(r, Task)]
     prompts = [p for r in wanted if (p := render_prompt(renderer, r, answer_tokens, max_length, too_long))]
     sequences = [n for p in prompts for n in (len(p.ids) + answer_tokens, *[answer_tokens] * (samples - 1))]
@@ -76,7 +74,8 @@ def cost_of_rollouts(
     )
     cache = min(16_384, 64 * max(sequences, default=0))
     learned = answer_tokens * samples * len(prompts)
-    return Cost(sequences, learned, samples, repeats, forward, sampled=cache, note=note)
+    forward = 1.0 + options.refers + options.recalls
+    return Cost(sequences, learned, samples, options.repeats, forward, sampled=cache, note=note)
 
 
 def _prompt(side: Rendered) -> int:

@@ -87,6 +87,11 @@ class Need:
     packed: bool = False
 
 
+def packs(kind: str, dtype: str) -> bool:
+    """Whether a device of this kind keeps weights of this type packed beside the plain ones; see `Need.packed`."""
+    return kind == "cpu" and dtype == "bfloat16"
+
+
 def predictable(config: JsonMapping) -> bool:
     """Whether a config names the sizes of a Llama-shaped decoder."""
     c = config.get("text_config", config)

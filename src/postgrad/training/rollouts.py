@@ -70,6 +70,16 @@ class RolloutOptions(Options):
     eval_samples: Annotated[int, Field(ge=1)] = 1
     """Answers to each validation prompt: one is greedy, several are sampled."""
 
+    @property
+    def refers(self) -> bool:
+        """Whether the starting model is asked for its likelihoods of every batch."""
+        return False
+
+    @property
+    def recalls(self) -> bool:
+        """Whether the weights that sampled are asked for theirs, before a step changes them."""
+        return self.repeats > 1
+
     def fault(self, objective: str) -> str:
         if self.grader is None:
             return f"the objective {objective} requires a grader: --set grader=grader.json (OpenAI's form), or a metric"
@@ -113,27 +123,15 @@ class RolloutObjective(Objective):
         name: As in `OBJECTIVES`.
         setup: Renders prompts, reads and grades answers.
         options: How answers are sampled.
-        refers: Whether the starting model is asked for its likelihoods of every batch.
-        recalls: Whether the weights that sampled are asked for theirs, even if no step repeats a batch.
         figures: What is measured besides `FIGURES`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        setup: Setup,
-        options: RolloutOptions,
-        *,
-        refers: bool = False,
-        recalls: bool = False,
-        figures: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, name: str, setup: Setup, options: RolloutOptions, figures: Sequence[str] = ()) -> None:
         super().__init__((*FIGURES, *figures))
         if setup.reward is None:
             raise TrainingError(f"The objective {name} requires a grader.", "Name one in training.grader.")
-        self.name, self.setup, self.options, self.refers, self.reward = name, setup, options, refers, setup.reward
+        self.name, self.setup, self.options, self.reward = name, setup, options, setup.reward
         self.repeats, self.units, self.validates = options.repeats, options.samples, True
-        self.recalls = recalls or options.repeats > 1
         self.start: Start | None = None
         self.before: float | None = None
         self.attempts: list[Attempt] = []
@@ -192,7 +190,7 @@ class RolloutObjective(Objective):
 
     def begin(self, start: Start, examples: Sequence[Rendered], held: Sequence[Rendered]) -> Working[None]:
         """Measures the starting model's reward on validation, once."""
-        if self.refers and not start.attached.has_base:
+        if self.options.refers and not start.attached.has_base:
             raise TrainingError(
                 "A divergence from the starting model requires that model, which full fine-tuning overwrites.",
                 "Set training.beta to 0, or take method lora.",
@@ -225,9 +223,9 @@ class RolloutObjective(Objective):
             start.world.gathered([(at, g) for (at, _), g in zip(own, made, strict=True)]), key=lambda g: g[0]
         )
         self.attempts = [replace(a, number=n) for n, a in enumerate(a for _, group in groups for a in group)]
-        self.old = self._likelihoods() if self.recalls else {}
+        self.old = self._likelihoods() if self.options.recalls else {}
         with start.attached.as_start():
-            self.reference = self._likelihoods() if self.refers else {}
+            self.reference = self._likelihoods() if self.options.refers else {}
         self.attempts = self.settled(self.attempts)
         return list(self.attempts)
 

@@ -25,7 +25,7 @@ from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer, refuse_other
 from postgrad.training.loop_state import in_words
-from postgrad.training.memory import Need, predictable, refuse_what_cannot_fit
+from postgrad.training.memory import Need, packs, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
 from postgrad.training.objectives.base import Objective, Setup, Start
 from postgrad.training.objectives.replay import CUT, USUAL_DIVERGENCE, WithReplay, without_end
@@ -256,7 +256,7 @@ def _need(
         plan.embeddings,
         plan.optimizer,
         max(map(objective.sampled, examples)),
-        packed=model.device.kind == "cpu" and model.device.dtype == "bfloat16",
+        packed=packs(model.device.kind, model.device.dtype),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from postgrad.evaluation import arms
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.retrieval import Index
 from postgrad.evaluation.written_prompt import write_system_prompt
-from postgrad.json_types import JsonObject
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
 from postgrad.records import Message, Record
@@ -122,7 +122,7 @@ def augment(
             warning=weak,
         )
     made = yield from keep(proposals, originals, held, WINDOWS[method], known=known, agree=agree, agreement=agreement)
-    write_atomic(out, "".join(json.dumps(to_row(p.record), ensure_ascii=False) + "\n" for p in made.kept))
+    _write(out, (to_row(p.record) for p in made.kept))
     aside = _keep_aside(out, made.refused, originals)
     return Made(made, out, aside, len(originals), judge, spent(remote))
 
@@ -178,8 +178,7 @@ def generate(
         "No person ever asked these requests: read them, and test on real ones before you trust a verdict on them.",
         warning=True,
     )
-    rows = [to_row(p.record) for p in made.kept]
-    write_atomic(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    _write(out, (to_row(p.record) for p in made.kept))
     return Made(made, out, _keep_aside(out, made.refused, []), offered, None, spent(remote))
 
 
@@ -204,8 +203,7 @@ def prefer(
     yield Stage("augment", f"Answering {len(parts.train)} requests twice, and comparing")
     write, judge = teachers(ctx, remote or teacher.name, ANSWERED, ANSWERED)
     pairs, refused = yield from pairs_of(parts.train, write, judge, teacher.name)
-    rows = [{**row_of(pair, WRITERS["openai-preference"], table=False), **pair.meta} for pair in pairs]
-    write_atomic(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    _write(out, ({**row_of(pair, WRITERS["openai-preference"], table=False), **pair.meta} for pair in pairs))
     made = Augmented(tuple(Proposal(pair, (n,)) for n, pair in enumerate(pairs)), tuple(refused))
     return Made(made, out, _keep_aside(out, refused, parts.train), len(parts.train), None, spent(remote))
 
@@ -225,7 +223,11 @@ def _keep_aside(out: Path, refused: Sequence[Refused], originals: Sequence[Recor
         }
         for r in refused
     ]
-    return write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    return _write(path, lines)
+
+
+def _write(path: Path, rows: Iterable[JsonMapping]) -> Path:
+    return write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _judge(originals: Sequence[Record], ask: Teacher) -> tuple[Agree, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from postgrad.checks import CHECKS, checking, names_of_checks, refuse_unknown, repaired
+from postgrad.checks import advice_on, checking, names_of_checks, refuse_unknown, repaired
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.data.glossary import load_glossary
 from postgrad.data.load import LoadedRecords, load
@@ -192,8 +192,7 @@ def report_on(
 def finding_part(checked: Checked, finding: Finding, shown: int = SHOWN) -> FindingPart:
     """A finding as reports keep it."""
     details = {k: _bounded(v) for k, v in finding.details.items()}
-    advice = CHECKS[finding.check].advice if finding.check in CHECKS else ""
-    return made_from.finding_part(finding, checked.records, shown, advice, details)
+    return made_from.finding_part(finding, checked.records, shown, advice_on(finding.check), details)
 
 
 def _bounded(value: object) -> object:
@@ -221,25 +220,28 @@ def _look(finding: Finding, record: Record, evidence: str) -> LookPart:
 
 def headline(checked: Checked, accept: Iterable[str] = ()) -> str:
     """Whether this may be trained on, and what comes first, in at most 18 words."""
-    errors = checked.errors(accept)
-    first = next(iter(errors or [f for f in checked.findings if f.severity == "warning"]), None)
+    first = _gravest(checked, accept)
     kept = f"{len(checked.kept):,} of {checked.read:,} records can be used"
     if first is None:
         return f"Ready for training: {kept}."
     worst = first.check.replace("_", " ") + (f" in {first.count:,} records" if first.count else "")
-    return (
-        f"Must be fixed before training: {worst}." if errors else f"Can be trained on; look first at {worst}; {kept}."
-    )
+    if first.severity == "error":
+        return f"Must be fixed before training: {worst}."
+    return f"Can be trained on; look first at {worst}; {kept}."
+
+
+def _gravest(checked: Checked, accept: Iterable[str]) -> Finding | None:
+    """The error, or else the warning, to begin with; None where there is neither."""
+    return next(iter(checked.errors(accept) or [f for f in checked.findings if f.severity == "warning"]), None)
 
 
 def _next(request: CheckRequest, checked: Checked, repairable: dict[str, int]) -> tuple[str, str]:
     """What to do first, and the command for it."""
     data = " ".join(shlex.quote(str(p)) for p in request.paths)
-    errors = checked.errors(request.accept)
-    first = next(iter(errors or [f for f in checked.findings if f.severity == "warning"]), None)
+    first = _gravest(checked, request.accept)
     if first is None:
         return "See whether fine-tuning is worth it.", f"postgrad run {data}"
-    advice = CHECKS[first.check].advice if first.check in CHECKS else ""
+    advice = advice_on(first.check)
     if first.check in repairable:
         return advice, f"postgrad check {data} --fix fixed.jsonl --repair {first.check}"
     return advice, f"postgrad review {data}" if first.indices else ""

@@ -76,8 +76,7 @@ def write_fixed(outcome: CheckOutcome, request: CheckRequest, out: Path, shape: 
         kept, dropped, changed = list(again.kept), dropped + list(again.dropped), changed + list(again.changed)
     removed_at, changed_at = beside(out)
     if shape is None and ending_of(out) == ".xlsx" and outcome.loaded.table is not None:
-        if any(_weighted(record) for record in kept):
-            raise no_place_for_weights(out)
+        _refuse_weights(out, kept)
         told = [write_marked(out, outcome.loaded.table, kept, outcome.checked, dropped, changed)]
     else:
         told = [write_records(out, outcome.loaded, kept, shape)]
@@ -107,12 +106,10 @@ def write_records(out: Path, loaded: LoadedRecords, records: Sequence[Record], s
         DataError: the shape cannot hold some records; nothing is written then.
     """
     own = loaded.table if shape is None and ending_of(out) in _OWN else None
-    weighted = any(_weighted(record) for record in records)
-    usual = _SHAPE_OF[type(records[0])] if records and not weighted else "postgrad-jsonl"
-    if weighted and own is not None:
-        raise no_place_for_weights(out)
+    usual = _SHAPE_OF[type(records[0])] if records and not _weighted(records) else "postgrad-jsonl"
     name = shape or ("csv" if ending_of(out) in _OWN else usual)
     if own is not None:
+        _refuse_weights(out, records)
         _write_own(out, own, records)
     else:
         _write(out, name, records)
@@ -120,16 +117,17 @@ def write_records(out: Path, loaded: LoadedRecords, records: Sequence[Record], s
     return f"{len(records):,} records written to {out} {form}."
 
 
-def _weighted(record: Record) -> bool:
-    return isinstance(record, Conversation) and any(m.weight not in (0, 1) for m in record.messages)
+def _weighted(records: Iterable[Record]) -> bool:
+    return any(m.weight not in (0, 1) for r in records if isinstance(r, Conversation) for m in r.messages)
 
 
-def no_place_for_weights(out: Path) -> DataError:
-    """The refusal of a table for records with weights."""
-    return DataError(
-        f"{str(out)!r} would lose the weights of the records: a table has no place for them.",
-        f"Write lines of JSON: {out.with_suffix('.jsonl')}",
-    )
+def _refuse_weights(out: Path, records: Iterable[Record]) -> None:
+    """Refuses a table for records with weights."""
+    if _weighted(records):
+        raise DataError(
+            f"{str(out)!r} would lose the weights of the records: a table has no place for them.",
+            f"Write lines of JSON: {out.with_suffix('.jsonl')}",
+        )
 
 
 def _write_own(out: Path, own: OwnColumns, records: Sequence[Record]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
-from postgrad.checks import CHECKS
+from postgrad.checks import advice_on
 from postgrad.data.shapes.reading import OwnColumns
 from postgrad.data.shapes.row_errors import Inexpressible
 from postgrad.data.writing.workbook import CHANGED, TOLD, Add, sheet_of, workbook
@@ -81,7 +81,7 @@ def _notes(checked: Checked, changed: Iterable[Changed]) -> tuple[dict[Source, l
         for place, index in enumerate(finding.indices if finding.severity != "info" else ()):
             source = checked.records[index].source
             if finding.check not in mended.get(source, ()):
-                said = finding.evidence[place] if place < len(finding.evidence) else ""
+                said = finding.evidence_at(place)
                 notes.setdefault(source, []).append(f"{finding.check}: {said}" if said else finding.check)
     return notes, done
 
@@ -89,10 +89,8 @@ def _notes(checked: Checked, changed: Iterable[Changed]) -> tuple[dict[Source, l
 def _findings(put: Add, checked: Checked) -> None:
     put(["level", "check", "row", "finding", "what to do"])
     for finding in checked.findings:
-        advice = CHECKS[finding.check].advice if finding.check in CHECKS else ""
         level = LEVELS[finding.severity]
-        put([level, finding.check, "", finding.sentence, advice])
+        put([level, finding.check, "", finding.sentence, advice_on(finding.check)])
         for place, index in enumerate(finding.indices):
             source = checked.records[index].source
-            evidence = finding.evidence[place] if place < len(finding.evidence) else ""
-            put([level, finding.check, source.row or source.line, evidence, ""])
+            put([level, finding.check, source.row or source.line, finding.evidence_at(place), ""])

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from postgrad.checks import CHECKS
+from postgrad.checks import advice_on
 from postgrad.checks.support.personal_kinds import KINDS as PERSONAL
 from postgrad.checks.support.redaction import Places, redact
 from postgrad.checks.support.secret_kinds import SECRET_KINDS
@@ -28,13 +28,12 @@ def write_list(checked: Checked, path: Path, mode: int = 0o644) -> Path:
     table = csv.writer(out)
     table.writerow(COLUMNS)
     for finding in checked.findings:
-        advice = CHECKS[finding.check].advice if finding.check in CHECKS else ""
+        advice = advice_on(finding.check)
         level = LEVELS[finding.severity]
         if not finding.indices:
             table.writerow([level, finding.check, "", "", "", _cell(finding.sentence), "", "", advice])
         for place, index in enumerate(finding.indices):
             record = checked.records[index]
-            evidence = finding.evidence[place] if place < len(finding.evidence) else ""
             table.writerow(
                 [
                     level,
@@ -42,7 +41,7 @@ def write_list(checked: Checked, path: Path, mode: int = 0o644) -> Path:
                     _cell(record.source.file),
                     record.source.line or "",
                     record.source.row or record.source.line or "",
-                    _cell(redact(evidence or finding.sentence, places, HIDDEN)),
+                    _cell(redact(finding.evidence_at(place) or finding.sentence, places, HIDDEN)),
                     _cell(redact(record.prompt_text, places, HIDDEN)),
                     _cell(redact(record.answer_text, places, HIDDEN)),
                     advice,

@@ -41,6 +41,13 @@ def texts_of(record: Record) -> list[str]:
     return found
 
 
+def with_answer(record: Record, change: Callable[[Message], Message]) -> Record | None:
+    """The conversation with its answer changed; None where there is no such answer."""
+    if not isinstance(record, Conversation) or record.answer is None:
+        return None
+    return replace(record, messages=(*record.messages[:-1], change(record.answer)))
+
+
 def _collect_messages(messages: Sequence[Message], found: list[str]) -> None:
     for message in messages:
         found.append(message.content)

@@ -14,6 +14,7 @@ from postgrad.evaluation.metrics.judge import check_readable, control_pairs
 from postgrad.evaluation.metrics.support.agreement import agreement
 from postgrad.evaluation.metrics.support.human import HumanJudgement, read_labels
 from postgrad.evaluation.metrics.support.metric import AskModel, Case, Metric, MetricResources, MetricResult
+from postgrad.json_types import JsonMapping
 
 Winner = Literal["a", "b", "tie"]
 QUESTION = "Which answer serves the request better: correct, complete, in the form that was asked for?"
@@ -58,10 +59,30 @@ def duels(
             different answers it decides nine in ten by their place, or calls all of them ties: such a judge says
             nothing.
     """
-    different = [i for i, (_, a, b) in enumerate(pairs) if a.strip() != b.strip()]
-    chats = [pair_chat(p, a, b, question) for p, a, b in (pairs[i] for i in different)]
-    chats += [pair_chat(p, b, a, question) for p, a, b in (pairs[i] for i in different)]
-    said = list(ask(chats)) if chats else []
+    chats = both_orders(pairs, question)
+    return decided(pairs, list(ask(chats)) if chats else [], name)
+
+
+def both_orders(pairs: Sequence[tuple[str, str, str]], question: str = QUESTION) -> Sequence[Sequence[JsonMapping]]:
+    """What the judge is asked about each (prompt, answer a, answer b) whose answers differ: all in one order, then all
+    in the other."""
+    different = [pairs[i] for i in _different(pairs)]
+    return [pair_chat(p, a, b, question) for p, a, b in different] + [
+        pair_chat(p, b, a, question) for p, a, b in different
+    ]
+
+
+def _different(pairs: Sequence[tuple[str, str, str]]) -> list[int]:
+    return [i for i, (_, a, b) in enumerate(pairs) if a.strip() != b.strip()]
+
+
+def decided(pairs: Sequence[tuple[str, str, str]], said: Sequence[str], name: str = "the judge") -> Duels:
+    """The outcome of what the judge said to `both_orders`.
+
+    Raises:
+        DataError: as `duels`.
+    """
+    different = _different(pairs)
     read = [read_verdict(text) for text in said]
     check_readable(read, said, name)
     forward, backward = read[: len(different)], read[len(different) :]
@@ -72,13 +93,13 @@ def duels(
         elif (x, y) == ("b", "a"):
             winners[place] = "b"
     by_place = sum(x == y and x in ("a", "b") for x, y in zip(forward, backward, strict=True))
-    decided = [v for v in read if v in ("a", "b")]
+    settled = [v for v in read if v in ("a", "b")]
     result = Duels(
         tuple(winners),
         by_place / max(1, len(different)),
-        sum(v == "a" for v in decided) / len(decided) if decided else 0.5,
+        sum(v == "a" for v in settled) / len(settled) if settled else 0.5,
         sum(v is None for v in read) / max(1, len(read)),
-        all_ties=bool(read) and not decided,
+        all_ties=bool(read) and not settled,
     )
     if len(different) >= FEW:
         _refuse_uninformative(result, len(different), name)

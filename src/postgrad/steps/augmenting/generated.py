@@ -10,9 +10,8 @@ from postgrad.data.augment import from_documents, from_task, preferences
 from postgrad.data.augment.keep import Augmented
 from postgrad.data.augment.method import Proposal, Refused, Teacher
 from postgrad.data.documents.documents import Chunk
-from postgrad.evaluation.metrics.pairwise import duels
+from postgrad.evaluation.metrics.pairwise import both_orders, decided
 from postgrad.evaluation.metrics.token_f1 import token_f1
-from postgrad.json_types import JsonMapping
 from postgrad.progress import Progress, Working
 from postgrad.records import Message, Preference, Record
 from postgrad.similarity.near_duplicates import DEFAULT_THRESHOLD, exact_key, find_similar
@@ -116,25 +115,11 @@ def pairs_of(
     both = list(zip(first, second, strict=True))
     open_ones = [n for n, (a, b) in enumerate(both) if a is not None and b is not None and a.strip() != b.strip()]
     asked: list[tuple[str, str, str]] = [(records[n].prompt_text, str(both[n][0]), str(both[n][1])) for n in open_ones]
-    said: list[list[tuple[Message, ...]]] = []
-
-    def collect(chats: Sequence[Sequence[JsonMapping]]) -> list[str]:
-        said.append([tuple(Message(m["role"], m["content"]) for m in chat) for chat in chats])
-        raise _Collected
-
-    try:
-        duels(collect, asked, name=teacher)
-    except _Collected:
-        answers = yield from judge(said[0])
-        found = duels(lambda _: [a or "" for a in answers], asked, name=teacher).winners
-    else:
-        found = ()
-    winners = dict(zip(open_ones, found, strict=True))
+    chats = [tuple(Message(m["role"], m["content"]) for m in chat) for chat in both_orders(asked)]
+    said = (yield from judge(chats)) if chats else []
+    found = decided(asked, [text or "" for text in said], teacher)
+    winners = dict(zip(open_ones, found.winners, strict=True))
     return preferences.decided(records, both, [winners.get(n, "tie") for n in range(len(records))], teacher)
-
-
-class _Collected(Exception):  # noqa: N818 - no error: the questions are known
-    """The judge's questions are known; they are asked where progress can be shown and work be stopped."""
 
 
 def _different(

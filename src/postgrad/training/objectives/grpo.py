@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from postgrad.models.rendering.render import Renderer, TooLong
-from postgrad.objectives import OPTIONS, Cost, ObjectiveSpec, Rates
-from postgrad.records import Record, Task
+from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
+from postgrad.records import Task
 from postgrad.training.compute_plan import cost_of_rollouts
 from postgrad.training.objectives.base import Setup
 from postgrad.training.rollouts import Attempt, RolloutObjective, RolloutOptions, TokenLogprobs
@@ -51,6 +50,10 @@ class GrpoOptions(RolloutOptions):
     ratio_level: Literal["token", "sequence"] = "token"
     """Whether the ratio is that of each token or of the whole answer."""
 
+    @property
+    def refers(self) -> bool:
+        return self.beta > 0
+
     def fault(self, objective: str) -> str:
         if self.ratio_level == "sequence" and self.loss == "dr_grpo":
             return "a ratio of the whole answer (ratio_level sequence) goes with loss grpo"
@@ -61,7 +64,7 @@ class Grpo(RolloutObjective):
     """The objective `grpo`."""
 
     def __init__(self, setup: Setup, options: GrpoOptions) -> None:
-        super().__init__("grpo", setup, options, refers=options.beta > 0, figures=("kl", "clip_ratio"))
+        super().__init__("grpo", setup, options, figures=("kl", "clip_ratio"))
         self.beta, self.divides, self.whole = options.beta, options.loss == "grpo", options.ratio_level == "sequence"
         self.least, self.most = 1 - options.ratio_clip, 1 + (options.ratio_clip_high or options.ratio_clip)
 
@@ -95,27 +98,12 @@ def advantages(rewards: Sequence[float], *, divide: bool) -> list[float]:
     return [(r - mean) / scale for r in rewards]
 
 
-def _cost(
-    renderer: Renderer, records: Sequence[Record], max_length: int | None, too_long: TooLong, options: GrpoOptions
-) -> Cost:
-    return cost_of_rollouts(
-        renderer,
-        records,
-        max_length,
-        too_long,
-        samples=options.samples,
-        answer_tokens=options.answer_tokens,
-        repeats=options.repeats,
-        forward=1.0 + bool(options.beta) + (options.repeats > 1),
-    )
-
-
 SPEC = ObjectiveSpec(
     "grpo",
     "answers that --set grader=… grades",
     Task,
     Grpo,
-    _cost,
+    cost_of_rollouts,
     GrpoOptions,
     Rates(3e-4, 1e-5),
     needs=("reward",),

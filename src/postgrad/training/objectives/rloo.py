@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from postgrad.models.rendering.render import Renderer, TooLong
-from postgrad.objectives import OPTIONS, Cost, ObjectiveSpec, Rates
-from postgrad.records import Record, Task
+from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
+from postgrad.records import Task
 from postgrad.training.compute_plan import cost_of_rollouts
 from postgrad.training.objectives.base import Setup
 from postgrad.training.rollouts import Attempt, RolloutObjective, RolloutOptions, TokenLogprobs
@@ -37,19 +36,20 @@ class RlooOptions(RolloutOptions):
     ratio_clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """How far an answer is followed whose probability moves from what it was when sampled: 1 plus or minus this."""
 
+    @property
+    def refers(self) -> bool:
+        return self.beta > 0
+
+    @property
+    def recalls(self) -> bool:
+        return super().recalls or self.refers
+
 
 class Rloo(RolloutObjective):
     """The objective `rloo`."""
 
     def __init__(self, setup: Setup, options: RlooOptions) -> None:
-        super().__init__(
-            "rloo",
-            setup,
-            options,
-            refers=options.beta > 0,
-            recalls=options.beta > 0,
-            figures=("kl", "clip_ratio"),
-        )
+        super().__init__("rloo", setup, options, figures=("kl", "clip_ratio"))
         self.beta, self.ratio_clip = options.beta, options.ratio_clip
 
     def advantages(self, rewards: Sequence[float]) -> list[float]:
@@ -85,27 +85,12 @@ def above_the_others(values: Sequence[float]) -> list[float]:
     return [v - (total - v) / others for v in values]
 
 
-def _cost(
-    renderer: Renderer, records: Sequence[Record], max_length: int | None, too_long: TooLong, options: RlooOptions
-) -> Cost:
-    return cost_of_rollouts(
-        renderer,
-        records,
-        max_length,
-        too_long,
-        samples=options.samples,
-        answer_tokens=options.answer_tokens,
-        repeats=options.repeats,
-        forward=1.0 + bool(options.beta) + (options.repeats > 1 or options.beta > 0),
-    )
-
-
 SPEC = ObjectiveSpec(
     "rloo",
     "answers that --set grader=… grades",
     Task,
     Rloo,
-    _cost,
+    cost_of_rollouts,
     RlooOptions,
     Rates(3e-4, 1e-5),
     needs=("reward",),

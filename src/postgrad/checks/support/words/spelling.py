@@ -11,6 +11,7 @@ import itertools
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -65,6 +66,10 @@ class Spelling:
     def knows(self, word: str) -> bool:
         """Whether the word, in lower case, is one of the language or made from one by its rules."""
         return self._plain(word) or self._derived(word) or self._compound(word)
+
+    def knows_most(self, words: Sequence[str], share: float) -> bool:
+        """Whether at least such a share of words, in lower case, is known."""
+        return sum(map(self.knows, words)) >= share * len(words)
 
     def _plain(self, word: str) -> bool:
         return word in self.counts or word in self._own
