@@ -43,6 +43,11 @@ ASKED = {
     "temperature": 0.5,
     "repeats": 2,
     "ratio_clip": 0.3,
+    "ratio_clip_high": 0.4,
+    "ratio_level": "sequence",
+    "mask_truncated": True,
+    "length_normalised": True,
+    "rpo_alpha": 0.5,
 }
 GRADER = {
     "type": "string_check",
@@ -62,6 +67,11 @@ OF_METHOD = {
     "temperature": "reinforcement",
     "repeats": "reinforcement",
     "ratio_clip": "reinforcement",
+    "ratio_clip_high": "reinforcement",
+    "ratio_level": "reinforcement",
+    "mask_truncated": "reinforcement",
+    "length_normalised": "dpo",
+    "rpo_alpha": "dpo",
 }
 
 

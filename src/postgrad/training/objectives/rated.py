@@ -99,13 +99,14 @@ class RatedObjective(Objective):
         """z, in nats."""
         import torch  # as above
 
-        from postgrad.training.sequences import token_logprobs  # here: it loads torch
+        from postgrad.models.device import sums_in  # here: it loads torch
+        from postgrad.training.sequences import token_logprobs
 
         assert self._start is not None
         before = sum(self.reference[id(e)][1] for e in examples)
         with torch.no_grad():
             parts = microbatches([self.crossed[id(e)] for e in examples], self._start.token_budget)
-            now = sum(v.double().sum().item() for part in parts for v in token_logprobs(forward, part))
+            now = sum(v.to(sums_in(v)).sum().item() for part in parts for v in token_logprobs(forward, part))
         return max(0.0, (now - before) / len(examples))
 
 
