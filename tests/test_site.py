@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from postgrad.steps.context import USUAL_MINUTES
 from tests.conftest import ROOT
+from tests.following import words_of
 from tests.serving.loopback import running
 
 DOCS = ROOT / "docs"
@@ -112,7 +112,7 @@ def commands() -> list[tuple[str, list[str]]]:
             for line in block.replace("\\\n", " ").splitlines():
                 line = line.strip().removeprefix("$ ")
                 if re.match(r"postgrad [a-z]", line):
-                    found.append((page.relative_to(ROOT).as_posix(), shlex.split(line, comments=True)))
+                    found.append((page.relative_to(ROOT).as_posix(), words_of(line)))
     return found
 
 

@@ -5,14 +5,8 @@ What takes minutes runs on a tiny base and with fewer arms; everything else is w
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,18 +18,9 @@ from postgrad.registry import Catalogue
 from postgrad.serving.app import make_app
 from postgrad.serving.inference.engine import Engine
 from tests.conftest import ROOT
+from tests.following import blocks, follow
 from tests.serving.loopback import running
 from tests.serving.running import Process, examples, until
-
-QUICK = {
-    "run": ["--arms", "nearest,base,fine_tuned", "--max-minutes", "1", "--no-general", "--recipe", "quick.yaml"],
-    "estimate": [],
-}
-
-
-def blocks(page: str) -> Iterator[tuple[str, str]]:
-    text = (ROOT / "docs" / page).read_text("utf-8")
-    yield from re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -44,25 +29,6 @@ def folder(tmp_path: Path, tiny_folder: Path) -> Path:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "quick.yaml").write_text("training: {too_long: drop, max_steps: 20}\ndata: {max_test: 30}\n", "utf-8")
     return tmp_path
-
-
-def follow(line: str, folder: Path, base: Path) -> str:
-    words = shlex.split(line, comments=True)
-    name = words[1]
-    if name in QUICK:
-        words += [*QUICK[name], "--base", str(base)]
-    environment = {**os.environ, "POSTGRAD_HOME": str(folder / "home"), "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "postgrad", *words[1:]],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, f"{line}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def test_the_tutorial_word_for_word(folder, tiny_folder, monkeypatch, capsys):
