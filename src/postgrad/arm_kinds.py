@@ -19,6 +19,7 @@ from postgrad.records import Message, Record
 
 BASE, PROMPTED, OPTIMISED_PROMPT, RAG, REMOTE = "base", "prompted", "optimised_prompt", "rag", "remote"
 MAJORITY, FINE_TUNED, FINE_TUNED_RAG = "majority", "fine_tuned", "fine_tuned+rag"
+GOOD_ANSWERS = "good_answers"
 """The arms that the program itself speaks of; every other one is only looked up."""
 ON_A_BASE = " @ "
 """Between an arm and the base that it stands on, where several bases are compared."""
@@ -40,7 +41,7 @@ class ArmKind:
         in_table: A few words for tables and pictures.
         maker: What makes it for a run (see `steps.arms.making.Making`): a function, or `module:function`, imported
             when the arm is made. Empty where it is made otherwise: remote arms by `steps/arms/remote_arms.py`, one for
-            each model.
+            each model, and `good_answers` by `steps/fitting/good_answers.py`.
         ask: Instead of a maker, where an arm is no more than what is asked for a record.
         trained: Whether a model trained in the run answers.
         retrieves: Whether it looks something up for each request.
@@ -161,6 +162,12 @@ ARM_KINDS: dict[str, ArmKind] = {
         label="retrieval with examples",
     ),
     REMOTE: ArmKind("the remote model", "another model, over the network", remote=True, label="remote model"),
+    GOOD_ANSWERS: ArmKind(
+        "the model tuned on the good answers alone",
+        "trained on the good answers alone, where preferences or ratings are learned",
+        trained=True,
+        label="tuned on good answers",
+    ),
     FINE_TUNED: ArmKind(
         "the tuned model",
         "trained on your examples",

@@ -329,7 +329,7 @@ def _explain(location: tuple[int | str, ...], message: str, kind: str, given: An
 
 def merged(recipe: Recipe, changes: JsonObject) -> Recipe:
     """The recipe with dotted changes (`{"training.rank": 8}`) that are not None; checked again."""
-    raw = recipe.model_dump()
+    raw = recipe.model_dump(exclude_unset=True)  # what nobody set can still be chosen from the data
     for dotted, value in changes.items():
         if value is None:
             continue

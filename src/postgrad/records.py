@@ -101,6 +101,11 @@ def _plain_call(call: JsonMapping) -> JsonObject:
     return {"name": str(inner.get("name", "")), "arguments": arguments}
 
 
+def said_by(messages: Sequence[Message]) -> str:
+    """The text of an answer of one or several messages, with its calls of tools."""
+    return "\n".join(_said(m) for m in messages)
+
+
 def _said(message: Message) -> str:
     """The text of an answer, with its calls of tools."""
     parts = [message.content] if message.content.strip() or not message.tool_calls else []
@@ -191,7 +196,7 @@ class Preference(Record):
 
     @property
     def answer_text(self) -> str:
-        return "\n".join(_said(m) for m in self.chosen)
+        return said_by(self.chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +214,7 @@ class Rating(Record):
 
     @property
     def answer_text(self) -> str:
-        return "\n".join(_said(m) for m in self.completion)
+        return said_by(self.completion)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

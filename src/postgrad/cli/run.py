@@ -24,6 +24,7 @@ from postgrad.cli.support.options import (
     strings,
 )
 from postgrad.errors import PostgradError
+from postgrad.objectives import choices
 
 if TYPE_CHECKING:
     from postgrad.report.run_report import VerdictPart
@@ -69,6 +70,9 @@ def command(
                 " chosen from the data."
             )
         ),
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help=f"What is trained: {choices()}. By default what fits the data.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the resulting model.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options override it.")] = None,
@@ -145,6 +149,7 @@ def command(
         "data.split": split,
         "data.validation_files": strings(validation),
         "data.test_files": strings(test),
+        "training.objective": objective,
         "evaluation.docs": str(docs) if docs else None,
         "evaluation.metric": metric,
         "evaluation.arms": listed(arms),

@@ -35,6 +35,8 @@ def form_faults(
         scores: By the primary metric.
         finishes: `length` where an answer was cut at the limit.
     """
+    if not choice.primary.judges_answers:
+        return FormFaults()
     wrong = [i for i, score in enumerate(scores) if score < LOW]
     hidden = [i for i in wrong if _holds(answers[i], reference_of(records[i]), choice.form)]
     cut = [i for i in wrong if finishes[i] == "length" and i not in hidden and _open(answers[i], choice)]

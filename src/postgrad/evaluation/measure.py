@@ -31,6 +31,11 @@ from postgrad.progress import Progress, Said, Working
 from postgrad.records import Conversation, Message, Record, tools_of, turns_of
 from postgrad.storage import StageStore, code_version, sha256_json, storing
 
+FREE_ROOM = 256
+"""Tokens that an answer may take where no right answer is known."""
+SHOWN = 24
+"""Answers that are generated where none is judged."""
+NOT_GENERATED = "(not generated: the verdict rests on likelihoods)"
 NO_MODEL = "no language model"
 """What a report says where the name of the model that answered would stand."""
 
@@ -174,6 +179,8 @@ def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Gr
     reply = asked.arm.reply
     if reply is not None:
         completions = reply(asked.records)
+    elif not choice.reads_answers and len(asked.records) > SHOWN:
+        return (yield from _by_likelihood(how, asked, choice, groups))
     else:
         grammar = answer_grammar(how.model, choice.form) if asked.arm.held else None
         completions = yield from answer(how.model, asked.ids, how.decoding, how.answers, how.stopped, grammar)
@@ -181,6 +188,17 @@ def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Gr
     confidences = tuple(math.exp(c.logprob / max(1, c.completion_tokens)) for c in completions)
     result = yield from scored(asked.arm, completions, asked.records, choice, groups, asked.messages, cost)
     return replace(result, confidences=confidences, model="" if reply is None else NO_MODEL)
+
+
+def _by_likelihood(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Groups) -> Working[ArmResult]:
+    """An arm whose answers nothing judges: a few are generated, for people to read and for their cost."""
+    places = range(0, len(asked.records), -(-len(asked.records) // SHOWN))
+    found = yield from answer(how.model, [asked.ids[i] for i in places], how.decoding, how.answers, how.stopped)
+    cost = 1000 * cost_of(statistics.fmean(c.seconds for c in found), how.price)
+    texts = dict(zip(places, (c.text for c in found), strict=True))
+    every = [texts.get(i, NOT_GENERATED) for i in range(len(asked.records))]
+    result = yield from scored(asked.arm, found, asked.records, choice, groups, asked.messages, cost, every)
+    return replace(result, finishes=())
 
 
 def scored(
@@ -191,9 +209,15 @@ def scored(
     groups: Groups,
     asked: Sequence[tuple[Message, ...]],
     cost_per_1000: float | None,
+    answers: Sequence[str] = (),
 ) -> Working[ArmResult]:
-    """What an arm's answers are worth, wherever they come from."""
-    texts = [c.text for c in completions]
+    """What an arm's answers are worth, wherever they come from.
+
+    Args:
+        completions: Of all records, or of some where `answers` are given.
+        answers: Of all records.
+    """
+    texts = answers or [c.text for c in completions]
     found = choice.measure(texts, test, asked)
     for said in found.remarks:
         yield Said(said, warning=True)
@@ -240,7 +264,9 @@ def room_for_answers(model: LanguageModel, records: Sequence[Record]) -> tuple[i
     A base that thinks has as much again for its reasoning as the records' own takes, and `THINKING_ROOM` at least.
     """
     turns = [turn for r in records for turn in turns_of(r)]
-    lengths = sorted(model.renderer.count(turn.answer_text) + 1 for turn in turns)
+    lengths = sorted(model.renderer.count(turn.answer_text) + 1 for turn in turns if turn.answer_text)
+    if not lengths:
+        return FREE_ROOM, 0
     usual = lengths[int(0.95 * (len(lengths) - 1))]
     longest = lengths[-1] if lengths[-1] <= 2 * usual else usual
     room = min(1024, longest + longest // 4 + 8)

@@ -45,7 +45,9 @@ def _form(records: Sequence[Record], kind: str, told: bool) -> str:
     if kind == "extraction" and objects:
         return _object(objects)
     words = [len(a.split()) for a in answers]
-    middle = int(statistics.median(words)) if words else 20
+    if not words:
+        return "" if told else "Answer the request."
+    middle = int(statistics.median(words))
     if middle <= 6 and not told:
         return "Answer the question with the fact alone, in a few words. Do not write a sentence and do not explain."
     return _text(answers, middle)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from postgrad.arm_kinds import FINE_TUNED, is_trained, recommended_arm, told
+from postgrad.arm_kinds import FINE_TUNED, GOOD_ANSWERS, is_trained, recommended_arm, told
 from postgrad.blobs import Blobs
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.decision.form_guard import fails_by_form, if_form_kept
@@ -258,13 +258,23 @@ def model_details(
 
 
 def register(
-    blobs: Blobs, recipe: Recipe, model: LanguageModel, trained: Result, report: Report, details: JsonObject
+    blobs: Blobs,
+    recipe: Recipe,
+    model: LanguageModel,
+    trained: Result,
+    report: Report,
+    details: JsonObject,
+    good_answers: Result | None = None,
 ) -> Report:
     """Puts the trained model into the catalogue, and its name and version into the report.
 
     Args:
         details: From `model_details`.
+        good_answers: What was trained on the good answers alone; it is registered instead where the verdict says so.
     """
+    arm = FINE_TUNED
+    if good_answers is not None and report.verdict.recommendation == GOOD_ANSWERS:
+        arm, trained = GOOD_ANSWERS, good_answers
     tuned = {a.name: a for a in report.arms}
     canary = keep_canary(blobs, model, trained.trained, trained.blob)
     entry = Catalogue().add(
@@ -280,8 +290,8 @@ def register(
             **details,
             "canary": canary,
             "metric": report.task.metric,
-            "score": tuned[FINE_TUNED].score,
-            "interval": list(tuned[FINE_TUNED].interval),
+            "score": tuned[arm].score,
+            "interval": list(tuned[arm].interval),
             "recommendation": report.verdict.recommendation,
             "automation": certified(report, trained.blob),
             "seed": report.seed,

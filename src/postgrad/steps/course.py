@@ -9,6 +9,7 @@ _SHARES = {
     "model": 0.01,
     "arms": 0.28,
     "general": 0.05,
+    "good_answers": 0.2,
     "training": 0.28,
     "fine_tuned": 0.04,
     "forgetting": 0.07,
@@ -20,12 +21,19 @@ _SHARES = {
 }
 """Of a run's time, as its demo takes it; what is left out leaves its share to the others."""
 TRAINING_SHARE = _SHARES["training"]
-_TRAINED = frozenset({"training", "fine_tuned", "curve"})
+_TRAINED = frozenset({"good_answers", "training", "fine_tuned", "curve"})
 _GENERAL = frozenset({"general", "forgetting"})
 
 
 def course(
-    minutes: float | None, *, trains: bool, general: bool, disturbed: bool, must_pass: bool, curve: bool
+    minutes: float | None,
+    *,
+    trains: bool,
+    general: bool,
+    disturbed: bool,
+    must_pass: bool,
+    curve: bool,
+    good_answers: bool = False,
 ) -> Outline:
     """The stages of a run, in order.
 
@@ -36,13 +44,19 @@ def course(
         disturbed: Whether disturbed requests are asked.
         must_pass: Whether there are cases of the user's own.
         curve: Whether there may be a learning curve.
+        good_answers: Whether there is a training on the good answers alone.
     """
     left_out: set[str] = set()
     if not trains:
         left_out |= _TRAINED | _GENERAL
     if not general:
         left_out |= _GENERAL
-    for name, there in (("disturbances", disturbed), ("must_pass", must_pass), ("curve", curve)):
+    for name, there in (
+        ("disturbances", disturbed),
+        ("must_pass", must_pass),
+        ("curve", curve),
+        ("good_answers", good_answers),
+    ):
         if not there:
             left_out.add(name)
     return Outline({name: share for name, share in _SHARES.items() if name not in left_out}, minutes)

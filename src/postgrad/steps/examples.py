@@ -27,6 +27,7 @@ class Examples:
         test: What the arms are measured on: of a conversation each turn of the assistant, as a question of its own.
         groups: What each test record belongs to, None for one that stands alone; None where all do. See `groups_of`.
         turns: How the test part's conversations were cut into turns; None where each has one.
+        lesson: What is trained on, where that is no request with its right answer.
     """
 
     train: tuple[Record, ...]
@@ -34,6 +35,7 @@ class Examples:
     test: tuple[Record, ...]
     groups: tuple[Hashable, ...] | None = None
     turns: Turns | None = None
+    lesson: Lesson | None = None
 
     @classmethod
     def of(
@@ -84,10 +86,27 @@ class Examples:
         """What may be looked at before the test: training and validation."""
         return (*self.train, *self.validation)
 
+    def learning(self, lesson: Lesson) -> Examples:
+        """The same, trained on other records than those that are shown."""
+        return replace(self, lesson=lesson)
+
     def at(self, places: Sequence[int]) -> Examples:
         """The same with these test records alone."""
         groups = None if self.groups is None else tuple(self.groups[i] for i in places)
         return replace(self, test=tuple(self.test[i] for i in places), groups=groups, turns=None)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Records in the shape that an objective learns from; `Examples` hold them as questions.
+
+    Attributes:
+        kind: Their class, as they were read.
+    """
+
+    kind: type[Record]
+    train: tuple[Record, ...]
+    validation: tuple[Record, ...]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from postgrad.data.load import LoadedRecords, data_hash
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.data.split.split import SplitName
 from postgrad.decision.resolution import assumed_resolution
-from postgrad.errors import GateError, UsageError
-from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.errors import GateError
+from postgrad.evaluation.metrics.support.by_record import choose_for
 from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
 from postgrad.findings import Checked, Context, Finding
 from postgrad.models.rendering.render import Renderer
@@ -27,26 +27,36 @@ from postgrad.steps.arms.passages import grounding_in
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.divide import divide, split_findings
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
-from postgrad.steps.fitting.trainable_records import wanted_by
+from postgrad.steps.fitting.reward import grader_of
+from postgrad.steps.fitting.trainable_records import WANTED, wanted_by
+from postgrad.steps.lessons import examples_of, kind_of, with_objective
 from postgrad.steps.task_sentence import task_spec
 from postgrad.steps.time_budget import room_for_test
 from postgrad.thinking import SUFFIX
 
 
 def checked_records(
-    base: BaseFiles, data: DataSection, objective: str, paths: Sequence[Path | InMemory]
+    base: BaseFiles,
+    data: DataSection,
+    objective: str,
+    paths: Sequence[Path | InMemory],
+    loaded: LoadedRecords | None = None,
 ) -> Working[tuple[LoadedRecords, Checked, list[Record]]]:
     """Reads and checks: what was read, what the checks say, and the records that can be used.
+
+    Args:
+        objective: Records of its kind are wanted; "" for those of whichever kind they are.
+        loaded: What was read of the paths already.
 
     Raises:
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    loaded = loading.loaded(data, paths)
+    loaded = loaded or loading.loaded(data, paths)
     yield Said(loaded.explanation)
     for note in loaded.notes:
         yield Said(note, warning=True)
-    wanted = wanted_by(objective)
+    wanted = wanted_by(objective) if objective else WANTED[kind_of(loaded)]
     wanted.refuse(loaded)
     renderer = yield from base.renderer()
     records = _limited(wanted.read(loaded.records), data.max_records)
@@ -110,31 +120,31 @@ def read_and_check(
     resources: MetricResources,
     paths: Sequence[Path | InMemory],
     writer: AskModel | None = None,
-) -> Working[tuple[Examples, TaskSpec, Grounding | None, DataSummary]]:
-    """Reads, checks, repairs, splits; chooses the metric, and writes the instruction where none is given.
+) -> Working[tuple[Recipe, Examples, TaskSpec, Grounding | None, DataSummary]]:
+    """Reads, checks, repairs, splits; settles the objective, chooses the metric, and writes the instruction where
+    none is given.
 
     Args:
         writer: A model that can say from examples what the task is; None where there is none.
 
     Raises:
-        UsageError: the recipe trains for something else than answers.
+        UsageError: the objective that the recipe names does not learn from such records.
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    if recipe.training.objective != "sft":
-        raise UsageError(
-            f"`run` compares arms and trains with the objective sft, not {recipe.training.objective}.",
-            f"postgrad train DATA --objective {recipe.training.objective}",
-        )
-    loaded, checked, kept = yield from checked_records(base, recipe.data, recipe.training.objective, paths)
+    loaded = loading.loaded(recipe.data, paths)
+    recipe = yield from with_objective(recipe, loaded)
+    loaded, checked, kept = yield from checked_records(base, recipe.data, "", paths, loaded)
     renderer = yield from base.renderer()
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
-    held = yield from held_out_files(base, recipe.data, recipe.training.objective)
+    held = yield from held_out_files(base, recipe.data, "")
     room = room_for_test(recipe.max_minutes, mean_tokens(renderer, kept))
     parts = yield from divide(recipe.data, recipe.seed, kept, held, room=room)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
-    examples = Examples.of(parts.train, parts.validation, parts.test, recipe.data.group, room)
-    choice = choose_metric(examples.known, recipe.evaluation.metric, resources)
+    examples = yield from examples_of(recipe.data, recipe.training.objective, parts, room)
+    choice = choose_for(
+        kind_of(loaded), examples.known, recipe.evaluation.metric, resources, grader_of(recipe.training)
+    )
     task = yield from task_spec(choice, recipe.data, examples, writer)
     yield Said(
         f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {task.choice.why}"
@@ -146,7 +156,8 @@ def read_and_check(
         yield Said(caution, warning=True)
     divided = [*examples.known, *parts.test]
     histogram = token_histogram(renderer, divided)
-    return examples, task, grounding, DataSummary(Path(paths[0]).stem, loaded, checked, data_hash(divided), histogram)
+    summary = DataSummary(Path(paths[0]).stem, loaded, checked, data_hash(divided), histogram)
+    return recipe, examples, task, grounding, summary
 
 
 def held_out_files(base: BaseFiles, data: DataSection, objective: str) -> Working[list[tuple[SplitName, list[Record]]]]:

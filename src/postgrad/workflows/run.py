@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from postgrad.arm_kinds import is_trained
+from postgrad.arm_kinds import GOOD_ANSWERS, is_trained
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.evaluation.measure import room_for_answers
 from postgrad.pages.answers_page import write_answers
@@ -42,6 +42,7 @@ from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.request_kinds import kinds_part, production_requests
 from postgrad.steps.examination.robustness import best_arms, disturbance_seconds, disturbances
 from postgrad.steps.fitting.before_training import before_training, needs_documents
+from postgrad.steps.fitting.good_answers import good_answers, teaches_answers
 from postgrad.steps.fitting.learning_curve import CurvePlan, learning_curve
 from postgrad.steps.fitting.training import seconds_for_training, train_model
 from postgrad.steps.read import read_and_check
@@ -94,8 +95,10 @@ def run(
     production = yield from production_requests(wishes.production)
     cases = yield from must_pass_cases(recipe)
     kept = yield from neighbours(wishes, resources)
-    examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
+    recipe, examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
+    if examples.lesson is not None:
+        planned = partial(planned, curve=False, good_answers=GOOD_ANSWERS in wishes.arms)
     yield planned(ctx.clock.minutes, trains=trains)
     ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
 
@@ -120,11 +123,15 @@ def run(
         yield Stage("general", "Measuring general ability before training")
         before = yield from general_ability(ctx, wishes, model, None, kept, examples.train)
 
-    trained = after = None
+    trained = rival = after = None
     if trains:
+        if examples.lesson is not None and GOOD_ANSWERS in wishes.arms and teaches_answers(examples):
+            seconds = seconds_for_training(ctx, wishes, results, before)
+            rival, measured_rival = yield from good_answers(making, recipe.training, seconds and seconds / 2)
+            results += measured_rival
         yield Stage("training", "Training")
         seconds = seconds_for_training(ctx, wishes, results, before)
-        trained = yield from train_model(ctx, model, examples, grounding, recipe.training, seconds)
+        trained = yield from train_model(ctx, model, examples, grounding, recipe, seconds)
 
         yield Stage("fine_tuned", "Measuring the fine-tuned model on the same examples")
         model.use(trained.trained, trained.blob)
@@ -142,7 +149,8 @@ def run(
     wanted = recipe.decision.target_accuracy
     rate = yield from automation(examples, task.choice, local, results, wanted, bases, ctx.look)
 
-    best = best_arms(ways, results) if wishes.perturb is not False else []
+    perturbed = wishes.perturb is not False and task.choice.primary.judges_answers
+    best = best_arms(ways, results) if perturbed else []
     limit = None if wishes.perturb else disturbance_seconds(ctx.clock, results, trained)
     disturbed = yield from disturbances(ctx, model, task, examples, best, trained, limit)
     passed = yield from must_pass(ctx, wishes, model, task, examples, cases, ways, results, trained)
@@ -157,7 +165,7 @@ def run(
     report = advised(report, curve, kinds, disturbed, recipe.decision.smallest_worth)
     if trained is not None:
         details = model_details(ctx.blobs, model, task, examples, grounding, results, paths, recipe.texts)
-        report = register(ctx.blobs, recipe, model, trained, report, details)
+        report = register(ctx.blobs, recipe, model, trained, report, details, rival)
     lines = result_lines(examples.test, results, examples.groups)
     if not recipe.texts:
         report, lines = without_texts(report), lines_without_texts(lines)

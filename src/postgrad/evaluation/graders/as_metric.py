@@ -16,22 +16,23 @@ from postgrad.evaluation.graders.grading import ModelCall, run_grader
 from postgrad.evaluation.graders.needs import judges, needs_sandbox
 from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
-from postgrad.json_types import JsonObject
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.records import Task
 from postgrad.sandbox.run import Sandbox, find_sandbox
 
 
-def grader_metric(means: MetricResources, path: str) -> Metric:
-    """The metric of a grader in a JSON file; a score_model's range becomes 0 to 1.
+def grader_metric(means: MetricResources, source: str | JsonMapping) -> Metric:
+    """The metric of a grader, or of the one in a JSON file; a score_model's range becomes 0 to 1.
 
     Args:
         means: `ask` grades for score_model and label_model, whichever model they name.
-        path: Of the file.
+        source: The grader, or the path of its file.
 
     Raises:
         UsageError: The file or the grader is not valid, or what it needs (a judge, a sandbox) is not there.
     """
-    form = read_grader(grader_in(path))
+    form = read_grader(grader_in(source) if isinstance(source, str) else source)
+    path = source if isinstance(source, str) else form.name
     if judges(form) and means.ask is None:
         raise UsageError(
             f"The grader {path!r} needs a model that judges.",

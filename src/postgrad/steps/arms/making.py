@@ -25,6 +25,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, Grounding, TaskSpec
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
+NOTHING_TO_SHOW = "the tasks bring no right answers that could be shown"
 TURN_TOKENS = 12  # what a template writes around a request and its answer
 
 
@@ -54,6 +55,8 @@ class Making:
 
     def shots(self) -> Working[tuple[list[Record], list[list[Record]]] | str]:
         """The block of worked examples and the sets it was chosen among, once for all arms; or why there are none."""
+        if not shows_answers(self.examples):
+            return NOTHING_TO_SHOW
         if self._shown is None:
             count, left = _shot_count(self)
             self._shown = (yield from shots(self, count, self.usual, left)) if count else _no_room(self.model)
@@ -84,6 +87,9 @@ def _made(making: Making, wanted: Sequence[str], *, trained: bool) -> Working[li
     for name, kind in ((name, kinds[name]) for name in kinds if name in wanted):
         unwanted = kind.trained != trained or not (kind.maker or kind.ask)
         if unwanted or (kind.needs_documents and making.grounding is None):
+            continue
+        if kind.plain and not making.task.choice.primary.judges_answers:
+            unfit.append(f"{name} (it has no likelihoods)")
             continue
         arm = yield from made_arm(name, kind, making)
         if isinstance(arm, str) and kind.plain:
@@ -133,6 +139,8 @@ def rag(making: Making) -> Working[Arm | str]:
     instruction, train = making.task.instruction, making.examples.train
     if making.grounding is not None:
         return _documents_arm(making, instruction, making.grounding.retrieve, RAG)
+    if not shows_answers(making.examples):
+        return NOTHING_TO_SHOW
     index = Index([r.prompt_text for r in train])
     count = yield from neighbour_count(making, index, making.usual)
     return replace(
@@ -166,6 +174,11 @@ def fine_tuned_rag(making: Making) -> Working[Arm | str]:
     if making.grounding is None:
         return "there are no documents"
     return _documents_arm(making, making.task.trained_instruction, making.grounding.retrieve, FINE_TUNED_RAG)
+
+
+def shows_answers(examples: Examples) -> bool:
+    """Whether the training examples have answers to show."""
+    return any(r.answer_text.strip() for r in examples.train)
 
 
 def _shot_count(making: Making) -> tuple[int, float]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from postgrad.errors import DataError
 from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
+from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.models.language_model import LanguageModel, load_model
@@ -13,6 +16,7 @@ from postgrad.recipe import EvaluationSection
 from postgrad.records import Message
 from postgrad.steps.arms.remote_models import remote_ask
 from postgrad.steps.context import RunContext
+from postgrad.storage import sha256_json
 
 JUDGEMENT_TOKENS = 160
 REMOTE_TOKENS = 1024  # it is paid by what it writes, and some think first
@@ -27,15 +31,27 @@ class MeasuredModel:
 
     def likelihoods(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
         """The mean natural log-probability a token of each (messages, answer)."""
+        return mean_logprobs(self.loaded, pairs)
+
+    @property
+    def loaded(self) -> LanguageModel:
+        """The model, once it is there."""
         if self.model is None:
             raise RuntimeError("a model is asked for likelihoods before it is loaded")
-        return mean_logprobs(self.model, pairs)
+        return self.model
 
 
 def metric_resources(ctx: RunContext, settings: EvaluationSection, measured: MeasuredModel) -> MetricResources:
     """The means that the recipe allows; models are loaded when they are first asked."""
     ask = asking(ctx, settings, settings.judge, JUDGEMENT_TOKENS) if settings.judge else None
-    return MetricResources(ask, settings.judge or "", measured.likelihoods, settings.own_code)
+    return MetricResources(
+        ask,
+        settings.judge or "",
+        measured.likelihoods,
+        partial(sides_now, ctx, measured),
+        partial(sides_at_the_start, ctx, measured),
+        settings.own_code,
+    )
 
 
 def asking(ctx: RunContext, settings: EvaluationSection, name: str, tokens: int) -> AskModel:
@@ -109,3 +125,46 @@ def mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ...
     ]
     scores = dict(log_likelihoods(model, items))
     return [scores[i][0] / max(1, len(items[i].choices[0])) for i in range(len(items))]
+
+
+Asked = Sequence[tuple[tuple[Message, ...], tuple[str, ...]]]
+"""(messages, answers) of each question."""
+
+
+def sides_now(ctx: RunContext, measured: MeasuredModel, asked: Asked) -> list[list[float]]:
+    """The log-probability of each answer under the model as it stands, in nats; kept by model and question."""
+    model = measured.loaded
+    items = [
+        ([int(i) for i in model.renderer.prompt_ids(messages)], [list(model.renderer.encode(a)) for a in answers])
+        for messages, answers in asked
+    ]
+    inputs = {"model": model.base.hash, "trained": model.trained_id, "dtype": model.device.dtype}
+    key, kept = ctx.kept("likelihoods", {**inputs, "items": sha256_json(items)}, ("models",))
+    if kept is None:
+        kept = {"values": _sides(model, items)}
+        ctx.store.put("likelihoods", key, {"model": model.name}, kept)
+    return [[math.nan if value is None else value for value in values] for values in kept["values"]]
+
+
+def sides_at_the_start(ctx: RunContext, measured: MeasuredModel, asked: Asked) -> list[list[float]]:
+    """The same under the base; afterwards the model stands as before."""
+    model = measured.loaded
+    trained = model.trained_id
+    if trained is None:
+        return sides_now(ctx, measured, asked)
+    model.use(None)
+    try:
+        return sides_now(ctx, measured, asked)
+    finally:
+        model.use(load_trained(ctx.blobs.get_folder(trained)), trained)
+
+
+def _sides(model: LanguageModel, items: Sequence[tuple[list[int], list[list[int]]]]) -> list[list[float | None]]:
+    """None for every answer of a question where one has no room."""
+    room = model.base.context
+    fits = [i for i, (prompt, answers) in enumerate(items) if len(prompt) + max(map(len, answers)) <= room]
+    asked = [ChoiceItem(tuple(items[i][0]), tuple(tuple(a) or (0,) for a in items[i][1])) for i in fits]
+    out: list[list[float | None]] = [[None] * len(answers) for _, answers in items]
+    for place, values in log_likelihoods(model, asked) if asked else ():
+        out[fits[place]] = list(values)
+    return out

@@ -38,6 +38,9 @@ def measure_remotes(
     further = [way for way in ways if (kind := kind_of(way.name)) and kind.for_remotes]
     for remote in remotes:
         for arm in _arms(task, remote, further):
+            if not task.choice.primary.judges_answers:
+                ctx.ledger.leave_out(arm.name, "a remote model cannot be asked how likely it finds an answer")
+                continue
             start = time.monotonic()
             try:
                 out.append((yield from _measured(ctx, room, task, examples, remote, arm)))

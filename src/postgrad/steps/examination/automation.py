@@ -41,6 +41,8 @@ def automation(
         bases: Base models of the command; one of them is chosen by the same test part.
         look: Which look at the test part this run takes.
     """
+    if not choice.primary.judges_answers:
+        return None
     asked = [r for r in results if r.name in arms]
     best = max((r for r in asked if not r.stopped), key=lambda r: r.score.value, default=None)
     if best is None or not best.confidences:

@@ -14,6 +14,7 @@ from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.json_types import JsonMapping
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
 from postgrad.storage import sha256_json
@@ -33,8 +34,7 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
         UsageError: it is not valid, or what it needs (a judge, a sandbox) is not there.
         DataError: it names fields that records do not have.
     """
-    options = settings.options
-    named = options.grader if isinstance(options, RolloutOptions) else None
+    named = grader_of(settings)
     raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
     identity = sha256_json([raw, means.judge or None])
     tasks = [r for r in records if isinstance(r, Task)]
@@ -48,6 +48,12 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
     form = read_grader(raw or {})
     refuse_missing(form, tasks)
     return _by_grader(means, form), identity
+
+
+def grader_of(settings: TrainingSettings) -> str | JsonMapping | None:
+    """What the settings name as grader: a file, a metric, or the grader itself; None for objectives without one."""
+    options = settings.options
+    return options.grader if isinstance(options, RolloutOptions) else None
 
 
 def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:

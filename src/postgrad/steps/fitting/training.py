@@ -110,10 +110,14 @@ def train_model(
     model: LanguageModel,
     examples: Examples,
     grounding: Grounding | None,
-    settings: TrainingSection,
+    recipe: Recipe,
     seconds: float | None,
 ) -> Working[Result]:
     """Trains, or takes the kept result of the same training."""
+    settings = recipe.training
+    if examples.lesson is not None:
+        work = training_work(ctx, recipe, model, examples.lesson.train, examples.lesson.validation)
+        return (yield from trained_model(ctx, model, work, seconds))
     plan = plan_of(settings, ctx.seed)
     records, validation = (trained_on(part, grounding, model) for part in (examples.train, examples.validation))
     if grounding is not None:

@@ -32,7 +32,7 @@ from postgrad.evaluation.metrics.token_f1 import token_f1
 from postgrad.evaluation.metrics.tool_calls import tool_calls, wanted_calls
 from postgrad.records import Message, Preference, Record
 
-Kind = Literal["classification", "extraction", "generation"]
+Kind = Literal["classification", "extraction", "generation", "preference", "reinforcement"]
 
 LABEL_WORDS = 8
 """A label has at most so many words."""
@@ -46,6 +46,8 @@ WORDING = (
 """What is said where nothing better than likeness can be measured, with the commands for something better."""
 GRADES = 10
 """At most so many different numbers are grades, hence labels; more are measurements, even if they recur."""
+OF_OTHER_RECORDS = ("reward_accuracy", "rated_accuracy")
+"""Metrics of pairs and ratings."""
 _MOST = 0.95
 """What holds for so many answers holds for the set: one odd row in twenty must not turn labels into prose."""
 
@@ -53,13 +55,19 @@ _MOST = 0.95
 @dataclass(frozen=True, slots=True)
 class MetricChoice:
     """The metrics of a task: `primary` decides, `secondary` informs, `why` explains; `form` says what of a generated
-    text is the answer that they judge."""
+    text is the answer that they judge; `shown`, whether answers are judged besides by something else."""
 
     primary: Metric
     secondary: tuple[Metric, ...]
     kind: Kind
     why: str
     form: AnswerForm = VERBATIM
+    shown: bool = False
+
+    @property
+    def reads_answers(self) -> bool:
+        """Whether anything is judged by what an arm says."""
+        return self.shown or any(m.judges_answers for m in (self.primary, *self.secondary))
 
     def measure(
         self, answers: Sequence[str], records: Sequence[Record], asked: Sequence[tuple[Message, ...]] = ()
@@ -170,7 +178,7 @@ def choose_metric(
 
 def possible(cases: Sequence[Case]) -> str:
     """The metrics that can judge these cases, those that need options or a judge last."""
-    fit, need = [], list(ASKING)
+    fit, need = [], [name for name in ASKING if name not in OF_OTHER_RECORDS]
     for name, make in METRICS.items():
         try:
             made = make()

@@ -57,6 +57,10 @@ AskModel = Callable[[Sequence[Sequence[Mapping[str, str]]]], Sequence[str]]
 Likelihoods = Callable[[Sequence[tuple[tuple[Message, ...], str]]], Sequence[float]]
 """(messages, answer) pairs → the mean natural log-probability a token of each answer."""
 
+Sides = Callable[[Sequence[tuple[tuple[Message, ...], tuple[str, ...]]]], Sequence[Sequence[float]]]
+"""(messages, answers) → the natural log-probability of each answer, summed over its tokens; NaN where the messages
+leave no room for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricResources:
@@ -66,12 +70,16 @@ class MetricResources:
         ask: The model that judges.
         judge: Its name, for sentences.
         likelihoods: How likely the measured model finds an answer.
+        sides: How likely it finds each of several answers to one request.
+        starting: How likely the base model finds them, whatever was trained since.
         own_code: Whether a function of the user's may run in this process.
     """
 
     ask: AskModel | None = None
     judge: str = ""
     likelihoods: Likelihoods | None = None
+    sides: Sides | None = None
+    starting: Sides | None = None
     own_code: bool = False
 
 
@@ -94,6 +102,8 @@ class Metric:
         right_or_wrong: Whether it gives only 0 and 1.
         judges_form: Whether the form of an answer is what it judges, so that nothing may be taken away before.
         unfit: Why these references cannot be judged by this metric, as the end of a sentence; empty where they can.
+        judges_answers: Whether it looks at what an arm says; else at what the model finds likely, which plain and
+            remote arms cannot be asked.
         parts: The scores of each part of the answers (of objects their fields), by its name; empty where answers have
             no parts of their own.
     """
@@ -104,6 +114,7 @@ class Metric:
     right_or_wrong: bool = False
     unfit: Callable[[Sequence[Case]], str] = _fits_all
     judges_form: bool = False
+    judges_answers: bool = True
     parts: Callable[[Sequence[Case]], Mapping[str, tuple[float, ...]]] = _no_parts
 
     def __call__(self, answer: str, reference: str, record: Record | None = None) -> float:

@@ -1,0 +1,80 @@
+"""Which metric suits records of other shapes than a request with its right answer: pairs, ratings, and tasks that a
+grader judges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postgrad.errors import UsageError
+from postgrad.evaluation.graders.as_metric import grader_metric
+from postgrad.evaluation.metrics.preferred import rated_accuracy, reward_accuracy
+from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
+from postgrad.evaluation.metrics.support.fields import reference_of
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
+from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.json_types import JsonMapping
+from postgrad.records import Preference, Rating, Record, Task
+
+PAIRS = (
+    "The examples are pairs of a better and a worse answer, so a way of answering is judged by how often it makes the"
+    " better one likelier than the base does, compared with the worse one; under the base itself that is half."
+)
+RATINGS = (
+    "The examples are rated answers, so a way of answering is judged by whether its likelihoods, compared with the"
+    " base's, are highest for the answers that were rated good; under the base itself that is chance."
+)
+
+
+def choose_for(
+    kind: type[Record],
+    questions: Sequence[Record],
+    metric: str | None,
+    means: MetricResources,
+    grader: str | JsonMapping | None = None,
+) -> MetricChoice:
+    """The metrics for records of a kind.
+
+    Args:
+        kind: Of the records as they were read.
+        questions: What `question_of` makes of them.
+        metric: The user's own choice of primary metric.
+        means: What metrics may use besides text.
+        grader: What grades the answers of tasks while a model is trained on them.
+
+    Raises:
+        UsageError: As `choose_metric`; or there is nothing that tells wanted answers from others.
+    """
+    if kind is Preference:
+        return _preferred(reward_accuracy(means), PAIRS, questions, metric, means)
+    if kind is Rating:
+        return _preferred(rated_accuracy(means), RATINGS, questions, metric, means)
+    if kind is Task and metric is None and grader is not None:
+        return _graded(questions, grader, means)
+    return choose_metric(questions, metric, means)
+
+
+def _preferred(
+    usual: Metric, why: str, questions: Sequence[Record], metric: str | None, means: MetricResources
+) -> MetricChoice:
+    if metric is not None and metric != usual.name:
+        chosen = choose_metric(questions, metric, means)
+        return MetricChoice(
+            chosen.primary, (*chosen.secondary, usual), "preference", f"{chosen.why} {why}", chosen.form
+        )
+    if fault := usual.unfit([Case("", reference_of(q), q) for q in questions]):
+        raise UsageError(
+            f"The metric {usual.name!r} cannot judge this data: {fault}.", "The shapes are in docs/data.md."
+        )
+    return MetricChoice(usual, (), "preference", why, shown=means.ask is not None)
+
+
+def _graded(questions: Sequence[Record], grader: str | JsonMapping, means: MetricResources) -> MetricChoice:
+    """The reward that a model is trained by also judges every other way."""
+    named = isinstance(grader, str) and not grader.endswith(".json")
+    primary = metric_named(str(grader), means) if named else grader_metric(means, grader)
+    why = f"Answers are judged by what grades them in training: {primary.title or primary.name}."
+    if fault := primary.unfit([Case("", reference_of(q), q) for q in questions]):
+        raise UsageError(
+            f"The grader {primary.name!r} cannot judge this data: {fault}.", "Name another in training.grader."
+        )
+    return MetricChoice(primary, (), "reinforcement", why)
