@@ -176,6 +176,8 @@ class EvaluationSection(_Section):
     also_keep: list[str] = []
     """Files of tasks of your own that the model does besides and must not lose, each FILE or FILE::METRIC: tests of
     forgetting, at most general_items (200) requests of each."""
+    votes: str | None = None
+    """File of votes of people (votes.jsonl) on the answers of two arms, shown in the report as win rates."""
     must_pass: list[str] = []
     """Files of your own cases, read like the data: a trained arm that fails one of them is not recommended."""
     must_pass_score: float | None = Field(default=None, gt=0, le=1)

@@ -16,6 +16,7 @@ from postgrad.report.advice import BriefPart, CurvePart, DisturbancesPart, Kinds
 from postgrad.report.arm_parts import ArmPart, ComparisonPart, ConstantPart, LeftOutPart, ResolutionPart
 from postgrad.report.money_parts import CostPart
 from postgrad.report.must_pass import MustPassPart
+from postgrad.report.preferences import PreferencesPart
 from postgrad.report.registration import RegistrationPart
 
 SCHEMA_VERSION = 1
@@ -315,6 +316,7 @@ class Report(_Part):
     automation: AutomationPart | None = None
     registration: RegistrationPart | None = None
     must_pass: MustPassPart | None = None
+    preferences: PreferencesPart | None = None
     samples: list[SamplePart] = []
     cost: CostPart = Field(default_factory=CostPart)
     verdict: VerdictPart

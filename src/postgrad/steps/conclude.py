@@ -29,6 +29,7 @@ from postgrad.recipe import DecisionSection, Recipe
 from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part, comparison_part, finding_part
 from postgrad.report.must_pass import MustPassPart
+from postgrad.report.preferences import PreferencesPart
 from postgrad.report.registration import RegistrationPart
 from postgrad.report.run_report import (
     AutomationPart,
@@ -71,6 +72,7 @@ class Evidence:
         needs_documents: Whether answers rest on facts that training did not show.
         registration: What was fixed before; None in commands that fix nothing.
         must_pass: What the arms made of the user's cases; None without cases.
+        preferences: Whose answers a judge or people prefer; None where nobody was asked.
     """
 
     results: Sequence[ArmResult]
@@ -81,6 +83,7 @@ class Evidence:
     needs_documents: bool = False
     registration: RegistrationPart | None = None
     must_pass: MustPassPart | None = None
+    preferences: PreferencesPart | None = None
 
     @property
     def look(self) -> int:
@@ -182,6 +185,7 @@ def conclude(
         automation=found.automation,
         registration=found.registration,
         must_pass=found.must_pass,
+        preferences=found.preferences,
         samples=sample_parts(examples.test, results),
         cost=cost_part(
             recipe.decision,

@@ -16,6 +16,7 @@ _SHARES = {
     "automation": 0.01,
     "disturbances": 0.03,
     "must_pass": 0.02,
+    "win_rates": 0.1,
     "curve": 0.17,
     "verdict": 0.01,
 }
@@ -34,6 +35,7 @@ def course(
     must_pass: bool,
     curve: bool,
     good_answers: bool = False,
+    win_rates: bool = False,
 ) -> Outline:
     """The stages of a run, in order.
 
@@ -44,6 +46,7 @@ def course(
         disturbed: Whether disturbed requests are asked.
         must_pass: Whether there are cases of the user's own.
         curve: Whether there may be a learning curve.
+        win_rates: Whether a judge is asked whose answers are better.
         good_answers: Whether there is a training on the good answers alone.
     """
     left_out: set[str] = set()
@@ -56,6 +59,7 @@ def course(
         ("must_pass", must_pass),
         ("curve", curve),
         ("good_answers", good_answers),
+        ("win_rates", win_rates),
     ):
         if not there:
             left_out.add(name)

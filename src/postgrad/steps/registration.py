@@ -32,6 +32,7 @@ NOT_JUDGED = {
         "perturb",
         "production",
         "also_keep",
+        "votes",
         "must_pass",
         "must_pass_score",
     },

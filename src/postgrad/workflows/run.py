@@ -41,6 +41,7 @@ from postgrad.steps.examination.must_pass import must_pass, must_pass_cases
 from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.request_kinds import kinds_part, production_requests
 from postgrad.steps.examination.robustness import best_arms, disturbance_seconds, disturbances
+from postgrad.steps.examination.win_rates import win_rates
 from postgrad.steps.fitting.before_training import before_training, needs_documents
 from postgrad.steps.fitting.good_answers import good_answers, teaches_answers
 from postgrad.steps.fitting.learning_curve import CurvePlan, learning_curve
@@ -98,7 +99,7 @@ def run(
     recipe, examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
     if examples.lesson is not None:
-        planned = partial(planned, curve=False, good_answers=GOOD_ANSWERS in wishes.arms)
+        planned = partial(planned, curve=False, good_answers=GOOD_ANSWERS in wishes.arms, win_rates=bool(wishes.judge))
     yield planned(ctx.clock.minutes, trains=trains)
     ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
 
@@ -109,7 +110,8 @@ def run(
 
     yield Stage("arms", "Measuring the arms that need no training")
     arms = ways = yield from untrained_arms(making, wishes.arms)
-    results = yield from race(ctx, wishes.sequential, examples, arms, partial(measure_arms, ctx, model, task))
+    staged = wishes.sequential if task.choice.reads_answers else False  # likelihoods take no time worth saving
+    results = yield from race(ctx, staged, examples, arms, partial(measure_arms, ctx, model, task))
     room = wishes.remote_max_tokens or room_for_answers(model, examples.known)[0]
     results += yield from measure_remotes(ctx, room, task, examples, remotes, ways)
     if not trains:
@@ -156,11 +158,13 @@ def run(
     passed = yield from must_pass(ctx, wishes, model, task, examples, cases, ways, results, trained)
     curve = yield from learning_curve(making, CurvePlan.of(recipe), ways, results, trained)
 
+    preferred = yield from win_rates(resources, examples, results, wishes.votes)
+
     yield Stage("verdict", "Judging")
     kinds = yield from kinds_part(ctx.seed, examples, results, production)
     documents = needs_documents(examples, grounding)
     general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=wishes.general or bool(kept))
-    found = Evidence(results, general, trained, rate, early, documents, ctx.registration, passed)
+    found = Evidence(results, general, trained, rate, early, documents, ctx.registration, passed, preferred)
     report = conclude(ctx, recipe, model, task, examples, summary, found)
     report = advised(report, curve, kinds, disturbed, recipe.decision.smallest_worth)
     if trained is not None:

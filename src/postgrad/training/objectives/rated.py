@@ -100,7 +100,7 @@ class RatedObjective(Objective):
         import torch  # as above
 
         from postgrad.models.device import sums_in  # here: it loads torch
-        from postgrad.training.sequences import token_logprobs
+        from postgrad.training.sequences import token_logprobs  # here: it loads torch
 
         assert self._start is not None
         before = sum(self.reference[id(e)][1] for e in examples)
