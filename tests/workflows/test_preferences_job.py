@@ -11,8 +11,10 @@ import pytest
 from postgrad.data.load import load
 from postgrad.errors import UsageError
 from postgrad.progress import Said
+from postgrad.recipe import Recipe, merged
 from postgrad.registry import Catalogue
 from postgrad.report.run_report import Report
+from postgrad.workflows.evaluate import EvaluateRequest, evaluate
 from postgrad.workflows.run import run
 from tests.models.test_remote import Server, answered
 from tests.workflows.jobs import finish, small
@@ -87,7 +89,7 @@ def test_pairs_are_learned_by_dpo_and_judged_by_held_out_pairs(tiny_folder, tmp_
     assert {arm for arm, by in rates if by == "judge"} == {"prompted", "good_answers", "fine_tuned"}
     assert rates["fine_tuned", "people"].wins == 8 and rates["fine_tuned", "people"].n == 9
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Whose answers are better" in page and "the judge judge" in page
+    assert "Whose answers are better" in page and "at equal length" in page
     assert Report.model_validate_json((tmp_path / "out" / "report.json").read_text()).preferences == found
 
 
@@ -157,3 +159,30 @@ def test_an_objective_that_does_not_learn_from_the_data_is_refused(tiny_folder, 
     with pytest.raises(UsageError, match="does not learn from"):
         finish(run(recipe, [pairs], tmp_path / "out"))
     assert len(load([pairs]).records) == 120
+
+
+def test_pairs_judge_models_that_exist(tiny_folder, tmp_path, pairs):
+    recipe = small(tiny_folder, **{**LEARNS, "evaluation.arms": ["base", "fine_tuned"]})
+    report, _ = finish(run(recipe, [pairs], tmp_path / "out"))
+    assert report.model is not None
+    name = f"{report.model.name}@{report.model.version}"
+    fresh = written(
+        tmp_path / "fresh.jsonl", ({"prompt": q, "chosen": c, "rejected": r} for q, c, r, _ in list(rows(160))[120:])
+    )
+    wishes = merged(Recipe(), {"base": str(tiny_folder), "data.accept": ["too_little"]})
+    found, _ = finish(evaluate(EvaluateRequest(wishes, [fresh], [name, str(tiny_folder)]), tmp_path / "again"))
+    arms = {a.name: a.score for a in found.arms}
+    assert arms[name] > 0.9 and found.task.metric == "reward_accuracy"
+    assert found.verdict.recommendation == name or arms[name] > max(s for n, s in arms.items() if n != name)
+    alone, _ = finish(evaluate(EvaluateRequest(wishes, [fresh], [name]), tmp_path / "alone"))
+    assert [a.score for a in alone.arms] == [arms[name]], (
+        "the base's likelihoods are asked for where no base is measured"
+    )
+
+
+def test_raw_text_is_refused_with_what_to_do(tiny_folder, tmp_path):
+    text = tmp_path / "novel.txt"
+    text.write_text("It was a fine day in the house. " * 200)
+    with pytest.raises(UsageError, match="raw text") as caught:
+        finish(run(small(tiny_folder), [text], tmp_path / "out"))
+    assert "postgrad train" in str(caught.value.mend)

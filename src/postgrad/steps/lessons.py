@@ -24,7 +24,6 @@ USUAL: dict[type[Record], str] = {
     Preference: "dpo",
     Rating: "kto",
     Task: "sft",
-    Text: "pretrain",
 }
 """What a run trains with by the kind of its records, where nobody names an objective."""
 LEARNED_AS: dict[type[Record], tuple[type[Record], ...]] = {
@@ -32,13 +31,11 @@ LEARNED_AS: dict[type[Record], tuple[type[Record], ...]] = {
     Preference: (Preference, Conversation, Rating),
     Rating: (Rating, Conversation),
     Task: (Task, Conversation),
-    Text: (Text,),
 }
 """The kinds of record that an objective may learn from, given records of one kind."""
 _WHY = {
     Preference: "The examples are pairs of a better and a worse answer",
     Rating: "The examples are rated answers",
-    Text: "The examples are raw text",
 }
 
 
@@ -47,12 +44,24 @@ def kind_of(loaded: LoadedRecords) -> type[Record]:
     return Counter(map(type, loaded.records)).most_common(1)[0][0]
 
 
+def refuse_raw_text(loaded: LoadedRecords) -> None:
+    """Raises UsageError for raw text: there is no question in it that arms could answer."""
+    if kind_of(loaded) is Text:
+        file = loaded.records[0].source.file
+        raise UsageError(
+            f"{file} holds raw text, and no way of answering can be judged by that.",
+            f"Train on it: postgrad train {file} --objective pretrain; then evaluate the model on requests with right"
+            " answers.",
+        )
+
+
 def with_objective(recipe: Recipe, loaded: LoadedRecords) -> Working[Recipe]:
     """The recipe with the objective that fits the records, where it names none.
 
     Raises:
         UsageError: the named one does not learn from such records.
     """
+    refuse_raw_text(loaded)
     kind = kind_of(loaded)
     training = recipe.training
     if "objective" not in training.model_fields_set and USUAL[kind] != training.objective:

@@ -19,8 +19,9 @@ from postgrad.decision.resolution import assumed_resolution
 from postgrad.errors import UsageError
 from postgrad.evaluation import arms as ways
 from postgrad.evaluation.measure import room_for_answers
-from postgrad.evaluation.metrics.support.choose import choose_metric
+from postgrad.evaluation.metrics.support.by_record import choose_for
 from postgrad.evaluation.metrics.support.metric import MetricResources
+from postgrad.evaluation.questions import question_of
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.language_model import LanguageModel
@@ -46,6 +47,8 @@ from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.train_test_overlap import Overlaps, overlap
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
+from postgrad.steps.fitting.reward import grader_of
+from postgrad.steps.lessons import kind_of, refuse_raw_text
 from postgrad.steps.read import checked_records, token_histogram
 from postgrad.steps.reporting.evaluate_report import Measurements, evaluation_report
 from postgrad.steps.reporting.result_lines import result_lines
@@ -136,10 +139,13 @@ def _read(
     """All examples are test; the instruction is given, never written."""
     recipe = request.recipe
     as_it_is = recipe.data.model_copy(update={"system_prompt": None})  # given to arms that take one, not to records
-    loaded, checked, records = yield from checked_records(base, as_it_is, recipe.training.objective, request.paths)
+    loaded, checked, read = yield from checked_records(base, as_it_is, "", request.paths)
+    refuse_raw_text(loaded)
+    records = [question_of(r) for r in read]
     renderer = yield from base.renderer()
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
-    choice = choose_metric(records, recipe.evaluation.metric, resources)
+    grader = grader_of(recipe.training)
+    choice = choose_for(kind_of(loaded), records, recipe.evaluation.metric, resources, grader)
     examples = Examples.of((), (), records, recipe.data.group)
     yield Said(f"{len(examples.test)} test examples. {choice.why}")
     if examples.turns:
