@@ -26,6 +26,8 @@ from postgrad.training.memory import model_bytes, packs
 
 WHOLE = "whole"
 """What became of an answer that is learned; otherwise the reason why it is not."""
+CUT = "cut off at the limit (training.answer_tokens)"
+"""Where text is learned such an answer would teach to stop in the middle; predictions at its tokens are right."""
 TOOLS = "with tools, which only a teacher at an address calls"
 Outcome = tuple[str, Message]
 
@@ -70,10 +72,11 @@ def lesson_of(
         start = time.monotonic()
         given = yield from _answers(ctx, recipe, who, teacher, other or model, [*parts[0], *parts[1]], options)
         ctx.ledger.took("answers of the teacher", time.monotonic() - start)
-        teacher = replace(teacher, said=_told(who, given))
-        yield Said(teacher.said, warning=any(reason != WHOLE for reason, _ in given))
+        learned = (WHOLE, CUT) if options.way == "logits" else (WHOLE,)
+        teacher = replace(teacher, said=_told(who, given, learned))
+        yield Said(teacher.said, warning=any(reason not in learned for reason, _ in given))
         taken = [
-            _with(r, m) if reason == WHOLE else None
+            _with(r, m) if reason in learned else None
             for r, (reason, m) in zip([*parts[0], *parts[1]], given, strict=True)
         ]
         size = len(parts[0])
@@ -185,18 +188,18 @@ def _reason(finish: str, message: Message) -> str:
     if finish == "refused":
         return "refused by the server"
     if finish == "length":
-        return "cut off at the limit (training.answer_tokens)"
+        return CUT if message.content.strip() else "empty"
     return WHOLE if message.content.strip() or message.tool_calls else "empty"
 
 
-def _told(who: TeacherNamed, given: Sequence[Outcome]) -> str:
+def _told(who: TeacherNamed, given: Sequence[Outcome], learned: Sequence[str]) -> str:
     """How many answers there are, and why the others are left out."""
     reasons = Counter(reason for reason, _ in given)
-    taken = reasons.pop(WHOLE, 0)
-    out = f"The answers are those of {who.name}, to {taken} of {len(given)} prompts."
-    if not reasons:
-        return out
-    return f"{out} Left out: {'; '.join(f'{n} {reason}' for reason, n in reasons.most_common())}."
+    taken = sum(reasons[reason] for reason in learned)
+    cut = f", {reasons[CUT]} of them {CUT}" if CUT in learned and reasons[CUT] else ""
+    left = "; ".join(f"{n} {reason}" for reason, n in reasons.most_common() if reason not in learned)
+    out = f"The answers are those of {who.name}, to {taken} of {len(given)} prompts{cut}."
+    return f"{out} Left out: {left}." if left else out
 
 
 def _with(record: Conversation, message: Message) -> Conversation:

@@ -1,7 +1,7 @@
 """Distillation: learn from a teacher, which may be the model itself with more to read.
 
-`text`: the teacher's answers are learned (https://arxiv.org/abs/1606.07947, at the level of sequences). `logits`: at each
-token of fixed answers KL(teacher ‖ student) over the whole vocabulary (https://arxiv.org/abs/1503.02531 without T²).
+`text`: the teacher's answers are learned (https://arxiv.org/abs/1606.07947, by sequences). `logits`: at each token of
+fixed answers KL(teacher ‖ student) over the whole vocabulary (https://arxiv.org/abs/1503.02531 without T²).
 `on_policy`: KL(student ‖ teacher) at the tokens of answers that the student samples (https://arxiv.org/abs/2306.13649
 with λ = 1, β → 1); as there, nothing flows back through the sampling. All are means over tokens.
 """
