@@ -201,7 +201,11 @@ def test_the_student_comes_nearer_to_its_teacher_with_every_method(tiny, tmp_pat
     assert part.validation_loss[-1][1] < 0.7 * before["kl"]
     assert dict(part.metrics["eval_kl"])[part.best_step] == pytest.approx(dict(part.validation_loss)[part.best_step])
     said = f"on validation went from {before['kl']:.3f} to {dict(part.validation_loss)[part.best_step]:.3f} nats"
-    assert said in part.in_words and "Each request saves" in part.in_words and "USD for 1,000 requests" in part.in_words
+    assert (
+        said in part.in_words
+        and "Each request saves" in part.in_words
+        and "USD for a million requests" in part.in_words
+    )
     assert not (tmp_path / "teacher").exists(), "what the teacher said is not kept beyond the training"
 
 
@@ -210,6 +214,14 @@ def test_on_policy_the_student_comes_nearer_too(tiny, tmp_path):
     before = json.loads((tmp_path / "run.json").read_text())["distance_before"]
     assert part.validation_loss == [] and dict(part.metrics["eval_kl"])[part.best_step] < 0.8 * before["kl"]
     assert "nats a token" in part.in_words
+
+
+@pytest.mark.parametrize("mode", ["logits", "on_policy"])
+def test_what_is_never_nearer_than_the_start_is_not_kept(tiny, tmp_path, mode):
+    result = go(tiny, tmp_path, mode=mode, learning_rate=3.0, epochs=2, patience=1)
+    before = json.loads((tmp_path / "run.json").read_text())["distance_before"]["kl"]
+    assert f"Nothing was learned: validation was {before:.3f} before the first step" in result.part.in_words
+    assert all(not pair[1].any() for pair in result.trained.tensors.values()), "the adapters' second matrices are zero"
 
 
 @pytest.mark.parametrize("changes", [{}, {"mode": "on_policy"}, {"mode": "text"}, {"demonstrate": True}])

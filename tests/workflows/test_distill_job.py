@@ -127,8 +127,18 @@ def test_another_model_of_this_machine_teaches(tmp_path, tiny_folder, answered, 
 
 
 def test_a_registered_model_teaches_what_it_was_taught(tmp_path, tiny_folder, answered, capsys):
-    longer = ("--set", "max_steps=60", "--set", "epochs=60", "--set", "learning_rate=0.02", "--set", "rank=8")
-    elder = ("--name", "elder", "--system-prompt", "Be an elder.", "--accept", "too_little,length,balance", *longer)
+    longer = ("--set", "max_steps=60", "--set", "epochs=60", "--set", "learning_rate=0.02", "--set", "embeddings=true")
+    elder = (
+        "--name",
+        "elder",
+        "--method",
+        "full",
+        "--system-prompt",
+        "Be an elder.",
+        "--accept",
+        "too_little,length,balance",
+        *longer,
+    )
     alike = [json.loads(line) | {"completion": "Soon."} for line in answered.read_text().splitlines()]
     (tmp_path / "alike.jsonl").write_text("\n".join(map(json.dumps, alike)))
     assert main(["train", str(tmp_path / "alike.jsonl"), "--base", str(tiny_folder), *elder]) == 0

@@ -23,6 +23,7 @@ from postgrad.steps.fitting.teacher import TeacherNamed, as_read, options_of, te
 from postgrad.training.distillation.options import DistillOptions
 from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.memory import model_bytes, packs
+from postgrad.training.parallel import World
 
 WHOLE = "whole"
 """What became of an answer that is learned; otherwise the reason why it is not."""
@@ -129,7 +130,10 @@ def _answers(
 ) -> Working[list[Outcome]]:
     """The teacher's answers to the records' prompts, with what became of each."""
     if who.remote is not None:
-        return (yield from _remote_answers(ctx, who.remote, teacher, records, options.answer_tokens))
+        world = World.of_environment()  # of several processes the first one asks and pays
+        asked = records if world.leads else ()
+        found = yield from _remote_answers(ctx, who.remote, teacher, asked, options.answer_tokens)
+        return world.gathered(found)
     start = recipe.training.start if who.base is None else who.blob
     model.use(load_trained(ctx.blobs.get_folder(start)) if start else None, start)
     try:
@@ -147,6 +151,8 @@ def _remote_answers(
         found = yield from lent(purse, remote).answer(asked, Asking(tokens), ctx.stopped, [r.tools for r in records])
     finally:
         settle(purse, remote)
+    if not records:
+        return []
     used = remote.model.usage
     paid = "" if remote.model.usd is None else f", {remote.model.usd:.4f} USD"
     spent = f"{used.prompt_tokens:,} tokens in and {used.completion_tokens:,} out{paid}"

@@ -59,8 +59,11 @@ def saving(prompts: Sequence[tuple[int, int]]) -> str:
     price = min(_served(), key=lambda p: p[1], default=None)
     if price is None:
         return text
-    usd = f"{fewer / 1000 * price[1]:.2f} USD for 1,000 requests"
-    return f"{text} At {price[1]:g} USD for a million tokens in that is {usd} ({price[0].origin})."
+    what, usd = price[0].what.partition(";")[0], fewer * price[1]
+    return (
+        f"{text} At {price[1]:g} USD for a million tokens in ({what}; {price[0].date or 'undated'}) that is"
+        f" {usd:,.2f} USD for a million requests."
+    )
 
 
 def _served() -> list[tuple[Price, float]]:
