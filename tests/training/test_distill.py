@@ -14,6 +14,7 @@ from postgrad.models.language_model import LanguageModel
 from postgrad.records import Conversation, Message, Source
 from postgrad.training.batching import microbatches
 from postgrad.training.distillation.distance import Side, distance
+from postgrad.training.distillation.passes import TeacherPasses
 from postgrad.training.distillation.teacher import EXAMPLE, Teacher, instructed, refuse_other_tokens
 from postgrad.training.forward import Forward, learned
 from postgrad.training.methods import Attached
@@ -218,7 +219,7 @@ def test_on_policy_the_student_comes_nearer_too(tiny, tmp_path):
 
 @pytest.mark.parametrize("mode", ["logits", "on_policy"])
 def test_what_is_never_nearer_than_the_start_is_not_kept(tiny, tmp_path, mode):
-    result = go(tiny, tmp_path, mode=mode, learning_rate=3.0, epochs=2, patience=1)
+    result = go(tiny, tmp_path, mode=mode, learning_rate=30.0, epochs=1, patience=1)
     before = json.loads((tmp_path / "run.json").read_text())["distance_before"]["kl"]
     assert f"Nothing was learned: validation was {before:.3f} before the first step" in result.part.in_words
     assert all(not pair[1].any() for pair in result.trained.tensors.values()), "the adapters' second matrices are zero"
@@ -264,6 +265,15 @@ def test_where_there_is_no_room_the_teacher_is_asked_in_each_step(tiny, tmp_path
 
 
 def test_the_teacher_of_a_full_training_stays_what_it_was_its_head_too(tiny, tmp_path):
+    tiny.module.get_output_embeddings().weight.requires_grad_(True)
+    start = Start(Forward(tiny), Attached(lambda: None, {}), World(), RunFolder(tmp_path), {}, 300, 0, lambda: False)
+    passes = TeacherPasses(start, self_taught(tiny))
+    state = torch.randn(3, 32)
+    before = passes.head(state)
+    with torch.no_grad():
+        tiny.module.get_output_embeddings().weight.mul_(1.5)
+    assert torch.equal(passes.head(state), before) and not torch.allclose(tiny.head(state), before)
+    tiny.read_again()
     part = go(tiny, tmp_path, method="full", embeddings=True, learning_rate=3e-3, epochs=8).part
     assert part.validation_loss[-1][1] < part.validation_loss[0][1] / 2
     with pytest.raises(TrainingError, match="full fine-tuning overwrites it"):
