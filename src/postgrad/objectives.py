@@ -108,8 +108,10 @@ class ObjectiveSpec:
         cost: (renderer, records, max_length, too_long, options) → what a pass computes; without torch.
         options: What it reads besides the settings of all objectives.
         rates: Its usual ones.
-        needs: What must be handed in besides records, by the name of its field in `Setup`: `reward`.
+        needs: What must be handed in besides records, by the name of its field in `Setup`: `reward`, `teacher`.
         validates_itself: Whether validation is a measure of its own instead of the mean loss.
+        answers: Whether it learns the answers that stand in the records; else prompts alone do, and neither replay nor
+            a blend goes with it.
     """
 
     name: str
@@ -121,6 +123,7 @@ class ObjectiveSpec:
     rates: Rates = field(default_factory=Rates)
     needs: tuple[str, ...] = ()
     validates_itself: bool = False
+    answers: bool = True
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
@@ -143,6 +146,7 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
     "kto": "postgrad.training.objectives.kto",
     "grpo": "postgrad.training.objectives.grpo",
     "rloo": "postgrad.training.objectives.rloo",
+    "distill": "postgrad.training.objectives.distill",
 }
 """By name: the file whose `SPEC` it is, read when it is asked for; or a spec."""
 

@@ -106,14 +106,15 @@ def refusal(t: TrainingSection) -> str:
     spec = spec_of(t.objective)
     if fault := t.options.fault(t.objective):
         return fault
-    if t.replay and spec.records is not Conversation:
+    mixes = spec.records is Conversation and spec.answers
+    if t.replay and not mixes:
         return f"replay mixes conversations into sft; {t.objective} does not learn from them"
-    if t.base_replay and spec.records is not Conversation:
+    if t.base_replay and not mixes:
         return f"base_replay mixes conversations into sft; {t.objective} does not learn from them"
     if t.base_replay and t.replay:
         return "replay (files of yours) and base_replay (the base's own answers) exclude each other: give one of them"
-    if t.blend and spec.validates_itself:
-        return f"a blend is chosen by validation loss, which {t.objective} does not have"
+    if t.blend and (spec.validates_itself or not spec.answers):
+        return f"a blend is chosen by validation loss on right answers, which {t.objective} does not have"
     return ""
 
 

@@ -66,6 +66,15 @@ class RunFolder:
         """Trained weights after passes over the data, one folder `step-000120` each."""
         return self.path / "snapshots"
 
+    @property
+    def teacher(self) -> Path:
+        """What a teacher said of the answers that are learned, while the training is under way."""
+        return self.path / "teacher"
+
+    def forget_teacher(self) -> None:
+        """Removes what it said."""
+        shutil.rmtree(self.teacher, ignore_errors=True)
+
     def write_state(self, state: RunState, **extra: object) -> None:
         current = self.read_state()
         current.update({"state": state, **extra})
@@ -81,6 +90,7 @@ class RunFolder:
         """Removes what a run wrote, and nothing else that may lie in the folder."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         shutil.rmtree(self.snapshots, ignore_errors=True)
+        self.forget_teacher()
         for name in ("run.json", "steps.jsonl", "control", "reference.jsonl"):
             (self.path / name).unlink(missing_ok=True)
 

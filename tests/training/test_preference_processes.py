@@ -45,7 +45,10 @@ def files(tmp_path):
             }
         )
     )
+    baked = [tasks, "--set", "teacher_prompt=Order 5 is late. Say no.", "--set", "answer_tokens=6", "--set", "epochs=2"]
     return {
+        "distill": baked,
+        "distill on policy": [*baked, "--set", "mode=on_policy", "--set", "samples=2"],
         "dpo": [pairs, "--set", "epochs=4", "--set", "learning_rate=5e-3"],
         "grpo": [
             tasks,
@@ -62,20 +65,20 @@ def files(tmp_path):
 
 
 def trained(files, tiny_folder, tmp_path, objective, processes=1):
-    run = tmp_path / f"{objective}{processes}"
+    run = tmp_path / f"{objective.split()[0]}{processes}"
     command = [
         "-m",
         "postgrad",
         "train",
         *map(str, files[objective]),
         "--objective",
-        objective,
+        objective.split()[0],
         "--base",
         str(tiny_folder),
         "--folder",
         str(run),
         "--name",
-        objective,
+        objective.split()[0],
         "--json",
         "--accept",
         ACCEPT,
@@ -90,7 +93,7 @@ def trained(files, tiny_folder, tmp_path, objective, processes=1):
     return lines[:-1], lines[-1]["training"]
 
 
-@pytest.mark.parametrize("objective", ["dpo", "grpo"])
+@pytest.mark.parametrize("objective", ["dpo", "grpo", "distill", "distill on policy"])
 def test_two_processes_train_as_one(files, tiny_folder, tmp_path, objective):
     alone, part = trained(files, tiny_folder, tmp_path, objective)
     both, _ = trained(files, tiny_folder, tmp_path, objective, 2)
@@ -100,5 +103,7 @@ def test_two_processes_train_as_one(files, tiny_folder, tmp_path, objective):
         assert one["metrics"] == pytest.approx(other["metrics"], rel=1e-3, abs=1e-4)
     if objective == "dpo":
         assert part["metrics"]["eval_rewards/accuracies"][-1][1] == 1.0 and "of the pairs" in part["in_words"]
+    elif objective.startswith("distill"):
+        assert "nats a token" in part["in_words"] and part["metrics"]["eval_agreement"]
     else:
         assert "The mean reward on validation went from" in part["in_words"] and part["metrics"]["eval_reward"]

@@ -133,4 +133,4 @@ def off(plan):
 
 
 def finished_work(ctx, recipe, model):
-    return training_work(ctx, recipe, model, RECORDS[:8], RECORDS[8:])
+    return finish(training_work(ctx, recipe, model, RECORDS[:8], RECORDS[8:]))[0]

@@ -9,14 +9,27 @@ from postgrad.costs import cost_of, machine_price
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonObject
 from postgrad.models.base_models import BaseModel
+from postgrad.models.rendering.render import load_renderer
 from postgrad.objectives import Cost
 from postgrad.prices import hosted_training
 from postgrad.recipe import TrainingSection
 from postgrad.steps.context import USUAL_MINUTES
 from postgrad.steps.course import TRAINING_SHARE
+from postgrad.steps.fitting.teacher import options_of, other_config
 from postgrad.steps.known_device import KnownDevice, known_device
 from postgrad.steps.time_budget import USUAL_TOKENS
-from postgrad.training.memory import CHECKED, Need, answering_bytes, fitting, packs, peak_bytes, training_flops
+from postgrad.training.distillation.cost import MOST_BYTES, ROW
+from postgrad.training.memory import (
+    CHECKED,
+    Need,
+    answering_bytes,
+    fitting,
+    model_bytes,
+    packs,
+    peak_bytes,
+    reading_bytes,
+    training_flops,
+)
 
 _BEGIN_MINUTES = 2.0
 """Of a job on a rented machine: loading and checking, which no GPU makes faster."""
@@ -63,6 +76,7 @@ def estimate(
         settings.embeddings,
         settings.optimizer,
         plan.sampled,
+        _beside(model, plan, settings, device),
         packed=packs(device.kind, device.dtype),
     )
     price = machine_price(device.kind, price_per_hour, device.name)
@@ -92,6 +106,20 @@ def estimate(
         "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
         "rate": _rate(device),
     }
+
+
+def _beside(model: BaseModel, plan: Cost, settings: TrainingSection, device: KnownDevice) -> int:
+    """Bytes of a teacher, and of what is kept of it."""
+    options = options_of(settings)
+    if options is None or options.way == "text":
+        return 0
+    other = other_config(settings)
+    size = 0 if other is None else model_bytes(other, device.dtype, packs(device.kind, device.dtype))
+    width = int(model.config.get("text_config", model.config).get("hidden_size") or 0)
+    kept = plan.supervised * width * (2 if device.dtype == "bfloat16" else 4)
+    size += 0 if options.way == "on_policy" else min(MOST_BYTES, kept)
+    prompt = len(load_renderer(model).encode(options.teacher_prompt or ""))
+    return size + reading_bytes(other or model.config, device.dtype, prompt + max(plan.sequences) + ROW)
 
 
 def _rate(device: KnownDevice) -> str:

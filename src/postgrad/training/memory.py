@@ -71,6 +71,7 @@ class Need:
         recompute: Whether layers are computed again in the backward pass.
         embeddings: Whether embeddings are trained too.
         sampled: Tokens in the cache while answers are sampled during the training; 0 where none are.
+        beside: Bytes of what stands in memory besides, such as another model.
         packed: Whether weights stand in memory a second time, packed for the processor's bfloat16 units.
     """
 
@@ -84,6 +85,7 @@ class Need:
     embeddings: bool = False
     optimizer: str = "adamw"
     sampled: int = 0
+    beside: int = 0
     packed: bool = False
 
 
@@ -197,7 +199,7 @@ def peak_bytes(need: Need) -> int:
     # what layers keep is given up in the backward pass as fast as gradients come
     training = max(layers, gradients) + max(passing, logits + head_gradient)
     sampling = need.sampled * s.cached * value * 1.5  # the buffers grow by a quarter, and are copied then
-    return int(PROCESS + max(weights + kept + max(training, sampling), _loading(need.config, s, value)))
+    return need.beside + int(PROCESS + max(weights + kept + max(training, sampling), _loading(need.config, s, value)))
 
 
 def answering_bytes(need: Need) -> int:
@@ -207,6 +209,23 @@ def answering_bytes(need: Need) -> int:
     weights = (s.body + s.head + s.embedding) * value * (2 if need.packed else 1)
     held = ANSWERED * (s.cached * value * 1.5 + s.passing * value)
     return int((PROCESS + weights + 4 * s.adapter * 4 + held) * _UNEVEN)
+
+
+def model_bytes(config: JsonMapping, dtype: str, packed: bool = False) -> int:
+    """A model that only computes: its weights; 0 where its config does not tell. See `Need`."""
+    if not predictable(config):
+        return 0
+    s = sizes(config, 0)
+    return (s.body + s.head + s.embedding) * (2 if dtype == "bfloat16" else 4) * (2 if packed else 1)
+
+
+def reading_bytes(config: JsonMapping, dtype: str, tokens: int) -> int:
+    """A pass without gradient over so many tokens: what is alive in a layer, and logits of a chunk."""
+    if not predictable(config):
+        return 0
+    s, value = sizes(config, 0), 2 if dtype == "bfloat16" else 4
+    layer = (tokens * s.passing + min(tokens, BLOCK) * s.inner) * value
+    return layer + min(tokens, HEAD_CHUNK) * s.vocabulary * 8
 
 
 def _loading(config: JsonMapping, s: Sizes, value: int) -> int:

@@ -22,6 +22,7 @@ from postgrad.records import Record
 from postgrad.report.run_report import TrainingPart
 from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
+from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.forward import Forward
 from postgrad.training.loop import Settings, Trainer, refuse_other
 from postgrad.training.loop_state import in_words
@@ -75,6 +76,7 @@ def train(
     replay: Sequence[Record] = (),
     reward: Reward | None = None,
     aside: Sequence[Record] = (),
+    teacher: Teacher | None = None,
 ) -> Working[TrainingResult]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
@@ -83,6 +85,7 @@ def train(
         reward: Grades answers, for objectives that sample them.
         aside: General records that are not trained on: the distance from the base is measured on them, and decides
             with the validation loss which checkpoint is kept. Not for method full, which overwrites the base.
+        teacher: Is learned from, for objectives that have one.
 
     Raises:
         DataError: records cannot be trained on.
@@ -92,7 +95,7 @@ def train(
     """
     world = World.of_environment()
     identity = {**identity, "settings": sha256_json(plan.identity())}
-    objective = _objective(model, plan, reward)
+    objective = _objective(model, plan, reward, teacher)
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
         raise TrainingError(
@@ -172,12 +175,13 @@ def train(
     )
     if world.leads:
         folder.write_state("succeeded", part=part.model_dump())
+        folder.forget_teacher()
     return TrainingResult(trained, part)
 
 
-def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:
+def _objective(model: LanguageModel, plan: Plan, reward: Reward | None, teacher: Teacher | None) -> Objective:
     """The plan's objective with the options that it reads."""
-    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward)
+    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, teacher)
     return spec_of(plan.objective).make(setup, plan.options)
 
 
@@ -256,6 +260,7 @@ def _need(
         plan.embeddings,
         plan.optimizer,
         max(map(objective.sampled, examples)),
+        objective.beside(examples),
         packed=packs(model.device.kind, model.device.dtype),
     )
 

@@ -81,7 +81,7 @@ def fine_tune(
     model = yield from base.load()
 
     yield Stage("training", "Training")
-    work = training_work(ctx, recipe, model, train, held)
+    work = yield from training_work(ctx, recipe, model, train, held)
     result = yield from trained_model(ctx, model, work, folder=folder, begin="folder")
     return FineTuned(
         result,

@@ -23,6 +23,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.steps.delivery.questions import data_files
 from postgrad.steps.divide import divide
+from postgrad.steps.fitting.teacher import refuse_teacher
 from postgrad.steps.fitting.training import Result, trained_model, training_work
 from postgrad.steps.read import checked_records, held_out_files
 from postgrad.steps.reporting.result_lines import keep_trace
@@ -69,6 +70,7 @@ def train_only(
     world = World.of_environment()  # before the model is loaded: each process has a device of its own
     recipe = yield from with_chosen_base(recipe)
     ctx, base = RunContext.of(recipe, stopped), BaseFiles(recipe.base)
+    yield from refuse_teacher(ctx, recipe, base)
     yield Stage("data", "Reading and checking the examples")
     raw_text = spec_of(recipe.training.objective).records is Text
     if raw_text:
@@ -82,7 +84,7 @@ def train_only(
     model = yield from base.load()
 
     yield Stage("training", "Training")
-    work = training_work(ctx, recipe, model, train, held)
+    work = yield from training_work(ctx, recipe, model, train, held)
     result = yield from trained_model(ctx, model, work, ctx.clock.seconds_left(), run, begin)
     if not world.leads:
         return TrainedModel(None, result)

@@ -75,12 +75,12 @@ def read_text(text: str | None) -> str | None:
 
 
 def training_settings(given: list[str]) -> JsonObject:
-    """`rank=32` → `{"training.rank": 32}`; values are read as YAML.
+    """`rank=32` → `{"training.rank": 32}`; values are read as YAML. Settings of other sections are named with theirs.
 
     Raises:
         UsageError: no value was given.
     """
-    return {f"training.{name}": value for name, value in settings(given).items()}
+    return {name if "." in name else f"training.{name}": value for name, value in settings(given).items()}
 
 
 def settings(given: list[str]) -> JsonObject:
@@ -96,7 +96,7 @@ def settings(given: list[str]) -> JsonObject:
         key, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"--set {text!r} has no value.", "Write it as --set name=value.")
-        out[key.strip()] = yaml.safe_load(value)
+        out[key.strip()] = value if value.startswith("@") else yaml.safe_load(value)  # a file is no YAML
     return out
 
 

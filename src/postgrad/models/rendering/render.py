@@ -120,6 +120,11 @@ class Renderer:
         return self._tokenizer.get_vocab_size()
 
     @property
+    def tokens(self) -> dict[str, int]:
+        """Every token with its id."""
+        return self._tokenizer.get_vocab()
+
+    @property
     def has_chat_template(self) -> bool:
         """Whether the model brought a chat template; without one it continues plain text with marks for the turns."""
         return self.template.source != FALLBACK

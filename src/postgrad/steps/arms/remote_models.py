@@ -121,18 +121,35 @@ def task_writer(ctx: RunContext, settings: EvaluationSection) -> AskModel | None
     return remote_ask(ctx, settings, names[0], SENTENCE_TOKENS) if names else None
 
 
+def remote_named(ctx: RunContext, settings: EvaluationSection, name: str) -> Remote:
+    """A remote model that is no arm, by its `URL#MODEL`, at the price of the arm of that name.
+
+    Raises:
+        UsageError: no remote model by that name, no key, no price where a budget needs one.
+    """
+    place = parse_remote(name)
+    places = [parse_remote(text) for text in settings.remote]
+    prices = settings.remote_price
+    listed = prices[places.index(place)] if place in places and len(prices) == len(places) else None
+    pair = listed or (prices[0] if len(prices) == 1 else None)
+    return _remote(ctx.ledger.purse, settings.remote_key_env, name, place, TokenPrice(*pair) if pair else None)
+
+
+def budget_spent(purse: SharedBudget, missing: int, asked: int, name: str) -> ModelError:
+    """The error where a budget has left requests unanswered."""
+    return ModelError(
+        f"The budget of {purse.max_usd:g} USD is spent; {missing} of {asked} requests to {name} remain.",
+        "The answers so far are kept: run the same command again, or raise the limit (evaluation.remote_budget_usd).",
+    )
+
+
 def remote_ask(ctx: RunContext, settings: EvaluationSection, name: str, tokens: int) -> AskModel:
     """A remote model that answers chats, for metrics and proposers; equal chats are paid for once.
 
     Raises:
         UsageError: no remote model by that name, no key, no price where a budget needs one.
     """
-    place, purse = parse_remote(name), ctx.ledger.purse
-    places = [parse_remote(text) for text in settings.remote]
-    prices = settings.remote_price
-    listed = prices[places.index(place)] if place in places and len(prices) == len(places) else None
-    pair = listed or (prices[0] if len(prices) == 1 else None)
-    remote = _remote(purse, settings.remote_key_env, name, place, TokenPrice(*pair) if pair else None)
+    remote, purse = remote_named(ctx, settings, name), ctx.ledger.purse
 
     def ask(chats: Sequence[Sequence[Mapping[str, str]]]) -> Sequence[str]:
         asked = [[Message.from_dict(m) for m in chat] for chat in chats]
@@ -142,10 +159,7 @@ def remote_ask(ctx: RunContext, settings: EvaluationSection, name: str, tokens: 
             settle(purse, remote)
         missing = sum(a is None for a in answers)
         if missing:
-            raise ModelError(
-                f"The budget of {purse.max_usd:g} USD is spent; {missing} of {len(answers)} requests to {name} remain.",
-                "The answers so far are kept: run the same command again, or raise --remote-budget.",
-            )
+            raise budget_spent(purse, missing, len(answers), name)
         return [a.text for a in answers if a is not None]
 
     return ask

@@ -11,7 +11,7 @@ from postgrad.data.shapes.registry import KINDS
 from postgrad.data.shapes.row_errors import Inexpressible
 from postgrad.errors import DataError
 from postgrad.objectives import spec_of
-from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
+from postgrad.records import Conversation, Message, Preference, Rating, Record, Task, Text
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,11 @@ def _refuse_no_tasks(loaded: LoadedRecords) -> None:
     _refuse_others(loaded, (Task, Conversation), wanted)
 
 
+def _refuse_no_prompts(loaded: LoadedRecords) -> None:
+    _refuse_others(loaded, (Task, Conversation), "prompts, with or without an answer")
+    refuse_images([r for r in loaded.records if isinstance(r, Conversation)])
+
+
 def _refuse_others(loaded: LoadedRecords, kinds: tuple[type[Record], ...], wanted: str) -> None:
     other = next((r for r in loaded.records if not isinstance(r, kinds)), None)
     if other is not None:
@@ -117,6 +122,29 @@ def _as_tasks(records: Sequence[Record]) -> list[Record]:
     return out
 
 
+def _prompts(records: Sequence[Record]) -> list[Record]:
+    """Conversations without an answer as tasks, of which no check expects one."""
+    return [
+        Task(prompt=r.messages, fields=dict(r.meta), tools=r.tools, source=r.source)
+        if isinstance(r, Conversation) and r.answer is None
+        else r
+        for r in records
+    ]
+
+
+def _requests(records: Sequence[Record]) -> list[Record]:
+    """Conversations and tasks as conversations; a reference is the answer."""
+    out: list[Record] = []
+    for record in records:
+        if isinstance(record, Task) and is_usable(record):
+            answer = (Message("assistant", record.reference),) if record.reference.strip() else ()
+            messages, meta = (*record.prompt, *answer), {**record.meta, **record.fields}
+            out.append(Conversation(messages=messages, tools=record.tools, source=record.source, meta=meta))
+        elif isinstance(record, Conversation) and is_usable(record):
+            out.append(record)
+    return out
+
+
 def _tasks(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if isinstance(r, Task) and is_usable(r)]
 
@@ -133,6 +161,11 @@ WANTED: dict[type[Record], Wanted] = {
 """By kind of record, one entry each."""
 
 
+PROMPTS = Wanted(_refuse_no_prompts, _prompts, _requests, _requests, "requests")
+"""Where conversations need no answer."""
+
+
 def wanted_by(objective: str) -> Wanted:
     """What an objective wants."""
-    return WANTED[spec_of(objective).records]
+    spec = spec_of(objective)
+    return WANTED[spec.records] if spec.answers else PROMPTS

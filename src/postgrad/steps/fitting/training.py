@@ -25,11 +25,13 @@ from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
+from postgrad.steps.fitting.lesson import lesson_of
 from postgrad.steps.fitting.own_answers import own_answers
 from postgrad.steps.fitting.reward import reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.batching import steps_of
+from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
 from postgrad.training.trainer import Plan, train
@@ -63,6 +65,8 @@ class TrainingWork:
         aside: General records that are never trained on, for the distance from the base.
         near_base: Whether of checkpoints that are as good the one nearest to the base is kept; else the one with the
             lowest validation loss, and nothing is measured for it.
+        teacher: Who is learned from; None for objectives without one.
+        taught: Hash of what decides its answers and predictions.
         graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
             learn from records alone.
     """
@@ -75,6 +79,8 @@ class TrainingWork:
     graded: tuple[Reward, str] | None = None
     aside: Sequence[Record] = ()
     near_base: bool = True
+    teacher: Teacher | None = None
+    taught: str = ""
 
     @property
     def identity(self) -> dict[str, str]:
@@ -84,6 +90,8 @@ class TrainingWork:
             out["replay data"] = _hash([*self.replay, *self.aside])
         if self.graded:
             out["grader"] = self.graded[1]
+        if self.teacher:
+            out["teacher"] = self.taught
         if code := others_code(self.plan.objective):
             out["objective"] = code
         return out
@@ -91,18 +99,24 @@ class TrainingWork:
 
 def training_work(
     ctx: RunContext, recipe: Recipe, model: LanguageModel, records: Sequence[Record], validation: Sequence[Record]
-) -> TrainingWork:
+) -> Working[TrainingWork]:
     """What the recipe wishes to be made of these records, for any objective.
 
     Raises:
-        UsageError, DataError: what the objective needs besides records (see `reward_of`) is not there.
+        UsageError, DataError, ModelError: what the objective needs besides records (see `reward_of`, `lesson_of`) is
+            not there.
     """
     settings, graded = recipe.training, None
     if "reward" in spec_of(settings.objective).needs:
         means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
         graded = reward_of(means, settings, [*records, *validation])
     plan, replay = plan_of(settings, ctx.seed, usual_replay=False), load_replay(settings.replay)
-    return TrainingWork(records, validation, plan, replay=replay, graded=graded)
+    work = TrainingWork(records, validation, plan, replay=replay, graded=graded)
+    lesson = yield from lesson_of(ctx, recipe, model, records, validation)
+    if lesson is None:
+        return work
+    taught = {"teacher": lesson.teacher, "taught": lesson.identity}
+    return replace(work, records=lesson.records, validation=lesson.validation, **taught)
 
 
 def train_model(
@@ -167,7 +181,17 @@ def trained_model(
         timed = work.plan.model_copy(update={"seconds": seconds})
         reward = work.graded[0] if work.graded else None
         outcome = yield from train(
-            model, work.records, work.validation, timed, folder, identity, ctx.stopped, work.replay, reward, work.aside
+            model,
+            work.records,
+            work.validation,
+            timed,
+            folder,
+            identity,
+            ctx.stopped,
+            work.replay,
+            reward,
+            work.aside,
+            work.teacher,
         )
         blob = _stored(ctx.blobs, outcome.trained, work.passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}

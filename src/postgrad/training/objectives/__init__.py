@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from postgrad.models.rendering.render import Renderer, TooLong
 from postgrad.objectives import spec_of
+from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.objectives.base import Objective, Setup
 from postgrad.training.rewards import Reward
 
@@ -18,6 +19,7 @@ def make_objective(
     max_length: int | None = None,
     too_long: TooLong = "error",
     reward: Reward | None = None,
+    teacher: Teacher | None = None,
     **options: object,
 ) -> Objective:
     """An objective at work, by its name and its options.
@@ -27,4 +29,4 @@ def make_objective(
         pydantic.ValidationError: an option is not the objective's, or out of bounds.
     """
     spec = spec_of(name)
-    return spec.make(Setup(renderer, max_length, too_long, reward), spec.options(**options))
+    return spec.make(Setup(renderer, max_length, too_long, reward, teacher), spec.options(**options))

@@ -17,6 +17,7 @@ from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.progress import Working
 from postgrad.records import Record
 from postgrad.training.batching import global_batch
+from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.rewards import Reward
 from postgrad.training.step_metrics import Tally
 
@@ -38,12 +39,14 @@ class Setup:
         max_length: Longest example in tokens; the model's context when None.
         too_long: What happens to longer ones.
         reward: Grades answers; there where the spec's `needs` names it.
+        teacher: Is learned from; likewise.
     """
 
     renderer: Renderer
     max_length: int | None = None
     too_long: TooLong = "error"
     reward: Reward | None = None
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,10 @@ class Objective(ABC):
 
     def sampled(self, example: Rendered) -> int:
         """Tokens that are in the cache while answers to prompts like it are sampled."""
+        return 0
+
+    def beside(self, examples: Sequence[Rendered]) -> int:
+        """Bytes in memory besides the training itself: another model, and what is kept of it."""
         return 0
 
     def guess(self, vocabulary: int) -> float:

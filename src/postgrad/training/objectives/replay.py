@@ -153,6 +153,9 @@ class WithReplay(Objective):
     def sampled(self, example: Rendered) -> int:
         return self.inner.sampled(example)
 
+    def beside(self, examples: Sequence[Rendered]) -> int:
+        return self.inner.beside(examples)
+
     def guess(self, vocabulary: int) -> float:
         return self.inner.guess(vocabulary)
 
