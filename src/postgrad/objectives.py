@@ -13,7 +13,7 @@ import importlib
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
@@ -110,6 +110,8 @@ class ObjectiveSpec:
         rates: Its usual ones.
         needs: What must be handed in besides records, by the name of its field in `Setup`: `reward`.
         validates_itself: Whether validation is a measure of its own instead of the mean loss.
+        reads: Keys of the records' metadata that are learned from too.
+        makes: What the trained model gives: answers, or rewards of others' answers.
     """
 
     name: str
@@ -121,6 +123,8 @@ class ObjectiveSpec:
     rates: Rates = field(default_factory=Rates)
     needs: tuple[str, ...] = ()
     validates_itself: bool = False
+    reads: tuple[str, ...] = ()
+    makes: Literal["answers", "rewards"] = "answers"
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
@@ -140,6 +144,7 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
     "orpo": "postgrad.training.objectives.orpo",
     "simpo": "postgrad.training.objectives.simpo",
     "cpo": "postgrad.training.objectives.cpo",
+    "reward": "postgrad.training.objectives.reward",
     "kto": "postgrad.training.objectives.kto",
     "grpo": "postgrad.training.objectives.grpo",
     "rloo": "postgrad.training.objectives.rloo",

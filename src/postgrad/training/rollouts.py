@@ -56,7 +56,8 @@ class RolloutOptions(Options):
     """What objectives on sampled answers read."""
 
     grader: str | JsonObject | None = None
-    """What grades answers: a file with a grader in OpenAI's form, the grader itself, or the name of a metric."""
+    """What grades answers: a file with a grader in OpenAI's form, the grader itself, the name of a metric, or
+    reward:NAME, a registered reward model."""
     samples: Annotated[int, Field(ge=2, le=256)] = 8
     """Answers sampled to each prompt."""
     answer_tokens: Annotated[int, Field(ge=1)] = 256

@@ -1,7 +1,7 @@
-"""Log-probabilities of answers, for the objectives that compare them: prompts that several answers share are computed
-once.
+"""Log-probabilities of answers, and what a scalar head says of them, for the objectives that compare them: prompts that
+several answers share are computed once.
 
-Shapes: N supervised tokens of one answer.
+Shapes: B answers, N supervised tokens of one answer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import torch
 
+from postgrad.models.adapters.scalar_head import scores
+from postgrad.models.device import sums_in
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.forward import Forward, learned, shared_part
 from postgrad.training.loss import head_logprobs
@@ -34,6 +36,18 @@ def token_logprobs(
         found = head_logprobs(forward.model, hidden.states, hidden.targets, temperature)
         out += found.split([len(learned(e)) for e in row])
     return out
+
+
+def answer_scores(forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+    """What the model's scalar head says at the last token of each sequence, (B,) in what sums are added up in.
+
+    Args:
+        batch: Sequences; those with one prompt should stand together.
+        step: Switches training noise on.
+    """
+    parts = rows(batch) if forward.way != "padded" else [list(batch)]
+    found = torch.cat([scores(forward.model.module, forward.last(row, step)) for row in parts])
+    return found.to(sums_in(found))
 
 
 def rows(batch: Sequence[Rendered]) -> list[list[Rendered]]:

@@ -111,7 +111,7 @@ def train(
     else:
         largest = _need(model, plan, objective, prepared.examples, general)
         refuse_what_cannot_fit(largest, room_for(model.device.kind))
-    with attached(model, plan, plan.seed) as method, ExitStack() as stack:
+    with attached(model, plan, plan.seed, objective.head) as method, ExitStack() as stack:
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
         shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
         yield Said(forward.choose(shown), warning=forward.way == "padded")

@@ -10,13 +10,17 @@ from postgrad.data.documents.raw_texts import hold_out, load_texts, read_texts
 from postgrad.data.load import data_hash
 from postgrad.data.sources.in_memory import InMemory
 from postgrad.errors import UsageError
+from postgrad.json_types import JsonObject
+from postgrad.models.adapters.trained_weights import ScoringWeights
+from postgrad.models.language_model import LanguageModel
 from postgrad.objectives import spec_of
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Record, Text
 from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
-from postgrad.steps.arms.registered import model_name
+from postgrad.steps.arms.registered import REWARDS, model_name
+from postgrad.steps.arms.reward_models import reward_figures
 from postgrad.steps.base_choice import with_chosen_base
 from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
@@ -102,12 +106,19 @@ def train_only(
             "recipe": recipe.model_dump(mode="json"),
             "seed": recipe.seed,
             "dtype": model.device.dtype,
-            "canary": keep_canary(ctx.blobs, model, result.trained, result.blob),
+            **_kind(ctx, model, result),
             "trace": None if raw_text else keep_trace(ctx.blobs, [*train, *held]),
             "training": result.part.model_dump(exclude={"train_loss", "metrics"}),
         },
     )
     return TrainedModel(entry, result)
+
+
+def _kind(ctx: RunContext, model: LanguageModel, result: Result) -> JsonObject:
+    """What a model that answers said when it was made, or what is known of one that grades answers."""
+    if isinstance(result.trained, ScoringWeights):
+        return {REWARDS: reward_figures(result.part)}
+    return {"canary": keep_canary(ctx.blobs, model, result.trained, result.blob)}
 
 
 def _conversations(

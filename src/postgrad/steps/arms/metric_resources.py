@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from postgrad.errors import DataError
-from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
+from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources, Rewards
 from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
 from postgrad.models.language_model import LanguageModel, load_model
 from postgrad.recipe import EvaluationSection
 from postgrad.records import Message
 from postgrad.steps.arms.remote_models import remote_ask
+from postgrad.steps.arms.reward_models import registered_rewards
 from postgrad.steps.context import RunContext
 
 JUDGEMENT_TOKENS = 160
@@ -35,7 +36,11 @@ class MeasuredModel:
 def metric_resources(ctx: RunContext, settings: EvaluationSection, measured: MeasuredModel) -> MetricResources:
     """The means that the recipe allows; models are loaded when they are first asked."""
     ask = asking(ctx, settings, settings.judge, JUDGEMENT_TOKENS) if settings.judge else None
-    return MetricResources(ask, settings.judge or "", measured.likelihoods, settings.own_code)
+    return MetricResources(ask, settings.judge or "", measured.likelihoods, settings.own_code, _rewards)
+
+
+def _rewards(name: str) -> Rewards:
+    return registered_rewards(name).rewards
 
 
 def asking(ctx: RunContext, settings: EvaluationSection, name: str, tokens: int) -> AskModel:

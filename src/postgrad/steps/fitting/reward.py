@@ -1,4 +1,5 @@
-"""What grades answers while a model is trained by them: a grader in OpenAI's form, or a metric, bound to the recipe."""
+"""What grades answers while a model is trained by them: a grader in OpenAI's form, a metric, or a registered reward
+model, bound to the recipe."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.evaluation.metrics.support.spec import reward_model_in
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
+from postgrad.steps.arms.reward_models import RegisteredRewards, registered_rewards
 from postgrad.storage import sha256_json
 from postgrad.training.rewards import Graded, Reward
 from postgrad.training.rollouts import RolloutOptions
@@ -35,6 +38,9 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
     """
     options = settings.options
     named = options.grader if isinstance(options, RolloutOptions) else None
+    if isinstance(named, str) and (model := reward_model_in(named)):
+        asked = registered_rewards(model)
+        return _by_reward_model(asked), sha256_json(["reward", asked.identity])
     raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
     identity = sha256_json([raw, means.judge or None])
     tasks = [r for r in records if isinstance(r, Task)]
@@ -65,6 +71,14 @@ def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:
 def _by_metric(metric: Metric) -> Reward:
     def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:
         return [Graded(score) for score in metric.measure([_case(*both) for both in answers]).scores]
+
+    return grade
+
+
+def _by_reward_model(model: RegisteredRewards) -> Reward:
+    def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:
+        asked = [(task.prompt, answer) for task, answer in answers]
+        return [Graded(reward) for reward in model.rewards(asked, [task.tools for task, _ in answers])]
 
     return grade
 

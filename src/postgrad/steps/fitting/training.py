@@ -84,6 +84,9 @@ class TrainingWork:
             out["replay data"] = _hash([*self.replay, *self.aside])
         if self.graded:
             out["grader"] = self.graded[1]
+        if keys := spec_of(self.plan.objective).reads:
+            both = (*self.records, *self.validation)
+            out["metadata"] = sha256_json([[r.meta.get(key) for key in keys] for r in both])
         if code := others_code(self.plan.objective):
             out["objective"] = code
         return out

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from postgrad.json_types import JsonMapping
-from postgrad.records import Message, Record
+from postgrad.records import Message, Record, ToolDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ Likelihoods = Callable[[Sequence[tuple[tuple[Message, ...], str]]], Sequence[flo
 """(messages, answer) pairs → the mean natural log-probability a token of each answer."""
 
 
+Rewards = Callable[[Sequence[tuple[Sequence[Message], str]], Sequence[Sequence[ToolDefinition]]], Sequence[float]]
+"""(messages, answer) pairs, and the tools of each → what the answers are worth, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricResources:
     """What metrics may use besides text; given by the door, never fetched by a metric.
@@ -67,12 +71,14 @@ class MetricResources:
         judge: Its name, for sentences.
         likelihoods: How likely the measured model finds an answer.
         own_code: Whether a function of the user's may run in this process.
+        rewards: A registered reward model by its name.
     """
 
     ask: AskModel | None = None
     judge: str = ""
     likelihoods: Likelihoods | None = None
     own_code: bool = False
+    rewards: Callable[[str], Rewards] | None = None
 
 
 def _fits_all(_cases: Sequence[Case]) -> str:
