@@ -148,6 +148,7 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
     "kto": "postgrad.training.objectives.kto",
     "grpo": "postgrad.training.objectives.grpo",
     "rloo": "postgrad.training.objectives.rloo",
+    "ppo": "postgrad.training.objectives.ppo",
 }
 """By name: the file whose `SPEC` it is, read when it is asked for; or a spec."""
 

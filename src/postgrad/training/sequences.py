@@ -7,6 +7,7 @@ Shapes: B answers, N supervised tokens of one answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -20,22 +21,54 @@ WORTH = 0.1
 """Rows are cut by prompt where that saves more than this share of the tokens: products of short rows are slower."""
 
 
-def token_logprobs(
-    forward: Forward, batch: Sequence[Rendered], step: int | None = None, temperature: float = 1.0
-) -> list[torch.Tensor]:
-    """log p of each supervised token of each sequence, (N,) float32, in the order given.
+@dataclass(frozen=True)
+class Readings:
+    """What a model says of the tokens of one answer.
+
+    Attributes:
+        logps: log p of each, (N,) float32.
+        values: What the scalar head says before each, (N,) float32; None where it was not asked.
+    """
+
+    logps: torch.Tensor
+    values: torch.Tensor | None = None
+
+    @property
+    def listed(self) -> list[float]:
+        """The values; none where it was not asked."""
+        return [] if self.values is None else self.values.tolist()
+
+
+def token_readings(
+    forward: Forward,
+    batch: Sequence[Rendered],
+    step: int | None = None,
+    temperature: float = 1.0,
+    *,
+    head: bool = False,
+) -> list[Readings]:
+    """What the model says of the supervised tokens of each sequence, in the order given.
 
     Args:
         batch: Sequences; those with one prompt should stand together.
         step: Switches training noise on.
         temperature: Divides the logits, as it did when the tokens were sampled.
+        head: Whether its scalar head is asked too.
     """
-    out: list[torch.Tensor] = []
+    out: list[Readings] = []
     for row in rows(batch) if forward.way != "padded" else [list(batch)]:
-        hidden = forward.hidden(row, step)
-        found = head_logprobs(forward.model, hidden.states, hidden.targets, temperature)
-        out += found.split([len(learned(e)) for e in row])
+        hidden, counts = forward.hidden(row, step), [len(learned(e)) for e in row]
+        logps = head_logprobs(forward.model, hidden.states, hidden.targets, temperature).split(counts)
+        values = scores(forward.model.module, hidden.states).split(counts) if head else [None] * len(counts)
+        out += [Readings(*both) for both in zip(logps, values, strict=True)]
     return out
+
+
+def token_logprobs(
+    forward: Forward, batch: Sequence[Rendered], step: int | None = None, temperature: float = 1.0
+) -> list[torch.Tensor]:
+    """log p of each supervised token of each sequence, (N,) float32; see `token_readings`."""
+    return [read.logps for read in token_readings(forward, batch, step, temperature)]
 
 
 def answer_scores(forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
