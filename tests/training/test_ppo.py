@@ -156,10 +156,18 @@ def test_the_value_head_is_in_the_checkpoint_and_not_in_what_is_delivered(tiny, 
 def test_stopped_anywhere_it_ends_with_the_same_weights(tiny, tmp_path, settings):
     settings = {**PPO, "repeats": 3, "epochs": 2, "beta": 0.0 if "method" in settings else 0.1, **settings}
     whole = go(tiny, tmp_path / "whole", **settings).trained
-    for stops in (2, 9, 17):
-        asked = iter([False] * stops + [True] * 1000)
+    steps = tmp_path / "parts" / "steps.jsonl"
+    for upto in (1, 2, 4):  # between two batches, and between two steps with the same answers
+
+        def reached(upto=upto):
+            return steps.exists() and len(steps.read_text().splitlines()) >= upto
+
         with pytest.raises(Interrupted):
-            go(tiny, tmp_path / "parts", lambda asked=asked: next(asked), **settings)
+            go(tiny, tmp_path / "parts", reached, **settings)
+        assert checkpoints.steps(RunFolder(tmp_path / "parts").checkpoints)[-1] == upto
+    with pytest.raises(Interrupted):  # while answers are sampled
+        asked = iter([False] * 3 + [True] * 1000)
+        go(tiny, tmp_path / "parts", lambda: next(asked), **settings)
     parts = go(tiny, tmp_path / "parts", **settings).trained
     assert whole.tensors.keys() == parts.tensors.keys()
     assert all(_equal(whole.tensors[n], parts.tensors[n]) for n in whole.tensors)
