@@ -58,7 +58,7 @@ class RolloutOptions(Options):
 
     grader: str | JsonObject | None = None
     """What grades answers: a file with a grader in OpenAI's form, the grader itself, the name of a metric, or
-    reward:NAME, a registered reward model."""
+    reward:NAME, a registered reward model. None: where the data are pairs, a reward model is trained on them first."""
     samples: Annotated[int, Field(ge=2, le=256)] = 8
     """Answers sampled to each prompt."""
     answer_tokens: Annotated[int, Field(ge=1)] = 256
@@ -81,11 +81,6 @@ class RolloutOptions(Options):
     def recalls(self) -> bool:
         """Whether the weights that sampled are asked for theirs, before a step changes them."""
         return self.repeats > 1
-
-    def fault(self, objective: str) -> str:
-        if self.grader is None:
-            return f"the objective {objective} requires a grader: --set grader=grader.json (OpenAI's form), or a metric"
-        return ""
 
 
 class RolloutObjective(Objective):

@@ -47,11 +47,15 @@ class RegisteredRewards:
             ModelError: its base cannot be had, or is not the one that it was trained on.
             StorageError: what was trained is damaged or missing.
         """
-        if not self._loaded:
-            self._loaded.append(self._load())
-        return self._loaded[0].rewards(answers, tools)
+        return self.load().rewards(answers, tools)
 
-    def _load(self) -> RewardModel:
+    def load(self) -> RewardModel:
+        """The reward model in memory; read once."""
+        if not self._loaded:
+            self._loaded.append(self._read())
+        return self._loaded[0]
+
+    def _read(self) -> RewardModel:
         model = load_model(self.entry.base)
         check_template(self.entry, model.renderer)
         trained = load_trained(self._blobs.get_folder(self.entry.blob))

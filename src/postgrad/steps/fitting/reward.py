@@ -38,9 +38,11 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
     """
     options = settings.options
     named = options.grader if isinstance(options, RolloutOptions) else None
+    if named is None:
+        raise UsageError(f"The objective {settings.objective} requires a grader.", "Name one in training.grader.")
     if isinstance(named, str) and (model := reward_model_in(named)):
         asked = registered_rewards(model)
-        return _by_reward_model(asked), sha256_json(["reward", asked.identity])
+        return RewardModelGrader(asked), sha256_json(["reward", asked.identity])
     raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
     identity = sha256_json([raw, means.judge or None])
     tasks = [r for r in records if isinstance(r, Task)]
@@ -54,6 +56,21 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
     form = read_grader(raw or {})
     refuse_missing(form, tasks)
     return _by_grader(means, form), identity
+
+
+class RewardModelGrader:
+    """A registered reward model as training takes a grader."""
+
+    def __init__(self, model: RegisteredRewards) -> None:
+        self._model = model
+
+    def __call__(self, answers: Sequence[tuple[Task, str]]) -> list[Graded]:
+        asked = [(task.prompt, answer) for task, answer in answers]
+        return [Graded(reward) for reward in self._model.rewards(asked, [task.tools for task, _ in answers])]
+
+    def load(self) -> None:
+        """Reads it into memory now, before it is decided what else there is room for."""
+        self._model.load()
 
 
 def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:
@@ -71,14 +88,6 @@ def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:
 def _by_metric(metric: Metric) -> Reward:
     def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:
         return [Graded(score) for score in metric.measure([_case(*both) for both in answers]).scores]
-
-    return grade
-
-
-def _by_reward_model(model: RegisteredRewards) -> Reward:
-    def grade(answers: Sequence[tuple[Task, str]]) -> list[Graded]:
-        asked = [(task.prompt, answer) for task, answer in answers]
-        return [Graded(reward) for reward in model.rewards(asked, [task.tools for task, _ in answers])]
 
     return grade
 

@@ -26,7 +26,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
 from postgrad.steps.fitting.own_answers import own_answers
-from postgrad.steps.fitting.reward import reward_of
+from postgrad.steps.fitting.reward import RewardModelGrader, reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.batching import steps_of
@@ -165,6 +165,8 @@ def trained_model(
         start = time.monotonic()
         timed = work.plan.model_copy(update={"seconds": seconds})
         reward = work.graded[0] if work.graded else None
+        if isinstance(reward, RewardModelGrader):
+            reward.load()
         outcome = yield from train(
             model, work.records, work.validation, timed, folder, identity, ctx.stopped, work.replay, reward, work.aside
         )
