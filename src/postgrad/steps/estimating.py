@@ -6,17 +6,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from postgrad.costs import cost_of, machine_price
+from postgrad.evaluation.metrics.support.spec import reward_model_in
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonObject
-from postgrad.models.base_models import BaseModel
+from postgrad.models.base_models import BaseModel, find_model
 from postgrad.objectives import Cost
 from postgrad.prices import hosted_training
 from postgrad.recipe import TrainingSection
 from postgrad.steps.context import USUAL_MINUTES
 from postgrad.steps.course import TRAINING_SHARE
+from postgrad.steps.fitting.pairs_as_prompts import needs_reward_model, reward_settings
 from postgrad.steps.known_device import KnownDevice, known_device
 from postgrad.steps.time_budget import USUAL_TOKENS
-from postgrad.training.memory import CHECKED, Need, answering_bytes, fitting, packs, peak_bytes, training_flops
+from postgrad.training.memory import (
+    CHECKED,
+    Need,
+    answering_bytes,
+    fitting,
+    packs,
+    peak_bytes,
+    training_flops,
+    weights_bytes,
+)
+from postgrad.training.rollouts import RolloutOptions
 
 _BEGIN_MINUTES = 2.0
 """Of a job on a rented machine: loading and checking, which no GPU makes faster."""
@@ -28,6 +40,7 @@ def estimate(
     settings: TrainingSection,
     price_per_hour: float | None,
     max_minutes: float | None = None,
+    pairs: Cost | None = None,
 ) -> JsonObject:
     """The figures of `postgrad estimate`, as JSON.
 
@@ -37,6 +50,10 @@ def estimate(
         settings: Of the training.
         price_per_hour: What an hour of this machine costs, in USD; None: the dated price of its kind.
         max_minutes: The limit of the whole job; None without one.
+        pairs: What is computed where a reward model is trained on pairs before that; None where none is.
+
+    Raises:
+        ModelError: answers are graded by a reward model that is not registered, or whose base cannot be had.
     """
     import psutil
 
@@ -64,6 +81,7 @@ def estimate(
         settings.optimizer,
         plan.sampled,
         packed=packs(device.kind, device.dtype),
+        beside=_grader_bytes(model, settings, device),
     )
     price = machine_price(device.kind, price_per_hour, device.name)
     free = psutil.virtual_memory().available
@@ -89,9 +107,30 @@ def estimate(
             "usd": cost_of(60 * minutes, price),
         },
         "elsewhere": _rented(need, work + asked),
+        **({"reward_model": _reward_model(model, pairs, settings, price_per_hour)} if pairs else {}),
         "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
         "rate": _rate(device),
     }
+
+
+def _grader_bytes(model: BaseModel, settings: TrainingSection, device: KnownDevice) -> int:
+    """Of the reward model that grades answers, beside the model that is trained; 0 where none does."""
+    options = settings.options
+    if not isinstance(options, RolloutOptions):
+        return 0
+    config = model.config if needs_reward_model(settings) else None
+    if isinstance(options.grader, str) and (name := reward_model_in(options.grader)):
+        from postgrad.registry import Catalogue  # here: SQLAlchemy takes a second
+        from postgrad.registry.names import Names  # here: as above
+
+        config = find_model(Names(Catalogue()).entry(name).base).config
+    return weights_bytes(config, device.dtype, packs(device.kind, device.dtype)) if config else 0
+
+
+def _reward_model(model: BaseModel, pairs: Cost, settings: TrainingSection, price: float | None) -> JsonObject:
+    """What its training takes."""
+    figures = estimate(model, pairs, reward_settings(settings), price)
+    return {name: figures[name] for name in ("examples", "tokens", "epochs", "minutes", "memory_bytes", "usd")}
 
 
 def _rate(device: KnownDevice) -> str:

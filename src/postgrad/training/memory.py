@@ -72,6 +72,7 @@ class Need:
         embeddings: Whether embeddings are trained too.
         sampled: Tokens in the cache while answers are sampled during the training; 0 where none are.
         packed: Whether weights stand in memory a second time, packed for the processor's bfloat16 units.
+        beside: Bytes of another model that is in memory meanwhile (one that grades answers); see `weights_bytes`.
     """
 
     config: JsonMapping
@@ -85,6 +86,7 @@ class Need:
     optimizer: str = "adamw"
     sampled: int = 0
     packed: bool = False
+    beside: int = 0
 
 
 def packs(kind: str, dtype: str) -> bool:
@@ -197,7 +199,14 @@ def peak_bytes(need: Need) -> int:
     # what layers keep is given up in the backward pass as fast as gradients come
     training = max(layers, gradients) + max(passing, logits + head_gradient)
     sampling = need.sampled * s.cached * value * 1.5  # the buffers grow by a quarter, and are copied then
-    return int(PROCESS + max(weights + kept + max(training, sampling), _loading(need.config, s, value)))
+    alive = max(weights + kept + max(training, sampling), _loading(need.config, s, value))
+    return int(PROCESS + need.beside + alive)
+
+
+def weights_bytes(config: JsonMapping, dtype: str, packed: bool = False) -> int:
+    """What a model's weights take in memory, where it is asked and not trained."""
+    s = sizes(config, 0)
+    return (s.body + s.head + s.embedding) * (2 if dtype == "bfloat16" else 4) * (2 if packed else 1)
 
 
 def answering_bytes(need: Need) -> int:
