@@ -4,6 +4,7 @@ PostgradError                 anything that we foresee; one clear message: what,
 ├── UsageError                wrong options or settings                                        exit 2
 ├── DataError                 a file or record that cannot be used                             exit 2
 ├── ModelError                a model that cannot be had, loaded or used as asked              exit 2
+│   └── NoAnswersError        a reward model where one is wanted that answers                  exit 2
 ├── StorageError              a full disk, no permission, a damaged store                      exit 2
 ├── TrainingError             a training that cannot start or had to stop                      exit 2
 ├── GateError                 a check or gate said no                                          exit 1
@@ -44,6 +45,20 @@ class DataError(PostgradError):
 
 class ModelError(PostgradError):
     """A model that cannot be had, loaded, or used in the way that was asked."""
+
+
+class NoAnswersError(ModelError):
+    """A reward model where a model is wanted that answers.
+
+    Args:
+        name: Of the model, where it is known.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(
+            f"{name or 'This'} is a reward model: it says what an answer is worth, and has no answers of its own.",
+            f"Name it as a grader: postgrad train DATA --objective ppo --set grader=reward:{name or 'NAME'}",
+        )
 
 
 class StorageError(PostgradError):

@@ -6,6 +6,7 @@ otherwise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -216,6 +217,20 @@ class Verdict:
     examples_needed: int | None = None
     meanwhile: str = ""
     why: str = ""
+
+
+def wilson(hits: float, n: float, quantile: float) -> tuple[float, float]:
+    """Wilson's score interval (1927) for a share; never empty, never outside [0, 1].
+
+    Args:
+        hits: How many had it.
+        n: Out of so many, at least 1.
+        quantile: Of the normal distribution, two-sided: 1.96 for 95 %.
+    """
+    share = hits / n
+    middle = (share + quantile**2 / (2 * n)) / (1 + quantile**2 / n)
+    half = quantile / (1 + quantile**2 / n) * math.sqrt(share * (1 - share) / n + quantile**2 / (4 * n * n))
+    return (0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
 
 
 def still_falling(validation_loss: Sequence[tuple[int, float]]) -> bool:

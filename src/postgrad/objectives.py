@@ -13,7 +13,7 @@ import importlib
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
@@ -112,6 +112,8 @@ class ObjectiveSpec:
         validates_itself: Whether validation is a measure of its own instead of the mean loss.
         answers: Whether it learns the answers that stand in the records; else prompts alone do, and neither replay nor
             a blend goes with it.
+        reads: Keys of the records' metadata that are learned from too.
+        makes: What the trained model gives: answers, or rewards of others' answers.
     """
 
     name: str
@@ -124,6 +126,8 @@ class ObjectiveSpec:
     needs: tuple[str, ...] = ()
     validates_itself: bool = False
     answers: bool = True
+    reads: tuple[str, ...] = ()
+    makes: Literal["answers", "rewards"] = "answers"
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
@@ -143,10 +147,12 @@ OBJECTIVES: dict[str, str | ObjectiveSpec] = {
     "orpo": "postgrad.training.objectives.orpo",
     "simpo": "postgrad.training.objectives.simpo",
     "cpo": "postgrad.training.objectives.cpo",
+    "reward": "postgrad.training.objectives.reward",
     "kto": "postgrad.training.objectives.kto",
     "grpo": "postgrad.training.objectives.grpo",
     "rloo": "postgrad.training.objectives.rloo",
     "distill": "postgrad.training.objectives.distill",
+    "ppo": "postgrad.training.objectives.ppo",
 }
 """By name: the file whose `SPEC` it is, read when it is asked for; or a spec."""
 

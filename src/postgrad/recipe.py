@@ -113,6 +113,8 @@ def refusal(t: TrainingSection) -> str:
         return f"base_replay mixes conversations into sft; {t.objective} does not learn from them"
     if t.base_replay and t.replay:
         return "replay (files of yours) and base_replay (the base's own answers) exclude each other: give one of them"
+    if t.blend and spec.makes == "rewards":
+        return f"a blend is of weights that answer; {t.objective} trains a head that reads the trained weights alone"
     if t.blend and (spec.validates_itself or not spec.answers):
         return f"a blend is chosen by validation loss on right answers, which {t.objective} does not have"
     return ""

@@ -43,6 +43,35 @@ def test_answers_count_as_often_as_they_are_sampled(files, tiny_folder, capsys):
     assert many["minutes"] > few["minutes"] and many["examples"] == 12
 
 
+def test_pairs_without_a_grader_are_learned_from_first_and_the_reward_model_takes_room(files, tiny_folder, capsys):
+    pairs, tasks = files
+    options = (
+        "--base",
+        tiny_folder,
+        "--objective",
+        "ppo",
+        "--set",
+        "answer_tokens=20",
+        "--set",
+        "token_budget=64",
+        "--set",
+    )
+    found = estimate(capsys, pairs, *options, "samples=4")
+    alone = estimate(capsys, tasks, *options, "samples=4", "--set", "grader=exact_match")
+    assert found["supervised_tokens"] == 4 * 20, "one prompt, which twelve pairs share, is answered"
+    assert found["reward_model"]["examples"] == 12 and found["reward_model"]["minutes"] > 0
+    weights = 4 * 33_000  # float32
+    assert (
+        found["memory_bytes"] - alone["memory_bytes"] == pytest.approx(weights, rel=0.3) and "reward_model" not in alone
+    )
+    assert main(["estimate", str(pairs), *map(str, options), "samples=4"]) == 0
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert "Before that a reward model is trained on the 12 pairs, 3 passes" in said
+    assert "a reward model of the base's size reads each of them once" in said
+    assert main(["estimate", str(tasks), *map(str, options), "grader=reward:nobody"]) == 2
+    assert "no registered model 'nobody'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -50,7 +79,7 @@ def test_answers_count_as_often_as_they_are_sampled(files, tiny_folder, capsys):
         (("--objective", "grpo"), "requires a grader"),
         (("--objective", "dpo", "--set", "loss=grpo"), "the loss 'grpo' is not one of dpo"),
         (("--objective", "sft", "--set", "beta=0.2"), "beta is read by"),
-        (("--objective", "dpo", "--set", "margin=1"), "margin is for the objective simpo"),
+        (("--objective", "dpo", "--set", "margin=1"), "margin is read by simpo, reward, not by dpo"),
     ],
 )
 def test_what_does_not_go_together_is_refused(files, tiny_folder, capsys, arguments, words):
@@ -58,10 +87,11 @@ def test_what_does_not_go_together_is_refused(files, tiny_folder, capsys, argume
     assert words in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_it_never_imports_torch(files, tiny_folder):
+@pytest.mark.parametrize("objective", ["dpo", "reward", "ppo"])
+def test_it_never_imports_torch(files, tiny_folder, objective):
     code = "import sys; from postgrad.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code, "estimate", str(files[0]), "--base", str(tiny_folder), "--objective", "dpo"],
+        [sys.executable, "-c", code, "estimate", str(files[0]), "--base", str(tiny_folder), "--objective", objective],
         capture_output=True,
         text=True,
         check=False,

@@ -19,12 +19,11 @@ from postgrad.evaluation.statistics.intervals import (
     tango,
     tango_nuisance,
     units,
-    wilson,
 )
 from postgrad.evaluation.statistics.scores import compare, compare_arms, noninferiority, score_interval
 from postgrad.evaluation.statistics.significance import holm, mcnemar, sign_flip
 from postgrad.evaluation.statistics.unseen import likelihood_below, lowest
-from postgrad.measures import ArmResult
+from postgrad.measures import ArmResult, wilson
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 HITS = st.lists(st.integers(0, 1), min_size=1, max_size=60)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from postgrad.data.sources.in_memory import InMemory
+    from postgrad.models.rendering.render import Renderer
+    from postgrad.objectives import Cost
     from postgrad.recipe import DataSection, Recipe, TrainingSection
 
 
@@ -108,10 +110,10 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
     recipe = finished(with_chosen_base(recipe), _told)
     model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
     renderer = load_renderer(model)
-    explanation, records = examples_of(settings, data, recipe.data)
-    plan = spec_of(settings.objective).cost(renderer, records, settings.max_length, settings.too_long, settings.options)
+    explanation, records, pairs = examples_of(settings, data, recipe.data)
+    plan, before = plans_of(renderer, settings, records, pairs)
     lengths = sorted(plan.sequences)
-    figures = estimate(model, plan, settings, price, recipe.max_minutes)
+    figures = estimate(model, plan, settings, price, recipe.max_minutes, before)
     lines = [
         explanation,
         f"{len(records)} examples{f', {len(lengths)} sequences' if plan.units > 1 else ''}, {figures['tokens']:,}"
@@ -124,6 +126,12 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
         f"Training ({settings.method}), {figures['epochs']:.3g} passes: about {figures['minutes']:.0f}"
         f" minutes ({figures['rate']}), {figures['memory_bytes'] / 1e9:.1f} GB of memory, {figures['usd']:.2f} USD."
     )
+    if reward := figures.get("reward_model"):
+        lines.append(
+            f"Before that a reward model is trained on the {reward['examples']} pairs, {reward['epochs']:.3g} passes:"
+            f" about {reward['minutes']:.0f} minutes, {reward['memory_bytes'] / 1e9:.1f} GB of memory,"
+            f" {reward['usd']:.2f} USD more."
+        )
     lines.append(" ".join(filter(None, (plan.note, figures["assumption"]))))
     lines += _whole(figures)
     lines += [f"Trained as a service instead: {h['usd']:.2f} USD, at {h['price']}" for h in figures["hosted"]]
@@ -172,16 +180,36 @@ def _minutes(minutes: float) -> str:
 
 def examples_of(
     settings: TrainingSection, data: Sequence[Path | InMemory], section: DataSection
-) -> tuple[str, list[Record]]:
-    """How the data was read, and what of it would be trained on."""
+) -> tuple[str, list[Record], list[Record]]:
+    """How the data was read, what of it would be trained on, and the pairs that a reward model would be trained on
+    before that."""
     if spec_of(settings.objective).records is Text:
         from postgrad.data.documents.raw_texts import load_texts
 
         texts = load_texts(data, section.include)
-        return f"{len(texts)} documents of raw text.", list(texts)
+        return f"{len(texts)} documents of raw text.", list(texts), []
     from postgrad.steps import loading
+    from postgrad.steps.fitting.pairs_as_prompts import needs_reward_model, prompts_of, reading_objective
     from postgrad.steps.fitting.trainable_records import wanted_by
 
-    loaded, wanted = loading.loaded(section, data), wanted_by(settings.objective)
+    loaded = loading.loaded(section, data)
+    reading = reading_objective(settings, lambda: loaded)
+    wanted = wanted_by(reading)
     wanted.refuse(loaded)
-    return loaded.explanation, wanted.answered(wanted.read(loaded.records))
+    records = wanted.answered(wanted.read(loaded.records))
+    if reading == settings.objective:
+        return loaded.explanation, records, []
+    return loaded.explanation, prompts_of(records), records if needs_reward_model(settings) else []
+
+
+def plans_of(
+    renderer: Renderer, settings: TrainingSection, records: Sequence[Record], pairs: Sequence[Record]
+) -> tuple[Cost, Cost | None]:
+    """What training computes, and what the training of a reward model before it does."""
+
+    def plan(of: TrainingSection, some: Sequence[Record]) -> Cost:
+        return spec_of(of.objective).cost(renderer, some, of.max_length, of.too_long, of.options)
+
+    from postgrad.steps.fitting.pairs_as_prompts import reward_settings
+
+    return plan(settings, records), plan(reward_settings(settings), pairs) if pairs else None

@@ -25,7 +25,7 @@ from postgrad.cli.support.options import (
 )
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
-from postgrad.objectives import choices
+from postgrad.objectives import choices, spec_of
 from postgrad.progress import Event
 from postgrad.training_run import Step
 
@@ -116,4 +116,7 @@ def command(
         return
     out(f"\n{part.in_words}")
     out(f"{part.tokens_per_second:.0f} tokens/s, peak memory {part.peak_memory_bytes / 1e9:.1f} GB.")
-    out(f"Model:  {entry.id}   postgrad chat {entry.id}   postgrad serve")
+    use = f"postgrad chat {entry.id}   postgrad serve"
+    if spec_of(part.objective).makes == "rewards":
+        use = f"postgrad train DATA --objective ppo --set grader=reward:{entry.id}"
+    out(f"Model:  {entry.id}   {use}")

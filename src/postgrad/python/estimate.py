@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postgrad.cli.estimate import examples_of
+from postgrad.cli.estimate import examples_of, plans_of
 from postgrad.data.sources.in_memory import sources
 from postgrad.extensions import in_call
 from postgrad.json_types import JsonObject
 from postgrad.models.base_models import find_model
 from postgrad.models.rendering.render import load_renderer
-from postgrad.objectives import spec_of
 from postgrad.python.arguments import DataLike, Place, SettingsLike, data_changes, recipe_of
 from postgrad.python.own import OwnObjective, given_of
 from postgrad.recipe import Recipe
@@ -31,6 +30,8 @@ class Estimate:
         run: The whole job here: `minutes` at most, `memory_bytes`, `usd`.
         elsewhere: The same on one rented GPU of each size, by its maker's peak: `gpu`, `fits`, `minutes` of the
             training, `run_minutes` and `usd` of the whole job, `price` with its date.
+        reward_model: Of the reward model that is trained on pairs first: `examples`, `minutes`, `memory_bytes`, `usd`;
+            None where none is.
         hosted: What services take for training on the same tokens: `usd`, and `price` with its date and source.
     """
 
@@ -50,6 +51,7 @@ class Estimate:
     run: JsonObject
     elsewhere: list[JsonObject]
     hosted: list[JsonObject]
+    reward_model: JsonObject | None = None
 
     def __repr__(self) -> str:
         return (
@@ -90,6 +92,6 @@ def estimate(
         chosen = recipe_of(recipe, settings, changes)
         model, asked = find_model(chosen.base), chosen.training
         renderer = load_renderer(model)
-        _, records = examples_of(asked, sources(data), chosen.data)
-        plan = spec_of(asked.objective).cost(renderer, records, asked.max_length, asked.too_long, asked.options)
-        return Estimate(**figures_of(model, plan, asked, price_per_hour, chosen.max_minutes))
+        _, records, pairs = examples_of(asked, sources(data), chosen.data)
+        plan, before = plans_of(renderer, asked, records, pairs)
+        return Estimate(**figures_of(model, plan, asked, price_per_hour, chosen.max_minutes, before))

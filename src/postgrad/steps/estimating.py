@@ -6,15 +6,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from postgrad.costs import cost_of, machine_price
+from postgrad.evaluation.metrics.support.spec import reward_model_in
 from postgrad.facts import load_facts
 from postgrad.json_types import JsonObject
-from postgrad.models.base_models import BaseModel
+from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.rendering.render import load_renderer
 from postgrad.objectives import Cost
 from postgrad.prices import hosted_training
 from postgrad.recipe import TrainingSection
 from postgrad.steps.context import USUAL_MINUTES
 from postgrad.steps.course import TRAINING_SHARE
+from postgrad.steps.fitting.pairs_as_prompts import needs_reward_model, reward_settings
 from postgrad.steps.fitting.teacher import options_of, other_config
 from postgrad.steps.known_device import KnownDevice, known_device
 from postgrad.steps.time_budget import USUAL_TOKENS
@@ -30,6 +32,7 @@ from postgrad.training.memory import (
     reading_bytes,
     training_flops,
 )
+from postgrad.training.rollouts import RolloutOptions
 
 _BEGIN_MINUTES = 2.0
 """Of a job on a rented machine: loading and checking, which no GPU makes faster."""
@@ -41,6 +44,7 @@ def estimate(
     settings: TrainingSection,
     price_per_hour: float | None,
     max_minutes: float | None = None,
+    pairs: Cost | None = None,
 ) -> JsonObject:
     """The figures of `postgrad estimate`, as JSON.
 
@@ -50,6 +54,10 @@ def estimate(
         settings: Of the training.
         price_per_hour: What an hour of this machine costs, in USD; None: the dated price of its kind.
         max_minutes: The limit of the whole job; None without one.
+        pairs: What is computed where a reward model is trained on pairs before that; None where none is.
+
+    Raises:
+        ModelError: answers are graded by a reward model that is not registered, or whose base cannot be had.
     """
     import psutil
 
@@ -76,8 +84,8 @@ def estimate(
         settings.embeddings,
         settings.optimizer,
         plan.sampled,
-        _beside(model, plan, settings, device),
         packed=packs(device.kind, device.dtype),
+        beside=_beside(model, plan, settings, device) + _grader_bytes(model, settings, device),
     )
     price = machine_price(device.kind, price_per_hour, device.name)
     free = psutil.virtual_memory().available
@@ -103,6 +111,7 @@ def estimate(
             "usd": cost_of(60 * minutes, price),
         },
         "elsewhere": _rented(need, work + asked),
+        **({"reward_model": _reward_model(model, pairs, settings, price_per_hour)} if pairs else {}),
         "hosted": [{"usd": trained_on / 1e6 * p.usd, "price": p.sentence} for p in hosted_training()],
         "rate": _rate(device),
     }
@@ -120,6 +129,26 @@ def _beside(model: BaseModel, plan: Cost, settings: TrainingSection, device: Kno
     size += 0 if options.way == "on_policy" else min(MOST_BYTES, kept)
     prompt = len(load_renderer(model).encode(options.teacher_prompt or ""))
     return size + reading_bytes(other or model.config, device.dtype, prompt + max(plan.sequences) + ROW)
+
+
+def _grader_bytes(model: BaseModel, settings: TrainingSection, device: KnownDevice) -> int:
+    """Of the reward model that grades answers, beside the model that is trained; 0 where none does."""
+    options = settings.options
+    if not isinstance(options, RolloutOptions):
+        return 0
+    config = model.config if needs_reward_model(settings) else None
+    if isinstance(options.grader, str) and (name := reward_model_in(options.grader)):
+        from postgrad.registry import Catalogue  # here: SQLAlchemy takes a second
+        from postgrad.registry.names import Names  # here: as above
+
+        config = find_model(Names(Catalogue()).entry(name).base).config
+    return model_bytes(config, device.dtype, packs(device.kind, device.dtype)) if config else 0
+
+
+def _reward_model(model: BaseModel, pairs: Cost, settings: TrainingSection, price: float | None) -> JsonObject:
+    """What its training takes."""
+    figures = estimate(model, pairs, reward_settings(settings), price)
+    return {name: figures[name] for name in ("examples", "tokens", "epochs", "minutes", "memory_bytes", "usd")}
 
 
 def _rate(device: KnownDevice) -> str:

@@ -27,7 +27,7 @@ class Examples:
         test: What the arms are measured on: of a conversation each turn of the assistant, as a question of its own.
         groups: What each test record belongs to, None for one that stands alone; None where all do. See `groups_of`.
         turns: How the test part's conversations were cut into turns; None where each has one.
-        lesson: What is trained on, where that is no request with its right answer.
+        material: What is trained on, where that is no request with its right answer.
     """
 
     train: tuple[Record, ...]
@@ -35,7 +35,7 @@ class Examples:
     test: tuple[Record, ...]
     groups: tuple[Hashable, ...] | None = None
     turns: Turns | None = None
-    lesson: Lesson | None = None
+    material: Material | None = None
 
     @classmethod
     def of(
@@ -86,9 +86,9 @@ class Examples:
         """What may be looked at before the test: training and validation."""
         return (*self.train, *self.validation)
 
-    def learning(self, lesson: Lesson) -> Examples:
+    def learning(self, material: Material) -> Examples:
         """The same, trained on other records than those that are shown."""
-        return replace(self, lesson=lesson)
+        return replace(self, material=material)
 
     def at(self, places: Sequence[int]) -> Examples:
         """The same with these test records alone."""
@@ -97,7 +97,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Material:
     """Records in the shape that an objective learns from; `Examples` hold them as questions.
 
     Attributes:

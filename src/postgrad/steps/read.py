@@ -29,7 +29,7 @@ from postgrad.steps.divide import divide, split_findings
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.reward import grader_of
 from postgrad.steps.fitting.trainable_records import WANTED, wanted_by
-from postgrad.steps.lessons import examples_of, kind_of, with_objective
+from postgrad.steps.material import examples_of, kind_of, with_objective
 from postgrad.steps.task_sentence import task_spec
 from postgrad.steps.time_budget import room_for_test
 from postgrad.thinking import SUFFIX

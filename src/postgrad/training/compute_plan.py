@@ -63,18 +63,20 @@ def cost_of_rollouts(
     options: RolloutOptions,
 ) -> Cost:
     """So many answers to each prompt sampled, then forward and backward; forward alone for each model that is asked for
-    its likelihoods."""
+    its likelihoods, and for a reward model."""
     samples, answer_tokens = options.samples, options.answer_tokens
     wanted = [r for r in records if isinstance(r, Task)]
     prompts = [p for r in wanted if (p := render_prompt(renderer, r, answer_tokens, max_length, too_long))]
     sequences = [n for p in prompts for n in (len(p.ids) + answer_tokens, *[answer_tokens] * (samples - 1))]
+    by_model = options.grader is None or (isinstance(options.grader, str) and options.grader.startswith("reward:"))
+    counted = "a reward model of the base's size reads each of them once" if by_model else "grading is not counted"
     note = (
         f"Computed for {samples} answers of {answer_tokens} tokens each (training.answer_tokens) to every prompt:"
-        " shorter answers take less. Grading is not counted."
+        f" shorter answers take less; {counted}."
     )
     cache = min(16_384, 64 * max(sequences, default=0))
     learned = answer_tokens * samples * len(prompts)
-    forward = 1.0 + options.refers + options.recalls
+    forward = 1.0 + options.refers + options.recalls + by_model
     return Cost(sequences, learned, samples, options.repeats, forward, sampled=cache, note=note)
 
 

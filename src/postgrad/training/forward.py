@@ -129,33 +129,41 @@ class Forward:
 
     def hidden(self, batch: Sequence[Rendered], step: int | None = None) -> Hidden:
         """Runs the body; `step` switches training noise on."""
-        with self._keeping_inputs():
-            states = self._padded(batch, step) if self.way == "padded" else self._row(batch, step)
+        states = self._states(batch, [[t - 1 for t in learned(e)] for e in batch], step)
         places = [(e.ids[t], e.weights[t]) for e in batch for t in learned(e)]
         kind = self.model.device.kind
         return Hidden(
             states, torch.tensor([p[0] for p in places], device=kind), torch.tensor([p[1] for p in places], device=kind)
         )
 
-    def _padded(self, batch: Sequence[Rendered], step: int | None) -> torch.Tensor:
+    def last(self, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+        """(B, H) hidden states at the last token of each example."""
+        return self._states(batch, [[len(e.ids) - 1] for e in batch], step)
+
+    def _states(self, batch: Sequence[Rendered], read: Sequence[Sequence[int]], step: int | None) -> torch.Tensor:
+        """Hidden states at the places to be read of each example, one after the other."""
+        with self._keeping_inputs():
+            return self._padded(batch, read, step) if self.way == "padded" else self._row(batch, read, step)
+
+    def _padded(self, batch: Sequence[Rendered], read: Sequence[Sequence[int]], step: int | None) -> torch.Tensor:
         """One example a row; right padding needs no mask under causal attention."""
         kind, width = self.model.device.kind, max(len(e.ids) for e in batch)
         ids_BT = torch.tensor([list(e.ids) + [0] * (width - len(e.ids)) for e in batch], device=kind)
         padded = [torch.nn.functional.pad(n, (0, 0, 0, width - len(n))) for n in self._noise(batch, step)]
         with self._noisy(torch.stack(padded) if padded else None):
             hidden_BTH = self.model.body(input_ids=ids_BT, use_cache=False)[0]
-        places = [b * width + t - 1 for b, e in enumerate(batch) for t in learned(e)]
+        places = [b * width + t for b, own in enumerate(read) for t in own]
         return hidden_BTH.flatten(0, 1)[torch.tensor(places, device=kind)]
 
-    def _row(self, batch: Sequence[Rendered], step: int | None) -> torch.Tensor:
+    def _row(self, batch: Sequence[Rendered], read: Sequence[Sequence[int]], step: int | None) -> torch.Tensor:
         """All examples in one row, their shared beginning (template and instruction) once: no token is computed
         twice."""
         kind = self.model.device.kind
         noisy = self.noise > 0 and step is not None
-        shared = 0 if noisy or len(batch) == 1 else shared_part(batch)
+        shared = 0 if noisy or len(batch) == 1 else _shared(batch, read)
         ids, positions, ends, places = list(batch[0].ids[:shared]), list(range(shared)), [], []
-        for e in batch:
-            places += [len(ids) + t - 1 - shared for t in learned(e)]
+        for e, own in zip(batch, read, strict=True):
+            places += [len(ids) + t - shared for t in own]
             ids += e.ids[shared:]
             positions += range(shared, len(e.ids))
             ends.append(len(ids))
@@ -203,7 +211,12 @@ class Forward:
 
 def shared_part(batch: Sequence[Rendered]) -> int:
     """Tokens that all examples begin with, and of which none is learned or predicts a learned one."""
-    return min(shared_beginning([e.ids for e in batch]), *(learned(e)[0] - 1 for e in batch))
+    return _shared(batch, [[t - 1 for t in learned(e)] for e in batch])
+
+
+def _shared(batch: Sequence[Rendered], read: Sequence[Sequence[int]]) -> int:
+    """The same with the places that are read of each."""
+    return min(shared_beginning([e.ids for e in batch]), *(places[0] for places in read))
 
 
 def learned(example: Rendered) -> list[int]:

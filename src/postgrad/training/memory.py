@@ -71,8 +71,8 @@ class Need:
         recompute: Whether layers are computed again in the backward pass.
         embeddings: Whether embeddings are trained too.
         sampled: Tokens in the cache while answers are sampled during the training; 0 where none are.
-        beside: Bytes of what stands in memory besides, such as another model.
         packed: Whether weights stand in memory a second time, packed for the processor's bfloat16 units.
+        beside: Bytes of another model that is in memory meanwhile (one that grades answers, or teaches).
     """
 
     config: JsonMapping
@@ -85,8 +85,8 @@ class Need:
     embeddings: bool = False
     optimizer: str = "adamw"
     sampled: int = 0
-    beside: int = 0
     packed: bool = False
+    beside: int = 0
 
 
 def packs(kind: str, dtype: str) -> bool:
@@ -199,7 +199,8 @@ def peak_bytes(need: Need) -> int:
     # what layers keep is given up in the backward pass as fast as gradients come
     training = max(layers, gradients) + max(passing, logits + head_gradient)
     sampling = need.sampled * s.cached * value * 1.5  # the buffers grow by a quarter, and are copied then
-    return need.beside + int(PROCESS + max(weights + kept + max(training, sampling), _loading(need.config, s, value)))
+    alive = max(weights + kept + max(training, sampling), _loading(need.config, s, value))
+    return int(PROCESS + need.beside + alive)
 
 
 def answering_bytes(need: Need) -> int:

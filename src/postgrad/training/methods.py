@@ -1,4 +1,5 @@
-"""What is trained: low-rank adapters (`lora`, `qlora`, `dora`) or the weights themselves (`full`). One function each.
+"""What is trained: low-rank adapters (`lora`, `qlora`, `dora`) or the weights themselves (`full`), and with either a
+scalar head where the objective has one. One function each.
 
 A method attaches itself to a model, names its trainable parameters by `requires_grad`, and gives back what was trained.
 """
@@ -7,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from postgrad.models.adapters.lora import LoraLinear, attach, detach, taken
 from postgrad.models.adapters.quantize import Bits, usual_bits
-from postgrad.models.adapters.trained_weights import Trained, WholeWeights
+from postgrad.models.adapters.scalar_head import scalar_head
+from postgrad.models.adapters.trained_weights import Adapter, ScoringWeights, Trained, WholeWeights
 from postgrad.models.language_model import LanguageModel
-from postgrad.training.weights.warm_start import apply_start, put_start
+from postgrad.training.weights.warm_start import apply_start, head_of_start, put_start
 from postgrad.training_settings import MethodSettings
+
+Head = Literal["", "kept", "aside"]
+"""A scalar head on the hidden states: none, one that belongs to what was trained (a reward model's), or one that only
+the training needs (a value head)."""
 
 
 class Attached:
@@ -75,18 +81,34 @@ def _tensors(layer: LoraLinear) -> tuple[torch.Tensor, ...]:
 
 
 @contextmanager
-def attached(model: LanguageModel, settings: MethodSettings, seed: int = 0) -> Iterator[Attached]:
+def attached(model: LanguageModel, settings: MethodSettings, seed: int = 0, head: Head = "") -> Iterator[Attached]:
     """Makes a model trainable inside the block; afterwards it is the base again.
 
     Args:
         seed: Of new adapters.
+        head: Whether a scalar head is trained with it, and belongs to what was trained.
 
     Raises:
-        UsageError: unknown targets, or what the method needs is not installed.
+        UsageError: unknown targets, what the method needs is not installed, or what is to be trained further is a
+            reward model and the objective has no use for one.
     """
+    begun_H = head_of_start(settings.start, wanted=head == "kept") if settings.start else None
     model.use(None)
     with METHODS[settings.method](model, settings, seed) as out:
-        yield out
+        if not head:
+            yield out
+            return
+        with scalar_head(model.module, begun_H) as score:
+            if head == "kept":
+                body = out.taken
+                out.taken = lambda: _scoring(body(), score.weight)
+            yield out
+
+
+def _scoring(body: Trained, head_1H: torch.Tensor) -> ScoringWeights:
+    if not isinstance(body, Adapter | WholeWeights):
+        raise TypeError(f"{type(body).__name__} carries no head")
+    return ScoringWeights(body, head_1H[0].detach().float().cpu().clone())
 
 
 @contextmanager
@@ -130,9 +152,10 @@ def _full(model: LanguageModel, s: MethodSettings, seed: int) -> Iterator[Attach
     if s.start:
         apply_start(module, s.start)
 
+    own = [n for n, p in module.named_parameters() if p.requires_grad]
+
     def whole() -> Trained:
-        changed = {n: p.detach().float().cpu().clone() for n, p in module.named_parameters() if p.requires_grad}
-        return WholeWeights(changed)
+        return WholeWeights({n: module.get_parameter(n).detach().float().cpu().clone() for n in own})
 
     try:
         yield Attached(whole, {})

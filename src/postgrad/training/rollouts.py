@@ -14,7 +14,6 @@ import random
 import statistics
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,7 @@ from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
 from postgrad.objectives import OPTIONS, Options
 from postgrad.progress import Said, Working
 from postgrad.records import Record, Task
+from postgrad.training.attempts import Attempt, TokenLogprobs, as_json, from_json
 from postgrad.training.batching import microbatches
 from postgrad.training.objectives.base import Objective, Prepared, Setup, Start
 from postgrad.training.objectives.preparing import prepared
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from postgrad.training.forward import Forward
     from postgrad.training.sampling import Sampled
+    from postgrad.training.sequences import Readings
 
 FIGURES = (
     "reward",
@@ -56,7 +57,8 @@ class RolloutOptions(Options):
     """What objectives on sampled answers read."""
 
     grader: str | JsonObject | None = None
-    """What grades answers: a file with a grader in OpenAI's form, the grader itself, or the name of a metric."""
+    """What grades answers: a file with a grader in OpenAI's form, the grader itself, the name of a metric, or
+    reward:NAME, a registered reward model. None: where the data are pairs, a reward model is trained on them first."""
     samples: Annotated[int, Field(ge=2, le=256)] = 8
     """Answers sampled to each prompt."""
     answer_tokens: Annotated[int, Field(ge=1)] = 256
@@ -80,41 +82,6 @@ class RolloutOptions(Options):
         """Whether the weights that sampled are asked for theirs, before a step changes them."""
         return self.repeats > 1
 
-    def fault(self, objective: str) -> str:
-        if self.grader is None:
-            return f"the objective {objective} requires a grader: --set grader=grader.json (OpenAI's form), or a metric"
-        return ""
-
-
-@plain_dataclass(frozen=True, slots=True)
-class Attempt(Rendered):
-    """A sampled answer after its prompt; the answer's tokens have weight 1.
-
-    Attributes:
-        number: In the batch.
-        advantage: How much better than its group.
-        finished: Whether it came to an end.
-    """
-
-    number: int = 0
-    advantage: float = 0.0
-    finished: bool = True
-
-
-@plain_dataclass(frozen=True, slots=True)
-class TokenLogprobs:
-    """Log-probabilities of an answer's tokens, (N,) float64.
-
-    Attributes:
-        now: Under the weights as they are, with gradient.
-        sampled: Under those that it was sampled from.
-        reference: Under the starting model; None where the objective does not refer to it.
-    """
-
-    now: torch.Tensor
-    sampled: torch.Tensor
-    reference: torch.Tensor | None
-
 
 class RolloutObjective(Objective):
     """An objective on graded answers; to make one, say what a group is worth and what an answer's loss is.
@@ -124,7 +91,12 @@ class RolloutObjective(Objective):
         setup: Renders prompts, reads and grades answers.
         options: How answers are sampled.
         figures: What is measured besides `FIGURES`.
+
+    Attributes:
+        compares: Whether answers are held against the others to their prompt, so that equal ones teach nothing.
     """
+
+    compares = True
 
     def __init__(self, name: str, setup: Setup, options: RolloutOptions, figures: Sequence[str] = ()) -> None:
         super().__init__((*FIGURES, *figures))
@@ -137,10 +109,12 @@ class RolloutObjective(Objective):
         self.attempts: list[Attempt] = []
         self.old: dict[int, list[float]] = {}
         self.reference: dict[int, list[float]] = {}
+        self.values: dict[int, list[float]] = {}
 
     @abstractmethod
     def advantages(self, rewards: Sequence[float]) -> list[float]:
-        """How much better each answer of a group is than what was to be expected."""
+        """How much better each answer of a group is than what was to be expected; the rewards where none is
+        compared."""
 
     @abstractmethod
     def loss_of(self, attempt: Attempt, found: TokenLogprobs) -> torch.Tensor:
@@ -223,9 +197,11 @@ class RolloutObjective(Objective):
             start.world.gathered([(at, g) for (at, _), g in zip(own, made, strict=True)]), key=lambda g: g[0]
         )
         self.attempts = [replace(a, number=n) for n, a in enumerate(a for _, group in groups for a in group)]
-        self.old = self._likelihoods() if self.options.recalls else {}
+        read = self._read() if self.options.recalls else {}
+        self.old = {number: logps for number, (logps, _) in read.items()}
+        self.values = {number: values for number, (_, values) in read.items()} if self.head else {}
         with start.attached.as_start():
-            self.reference = self._likelihoods() if self.options.refers else {}
+            self.reference = {n: logps for n, (logps, _) in self._read().items()} if self.options.refers else {}
         self.attempts = self.settled(self.attempts)
         return list(self.attempts)
 
@@ -268,7 +244,8 @@ class RolloutObjective(Objective):
     def _group(self, prompt: TaskPrompt, answers: Sequence[Sampled], rewards: Sequence[float]) -> list[Attempt]:
         spread = statistics.stdev(rewards) if len(rewards) > 1 else 0.0
         self.tally.add("reward_std", spread)
-        self.tally.add("frac_reward_zero_std", float(spread == 0))
+        if self.compares:
+            self.tally.add("frac_reward_zero_std", float(spread == 0))
         return [
             Attempt(
                 prompt.ids + a.ids,
@@ -280,47 +257,50 @@ class RolloutObjective(Objective):
             for a, advantage in zip(answers, self.advantages(rewards), strict=True)
         ]
 
-    def _likelihoods(self) -> dict[int, list[float]]:
-        """What the model as it is makes of the answers, token by token."""
+    def _read(self) -> dict[int, tuple[list[float], list[float]]]:
+        """What the model as it is makes of the answers, token by token: log-probabilities, and values with a head."""
         import torch
-
-        from postgrad.training.sequences import token_logprobs  # here: torch
 
         start, found = self._started(), {}
         for part in start.world.share(list(microbatches(self.attempts, start.token_budget))):
             together = _together(part)
             with torch.no_grad():
-                logps = token_logprobs(start.forward, together, temperature=self.options.temperature)
-            found |= {a.number: values.tolist() for a, values in zip(together, logps, strict=True)}
+                read = self._readings(start.forward, together)
+            found |= {a.number: (r.logps.tolist(), r.listed) for a, r in zip(together, read, strict=True)}
         return dict(start.world.gathered(list(found.items())))
+
+    def _readings(self, forward: Forward, attempts: Sequence[Attempt], step: int | None = None) -> list[Readings]:
+        from postgrad.training.sequences import token_readings  # here: torch
+
+        return token_readings(forward, attempts, step, self.options.temperature, head=bool(self.head))
 
     def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum over the answers of the microbatch; those from which nothing can be learned are not computed."""
         import torch
 
         from postgrad.models.device import sums_in  # here: torch
-        from postgrad.training.sequences import token_logprobs  # here: torch
 
         live = [a for a in _together(batch) if self.teaches(a) and (a.finished or not self.options.mask_truncated)]
         total = torch.zeros((), device=forward.model.device.kind)
         total = total.to(sums_in(total))
         if not live:
             return total
-        for attempt, logps in zip(live, token_logprobs(forward, live, step, self.options.temperature), strict=True):
-            total = total + self.loss_of(attempt, self._beside(attempt, logps))
+        for attempt, read in zip(live, self._readings(forward, live, step), strict=True):
+            total = total + self.loss_of(attempt, self._beside(attempt, read))
         return total
 
-    def _beside(self, attempt: Attempt, logps: torch.Tensor) -> TokenLogprobs:
+    def _beside(self, attempt: Attempt, read: Readings) -> TokenLogprobs:
         """An answer's likelihoods beside those that were kept of it."""
         import torch
 
         from postgrad.models.device import sums_in  # here: torch
 
-        kept, reference = self.old.get(attempt.number), self.reference.get(attempt.number)
+        logps, kept, reference = read.logps, self.old.get(attempt.number), self.reference.get(attempt.number)
         old = logps.detach() if kept is None else torch.tensor(kept, device=logps.device)
         wide = sums_in(logps)
         referred = None if reference is None else torch.tensor(reference, dtype=wide, device=logps.device)
-        return TokenLogprobs(logps.to(wide), old.to(wide), referred)
+        values = None if read.values is None else read.values.to(wide)
+        return TokenLogprobs(logps.to(wide), old.to(wide), referred, values)
 
     def validate(self, held: Sequence[Rendered]) -> float:
         """Minus the mean reward of answers to the validation prompts; runs to its end."""
@@ -337,24 +317,15 @@ class RolloutObjective(Objective):
         """The answers that the next steps repeat, with their likelihoods when they were sampled."""
         if self.repeats == 1:
             return {}
-        made = [[list(a.ids), a.supervised, a.origin, a.number, a.advantage, a.finished] for a in self.attempts]
-        return {"attempts": made, "old": list(self.old.items()), "reference": list(self.reference.items())}
+        kept = {"old": self.old, "reference": self.reference, "values": self.values}
+        return {"attempts": as_json(self.attempts), **{name: list(of.items()) for name, of in kept.items()}}
 
     def load(self, state: JsonObject) -> None:
         if not state:
             return
-        self.attempts = [
-            Attempt(
-                tuple(ids),
-                (0.0,) * (len(ids) - n) + (1.0,) * n,
-                origin=origin,
-                number=number,
-                advantage=advantage,
-                finished=all(finished),
-            )
-            for ids, n, origin, number, advantage, *finished in state["attempts"]
-        ]
+        self.attempts = from_json(state["attempts"])
         self.old, self.reference = dict(state["old"]), dict(state["reference"])
+        self.values = dict(state.get("values", []))
 
     @property
     def start_value(self) -> float | None:

@@ -1,15 +1,18 @@
-"""Log-probabilities of answers, for the objectives that compare them: prompts that several answers share are computed
-once.
+"""Log-probabilities of answers, and what a scalar head says of them, for the objectives that compare them: prompts that
+several answers share are computed once.
 
-Shapes: N supervised tokens of one answer.
+Shapes: B answers, N supervised tokens of one answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
+from postgrad.models.adapters.scalar_head import scores
+from postgrad.models.device import sums_in
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.forward import Forward, learned, shared_part
 from postgrad.training.loss import head_logprobs
@@ -18,22 +21,66 @@ WORTH = 0.1
 """Rows are cut by prompt where that saves more than this share of the tokens: products of short rows are slower."""
 
 
-def token_logprobs(
-    forward: Forward, batch: Sequence[Rendered], step: int | None = None, temperature: float = 1.0
-) -> list[torch.Tensor]:
-    """log p of each supervised token of each sequence, (N,) float32, in the order given.
+@dataclass(frozen=True)
+class Readings:
+    """What a model says of the tokens of one answer.
+
+    Attributes:
+        logps: log p of each, (N,) float32.
+        values: What the scalar head says before each, (N,) float32; None where it was not asked.
+    """
+
+    logps: torch.Tensor
+    values: torch.Tensor | None = None
+
+    @property
+    def listed(self) -> list[float]:
+        """The values; none where it was not asked."""
+        return [] if self.values is None else self.values.tolist()
+
+
+def token_readings(
+    forward: Forward,
+    batch: Sequence[Rendered],
+    step: int | None = None,
+    temperature: float = 1.0,
+    *,
+    head: bool = False,
+) -> list[Readings]:
+    """What the model says of the supervised tokens of each sequence, in the order given.
 
     Args:
         batch: Sequences; those with one prompt should stand together.
         step: Switches training noise on.
         temperature: Divides the logits, as it did when the tokens were sampled.
+        head: Whether its scalar head is asked too.
     """
-    out: list[torch.Tensor] = []
+    out: list[Readings] = []
     for row in rows(batch) if forward.way != "padded" else [list(batch)]:
-        hidden = forward.hidden(row, step)
-        found = head_logprobs(forward.model, hidden.states, hidden.targets, temperature)
-        out += found.split([len(learned(e)) for e in row])
+        hidden, counts = forward.hidden(row, step), [len(learned(e)) for e in row]
+        logps = head_logprobs(forward.model, hidden.states, hidden.targets, temperature).split(counts)
+        values = scores(forward.model.module, hidden.states).split(counts) if head else [None] * len(counts)
+        out += [Readings(*both) for both in zip(logps, values, strict=True)]
     return out
+
+
+def token_logprobs(
+    forward: Forward, batch: Sequence[Rendered], step: int | None = None, temperature: float = 1.0
+) -> list[torch.Tensor]:
+    """log p of each supervised token of each sequence, (N,) float32; see `token_readings`."""
+    return [read.logps for read in token_readings(forward, batch, step, temperature)]
+
+
+def answer_scores(forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+    """What the model's scalar head says at the last token of each sequence, (B,) in what sums are added up in.
+
+    Args:
+        batch: Sequences; those with one prompt should stand together.
+        step: Switches training noise on.
+    """
+    parts = rows(batch) if forward.way != "padded" else [list(batch)]
+    found = torch.cat([scores(forward.model.module, forward.last(row, step)) for row in parts])
+    return found.to(sums_in(found))
 
 
 def rows(batch: Sequence[Rendered]) -> list[list[Rendered]]:

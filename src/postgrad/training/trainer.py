@@ -114,7 +114,7 @@ def train(
     else:
         largest = _need(model, plan, objective, prepared.examples, general)
         refuse_what_cannot_fit(largest, room_for(model.device.kind))
-    with attached(model, plan, plan.seed) as method, ExitStack() as stack:
+    with attached(model, plan, plan.seed, objective.head) as method, ExitStack() as stack:
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
         shown = [sequence for e in prepared.examples for sequence in objective.sequences(e)]
         yield Said(forward.choose(shown), warning=forward.way == "padded")
@@ -260,8 +260,8 @@ def _need(
         plan.embeddings,
         plan.optimizer,
         max(map(objective.sampled, examples)),
-        objective.beside(examples),
         packed=packs(model.device.kind, model.device.dtype),
+        beside=objective.beside(examples),
     )
 
 

@@ -48,7 +48,7 @@ from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.train_test_overlap import Overlaps, overlap
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.reward import grader_of
-from postgrad.steps.lessons import kind_of, refuse_raw_text
+from postgrad.steps.material import kind_of, refuse_raw_text
 from postgrad.steps.read import checked_records, token_histogram
 from postgrad.steps.reporting.evaluate_report import Measurements, evaluation_report
 from postgrad.steps.reporting.result_lines import result_lines

@@ -19,6 +19,7 @@ from postgrad.registry import Catalogue
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.registry.moves import check_name
 from postgrad.registry.names import Names
+from postgrad.steps.arms.registered import refuse_reward_model
 from postgrad.steps.delivery.as_measured import as_measured
 from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.storage import sha256_json
@@ -100,6 +101,7 @@ def merge(
     yield Stage("merge", f"Joining {', '.join(e.id for e in entries)} ({method})")
     adapters: list[Adapter] = []
     for entry in entries:
+        refuse_reward_model(entry)
         trained = load_trained(blobs.get_folder(entry.blob))
         if not isinstance(trained, Adapter):
             raise UsageError(f"{entry.id} was trained in full and has no adapter.", "Only adapters can be merged.")

@@ -98,7 +98,7 @@ def run(
     kept = yield from neighbours(wishes, resources)
     recipe, examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
-    if examples.lesson is not None:
+    if examples.material is not None:
         planned = partial(planned, curve=False, good_answers=GOOD_ANSWERS in wishes.arms, win_rates=bool(wishes.judge))
     yield planned(ctx.clock.minutes, trains=trains)
     ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
@@ -127,7 +127,7 @@ def run(
 
     trained = rival = after = None
     if trains:
-        if examples.lesson is not None and GOOD_ANSWERS in wishes.arms and teaches_answers(examples):
+        if examples.material is not None and GOOD_ANSWERS in wishes.arms and teaches_answers(examples):
             seconds = seconds_for_training(ctx, wishes, results, before)
             rival, measured_rival = yield from good_answers(making, recipe.training, seconds and seconds / 2)
             results += measured_rival

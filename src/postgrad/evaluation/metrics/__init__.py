@@ -19,6 +19,7 @@ from postgrad.evaluation.metrics.numeric import numeric
 from postgrad.evaluation.metrics.pairwise import pairwise
 from postgrad.evaluation.metrics.perplexity import perplexity
 from postgrad.evaluation.metrics.preferred import rated_accuracy, reward_accuracy
+from postgrad.evaluation.metrics.reward import reward
 from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l
 from postgrad.evaluation.metrics.sql_execution import sql_execution
 from postgrad.evaluation.metrics.sql_match import sql_match
@@ -57,6 +58,7 @@ ASKING: dict[str, Callable[..., Metric]] = {
     "perplexity": perplexity,
     "reward_accuracy": reward_accuracy,
     "rated_accuracy": rated_accuracy,
+    "reward": reward,
 }
 """Made from `MetricResources` and their options: they ask a model."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from postgrad.evaluation.statistics.unseen import Floats, likelihood_below, lowest, spread_tells_little
+from postgrad.measures import wilson
 
 Interval = tuple[float, float]
 
@@ -55,14 +56,6 @@ def units(values: Floats, groups: Sequence[Hashable] | None) -> Units:
     )
     sums = np.bincount(codes, weights=values).astype(np.float64)
     return Units(sums, np.bincount(codes).astype(np.float64), squares)
-
-
-def wilson(hits: float, n: float, quantile: float) -> Interval:
-    """Wilson's score interval (1927) for a share; never empty, never outside [0, 1]."""
-    share = hits / n
-    middle = (share + quantile**2 / (2 * n)) / (1 + quantile**2 / n)
-    half = quantile / (1 + quantile**2 / n) * math.sqrt(share * (1 - share) / n + quantile**2 / (4 * n * n))
-    return (0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
 
 
 def tango(first_only: int, second_only: int, n: int, z: float) -> Interval:

@@ -22,10 +22,9 @@ from postgrad.evaluation.statistics.intervals import (
     share_interval,
     tango,
     units,
-    wilson,
 )
 from postgrad.evaluation.statistics.significance import beyond_margin, holm, mcnemar, sign_flip
-from postgrad.measures import ArmResult, Comparison, Forgetting, ForgettingVerdict, Score
+from postgrad.measures import ArmResult, Comparison, Forgetting, ForgettingVerdict, Score, wilson
 
 CONFIDENCE = 0.95
 

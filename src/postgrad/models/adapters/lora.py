@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from postgrad.errors import ModelError, UsageError
 from postgrad.models.adapters.quantize import Bits, QuantizedLinear, rounded
+from postgrad.models.adapters.scalar_head import SCORE
 
 
 class _LoraProduct(torch.autograd.Function):
@@ -204,6 +205,8 @@ class Adapter:
 
 
 _PREFIX = "base_model.model."
+SCORE_KEY = f"{_PREFIX}{SCORE}.weight"
+"""A reward model's head in PEFT's file."""
 STATE_SPACE = frozenset({"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"})
 """Types of models with state-space layers, some of whose products no LoRA of PEFT's may be put on."""
 
@@ -371,7 +374,8 @@ def load_adapter(folder: Path) -> Adapter:
     from safetensors.torch import load_file
 
     config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-    odd = [k for k in ("rank_pattern", "alpha_pattern", "modules_to_save") if config.get(k)]
+    odd = [k for k in ("rank_pattern", "alpha_pattern") if config.get(k)]
+    odd += ["modules_to_save"] if config.get("modules_to_save") not in (None, [], [SCORE]) else []
     if config.get("peft_type") != "LORA" or odd:
         raise ModelError(
             f"The adapter in {str(folder)!r} is not plain LoRA ({', '.join(odd) or config.get('peft_type')}).",
@@ -379,6 +383,8 @@ def load_adapter(folder: Path) -> Adapter:
         )
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in load_file(str(folder / "adapter_model.safetensors")).items():
+        if key == SCORE_KEY:
+            continue  # a reward model's head, which `load_trained` reads
         name, _, part = key.removeprefix(_PREFIX).removesuffix(".weight").rpartition(".")
         parts.setdefault(name, {})[part] = tensor.float()
     if wrong := [n for n, p in parts.items() if set(p) - {"lora_magnitude_vector"} != {"lora_A", "lora_B"}]:

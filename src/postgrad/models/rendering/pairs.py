@@ -22,10 +22,12 @@ class RenderedPair(Rendered):
     Attributes:
         chosen: The better answer with its prompt.
         rejected: The worse one with the same prompt.
+        margin: By how much the better one should be ahead; None where nobody says.
     """
 
     chosen: Rendered = _NOTHING
     rejected: Rendered = _NOTHING
+    margin: float | None = None
 
 
 def render_pair(

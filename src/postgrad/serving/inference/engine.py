@@ -32,10 +32,12 @@ from postgrad.serving.inference.computing import Computing, Scoring, Steps
 from postgrad.serving.inference.prepared import PreparedRequest, Served
 from postgrad.steps.arms.registered import (
     RAG,
+    REWARDS,
     check_template,
     own_retriever,
     passages_of,
     prompt_builder,
+    refuse_reward_model,
     refuse_without_documents,
     split_name,
 )
@@ -73,7 +75,7 @@ class Engine:
         permitted = self.permissions.of(project, organization)
         answering = self.catalogue.answering()
         for entry in self.catalogue.list():
-            if not _visible(entry, project, organization, permitted):
+            if entry.details.get(REWARDS) or not _visible(entry, project, organization, permitted):
                 continue
             for name in [entry.name, entry.id] if entry.id in answering else [entry.id]:
                 owner = str(entry.details.get("organization") or "user")
@@ -109,6 +111,7 @@ class Engine:
         base = self._base(served.base)
         renderer = load_renderer(base)
         if served.entry is not None:
+            refuse_reward_model(served.entry)
             check_template(served.entry, renderer)
         return renderer
 

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from postgrad.errors import DataError, ModelError, PostgradError, StorageError, UsageError
+from postgrad.errors import DataError, ModelError, NoAnswersError, PostgradError, StorageError, UsageError
 from postgrad.json_types import JsonObject
 from postgrad.storage import DISK_ERRORS
 
@@ -58,6 +58,8 @@ def foreseen(error: PostgradError) -> ApiError:
         return ApiError(400, str(error), code, "messages")
     if isinstance(error, UsageError):
         return ApiError(400, str(error))
+    if isinstance(error, NoAnswersError):
+        return ApiError(400, str(error), "model_not_available", "model")
     if isinstance(error, ModelError | StorageError):
         return ApiError(503 if isinstance(error, StorageError) else 500, str(error), kind="server_error")
     return ApiError(500, str(error), kind="server_error")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from postgrad.errors import DataError
-from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
+from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources, Rewards
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.generation.generate import Decoding, complete
 from postgrad.models.generation.likelihood import ChoiceItem, log_likelihoods
@@ -15,6 +15,7 @@ from postgrad.models.language_model import LanguageModel, load_model
 from postgrad.recipe import EvaluationSection
 from postgrad.records import Message
 from postgrad.steps.arms.remote_models import remote_ask
+from postgrad.steps.arms.reward_models import registered_rewards
 from postgrad.steps.context import RunContext
 from postgrad.storage import sha256_json
 
@@ -51,7 +52,12 @@ def metric_resources(ctx: RunContext, settings: EvaluationSection, measured: Mea
         partial(sides_now, ctx, measured),
         partial(sides_at_the_start, ctx, measured),
         settings.own_code,
+        _rewards,
     )
+
+
+def _rewards(name: str) -> Rewards:
+    return registered_rewards(name).rewards
 
 
 def asking(ctx: RunContext, settings: EvaluationSection, name: str, tokens: int) -> AskModel:

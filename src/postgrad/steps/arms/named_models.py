@@ -26,6 +26,7 @@ from postgrad.steps.arms.registered import (
     own_retriever,
     passages_of,
     prompt_builder,
+    refuse_reward_model,
     refuse_without_documents,
     split_name,
 )
@@ -74,7 +75,7 @@ def named_models(names: Sequence[str], catalogue: Catalogue) -> list[Named]:
     """What the names mean: a registered NAME, NAME@VERSION or NAME@ALIAS, each with `+rag` if wanted, or a base model.
 
     Raises:
-        ModelError: a name means nothing here.
+        ModelError: a name means nothing here, or a reward model.
     """
     out: list[Named] = []
     for name in dict.fromkeys(names):
@@ -90,6 +91,7 @@ def named_models(names: Sequence[str], catalogue: Catalogue) -> list[Named]:
                 f"{error.mend} A base model is a known name ({', '.join(known_models())}), a folder, a GGUF file, or a"
                 " hub id.",
             ) from error
+        refuse_reward_model(entry)
         if grounded:
             refuse_without_documents(entry, name)
         out.append(Named(entry.base, entry, grounded))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from postgrad.blobs import Blobs
-from postgrad.errors import ModelError
+from postgrad.errors import ModelError, NoAnswersError
 from postgrad.evaluation.prompting import USUAL_ROOM, PromptBuilder, Retrieve
 from postgrad.evaluation.retrieval import Retriever
 from postgrad.models.rendering.render import Renderer
 from postgrad.registry.catalogue import ModelEntry
 from postgrad.storage import name_from
 
+REWARDS = "rewards"
+"""The key under `details` of a reward model: what its registration says of it."""
 RAG = "+rag"
 """Suffix of a model's name that puts passages of its documents before each request."""
 
@@ -49,6 +51,16 @@ def own_retriever(entry: ModelEntry, blobs: Blobs) -> Retriever:
     return Retriever.of_folder(blobs.get_folder(entry.blob), passages_of(entry))
 
 
+def refuse_reward_model(entry: ModelEntry) -> None:
+    """Refuses a model that grades answers wherever one is wanted that gives them.
+
+    Raises:
+        NoAnswersError: it is a reward model.
+    """
+    if entry.details.get(REWARDS):
+        raise NoAnswersError(entry.id)
+
+
 def check_template(entry: ModelEntry, renderer: Renderer) -> None:
     """Refuses a model whose base has another tokenizer or chat template than when it was trained.
 
@@ -72,8 +84,9 @@ def prompt_builder(entry: ModelEntry, renderer: Renderer, retrieve: Retrieve | N
         retrieve: Its own documents, where passages are wanted.
 
     Raises:
-        ModelError: the base has another tokenizer or chat template than when it was trained.
+        ModelError: it is a reward model, or the base has another tokenizer or chat template than when it was trained.
     """
+    refuse_reward_model(entry)
     check_template(entry, renderer)
     return PromptBuilder(
         renderer,

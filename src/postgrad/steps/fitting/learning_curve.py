@@ -90,7 +90,7 @@ def learning_curve(
     ctx, examples = making.ctx, making.examples
     if trained is None or (wish.shares is not None and not wish.shares):
         return None
-    if examples.lesson is not None:
+    if examples.material is not None:
         yield Said("No learning curve is made where preferences, ratings or rewards are learned.")
         return None
     yield Stage("curve", "Training on parts of the examples, for the learning curve")

@@ -1,4 +1,5 @@
-"""What grades answers while a model is trained by them: a grader in OpenAI's form, or a metric, bound to the recipe."""
+"""What grades answers while a model is trained by them: a grader in OpenAI's form, a metric, or a registered reward
+model, bound to the recipe."""
 
 from __future__ import annotations
 
@@ -14,9 +15,11 @@ from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.evaluation.metrics.support.spec import reward_model_in
 from postgrad.json_types import JsonMapping
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
+from postgrad.steps.arms.reward_models import RegisteredRewards, registered_rewards
 from postgrad.storage import sha256_json
 from postgrad.training.rewards import Graded, Reward
 from postgrad.training.rollouts import RolloutOptions
@@ -35,6 +38,11 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
         DataError: it names fields that records do not have.
     """
     named = grader_of(settings)
+    if named is None:
+        raise UsageError(f"The objective {settings.objective} requires a grader.", "Name one in training.grader.")
+    if isinstance(named, str) and (model := reward_model_in(named)):
+        asked = registered_rewards(model)
+        return RewardModelGrader(asked), sha256_json(["reward", asked.identity])
     raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
     identity = sha256_json([raw, means.judge or None])
     tasks = [r for r in records if isinstance(r, Task)]
@@ -54,6 +62,21 @@ def grader_of(settings: TrainingSettings) -> str | JsonMapping | None:
     """What the settings name as grader: a file, a metric, or the grader itself; None for objectives without one."""
     options = settings.options
     return options.grader if isinstance(options, RolloutOptions) else None
+
+
+class RewardModelGrader:
+    """A registered reward model as training takes a grader."""
+
+    def __init__(self, model: RegisteredRewards) -> None:
+        self._model = model
+
+    def __call__(self, answers: Sequence[tuple[Task, str]]) -> list[Graded]:
+        asked = [(task.prompt, answer) for task, answer in answers]
+        return [Graded(reward) for reward in self._model.rewards(asked, [task.tools for task, _ in answers])]
+
+    def load(self) -> None:
+        """Reads it into memory now, before it is decided what else there is room for."""
+        self._model.load()
 
 
 def refuse_missing(form: Grader, tasks: Sequence[Task]) -> None:

@@ -27,7 +27,7 @@ from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
 from postgrad.steps.fitting.lesson import lesson_of
 from postgrad.steps.fitting.own_answers import own_answers
-from postgrad.steps.fitting.reward import reward_of
+from postgrad.steps.fitting.reward import RewardModelGrader, reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.batching import steps_of
@@ -92,6 +92,9 @@ class TrainingWork:
             out["grader"] = self.graded[1]
         if self.teacher:
             out["teacher"] = self.taught
+        if keys := spec_of(self.plan.objective).reads:
+            both = (*self.records, *self.validation)
+            out["metadata"] = sha256_json([[r.meta.get(key) for key in keys] for r in both])
         if code := others_code(self.plan.objective):
             out["objective"] = code
         return out
@@ -129,8 +132,8 @@ def train_model(
 ) -> Working[Result]:
     """Trains, or takes the kept result of the same training."""
     settings = recipe.training
-    if examples.lesson is not None:
-        work = training_work(ctx, recipe, model, examples.lesson.train, examples.lesson.validation)
+    if examples.material is not None:
+        work = yield from training_work(ctx, recipe, model, examples.material.train, examples.material.validation)
         return (yield from trained_model(ctx, model, work, seconds))
     plan = plan_of(settings, ctx.seed)
     records, validation = (trained_on(part, grounding, model) for part in (examples.train, examples.validation))
@@ -180,6 +183,8 @@ def trained_model(
         start = time.monotonic()
         timed = work.plan.model_copy(update={"seconds": seconds})
         reward = work.graded[0] if work.graded else None
+        if isinstance(reward, RewardModelGrader):
+            reward.load()
         outcome = yield from train(
             model,
             work.records,

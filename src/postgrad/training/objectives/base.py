@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from postgrad.training.forward import Forward
-    from postgrad.training.methods import Attached
+    from postgrad.training.methods import Attached, Head
     from postgrad.training.parallel import World
     from postgrad.training_run import RunFolder
 
@@ -97,6 +97,7 @@ class Objective(ABC):
         repeats: Optimiser steps made with one batch.
         units: Parts that go into microbatches, for each example drawn.
         validates: Whether validation is a measure of its own instead of the mean loss.
+        head: Whether it trains a scalar head on the hidden states, and whether that belongs to the result.
 
     Args:
         figures: Names of what it measures.
@@ -105,6 +106,7 @@ class Objective(ABC):
     def __init__(self, figures: Sequence[str] = ()) -> None:
         self.tally = Tally(figures)
         self.repeats, self.units, self.validates = 1, 1, False
+        self.head: Head = ""
 
     @abstractmethod
     def prepare(self, records: Sequence[Record]) -> Prepared:

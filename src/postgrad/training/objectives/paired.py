@@ -27,14 +27,7 @@ if TYPE_CHECKING:
 
     from postgrad.training.forward import Forward
 
-FIGURES = (
-    "rewards/chosen",
-    "rewards/rejected",
-    "rewards/accuracies",
-    "rewards/margins",
-    "logps/chosen",
-    "logps/rejected",
-)
+REWARDS = ("rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins")
 """As TRL calls them: the reward is what the objective makes of a side's likelihood; accuracies count pairs whose chosen
 side has the higher one."""
 
@@ -69,38 +62,36 @@ class Sides:
     rejected_tokens: torch.Tensor
 
 
-class PairObjective(Objective):
-    """An objective on preferences; to make one, say in `judged` what the likelihoods are worth.
+class PreferenceObjective(Objective):
+    """An objective on preferences; to make one, say in `loss` what a microbatch costs.
 
     Args:
         name: As in `OBJECTIVES`.
         setup: Decides ids, which tokens are an answer's, and what happens to pairs with a side that is too long.
+        figures: Names of what it measures besides the `REWARDS`.
     """
 
-    def __init__(self, name: str, setup: Setup) -> None:
-        super().__init__(FIGURES)
+    def __init__(self, name: str, setup: Setup, figures: Sequence[str] = ()) -> None:
+        super().__init__((*REWARDS, *figures))
         self.name, self.setup = name, setup
-
-    @abstractmethod
-    def judged(self, sides: Sides, pairs: Sequence[RenderedPair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B,) losses, rewards of the chosen sides, rewards of the rejected ones."""
 
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Renders pairs; all faulty ones are named in one error."""
         return prepared(
             records,
             Preference,
-            self._rendered,
+            self.rendered,
             "pairs",
             f"{self.name} trains on preferences",
             "Give pairs of a chosen and a rejected answer; for single answers use --objective sft.",
         )
 
-    def _rendered(self, record: Preference) -> RenderedPair | None:
+    def rendered(self, record: Preference) -> RenderedPair | None:
+        """A pair as it is trained on; None where the length policy drops it."""
         return render_pair(self.setup.renderer, record, self.setup.max_length, self.setup.too_long)
 
     def sequences(self, example: Rendered) -> tuple[Rendered, ...]:
-        (pair,) = _pairs([example])
+        (pair,) = pairs_of([example])
         return (pair.chosen, pair.rejected)
 
     def weight(self, example: Rendered) -> float:
@@ -110,33 +101,13 @@ class PairObjective(Objective):
     def guess(self, vocabulary: int) -> float:
         return math.inf
 
-    def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
-        """Sum over the pairs of the microbatch."""
-        import torch  # here, because `estimate` reads the specs of this folder without it
-
-        from postgrad.models.device import sums_in  # here: it loads torch
-        from postgrad.training.sequences import token_logprobs  # here: it loads torch
-
-        pairs = _pairs(batch)
-        found = token_logprobs(forward, [side for pair in pairs for side in (pair.chosen, pair.rejected)], step)
-        sums = torch.stack([logps.to(sums_in(logps)).sum() for logps in found])
-        counts = torch.tensor([len(logps) for logps in found], dtype=sums.dtype, device=sums.device)
-        losses, chosen, rejected = self.judged(Sides(sums[0::2], sums[1::2], counts[0::2], counts[1::2]), pairs)
-        self._note(sums.detach(), chosen.detach(), rejected.detach())
-        return losses.sum()
-
-    def _note(self, sums: torch.Tensor, chosen_B: torch.Tensor, rejected_B: torch.Tensor) -> None:
+    def note(self, chosen_B: torch.Tensor, rejected_B: torch.Tensor) -> None:
+        """Counts the rewards of a microbatch."""
         count = len(chosen_B)
-        measured = {
-            "rewards/chosen": chosen_B,
-            "rewards/rejected": rejected_B,
-            "rewards/accuracies": (chosen_B > rejected_B).to(chosen_B.dtype),
-            "rewards/margins": chosen_B - rejected_B,
-            "logps/chosen": sums[0::2],
-            "logps/rejected": sums[1::2],
-        }
-        for name, values in measured.items():
-            self.tally.add(name, values.sum().item(), count)
+        self.tally.add("rewards/chosen", chosen_B.sum().item(), count)
+        self.tally.add("rewards/rejected", rejected_B.sum().item(), count)
+        self.tally.add("rewards/accuracies", (chosen_B > rejected_B).sum().item(), count)
+        self.tally.add("rewards/margins", (chosen_B - rejected_B).sum().item(), count)
 
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
         accuracy = dict(metrics.get("eval_rewards/accuracies", []))
@@ -149,7 +120,35 @@ class PairObjective(Objective):
         )
 
 
-def _pairs(batch: Sequence[Rendered]) -> list[RenderedPair]:
+class PairObjective(PreferenceObjective):
+    """An objective on how likely both answers are; to make one, say in `judged` what the likelihoods are worth."""
+
+    def __init__(self, name: str, setup: Setup) -> None:
+        super().__init__(name, setup, ("logps/chosen", "logps/rejected"))
+
+    @abstractmethod
+    def judged(self, sides: Sides, pairs: Sequence[RenderedPair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(B,) losses, rewards of the chosen sides, rewards of the rejected ones."""
+
+    def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
+        """Sum over the pairs of the microbatch."""
+        import torch  # here, because `estimate` reads the specs of this folder without it
+
+        from postgrad.models.device import sums_in  # here: it loads torch
+        from postgrad.training.sequences import token_logprobs  # here: it loads torch
+
+        pairs = pairs_of(batch)
+        found = token_logprobs(forward, [side for pair in pairs for side in (pair.chosen, pair.rejected)], step)
+        sums = torch.stack([logps.to(sums_in(logps)).sum() for logps in found])
+        counts = torch.tensor([len(logps) for logps in found], dtype=sums.dtype, device=sums.device)
+        losses, chosen, rejected = self.judged(Sides(sums[0::2], sums[1::2], counts[0::2], counts[1::2]), pairs)
+        self.note(chosen.detach(), rejected.detach())
+        self.tally.add("logps/chosen", sums[0::2].sum().item(), len(pairs))
+        self.tally.add("logps/rejected", sums[1::2].sum().item(), len(pairs))
+        return losses.sum()
+
+
+def pairs_of(batch: Sequence[Rendered]) -> list[RenderedPair]:
     """The examples as the pairs that `prepare` made."""
     return [e for e in batch if isinstance(e, RenderedPair)]
 

@@ -19,9 +19,10 @@ from pydantic.dataclasses import dataclass
 
 from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
 from postgrad.records import Task
+from postgrad.training.attempts import Attempt, TokenLogprobs
 from postgrad.training.compute_plan import cost_of_rollouts
 from postgrad.training.objectives.base import Setup
-from postgrad.training.rollouts import Attempt, RolloutObjective, RolloutOptions, TokenLogprobs
+from postgrad.training.rollouts import RolloutObjective, RolloutOptions
 
 if TYPE_CHECKING:
     import torch

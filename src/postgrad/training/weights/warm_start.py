@@ -10,7 +10,7 @@ from postgrad.blobs import Blobs
 from postgrad.errors import UsageError
 from postgrad.models.adapters.lora import Adapter, DoraLinear, LoraLinear, scale_of
 from postgrad.models.adapters.quantize import Bits
-from postgrad.models.adapters.trained_weights import Trained, load_trained
+from postgrad.models.adapters.trained_weights import ScoringWeights, Trained, load_trained
 
 
 def put_start(layers: Mapping[str, LoraLinear], start: str, alpha: float, rslora: bool, bits: Bits | None) -> None:
@@ -52,8 +52,28 @@ def apply_start(module: torch.nn.Module, start: str) -> None:
             trainable[name].copy_(weight)
 
 
+def head_of_start(start: str, *, wanted: bool) -> torch.Tensor | None:
+    """The head (H,) of an earlier reward model; None where the earlier weights are no reward model's.
+
+    Raises:
+        UsageError: they are, and a head is not `wanted`.
+    """
+    earlier = load_trained(Blobs().get_folder(start))
+    if not isinstance(earlier, ScoringWeights):
+        return None
+    if not wanted:
+        raise UsageError(
+            "The weights to continue from are a reward model's: they say what an answer is worth, and were not"
+            " trained to answer.",
+            "Continue from another model (training.start), or train with --objective reward.",
+        )
+    return earlier.head
+
+
 def _read(start: str) -> Trained:
-    return load_trained(Blobs().get_folder(start))
+    """The weights of the model itself, without a head."""
+    earlier = load_trained(Blobs().get_folder(start))
+    return earlier.body if isinstance(earlier, ScoringWeights) else earlier
 
 
 def _refuse_other_shape(

@@ -46,7 +46,7 @@ WORDING = (
 """What is said where nothing better than likeness can be measured, with the commands for something better."""
 GRADES = 10
 """At most so many different numbers are grades, hence labels; more are measurements, even if they recur."""
-OF_OTHER_RECORDS = ("reward_accuracy", "rated_accuracy")
+OF_OTHER_RECORDS = ("reward_accuracy", "rated_accuracy", "reward")
 """Metrics of pairs and ratings."""
 _MOST = 0.95
 """What holds for so many answers holds for the set: one odd row in twenty must not turn labels into prose."""

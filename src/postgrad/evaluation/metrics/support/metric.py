@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from postgrad.json_types import JsonMapping
-from postgrad.records import Message, Record
+from postgrad.records import Message, Record, ToolDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,10 @@ Sides = Callable[[Sequence[tuple[tuple[Message, ...], tuple[str, ...]]]], Sequen
 leave no room for it."""
 
 
+Rewards = Callable[[Sequence[tuple[Sequence[Message], str]], Sequence[Sequence[ToolDefinition]]], Sequence[float]]
+"""(messages, answer) pairs, and the tools of each → what the answers are worth, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricResources:
     """What metrics may use besides text; given by the door, never fetched by a metric.
@@ -73,6 +77,7 @@ class MetricResources:
         sides: How likely it finds each of several answers to one request.
         starting: How likely the base model finds them, whatever was trained since.
         own_code: Whether a function of the user's may run in this process.
+        rewards: A registered reward model by its name.
     """
 
     ask: AskModel | None = None
@@ -81,6 +86,7 @@ class MetricResources:
     sides: Sides | None = None
     starting: Sides | None = None
     own_code: bool = False
+    rewards: Callable[[str], Rewards] | None = None
 
 
 def _fits_all(_cases: Sequence[Case]) -> str:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.metrics import ASKING, METRICS
-from postgrad.evaluation.metrics.own import as_metric, own
 from postgrad.evaluation.metrics.support.metric import Metric, MetricResources
+from postgrad.evaluation.metrics.support.own import as_metric, own
 from postgrad.evaluation.metrics.support.spec import read_spec
 from postgrad.extensions import Extended, calling
 from postgrad.json_types import JsonObject

@@ -1,6 +1,7 @@
 """How a metric is spelled on the command line and in a recipe, read into a name and options.
 
-`numeric`, `numeric(tolerance=0.01, units=false)`, `numeric:tolerance=0.01`, `mine.py:function`, `grader.json`.
+`numeric`, `numeric(tolerance=0.01, units=false)`, `numeric:tolerance=0.01`, `mine.py:function`, `grader.json`,
+`reward:NAME`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from postgrad.json_types import JsonObject
 _CALL = re.compile(r"\A\s*([\w.-]+)\s*(?:\((.*)\))?\s*\Z", re.DOTALL)
 _COLON = re.compile(r"\A\s*([\w-]+)\s*:\s*(\w+\s*=.*)\Z", re.DOTALL)
 _OWN = re.compile(r"\A\s*(.+\.py):(\w+)\s*\Z")
+_REWARD = re.compile(r"\A\s*reward:([^\s()=,]+)\s*\Z")
 _WORDS = {"true": True, "yes": True, "false": False, "none": None, "null": None}
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -43,6 +45,8 @@ def read_spec(text: str) -> Spec:
     Raises:
         UsageError: It is not spelled as a metric.
     """
+    if model := reward_model_in(text):
+        return Spec("reward", {"model": model})
     if own := _OWN.match(text):
         return Spec(own.group(1).strip(), function=own.group(2))
     if text.strip().endswith(".json"):
@@ -55,6 +59,12 @@ def read_spec(text: str) -> Spec:
             " or a file with a grader (grader.json).",
         )
     return Spec(found.group(1), dict(_option(part, text) for part in _parts(found.group(2) or "")))
+
+
+def reward_model_in(text: str) -> str:
+    """The name of the registered reward model that `reward:NAME` means; empty for what is spelled otherwise."""
+    found = _REWARD.match(text)
+    return found.group(1) if found else ""
 
 
 def _option(part: str, whole: str) -> tuple[str, Any]:

@@ -17,7 +17,7 @@ from postgrad.objectives import names, spec_of
 from postgrad.progress import Said, Working
 from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
-from postgrad.steps.examples import Examples, Lesson
+from postgrad.steps.examples import Examples, Material
 
 USUAL: dict[type[Record], str] = {
     Conversation: "sft",
@@ -106,7 +106,7 @@ def examples_of(data: DataSection, objective: str, parts: Split, room: int) -> W
         yield Said(
             f"{lost} of {len(parts.train)} training examples say nothing to {objective} and are left out.", warning=True
         )
-    return examples.learning(Lesson(kind, tuple(train), tuple(validation)))
+    return examples.learning(Material(kind, tuple(train), tuple(validation)))
 
 
 def _as(records: Sequence[Record], kind: type[Record]) -> tuple[list[Record], int]:
