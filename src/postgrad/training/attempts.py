@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from postgrad.json_types import JsonMapping
 from postgrad.models.rendering.render import Rendered
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class TokenLogprobs:
     values: torch.Tensor | None = None
 
 
-def as_json(attempts: Sequence[Attempt]) -> list[list[Any]]:
+def as_json(attempts: Sequence[Attempt]) -> list[list[object]]:
     """JSON-safe rows of which `from_json` makes the same attempts."""
     return [[list(a.ids), a.supervised, a.origin, a.number, a.advantage, a.finished] for a in attempts]
 
 
-def from_json(rows: Sequence[Sequence[Any]]) -> list[Attempt]:
-    """The inverse of `as_json`; rows of earlier versions do not say whether an answer came to an end."""
+def from_json(state: JsonMapping) -> list[Attempt]:
+    """The attempts of a checkpoint's state; rows of earlier versions do not say whether an answer came to an end."""
     return [
         Attempt(
             tuple(ids),
@@ -63,5 +64,5 @@ def from_json(rows: Sequence[Sequence[Any]]) -> list[Attempt]:
             advantage=advantage,
             finished=all(finished),
         )
-        for ids, n, origin, number, advantage, *finished in rows
+        for ids, n, origin, number, advantage, *finished in state["attempts"]
     ]

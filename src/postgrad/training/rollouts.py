@@ -323,7 +323,7 @@ class RolloutObjective(Objective):
     def load(self, state: JsonObject) -> None:
         if not state:
             return
-        self.attempts = from_json(state["attempts"])
+        self.attempts = from_json(state)
         self.old, self.reference = dict(state["old"]), dict(state["reference"])
         self.values = dict(state.get("values", []))
 

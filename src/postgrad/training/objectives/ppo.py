@@ -12,7 +12,7 @@ Shapes: N tokens of one answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -64,7 +64,7 @@ class Ppo(RolloutObjective):
     def __init__(self, setup: Setup, options: PpoOptions) -> None:
         super().__init__("ppo", setup, options, figures=("kl", "clip_ratio", "value_loss"))
         self.own, self.head = options, "aside"
-        self.targets: Mapping[int, Sequence[tuple[float, float]]] = {}
+        self.targets: dict[int, tuple[list[float], list[float]]] = {}
 
     def advantages(self, rewards: Sequence[float]) -> list[float]:
         return list(rewards)
@@ -87,26 +87,25 @@ class Ppo(RolloutObjective):
         super().load(state)
         self.targets = self._targets(self.attempts)
 
-    def _targets(self, attempts: Sequence[Attempt]) -> dict[int, list[tuple[float, float]]]:
-        """By answer the (advantage, return) of each token."""
-        found: dict[int, tuple[list[float], list[float]]] = {}
+    def _targets(self, attempts: Sequence[Attempt]) -> dict[int, tuple[list[float], list[float]]]:
+        """By answer the advantages and the returns of its tokens."""
+        ahead: dict[int, list[float]] = {}
         for a in attempts:
-            sampled, values = self.old[a.number], self.values[a.number]
+            sampled = self.old[a.number]
             start = self.reference.get(a.number, sampled)
             rewards = [-self.own.beta * (now - then) for now, then in zip(sampled, start, strict=True)]
             rewards[-1] += a.advantage
-            ahead = generalised_advantages(rewards, values, self.own.discount, self.own.gae_lambda)
-            found[a.number] = ahead, [x + v for x, v in zip(ahead, values, strict=True)]
-        white = iter(whitened([x for ahead, _ in found.values() for x in ahead]))
-        return {number: [(next(white), r) for r in returns] for number, (_, returns) in found.items()}
+            values = self.values[a.number]
+            ahead[a.number] = generalised_advantages(rewards, values, self.own.discount, self.own.gae_lambda)
+        white = iter(whitened([x for some in ahead.values() for x in some]))
+        returns = {n: [x + v for x, v in zip(some, self.values[n], strict=True)] for n, some in ahead.items()}
+        return {n: ([next(white) for _ in some], returns[n]) for n, some in ahead.items()}
 
     def loss_of(self, attempt: Attempt, found: TokenLogprobs) -> torch.Tensor:
         import torch  # here, because the spec is read without it
 
         assert found.values is not None, "a head is trained"
-        advantages_N, returns_N = (
-            tensor_of(some, found.now) for some in zip(*self.targets[attempt.number], strict=True)
-        )
+        advantages_N, returns_N = (tensor_of(some, found.now) for some in self.targets[attempt.number])
         ratio_N = (found.now - found.sampled).exp()
         clipped_N = ratio_N.clamp(1 - self.own.ratio_clip, 1 + self.own.ratio_clip)
         policy_N = torch.maximum(-ratio_N * advantages_N, -clipped_N * advantages_N)
