@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.following import follow, shown
 from tests.models.test_remote import Server, answered
 
@@ -49,8 +50,11 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
         ("summaries", messages),
         ("pairs", pairs),
         ("tasks", [{"prompt": a, "answer": b} for a, b in rows]),
+        ("prompts", [{"messages": [{"role": "user", "content": a}]} for a, _ in rows]),
     ):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
+    (tmp_path / "policy.txt").write_text("A sofa goes back within 37 days. A lamp never does.\n", "utf-8")
+    shutil.copytree(ROOT / "examples" / "policies", tmp_path / "examples" / "policies")
     texts = [
         f"# House rules\n\nA {t} goes back within {n + 20} days, unused and in its box. " * 9
         for n, t in enumerate(things)
@@ -150,7 +154,7 @@ def desk(folder):
 def test_the_page_on_training(folder, tiny_folder):
     for line in shown("training.md"):
         out = follow(line, folder, tiny_folder, (*TRAIN, "--base", str(tiny_folder)))
-        assert "tickets@" in out or "austen@" in out or "pairs@" in out or "tasks@" in out, line
+        assert re.search(r"\b(tickets|austen|pairs|tasks|prompts|policies-baked)@", out), line
 
 
 def test_the_pages_on_comparing_export_and_promotion(folder, server, tiny_folder):

@@ -319,5 +319,8 @@ def test_records_without_a_request_are_all_named(tiny):
     long = self_taught(tiny, prompt=RULES * 20)
     with pytest.raises(DataError, match=r"has \d+ tokens, more than the 512 of the base itself"):
         make_objective("distill", tiny.renderer, teacher=long, teacher_prompt=RULES).prepare(RECORDS)
+    for mode in ("logits", "on_policy"):
+        short = make_objective("distill", tiny.renderer, teacher=long, too_long="drop", mode=mode, teacher_prompt=RULES)
+        assert short.prepare(RECORDS).dropped == len(RECORDS)
     with pytest.raises(TrainingError, match="requires a teacher"):
         make_objective("distill", tiny.renderer, teacher_prompt=RULES)

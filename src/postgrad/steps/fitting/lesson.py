@@ -15,7 +15,7 @@ from postgrad.models.generation.generate import Decoding
 from postgrad.models.language_model import LanguageModel
 from postgrad.models.remote.rules import Asking
 from postgrad.progress import Said, Working
-from postgrad.recipe import Recipe
+from postgrad.recipe import Recipe, TrainingSection
 from postgrad.records import Conversation, Message, Record
 from postgrad.steps.arms.remote_models import Remote, budget_spent, lent, settle
 from postgrad.steps.context import RunContext
@@ -29,6 +29,7 @@ WHOLE = "whole"
 """What became of an answer that is learned; otherwise the reason why it is not."""
 CUT = "cut off at the limit (training.answer_tokens)"
 """Where text is learned such an answer would teach to stop in the middle; predictions at its tokens are right."""
+LONG = "too long for the teacher"
 TOOLS = "with tools, which only a teacher at an address calls"
 Outcome = tuple[str, Message]
 
@@ -137,7 +138,7 @@ def _answers(
     start = recipe.training.start if who.base is None else who.blob
     model.use(load_trained(ctx.blobs.get_folder(start)) if start else None, start)
     try:
-        return (yield from _local_answers(ctx, model, start, teacher, records, options.answer_tokens))
+        return (yield from _local_answers(ctx, model, start, teacher, records, recipe.training))
     finally:
         if who.base is None:
             model.use(None)
@@ -175,14 +176,17 @@ def _local_answers(
     blob: str | None,
     teacher: Teacher,
     records: Sequence[Conversation],
-    tokens: int,
+    settings: TrainingSection,
 ) -> Working[list[Outcome]]:
-    decoding = Decoding(tokens).for_chat(model.renderer).with_thought(model.renderer)
-    places = [i for i, r in enumerate(records) if not r.tools]
-    ids = [teacher.prompt_ids(records[i], decoding.max_new_tokens) for i in places]
+    options = options_of(settings) or DistillOptions()
+    decoding = Decoding(options.answer_tokens).for_chat(model.renderer).with_thought(model.renderer)
+    prompts = {i: teacher.prompt_ids(r) for i, r in enumerate(records) if not r.tools}
+    room = decoding.max_new_tokens
+    places = [i for i, p in prompts.items() if teacher.has_room(records[i], len(p) + room, settings.too_long)]
+    ids = [prompts[i] for i in places]
     kept = Answers.open(ctx.store, model.base.hash, blob, decoding, model.device.dtype)
     found = yield from answer(model, ids, decoding, kept, ctx.stopped)
-    out: list[Outcome] = [(TOOLS, Message("assistant", ""))] * len(records)
+    out: list[Outcome] = [(LONG if i in prompts else TOOLS, Message("assistant", "")) for i in range(len(records))]
     for place, done in zip(places, found, strict=True):
         message = Message("assistant", done.text, reasoning=done.thought)
         out[place] = (_reason(done.finish, message), message)

@@ -52,7 +52,8 @@ def render(setup: Setup, teacher: Teacher, options: DistillOptions, record: Conv
         return None
     example = Taught(**{f.name: getattr(found, f.name) for f in fields(Rendered)})
     if options.way == "logits":
-        return replace(example, shown=teacher.reads(record, found))
+        shown = teacher.reads(record, found)
+        return replace(example, shown=shown) if teacher.has_room(record, len(shown.ids), setup.too_long) else None
     if teacher.prompt:  # it has read this, and is not asked again: for the account of what is saved
         ids = setup.renderer.prompt_ids(instructed(record.prompt, teacher.prompt), record.tools)
         longer = (*ids, *found.ids[example.begins :])
@@ -66,7 +67,9 @@ def _open(setup: Setup, teacher: Teacher, record: Conversation, answer_tokens: i
     found = render_prompt(setup.renderer, task, answer_tokens, setup.max_length, setup.too_long)
     if found is None:
         return None
-    ids = teacher.prompt_ids(record, answer_tokens)
+    ids = teacher.prompt_ids(record)
+    if not teacher.has_room(record, len(ids) + answer_tokens, setup.too_long):
+        return None
     return Taught(found.ids, found.weights, found.truncated, found.origin, Rendered(tuple(ids), (0.0,) * len(ids)))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from postgrad.errors import DataError, ModelError
 from postgrad.json_types import JsonMapping
-from postgrad.models.rendering.render import Rendered, Renderer
+from postgrad.models.rendering.render import Rendered, Renderer, TooLong
 from postgrad.records import Conversation, Message
 
 if TYPE_CHECKING:
@@ -71,18 +71,13 @@ class Teacher:
             messages[last] = replace(messages[last], content=request)
         return tuple(messages)
 
-    def prompt_ids(self, record: Conversation, room: int) -> list[int]:
+    def prompt_ids(self, record: Conversation) -> list[int]:
         """What it reads before an answer.
 
-        Args:
-            room: Tokens that the answer may take.
-
         Raises:
-            DataError: there is no answer to show, or it is too long for the context.
+            DataError: there is no answer to show.
         """
-        ids = self.renderer.prompt_ids(self.asked(record), record.tools)
-        self._refuse_long(record, len(ids) + room)
-        return ids
+        return self.renderer.prompt_ids(self.asked(record), record.tools)
 
     def reads(self, record: Conversation, learned: Rendered) -> Rendered:
         """The conversation as it reads it: after its own prompt the same answers, token for token.
@@ -91,7 +86,7 @@ class Teacher:
             learned: The conversation as the student reads it.
 
         Raises:
-            DataError: its tokenizer or template makes other tokens of the answers, or the whole is too long.
+            DataError: its tokenizer or template makes other tokens of the answers.
         """
         messages = instructed(record.messages, self.prompt)
         found = self.renderer.render(replace(record, messages=messages))
@@ -101,16 +96,24 @@ class Teacher:
                 " their predictions cannot be compared.",
                 "Leave the example out, or learn the teacher's text: training.mode = text.",
             )
-        self._refuse_long(record, len(found.ids))
         return found
 
-    def _refuse_long(self, record: Conversation, tokens: int) -> None:
-        if tokens > self.renderer.context:
-            raise DataError(
-                f"{record.source}: with what the teacher reads the example has {tokens} tokens, more than the"
-                f" {self.renderer.context} of {self.name}.",
-                "Shorten training.teacher_prompt or the example, or take a teacher with a longer context.",
-            )
+    def has_room(self, record: Conversation, tokens: int, too_long: TooLong) -> bool:
+        """Whether its context holds so many tokens; where not, the example is left out if the policy is to drop.
+
+        Raises:
+            DataError: it does not, under any other policy: what the teacher reads is never cut.
+        """
+        if tokens <= self.renderer.context:
+            return True
+        if too_long == "drop":
+            return False
+        raise DataError(
+            f"{record.source}: with what the teacher reads the example has {tokens} tokens, more than the"
+            f" {self.renderer.context} of {self.name}.",
+            "Shorten training.teacher_prompt or the example, take a teacher with a longer context, or set"
+            " training.too_long to drop.",
+        )
 
 
 def instructed(messages: Sequence[Message], prompt: str | None) -> tuple[Message, ...]:
