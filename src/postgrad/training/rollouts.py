@@ -31,24 +31,15 @@ from postgrad.records import Record, Task
 from postgrad.training.batching import microbatches
 from postgrad.training.objectives.base import Objective, Prepared, Setup, Start
 from postgrad.training.objectives.preparing import prepared
+from postgrad.training.rewards import Graded
+from postgrad.training.sampled.attempt import Attempt, as_json, of_json
+from postgrad.training.sampled.figures import FIGURES, in_words, note_answers
 
 if TYPE_CHECKING:
     import torch
 
     from postgrad.training.forward import Forward
     from postgrad.training.sampling import Sampled
-
-FIGURES = (
-    "reward",
-    "reward_std",
-    "frac_reward_zero_std",
-    "completions/mean_length",
-    "completions/clipped_ratio",
-    "grader_faults",
-)
-"""As TRL calls them. `frac_reward_zero_std`: groups whose answers all got the same reward, from which nothing is
-learned; `completions/clipped_ratio`: answers that did not come to an end; `grader_faults`: answers whose grading
-failed."""
 
 
 @dataclass(frozen=True, config=OPTIONS)
@@ -57,6 +48,9 @@ class RolloutOptions(Options):
 
     grader: str | JsonObject | None = None
     """What grades answers: a file with a grader in OpenAI's form, the grader itself, or the name of a metric."""
+    held_out: str | JsonObject | None = None
+    """A second grader or metric: judges answers to validation prompts and trains nothing; a guard compares it with the
+    reward."""
     samples: Annotated[int, Field(ge=2, le=256)] = 8
     """Answers sampled to each prompt."""
     answer_tokens: Annotated[int, Field(ge=1)] = 256
@@ -84,21 +78,6 @@ class RolloutOptions(Options):
         if self.grader is None:
             return f"the objective {objective} requires a grader: --set grader=grader.json (OpenAI's form), or a metric"
         return ""
-
-
-@plain_dataclass(frozen=True, slots=True)
-class Attempt(Rendered):
-    """A sampled answer after its prompt; the answer's tokens have weight 1.
-
-    Attributes:
-        number: In the batch.
-        advantage: How much better than its group.
-        finished: Whether it came to an end.
-    """
-
-    number: int = 0
-    advantage: float = 0.0
-    finished: bool = True
 
 
 @plain_dataclass(frozen=True, slots=True)
@@ -131,9 +110,13 @@ class RolloutObjective(Objective):
         if setup.reward is None:
             raise TrainingError(f"The objective {name} requires a grader.", "Name one in training.grader.")
         self.name, self.setup, self.options, self.reward = name, setup, options, setup.reward
+        self.refers = options.refers or setup.measures_kl
         self.repeats, self.units, self.validates = options.repeats, options.samples, True
         self.start: Start | None = None
-        self.before: float | None = None
+        self.begun: dict[str, float] = {}
+        """Figures of the starting model on validation."""
+        self.proven = False
+        """Whether the grader has been seen to grade."""
         self.attempts: list[Attempt] = []
         self.old: dict[int, list[float]] = {}
         self.reference: dict[int, list[float]] = {}
@@ -190,27 +173,30 @@ class RolloutObjective(Objective):
 
     def begin(self, start: Start, examples: Sequence[Rendered], held: Sequence[Rendered]) -> Working[None]:
         """Measures the starting model's reward on validation, once."""
-        if self.options.refers and not start.attached.has_base:
+        if self.refers and not start.attached.has_base:
             raise TrainingError(
                 "A divergence from the starting model requires that model, which full fine-tuning overwrites.",
-                "Set training.beta to 0, or take method lora.",
+                "Set training.beta to 0 and leave kl_limit out, or take method lora.",
             )
         self.start = start
         state = start.folder.read_state()
-        self.before = state.get("reward_before")
-        if self.before is None and held:
-            self.before = -self.validate(held)
-            self.tally.restore({})
+        self.begun = state.get("begun", {})
+        if not self.begun and held:
+            self.validate(held)
+            self.begun = self.tally.taken(start.world, "eval_")
             if start.world.leads:
                 start.folder.path.mkdir(parents=True, exist_ok=True)
-                start.folder.write_state(state.get("state", "queued"), reward_before=self.before)
-            yield Said(f"Mean reward of the starting model on {len(held)} validation prompts: {self.before:.3f}.")
+                start.folder.write_state(state.get("state", "queued"), begun=self.begun)
+            reward = self.begun["eval_reward"]
+            yield Said(f"Mean reward of the starting model on {len(held)} validation prompts: {reward:.3f}.")
+        self.proven = bool(self.begun)
 
     def batch(self, drawn: Sequence[Rendered], step: int) -> list[Rendered] | None:
         """Sampled and graded answers to the prompts drawn; the same ones for `repeats` steps."""
         if step and (step - 1) % self.repeats and self.attempts:
             return list(self.attempts)
         start = self._started()
+        self.proven = self.proven or step > 1
         own = start.world.share(list(enumerate(_prompts(drawn))))
         prompts = [prompt for _, prompt in own]
         seeds = [[_seed(start.seed, step, at, k) for k in range(self.options.samples)] for at, _ in own]
@@ -225,7 +211,9 @@ class RolloutObjective(Objective):
         self.attempts = [replace(a, number=n) for n, a in enumerate(a for _, group in groups for a in group)]
         self.old = self._likelihoods() if self.options.recalls else {}
         with start.attached.as_start():
-            self.reference = self._likelihoods() if self.options.refers else {}
+            self.reference = self._likelihoods() if self.refers else {}
+        if self.refers and not self.options.refers:
+            self._measure_kl()
         self.attempts = self.settled(self.attempts)
         return list(self.attempts)
 
@@ -245,25 +233,38 @@ class RolloutObjective(Objective):
         stopped = start.stopped if stoppable else lambda: False
         return sample(start.forward.model, [p.ids for p in prompts], seeds, decoding, stopped)
 
-    def _graded(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
-        """Rewards by group; counts what is worth knowing."""
-        texts = [
+    def _texts(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[tuple[Task, str]]:
+        """What is graded."""
+        return [
             (p.task, self.setup.renderer.answer_text(a.ids, special=bool(p.task.tools)))
             for p, group in zip(prompts, answers, strict=True)
             if p.task
             for a in group
         ]
+
+    def _graded(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
+        """Rewards by group; counts what is worth knowing."""
+        texts = self._texts(prompts, answers)
         graded = list(self.reward(texts)) if texts else []
         if wrong := [t.source for (t, _), g in zip(texts, graded, strict=True) if not math.isfinite(g.reward)]:
             raise TrainingError(f"The grader gave no finite number to an answer to {wrong[0]}.", "Fix the grader.")
+        self._prove(graded)
         flat = iter(graded)
         rewards = [[next(flat).reward for _ in group] for group in answers]
         every = [a for group in answers for a in group]
-        self.tally.add("reward", sum(g.reward for g in graded), len(graded))
-        self.tally.add("completions/mean_length", sum(len(a.ids) for a in every), len(every))
-        self.tally.add("completions/clipped_ratio", sum(not a.finished for a in every), len(every))
-        self.tally.add("grader_faults", sum(bool(g.fault) for g in graded), len(graded))
+        note_answers(self.tally, every, graded)
         return rewards
+
+    def _prove(self, graded: Sequence[Graded]) -> None:
+        """Raises TrainingError where the grader fails on all of the first answers: it will go on like that."""
+        if self.proven:
+            return
+        faults, count = self._started().world.sum([float(sum(bool(g.fault) for g in graded)), float(len(graded))])
+        if count and faults == count:
+            raise TrainingError(
+                f"The grader failed on all of the first {count:.0f} answers: {graded[0].fault if graded else ''}.",
+                "Fix the grader.",
+            )
 
     def _group(self, prompt: TaskPrompt, answers: Sequence[Sampled], rewards: Sequence[float]) -> list[Attempt]:
         spread = statistics.stdev(rewards) if len(rewards) > 1 else 0.0
@@ -293,6 +294,13 @@ class RolloutObjective(Objective):
                 logps = token_logprobs(start.forward, together, temperature=self.options.temperature)
             found |= {a.number: values.tolist() for a, values in zip(together, logps, strict=True)}
         return dict(start.world.gathered(list(found.items())))
+
+    def _measure_kl(self) -> None:
+        """The divergence from the starting model, where only a guard asks for it; the loss does without it."""
+        now = self.old or self._likelihoods()
+        away = sum(sum(now[a.number]) - sum(self.reference[a.number]) for a in self.attempts)
+        self.tally.add("kl", away, sum(a.supervised for a in self.attempts))
+        self.reference = {}
 
     def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum over the answers of the microbatch; those from which nothing can be learned are not computed."""
@@ -330,53 +338,38 @@ class RolloutObjective(Objective):
         own = [prompt for _, prompt in numbered]
         found = self._sampled(start, own, seeds, 0.0 if answers == 1 else self.options.temperature)
         rewards = self._graded(own, found or [])
-        total, count = start.world.sum([sum(map(sum, rewards)), float(sum(map(len, rewards)))])
-        return -total / count
+        mean, error = start.world.mean([reward for group in rewards for reward in group])
+        self.tally.add("reward_error", error)
+        if self.setup.held_out is not None:
+            beside = self.setup.held_out(self._texts(own, found or []))
+            held_out, error = start.world.mean([g.reward for g in beside])
+            self.tally.add("held_out", held_out)
+            self.tally.add("held_out_error", error)
+        return -mean
 
     def state(self) -> JsonObject:
         """The answers that the next steps repeat, with their likelihoods when they were sampled."""
         if self.repeats == 1:
             return {}
-        made = [[list(a.ids), a.supervised, a.origin, a.number, a.advantage, a.finished] for a in self.attempts]
+        made = [as_json(attempt) for attempt in self.attempts]
         return {"attempts": made, "old": list(self.old.items()), "reference": list(self.reference.items())}
 
     def load(self, state: JsonObject) -> None:
         if not state:
             return
-        self.attempts = [
-            Attempt(
-                tuple(ids),
-                (0.0,) * (len(ids) - n) + (1.0,) * n,
-                origin=origin,
-                number=number,
-                advantage=advantage,
-                finished=all(finished),
-            )
-            for ids, n, origin, number, advantage, *finished in state["attempts"]
-        ]
+        self.attempts = [of_json(raw) for raw in state["attempts"]]
         self.old, self.reference = dict(state["old"]), dict(state["reference"])
 
     @property
+    def start_figures(self) -> dict[str, float]:
+        return self.begun
+
+    @property
     def start_value(self) -> float | None:
-        return None if self.before is None else -self.before
+        return -self.begun["eval_reward"] if self.begun else None
 
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
-        found = dict(metrics.get("eval_reward", []))
-        words = []
-        if best_step in found and self.before is not None:
-            words.append(
-                f"The mean reward on validation went from {self.before:.3f} to {found[best_step]:.3f} (best at step"
-                f" {best_step})."
-            )
-        if equal := [value for _, value in metrics.get("frac_reward_zero_std", [])]:
-            share = sum(equal) / len(equal)
-            words.append(
-                f"In {100 * share:.0f} % of the groups all answers got the same reward, so they taught nothing."
-            )
-        if faults := sum(value for _, value in metrics.get("grader_faults", [])):
-            share = faults / len(metrics["grader_faults"])
-            words.append(f"The grading of {100 * share:.1f} % of the answers failed; they got the reward 0.")
-        return " ".join(words)
+        return in_words(metrics, best_step, self.begun.get("eval_reward"))
 
     def _started(self) -> Start:
         if self.start is None:

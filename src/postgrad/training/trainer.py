@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from postgrad.errors import Interrupted, TrainingError
@@ -19,11 +19,12 @@ from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import spec_of
 from postgrad.progress import Said, Working
 from postgrad.records import Record
-from postgrad.report.run_report import TrainingPart
+from postgrad.report.run_report import AlarmPart, TrainingPart
 from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.forward import Forward
-from postgrad.training.loop import Settings, Trainer, refuse_other
+from postgrad.training.guards import refuse_unmeasured
+from postgrad.training.loop import Settings, Trainer
 from postgrad.training.loop_state import in_words
 from postgrad.training.memory import Need, packs, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
@@ -31,6 +32,7 @@ from postgrad.training.objectives.base import Objective, Setup, Start
 from postgrad.training.objectives.replay import CUT, USUAL_DIVERGENCE, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
+from postgrad.training.weights.checkpoints import refuse_other
 from postgrad.training.weights.frontier import GENERAL, Frontier
 from postgrad.training.weights.snapshots import with_snapshots
 from postgrad.training.weights.weight_averaging import best_blend
@@ -75,6 +77,7 @@ def train(
     replay: Sequence[Record] = (),
     reward: Reward | None = None,
     aside: Sequence[Record] = (),
+    held_out: Reward | None = None,
 ) -> Working[TrainingResult]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
@@ -83,6 +86,7 @@ def train(
         reward: Grades answers, for objectives that sample them.
         aside: General records that are not trained on: the distance from the base is measured on them, and decides
             with the validation loss which checkpoint is kept. Not for method full, which overwrites the base.
+        held_out: Judges sampled answers to validation prompts besides the reward, for a guard.
 
     Raises:
         DataError: records cannot be trained on.
@@ -92,7 +96,8 @@ def train(
     """
     world = World.of_environment()
     identity = {**identity, "settings": sha256_json(plan.identity())}
-    objective = _objective(model, plan, reward)
+    objective = _objective(model, plan, reward, held_out)
+    refuse_unmeasured(plan.objective, objective.tally.names, plan.kl_limit, near_base=bool(aside and validation))
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
         raise TrainingError(
@@ -157,7 +162,7 @@ def train(
     progress = trainer.progress
     if not progress.learned:
         yield Said(in_words(progress), warning=True)
-    words = [objective.in_words(progress.metrics, progress.best_step)]
+    words = [objective.in_words(progress.metrics, progress.best_step), *(a.sentence for a in progress.alarms)]
     if not objective.validates or not progress.learned:
         words.insert(0, in_words(progress))
     if trainer.frontier and progress.learned:
@@ -175,9 +180,9 @@ def train(
     return TrainingResult(trained, part)
 
 
-def _objective(model: LanguageModel, plan: Plan, reward: Reward | None) -> Objective:
+def _objective(model: LanguageModel, plan: Plan, reward: Reward | None, held_out: Reward | None) -> Objective:
     """The plan's objective with the options that it reads."""
-    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward)
+    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, held_out, plan.kl_limit is not None)
     return spec_of(plan.objective).make(setup, plan.options)
 
 
@@ -378,6 +383,7 @@ def _part(
         metrics=p.metrics,
         truncated=truncated,
         stopped_because=p.ending,
+        alarms=[AlarmPart(**asdict(alarm)) for alarm in p.alarms],
         in_words=" ".join(filter(None, words)),
         settings={
             **plan.identity(),

@@ -14,12 +14,16 @@ from postgrad.evaluation.graders.template import as_sample
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
+from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.records import Record, Task
 from postgrad.sandbox.run import find_sandbox
 from postgrad.storage import sha256_json
 from postgrad.training.rewards import Graded, Reward
 from postgrad.training.rollouts import RolloutOptions
 from postgrad.training_settings import TrainingSettings
+
+HANGS = 3
+"""Answers of a batch on which a grader may hang, each for its whole time; the others get 0 without being graded."""
 
 
 def reward_of(means: MetricResources, settings: TrainingSettings, records: Sequence[Record]) -> tuple[Reward, str]:
@@ -34,7 +38,23 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
         DataError: it names fields that records do not have.
     """
     options = settings.options
-    named = options.grader if isinstance(options, RolloutOptions) else None
+    return _judge(means, options.grader if isinstance(options, RolloutOptions) else None, "grader", records)
+
+
+def held_out_of(
+    means: MetricResources, settings: TrainingSettings, records: Sequence[Record]
+) -> tuple[Reward, str] | None:
+    """What judges answers to validation prompts besides, where the settings name it; as `reward_of`."""
+    options = settings.options
+    if not isinstance(options, RolloutOptions) or options.held_out is None:
+        return None
+    return _judge(means, options.held_out, "held_out", records)
+
+
+def _judge(
+    means: MetricResources, named: str | JsonObject | None, setting: str, records: Sequence[Record]
+) -> tuple[Reward, str]:
+    """What a setting names, and a hash of all that decides its grades."""
     raw = grader_in(named) if isinstance(named, str) and named.endswith(".json") else named
     identity = sha256_json([raw, means.judge or None])
     tasks = [r for r in records if isinstance(r, Task)]
@@ -42,7 +62,7 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
         metric = metric_named(raw, means)
         if fault := metric.unfit([_case(task, "") for task in tasks]):
             raise UsageError(
-                f"The metric {raw!r} cannot grade these tasks: {fault}.", "Name another one in training.grader."
+                f"The metric {raw!r} cannot grade these tasks: {fault}.", f"Name another one in training.{setting}."
             )
         return _by_metric(metric), identity
     form = read_grader(raw or {})
@@ -81,13 +101,26 @@ def _by_grader(means: MetricResources, form: Grader) -> Reward:
         given = [(as_sample(answer), item_of(_case(task, answer))) for task, answer in answers]
         call = judged_together(means.ask, means.judge, form, given) if means.ask is not None else None
         out: list[Graded] = []
+        hung = 0
         for sample, item in given:
+            if hung >= HANGS:
+                out.append(Graded(0.0, f"not graded: the grader hung {HANGS} times before"))
+                continue
             outcome = run_grader(form, sample, item, call, sandbox)
-            flags = [flag for flag, value in outcome.faults.items() if value is True]
-            out.append(Graded(outcome.reward, ", ".join(flags)))
+            hung += outcome.faults.get("python_grader_server_error_type") == "timeout"
+            out.append(Graded(outcome.reward, _fault(outcome.faults)))
         return out
 
     return grade
+
+
+def _fault(faults: JsonMapping) -> str:
+    """What went wrong in one line; empty where nothing did."""
+    flags = [flag for flag, value in faults.items() if value is True]
+    told = [
+        str(value).strip().splitlines()[-1] for value in faults.values() if value is not True and str(value).strip()
+    ]
+    return ", ".join(flags) + (f" ({'; '.join(told)})" if told else "")
 
 
 def _case(task: Task, answer: str) -> Case:

@@ -26,7 +26,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
 from postgrad.steps.fitting.own_answers import own_answers
-from postgrad.steps.fitting.reward import reward_of
+from postgrad.steps.fitting.reward import held_out_of, reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.batching import steps_of
@@ -65,6 +65,7 @@ class TrainingWork:
             lowest validation loss, and nothing is measured for it.
         graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
             learn from records alone.
+        held_out: The same of what judges answers to validation prompts besides.
     """
 
     records: Sequence[Record]
@@ -73,6 +74,7 @@ class TrainingWork:
     passages: Sequence[Passage] = ()
     replay: Sequence[Record] = ()
     graded: tuple[Reward, str] | None = None
+    held_out: tuple[Reward, str] | None = None
     aside: Sequence[Record] = ()
     near_base: bool = True
 
@@ -84,6 +86,8 @@ class TrainingWork:
             out["replay data"] = _hash([*self.replay, *self.aside])
         if self.graded:
             out["grader"] = self.graded[1]
+        if self.held_out:
+            out["held-out metric"] = self.held_out[1]
         if code := others_code(self.plan.objective):
             out["objective"] = code
         return out
@@ -97,12 +101,13 @@ def training_work(
     Raises:
         UsageError, DataError: what the objective needs besides records (see `reward_of`) is not there.
     """
-    settings, graded = recipe.training, None
+    settings, graded, held_out = recipe.training, None, None
     if "reward" in spec_of(settings.objective).needs:
         means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
         graded = reward_of(means, settings, [*records, *validation])
+        held_out = held_out_of(means, settings, [*records, *validation])
     plan, replay = plan_of(settings, ctx.seed, usual_replay=False), load_replay(settings.replay)
-    return TrainingWork(records, validation, plan, replay=replay, graded=graded)
+    return TrainingWork(records, validation, plan, replay=replay, graded=graded, held_out=held_out)
 
 
 def train_model(
@@ -161,9 +166,10 @@ def trained_model(
             folder.path.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
         timed = work.plan.model_copy(update={"seconds": seconds})
-        reward = work.graded[0] if work.graded else None
+        reward, held_out = (judge[0] if judge else None for judge in (work.graded, work.held_out))
         outcome = yield from train(
-            model, work.records, work.validation, timed, folder, identity, ctx.stopped, work.replay, reward, work.aside
+            *(model, work.records, work.validation, timed, folder, identity, ctx.stopped),
+            *(work.replay, reward, work.aside, held_out),
         )
         blob = _stored(ctx.blobs, outcome.trained, work.passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}

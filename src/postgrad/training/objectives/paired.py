@@ -19,6 +19,7 @@ from postgrad.models.rendering.pairs import RenderedPair, render_pair
 from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import OPTIONS, Options
 from postgrad.records import Preference, Record
+from postgrad.training.guards.likelihoods import CHOSEN
 from postgrad.training.objectives.base import Objective, Prepared, Setup
 from postgrad.training.objectives.preparing import prepared
 
@@ -34,9 +35,10 @@ FIGURES = (
     "rewards/margins",
     "logps/chosen",
     "logps/rejected",
+    CHOSEN,
 )
 """As TRL calls them: the reward is what the objective makes of a side's likelihood; accuracies count pairs whose chosen
-side has the higher one."""
+side has the higher one; the last one is the mean log-probability of a token of the chosen side."""
 
 
 @dataclass(frozen=True, config=OPTIONS)
@@ -122,10 +124,10 @@ class PairObjective(Objective):
         sums = torch.stack([logps.to(sums_in(logps)).sum() for logps in found])
         counts = torch.tensor([len(logps) for logps in found], dtype=sums.dtype, device=sums.device)
         losses, chosen, rejected = self.judged(Sides(sums[0::2], sums[1::2], counts[0::2], counts[1::2]), pairs)
-        self._note(sums.detach(), chosen.detach(), rejected.detach())
+        self._note(sums.detach(), counts, chosen.detach(), rejected.detach())
         return losses.sum()
 
-    def _note(self, sums: torch.Tensor, chosen_B: torch.Tensor, rejected_B: torch.Tensor) -> None:
+    def _note(self, sums: torch.Tensor, counts: torch.Tensor, chosen_B: torch.Tensor, rejected_B: torch.Tensor) -> None:
         count = len(chosen_B)
         measured = {
             "rewards/chosen": chosen_B,
@@ -134,6 +136,7 @@ class PairObjective(Objective):
             "rewards/margins": chosen_B - rejected_B,
             "logps/chosen": sums[0::2],
             "logps/rejected": sums[1::2],
+            CHOSEN: sums[0::2] / counts[0::2],
         }
         for name, values in measured.items():
             self.tally.add(name, values.sum().item(), count)
