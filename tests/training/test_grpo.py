@@ -174,7 +174,7 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
         go(tiny, tmp_path / "a", method="full", beta=0.1)
     with pytest.raises(TrainingError, match="no finite number"):
         go(tiny, tmp_path / "b", reward=lambda answers: [Graded(math.nan)] * len(answers))
-    with pytest.raises(TrainingError, match=r"failed on all of the first 2 answers: NameError\."):
+    with pytest.raises(TrainingError, match=r"failed on all of the first 32 answers: NameError\."):
         go(tiny, tmp_path / "c", reward=lambda answers: [Graded(0.0, "NameError")] * len(answers))
     with pytest.raises(DataError, match=r"2 of 2 prompts(.|\n)*t\.jsonl:2"):
         make_objective("grpo", tiny.renderer, reward=letters, max_length=20, answer_tokens=19).prepare(TASKS[:2])
