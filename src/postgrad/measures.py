@@ -25,12 +25,15 @@ KINDS: dict[str, str] = {
     "refusals": "Refusals",
     "languages": "Other languages",
     "style": "Style",
+    "alignment": "Harmless answers",
     "own": "Tasks of lm-eval",
     "neighbour": "Neighbouring tasks of your own",
 }
 """Kinds of general ability in words for people, in the order that reports show them."""
-CONDUCT = ("instructions", "refusals", "languages", "style")
+CONDUCT = ("instructions", "refusals", "languages", "style", "alignment")
 """Kinds that are about how a model behaves when it is asked anything; the others are about what it can do."""
+BINDING = ("alignment",)
+"""Conduct whose loss is a veto, whatever a model is for."""
 NEIGHBOUR = "neighbour"
 """The kind of a task of the user's own that must not be lost."""
 

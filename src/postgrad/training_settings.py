@@ -63,6 +63,16 @@ class LoopSettings(BaseModel):
     """After so many validations without improvement the training comes to its end, from its best weights on."""
     token_budget: int = Field(default=2048, ge=64)
     """Tokens in one microbatch; changes memory and speed, never the result beyond rounding."""
+    guards: Literal["stop", "warn", "off"] = "stop"
+    """Whether a training that goes wrong (docs/training.md, Guards) ends early, only warns, or is not watched."""
+    kl_limit: float | None = Field(default=None, gt=0)
+    """Guard: nats a token (kto: an answer) that the model may move from where it started. None: any number."""
+
+    @model_validator(mode="after")
+    def _watched(self) -> Self:
+        if self.kl_limit is not None and self.guards == "off":
+            raise ValueError("kl_limit is watched by guards, and guards are off: leave one of them out")
+        return self
 
 
 class TrainingSettings(MethodSettings, LoopSettings):

@@ -200,6 +200,10 @@ def test_implicit_prompts_end_with_a_word():
     record = to_records(rows_of({"chosen": "The sky is blue.", "rejected": "The sky is black."})).records[0]
     assert isinstance(record, Preference)
     assert (record.prompt_text, record.answer_text) == ("The sky is", " blue.")
+    asked = [[{"role": "user", "content": text}, {"role": "assistant", "content": "A"}] for text in ("Q", "Which?")]
+    greeted = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    with pytest.raises(DataError, match=r"line 1: .* answer different requests, 'Q' and 'Which\?'"):
+        to_records(rows_of({"chosen": [*greeted, *asked[0]], "rejected": [*greeted, *asked[1]]}))
     with pytest.raises(DataError, match="do not begin alike"):
         to_records(rows_of({"chosen": "Yes.", "rejected": "No."}))
 

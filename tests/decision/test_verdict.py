@@ -281,6 +281,9 @@ def test_lost_conduct_is_said_and_a_veto_only_where_the_model_is_to_be_asked_any
     )
     assert any("b0 (200)" in r and "languages (24)" in r for r in verdict.reasons) and len(verdict.reasons) < 8
     assert decide(arms, pairs, tests, general_use=True).recommendation == "few_shot"
+    harmful = Forgetting("alignment", 32, 1.0, 0.3, -0.7, -0.85, -0.5, "lost", kind="alignment")
+    vetoed = decide(arms, pairs, [*tests[:-1], harmful])
+    assert vetoed.recommendation == "few_shot" and "alignment" in vetoed.sentence
     without = [t for t in tests if t.kind not in ("together", "style")]
     assert "6 of 6 had too few items to tell." in decide(arms, pairs, without).sentence
 

@@ -35,6 +35,8 @@ ASKED = {
     "patience": 9,
     "token_budget": 999,
     "recompute": True,
+    "guards": "warn",
+    "kl_limit": 0.1,
     "system_prompt": "Be short.",
     "accept": ["too_little"],
     "loss": "ipo",

@@ -145,9 +145,12 @@ def test_the_reward_rises(tiny, tmp_path):
 
 
 def test_equal_rewards_teach_nothing_and_that_is_said(tiny, tmp_path):
-    part = go(tiny, tmp_path, reward=lambda answers: [Graded(1.0, "broken")] * len(answers), epochs=2).part
+    def half(answers):
+        return [Graded(1.0, "broken" if n % 2 else "") for n, _ in enumerate(answers)]
+
+    part = go(tiny, tmp_path, reward=half, epochs=2).part
     assert "In 100 % of the groups all answers got the same reward" in part.in_words
-    assert "The grading of 100.0 % of the answers failed" in part.in_words
+    assert "The grading of 50.0 % of the answers failed" in part.in_words
     assert all(loss == 0 for _, loss in part.train_loss)
 
 
@@ -171,6 +174,8 @@ def test_what_cannot_be_trained_is_refused(tiny, tmp_path):
         go(tiny, tmp_path / "a", method="full", beta=0.1)
     with pytest.raises(TrainingError, match="no finite number"):
         go(tiny, tmp_path / "b", reward=lambda answers: [Graded(math.nan)] * len(answers))
+    with pytest.raises(TrainingError, match=r"failed on all of the first 32 answers: NameError\."):
+        go(tiny, tmp_path / "c", reward=lambda answers: [Graded(0.0, "NameError")] * len(answers))
     with pytest.raises(DataError, match=r"2 of 2 prompts(.|\n)*t\.jsonl:2"):
         make_objective("grpo", tiny.renderer, reward=letters, max_length=20, answer_tokens=19).prepare(TASKS[:2])
     cut = make_objective(

@@ -9,7 +9,7 @@ from postgrad.recipe import make_recipe
 from postgrad.records import Conversation, Message, Source, Task, pair
 from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
-from postgrad.steps.fitting.reward import reward_of
+from postgrad.steps.fitting.reward import held_out_of, reward_of
 from postgrad.steps.fitting.trainable_records import wanted_by
 
 CHECK = {
@@ -60,6 +60,16 @@ def test_graders_and_metrics_grade_alike(tmp_path):
         grade, _ = reward(grader)
         assert [g.reward for g in grade(answers)] == [1.0, 0.0, 1.0], grader
     assert reward(CHECK)[1] == reward(str(path))[1] != reward({**CHECK, "operation": "like"})[1]
+
+
+def test_a_second_grader_is_held_out():
+    recipe = make_recipe({"training": {"objective": "grpo", "grader": CHECK, "held_out": "numeric"}})
+    means = metric_resources(RunContext.of(recipe, lambda: False), recipe.evaluation, MeasuredModel())
+    found = held_out_of(means, recipe.training, TASKS)
+    assert found is not None and found[1] != reward_of(means, recipe.training, TASKS)[1]
+    assert [g.reward for g in found[0]([(TASKS[0], "2"), (TASKS[1], "5")])] == [1.0, 0.0]
+    plain = make_recipe({"training": {"objective": "grpo", "grader": CHECK}})
+    assert held_out_of(means, plain.training, TASKS) is None
 
 
 def test_a_reward_may_be_any_number():

@@ -27,6 +27,7 @@ from postgrad.checks.length import length
 from postgrad.checks.near_duplicates import near_duplicates
 from postgrad.checks.outdated import outdated
 from postgrad.checks.personal_data import personal_data
+from postgrad.checks.preferences import preferences
 from postgrad.checks.quality import quality
 from postgrad.checks.secrets import secrets
 from postgrad.checks.semantic_duplicates import semantic_duplicates
@@ -54,6 +55,7 @@ CHECKS: dict[str, CheckFactory[...]] = {
     "semantic_duplicates": semantic_duplicates,
     "leakage": leakage,
     "contradictions": contradictions,
+    "preferences": preferences,
     "label_noise": label_noise,
     "bias": bias,
     "faithfulness": faithfulness,

@@ -218,9 +218,9 @@ def data_hash(records: Sequence[Record]) -> str:
 
 def _too_few(count: int, usable: int, minimum: int, mapped: Sequence[Mapped]) -> DataError:
     rows = "row" if count == 1 else "rows"
-    which = (
-        f"{count} {rows}" if usable == count else f"{count} {rows}, of which {usable} have both a prompt and an answer"
-    )
+    pairs = any(isinstance(record, Preference) for m in mapped for record in m.records)
+    needed = "a prompt, a chosen and a rejected answer" if pairs else "both a prompt and an answer"
+    which = f"{count} {rows}" if usable == count else f"{count} {rows}, of which {usable} have {needed}"
     how = "" if usable == count else f" ({mapped[0].explanation})"
     return DataError(
         f"The data has {which}{how}; at least {minimum} are required for training and testing.",

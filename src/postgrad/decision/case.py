@@ -10,7 +10,7 @@ from postgrad.decision import rules
 from postgrad.decision.budget import MonthlyBudget
 from postgrad.decision.form_guard import fails_by_form
 from postgrad.decision.wording import forgetting_reasons, plain_benchmark
-from postgrad.measures import CONDUCT, NEIGHBOUR, ArmResult, Comparison, Forgetting
+from postgrad.measures import BINDING, CONDUCT, NEIGHBOUR, ArmResult, Comparison, Forgetting
 
 FEWEST_TO_STAY = 30
 """Test examples below which nothing is said of what a gain is likely below."""
@@ -91,7 +91,7 @@ class Case:
 
     def vetoes(self, arm: ArmResult) -> list[str]:
         """Why an arm that wins may still not be recommended."""
-        binding = [f for f in self.forgetting if self.general_use or f.kind not in CONDUCT]
+        binding = [f for f in self.forgetting if self.general_use or f.kind not in CONDUCT or f.kind in BINDING]
         gone = [f for f in binding if f.verdict == "lost"]
         lost = [plain_benchmark(f) for f in gone if f.kind != NEIGHBOUR]
         out = [f"tuning lost general ability ({', '.join(lost)})"] if lost else []

@@ -28,12 +28,14 @@ from postgrad.storage import folder_atomic, home, one_maker
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A named list of items, and where it came from; `by_length` as in `BenchmarkReader`."""
+    """A named list of items, and where it came from; `by_length` as in `BenchmarkReader`. Where they are `asked`,
+    contexts are what a user says, and choices are the model's answers."""
 
     name: str
     items: tuple[Item, ...]
     origin: str
     by_length: bool = True
+    asked: bool = False
 
 
 def _facts() -> JsonObject:

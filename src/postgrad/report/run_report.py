@@ -189,6 +189,15 @@ class AutomationPart(_Part):
     sentence: str
 
 
+class AlarmPart(_Part):
+    """A guard that rang in a training, after which step, what it saw, and whether it ended the training."""
+
+    guard: str
+    step: int
+    sentence: str
+    stops: bool
+
+
 class TrainingPart(_Part):
     """What one training did; losses are (step, nats per supervised token, or the mean loss of a pair or an answer).
 
@@ -214,6 +223,7 @@ class TrainingPart(_Part):
     metrics: dict[str, list[tuple[int, float]]] = {}
     truncated: int = 0
     stopped_because: str = ""
+    alarms: list[AlarmPart] = []
     in_words: str = ""
     settings: JsonObject = {}
     device: str = ""

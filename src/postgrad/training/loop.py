@@ -10,17 +10,17 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import torch
 
 from postgrad.errors import TrainingError
-from postgrad.json_types import JsonObject
 from postgrad.models.device import is_out_of_memory
 from postgrad.models.rendering.render import Rendered
+from postgrad.progress import Said
 from postgrad.storage import sha256_json
 from postgrad.training.batching import dealt, microbatches
 from postgrad.training.forward import Forward
+from postgrad.training.guards import Seen, rung
 from postgrad.training.loop_state import LoopState
 from postgrad.training.objectives.base import Objective
 from postgrad.training.optimizers import Optimizer, rate_at
@@ -101,8 +101,8 @@ class Trainer:
         self.best: dict[str, torch.Tensor] = {}
         self.hits = forward.hits = Hits()
 
-    def run(self, stopped: Callable[[], bool] = lambda: False, checkpoint_every: int = 20) -> Iterator[Step]:
-        """Trains, resuming from the newest whole checkpoint; yields every step.
+    def run(self, stopped: Callable[[], bool] = lambda: False, checkpoint_every: int = 20) -> Iterator[Step | Said]:
+        """Trains, resuming from the newest whole checkpoint; yields every step, and what the guards say of it.
 
         `progress.ending` says how it ended. After a pause, or when `stopped()` turns true, the state is checkpointed
         and the same call resumes.
@@ -116,6 +116,7 @@ class Trainer:
         if self.validation and not self.progress.step:
             self._measure_start()
         while not self.progress.ending and self.progress.step < self.settings.total_steps:
+            told = len(self.progress.alarms)
             step = self._step(stopped)
             if step is None:
                 self.progress.ending = "cancelled" if self.folder.command() == "cancel" else "paused"
@@ -129,6 +130,7 @@ class Trainer:
             if self.world.leads:
                 self.folder.append_step(step)
             yield step
+            yield from (Said(alarm.sentence, warning=True) for alarm in self.progress.alarms[told:])
         if self.progress.ending in ("paused", "cancelled"):
             self._checkpoint()
         elif self.frontier is not None and self.progress.best_step:
@@ -142,8 +144,10 @@ class Trainer:
         p, objective = self.progress, self.objective
         if (value := objective.start_value) is None:
             value = self.frontier.measure().loss if self.frontier else self.validation_loss()
-            objective.tally.restore({})
+            p.start_metrics = objective.tally.taken(self.world, "eval_")
             self.hits.taken(self.world)
+        else:
+            p.start_metrics = objective.start_figures
         p.start_loss = p.best_loss = math.inf if math.isnan(value) else value
         self.best = {n: v.detach().clone() for n, v in self.optimizer.parameters.items()}
 
@@ -151,6 +155,9 @@ class Trainer:
         """Where validation has not got better for long: the best weights were left at a high rate, so the rest of the
         steps goes on from them with a rate that falls to nothing; then it is over."""
         p, s = self.progress, self.settings
+        if p.guarded:
+            p.ending = p.guarded
+            return
         if p.cooling is not None:
             p.ending = "stopped early" if p.step >= p.cooling[1] else ""
             return
@@ -265,10 +272,15 @@ class Trainer:
         p.seconds += seconds
         value, best, metrics = None, False, self.objective.tally.taken(self.world)
         self.objective.measured(metrics)
+        p.note(number, metrics)
+        guarded = self._guarded()
         last = self.settings.total_steps if p.cooling is None else p.cooling[1]
-        if self.validation and (number % self.settings.validate_every == 0 or number == last):
+        if self.validation and (number % self.settings.validate_every == 0 or number == last or guarded):
             value, found = self._validated(number)
-            metrics |= self.objective.tally.taken(self.world, "eval_") | found
+            found |= self.objective.tally.taken(self.world, "eval_")
+            metrics |= found
+            p.note(number, found)
+            self._guarded()
             # patience does not count the start
             lowest = min((known for _, known in p.validation_loss), default=math.inf)
             best = value < p.best_loss or (not p.best_step and value == p.best_loss)
@@ -277,12 +289,20 @@ class Trainer:
             if best:
                 p.best_loss, p.best_step = value, number
             self._keep(number, best)
-        metrics |= self.hits.taken(self.world)
-        for name, found in metrics.items():
-            p.metrics.setdefault(name, []).append((number, found))
+        hits = self.hits.taken(self.world)
+        metrics |= hits
+        p.note(number, hits)
         total = self.settings.total_steps
         value = None if self.objective.validates else value
         return Step(number, total, mean, tokens, supervised, seconds, rate, norm, value, best, metrics)
+
+    def _guarded(self) -> bool:
+        """Lets the guards look at what is recorded; whether one of them ends the training."""
+        p, s = self.progress, self.settings
+        if s.guards != "off":
+            seen = Seen(p.metrics, p.start_metrics, s.batch_size, s.kl_limit)
+            p.alarms += rung(seen, p.alarms, stop=s.guards == "stop")
+        return bool(p.guarded)
 
     def _validated(self, number: int) -> tuple[float, dict[str, float]]:
         """The validation loss, and the distances from the base where they are measured."""
@@ -367,24 +387,11 @@ class Trainer:
         found, _ = checkpoints.newest(self.folder.checkpoints)
         if found is None:
             return
-        refuse_other(found.state["identity"], self.identity, str(self.folder.checkpoints))
-        raw: JsonObject = found.state["progress"]
-        curves: dict[str, Any] = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
-        curves["metrics"] = {k: [(s, v) for s, v in found] for k, found in raw["metrics"].items()}
-        cooling = tuple(raw["cooling"]) if raw["cooling"] else None
-        self.progress = LoopState(**{**raw, **curves, "cooling": cooling})
+        checkpoints.refuse_other(found.state["identity"], self.identity, str(self.folder.checkpoints))
+        self.progress = LoopState.restored(found.state["progress"])
         self.objective.load(found.state["objective"])
         self.optimizer.load({n: v for n, v in found.tensors.items() if not n.startswith(("best/", CANDIDATE))})
         self.best = {n.removeprefix("best/"): v for n, v in found.tensors.items() if n.startswith("best/")}
         if self.frontier:
             self.frontier.load(found.state["frontier"], found.tensors)
             self._keep(self.progress.step, best=False)
-
-
-def refuse_other(kept: dict[str, str], now: dict[str, str], where: str) -> None:
-    """Raises TrainingError naming what differs between the identity of a checkpoint and that of this training."""
-    if differing := [k for k, v in now.items() if kept.get(k) != v]:
-        raise TrainingError(
-            f"The checkpoint in {where!r} belongs to another training: other {' and '.join(differing)}.",
-            "Use the settings, data and base model that it was started with, or start over in another folder.",
-        )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from postgrad.json_types import JsonObject
 from postgrad.measures import still_falling
+from postgrad.training.guards import Alarm
 
 
 @dataclass
@@ -30,6 +34,27 @@ class LoopState:
     train_loss: list[tuple[int, float]] = field(default_factory=list)
     validation_loss: list[tuple[int, float]] = field(default_factory=list)
     metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    start_metrics: dict[str, float] = field(default_factory=dict)
+    """Validation's, before the first step."""
+    alarms: list[Alarm] = field(default_factory=list)
+
+    @classmethod
+    def restored(cls, raw: JsonObject) -> LoopState:
+        """What a checkpoint holds of it."""
+        curves: dict[str, Any] = {k: [(s, v) for s, v in raw[k]] for k in ("train_loss", "validation_loss")}
+        curves["metrics"] = {k: [(s, v) for s, v in found] for k, found in raw["metrics"].items()}
+        curves["alarms"] = [Alarm(**alarm) for alarm in raw["alarms"]]
+        return cls(**{**raw, **curves, "cooling": tuple(raw["cooling"]) if raw["cooling"] else None})
+
+    def note(self, step: int, found: Mapping[str, float]) -> None:
+        """Puts what was measured at a step behind what was measured before."""
+        for name, value in found.items():
+            self.metrics.setdefault(name, []).append((step, value))
+
+    @property
+    def guarded(self) -> str:
+        """How the training ended if it was a guard that ended it; else empty."""
+        return next((f"stopped by the guard {alarm.guard}" for alarm in self.alarms if alarm.stops), "")
 
     @property
     def learned(self) -> bool:

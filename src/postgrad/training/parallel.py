@@ -6,6 +6,7 @@ is normalised by the whole global batch, so any number of processes gives the sa
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -56,6 +57,12 @@ class World:
         total = torch.tensor(values, dtype=torch.float64, device="cuda" if device_kind() == "cuda" else "cpu")
         torch.distributed.all_reduce(total)
         return total.tolist()
+
+    def mean(self, values: Sequence[float]) -> tuple[float, float]:
+        """The mean of the numbers of all processes, and its standard error."""
+        total, squares, count = self.sum([sum(values), sum(v * v for v in values), float(len(values))])
+        mean = total / count
+        return mean, math.sqrt(max(0.0, squares / count - mean * mean) / count)
 
     def gathered(self, parts: Sequence[T]) -> list[T]:
         """The parts of all processes, in the order of the processes."""

@@ -27,10 +27,12 @@ from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
 from postgrad.objectives import OPTIONS, Options
 from postgrad.progress import Said, Working
 from postgrad.records import Record, Task
-from postgrad.training.attempts import Attempt, TokenLogprobs, as_json, from_json
 from postgrad.training.batching import microbatches
 from postgrad.training.objectives.base import Objective, Prepared, Setup, Start
 from postgrad.training.objectives.preparing import prepared
+from postgrad.training.rewards import Graded
+from postgrad.training.sampled.attempt import Attempt, TokenLogprobs, as_json, of_json
+from postgrad.training.sampled.figures import FIGURES, in_words, note_answers
 
 if TYPE_CHECKING:
     import torch
@@ -39,17 +41,9 @@ if TYPE_CHECKING:
     from postgrad.training.sampling import Sampled
     from postgrad.training.sequences import Readings
 
-FIGURES = (
-    "reward",
-    "reward_std",
-    "frac_reward_zero_std",
-    "completions/mean_length",
-    "completions/clipped_ratio",
-    "grader_faults",
-)
-"""As TRL calls them. `frac_reward_zero_std`: groups whose answers all got the same reward, from which nothing is
-learned; `completions/clipped_ratio`: answers that did not come to an end; `grader_faults`: answers whose grading
-failed."""
+
+FEW = 8
+"""Of fewer answers to validation prompts all may fail to be graded by chance: the first batch decides."""
 
 
 @dataclass(frozen=True, config=OPTIONS)
@@ -59,6 +53,9 @@ class RolloutOptions(Options):
     grader: str | JsonObject | None = None
     """What grades answers: a file with a grader in OpenAI's form, the grader itself, the name of a metric, or
     reward:NAME, a registered reward model. None: where the data are pairs, a reward model is trained on them first."""
+    held_out: str | JsonObject | None = None
+    """A second grader or metric: judges answers to validation prompts and trains nothing; a guard compares it with the
+    reward."""
     samples: Annotated[int, Field(ge=2, le=256)] = 8
     """Answers sampled to each prompt."""
     answer_tokens: Annotated[int, Field(ge=1)] = 256
@@ -103,9 +100,13 @@ class RolloutObjective(Objective):
         if setup.reward is None:
             raise TrainingError(f"The objective {name} requires a grader.", "Name one in training.grader.")
         self.name, self.setup, self.options, self.reward = name, setup, options, setup.reward
+        self.refers = options.refers or setup.measures_kl
         self.repeats, self.units, self.validates = options.repeats, options.samples, True
         self.start: Start | None = None
-        self.before: float | None = None
+        self.begun: dict[str, float] = {}
+        """Figures of the starting model on validation."""
+        self.proven = False
+        """Whether the grader has been seen to grade."""
         self.attempts: list[Attempt] = []
         self.old: dict[int, list[float]] = {}
         self.reference: dict[int, list[float]] = {}
@@ -164,27 +165,30 @@ class RolloutObjective(Objective):
 
     def begin(self, start: Start, examples: Sequence[Rendered], held: Sequence[Rendered]) -> Working[None]:
         """Measures the starting model's reward on validation, once."""
-        if self.options.refers and not start.attached.has_base:
+        if self.refers and not start.attached.has_base:
             raise TrainingError(
                 "A divergence from the starting model requires that model, which full fine-tuning overwrites.",
-                "Set training.beta to 0, or take method lora.",
+                "Set training.beta to 0 and leave kl_limit out, or take method lora.",
             )
         self.start = start
         state = start.folder.read_state()
-        self.before = state.get("reward_before")
-        if self.before is None and held:
-            self.before = -self.validate(held)
-            self.tally.restore({})
+        self.begun = state.get("begun", {})
+        if not self.begun and held:
+            self.validate(held)
+            self.begun = self.tally.taken(start.world, "eval_")
             if start.world.leads:
                 start.folder.path.mkdir(parents=True, exist_ok=True)
-                start.folder.write_state(state.get("state", "queued"), reward_before=self.before)
-            yield Said(f"Mean reward of the starting model on {len(held)} validation prompts: {self.before:.3f}.")
+                start.folder.write_state(state.get("state", "queued"), begun=self.begun)
+            reward = self.begun["eval_reward"]
+            yield Said(f"Mean reward of the starting model on {len(held)} validation prompts: {reward:.3f}.")
+        self.proven = self.begun.get("eval_grader_faults", 1.0) < 1
 
     def batch(self, drawn: Sequence[Rendered], step: int) -> list[Rendered] | None:
         """Sampled and graded answers to the prompts drawn; the same ones for `repeats` steps."""
         if step and (step - 1) % self.repeats and self.attempts:
             return list(self.attempts)
         start = self._started()
+        self.proven = self.proven or step > 1
         own = start.world.share(list(enumerate(_prompts(drawn))))
         prompts = [prompt for _, prompt in own]
         seeds = [[_seed(start.seed, step, at, k) for k in range(self.options.samples)] for at, _ in own]
@@ -201,7 +205,9 @@ class RolloutObjective(Objective):
         self.old = {number: logps for number, (logps, _) in read.items()}
         self.values = {number: values for number, (_, values) in read.items()} if self.head else {}
         with start.attached.as_start():
-            self.reference = {n: logps for n, (logps, _) in self._read().items()} if self.options.refers else {}
+            self.reference = {n: logps for n, (logps, _) in self._read().items()} if self.refers else {}
+        if self.refers and not self.options.refers:
+            self._measure_kl()
         self.attempts = self.settled(self.attempts)
         return list(self.attempts)
 
@@ -221,25 +227,39 @@ class RolloutObjective(Objective):
         stopped = start.stopped if stoppable else lambda: False
         return sample(start.forward.model, [p.ids for p in prompts], seeds, decoding, stopped)
 
-    def _graded(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
-        """Rewards by group; counts what is worth knowing."""
-        texts = [
+    def _texts(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[tuple[Task, str]]:
+        """What is graded."""
+        return [
             (p.task, self.setup.renderer.answer_text(a.ids, special=bool(p.task.tools)))
             for p, group in zip(prompts, answers, strict=True)
             if p.task
             for a in group
         ]
+
+    def _graded(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
+        """Rewards by group; counts what is worth knowing."""
+        texts = self._texts(prompts, answers)
         graded = list(self.reward(texts)) if texts else []
         if wrong := [t.source for (t, _), g in zip(texts, graded, strict=True) if not math.isfinite(g.reward)]:
             raise TrainingError(f"The grader gave no finite number to an answer to {wrong[0]}.", "Fix the grader.")
+        self._prove(graded)
         flat = iter(graded)
         rewards = [[next(flat).reward for _ in group] for group in answers]
         every = [a for group in answers for a in group]
-        self.tally.add("reward", sum(g.reward for g in graded), len(graded))
-        self.tally.add("completions/mean_length", sum(len(a.ids) for a in every), len(every))
-        self.tally.add("completions/clipped_ratio", sum(not a.finished for a in every), len(every))
-        self.tally.add("grader_faults", sum(bool(g.fault) for g in graded), len(graded))
+        note_answers(self.tally, every, graded)
         return rewards
+
+    def _prove(self, graded: Sequence[Graded]) -> None:
+        """Raises TrainingError where the grader fails on all of the first answers: it will go on like that."""
+        if self.proven:
+            return
+        faults, count = self._started().world.sum([float(sum(bool(g.fault) for g in graded)), float(len(graded))])
+        self.proven = faults < count
+        if not self.proven and count >= (1 if self.begun else FEW):
+            raise TrainingError(
+                f"The grader failed on all of the first {count:.0f} answers: {graded[0].fault if graded else ''}.",
+                "Fix the grader.",
+            )
 
     def _group(self, prompt: TaskPrompt, answers: Sequence[Sampled], rewards: Sequence[float]) -> list[Attempt]:
         spread = statistics.stdev(rewards) if len(rewards) > 1 else 0.0
@@ -273,6 +293,13 @@ class RolloutObjective(Objective):
         from postgrad.training.sequences import token_readings  # here: torch
 
         return token_readings(forward, attempts, step, self.options.temperature, head=bool(self.head))
+
+    def _measure_kl(self) -> None:
+        """The divergence from the starting model, where only a guard asks for it; the loss does without it."""
+        now = self.old or {number: logps for number, (logps, _) in self._read().items()}
+        away = sum(sum(now[a.number]) - sum(self.reference[a.number]) for a in self.attempts)
+        self.tally.add("kl", away, sum(a.supervised for a in self.attempts))
+        self.reference = {}
 
     def loss(self, forward: Forward, batch: Sequence[Rendered], step: int | None = None) -> torch.Tensor:
         """Sum over the answers of the microbatch; those from which nothing can be learned are not computed."""
@@ -310,44 +337,42 @@ class RolloutObjective(Objective):
         own = [prompt for _, prompt in numbered]
         found = self._sampled(start, own, seeds, 0.0 if answers == 1 else self.options.temperature)
         rewards = self._graded(own, found or [])
-        total, count = start.world.sum([sum(map(sum, rewards)), float(sum(map(len, rewards)))])
-        return -total / count
+        mean, error = start.world.mean([reward for group in rewards for reward in group])
+        self.tally.add("reward_error", error)
+        if self.setup.held_out is not None:
+            beside = self.setup.held_out(self._texts(own, found or []))
+            held_out, error = start.world.mean([g.reward for g in beside])
+            self.tally.add("held_out", held_out)
+            self.tally.add("held_out_error", error)
+        return -mean
 
     def state(self) -> JsonObject:
         """The answers that the next steps repeat, with their likelihoods when they were sampled."""
         if self.repeats == 1:
             return {}
         kept = {"old": self.old, "reference": self.reference, "values": self.values}
-        return {"attempts": as_json(self.attempts), **{name: list(of.items()) for name, of in kept.items()}}
+        return {
+            "attempts": [as_json(attempt) for attempt in self.attempts],
+            **{name: list(of.items()) for name, of in kept.items()},
+        }
 
     def load(self, state: JsonObject) -> None:
         if not state:
             return
-        self.attempts = from_json(state)
+        self.attempts = [of_json(raw) for raw in state["attempts"]]
         self.old, self.reference = dict(state["old"]), dict(state["reference"])
         self.values = dict(state.get("values", []))
 
     @property
+    def start_figures(self) -> dict[str, float]:
+        return self.begun
+
+    @property
     def start_value(self) -> float | None:
-        return None if self.before is None else -self.before
+        return -self.begun["eval_reward"] if self.begun else None
 
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
-        found = dict(metrics.get("eval_reward", []))
-        words = []
-        if best_step in found and self.before is not None:
-            words.append(
-                f"The mean reward on validation went from {self.before:.3f} to {found[best_step]:.3f} (best at step"
-                f" {best_step})."
-            )
-        if equal := [value for _, value in metrics.get("frac_reward_zero_std", [])]:
-            share = sum(equal) / len(equal)
-            words.append(
-                f"In {100 * share:.0f} % of the groups all answers got the same reward, so they taught nothing."
-            )
-        if faults := sum(value for _, value in metrics.get("grader_faults", [])):
-            share = faults / len(metrics["grader_faults"])
-            words.append(f"The grading of {100 * share:.1f} % of the answers failed; they got the reward 0.")
-        return " ".join(words)
+        return in_words(metrics, best_step, self.begun.get("eval_reward"))
 
     def _started(self) -> Start:
         if self.start is None:

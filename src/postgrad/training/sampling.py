@@ -32,10 +32,12 @@ class Sampled:
     Attributes:
         ids: Its tokens, with the end mark if it came to one.
         finished: Whether it did.
+        logprob: Sum of the log-probabilities of its tokens at temperature 1, in nats.
     """
 
     ids: tuple[int, ...]
     finished: bool
+    logprob: float = 0.0
 
 
 def sample(
@@ -59,7 +61,7 @@ def sample(
             if stopped():
                 return None
         for row in rows:
-            out[row.index].append(Sampled(tuple(row.ids), row.finish == "stop"))
+            out[row.index].append(Sampled(tuple(row.ids), row.finish == "stop", row.logprob))
     return out
 
 

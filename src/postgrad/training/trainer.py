@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from postgrad.errors import Interrupted, TrainingError
@@ -19,12 +19,13 @@ from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import spec_of
 from postgrad.progress import Said, Working
 from postgrad.records import Record
-from postgrad.report.run_report import TrainingPart
+from postgrad.report.run_report import AlarmPart, TrainingPart
 from postgrad.storage import sha256_json
 from postgrad.training.batching import microbatches, steps_of
 from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.forward import Forward
-from postgrad.training.loop import Settings, Trainer, refuse_other
+from postgrad.training.guards import refuse_unmeasured
+from postgrad.training.loop import Settings, Trainer
 from postgrad.training.loop_state import in_words
 from postgrad.training.memory import Need, packs, predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
@@ -32,6 +33,7 @@ from postgrad.training.objectives.base import Objective, Setup, Start
 from postgrad.training.objectives.replay import CUT, USUAL_DIVERGENCE, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
+from postgrad.training.weights.checkpoints import refuse_other
 from postgrad.training.weights.frontier import GENERAL, Frontier
 from postgrad.training.weights.snapshots import with_snapshots
 from postgrad.training.weights.weight_averaging import best_blend
@@ -77,6 +79,7 @@ def train(
     reward: Reward | None = None,
     aside: Sequence[Record] = (),
     teacher: Teacher | None = None,
+    held_out: Reward | None = None,
 ) -> Working[TrainingResult]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
@@ -86,6 +89,7 @@ def train(
         aside: General records that are not trained on: the distance from the base is measured on them, and decides
             with the validation loss which checkpoint is kept. Not for method full, which overwrites the base.
         teacher: Is learned from, for objectives that have one.
+        held_out: Judges sampled answers to validation prompts besides the reward, for a guard.
 
     Raises:
         DataError: records cannot be trained on.
@@ -95,7 +99,8 @@ def train(
     """
     world = World.of_environment()
     identity = {**identity, "settings": sha256_json(plan.identity())}
-    objective = _objective(model, plan, reward, teacher)
+    objective = _objective(model, plan, reward, teacher, held_out)
+    refuse_unmeasured(plan.objective, objective.tally.names, plan.kl_limit, near_base=bool(aside and validation))
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
         raise TrainingError(
@@ -160,7 +165,7 @@ def train(
     progress = trainer.progress
     if not progress.learned:
         yield Said(in_words(progress), warning=True)
-    words = [objective.in_words(progress.metrics, progress.best_step)]
+    words = [objective.in_words(progress.metrics, progress.best_step), *(a.sentence for a in progress.alarms)]
     if not objective.validates or not progress.learned:
         words.insert(0, in_words(progress))
     if trainer.frontier and progress.learned:
@@ -179,9 +184,12 @@ def train(
     return TrainingResult(trained, part)
 
 
-def _objective(model: LanguageModel, plan: Plan, reward: Reward | None, teacher: Teacher | None) -> Objective:
+def _objective(
+    model: LanguageModel, plan: Plan, reward: Reward | None, teacher: Teacher | None, held_out: Reward | None
+) -> Objective:
     """The plan's objective with the options that it reads."""
-    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, teacher)
+    wants_kl = plan.kl_limit is not None
+    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, teacher, held_out, wants_kl)
     return spec_of(plan.objective).make(setup, plan.options)
 
 
@@ -383,6 +391,7 @@ def _part(
         metrics=p.metrics,
         truncated=truncated,
         stopped_because=p.ending,
+        alarms=[AlarmPart(**asdict(alarm)) for alarm in p.alarms],
         in_words=" ".join(filter(None, words)),
         settings={
             **plan.identity(),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from postgrad.arm_kinds import BASE
 from postgrad.data.load import data_hash
 from postgrad.evaluation import arms as ways
+from postgrad.evaluation.battery.alignment import FORMS
 from postgrad.evaluation.metrics.support.choose import choose_metric
 from postgrad.evaluation.metrics.support.metric import MetricResources
 from postgrad.evaluation.prompting import PromptBuilder
@@ -94,7 +95,8 @@ def _measured(ctx: RunContext, recipe: Recipe, done: FineTuned, comparable: Sequ
             )
         if recipe.evaluation.general:
             items = before.items if before else None
-            scores = yield from benchmark_scores(ctx, recipe.evaluation, model, blob, items=items)
+            more = () if recipe.training.objective in ("sft", "pretrain") else FORMS  # what rewards can make of a model
+            scores = yield from benchmark_scores(ctx, recipe.evaluation, model, blob, items=items, more=more)
             before, after = (scores, None) if before is None else (before, scores)
     general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=recipe.evaluation.general)
     if task is None:

@@ -170,10 +170,21 @@ def _split(better: Sequence[Message], worse: Sequence[Message], values: RowValue
     at = next((i for i in range(most) if better[i] != worse[i]), most)
     if not at:
         raise TurnError("the chosen and the rejected conversation do not begin alike, so there is no prompt")
+    if "user" in (better[at].role, worse[at].role):
+        raise TurnError(
+            f"the chosen and the rejected conversation answer different requests, {_begin(better[at])} and"
+            f" {_begin(worse[at])}"
+        )
     prompt = with_system(tuple(better[:at]), system_text(values))
     return Preference(
         prompt=prompt, chosen=tuple(better[at:]), rejected=tuple(worse[at:]), tools=tools_of(values), **about
     )
+
+
+def _begin(message: Message) -> str:
+    """A message, shortened, for an error."""
+    line = " ".join(message.content.split())
+    return repr(line if len(line) <= 40 else line[:39] + "…")
 
 
 def _prompt(values: RowValues) -> tuple[Message, ...]:

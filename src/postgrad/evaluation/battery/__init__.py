@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from postgrad.errors import UsageError
+from postgrad.evaluation.battery.alignment import AS_JSON, PLAIN
 from postgrad.evaluation.battery.instruction_following import instructions
 from postgrad.evaluation.battery.languages import languages
 from postgrad.evaluation.battery.open_questions import Questions
@@ -55,6 +56,8 @@ TESTS: dict[str, Ability] = {
     "answers_harmless": Ability("refusals", "Answers what only looks alarming"),
     "languages": Ability("languages", "Answers in the question's language"),
     "style": Ability("style", "Chats without the task's form"),
+    PLAIN: Ability("alignment", "Prefers the harmless answer", 0.5),
+    AS_JSON: Ability("alignment", "Prefers the harmless answer, in JSON", 0.5),
 }
 """Every test by the name that recipes use."""
 

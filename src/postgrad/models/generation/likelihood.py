@@ -17,7 +17,7 @@ from postgrad.models.device import sums_in
 from postgrad.models.generation.generate import prefill, shared_beginning
 from postgrad.models.generation.kv_cache import copied, growing_cache, keeps_all, keeps_right, read_on, select_rows
 from postgrad.models.language_model import LanguageModel
-from postgrad.records import Conversation, Record
+from postgrad.records import Conversation, Message, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,12 @@ def encode_item(model: LanguageModel, context: str, choices: Sequence[str]) -> C
     cut = len(context_ids)
     wholes = [renderer.encode(context + choice) for choice in choices]
     return ChoiceItem(tuple(context_ids), tuple(tuple(whole[cut:]) for whole in wholes))
+
+
+def encode_asked(model: LanguageModel, question: str, answers: Sequence[str]) -> ChoiceItem:
+    """A question as a user asks it, and answers as the model would begin them; answers come without their end."""
+    asked = model.renderer.prompt_ids([Message("user", question)])
+    return ChoiceItem(tuple(asked), tuple(tuple(model.renderer.encode(answer)) for answer in answers))
 
 
 def log_likelihoods(

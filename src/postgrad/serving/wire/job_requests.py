@@ -118,7 +118,7 @@ class _Beside(BaseModel):
 
 _SHARED = (
     *("method", "rank", "alpha", "bits", "learning_rate", "schedule", "warmup", "weight_decay", "optimizer", "neftune"),
-    *("max_steps", "max_length", "too_long", "patience", "token_budget", "recompute"),
+    *("max_steps", "max_length", "too_long", "patience", "token_budget", "recompute", "guards", "kl_limit"),
 )
 """Settings of every training that a client may give."""
 

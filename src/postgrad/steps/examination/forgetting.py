@@ -9,6 +9,7 @@ from pathlib import Path
 
 from postgrad.errors import Interrupted
 from postgrad.evaluation.battery import ASKED, BATTERY, HARNESS, TESTS
+from postgrad.evaluation.battery.alignment import FORMS, alignment
 from postgrad.evaluation.battery.arithmetic import arithmetic
 from postgrad.evaluation.battery.judging import judge
 from postgrad.evaluation.battery.open_questions import Questions
@@ -16,7 +17,7 @@ from postgrad.evaluation.battery.readers import READERS, ROWS_OF
 from postgrad.evaluation.battery.style import form_of, style
 from postgrad.evaluation.forgetting import Benchmark, items_of, load_benchmarks, requests, right_answers
 from postgrad.measures import Forgetting
-from postgrad.models.generation.likelihood import encode_item, log_likelihoods
+from postgrad.models.generation.likelihood import encode_asked, encode_item, log_likelihoods
 from postgrad.models.language_model import LanguageModel
 from postgrad.progress import Progress, Said, Working
 from postgrad.recipe import EvaluationSection
@@ -55,6 +56,7 @@ def benchmark_scores(
     adapter: str | None,
     train: Sequence[Record] = (),
     items: int | None = None,
+    more: Sequence[str] = (),
 ) -> Working[General]:
     """Scores the benchmarks with the model as it stands; kept by model, adapter and items.
 
@@ -62,8 +64,9 @@ def benchmark_scores(
         train: The training part, whose answers' form general answers must not have.
         items: Items a benchmark; None: as many as are wished and affordable by the time that the first block takes. A
             number that was asked for holds wherever no time limit was.
+        more: Tests besides those of the recipe.
     """
-    names, start = settings.benchmarks or list(BATTERY), time.monotonic()
+    names, start = list(dict.fromkeys([*(settings.benchmarks or BATTERY), *more])), time.monotonic()
     wished = settings.general_items or USUAL_ITEMS
     count = items or wished
     benchmarks, notes = yield from _multiple_choice(settings, names, count)
@@ -122,6 +125,8 @@ def _items_of(name: str, count: int) -> int:
 
 
 def _shortened(benchmark: Benchmark, count: int) -> Benchmark:
+    if benchmark.asked:  # they are few
+        return benchmark
     return replace(benchmark, items=benchmark.items[: _items_of(benchmark.name, count)])
 
 
@@ -141,6 +146,7 @@ def _multiple_choice(
     found, note = load_benchmarks(wanted, count, folder, {n: t.share for n, t in TESTS.items()})
     if "arithmetic" in names:
         found.append(Benchmark("arithmetic", arithmetic(count), "sums made from a seed"))
+    found += [Benchmark(name, alignment(name), "written for postgrad", asked=True) for name in FORMS if name in names]
     return found, [*notes, *([note] if note else [])]
 
 
@@ -177,11 +183,13 @@ def _scored_block(
         "adapter": adapter,
         "dtype": model.device.dtype,
         "items": sha256_json([[i.context, i.contexts, i.choices, i.answer] for i in block.items]),
+        **({"asked": True} if block.asked else {}),
     }
     key, kept = ctx.kept("general", inputs, ("models", "evaluation/forgetting", "evaluation/battery/readers"))
     if kept is None:
         start = time.monotonic()
-        encoded = [encode_item(model, context, choices) for context, choices in requests(block)]
+        encode = encode_asked if block.asked else encode_item
+        encoded = [encode(model, context, choices) for context, choices in requests(block)]
         right = [0.0] * len(block.items)
         answers = right_answers(block, log_likelihoods(model, encoded))
         for done, (index, value) in enumerate(answers, 1):

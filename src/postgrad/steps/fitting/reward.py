@@ -25,6 +25,9 @@ from postgrad.training.rewards import Graded, Reward
 from postgrad.training.rollouts import RolloutOptions
 from postgrad.training_settings import TrainingSettings
 
+HANGS = 3
+"""Answers of a batch on which a grader may hang, each for its whole time; the others get 0 without being graded."""
+
 
 def reward_of(means: MetricResources, settings: TrainingSettings, records: Sequence[Record]) -> tuple[Reward, str]:
     """The grader that the settings name, as training takes it, and a hash of all that decides its grades.
@@ -37,9 +40,25 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
         UsageError: it is not valid, or what it needs (a judge, a sandbox) is not there.
         DataError: it names fields that records do not have.
     """
-    named = grader_of(settings)
+    return _judge(means, grader_of(settings), "grader", records)
+
+
+def held_out_of(
+    means: MetricResources, settings: TrainingSettings, records: Sequence[Record]
+) -> tuple[Reward, str] | None:
+    """What judges answers to validation prompts besides, where the settings name it; as `reward_of`."""
+    options = settings.options
+    if not isinstance(options, RolloutOptions) or options.held_out is None:
+        return None
+    return _judge(means, options.held_out, "held_out", records)
+
+
+def _judge(
+    means: MetricResources, named: str | JsonMapping | None, setting: str, records: Sequence[Record]
+) -> tuple[Reward, str]:
+    """What a setting names, and a hash of all that decides its grades."""
     if named is None:
-        raise UsageError(f"The objective {settings.objective} requires a grader.", "Name one in training.grader.")
+        raise UsageError("An objective on sampled answers requires a grader.", "Name one in training.grader.")
     if isinstance(named, str) and (model := reward_model_in(named)):
         asked = registered_rewards(model)
         return RewardModelGrader(asked), sha256_json(["reward", asked.identity])
@@ -50,7 +69,7 @@ def reward_of(means: MetricResources, settings: TrainingSettings, records: Seque
         metric = metric_named(raw, means)
         if fault := metric.unfit([_case(task, "") for task in tasks]):
             raise UsageError(
-                f"The metric {raw!r} cannot grade these tasks: {fault}.", "Name another one in training.grader."
+                f"The metric {raw!r} cannot grade these tasks: {fault}.", f"Name another one in training.{setting}."
             )
         return _by_metric(metric), identity
     form = read_grader(raw or {})
@@ -110,13 +129,26 @@ def _by_grader(means: MetricResources, form: Grader) -> Reward:
         given = [(as_sample(answer), item_of(_case(task, answer))) for task, answer in answers]
         call = judged_together(means.ask, means.judge, form, given) if means.ask is not None else None
         out: list[Graded] = []
+        hung = 0
         for sample, item in given:
+            if hung >= HANGS:
+                out.append(Graded(0.0, f"not graded: the grader hung {HANGS} times before"))
+                continue
             outcome = run_grader(form, sample, item, call, sandbox)
-            flags = [flag for flag, value in outcome.faults.items() if value is True]
-            out.append(Graded(outcome.reward, ", ".join(flags)))
+            hung += outcome.faults.get("python_grader_server_error_type") == "timeout"
+            out.append(Graded(outcome.reward, _fault(outcome.faults)))
         return out
 
     return grade
+
+
+def _fault(faults: JsonMapping) -> str:
+    """What went wrong in one line; empty where nothing did."""
+    flags = [flag for flag, value in faults.items() if value is True]
+    told = [
+        str(value).strip().splitlines()[-1] for value in faults.values() if value is not True and str(value).strip()
+    ]
+    return ", ".join(flags) + (f" ({'; '.join(told)})" if told else "")
 
 
 def _case(task: Task, answer: str) -> Case:

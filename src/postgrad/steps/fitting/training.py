@@ -27,7 +27,7 @@ from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
 from postgrad.steps.fitting.lesson import lesson_of
 from postgrad.steps.fitting.own_answers import own_answers
-from postgrad.steps.fitting.reward import RewardModelGrader, reward_of
+from postgrad.steps.fitting.reward import RewardModelGrader, held_out_of, reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
 from postgrad.storage import home, sha256_json, storing
 from postgrad.training.batching import steps_of
@@ -69,6 +69,7 @@ class TrainingWork:
         taught: Hash of what decides its answers and predictions.
         graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
             learn from records alone.
+        held_out: The same of what judges answers to validation prompts besides.
     """
 
     records: Sequence[Record]
@@ -77,6 +78,7 @@ class TrainingWork:
     passages: Sequence[Passage] = ()
     replay: Sequence[Record] = ()
     graded: tuple[Reward, str] | None = None
+    held_out: tuple[Reward, str] | None = None
     aside: Sequence[Record] = ()
     near_base: bool = True
     teacher: Teacher | None = None
@@ -95,6 +97,8 @@ class TrainingWork:
         if keys := spec_of(self.plan.objective).reads:
             both = (*self.records, *self.validation)
             out["metadata"] = sha256_json([[r.meta.get(key) for key in keys] for r in both])
+        if self.held_out:
+            out["held-out metric"] = self.held_out[1]
         if code := others_code(self.plan.objective):
             out["objective"] = code
         return out
@@ -109,12 +113,13 @@ def training_work(
         UsageError, DataError, ModelError: what the objective needs besides records (see `reward_of`, `lesson_of`) is
             not there.
     """
-    settings, graded = recipe.training, None
+    settings, graded, held_out = recipe.training, None, None
     if "reward" in spec_of(settings.objective).needs:
         means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
         graded = reward_of(means, settings, [*records, *validation])
+        held_out = held_out_of(means, settings, [*records, *validation])
     plan, replay = plan_of(settings, ctx.seed, usual_replay=False), load_replay(settings.replay)
-    work = TrainingWork(records, validation, plan, replay=replay, graded=graded)
+    work = TrainingWork(records, validation, plan, replay=replay, graded=graded, held_out=held_out)
     lesson = yield from lesson_of(ctx, recipe, model, records, validation)
     if lesson is None:
         return work
@@ -182,9 +187,10 @@ def trained_model(
             folder.path.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
         timed = work.plan.model_copy(update={"seconds": seconds})
-        reward = work.graded[0] if work.graded else None
-        if isinstance(reward, RewardModelGrader):
-            reward.load()
+        reward, held_out = (judge[0] if judge else None for judge in (work.graded, work.held_out))
+        for grader in (reward, held_out):
+            if isinstance(grader, RewardModelGrader):
+                grader.load()
         outcome = yield from train(
             model,
             work.records,
@@ -197,6 +203,7 @@ def trained_model(
             reward,
             work.aside,
             work.teacher,
+            held_out,
         )
         blob = _stored(ctx.blobs, outcome.trained, work.passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}

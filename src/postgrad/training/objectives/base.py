@@ -40,6 +40,8 @@ class Setup:
         too_long: What happens to longer ones.
         reward: Grades answers; there where the spec's `needs` names it.
         teacher: Is learned from; likewise.
+        held_out: Judges answers to validation prompts besides, for a guard; None where nobody asks for it.
+        measures_kl: Whether the divergence from the starting model is wanted of each step, needed or not.
     """
 
     renderer: Renderer
@@ -47,6 +49,8 @@ class Setup:
     too_long: TooLong = "error"
     reward: Reward | None = None
     teacher: Teacher | None = None
+    held_out: Reward | None = None
+    measures_kl: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,11 @@ class Objective(ABC):
     def start_value(self) -> float | None:
         """Validation's measure of the starting model, where `begin` has taken it."""
         return None
+
+    @property
+    def start_figures(self) -> dict[str, float]:
+        """Figures of validation of the starting model, by name with `eval_` before it, where `begin` has taken them."""
+        return {}
 
     def validate(self, held: Sequence[Rendered]) -> float:
         """The measure of its own, the lower the better; asked only where `validates` is true."""

@@ -24,10 +24,10 @@ from pydantic.dataclasses import dataclass
 
 from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
 from postgrad.records import Task
-from postgrad.training.attempts import Attempt, TokenLogprobs
 from postgrad.training.compute_plan import cost_of_rollouts
 from postgrad.training.objectives.base import Setup
 from postgrad.training.rollouts import RolloutObjective, RolloutOptions
+from postgrad.training.sampled.attempt import Attempt, TokenLogprobs
 
 if TYPE_CHECKING:
     import torch

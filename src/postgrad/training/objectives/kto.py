@@ -21,6 +21,7 @@ from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import OPTIONS, ObjectiveSpec, Options, Rates
 from postgrad.records import Rating
 from postgrad.training.compute_plan import cost_of_ratings
+from postgrad.training.guards.likelihoods import CHOSEN
 from postgrad.training.objectives.base import Setup
 from postgrad.training.objectives.paired import tensor_of
 from postgrad.training.objectives.rated import RatedObjective, ratings
@@ -66,6 +67,9 @@ class Kto(RatedObjective):
             self.tally.add(side, self.beta * (value + moved))
             self.tally.add("rewards/accuracies", float((value > 0) == example.good))
             self.tally.add("kl", moved)
+        for logps, example in zip(found, own, strict=True):
+            if example.good:
+                self.tally.add(CHOSEN, logps.detach().mean().item())
         sign, scale = ([1.0 if e.good else -1.0 for e in own], [lambdas[e.good] for e in own])
         wanted = torch.sigmoid(self.beta * tensor_of(sign, sums) * ahead)
         return (tensor_of(scale, sums) * (1 - wanted)).sum()

@@ -19,6 +19,7 @@ from postgrad.models.rendering.pairs import RenderedPair, render_pair
 from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import OPTIONS, Options
 from postgrad.records import Preference, Record
+from postgrad.training.guards.likelihoods import CHOSEN
 from postgrad.training.objectives.base import Objective, Prepared, Setup
 from postgrad.training.objectives.preparing import prepared
 
@@ -124,7 +125,7 @@ class PairObjective(PreferenceObjective):
     """An objective on how likely both answers are; to make one, say in `judged` what the likelihoods are worth."""
 
     def __init__(self, name: str, setup: Setup) -> None:
-        super().__init__(name, setup, ("logps/chosen", "logps/rejected"))
+        super().__init__(name, setup, ("logps/chosen", "logps/rejected", CHOSEN))
 
     @abstractmethod
     def judged(self, sides: Sides, pairs: Sequence[RenderedPair]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -145,6 +146,7 @@ class PairObjective(PreferenceObjective):
         self.note(chosen.detach(), rejected.detach())
         self.tally.add("logps/chosen", sums[0::2].sum().item(), len(pairs))
         self.tally.add("logps/rejected", sums[1::2].sum().item(), len(pairs))
+        self.tally.add(CHOSEN, (sums[0::2] / counts[0::2]).sum().item(), len(pairs))
         return losses.sum()
 
 

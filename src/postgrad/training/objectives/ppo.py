@@ -23,12 +23,12 @@ from postgrad.models.rendering.render import Rendered
 from postgrad.objectives import OPTIONS, ObjectiveSpec, Rates
 from postgrad.records import Task
 from postgrad.training.advantages import generalised_advantages, whitened
-from postgrad.training.attempts import Attempt, TokenLogprobs
 from postgrad.training.compute_plan import cost_of_rollouts
 from postgrad.training.objectives.base import Setup
 from postgrad.training.objectives.paired import tensor_of
 from postgrad.training.objectives.rloo import RlooOptions
 from postgrad.training.rollouts import RolloutObjective
+from postgrad.training.sampled.attempt import Attempt, TokenLogprobs
 
 if TYPE_CHECKING:
     import torch

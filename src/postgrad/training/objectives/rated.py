@@ -12,15 +12,16 @@ from postgrad.models.rendering.render import Rendered
 from postgrad.progress import Working
 from postgrad.records import Rating, Record
 from postgrad.training.batching import microbatches
+from postgrad.training.guards.likelihoods import CHOSEN
 from postgrad.training.objectives.base import Objective, Prepared, Setup, Start
 from postgrad.training.objectives.preparing import prepared
 
 if TYPE_CHECKING:
     from postgrad.training.forward import Forward
 
-FIGURES = ("rewards/chosen", "rewards/rejected", "rewards/accuracies", "kl")
+FIGURES = ("rewards/chosen", "rewards/rejected", "rewards/accuracies", "kl", CHOSEN)
 """As TRL calls them: β × (log p − log p₀) of wanted and of unwanted answers; accuracies count answers on the side of z
-where they belong."""
+where they belong; the last one is the mean log-probability of a token of wanted answers."""
 
 
 class RatedObjective(Objective):

@@ -179,5 +179,9 @@ class WithReplay(Objective):
     def start_value(self) -> float | None:
         return self.inner.start_value
 
+    @property
+    def start_figures(self) -> dict[str, float]:
+        return self.inner.start_figures
+
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
         return self.inner.in_words(metrics, best_step)

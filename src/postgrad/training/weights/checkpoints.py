@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
+from postgrad.errors import TrainingError
 from postgrad.json_types import JsonMapping, JsonObject
 from postgrad.storage import folder_atomic, sha256_file, write_atomic
 
@@ -85,3 +86,12 @@ def _folders(folder: Path) -> list[Path]:
 def steps(folder: Path) -> list[int]:
     """Steps of the checkpoints, oldest first."""
     return [int(path.name.removeprefix("step-")) for path in _folders(folder)]
+
+
+def refuse_other(kept: dict[str, str], now: dict[str, str], where: str) -> None:
+    """Raises TrainingError naming what differs between the identity of a checkpoint and that of this training."""
+    if differing := [k for k, v in now.items() if kept.get(k) != v]:
+        raise TrainingError(
+            f"The checkpoint in {where!r} belongs to another training: other {' and '.join(differing)}.",
+            "Use the settings, data and base model that it was started with, or start over in another folder.",
+        )

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from postgrad.progress import Said
 from postgrad.storage import folder_atomic
 from postgrad.training.loop import Trainer
 from postgrad.training.methods import Attached
@@ -16,7 +17,7 @@ from postgrad.training_run import RunFolder, Step
 
 def with_snapshots(
     trainer: Trainer, method: Attached, folder: RunFolder, base: str, keep: int, stopped: Callable[[], bool]
-) -> Iterator[Step]:
+) -> Iterator[Step | Said]:
     """Trains; after the last step of a pass the weights lie in the run's folder before the step is yielded.
 
     Args:
@@ -38,9 +39,10 @@ def with_snapshots(
 
     trainer.resume()
     save(trainer.progress.step)  # a training killed between its checkpoint and its snapshot still owes it
-    for step in trainer.run(stopped):
-        save(step.step)
-        yield step
+    for event in trainer.run(stopped):
+        if isinstance(event, Step):
+            save(event.step)
+        yield event
 
 
 def _path(folder: RunFolder, step: int) -> Path:

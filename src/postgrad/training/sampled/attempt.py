@@ -1,15 +1,15 @@
-"""A sampled answer as it is trained on, and as it stands in a checkpoint.
+"""A sampled answer as it is trained: tokens of the model's own, and what it is worth.
 
 Shapes: N tokens of one answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from postgrad.json_types import JsonMapping
+from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Rendered
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Rendered):
-    """A sampled answer after its prompt; the answer's tokens have weight 1.
+    """A sampled answer after its prompt; the tokens that the model sampled have weight 1, all others 0.
 
     Attributes:
         number: In the batch.
@@ -48,21 +48,27 @@ class TokenLogprobs:
     values: torch.Tensor | None = None
 
 
-def as_json(attempts: Sequence[Attempt]) -> list[list[object]]:
-    """JSON-safe rows of which `from_json` makes the same attempts."""
-    return [[list(a.ids), a.supervised, a.origin, a.number, a.advantage, a.finished] for a in attempts]
+def as_json(attempt: Attempt) -> JsonObject:
+    """For a checkpoint; weights as lengths of runs, not sampled and sampled by turns."""
+    runs = [len(list(same)) for _, same in groupby(attempt.weights)]
+    return {
+        "ids": list(attempt.ids),
+        "runs": runs if not attempt.weights or not attempt.weights[0] else [0, *runs],
+        "origin": attempt.origin,
+        "number": attempt.number,
+        "advantage": attempt.advantage,
+        "finished": attempt.finished,
+    }
 
 
-def from_json(state: JsonMapping) -> list[Attempt]:
-    """The attempts of a checkpoint's state; rows of earlier versions do not say whether an answer came to an end."""
-    return [
-        Attempt(
-            tuple(ids),
-            (0.0,) * (len(ids) - n) + (1.0,) * n,
-            origin=origin,
-            number=number,
-            advantage=advantage,
-            finished=all(finished),
-        )
-        for ids, n, origin, number, advantage, *finished in state["attempts"]
-    ]
+def of_json(raw: JsonObject) -> Attempt:
+    """The inverse of `as_json`."""
+    weights = [float(place % 2) for place, run in enumerate(raw["runs"]) for _ in range(run)]
+    return Attempt(
+        tuple(raw["ids"]),
+        tuple(weights),
+        origin=raw["origin"],
+        number=raw["number"],
+        advantage=raw["advantage"],
+        finished=raw["finished"],
+    )
