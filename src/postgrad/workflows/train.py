@@ -23,7 +23,7 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.steps.delivery.questions import data_files
 from postgrad.steps.divide import divide
-from postgrad.steps.fitting.teacher import refuse_teacher
+from postgrad.steps.fitting.lesson import refuse_teacher
 from postgrad.steps.fitting.training import Result, trained_model, training_work
 from postgrad.steps.read import checked_records, held_out_files
 from postgrad.steps.reporting.result_lines import keep_trace
