@@ -13,8 +13,7 @@ from postgrad.evaluation.metrics import Case, MetricResources
 from postgrad.evaluation.metrics.support.by_record import choose_for
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.evaluation.questions import REJECTED, WANTED, question_of
-from postgrad.evaluation.votes import read_votes
-from postgrad.evaluation.win_rate import length_controlled
+from postgrad.evaluation.win_rate import length_controlled, read_votes
 from postgrad.records import Message, Preference, Rating, Task
 
 ASKED = (Message("system", "s"), Message("user", "q"))

@@ -3,6 +3,8 @@ more to read; what it costs, and what is refused."""
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -183,6 +185,14 @@ def test_what_cannot_teach_is_refused_in_words(tmp_path, tiny_folder, asked, giv
     assert StageStore.default().get("training", "x") is None and not Catalogue().list()
 
 
+def without_torch(command, data, base, setting):
+    code = (
+        "import sys; from postgrad.cli import main; code = main(sys.argv[1:]); sys.exit(code or 'torch' in sys.modules)"
+    )
+    words = [command, str(data), "--base", str(base), "--objective", "distill", "--set", setting]
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False).returncode == 0
+
+
 def test_an_estimate_counts_the_teacher(tmp_path, tiny_folder, asked, answered, capsys):
     def estimate(data, *options):
         more = [x for o in options for x in ("--set", o)]
@@ -197,5 +207,6 @@ def test_an_estimate_counts_the_teacher(tmp_path, tiny_folder, asked, answered, 
     beside = estimate(answered, f"teacher={folder}")["memory_bytes"] - plain["memory_bytes"]
     weights = sum(p.stat().st_size for p in folder.glob("*.safetensors"))
     assert 0.9 * weights < beside < 5 * weights
+    assert without_torch("estimate", asked, tiny_folder, f"teacher={folder}")
     few, many = (estimate(asked, "teacher_prompt=x", "mode=on_policy", f"answer_tokens={n}") for n in (10, 50))
     assert few["supervised_tokens"] == 12 * 10 and many["minutes"] > few["minutes"]

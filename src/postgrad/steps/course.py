@@ -9,7 +9,7 @@ _SHARES = {
     "model": 0.01,
     "arms": 0.28,
     "general": 0.05,
-    "good_answers": 0.2,
+    "wanted_answers": 0.2,
     "training": 0.28,
     "fine_tuned": 0.04,
     "forgetting": 0.07,
@@ -22,7 +22,7 @@ _SHARES = {
 }
 """Of a run's time, as its demo takes it; what is left out leaves its share to the others."""
 TRAINING_SHARE = _SHARES["training"]
-_TRAINED = frozenset({"good_answers", "training", "fine_tuned", "curve"})
+_TRAINED = frozenset({"wanted_answers", "training", "fine_tuned", "curve"})
 _GENERAL = frozenset({"general", "forgetting"})
 
 
@@ -34,7 +34,7 @@ def course(
     disturbed: bool,
     must_pass: bool,
     curve: bool,
-    good_answers: bool = False,
+    wanted_answers: bool = False,
     win_rates: bool = False,
 ) -> Outline:
     """The stages of a run, in order.
@@ -47,7 +47,7 @@ def course(
         must_pass: Whether there are cases of the user's own.
         curve: Whether there may be a learning curve.
         win_rates: Whether a judge is asked whose answers are better.
-        good_answers: Whether there is a training on the good answers alone.
+        wanted_answers: Whether there is a training on the good answers alone.
     """
     left_out: set[str] = set()
     if not trains:
@@ -58,7 +58,7 @@ def course(
         ("disturbances", disturbed),
         ("must_pass", must_pass),
         ("curve", curve),
-        ("good_answers", good_answers),
+        ("wanted_answers", wanted_answers),
         ("win_rates", win_rates),
     ):
         if not there:

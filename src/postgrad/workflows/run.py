@@ -99,7 +99,9 @@ def run(
     recipe, examples, task, grounding, summary = yield from read_and_check(base, recipe, resources, paths, writer)
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
     if examples.material is not None:
-        planned = partial(planned, curve=False, good_answers=GOOD_ANSWERS in wishes.arms, win_rates=bool(wishes.judge))
+        planned = partial(
+            planned, curve=False, wanted_answers=GOOD_ANSWERS in wishes.arms, win_rates=bool(wishes.judge)
+        )
     yield planned(ctx.clock.minutes, trains=trains)
     ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
 

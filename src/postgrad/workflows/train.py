@@ -27,9 +27,9 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.delivery.canaries import keep_canary
 from postgrad.steps.delivery.questions import data_files
 from postgrad.steps.divide import divide
+from postgrad.steps.fitting.lesson import refuse_teacher
 from postgrad.steps.fitting.pairs_as_prompts import needs_reward_model, prompts_of, reading_objective
 from postgrad.steps.fitting.reward_first import reward_recipe, trained_reward
-from postgrad.steps.fitting.teacher import refuse_teacher
 from postgrad.steps.fitting.training import Result, trained_model, training_work
 from postgrad.steps.loading import loaded
 from postgrad.steps.read import checked_records, held_out_files

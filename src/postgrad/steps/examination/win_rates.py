@@ -11,8 +11,7 @@ from postgrad.evaluation.metrics.pairwise import Duels, duels
 from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
 from postgrad.evaluation.questions import REJECTED
 from postgrad.evaluation.statistics.scores import Groups, score_interval
-from postgrad.evaluation.votes import Vote, read_votes
-from postgrad.evaluation.win_rate import length_controlled
+from postgrad.evaluation.win_rate import Vote, length_controlled, read_votes
 from postgrad.measures import ArmResult, Score
 from postgrad.progress import Said, Stage, Working
 from postgrad.report.preferences import PreferencesPart, WinRatePart

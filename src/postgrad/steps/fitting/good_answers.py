@@ -36,7 +36,7 @@ def good_answers(
         seconds: About how long the training may take.
     """
     ctx, model, examples = making.ctx, making.model, making.examples
-    yield Stage("good_answers", "Training on the good answers alone")
+    yield Stage("wanted_answers", "Training on the good answers alone")
     given = {name: getattr(settings, name) for name in KEPT if name in settings.model_fields_set}
     own = TrainingSection.model_validate({**given, "replay": settings.replay, "objective": "sft"})
     records = [q for q in examples.train if is_wanted(q)]

@@ -18,6 +18,7 @@ from postgrad.progress import Said, Working
 from postgrad.recipe import Recipe, TrainingSection
 from postgrad.records import Conversation, Message, Record
 from postgrad.steps.arms.remote_models import Remote, budget_spent, lent, settle
+from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
 from postgrad.steps.fitting.teacher import TeacherNamed, as_read, options_of, teacher_named
 from postgrad.training.distillation.options import DistillOptions
@@ -49,6 +50,16 @@ class Lesson:
     validation: Sequence[Record]
     teacher: Teacher
     identity: str
+
+
+def refuse_teacher(ctx: RunContext, recipe: Recipe, base: BaseFiles) -> Working[None]:
+    """Refuses, before data is read or a model loaded, a teacher that cannot be had or has nothing to teach.
+
+    Raises:
+        UsageError, ModelError: See `teacher_named`.
+    """
+    if options_of(recipe.training) is not None:
+        teacher_named(ctx, recipe, (yield from base.find()))
 
 
 def lesson_of(

@@ -11,12 +11,11 @@ from postgrad.models.base_models import BaseModel, find_model
 from postgrad.models.remote.rules import parse_remote
 from postgrad.models.rendering.render import load_renderer
 from postgrad.objectives import spec_of
-from postgrad.progress import Working
 from postgrad.recipe import Recipe
 from postgrad.registry import Catalogue
 from postgrad.steps.arms.named_models import named_models
+from postgrad.steps.arms.registered import split_name
 from postgrad.steps.arms.remote_models import Remote, remote_named
-from postgrad.steps.base_files import BaseFiles
 from postgrad.steps.context import RunContext
 from postgrad.storage import sha256_json
 from postgrad.training.distillation.options import DistillOptions
@@ -91,7 +90,7 @@ def _local(options: DistillOptions, start: str | None, base: BaseModel) -> Teach
     if named.grounded:
         raise UsageError(
             f"The teacher {options.teacher!r} would read passages of its documents, which is not done in a training.",
-            f"Name it without them: {options.teacher.removesuffix('+rag')}.",
+            f"Name it without them: {split_name(options.teacher)[0]}.",
         )
     other, entry = find_model(named.base), named.entry
     own = entry.details.get("system_prompt") if entry else None
@@ -99,16 +98,6 @@ def _local(options: DistillOptions, start: str | None, base: BaseModel) -> Teach
     same = other.hash == base.hash and blob == start
     identity = sha256_json([other.hash, blob])
     return TeacherNamed(options.teacher, None, None if same else other, blob, prompt, identity)
-
-
-def refuse_teacher(ctx: RunContext, recipe: Recipe, base: BaseFiles) -> Working[None]:
-    """Refuses, before data is read or a model loaded, a teacher that cannot be had or has nothing to teach.
-
-    Raises:
-        UsageError, ModelError: See `teacher_named`.
-    """
-    if options_of(recipe.training) is not None:
-        teacher_named(ctx, recipe, (yield from base.find()))
 
 
 def other_config(settings: TrainingSettings) -> JsonMapping | None:
