@@ -32,6 +32,7 @@ from postgrad.training.objectives.base import Objective, Setup, Start
 from postgrad.training.objectives.replay import CUT, USUAL_DIVERGENCE, WithReplay, without_end
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
+from postgrad.training.sampled.environment import NOTHING, Beside
 from postgrad.training.weights.checkpoints import refuse_other
 from postgrad.training.weights.frontier import GENERAL, Frontier
 from postgrad.training.weights.snapshots import with_snapshots
@@ -77,7 +78,7 @@ def train(
     replay: Sequence[Record] = (),
     reward: Reward | None = None,
     aside: Sequence[Record] = (),
-    held_out: Reward | None = None,
+    beside: Beside = NOTHING,
 ) -> Working[TrainingResult]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
@@ -86,7 +87,7 @@ def train(
         reward: Grades answers, for objectives that sample them.
         aside: General records that are not trained on: the distance from the base is measured on them, and decides
             with the validation loss which checkpoint is kept. Not for method full, which overwrites the base.
-        held_out: Judges sampled answers to validation prompts besides the reward, for a guard.
+        beside: What judges sampled answers besides the reward, or an environment that gives it.
 
     Raises:
         DataError: records cannot be trained on.
@@ -96,7 +97,7 @@ def train(
     """
     world = World.of_environment()
     identity = {**identity, "settings": sha256_json(plan.identity())}
-    objective = _objective(model, plan, reward, held_out)
+    objective = _objective(model, plan, reward, beside)
     refuse_unmeasured(plan.objective, objective.tally.names, plan.kl_limit, near_base=bool(aside and validation))
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
@@ -180,9 +181,9 @@ def train(
     return TrainingResult(trained, part)
 
 
-def _objective(model: LanguageModel, plan: Plan, reward: Reward | None, held_out: Reward | None) -> Objective:
+def _objective(model: LanguageModel, plan: Plan, reward: Reward | None, beside: Beside) -> Objective:
     """The plan's objective with the options that it reads."""
-    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, held_out, plan.kl_limit is not None)
+    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, beside, plan.kl_limit is not None)
     return spec_of(plan.objective).make(setup, plan.options)
 
 

@@ -75,12 +75,12 @@ def read_text(text: str | None) -> str | None:
 
 
 def training_settings(given: list[str]) -> JsonObject:
-    """`rank=32` → `{"training.rank": 32}`; values are read as YAML.
+    """`rank=32` → `{"training.rank": 32}`, and `evaluation.own_code=true` as it stands; values are read as YAML.
 
     Raises:
         UsageError: no value was given.
     """
-    return {f"training.{name}": value for name, value in settings(given).items()}
+    return {name if "." in name else f"training.{name}": value for name, value in settings(given).items()}
 
 
 def settings(given: list[str]) -> JsonObject:

@@ -25,6 +25,7 @@ from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
+from postgrad.steps.fitting.environment import environment_of
 from postgrad.steps.fitting.own_answers import own_answers
 from postgrad.steps.fitting.reward import held_out_of, reward_of
 from postgrad.steps.time_budget import curve_share, room_for_disturbances
@@ -32,6 +33,7 @@ from postgrad.storage import home, sha256_json, storing
 from postgrad.training.batching import steps_of
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
+from postgrad.training.sampled.environment import Beside, Environment
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
 
@@ -66,6 +68,7 @@ class TrainingWork:
         graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
             learn from records alone.
         held_out: The same of what judges answers to validation prompts besides.
+        environment: The same of what answers calls of tools, and rewards.
     """
 
     records: Sequence[Record]
@@ -75,6 +78,7 @@ class TrainingWork:
     replay: Sequence[Record] = ()
     graded: tuple[Reward, str] | None = None
     held_out: tuple[Reward, str] | None = None
+    environment: tuple[Environment, str] | None = None
     aside: Sequence[Record] = ()
     near_base: bool = True
 
@@ -88,6 +92,8 @@ class TrainingWork:
             out["grader"] = self.graded[1]
         if self.held_out:
             out["held-out metric"] = self.held_out[1]
+        if self.environment:
+            out["environment"] = self.environment[1]
         if code := others_code(self.plan.objective):
             out["objective"] = code
         return out
@@ -101,13 +107,17 @@ def training_work(
     Raises:
         UsageError, DataError: what the objective needs besides records (see `reward_of`) is not there.
     """
-    settings, graded, held_out = recipe.training, None, None
+    settings, graded, held_out, environment = recipe.training, None, None, None
     if "reward" in spec_of(settings.objective).needs:
         means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
-        graded = reward_of(means, settings, [*records, *validation])
-        held_out = held_out_of(means, settings, [*records, *validation])
+        tasks = [*records, *validation]
+        environment = environment_of(settings, tasks, own_code=means.own_code)
+        graded = None if environment else reward_of(means, settings, tasks)
+        held_out = held_out_of(means, settings, tasks)
     plan, replay = plan_of(settings, ctx.seed, usual_replay=False), load_replay(settings.replay)
-    return TrainingWork(records, validation, plan, replay=replay, graded=graded, held_out=held_out)
+    return TrainingWork(
+        records, validation, plan, replay=replay, graded=graded, held_out=held_out, environment=environment
+    )
 
 
 def train_model(
@@ -167,9 +177,10 @@ def trained_model(
         start = time.monotonic()
         timed = work.plan.model_copy(update={"seconds": seconds})
         reward, held_out = (judge[0] if judge else None for judge in (work.graded, work.held_out))
+        beside = Beside(held_out, work.environment[0] if work.environment else None)
         outcome = yield from train(
             *(model, work.records, work.validation, timed, folder, identity, ctx.stopped),
-            *(work.replay, reward, work.aside, held_out),
+            *(work.replay, reward, work.aside, beside),
         )
         blob = _stored(ctx.blobs, outcome.trained, work.passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}

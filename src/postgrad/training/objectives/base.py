@@ -18,6 +18,7 @@ from postgrad.progress import Working
 from postgrad.records import Record
 from postgrad.training.batching import global_batch
 from postgrad.training.rewards import Reward
+from postgrad.training.sampled.environment import NOTHING, Beside
 from postgrad.training.step_metrics import Tally
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Setup:
         max_length: Longest example in tokens; the model's context when None.
         too_long: What happens to longer ones.
         reward: Grades answers; there where the spec's `needs` names it.
-        held_out: Judges answers to validation prompts besides, for a guard; None where nobody asks for it.
+        beside: What there is besides a reward, or instead of it.
         measures_kl: Whether the divergence from the starting model is wanted of each step, needed or not.
     """
 
@@ -46,7 +47,7 @@ class Setup:
     max_length: int | None = None
     too_long: TooLong = "error"
     reward: Reward | None = None
-    held_out: Reward | None = None
+    beside: Beside = NOTHING
     measures_kl: bool = False
 
 
