@@ -62,7 +62,11 @@ def command(
     recipe: Annotated[Path | None, typer.Option(help="Recipe file (YAML or TOML); options override it.")] = None,
     set: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Any setting of the recipe's training section: rank=32, schedule=linear …"),
+        typer.Option(
+            "--set",
+            help="Any setting of the recipe's training section: rank=32, schedule=linear …; of another"
+            " one with its name: evaluation.judge=MODEL.",
+        ),
     ] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Target for the whole training.")] = None,
     max_records: Annotated[int | None, typer.Option(help="Use at most this many records.")] = None,

@@ -15,16 +15,13 @@ import statistics
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
-from pydantic.dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from postgrad.errors import TrainingError
 from postgrad.json_types import JsonObject
 from postgrad.models.rendering.render import Rendered
 from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
-from postgrad.objectives import OPTIONS, Options
+from postgrad.models.rendering.tools import tool_form
 from postgrad.progress import Said, Working
 from postgrad.records import Record, Task
 from postgrad.training.batching import microbatches
@@ -32,7 +29,8 @@ from postgrad.training.objectives.base import Objective, Prepared, Setup, Start
 from postgrad.training.objectives.preparing import prepared
 from postgrad.training.rewards import Graded
 from postgrad.training.sampled.attempt import Attempt, TokenLogprobs, as_json, of_json
-from postgrad.training.sampled.figures import FIGURES, in_words, note_answers
+from postgrad.training.sampled.figures import FIGURES, TURN_FIGURES, in_words, note_answers, note_turns
+from postgrad.training.sampled.options import RolloutOptions
 
 if TYPE_CHECKING:
     import torch
@@ -44,40 +42,6 @@ if TYPE_CHECKING:
 
 FEW = 8
 """Of fewer answers to validation prompts all may fail to be graded by chance: the first batch decides."""
-
-
-@dataclass(frozen=True, config=OPTIONS)
-class RolloutOptions(Options):
-    """What objectives on sampled answers read."""
-
-    grader: str | JsonObject | None = None
-    """What grades answers: a file with a grader in OpenAI's form, the grader itself, the name of a metric, or
-    reward:NAME, a registered reward model. None: where the data are pairs, a reward model is trained on them first."""
-    held_out: str | JsonObject | None = None
-    """A second grader or metric: judges answers to validation prompts and trains nothing; a guard compares it with the
-    reward."""
-    samples: Annotated[int, Field(ge=2, le=256)] = 8
-    """Answers sampled to each prompt."""
-    answer_tokens: Annotated[int, Field(ge=1)] = 256
-    """Longest answer sampled."""
-    temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
-    """Of the sampling, and of the likelihoods that are trained."""
-    repeats: Annotated[int, Field(ge=1, le=16)] = 1
-    """Optimiser steps made with one batch of answers."""
-    mask_truncated: bool = False
-    """Whether nothing is learned from answers that were cut off at `answer_tokens`; they count in their group."""
-    eval_samples: Annotated[int, Field(ge=1)] = 1
-    """Answers to each validation prompt: one is greedy, several are sampled."""
-
-    @property
-    def refers(self) -> bool:
-        """Whether the starting model is asked for its likelihoods of every batch."""
-        return False
-
-    @property
-    def recalls(self) -> bool:
-        """Whether the weights that sampled are asked for theirs, before a step changes them."""
-        return self.repeats > 1
 
 
 class RolloutObjective(Objective):
@@ -96,8 +60,10 @@ class RolloutObjective(Objective):
     compares = True
 
     def __init__(self, name: str, setup: Setup, options: RolloutOptions, figures: Sequence[str] = ()) -> None:
-        super().__init__((*FIGURES, *figures))
-        if setup.reward is None:
+        super().__init__((*FIGURES, *figures, *(TURN_FIGURES if setup.beside.environment else ())))
+        if setup.beside.environment is not None:
+            tool_form(setup.renderer.template)  # refuses templates whose calls cannot be read
+        elif setup.reward is None:
             raise TrainingError(f"The objective {name} requires a grader.", "Name one in training.grader.")
         self.name, self.setup, self.options, self.reward = name, setup, options, setup.reward
         self.refers = options.refers or setup.measures_kl
@@ -142,6 +108,8 @@ class RolloutObjective(Objective):
 
     def _rendered(self, task: Task) -> TaskPrompt | None:
         setup = self.setup
+        if (environment := setup.beside.environment) is not None:
+            task = replace(task, tools=(*task.tools, *environment.tools))
         return render_prompt(setup.renderer, task, self.options.answer_tokens, setup.max_length, setup.too_long)
 
     def weight(self, example: Rendered) -> float:
@@ -218,19 +186,23 @@ class RolloutObjective(Objective):
         seeds: Sequence[Sequence[int]],
         temperature: float,
         stoppable: bool = False,
-    ) -> list[list[Sampled]] | None:
+    ) -> Sequence[Sequence[Sampled]] | None:
         """Answers to each prompt, one a seed; None when asked to stop."""
         from postgrad.models.generation.generate import Decoding  # here: torch
+        from postgrad.training.sampled.turns import play  # here: torch
         from postgrad.training.sampling import sample  # here: torch
 
         decoding = Decoding(self.options.answer_tokens, temperature)
         stopped = start.stopped if stoppable else lambda: False
+        if (environment := self.setup.beside.environment) is not None:
+            return play(start.forward.model, environment, prompts, seeds, decoding, self.options.max_turns, stopped)
         return sample(start.forward.model, [p.ids for p in prompts], seeds, decoding, stopped)
 
     def _texts(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[tuple[Task, str]]:
         """What is graded."""
+        answer_text = self.setup.renderer.answer_text
         return [
-            (p.task, self.setup.renderer.answer_text(a.ids, special=bool(p.task.tools)))
+            (p.task, a.said if a.said is not None else answer_text(a.ids, special=bool(p.task.tools)))
             for p, group in zip(prompts, answers, strict=True)
             if p.task
             for a in group
@@ -238,14 +210,21 @@ class RolloutObjective(Objective):
 
     def _graded(self, prompts: Sequence[TaskPrompt], answers: Sequence[Sequence[Sampled]]) -> list[list[float]]:
         """Rewards by group; counts what is worth knowing."""
+        from postgrad.training.sampled.turns import Episode  # here: torch
+
         texts = self._texts(prompts, answers)
-        graded = list(self.reward(texts)) if texts else []
+        every = [a for group in answers for a in group]
+        if self.reward is None:
+            episodes = [a for a in every if isinstance(a, Episode)]
+            graded = [episode.graded for episode in episodes]
+            note_turns(self.tally, episodes)
+        else:
+            graded = list(self.reward(texts)) if texts else []
         if wrong := [t.source for (t, _), g in zip(texts, graded, strict=True) if not math.isfinite(g.reward)]:
             raise TrainingError(f"The grader gave no finite number to an answer to {wrong[0]}.", "Fix the grader.")
         self._prove(graded)
         flat = iter(graded)
         rewards = [[next(flat).reward for _ in group] for group in answers]
-        every = [a for group in answers for a in group]
         note_answers(self.tally, every, graded)
         return rewards
 
@@ -268,8 +247,8 @@ class RolloutObjective(Objective):
             self.tally.add("frac_reward_zero_std", float(spread == 0))
         return [
             Attempt(
-                prompt.ids + a.ids,
-                prompt.weights + (1.0,) * len(a.ids),
+                (begun := a.prompt or prompt.ids) + a.ids,
+                (0.0,) * len(begun) + a.weights,
                 origin=prompt.origin,
                 advantage=advantage,
                 finished=a.finished,
@@ -339,8 +318,8 @@ class RolloutObjective(Objective):
         rewards = self._graded(own, found or [])
         mean, error = start.world.mean([reward for group in rewards for reward in group])
         self.tally.add("reward_error", error)
-        if self.setup.held_out is not None:
-            beside = self.setup.held_out(self._texts(own, found or []))
+        if (judge := self.setup.beside.held_out) is not None:
+            beside = judge(self._texts(own, found or []))
             held_out, error = start.world.mean([g.reward for g in beside])
             self.tally.add("held_out", held_out)
             self.tally.add("held_out_error", error)

@@ -33,11 +33,17 @@ class Sampled:
         ids: Its tokens, with the end mark if it came to one.
         finished: Whether it did.
         logprob: Sum of the log-probabilities of its tokens at temperature 1, in nats.
+        weights: 1 for each token that the model sampled, 0 for what others put between.
+        prompt: What it answers, where that is another than was given; else empty.
+        said: What it says in the end, where that is not the text of its tokens.
     """
 
     ids: tuple[int, ...]
     finished: bool
     logprob: float = 0.0
+    weights: tuple[float, ...] = ()
+    prompt: tuple[int, ...] = ()
+    said: str | None = None
 
 
 def sample(
@@ -46,11 +52,16 @@ def sample(
     seeds: Sequence[Sequence[int]],
     decoding: Decoding,
     stopped: Callable[[], bool] = lambda: False,
+    groups: Sequence[int] | None = None,
 ) -> list[list[Sampled]] | None:
-    """Answers to each prompt, one a seed; None when `stopped()` turned true between two tokens."""
+    """Answers to each prompt, one a seed; None when `stopped()` turned true between two tokens.
+
+    Args:
+        groups: Of each prompt a number; prompts of one number begin alike. None: each stands alone.
+    """
     wanted = [(p, seed) for p in range(len(prompts)) for seed in seeds[p]]
     out: list[list[Sampled]] = [[] for _ in prompts]
-    for part in _batches(wanted, prompts, decoding.max_new_tokens):
+    for part in _batches(wanted, prompts, decoding.max_new_tokens, groups or range(len(prompts))):
         shown = [prompts[p] for p in dict(part)]
         shared = shared_beginning(shown) if len(shown) > 1 else len(shown[0]) - 1 if len(part) > 1 else 0
         longest = max(len(prompt) for prompt in shown) + decoding.max_new_tokens
@@ -61,7 +72,7 @@ def sample(
             if stopped():
                 return None
         for row in rows:
-            out[row.index].append(Sampled(tuple(row.ids), row.finish == "stop", row.logprob))
+            out[row.index].append(Sampled(tuple(row.ids), row.finish == "stop", row.logprob, (1.0,) * len(row.ids)))
     return out
 
 
@@ -71,7 +82,7 @@ def cache_tokens(prompt: int, new: int, rows: int) -> int:
 
 
 def _batches(
-    wanted: Sequence[tuple[int, int]], prompts: Sequence[Sequence[int]], new: int
+    wanted: Sequence[tuple[int, int]], prompts: Sequence[Sequence[int]], new: int, groups: Sequence[int]
 ) -> Iterator[list[tuple[int, int]]]:
     """Rows that are decoded together. A prompt longer than an answer goes alone: it is computed once for its
     answers."""
@@ -79,7 +90,9 @@ def _batches(
     width = 0
     for p, seed in wanted:
         wider = max(width, len(prompts[p]) + new)
-        other = bool(batch) and batch[-1][0] != p and max(len(prompts[p]), len(prompts[batch[-1][0]])) > new
+        other = (
+            bool(batch) and groups[batch[-1][0]] != groups[p] and max(len(prompts[p]), len(prompts[batch[-1][0]])) > new
+        )
         if batch and (other or len(batch) >= MOST_ROWS or wider * (len(batch) + 1) > MOST_TOKENS):
             yield batch
             batch, wider = [], len(prompts[p]) + new

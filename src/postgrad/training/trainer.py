@@ -27,12 +27,14 @@ from postgrad.training.forward import Forward
 from postgrad.training.guards import refuse_unmeasured
 from postgrad.training.loop import Settings, Trainer
 from postgrad.training.loop_state import in_words
-from postgrad.training.memory import Need, packs, predictable, refuse_what_cannot_fit
+from postgrad.training.memory import predictable, refuse_what_cannot_fit
 from postgrad.training.methods import Attached, attached
 from postgrad.training.objectives.base import Objective, Setup, Start
 from postgrad.training.objectives.replay import CUT, USUAL_DIVERGENCE, WithReplay, without_end
 from postgrad.training.parallel import World
+from postgrad.training.plan_memory import need_of
 from postgrad.training.rewards import Reward
+from postgrad.training.sampled.environment import NOTHING, Beside
 from postgrad.training.weights.checkpoints import refuse_other
 from postgrad.training.weights.frontier import GENERAL, Frontier
 from postgrad.training.weights.snapshots import with_snapshots
@@ -79,7 +81,7 @@ def train(
     reward: Reward | None = None,
     aside: Sequence[Record] = (),
     teacher: Teacher | None = None,
-    held_out: Reward | None = None,
+    beside: Beside = NOTHING,
 ) -> Working[TrainingResult]:
     """Trains; resumes if the folder holds a checkpoint of the same training.
 
@@ -89,7 +91,7 @@ def train(
         aside: General records that are not trained on: the distance from the base is measured on them, and decides
             with the validation loss which checkpoint is kept. Not for method full, which overwrites the base.
         teacher: Is learned from, for objectives that have one.
-        held_out: Judges sampled answers to validation prompts besides the reward, for a guard.
+        beside: What judges sampled answers besides the reward, or an environment that gives it.
 
     Raises:
         DataError: records cannot be trained on.
@@ -99,7 +101,7 @@ def train(
     """
     world = World.of_environment()
     identity = {**identity, "settings": sha256_json(plan.identity())}
-    objective = _objective(model, plan, reward, teacher, held_out)
+    objective = _objective(model, plan, reward, teacher, beside)
     refuse_unmeasured(plan.objective, objective.tally.names, plan.kl_limit, near_base=bool(aside and validation))
     prepared, held = objective.prepare(records), objective.prepare(validation)
     if not prepared.examples:
@@ -117,7 +119,7 @@ def train(
     if not predictable(model.base.config):
         yield Said("The memory that this base requires cannot be predicted; training starts anyway.", warning=True)
     else:
-        largest = _need(model, plan, objective, prepared.examples, general)
+        largest = need_of(model, plan, objective, prepared.examples, general)
         refuse_what_cannot_fit(largest, room_for(model.device.kind))
     with attached(model, plan, plan.seed, objective.head) as method, ExitStack() as stack:
         forward = Forward(model, plan.recompute, plan.neftune, plan.seed)
@@ -185,11 +187,10 @@ def train(
 
 
 def _objective(
-    model: LanguageModel, plan: Plan, reward: Reward | None, teacher: Teacher | None, held_out: Reward | None
+    model: LanguageModel, plan: Plan, reward: Reward | None, teacher: Teacher | None, beside: Beside
 ) -> Objective:
     """The plan's objective with the options that it reads."""
-    wants_kl = plan.kl_limit is not None
-    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, teacher, held_out, wants_kl)
+    setup = Setup(model.renderer, plan.max_length, plan.too_long, reward, teacher, beside, plan.kl_limit is not None)
     return spec_of(plan.objective).make(setup, plan.options)
 
 
@@ -247,30 +248,6 @@ def _general(objective: Objective, records: Sequence[Record], end_ids: Collectio
 
 def _whose(plan: Plan) -> str:
     return "the base's own answers to general prompts" if plan.base_replay else "general examples of the files given"
-
-
-def _need(
-    model: LanguageModel, plan: Plan, objective: Objective, task: Sequence[Rendered], general: Sequence[Rendered]
-) -> Need:
-    """What decides the memory of this training."""
-    examples = [*task, *general]
-    lengths = sorted((objective.room(e) for e in examples), reverse=True)
-    share = (plan.base_replay or plan.replay_share) if general else 0.0
-    a_step = math.ceil(plan.batch_size / (1 - share))
-    return Need(
-        model.base.config,
-        plan.method,
-        plan.rank,
-        lengths[0],
-        min(plan.token_budget, objective.units * sum(lengths[:a_step])),
-        model.device.dtype,
-        plan.recompute,
-        plan.embeddings,
-        plan.optimizer,
-        max(map(objective.sampled, examples)),
-        packed=packs(model.device.kind, model.device.dtype),
-        beside=objective.beside(examples),
-    )
 
 
 def _settings(

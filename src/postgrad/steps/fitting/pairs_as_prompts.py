@@ -25,7 +25,8 @@ _SHARED = (*MethodSettings.model_fields, "optimizer", "token_budget", "recompute
 
 def needs_reward_model(settings: TrainingSection) -> bool:
     """Whether answers are to be graded and nothing is named that does."""
-    return isinstance(settings.options, RolloutOptions) and settings.options.grader is None
+    options = settings.options
+    return isinstance(options, RolloutOptions) and options.grader is None and options.environment is None
 
 
 def reading_objective(settings: TrainingSection, load: Callable[[], LoadedRecords]) -> str:

@@ -25,6 +25,7 @@ from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examples import Examples, Grounding
+from postgrad.steps.fitting.environment import environment_of
 from postgrad.steps.fitting.lesson import lesson_of
 from postgrad.steps.fitting.own_answers import own_answers
 from postgrad.steps.fitting.reward import RewardModelGrader, held_out_of, reward_of
@@ -34,6 +35,7 @@ from postgrad.training.batching import steps_of
 from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.parallel import World
 from postgrad.training.rewards import Reward
+from postgrad.training.sampled.environment import Beside, Environment
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
 
@@ -70,6 +72,7 @@ class TrainingWork:
         graded: What grades sampled answers, and the hash of all that decides its grades; None for objectives that
             learn from records alone.
         held_out: The same of what judges answers to validation prompts besides.
+        environment: The same of what answers calls of tools, and rewards.
     """
 
     records: Sequence[Record]
@@ -79,6 +82,7 @@ class TrainingWork:
     replay: Sequence[Record] = ()
     graded: tuple[Reward, str] | None = None
     held_out: tuple[Reward, str] | None = None
+    environment: tuple[Environment, str] | None = None
     aside: Sequence[Record] = ()
     near_base: bool = True
     teacher: Teacher | None = None
@@ -99,6 +103,8 @@ class TrainingWork:
             out["metadata"] = sha256_json([[r.meta.get(key) for key in keys] for r in both])
         if self.held_out:
             out["held-out metric"] = self.held_out[1]
+        if self.environment:
+            out["environment"] = self.environment[1]
         if code := others_code(self.plan.objective):
             out["objective"] = code
         return out
@@ -113,13 +119,17 @@ def training_work(
         UsageError, DataError, ModelError: what the objective needs besides records (see `reward_of`, `lesson_of`) is
             not there.
     """
-    settings, graded, held_out = recipe.training, None, None
+    settings, graded, held_out, environment = recipe.training, None, None, None
     if "reward" in spec_of(settings.objective).needs:
         means = metric_resources(ctx, recipe.evaluation, MeasuredModel(model))
-        graded = reward_of(means, settings, [*records, *validation])
-        held_out = held_out_of(means, settings, [*records, *validation])
+        tasks = [*records, *validation]
+        environment = environment_of(settings, tasks, own_code=means.own_code)
+        graded = None if environment else reward_of(means, settings, tasks)
+        held_out = held_out_of(means, settings, tasks)
     plan, replay = plan_of(settings, ctx.seed, usual_replay=False), load_replay(settings.replay)
-    work = TrainingWork(records, validation, plan, replay=replay, graded=graded, held_out=held_out)
+    work = TrainingWork(
+        records, validation, plan, replay=replay, graded=graded, held_out=held_out, environment=environment
+    )
     lesson = yield from lesson_of(ctx, recipe, model, records, validation)
     if lesson is None:
         return work
@@ -191,6 +201,7 @@ def trained_model(
         for grader in (reward, held_out):
             if isinstance(grader, RewardModelGrader):
                 grader.load()
+        beside = Beside(held_out, work.environment[0] if work.environment else None)
         outcome = yield from train(
             model,
             work.records,
@@ -203,7 +214,7 @@ def trained_model(
             reward,
             work.aside,
             work.teacher,
-            held_out,
+            beside,
         )
         blob = _stored(ctx.blobs, outcome.trained, work.passages, model.base.name)
         kept = {"blob": blob, "part": outcome.part.model_dump(), "seconds": time.monotonic() - start}

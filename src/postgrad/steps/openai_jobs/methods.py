@@ -58,7 +58,7 @@ METHODS: dict[str, OpenAiMethod] = {
         "grpo",
         ("reinforcement", "chat"),
         ("compute_multiplier", "eval_interval", "eval_samples"),
-        ("grader", "held_out", "validate_every", "eval_samples", "samples"),
+        ("grader", "held_out", "environment", "max_turns", "validate_every", "eval_samples", "samples"),
         _reinforcement,
     ),
 }

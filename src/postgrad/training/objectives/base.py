@@ -19,6 +19,7 @@ from postgrad.records import Record
 from postgrad.training.batching import global_batch
 from postgrad.training.distillation.teacher import Teacher
 from postgrad.training.rewards import Reward
+from postgrad.training.sampled.environment import NOTHING, Beside
 from postgrad.training.step_metrics import Tally
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Setup:
         too_long: What happens to longer ones.
         reward: Grades answers; there where the spec's `needs` names it.
         teacher: Is learned from; likewise.
-        held_out: Judges answers to validation prompts besides, for a guard; None where nobody asks for it.
+        beside: What there is besides a reward, or instead of it.
         measures_kl: Whether the divergence from the starting model is wanted of each step, needed or not.
     """
 
@@ -49,7 +50,7 @@ class Setup:
     too_long: TooLong = "error"
     reward: Reward | None = None
     teacher: Teacher | None = None
-    held_out: Reward | None = None
+    beside: Beside = NOTHING
     measures_kl: bool = False
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from postgrad.errors import DataError, UsageError
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult
-from postgrad.json_types import JsonObject
 from postgrad.records import to_dict
 
 SWITCH = "evaluation.own_code: true in the recipe, or --set evaluation.own_code=true"
@@ -36,7 +35,9 @@ def own(means: MetricResources, file: str, function: str) -> Metric:
             f"The metric {file}:{function} is a program that would run on this machine with your rights.",
             f"If you trust it, switch it on: {SWITCH}.",
         )
-    return as_metric(function, _load(Path(file), function), f"{file}:{function}")
+    return as_metric(
+        function, load_named(Path(file), function, "metric", "--metric path/to/file.py:function"), f"{file}:{function}"
+    )
 
 
 def as_metric(name: str, given: object, where: str = "") -> Metric:
@@ -76,10 +77,20 @@ def _takes_record(work: Callable[..., Any]) -> bool:
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters) >= 3
 
 
-def _load(path: Path, function: str) -> Callable[[str, str, JsonObject], Any]:
+def load_named(path: Path, function: str, what: str, way: str) -> Callable[..., object]:
+    """What a file of the user's calls so: its code runs.
+
+    Args:
+        function: A function, or a class.
+        what: It is, for messages.
+        way: How it is named.
+
+    Raises:
+        UsageError: the file or the name is not there.
+    """
     spec = importlib.util.spec_from_file_location(f"postgrad_own_{path.stem}", path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise UsageError(f"The metric file {str(path)!r} is not there.", "Write --metric path/to/file.py:function.")
+        raise UsageError(f"The {what} file {str(path)!r} is not there.", f"Write {way}.")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -88,9 +99,8 @@ def _load(path: Path, function: str) -> Callable[[str, str, JsonObject], Any]:
     work = getattr(module, function, None)
     if not callable(work):
         names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise UsageError(
-            f"{str(path)!r} has no function {function!r}.", f"Its functions: {', '.join(names) or 'none'}."
-        )
+        kind, kinds = ("class", "classes") if what == "environment" else ("function", "functions")
+        raise UsageError(f"{str(path)!r} has no {kind} {function!r}.", f"Its {kinds}: {', '.join(names) or 'none'}.")
     return work
 
 
