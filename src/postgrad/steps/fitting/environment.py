@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.own import SWITCH, load_named
+from postgrad.evaluation.metrics.support.own import SWITCH, load_named
 from postgrad.records import Record, Task
 from postgrad.storage import sha256_file
 from postgrad.training.rollouts import RolloutOptions
