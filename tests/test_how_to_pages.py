@@ -49,6 +49,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
         ("tickets", messages),
         ("summaries", messages),
         ("pairs", pairs),
+        ("ratings", [{"prompt": a, "completion": b, "label": n % 2 == 0} for n, (a, b) in enumerate(rows)]),
         ("tasks", [{"prompt": a, "answer": b} for a, b in rows]),
         ("prompts", [{"messages": [{"role": "user", "content": a}]} for a, _ in rows]),
     ):
@@ -155,6 +156,19 @@ def test_the_page_on_training(folder, tiny_folder):
     for line in shown("training.md"):
         out = follow(line, folder, tiny_folder, (*TRAIN, "--base", str(tiny_folder)))
         assert re.search(r"\b(tickets|austen|pairs|tasks|prompts|policies-baked)@", out), line
+
+
+def test_the_page_on_objectives(folder, tiny_folder):
+    """With fewer steps; what a run trains with follows from the data."""
+    (folder / "quick.yaml").write_text("training: {too_long: drop, max_steps: 3}\ndata: {max_test: 20}\ndecision: {stop_early: false}\n", "utf-8")
+    (folder / "policy.txt").write_text("Answer in one word.", "utf-8")
+    for line in shown("objectives.md"):
+        follow(line, folder, tiny_folder, () if " run " in line else (*TRAIN, "--base", str(tiny_folder)))
+    objectives = [
+        json.loads((folder / f"{name}-report" / "report.json").read_text("utf-8"))["training"]["objective"]
+        for name in ("pairs", "ratings", "tasks")
+    ]
+    assert objectives == ["dpo", "kto", "grpo"]
 
 
 def test_the_pages_on_comparing_export_and_promotion(folder, server, tiny_folder):

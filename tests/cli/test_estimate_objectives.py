@@ -108,4 +108,4 @@ def test_the_main_job_says_where_other_objectives_are(files, tiny_folder, tmp_pa
         )
         == 2
     )
-    assert "postgrad train DATA --objective dpo" in capsys.readouterr().err.replace("\n", " ")
+    assert "does not learn from" in capsys.readouterr().err.replace("\n", " ")
