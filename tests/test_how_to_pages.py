@@ -160,7 +160,9 @@ def test_the_page_on_training(folder, tiny_folder):
 
 def test_the_page_on_objectives(folder, tiny_folder):
     """With fewer steps; what a run trains with follows from the data."""
-    (folder / "quick.yaml").write_text("training: {too_long: drop, max_steps: 3}\ndata: {max_test: 20}\ndecision: {stop_early: false}\n", "utf-8")
+    (folder / "quick.yaml").write_text(
+        "training: {too_long: drop, max_steps: 3}\ndata: {max_test: 20}\ndecision: {stop_early: false}\n", "utf-8"
+    )
     (folder / "policy.txt").write_text("Answer in one word.", "utf-8")
     for line in shown("objectives.md"):
         follow(line, folder, tiny_folder, () if " run " in line else (*TRAIN, "--base", str(tiny_folder)))

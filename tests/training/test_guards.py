@@ -14,6 +14,7 @@ from postgrad.records import Message
 from postgrad.training.guards import GUARDS, Alarm, Seen, rung
 from postgrad.training.guards.likelihoods import CHOSEN
 from postgrad.training.rewards import Graded
+from postgrad.training.sampled.environment import Beside
 from postgrad.training.trainer import Plan, train
 from postgrad.training_run import RunFolder
 from tests.training.test_dpo import go as prefer
@@ -277,7 +278,7 @@ def test_what_is_held_out_is_measured_on_validation_alone_and_before_the_first_s
 
     plan = Plan(objective="grpo", rank=4, alpha=8, samples=4, answer_tokens=4, max_steps=4, validate_every=2)
     work = train(
-        tiny, TASKS[:10], TASKS[10:], plan, RunFolder(tmp_path), {}, lambda: False, reward=letters, held_out=asked
+        tiny, TASKS[:10], TASKS[10:], plan, RunFolder(tmp_path), {}, lambda: False, reward=letters, beside=Beside(asked)
     )
     part = finished(work).part
     assert [step for step, _ in part.metrics["eval_held_out"]] == [2, 4] and "held_out" not in part.metrics

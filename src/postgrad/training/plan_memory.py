@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from postgrad.models.rendering.render import Rendered
 from postgrad.training.memory import Need, packs
+from postgrad.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from postgrad.models.language_model import LanguageModel
     from postgrad.training.objectives.base import Objective
-    from postgrad.training.trainer import Plan
 
 
 def need_of(
-    model: LanguageModel, plan: Plan, objective: Objective, task: Sequence[Rendered], general: Sequence[Rendered]
+    model: LanguageModel,
+    plan: TrainingSettings,
+    objective: Objective,
+    task: Sequence[Rendered],
+    general: Sequence[Rendered],
 ) -> Need:
     """What decides the memory of this training."""
     examples = [*task, *general]
