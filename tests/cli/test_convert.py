@@ -111,7 +111,7 @@ def test_an_interrupted_conversion_leaves_nothing_half(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["big.jsonl"]
 
 
-@pytest.mark.parametrize("command", ["check", "run", "train"])
+@pytest.mark.parametrize("command", ["check", "train"])
 def test_preference_pairs_can_be_checked_but_not_learned_as_answers(
     pairs, tiny_folder, tmp_path, capsys, monkeypatch, command
 ):

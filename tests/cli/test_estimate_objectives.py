@@ -99,9 +99,9 @@ def test_it_never_imports_torch(files, tiny_folder, objective):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_main_job_says_where_other_objectives_are(files, tiny_folder, tmp_path, capsys):
+def test_the_main_job_refuses_an_objective_that_does_not_learn_from_the_data(files, tiny_folder, tmp_path, capsys):
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("training: {objective: dpo}")
+    recipe.write_text("training: {objective: pretrain}")
     assert (
         main(
             ["run", str(files[0]), "--base", str(tiny_folder), "--recipe", str(recipe), "--out", str(tmp_path / "out")]
