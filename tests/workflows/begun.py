@@ -33,7 +33,7 @@ def begun(recipe: Recipe, data: Path, stopped: Callable[[], bool] = lambda: Fals
     """Reads, checks, splits and loads."""
     ctx, base, measured = RunContext.of(recipe, stopped), BaseFiles(recipe.base), MeasuredModel()
     resources = metric_resources(ctx, recipe.evaluation, measured)
-    (examples, task, grounding, summary), _ = finish(read_and_check(base, recipe, resources, [data]))
+    (_, examples, task, grounding, summary), _ = finish(read_and_check(base, recipe, resources, [data]))
     model, _ = finish(base.load())
     measured.model = model
     making = Making(ctx, model, examples, task, grounding, search_settings(ctx, recipe.evaluation))

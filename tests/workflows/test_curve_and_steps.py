@@ -56,7 +56,7 @@ def test_an_interrupted_curve_keeps_what_is_done(mails, small):  # noqa: F811
     stop = []
     started = begun(small, mails, lambda: bool(stop))
     ctx, model, examples, making = started.ctx, started.model, started.examples, started.making
-    trained, _ = finish(train_model(ctx, model, examples, started.grounding, small.training, None))
+    trained, _ = finish(train_model(ctx, model, examples, started.grounding, small, None))
     model.use(trained.trained, trained.blob)
     arms, _ = finish(fine_tuned_arms(making, small.evaluation.arms))
     results, _ = finish(measure_arms(ctx, model, started.task, examples, arms, trained.blob))

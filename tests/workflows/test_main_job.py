@@ -144,7 +144,7 @@ def test_nothing_before_evaluation_reads_the_test_part(mails, recipe):
     making, wanted = replace(started.making, examples=sealed), recipe.evaluation.arms
     arms, _ = finish(untrained_arms(making, wanted))
     assert len(arms) == 7
-    trained, _ = finish(train_model(ctx, model, sealed, started.grounding, recipe.training, None))
+    trained, _ = finish(train_model(ctx, model, sealed, started.grounding, recipe, None))
     assert trained.part.steps > 0
     tuned, _ = finish(fine_tuned_arms(making, wanted))
     assert len(tuned) == 1
