@@ -195,7 +195,7 @@ def test_graders_that_cannot_run_are_refused_when_the_job_is_created(client, met
 def test_settings_of_another_method_are_refused(client):
     with pytest.raises(openai.BadRequestError, match="the loss 'dr_grpo' is not one of dpo"):
         create(client, preferences(10), dpo(), extra_body={"loss": "dr_grpo"})
-    with pytest.raises(openai.BadRequestError, match="answer_tokens is read by grpo, rloo, not by dpo"):
+    with pytest.raises(openai.BadRequestError, match="answer_tokens is read by grpo, rloo, distill, ppo, not by dpo"):
         create(client, preferences(10), dpo(), extra_body={"answer_tokens": 5})
 
 
