@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from postgrad.cli import main
+from postgrad.recipe import TrainingSection
+from postgrad.steps.fitting.pairs_as_prompts import needs_reward_model, reading_objective
 
 
 @pytest.fixture
@@ -99,9 +101,12 @@ def test_it_never_imports_torch(files, tiny_folder, objective):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_main_job_refuses_an_objective_that_does_not_learn_from_the_data(files, tiny_folder, tmp_path, capsys):
+@pytest.mark.parametrize("objective", ["pretrain", "reward", "distill, teacher_prompt: t"])
+def test_the_main_job_refuses_an_objective_that_does_not_learn_to_answer(
+    files, tiny_folder, tmp_path, capsys, objective
+):
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("training: {objective: pretrain}")
+    recipe.write_text(f"training: {{objective: {objective}}}")
     assert (
         main(
             ["run", str(files[0]), "--base", str(tiny_folder), "--recipe", str(recipe), "--out", str(tmp_path / "out")]
@@ -109,3 +114,11 @@ def test_the_main_job_refuses_an_objective_that_does_not_learn_from_the_data(fil
         == 2
     )
     assert "does not learn from" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_an_environment_needs_neither_a_grader_nor_pairs():
+    def never():
+        raise AssertionError("the data decide nothing")
+
+    settings = TrainingSection.model_validate({"objective": "grpo", "environment": "mine.py:Lamp"})
+    assert not needs_reward_model(settings) and reading_objective(settings, never) == "grpo"

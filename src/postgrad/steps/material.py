@@ -39,6 +39,12 @@ _WHY = {
 }
 
 
+def _answers(objective: str, kind: type[Record]) -> bool:
+    """Whether it learns from such records to answer, so that arms can be compared; a teacher is `train`'s alone."""
+    spec = spec_of(objective)
+    return spec.records in LEARNED_AS[kind] and spec.makes == "answers" and "teacher" not in spec.needs
+
+
 def kind_of(loaded: LoadedRecords) -> type[Record]:
     """Of all the records: `load` refuses mixtures."""
     return Counter(map(type, loaded.records)).most_common(1)[0][0]
@@ -70,8 +76,8 @@ def with_objective(recipe: Recipe, loaded: LoadedRecords) -> Working[Recipe]:
             f"{_WHY[kind]}, so the model is trained with the objective {USUAL[kind]} (--objective takes another)."
         )
         return recipe.model_copy(update={"training": type(training).model_validate(settings)})
-    if spec_of(training.objective).records not in LEARNED_AS[kind]:
-        fit = [name for name in names() if spec_of(name).records in LEARNED_AS[kind]]
+    if not _answers(training.objective, kind):
+        fit = [name for name in names() if _answers(name, kind)]
         raise UsageError(
             f"The objective {training.objective} does not learn from {KINDS[kind]}, which {loaded.shape} is read as.",
             f"Objectives that do: {', '.join(fit)}. The shapes are in docs/data.md.",

@@ -68,7 +68,8 @@ def cost_of_rollouts(
     wanted = [r for r in records if isinstance(r, Task)]
     prompts = [p for r in wanted if (p := render_prompt(renderer, r, answer_tokens, max_length, too_long))]
     sequences = [n for p in prompts for n in (len(p.ids) + answer_tokens, *[answer_tokens] * (samples - 1))]
-    by_model = options.grader is None or (isinstance(options.grader, str) and options.grader.startswith("reward:"))
+    first = options.grader is None and options.environment is None  # a reward model is trained on the pairs
+    by_model = first or (isinstance(options.grader, str) and options.grader.startswith("reward:"))
     counted = "a reward model of the base's size reads each of them once" if by_model else "grading is not counted"
     note = (
         f"Computed for {samples} answers of {answer_tokens} tokens each (training.answer_tokens) to every prompt:"

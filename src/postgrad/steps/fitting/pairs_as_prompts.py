@@ -40,9 +40,9 @@ def reading_objective(settings: TrainingSection, load: Callable[[], LoadedRecord
         UsageError: nothing grades answers, and the data are no pairs to learn it from.
         DataError: the data cannot be read.
     """
-    grader = settings.options.grader if isinstance(settings.options, RolloutOptions) else ""
+    grader = settings.options.grader if isinstance(settings.options, RolloutOptions) else None
     by_model = isinstance(grader, str) and bool(reward_model_in(grader))
-    if grader is not None and not by_model:
+    if not by_model and not needs_reward_model(settings):
         return settings.objective
     if any(isinstance(r, Preference) for r in load().records[:1]):
         return REWARD
