@@ -98,13 +98,8 @@ class Examples:
 
 @dataclass(frozen=True)
 class Material:
-    """Records in the shape that an objective learns from; `Examples` hold them as questions.
+    """Records in the shape that an objective learns from; `Examples` hold them as questions."""
 
-    Attributes:
-        kind: Their class, as they were read.
-    """
-
-    kind: type[Record]
     train: tuple[Record, ...]
     validation: tuple[Record, ...]
 

@@ -112,7 +112,7 @@ def examples_of(data: DataSection, objective: str, parts: Split, room: int) -> W
         yield Said(
             f"{lost} of {len(parts.train)} training examples say nothing to {objective} and are left out.", warning=True
         )
-    return examples.learning(Material(kind, tuple(train), tuple(validation)))
+    return examples.learning(Material(tuple(train), tuple(validation)))
 
 
 def _as(records: Sequence[Record], kind: type[Record]) -> tuple[list[Record], int]:

@@ -53,3 +53,8 @@ def microbatches(batch: Sequence[Rendered], token_budget: int) -> Iterator[list[
         current.append(example)
     if current:
         yield current
+
+
+def answer_seed(seed: int, when: int | str, prompt: int, answer: int) -> int:
+    """Of one sampled answer: a function of the training's seed, the step (or another occasion), and its place."""
+    return random.Random(f"{seed}/{when}/{prompt}/{answer}").getrandbits(62)

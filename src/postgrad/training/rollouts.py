@@ -10,7 +10,6 @@ Shapes: N tokens of one answer.
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from postgrad.models.rendering.task_prompts import TaskPrompt, render_prompt
 from postgrad.models.rendering.tools import tool_form
 from postgrad.progress import Said, Working
 from postgrad.records import Record, Task
-from postgrad.training.batching import microbatches
+from postgrad.training.batching import answer_seed, microbatches
 from postgrad.training.objectives.base import Objective, Prepared, Setup, Start
 from postgrad.training.objectives.preparing import prepared
 from postgrad.training.rewards import Graded
@@ -159,7 +158,7 @@ class RolloutObjective(Objective):
         self.proven = self.proven or step > 1
         own = start.world.share(list(enumerate(_prompts(drawn))))
         prompts = [prompt for _, prompt in own]
-        seeds = [[_seed(start.seed, step, at, k) for k in range(self.options.samples)] for at, _ in own]
+        seeds = [[answer_seed(start.seed, step, at, k) for k in range(self.options.samples)] for at, _ in own]
         answers = self._sampled(start, prompts, seeds, self.options.temperature, stoppable=True)
         if start.world.any(answers is None) or answers is None:
             return None
@@ -312,7 +311,7 @@ class RolloutObjective(Objective):
         """Minus the mean reward of answers to the validation prompts; runs to its end."""
         start, answers = self._started(), self.options.eval_samples
         numbered = start.world.share(list(enumerate(_prompts(held))))
-        seeds = [[_seed(start.seed, "eval", at, k) for k in range(answers)] for at, _ in numbered]
+        seeds = [[answer_seed(start.seed, "eval", at, k) for k in range(answers)] for at, _ in numbered]
         own = [prompt for _, prompt in numbered]
         found = self._sampled(start, own, seeds, 0.0 if answers == 1 else self.options.temperature)
         rewards = self._graded(own, found or [])
@@ -357,10 +356,6 @@ class RolloutObjective(Objective):
         if self.start is None:
             raise RuntimeError("answers are sampled before the training has begun")
         return self.start
-
-
-def _seed(seed: int, step: int | str, prompt: int, answer: int) -> int:
-    return random.Random(f"{seed}/{step}/{prompt}/{answer}").getrandbits(62)
 
 
 def _prompts(examples: Sequence[Rendered]) -> list[TaskPrompt]:

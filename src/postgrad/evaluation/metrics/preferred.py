@@ -27,7 +27,7 @@ def reward_accuracy(means: MetricResources) -> Metric:
     same, as under the base.
 
     Figures: `reward_margin`, the mean difference in nats; `chosen_likelier`, the share of pairs whose chosen answer the
-    arm itself finds likelier, a token on average.
+    arm itself finds likelier, a character on average.
 
     Raises:
         UsageError: No model can be asked for likelihoods.

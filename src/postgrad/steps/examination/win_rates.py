@@ -10,7 +10,7 @@ from postgrad.errors import DataError
 from postgrad.evaluation.metrics.pairwise import Duels, duels
 from postgrad.evaluation.metrics.support.metric import AskModel, MetricResources
 from postgrad.evaluation.questions import REJECTED
-from postgrad.evaluation.statistics.scores import Groups, score_interval
+from postgrad.evaluation.statistics.scores import score_interval
 from postgrad.evaluation.win_rate import Vote, length_controlled, read_votes
 from postgrad.measures import ArmResult, Score
 from postgrad.progress import Said, Stage, Working
@@ -31,7 +31,7 @@ def win_rates(
     counted = _voted(read_votes(votes)) if votes else []
     base = next((r for r in results if r.name == BASE and not r.stopped), None)
     others = [r for r in results if r.name != BASE and not r.stopped]
-    if means.ask is None or base is None or not others or not any(REJECTED in q.meta for q in examples.test):
+    if means.ask is None or base is None or not others or not all(REJECTED in q.meta for q in examples.test):
         if not counted:
             return None
         part = PreferencesPart(win_rates=counted, sentence=_sentence(None, counted))
@@ -67,9 +67,9 @@ def win_rates(
 def _agreement(means: MetricResources, examples: Examples) -> tuple[Score, float]:
     """How often the judge chooses what people chose, of the pairs of the test part."""
     assert means.ask is not None
-    pairs = [(q.prompt_text, q.answer_text, str(q.meta[REJECTED])) for q in examples.test if REJECTED in q.meta]
+    pairs = [(q.prompt_text, q.answer_text, str(q.meta[REJECTED])) for q in examples.test]
     found = duels(means.ask, pairs, name=means.judge)
-    return score_interval([WORTH[w] for w in found.winners], _groups(examples, len(pairs))), found.first_place
+    return score_interval([WORTH[w] for w in found.winners], examples.groups), found.first_place
 
 
 def _judged(ask: AskModel, name: str, examples: Examples, base: ArmResult, other: ArmResult) -> WinRatePart:
@@ -112,10 +112,6 @@ def _part(arm: str, against: str, by: str, wins: Sequence[float], rate: Score, c
             "length_controlled": controlled,
         }
     )
-
-
-def _groups(examples: Examples, count: int) -> Groups:
-    return examples.groups if examples.groups and len(examples.groups) == count else None
 
 
 def _sentence(agreed: Score | None, rates: Sequence[WinRatePart]) -> str:

@@ -14,11 +14,11 @@ from postgrad.steps.arms.reward_models import reward_figures
 from postgrad.steps.context import RunContext
 from postgrad.steps.fitting.pairs_as_prompts import reward_settings
 from postgrad.steps.fitting.training import Result, trained_model, training_work
+from postgrad.training.objectives.reward import QUANTILE
 from postgrad.training_run import RunFolder
 
 SHARE = 0.3
 """Of the time that is left, where there is a limit; the rest is for sampling and grading answers."""
-QUANTILE = 1.96
 FOLDER = "reward"
 
 

@@ -5,10 +5,10 @@ They are a function of seed, step and place, so a step that is done again after 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 
 from postgrad.models.generation.generate import Decoding
+from postgrad.training.batching import answer_seed
 from postgrad.training.distillation.examples import Taught, answered
 from postgrad.training.objectives.base import Start
 from postgrad.training.sampling import sample
@@ -23,7 +23,7 @@ def own_answers(
         when: The step, or another name of the occasion.
     """
     own = start.world.share(list(enumerate(prompts)))
-    seeds = [[_seed(start.seed, when, at, k) for k in range(samples)] for at, _ in own]
+    seeds = [[answer_seed(start.seed, when, at, k) for k in range(samples)] for at, _ in own]
     stopped = start.stopped if stoppable else lambda: False
     found = sample(start.forward.model, [prompt.ids for _, prompt in own], seeds, decoding, stopped)
     if start.world.any(found is None) or found is None:
@@ -31,7 +31,3 @@ def own_answers(
     made = [(at, [answered(p, a.ids) for a in group]) for (at, p), group in zip(own, found, strict=True)]
     groups = sorted(start.world.gathered(made), key=lambda group: group[0])
     return [answer for _, group in groups for answer in group]
-
-
-def _seed(seed: int, when: int | str, prompt: int, answer: int) -> int:
-    return random.Random(f"{seed}/{when}/{prompt}/{answer}").getrandbits(62)
