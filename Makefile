@@ -30,6 +30,7 @@ check: setup-dev  ## style, types
 
 bench: setup-dev  ## speed and quality, beside a peer in the same run
 	$(BIN)/python bench/training.py
+	$(BIN)/python bench/preferences.py
 	$(BIN)/python bench/generation.py
 	$(BIN)/python bench/serving.py
 	$(BIN)/python bench/data.py

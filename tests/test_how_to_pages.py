@@ -60,9 +60,13 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
         f"# House rules\n\nA {t} goes back within {n + 20} days, unused and in its box. " * 9
         for n, t in enumerate(things)
     ]
-    for name in ("handbook", "novels"):
+    tales = [
+        " ".join(f"The {t} stood {n * k} years by the {things[k % 8]}." for k in range(99))
+        for n, t in enumerate(things)
+    ]
+    for name, written in (("handbook", texts), ("novels", tales)):
         (tmp_path / name).mkdir()
-        for n, text in enumerate(texts):
+        for n, text in enumerate(written):
             (tmp_path / name / f"part{n}.txt").write_text(text, "utf-8")
     grader = {"type": "string_check", "name": "g", "operation": "eq"}
     grader |= {"input": "{{sample.output_text}}", "reference": "{{item.reference}}"}
@@ -168,9 +172,9 @@ def test_the_page_on_objectives(folder, tiny_folder):
         follow(line, folder, tiny_folder, () if " run " in line else (*TRAIN, "--base", str(tiny_folder)))
     objectives = [
         json.loads((folder / f"{name}-report" / "report.json").read_text("utf-8"))["training"]["objective"]
-        for name in ("pairs", "ratings", "tasks")
+        for name in ("pairs", "ratings", "tasks", "novels")
     ]
-    assert objectives == ["dpo", "kto", "grpo"]
+    assert objectives == ["dpo", "kto", "grpo", "pretrain"]
 
 
 def test_the_pages_on_comparing_export_and_promotion(folder, server, tiny_folder):

@@ -37,12 +37,19 @@ class Entry:
     Attributes:
         example: The shipped example, where it is not named as the entry.
         rival: Whether another base model takes part, served at an address.
+        files: Where its own files are, in place of rows.
     """
 
     rows: Callable[[Path], Rows] | None
     options: tuple[str, ...] = ()
     example: str = ""
     rival: bool = False
+    files: Callable[[Path], list[Path]] | None = None
+
+    @property
+    def shipped(self) -> bool:
+        """Whether its data is in the repository."""
+        return self.rows is None and self.files is None
 
 
 def lines(path: Path) -> list[dict]:
@@ -140,6 +147,34 @@ def summaries(data: Path) -> Rows:
     return [{"abstract": r["text"], "summary": r["summary"][0]} for r in drawn(rows, 300)]
 
 
+def rated_books(data: Path) -> Rows:
+    """Requests to rate a book, and the rating in them as an object."""
+    file = next(f for f in (data / "snips").glob("train_*.jsonl") if "RateBook" in f.name)
+    names = {"rating_value": "value", "best_rating": "best", "rating_unit": "unit"}
+    for row in drawn(lines(file), 500):
+        found = {names[s["entity"]]: s["value"] for s in row["slots"] if s["entity"] in names}
+        yield {"request": row["text"], "answer": found}
+
+
+def harmless(data: Path) -> Rows:
+    """The 2,000 shortest of the pairs, so that an hour on one core does."""
+    rows = lines(data / "hh_rlhf_harmless_test/harmless_base_test.jsonl")
+    return sorted(rows, key=lambda r: max(len(r["chosen"]), len(r["rejected"])))[:2000]
+
+
+def liked(data: Path) -> Rows:
+    return json.loads((data / "llamafactory_demos/kto_en_demo.json").read_text("utf-8"))
+
+
+def novels(data: Path) -> list[Path]:
+    return [data / "voice_austen" / name for name in ("persuasion.txt", "northangerabbey.txt")]
+
+
+FORM = (
+    'Answer with one JSON object and nothing else: "value" is the rating, "best" the best there is, "unit" what it'
+    " counts."
+)
+PAIRS = ("--accept", "personal_data,secrets", "--set", "data.max_test=300", "--set", "evaluation.general_items=60")
 SMALL = ("--set", "data.max_test=60", "--set", "data.max_validation=30")
 ENTRIES = {
     "tickets": Entry(None),
@@ -159,6 +194,39 @@ ENTRIES = {
     "bfcl": Entry(tool_calls, SMALL),
     "ntrex": Entry(translations, SMALL),
     "scitldr": Entry(summaries, SMALL),
+    "harmless": Entry(
+        harmless,
+        (
+            "--task",
+            "Be helpful and honest, and do not help with anything harmful.",
+            "--arms",
+            "base,prompted,few_shot,good_answers,fine_tuned",
+            "--train-anyway",
+            *PAIRS,
+            *("--set", "training.epochs=1", "--set", "training.batch_size=8", "--set", "training.learning_rate=2e-4"),
+        ),
+    ),
+    "liked": Entry(
+        liked,
+        ("--arms", "base,prompted,few_shot,good_answers,fine_tuned", "--train-anyway", *PAIRS),
+    ),
+    "rated_books": Entry(
+        rated_books,
+        (
+            *("--objective", "grpo", "--set", "training.grader=docs/gallery/rated_books.py:reward"),
+            *("--set", "evaluation.own_code=true", "--set", "training.answer_tokens=48", "--system-prompt", FORM),
+            *("--set", "training.samples=8", "--set", "training.batch_size=4", "--set", "training.max_steps=120"),
+            *("--set", "evaluation.general_items=60", "--set", "data.max_test=100", "--train-anyway"),
+        ),
+    ),
+    "austen": Entry(
+        None,
+        (
+            *("--objective", "pretrain", "--accept", "personal_data,secrets", "--set", "training.epochs=2"),
+            *("--set", "data.max_test=120", "--set", "evaluation.general_items=60"),
+        ),
+        files=novels,
+    ),
 }
 
 
@@ -192,7 +260,9 @@ def run(name: str, shared: Path, more: list[str]) -> int:
     target = HERE / name
     command = [sys.executable, "-m", "postgrad"]
     with tempfile.TemporaryDirectory(prefix="postgrad-gallery-") as scratch, contextlib.ExitStack() as stack:
-        if entry.rows is None:
+        if entry.files is not None:
+            command += ["run", *map(str, entry.files(shared)), "--name", name, "--no-texts"]
+        elif entry.rows is None:
             folder = Path("examples") / (entry.example or name)
             data = next(p for p in sorted((ROOT / folder).iterdir()) if p.suffix in (".csv", ".jsonl"))
             command += ["run", str(folder / data.name), "--recipe", str(folder / "recipe.yaml")]
@@ -250,7 +320,7 @@ def main() -> None:
         return
     failed = []
     for name in known.names or ENTRIES:
-        if ENTRIES[name].rows is not None and not (known.shared / "data").exists():
+        if not ENTRIES[name].shipped and not (known.shared / "data").exists():
             print(f"{name}: left out, {known.shared} is not at hand")
         elif ENTRIES[name].rival and not os.environ.get("POSTGRAD_RIVAL"):
             print(f"{name}: left out, POSTGRAD_RIVAL names no other base model")

@@ -46,6 +46,7 @@ class ArmKind:
         trained: Whether a model trained in the run answers.
         retrieves: Whether it looks something up for each request.
         needs_documents: Whether it is left out of a run without documents.
+        needs_grader: Whether it is left out where no grader says what an answer is worth.
         needs_examples: Whether it is made from training examples. `evaluate` has none and measures only the
             others, which `steps/arms/named_models.py` makes for it.
         remote: Whether its answers are bought from another machine.
@@ -67,6 +68,7 @@ class ArmKind:
     trained: bool = False
     retrieves: bool = False
     needs_documents: bool = False
+    needs_grader: bool = False
     needs_examples: bool = True
     remote: bool = False
     for_remotes: bool = False
@@ -160,6 +162,13 @@ ARM_KINDS: dict[str, ArmKind] = {
         retrieves=True,
         needs_documents=True,
         label="retrieval with examples",
+    ),
+    "best_of_n": ArmKind(
+        "the best of eight answers by the grader",
+        "asked eight times, the grader chooses",
+        "postgrad.steps.arms.best_of:best_of_n",
+        needs_grader=True,
+        label="best of eight",
     ),
     REMOTE: ArmKind("the remote model", "another model, over the network", remote=True, label="remote model"),
     GOOD_ANSWERS: ArmKind(

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from postgrad.extensions import Extended, calling, of_its_name
 from postgrad.fingerprint import fingerprint
-from postgrad.records import Record
+from postgrad.records import Conversation, Record, Text
 
 OPTIONS = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 """How the options of an objective are declared."""
@@ -128,6 +128,11 @@ class ObjectiveSpec:
     answers: bool = True
     reads: tuple[str, ...] = ()
     makes: Literal["answers", "rewards"] = "answers"
+
+    @property
+    def mixes_conversations(self) -> bool:
+        """Whether general conversations may be mixed in against forgetting."""
+        return self.records in (Conversation, Text) and self.answers
 
     @property
     def fields(self) -> dict[str, FieldInfo]:

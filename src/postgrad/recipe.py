@@ -17,7 +17,6 @@ from postgrad.arm_kinds import ARM_KINDS, known_arm
 from postgrad.errors import UsageError
 from postgrad.json_types import JsonObject
 from postgrad.objectives import option_names, spec_of
-from postgrad.records import Conversation
 from postgrad.training_settings import TrainingSettings
 
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -106,11 +105,11 @@ def refusal(t: TrainingSection) -> str:
     spec = spec_of(t.objective)
     if fault := t.options.fault(t.objective):
         return fault
-    mixes = spec.records is Conversation and spec.answers
+    mixes = spec.mixes_conversations
     if t.replay and not mixes:
-        return f"replay mixes conversations into sft; {t.objective} does not learn from them"
+        return f"replay mixes conversations into sft and pretrain; {t.objective} does not learn from them"
     if t.base_replay and not mixes:
-        return f"base_replay mixes conversations into sft; {t.objective} does not learn from them"
+        return f"base_replay mixes conversations into sft and pretrain; {t.objective} does not learn from them"
     if t.base_replay and t.replay:
         return "replay (files of yours) and base_replay (the base's own answers) exclude each other: give one of them"
     if t.blend and spec.makes == "rewards":

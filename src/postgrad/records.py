@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 from postgrad.json_types import JsonMapping, JsonObject
 
-Role = Literal["system", "user", "assistant", "tool"]
+Role = Literal["system", "user", "assistant", "tool", "text"]
+"""Who speaks. `text` is nobody: raw text that a model goes on from without any template; never read from files."""
 ToolDefinition: TypeAlias = JsonMapping
 """A tool that a request may call, as OpenAI spells it: `{"type": "function", "function": {…}}`."""
 
@@ -84,6 +85,11 @@ class Message:
             parts=parts,
             reasoning=raw.get("reasoning_content") or "",
         )
+
+
+def is_raw(messages: Sequence[Message]) -> bool:
+    """Whether they are raw text that a model goes on from."""
+    return bool(messages) and all(m.role == "text" for m in messages)
 
 
 def calls_text(calls: Sequence[JsonMapping]) -> str:

@@ -112,8 +112,8 @@ class TrainingSettings(MethodSettings, LoopSettings):
     raised while it is farther. 0: the weight stays."""
     base_replay: float | None = Field(default=None, ge=0, lt=1)
     """Share of the mixed examples that are the base's own answers to general prompts, so that its conduct is kept.
-    0: none. None: 0.1 in `postgrad run` where the objective is sft and `replay` names no files (0.2 in fewer than 100
-    steps); none elsewhere."""
+    0: none. None: 0.1 in `postgrad run` where the objective is sft or pretrain and `replay` names no files (0.2 in
+    fewer than 100 steps); none elsewhere."""
     snapshots: int = Field(default=0, ge=0)
     """Keep the trained weights as they are after each of the last so many passes, beside the run's checkpoints."""
     blend: bool = False

@@ -101,7 +101,7 @@ def test_it_never_imports_torch(files, tiny_folder, objective):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("objective", ["pretrain", "reward", "distill, teacher_prompt: t"])
+@pytest.mark.parametrize("objective", ["reward", "distill, teacher_prompt: t"])
 def test_the_main_job_refuses_an_objective_that_does_not_learn_to_answer(
     files, tiny_folder, tmp_path, capsys, objective
 ):

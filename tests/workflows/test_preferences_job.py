@@ -139,7 +139,7 @@ def test_tasks_without_right_answers_are_graded(tiny_folder, tmp_path):
         tiny_folder,
         **{
             **LEARNS,
-            "evaluation.arms": ["base", "prompted", "few_shot", "rag", "fine_tuned"],
+            "evaluation.arms": ["base", "prompted", "few_shot", "rag", "best_of_n", "fine_tuned"],
             "training.objective": "grpo",
             "training.grader": {**grader, "input": "{{sample.output_text}}"},
             "training.max_steps": 2,
@@ -150,12 +150,42 @@ def test_tasks_without_right_answers_are_graded(tiny_folder, tmp_path):
     report, _ = finish(run(recipe, [data], tmp_path / "out"))
     assert {a.name for a in report.arms} == {"base", "prompted", "fine_tuned"}
     assert report.task.metric == "g" and report.task.kind == "reinforcement"
-    assert {left.name for left in report.left_out} == {"few_shot", "rag"}
-    assert "no right answers" in report.left_out[0].reason
+    left = {part.name: part.reason for part in report.left_out}
+    assert set(left) == {"few_shot", "rag", "best_of_n"}, "letters of the task are not there when the model is in use"
+    assert "no right answers" in left["rag"] and "fields of the task" in left["best_of_n"]
+
+
+def test_the_best_of_several_answers_is_a_rival_where_the_grader_needs_no_right_answer(tiny_folder, tmp_path):
+    code = tmp_path / "mine.py"
+    code.write_text(
+        "def letters(answer, reference, record):\n    return len(set(answer) & set('aeiou')) / 5\n", "utf-8"
+    )
+    data = written(
+        tmp_path / "tasks.jsonl", ({"messages": [{"role": "user", "content": q}]} for q, _, _, _ in rows(60))
+    )
+    recipe = small(
+        tiny_folder,
+        **{
+            **LEARNS,
+            "evaluation.arms": ["base", "prompted", "best_of_n", "fine_tuned"],
+            "evaluation.own_code": True,
+            "training.objective": "grpo",
+            "training.grader": f"{code}:letters",
+            "training.max_steps": 2,
+            "training.samples": 4,
+            "training.answer_tokens": 8,
+        },
+    )
+    report, _ = finish(run(recipe, [data], tmp_path / "out"))
+    arms = {a.name: a for a in report.arms}
+    assert arms["best_of_n"].score > arms["prompted"].score + 0.05 and "8 answers" in arms["best_of_n"].note
+    assert arms["best_of_n"].cost_per_1000 > 4 * arms["prompted"].cost_per_1000
+    again, _ = finish(run(recipe, [data], tmp_path / "out"))
+    assert [a.score for a in again.arms] == [a.score for a in report.arms]
 
 
 def test_an_objective_that_does_not_learn_from_the_data_is_refused(tiny_folder, tmp_path, pairs):
-    recipe = small(tiny_folder, **{**LEARNS, "training.objective": "pretrain"})
+    recipe = small(tiny_folder, **{**LEARNS, "training.objective": "reward"})
     with pytest.raises(UsageError, match="does not learn from"):
         finish(run(recipe, [pairs], tmp_path / "out"))
     assert len(load([pairs]).records) == 120
@@ -178,11 +208,3 @@ def test_pairs_judge_models_that_exist(tiny_folder, tmp_path, pairs):
     assert [a.score for a in alone.arms] == [arms[name]], (
         "the base's likelihoods are asked for where no base is measured"
     )
-
-
-def test_raw_text_is_refused_with_what_to_do(tiny_folder, tmp_path):
-    text = tmp_path / "novel.txt"
-    text.write_text("It was a fine day in the house. " * 200)
-    with pytest.raises(UsageError, match="raw text") as caught:
-        finish(run(small(tiny_folder), [text], tmp_path / "out"))
-    assert "postgrad train" in str(caught.value.mend)

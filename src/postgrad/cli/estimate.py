@@ -107,7 +107,7 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
     from postgrad.steps.estimating import estimate
 
     _measured_once()
-    recipe = finished(with_chosen_base(recipe), _told)
+    recipe = _fitted(finished(with_chosen_base(recipe), _told), data)
     model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
     renderer = load_renderer(model)
     explanation, records, pairs = examples_of(settings, data, recipe.data)
@@ -139,6 +139,16 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
         ways = "; ".join(figures["fitting"]) or "a smaller base or shorter examples"
         lines.append(f"! This machine has {figures['memory_available'] / 1e9:.1f} GB free. This fits: {ways}.")
     return figures, lines
+
+
+def _fitted(recipe: Recipe, data: Sequence[Path]) -> Recipe:
+    """With the objective that `run` would take for such records, where none is named."""
+    if "objective" in recipe.training.model_fields_set:
+        return recipe
+    from postgrad.steps import loading
+    from postgrad.steps.material import with_objective
+
+    return finished(with_objective(recipe, loading.loaded(recipe.data, data)), _told)
 
 
 def _measured_once() -> None:

@@ -35,6 +35,8 @@ class Arm:
         held: Whether its answers are held to the form of right ones while they are generated (see `answer_grammar`).
         reply: Of an arm without a language model: its answers to records, of which it reads the requests.
         remark: A sentence that is known once all was asked; empty for none.
+        draws: So many answers are drawn to each request, and the best by the primary metric counts; 0: one is asked
+            for.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Arm:
     remark: Callable[[], str] = str
     held: bool = False
     reply: Callable[[Sequence[Record]], list[Completion]] | None = None
+    draws: int = 0
 
 
 def own_prompt(record: Record) -> tuple[Message, ...]:
@@ -109,6 +112,16 @@ def rag_examples(system: str, train: Sequence[Record], index: Index, count: int 
         return with_instruction(_turns(near) + without_system(own_prompt(record)), system, own_prompt(record))
 
     return Arm("rag", False, ask, f"The instruction and the {count} nearest training examples for each request.")
+
+
+def rag_texts(texts: Sequence[str], index: Index, count: int) -> Arm:
+    """The base model with the nearest passages of the texts before the one that it goes on from, the nearest last."""
+
+    def ask(record: Record) -> tuple[Message, ...]:
+        near = [texts[i] for i in reversed(index.search(record.prompt_text, count))]
+        return (Message("text", "\n\n".join([*near, record.prompt_text])),)
+
+    return Arm("rag", False, ask, f"The {count} nearest passages of the training texts go before each.")
 
 
 def with_examples(arm: Arm, examples: Sequence[Record]) -> Arm:

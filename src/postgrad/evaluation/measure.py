@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from postgrad.evaluation.arms import Arm
 from postgrad.evaluation.form_faults import form_faults
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.scores import Groups, score_interval
-from postgrad.measures import ArmResult
+from postgrad.measures import ArmResult, FormFaults
 from postgrad.models.generation.decoding import room_to_think
 from postgrad.models.generation.generate import Begun, Completion, Decoding, complete, remark
 from postgrad.models.language_model import LanguageModel
@@ -34,7 +35,9 @@ from postgrad.storage import StageStore, code_version, sha256_json, storing
 FREE_ROOM = 256
 """Tokens that an answer may take where no right answer is known."""
 SHOWN = 24
-"""Answers that are generated where none is judged."""
+"""Answers that are generated where none is judged and the choice of metrics names no number."""
+DRAWN_AT = 1.0
+"""Temperature of answers of which the best is chosen."""
 NOT_GENERATED = "(not generated: the verdict rests on likelihoods)"
 NO_MODEL = "no language model"
 """What a report says where the name of the model that answered would stand."""
@@ -179,7 +182,9 @@ def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Gr
     reply = asked.arm.reply
     if reply is not None:
         completions = reply(asked.records)
-    elif not choice.reads_answers and len(asked.records) > SHOWN:
+    elif asked.arm.draws:
+        completions = yield from _best_of(how, asked, choice)
+    elif not choice.reads_answers and len(asked.records) > (choice.samples or SHOWN):
         return (yield from _by_likelihood(how, asked, choice, groups))
     else:
         grammar = answer_grammar(how.model, choice.form) if asked.arm.held else None
@@ -190,15 +195,36 @@ def measure(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Gr
     return replace(result, confidences=confidences, model="" if reply is None else NO_MODEL)
 
 
+def _best_of(how: Measuring, asked: PreparedArm, choice: MetricChoice) -> Working[list[Completion]]:
+    """Of several drawn answers to each request the best by the primary metric, with the time of all and of judging."""
+    best: list[tuple[float, Completion]] = []
+    seconds = [0.0] * len(asked.records)
+    for draw in range(asked.arm.draws):
+        decoding = replace(how.decoding, temperature=DRAWN_AT, seed=draw, alone=True)
+        found = yield from answer(how.model, asked.ids, decoding, how.answers.of(decoding), how.stopped)
+        start = time.perf_counter()
+        scores = choice.measure([c.text for c in found], asked.records, asked.messages).scores
+        judging = (time.perf_counter() - start) / max(1, len(found))
+        now = list(zip(scores, found, strict=True))
+        best = [max(pair, key=lambda one: one[0]) for pair in zip(best, now, strict=True)] if best else now
+        seconds = [s + c.seconds + judging for s, c in zip(seconds, found, strict=True)]
+    return [replace(c, seconds=s) for (_, c), s in zip(best, seconds, strict=True)]
+
+
 def _by_likelihood(how: Measuring, asked: PreparedArm, choice: MetricChoice, groups: Groups) -> Working[ArmResult]:
     """An arm whose answers nothing judges: a few are generated, for people to read and for their cost."""
-    places = range(0, len(asked.records), -(-len(asked.records) // SHOWN))
+    places = shown_places(len(asked.records), choice)
     found = yield from answer(how.model, [asked.ids[i] for i in places], how.decoding, how.answers, how.stopped)
     cost = 1000 * cost_of(statistics.fmean(c.seconds for c in found), how.price)
     texts = dict(zip(places, (c.text for c in found), strict=True))
     every = [texts.get(i, NOT_GENERATED) for i in range(len(asked.records))]
     result = yield from scored(asked.arm, found, asked.records, choice, groups, asked.messages, cost, every)
     return replace(result, finishes=())
+
+
+def shown_places(count: int, choice: MetricChoice) -> range:
+    """Of so many records those whose answers are generated where the metrics judge none."""
+    return range(0, count, -(-count // (choice.samples or SHOWN)))
 
 
 def scored(
@@ -236,7 +262,9 @@ def scored(
         note=arm.note,
         details=dict(found.details),
         finishes=tuple(c.finish for c in completions),
-        form=form_faults(choice, texts, test, found.scores, [c.finish for c in completions]),
+        form=form_faults(choice, texts, test, found.scores, [c.finish for c in completions])
+        if choice.primary.judges_answers
+        else FormFaults(),
         held=arm.held,
     )
 

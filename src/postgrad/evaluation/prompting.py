@@ -119,8 +119,13 @@ class PromptBuilder:
 def with_instruction(
     messages: Sequence[Message], instruction: str | None, origin: Sequence[Message] = ()
 ) -> tuple[Message, ...]:
-    """Puts a system message first, unless the messages (or the record they come from) bring their own."""
+    """Puts a system message first, unless the messages (or the record they come from) bring their own.
+
+    Raw text becomes a request then: whoever is instructed is asked.
+    """
     own = next((m for m in (*messages, *origin) if m.role == "system"), None)
+    if own is not None or instruction:
+        messages = [replace(m, role="user") if m.role == "text" else m for m in messages]
     if own is not None:
         return (own, *without_system(messages))
     return (Message("system", instruction), *messages) if instruction else tuple(messages)

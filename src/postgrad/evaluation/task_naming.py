@@ -21,6 +21,7 @@ _BY_METRIC = {
     "sql_match": "Write the SQL query that answers the request.",
     "sql_execution": "Write the SQL query that answers the request.",
     "code_tests": "Write the Python program that the request describes.",
+    "bits_saved": "Go on with the text from where it breaks off, in the same voice and manner.",
     "numeric": "Solve the problem and end with its result as a number.",
 }
 _ASK = (

@@ -42,6 +42,7 @@ def without_texts(report: Report) -> Report:
             "kinds": report.kinds and _kinds(report.kinds),
             "forgetting": report.forgetting and _forgetting(report.forgetting),
             "must_pass": report.must_pass and _must_pass(report.must_pass),
+            "voice": report.voice and report.voice.model_copy(update={"examples": []}),
             "automation": report.automation
             and report.automation.model_copy(update={"fields": [], "fields_sentence": ""}),
             "verdict": _verdict(report.verdict),

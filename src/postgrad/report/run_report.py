@@ -18,9 +18,10 @@ from postgrad.report.money_parts import CostPart
 from postgrad.report.must_pass import MustPassPart
 from postgrad.report.preferences import PreferencesPart
 from postgrad.report.registration import RegistrationPart
+from postgrad.report.voice import VoicePart
 
 SCHEMA_VERSION = 1
-TaskKind: TypeAlias = Literal["classification", "extraction", "generation", "preference", "reinforcement"]
+TaskKind: TypeAlias = Literal["classification", "extraction", "generation", "preference", "reinforcement", "text"]
 
 
 class _Part(BaseModel):
@@ -327,6 +328,7 @@ class Report(_Part):
     registration: RegistrationPart | None = None
     must_pass: MustPassPart | None = None
     preferences: PreferencesPart | None = None
+    voice: VoicePart | None = None
     samples: list[SamplePart] = []
     cost: CostPart = Field(default_factory=CostPart)
     verdict: VerdictPart

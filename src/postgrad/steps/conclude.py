@@ -40,6 +40,7 @@ from postgrad.report.run_report import (
     TaskPart,
     VerdictPart,
 )
+from postgrad.report.voice import VoicePart
 from postgrad.steps.arms.passages import PASSAGES
 from postgrad.steps.arms.registered import model_name
 from postgrad.steps.context import RunContext
@@ -73,6 +74,7 @@ class Evidence:
         registration: What was fixed before; None in commands that fix nothing.
         must_pass: What the arms made of the user's cases; None without cases.
         preferences: Whose answers a judge or people prefer; None where nobody was asked.
+        voice: In whose voice the arms go on from raw text; None of other data.
     """
 
     results: Sequence[ArmResult]
@@ -84,6 +86,7 @@ class Evidence:
     registration: RegistrationPart | None = None
     must_pass: MustPassPart | None = None
     preferences: PreferencesPart | None = None
+    voice: VoicePart | None = None
 
     @property
     def look(self) -> int:
@@ -186,6 +189,7 @@ def conclude(
         registration=found.registration,
         must_pass=found.must_pass,
         preferences=found.preferences,
+        voice=found.voice,
         samples=sample_parts(examples.test, results),
         cost=cost_part(
             recipe.decision,

@@ -17,6 +17,7 @@ _SHARES = {
     "disturbances": 0.03,
     "must_pass": 0.02,
     "win_rates": 0.1,
+    "voice": 0.01,
     "curve": 0.17,
     "verdict": 0.01,
 }
@@ -36,6 +37,7 @@ def course(
     curve: bool,
     wanted_answers: bool = False,
     win_rates: bool = False,
+    voice: bool = False,
 ) -> Outline:
     """The stages of a run, in order.
 
@@ -47,6 +49,7 @@ def course(
         must_pass: Whether there are cases of the user's own.
         curve: Whether there may be a learning curve.
         win_rates: Whether a judge is asked whose answers are better.
+        voice: Whether the data is raw text, whose voice is compared.
         wanted_answers: Whether there is a training on the good answers alone.
     """
     left_out: set[str] = set()
@@ -60,6 +63,7 @@ def course(
         ("curve", curve),
         ("wanted_answers", wanted_answers),
         ("win_rates", win_rates),
+        ("voice", voice),
     ):
         if not there:
             left_out.add(name)

@@ -12,7 +12,7 @@ from postgrad.data.load import LoadedRecords
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.retrieval import Passage, Retriever
 from postgrad.findings import Checked
-from postgrad.records import Record, content_hash, turns_of
+from postgrad.records import Conversation, Record, content_hash, is_raw, turns_of
 from postgrad.similarity.near_duplicates import near_duplicate_clusters
 
 MOST_TURNS = 4
@@ -85,6 +85,11 @@ class Examples:
     def known(self) -> tuple[Record, ...]:
         """What may be looked at before the test: training and validation."""
         return (*self.train, *self.validation)
+
+    @property
+    def raw(self) -> bool:
+        """Whether they are passages of raw text, which nobody asks about."""
+        return any(isinstance(r, Conversation) and is_raw(r.prompt) for r in self.test)
 
     def learning(self, material: Material) -> Examples:
         """The same, trained on other records than those that are shown."""

@@ -13,17 +13,20 @@ from postgrad.data.shapes.row_errors import Inexpressible
 from postgrad.data.split.split import Split
 from postgrad.errors import UsageError
 from postgrad.evaluation.questions import is_wanted, question_of
+from postgrad.models.rendering.render import Renderer
 from postgrad.objectives import names, spec_of
 from postgrad.progress import Said, Working
 from postgrad.recipe import DataSection, Recipe
 from postgrad.records import Conversation, Preference, Rating, Record, Task, Text
 from postgrad.steps.examples import Examples, Material
+from postgrad.steps.text_parts import text_examples
 
 USUAL: dict[type[Record], str] = {
     Conversation: "sft",
     Preference: "dpo",
     Rating: "kto",
     Task: "sft",
+    Text: "pretrain",
 }
 """What a run trains with by the kind of its records, where nobody names an objective."""
 LEARNED_AS: dict[type[Record], tuple[type[Record], ...]] = {
@@ -31,11 +34,13 @@ LEARNED_AS: dict[type[Record], tuple[type[Record], ...]] = {
     Preference: (Preference, Conversation, Rating),
     Rating: (Rating, Conversation),
     Task: (Task, Conversation),
+    Text: (Text,),
 }
 """The kinds of record that an objective may learn from, given records of one kind."""
 _WHY = {
     Preference: "The examples are pairs of a better and a worse answer",
     Rating: "The examples are rated answers",
+    Text: "The data is raw text",
 }
 
 
@@ -50,24 +55,12 @@ def kind_of(loaded: LoadedRecords) -> type[Record]:
     return Counter(map(type, loaded.records)).most_common(1)[0][0]
 
 
-def refuse_raw_text(loaded: LoadedRecords) -> None:
-    """Raises UsageError for raw text: there is no question in it that arms could answer."""
-    if kind_of(loaded) is Text:
-        file = loaded.records[0].source.file
-        raise UsageError(
-            f"{file} holds raw text, and no way of answering can be judged by that.",
-            f"Train on it: postgrad train {file} --objective pretrain; then evaluate the model on requests with right"
-            " answers.",
-        )
-
-
 def with_objective(recipe: Recipe, loaded: LoadedRecords) -> Working[Recipe]:
     """The recipe with the objective that fits the records, where it names none.
 
     Raises:
         UsageError: the named one does not learn from such records.
     """
-    refuse_raw_text(loaded)
     kind = kind_of(loaded)
     training = recipe.training
     if "objective" not in training.model_fields_set and USUAL[kind] != training.objective:
@@ -88,15 +81,18 @@ def with_objective(recipe: Recipe, loaded: LoadedRecords) -> Working[Recipe]:
     return recipe
 
 
-def examples_of(data: DataSection, objective: str, parts: Split, room: int) -> Working[Examples]:
+def examples_of(data: DataSection, objective: str, parts: Split, room: int, renderer: Renderer) -> Working[Examples]:
     """The divided records as questions, with what the objective learns from beside them.
 
     Args:
         objective: As settled by `with_objective`.
         room: Test examples that there is time to measure.
+        renderer: Of the base: passages of raw text must have room in its context.
     """
     everything = [*parts.train, *parts.validation, *parts.test]
     kind, learned = type(everything[0]), spec_of(objective).records
+    if kind is Text:
+        return (yield from text_examples(data, parts, room, renderer))
     if kind is Conversation and learned is Conversation:
         return Examples.of(parts.train, parts.validation, parts.test, data.group, room)
     shown = [q for q in map(question_of, parts.train) if is_wanted(q)]

@@ -21,7 +21,7 @@ from postgrad.findings import Checked, Context, Finding
 from postgrad.models.rendering.render import Renderer
 from postgrad.progress import Progress, Said, Working
 from postgrad.recipe import DataSection, Recipe
-from postgrad.records import Record, content_hash
+from postgrad.records import Record, Text, content_hash
 from postgrad.steps import loading
 from postgrad.steps.arms.passages import grounding_in
 from postgrad.steps.base_files import BaseFiles
@@ -31,6 +31,7 @@ from postgrad.steps.fitting.reward import grader_of
 from postgrad.steps.fitting.trainable_records import WANTED, wanted_by
 from postgrad.steps.material import examples_of, kind_of, with_objective
 from postgrad.steps.task_sentence import task_spec
+from postgrad.steps.text_parts import divide_texts
 from postgrad.steps.time_budget import room_for_test
 from postgrad.thinking import SUFFIX
 
@@ -132,29 +133,33 @@ def read_and_check(
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    loaded = loading.loaded(recipe.data, paths)
+    named = recipe.training.objective if "objective" in recipe.training.model_fields_set else ""
+    loaded = loading.loaded(recipe.data, paths, objective=named)
     recipe = yield from with_objective(recipe, loaded)
     loaded, checked, kept = yield from checked_records(base, recipe.data, "", paths, loaded)
     renderer = yield from base.renderer()
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
     held = yield from held_out_files(base, recipe.data, "")
     room = room_for_test(recipe.max_minutes, mean_tokens(renderer, kept))
-    parts = yield from divide(recipe.data, recipe.seed, kept, held, room=room)
+    dividing = divide_texts if kind_of(loaded) is Text else divide
+    parts = yield from dividing(recipe.data, recipe.seed, kept, held, room=room)
     checked = replace(checked, findings=(*checked.findings, *split_findings(parts)))
-    examples = yield from examples_of(recipe.data, recipe.training.objective, parts, room)
+    examples = yield from examples_of(recipe.data, recipe.training.objective, parts, room, renderer)
     choice = choose_for(
         kind_of(loaded), examples.known, recipe.evaluation.metric, resources, grader_of(recipe.training)
     )
     task = yield from task_spec(choice, recipe.data, examples, writer)
     yield Said(
-        f"{len(parts.train)} train, {len(parts.validation)} validation, {len(parts.test)} test. {task.choice.why}"
+        f"{len(examples.train)} train, {len(examples.validation)} validation, {len(examples.test)} test."
+        f" {task.choice.why}"
     )
     if examples.turns:
         yield Said(examples.turns.sentence)
-    yield Said(assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units).sentence)
+    if not examples.raw:  # what it assumes is of right and wrong
+        yield Said(assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units).sentence)
     for caution in task.choice.cautions(examples.test):
         yield Said(caution, warning=True)
-    divided = [*examples.known, *parts.test]
+    divided = [*examples.known, *(examples.test if examples.raw else parts.test)]
     histogram = token_histogram(renderer, divided)
     summary = DataSummary(Path(paths[0]).stem, loaded, checked, data_hash(divided), histogram)
     return recipe, examples, task, grounding, summary

@@ -25,6 +25,8 @@ def unsaid(recipe: Recipe, paths: Sequence[Path]) -> list[Record]:
     if data.task or data.system_prompt is not None or recipe.training.objective != "sft":
         return []
     records = [r for r in loaded(data, paths).records if r.answer_text.strip()]
+    if not records:  # raw text, or tasks with nothing but a grader
+        return []
     choice = choose_metric(records)
     if task_by_metric(choice) or says_itself(records, choice):
         return []

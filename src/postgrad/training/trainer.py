@@ -241,7 +241,7 @@ def _general(objective: Objective, records: Sequence[Record], end_ids: Collectio
     """Examples of general records; an answer that was cut is learned without its end."""
     out: list[Rendered] = []
     for record in records:
-        for example in objective.prepare([record]).examples:
+        for example in objective.general(record):
             out.append(without_end(example, end_ids) if record.meta.get(CUT) else example)
     return out
 

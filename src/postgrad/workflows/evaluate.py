@@ -22,6 +22,7 @@ from postgrad.evaluation.measure import room_for_answers
 from postgrad.evaluation.metrics.support.by_record import choose_for
 from postgrad.evaluation.metrics.support.metric import MetricResources
 from postgrad.evaluation.questions import question_of
+from postgrad.evaluation.texts.passages import DOCUMENT
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.language_model import LanguageModel
@@ -31,7 +32,7 @@ from postgrad.pages.answers_page import write_answers
 from postgrad.pages.report_page import write_report
 from postgrad.progress import Said, Stage, Working
 from postgrad.recipe import Recipe
-from postgrad.records import Record
+from postgrad.records import Record, Text
 from postgrad.registry import Catalogue
 from postgrad.report.made_from import arm_part
 from postgrad.report.results import write_results
@@ -48,10 +49,11 @@ from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.train_test_overlap import Overlaps, overlap
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.reward import grader_of
-from postgrad.steps.material import kind_of, refuse_raw_text
+from postgrad.steps.material import kind_of
 from postgrad.steps.read import checked_records, token_histogram
 from postgrad.steps.reporting.evaluate_report import Measurements, evaluation_report
 from postgrad.steps.reporting.result_lines import result_lines
+from postgrad.steps.text_parts import asked_of
 from postgrad.storage import check_writable, home
 
 ROOM = 2
@@ -140,17 +142,20 @@ def _read(
     recipe = request.recipe
     as_it_is = recipe.data.model_copy(update={"system_prompt": None})  # given to arms that take one, not to records
     loaded, checked, read = yield from checked_records(base, as_it_is, "", request.paths)
-    refuse_raw_text(loaded)
-    records = [question_of(r) for r in read]
+    kind = kind_of(loaded)
     renderer = yield from base.renderer()
+    records = [question_of(r) for r in read] if kind is not Text else asked_of(recipe.data, read, renderer)
     grounding = yield from grounding_in(recipe.evaluation.docs, renderer)
     grader = grader_of(recipe.training)
-    choice = choose_for(kind_of(loaded), records, recipe.evaluation.metric, resources, grader)
-    examples = Examples.of((), (), records, recipe.data.group)
+    choice = choose_for(kind, records, recipe.evaluation.metric, resources, grader)
+    documents = {q.meta.get(DOCUMENT) for q in records}
+    group = DOCUMENT if kind is Text and len(documents) > 1 else recipe.data.group
+    examples = Examples.of((), (), records, group)
     yield Said(f"{len(examples.test)} test examples. {choice.why}")
     if examples.turns:
         yield Said(examples.turns.sentence)
-    yield Said(assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units).sentence)
+    if kind is not Text:  # what it assumes is of right and wrong
+        yield Said(assumed_resolution(len(examples.test), recipe.decision.smallest_worth, examples.units).sentence)
     for caution in choice.cautions(examples.test):
         yield Said(caution, warning=True)
     task = TaskSpec(choice, system or "", own_instruction=system is not None)

@@ -41,6 +41,7 @@ from postgrad.steps.examination.must_pass import must_pass, must_pass_cases
 from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.request_kinds import kinds_part, production_requests
 from postgrad.steps.examination.robustness import best_arms, disturbance_seconds, disturbances
+from postgrad.steps.examination.voice import voices
 from postgrad.steps.examination.win_rates import win_rates
 from postgrad.steps.fitting.before_training import before_training, needs_documents
 from postgrad.steps.fitting.good_answers import good_answers, teaches_answers
@@ -100,7 +101,11 @@ def run(
     ctx = replace(ctx, clock=(yield from usual_limit(ctx.clock, summary)))
     if examples.material is not None:
         planned = partial(
-            planned, curve=False, wanted_answers=GOOD_ANSWERS in wishes.arms, win_rates=bool(wishes.judge)
+            planned,
+            curve=False,
+            wanted_answers=GOOD_ANSWERS in wishes.arms and not examples.raw,
+            win_rates=bool(wishes.judge) and not examples.raw,
+            voice=examples.raw,
         )
     yield planned(ctx.clock.minutes, trains=trains)
     ctx = replace(ctx, registration=(yield from registered(plan or recipe, task, examples)))
@@ -161,12 +166,13 @@ def run(
     curve = yield from learning_curve(making, CurvePlan.of(recipe), ways, results, trained)
 
     preferred = yield from win_rates(resources, examples, results, wishes.votes)
+    voice = yield from voices(task.choice, examples, results)
 
     yield Stage("verdict", "Judging")
     kinds = yield from kinds_part(ctx.seed, examples, results, production)
     documents = needs_documents(examples, grounding)
     general = forgetting(recipe.decision.forgetting_margin, before, after, wanted=wishes.general or bool(kept))
-    found = Evidence(results, general, trained, rate, early, documents, ctx.registration, passed, preferred)
+    found = Evidence(results, general, trained, rate, early, documents, ctx.registration, passed, preferred, voice)
     report = conclude(ctx, recipe, model, task, examples, summary, found)
     report = advised(report, curve, kinds, disturbed, recipe.decision.smallest_worth)
     if trained is not None:

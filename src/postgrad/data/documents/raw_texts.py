@@ -113,11 +113,16 @@ def _rows_of(found: Sequence[Rows], source: str) -> list[Text]:
     return texts
 
 
-def hold_out(texts: Sequence[Text], share: float) -> tuple[list[Text], list[Text]]:
-    """(to train on, to validate on): the end of each document, cut where a paragraph begins, so that nothing is in
-    both."""
+def hold_out(texts: Sequence[Text], share: float, most: int = _MOST_HELD) -> tuple[list[Text], list[Text]]:
+    """(to train on, kept aside): the end of each document, cut where a paragraph begins, so that nothing is in both.
+
+    Args:
+        texts: The documents.
+        share: Of each that is kept aside.
+        most: Characters that are kept aside at most.
+    """
     total = sum(len(t.text) for t in texts)
-    share = min(share, _MOST_HELD / total)
+    share = min(share, most / total)
     train, held = [], []
     for document in texts:
         at = _paragraph_near(document.text, round(len(document.text) * (1 - share)))

@@ -17,7 +17,7 @@ from postgrad.evaluation.metrics.judge import judge
 from postgrad.evaluation.metrics.label import label
 from postgrad.evaluation.metrics.numeric import numeric
 from postgrad.evaluation.metrics.pairwise import pairwise
-from postgrad.evaluation.metrics.perplexity import perplexity
+from postgrad.evaluation.metrics.perplexity import bits_saved, perplexity
 from postgrad.evaluation.metrics.preferred import rated_accuracy, reward_accuracy
 from postgrad.evaluation.metrics.reward import reward
 from postgrad.evaluation.metrics.rouge import rouge_1, rouge_2, rouge_l
@@ -56,6 +56,7 @@ ASKING: dict[str, Callable[..., Metric]] = {
     "judge": judge,
     "pairwise": pairwise,
     "perplexity": perplexity,
+    "bits_saved": bits_saved,
     "reward_accuracy": reward_accuracy,
     "rated_accuracy": rated_accuracy,
     "reward": reward,

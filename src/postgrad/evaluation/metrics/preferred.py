@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from postgrad.errors import UsageError
+from postgrad.evaluation.metrics.support.asked import asked_with, own_request
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult, Sides, lacking
-from postgrad.evaluation.prompting import without_system
 from postgrad.evaluation.questions import REJECTED, WANTED
-from postgrad.records import Conversation, Message
 
 SAME = 1e-6
 """Rewards that differ by less nats are equal."""
@@ -36,8 +35,8 @@ def reward_accuracy(means: MetricResources) -> Metric:
 
     def measure(cases: Sequence[Case]) -> MetricResult:
         sides = [(c.reference, _rejected(c)) for c in cases]
-        found = now([(_asked(c), s) for c, s in zip(cases, sides, strict=True)])
-        start = before([(_own(c), s) for c, s in zip(cases, sides, strict=True)])
+        found = now([(asked_with(c), s) for c, s in zip(cases, sides, strict=True)])
+        start = before([(own_request(c), s) for c, s in zip(cases, sides, strict=True)])
         margins = [(a - c) - (b - d) for (a, b), (c, d) in zip(found, start, strict=True)]
         likelier = [
             a / max(1, len(chosen)) > b / max(1, len(rejected))
@@ -76,8 +75,8 @@ def rated_accuracy(means: MetricResources) -> Metric:
     now, before = _sides(means, "rated_accuracy")
 
     def measure(cases: Sequence[Case]) -> MetricResult:
-        found = now([(_asked(c), (c.reference,)) for c in cases])
-        start = before([(_own(c), (c.reference,)) for c in cases])
+        found = now([(asked_with(c), (c.reference,)) for c in cases])
+        start = before([(own_request(c), (c.reference,)) for c in cases])
         rewards = [a - b for (a,), (b,) in zip(found, start, strict=True)]
         called = _called(rewards, sum(map(_good, cases)))
         scores = [share if _good(c) else 1 - share for c, share in zip(cases, called, strict=True)]
@@ -138,15 +137,3 @@ def _rejected(case: Case) -> str:
 
 def _good(case: Case) -> bool:
     return case.record is not None and case.record.meta.get(WANTED) is True
-
-
-def _own(case: Case) -> tuple[Message, ...]:
-    """The request alone, as the base is asked."""
-    record = case.record
-    if isinstance(record, Conversation):
-        return without_system(record.prompt)
-    return (Message("user", record.prompt_text if record is not None else ""),)
-
-
-def _asked(case: Case) -> tuple[Message, ...]:
-    return case.asked or _own(case)

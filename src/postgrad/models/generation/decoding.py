@@ -33,6 +33,8 @@ class Decoding:
         seed: Of the sampling.
         stop: Texts that end an answer; not part of it.
         one_line: Whether the first line that is not blank is the whole answer.
+        alone: Whether what is drawn for an answer depends on its prompt and the seed alone, not on what is answered
+            beside it.
     """
 
     max_new_tokens: int = 256
@@ -41,6 +43,7 @@ class Decoding:
     seed: int = 0
     stop: tuple[str, ...] = ()
     one_line: bool = False
+    alone: bool = False
 
     def for_chat(self, renderer: Renderer) -> Decoding:
         """The same for prompts that the renderer writes: the marks of its turns end an answer too."""

@@ -7,6 +7,7 @@ Shapes: B rows, T time, V vocabulary.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -100,7 +101,11 @@ def complete(
     shared = shared_beginning(prompts) if can_share(model, longest) else 0
     prefix = begun.read(model, prompts[0][:shared]) if begun else beginning(model, prompts[0][:shared])
     rows = sorted(
-        (DecodingRow(i, p[shared:], chooser and chooser()) for i, p in enumerate(prompts)), key=lambda r: -len(r.suffix)
+        (
+            DecodingRow(i, p[shared:], chooser and chooser(), _chance(p, decoding) if decoding.alone else None)
+            for i, p in enumerate(prompts)
+        ),
+        key=lambda r: -len(r.suffix),
     )
     if decoder is not None:
         if len(prompts) >= PACKED_PROMPTS and decoding.max_new_tokens >= PACKED_TOKENS:
@@ -117,6 +122,12 @@ def complete(
                 yield row.index, completion_of(model, row, shared, decoding)
             if stopped():
                 return
+
+
+def _chance(prompt: Sequence[int], decoding: Decoding) -> torch.Generator:
+    """What draws the tokens of an answer to that prompt alone."""
+    digest = hashlib.sha256(f"{decoding.seed} {','.join(map(str, prompt))}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 class Begun:

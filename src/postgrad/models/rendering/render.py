@@ -20,7 +20,7 @@ from postgrad.models.rendering.control_text import ControlText
 from postgrad.models.rendering.parse import parse
 from postgrad.models.rendering.template import FALLBACK, FALLBACK_STOPS, Template
 from postgrad.models.spoilt_model import unspoilt_model
-from postgrad.records import Conversation, Message, ToolDefinition
+from postgrad.records import Conversation, Message, ToolDefinition, is_raw
 from postgrad.thinking import SUFFIX
 
 if TYPE_CHECKING:
@@ -180,12 +180,14 @@ class Renderer:
         return self._tokenizer.decode(list(ids), skip_special_tokens=not special)
 
     def prompt_ids(self, messages: Sequence[Message], tools: Sequence[ToolDefinition] = ()) -> list[int]:
-        """Ids up to the place where the assistant's answer begins.
+        """Ids up to the place where the assistant's answer begins; of raw text (role `text`) those of the text.
 
         Raises:
             DataError: a message holds images or sound, or the template refuses the messages.
         """
         _refuse_media(messages, "the prompt")
+        if is_raw(messages):
+            return [*self.frame_ids[0], *self.encode("".join(m.content for m in messages))]
         hidden = self._control.hidden(messages, tools)
         text = self.template.text(hidden.messages, tools=hidden.tools, start_answer=True)
         text, _, theirs = hidden.shown(text)
@@ -224,6 +226,10 @@ class Renderer:
                 answer.
         """
         _refuse_media(conversation.messages, str(conversation.source) or "the conversation")
+        if is_raw(conversation.prompt):
+            before, after = self.prompt_ids(conversation.prompt), self.encode(conversation.answer_text)
+            weights = (*[0.0] * len(before), *[1.0] * len(after))
+            return Rendered((*before, *after), weights, origin=str(conversation.source))
         hidden = self._control.hidden(conversation.messages, conversation.tools)
         text, spans, theirs = hidden.shown(*self.template.spans(hidden.messages, hidden.tools))
         ids, offsets = self._encoded(text, theirs)

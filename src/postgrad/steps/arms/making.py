@@ -26,6 +26,7 @@ from postgrad.steps.examples import Examples, Grounding, TaskSpec
 
 SHOT_TOKENS = 900  # a few-shot block of about this size; its cost is shared by all prompts
 NOTHING_TO_SHOW = "the tasks bring no right answers that could be shown"
+PASSAGES_BEFORE, SIZED = 3, 200  # passages that retrieval puts before raw text, and so many tell how long they are
 TURN_TOKENS = 12  # what a template writes around a request and its answer
 
 
@@ -86,7 +87,8 @@ def _made(making: Making, wanted: Sequence[str], *, trained: bool) -> Working[li
     kinds = arm_kinds()
     for name, kind in ((name, kinds[name]) for name in kinds if name in wanted):
         unwanted = kind.trained != trained or not (kind.maker or kind.ask)
-        if unwanted or (kind.needs_documents and making.grounding is None):
+        graded = making.task.choice.kind == "reinforcement"
+        if unwanted or (kind.needs_documents and making.grounding is None) or (kind.needs_grader and not graded):
             continue
         if kind.plain and not making.task.choice.primary.judges_answers:
             unfit.append(f"{name} (it has no likelihoods)")
@@ -127,6 +129,9 @@ def few_shot(making: Making) -> Working[Arm | str]:
 
 def optimised_prompt(making: Making) -> Working[Arm | str]:
     """The base model with what a search found."""
+    if making.examples.raw:
+        yield from ()
+        return "raw text has no questions to try prompts on"
     shown = yield from making.shots()
     if isinstance(shown, str):
         return shown
@@ -141,6 +146,8 @@ def rag(making: Making) -> Working[Arm | str]:
         return _documents_arm(making, instruction, making.grounding.retrieve, RAG)
     if not shows_answers(making.examples):
         return NOTHING_TO_SHOW
+    if making.examples.raw:
+        return _texts_arm(making)
     index = Index([r.prompt_text for r in train])
     count = yield from neighbour_count(making, index, making.usual)
     return replace(
@@ -197,6 +204,17 @@ def _no_room(model: LanguageModel) -> str:
         f"the context of {model.name} ({model.base.context} tokens) has no room for a worked example besides the"
         " longest requests"
     )
+
+
+def _texts_arm(making: Making) -> Arm | str:
+    """An arm that reads the nearest passages of the training texts first, as many as the model has room for."""
+    model, known = making.model, making.examples.known
+    count = model.renderer.count
+    texts = [f"{r.prompt_text}{r.answer_text}" for r in making.examples.train]
+    longest = max(count(r.prompt_text) for r in known) + room_for_answers(model, known)[0]
+    size = max(map(count, texts[:: -(-len(texts) // SIZED)]))
+    room = min(PASSAGES_BEFORE, int(0.9 * (model.base.context - longest) / size))
+    return ways.rag_texts(texts, Index(texts), room) if room else _no_room(model)
 
 
 def _documents_arm(making: Making, instruction: str | None, retrieve: Retriever, name: str, spare: int = 0) -> Arm:

@@ -20,12 +20,16 @@ from postgrad.steps.arms.second_chance import second_chance
 from postgrad.steps.context import RunContext
 from postgrad.steps.examples import Examples, TaskSpec
 
+TEMPERATURE = 0.8
+"""At which raw text is gone on from."""
+
 
 def measuring(ctx: RunContext, model: LanguageModel, task: TaskSpec, room: int, adapter: str | None) -> Measuring:
     """The model as it stands, with the answers that are kept of it.
 
     A base model without a chat template continues text and knows no end of an answer: it is stopped where right answers
-    end, at the end of the line if they are one line each.
+    end, at the end of the line if they are one line each. Raw text is gone on from by drawing tokens, because the
+    likeliest ones run in circles; what is drawn for a passage depends on it alone.
 
     Args:
         room: Tokens that an answer may take.
@@ -33,6 +37,8 @@ def measuring(ctx: RunContext, model: LanguageModel, task: TaskSpec, room: int, 
     """
     continues = adapter is None and not model.renderer.has_chat_template
     decoding = Decoding(room, one_line=continues and task.choice.form.one_line).for_chat(model.renderer)
+    if task.choice.kind == "text":
+        decoding = Decoding(room, temperature=TEMPERATURE, seed=ctx.seed, alone=True)
     answers = Answers.open(ctx.store, model.base.hash, adapter, decoding, model.device.dtype)
     return Measuring(model, decoding, answers, ctx.price, ctx.stopped)
 

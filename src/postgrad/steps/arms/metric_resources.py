@@ -30,10 +30,6 @@ class MeasuredModel:
     def __init__(self, model: LanguageModel | None = None) -> None:
         self.model = model
 
-    def likelihoods(self, pairs: Sequence[tuple[tuple[Message, ...], str]]) -> list[float]:
-        """The mean natural log-probability a token of each (messages, answer)."""
-        return mean_logprobs(self.loaded, pairs)
-
     @property
     def loaded(self) -> LanguageModel:
         """The model, once it is there."""
@@ -48,7 +44,7 @@ def metric_resources(ctx: RunContext, settings: EvaluationSection, measured: Mea
     return MetricResources(
         ask,
         settings.judge or "",
-        measured.likelihoods,
+        partial(means_now, ctx, measured),
         partial(sides_now, ctx, measured),
         partial(sides_at_the_start, ctx, measured),
         settings.own_code,
@@ -135,6 +131,16 @@ def mean_logprobs(model: LanguageModel, pairs: Sequence[tuple[tuple[Message, ...
 
 Asked = Sequence[tuple[tuple[Message, ...], tuple[str, ...]]]
 """(messages, answers) of each question."""
+
+
+def means_now(
+    ctx: RunContext, measured: MeasuredModel, pairs: Sequence[tuple[tuple[Message, ...], str]]
+) -> list[float]:
+    """The mean log-probability a token of each (messages, answer) under the model as it stands, in nats; kept like
+    `sides_now`. NaN where the messages leave no room."""
+    sums = sides_now(ctx, measured, [(messages, (answer,)) for messages, answer in pairs])
+    encode = measured.loaded.renderer.encode
+    return [total / max(1, len(encode(answer))) for (total,), (_, answer) in zip(sums, pairs, strict=True)]
 
 
 def sides_now(ctx: RunContext, measured: MeasuredModel, asked: Asked) -> list[list[float]]:

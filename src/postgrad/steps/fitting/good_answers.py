@@ -22,8 +22,8 @@ KEPT = (*MethodSettings.model_fields, "epochs", "max_steps", "batch_size", "max_
 
 
 def teaches_answers(examples: Examples) -> bool:
-    """Whether there are wanted answers to learn."""
-    return any(is_wanted(q) and q.answer_text.strip() for q in examples.train)
+    """Whether there are wanted answers to learn; raw text has none."""
+    return not examples.raw and any(is_wanted(q) and q.answer_text.strip() for q in examples.train)
 
 
 def good_answers(

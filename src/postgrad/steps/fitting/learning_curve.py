@@ -91,7 +91,7 @@ def learning_curve(
     if trained is None or (wish.shares is not None and not wish.shares):
         return None
     if examples.material is not None:
-        yield Said("No learning curve is made where preferences, ratings or rewards are learned.")
+        yield Said("No learning curve is made where preferences, ratings, rewards or raw text are learned.")
         return None
     yield Stage("curve", "Training on parts of the examples, for the learning curve")
     full = max((r for r in results if r.requires_training), key=lambda r: r.score.value)

@@ -26,6 +26,7 @@ class Wanted:
         named: Many of them, for sentences.
         counts: Whether it is said how many were left out; conversations without answer are the structure check's to
             report.
+        least: So many there must be; one document may be a book.
     """
 
     refuse: Callable[[LoadedRecords], None]
@@ -34,6 +35,7 @@ class Wanted:
     answered: Callable[[Sequence[Record]], list[Record]]
     named: str
     counts: bool = True
+    least: int = MINIMUM
 
     def usable(self, records: Sequence[Record]) -> list[Record]:
         """What can be trained on.
@@ -42,9 +44,9 @@ class Wanted:
             DataError: too few.
         """
         found = self.answered(records)
-        if len(found) < MINIMUM:
+        if len(found) < self.least:
             raise DataError(
-                f"Only {len(found)} of {len(records)} records are {self.named}; at least {MINIMUM} are needed.",
+                f"Only {len(found)} of {len(records)} records are {self.named}; at least {self.least} are needed.",
                 "50 to 100 good examples are a usual start.",
             )
         return found
@@ -156,7 +158,7 @@ WANTED: dict[type[Record], Wanted] = {
     Preference: Wanted(_refuse_no_preferences, list, _preferences, _preferences, "preferences with two answers"),
     Rating: Wanted(_refuse_no_ratings, list, _ratings, _ratings, "ratings with an answer"),
     Task: Wanted(_refuse_no_tasks, _as_tasks, _tasks, _tasks, "tasks with a prompt"),
-    Text: Wanted(_refuse_no_texts, list, _texts, _texts, "texts"),
+    Text: Wanted(_refuse_no_texts, list, _texts, _texts, "texts", least=1),
 }
 """By kind of record, one entry each."""
 

@@ -16,10 +16,11 @@ from postgrad.evaluation.retrieval import Passage, store_passages
 from postgrad.measures import ArmResult
 from postgrad.models.adapters.trained_weights import Trained, load_trained
 from postgrad.models.language_model import LanguageModel
+from postgrad.models.rendering.windows import windows
 from postgrad.objectives import others_code, spec_of
 from postgrad.progress import Said, Working
 from postgrad.recipe import EvaluationSection, Recipe, TrainingSection
-from postgrad.records import Conversation, Record, content_hash
+from postgrad.records import Conversation, Record, Text, content_hash
 from postgrad.report.run_report import TrainingPart
 from postgrad.steps.arms.metric_resources import MeasuredModel, metric_resources
 from postgrad.steps.context import RunContext
@@ -149,6 +150,7 @@ def train_model(
     settings = recipe.training
     if examples.material is not None:
         work = yield from training_work(ctx, recipe, model, examples.material.train, examples.material.validation)
+        work = replace(work, plan=plan_of(settings, ctx.seed))
         return (yield from trained_model(ctx, model, work, seconds))
     plan = plan_of(settings, ctx.seed)
     records, validation = (trained_on(part, grounding, model) for part in (examples.train, examples.validation))
@@ -228,17 +230,24 @@ def trained_model(
 
 def _with_own_answers(ctx: RunContext, model: LanguageModel, work: TrainingWork) -> Working[TrainingWork]:
     """The work with the base's own answers to general prompts, as many as the plan wants or as is usual."""
-    plan, share = work.plan, work.plan.base_replay
+    plan, share, count = work.plan, work.plan.base_replay, _examples_in(work, model)
     if share is None:
-        planned = steps_of(len(work.records), plan.batch_size, plan.epochs)
+        planned = steps_of(count, plan.batch_size, plan.epochs)
         share = SHORT_REPLAY if min(planned, plan.max_steps or planned) < SHORT else USUAL_REPLAY
     if not share:
         return work
     start = time.monotonic()
-    answers = yield from own_answers(ctx, model, len(work.records), share, plan.max_length)
+    answers = yield from own_answers(ctx, model, count, share, plan.max_length)
     ctx.ledger.took("answers for replay", time.monotonic() - start)
     plan = plan.model_copy(update={"base_replay": share})
     return replace(work, plan=plan, replay=answers.train, aside=answers.aside if work.near_base else ())
+
+
+def _examples_in(work: TrainingWork, model: LanguageModel) -> int:
+    """Examples that the records make: a document is as many as it has windows."""
+    texts = [r for r in work.records if isinstance(r, Text)]
+    many = sum(len(windows(model.renderer, t, work.plan.max_length)) for t in texts)
+    return len(work.records) - len(texts) + many
 
 
 def _make_ready(folder: RunFolder, begin: str, *, done: bool) -> None:
@@ -270,11 +279,11 @@ def plan_of(settings: TrainingSection, seed: int, *, usual_replay: bool = True) 
     """The plan that a recipe's section means.
 
     Args:
-        usual_replay: Whether conversations are trained with the usual share of the base's own answers, where the
-            settings name none: `base_replay` is None then, and settled once the steps are known.
+        usual_replay: Whether conversations and raw text are trained with the usual share of the base's own answers,
+            where the settings name none: `base_replay` is None then, and settled once the steps are known.
     """
     fields = settings.model_dump(exclude={"replay", "grader"})
-    mixes = usual_replay and not settings.replay and spec_of(settings.objective).records is Conversation
+    mixes = usual_replay and not settings.replay and spec_of(settings.objective).mixes_conversations
     if settings.base_replay is None and not mixes:
         fields["base_replay"] = 0.0
     return Plan(**fields, seed=seed)

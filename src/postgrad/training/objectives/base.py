@@ -117,6 +117,10 @@ class Objective(ABC):
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """Examples of the records; raises DataError naming every record that has nothing to learn."""
 
+    def general(self, record: Record) -> Sequence[Rendered]:
+        """Examples of a general record, which is mixed in against forgetting."""
+        return self.prepare([record]).examples
+
     @abstractmethod
     def weight(self, example: Rendered) -> float:
         """What an example counts in the mean over the global batch."""

@@ -9,7 +9,7 @@ from postgrad.errors import DataError
 from postgrad.models.rendering.render import Rendered
 from postgrad.models.rendering.windows import windows
 from postgrad.objectives import ObjectiveSpec, Options
-from postgrad.records import Record, Text
+from postgrad.records import Conversation, Record, Text
 from postgrad.training.compute_plan import cost_of_texts
 from postgrad.training.objectives.base import Objective, Prepared, Setup
 
@@ -44,6 +44,16 @@ class Pretrain(Objective):
                 raise DataError(f"{record.source}: the document is empty.", "Remove it.")
             examples += windows(self.setup.renderer, record, self.setup.max_length)
         return Prepared(tuple(examples), 0, 0)
+
+    def general(self, record: Record) -> Sequence[Rendered]:
+        """A conversation as `sft` learns it: text alone would keep no manners."""
+        if not isinstance(record, Conversation):
+            return self.prepare([record]).examples
+        shown = (
+            self.setup.renderer.render_for_training(part, self.setup.max_length, self.setup.too_long)
+            for part in self.setup.renderer.as_asked(record)
+        )
+        return [example for example in shown if example is not None]
 
     def weight(self, example: Rendered) -> float:
         return sum(example.weights)

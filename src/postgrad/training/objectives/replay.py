@@ -87,6 +87,9 @@ class WithReplay(Objective):
     def prepare(self, records: Sequence[Record]) -> Prepared:
         return self.inner.prepare(records)
 
+    def general(self, record: Record) -> Sequence[Rendered]:
+        return self.inner.general(record)
+
     def mixed(self, task: Sequence[Rendered], general: Sequence[Rendered], share: float) -> list[Rendered]:
         """Task examples and so many general ones that they make `share` of the whole; few of them are repeated."""
         chosen = [general[i % len(general)] for i in range(replayed_count(len(task), share) if general else 0)]

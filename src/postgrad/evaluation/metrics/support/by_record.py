@@ -1,5 +1,5 @@
-"""Which metric suits records of other shapes than a request with its right answer: pairs, ratings, and tasks that a
-grader judges."""
+"""Which metric suits records of other shapes than a request with its right answer: pairs, ratings, tasks that a grader
+judges, and raw text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.graders.as_metric import grader_metric
+from postgrad.evaluation.metrics.perplexity import bits_saved, perplexity
 from postgrad.evaluation.metrics.preferred import rated_accuracy, reward_accuracy
 from postgrad.evaluation.metrics.support.choose import MetricChoice, choose_metric
 from postgrad.evaluation.metrics.support.fields import reference_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources
 from postgrad.evaluation.metrics.support.named import metric_named
 from postgrad.json_types import JsonMapping
-from postgrad.records import Preference, Rating, Record, Task
+from postgrad.records import Preference, Rating, Record, Task, Text
 
 PAIRS = (
     "The examples are pairs of a better and a worse answer, so a way of answering is judged by how often it makes the"
@@ -23,6 +24,12 @@ RATINGS = (
     "The examples are rated answers, so a way of answering is judged by whether its likelihoods, compared with the"
     " base's, are highest for the answers that were rated good; under the base itself that is chance."
 )
+TEXTS = (
+    "The data is raw text, so a way of going on from it is judged by how many bits it saves in foretelling text that"
+    " was kept aside: the base, which reads the text alone, has 50, and every point more is one per cent of bits saved."
+)
+CONTINUED = 80
+"""Passages of raw text that every way goes on from in its own words, for the measures of voice."""
 
 
 def choose_for(
@@ -48,6 +55,8 @@ def choose_for(
         return _preferred(reward_accuracy(means), PAIRS, questions, metric, means)
     if kind is Rating:
         return _preferred(rated_accuracy(means), RATINGS, questions, metric, means)
+    if kind is Text:
+        return _foretold(metric, means)
     if kind is Task and metric is None and grader is not None:
         return _graded(questions, grader, means)
     return choose_metric(questions, metric, means)
@@ -66,6 +75,15 @@ def _preferred(
             f"The metric {usual.name!r} cannot judge this data: {fault}.", "The shapes are in docs/data.md."
         )
     return MetricChoice(usual, (), "preference", why, shown=means.ask is not None)
+
+
+def _foretold(metric: str | None, means: MetricResources) -> MetricChoice:
+    if metric not in (None, "bits_saved"):
+        raise UsageError(
+            f"The metric {metric!r} judges answers, and raw text has none.",
+            "It is judged by bits_saved; leave --metric out.",
+        )
+    return MetricChoice(bits_saved(means), (perplexity(means),), "text", TEXTS, samples=CONTINUED)
 
 
 def _graded(questions: Sequence[Record], grader: str | JsonMapping, means: MetricResources) -> MetricChoice:

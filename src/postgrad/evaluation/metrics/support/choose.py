@@ -32,7 +32,7 @@ from postgrad.evaluation.metrics.token_f1 import token_f1
 from postgrad.evaluation.metrics.tool_calls import tool_calls, wanted_calls
 from postgrad.records import Message, Preference, Record
 
-Kind = Literal["classification", "extraction", "generation", "preference", "reinforcement"]
+Kind = Literal["classification", "extraction", "generation", "preference", "reinforcement", "text"]
 
 LABEL_WORDS = 8
 """A label has at most so many words."""
@@ -46,8 +46,8 @@ WORDING = (
 """What is said where nothing better than likeness can be measured, with the commands for something better."""
 GRADES = 10
 """At most so many different numbers are grades, hence labels; more are measurements, even if they recur."""
-OF_OTHER_RECORDS = ("reward_accuracy", "rated_accuracy", "reward")
-"""Metrics of pairs and ratings."""
+OF_OTHER_RECORDS = ("reward_accuracy", "rated_accuracy", "reward", "bits_saved")
+"""Metrics of pairs, ratings and raw text."""
 _MOST = 0.95
 """What holds for so many answers holds for the set: one odd row in twenty must not turn labels into prose."""
 
@@ -55,7 +55,8 @@ _MOST = 0.95
 @dataclass(frozen=True, slots=True)
 class MetricChoice:
     """The metrics of a task: `primary` decides, `secondary` informs, `why` explains; `form` says what of a generated
-    text is the answer that they judge; `shown`, whether answers are judged besides by something else."""
+    text is the answer that they judge; `shown`, whether answers are judged besides by something else; `samples`, how
+    many answers are generated where the metrics judge none (None: a few to read)."""
 
     primary: Metric
     secondary: tuple[Metric, ...]
@@ -63,6 +64,7 @@ class MetricChoice:
     why: str
     form: AnswerForm = VERBATIM
     shown: bool = False
+    samples: int | None = None
 
     @property
     def reads_answers(self) -> bool:

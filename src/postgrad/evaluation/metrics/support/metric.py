@@ -55,7 +55,8 @@ class MetricResult:
 AskModel = Callable[[Sequence[Sequence[Mapping[str, str]]]], Sequence[str]]
 """Chats (each a list of `{"role", "content"}`) → the model's answers, in order. A local or a remote model alike."""
 Likelihoods = Callable[[Sequence[tuple[tuple[Message, ...], str]]], Sequence[float]]
-"""(messages, answer) pairs → the mean natural log-probability a token of each answer."""
+"""(messages, answer) pairs → the mean natural log-probability a token of each answer; NaN where the messages leave no
+room for it."""
 
 Sides = Callable[[Sequence[tuple[tuple[Message, ...], tuple[str, ...]]]], Sequence[Sequence[float]]]
 """(messages, answers) → the natural log-probability of each answer, summed over its tokens; NaN where the messages

@@ -1,0 +1,64 @@
+"""Who wrote it: a classifier that tells an author's own text from a model's, by style alone, and what it says of texts
+that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from postgrad.evaluation.texts.style import Style
+from postgrad.similarity.classifier import fit
+
+FOLDS = 5
+AUTHOR = 1
+COPIED = 12
+"""Words in a row that nobody writes twice by chance."""
+
+
+def taken_for_author(
+    style: Style, own: Sequence[str], others: Sequence[str], known: Sequence[str], asked: Mapping[str, Sequence[str]]
+) -> dict[str, list[float]]:
+    """For each text whether it is taken for the author's: 1 or 0, by classifiers that have seen nothing that belongs to
+    the same passage.
+
+    Args:
+        style: What texts are measured by.
+        own: The author's own text of each passage.
+        others: Another writer's text of the same passages: what the classifier learns to tell from it.
+        known: More texts of the author, of no passage.
+        asked: Further texts by name, one a passage.
+
+    Returns:
+        By name, and the author's own under "".
+    """
+    points = {name: style.points(texts) for name, texts in {**asked, "": own}.items()}
+    against, more = style.points(others), style.points(known)
+    out = {name: [0.0] * len(own) for name in points}
+    for fold in range(FOLDS):
+        unseen = [i for i in range(len(own)) if i % FOLDS == fold]
+        seen = [i for i in range(len(own)) if i % FOLDS != fold]
+        if not unseen or not seen:
+            continue
+        theirs = np.concatenate([points[""][seen], more])
+        ours = against[[seen[i % len(seen)] for i in range(len(theirs))]]  # as many, so that neither is likelier
+        classes = np.array([AUTHOR] * len(theirs) + [0] * len(ours))
+        fitted = fit(np.concatenate([theirs, ours]), classes, 2, rounds=100)
+        for name, found in points.items():
+            chances = fitted.probabilities(found[unseen])[:, AUTHOR]
+            for place, chance in zip(unseen, chances, strict=True):
+                out[name][place] = float(chance > 0.5)
+    return out
+
+
+def copied(texts: Sequence[str], source: Sequence[str]) -> list[float]:
+    """For each text whether it repeats so many words in a row (`COPIED`) of the texts that were trained on: 1 or 0."""
+    known: set[int] = set()
+    for text in source:
+        known.update(map(hash, _in_a_row(text)))
+    return [float(any(hash(run) in known for run in _in_a_row(text))) for text in texts]
+
+
+def _in_a_row(text: str) -> list[tuple[str, ...]]:
+    words = text.lower().split()
+    return [tuple(words[i : i + COPIED]) for i in range(len(words) - COPIED + 1)]
