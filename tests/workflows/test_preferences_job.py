@@ -204,6 +204,23 @@ def test_pairs_judge_models_that_exist(tiny_folder, tmp_path, pairs):
     arms = {a.name: a.score for a in found.arms}
     assert arms[name] > 0.9 and found.task.metric == "reward_accuracy"
     assert found.verdict.recommendation == name or arms[name] > max(s for n, s in arms.items() if n != name)
+    server = Server()
+
+    def kind_one(request, body):
+        text = body["messages"][-1]["content"]
+        first, second = re.findall(r"<answer_[AB]>\n(.*?)\n</answer", text, re.DOTALL)
+        return answered("[[A]]" if ("Thank" in first, first) > ("Thank" in second, second) else "[[B]]")
+
+    server.plan = [kind_one] * 2000
+    try:
+        judged = merged(wishes, {"evaluation.judge": f"{server.url}#judge"})
+        request = EvaluateRequest(judged, [fresh], [name, str(tiny_folder)])
+        found, _ = finish(evaluate(request, tmp_path / "judged"))
+    finally:
+        server.stop()
+    assert found.preferences is not None and found.preferences.agreement == 1.0
+    rates = {r.arm: r for r in found.preferences.win_rates}
+    assert set(rates) == {name} and rates[name].against.startswith("base @ ") and rates[name].n == 40
     alone, _ = finish(evaluate(EvaluateRequest(wishes, [fresh], [name]), tmp_path / "alone"))
     assert [a.score for a in alone.arms] == [arms[name]], (
         "the base's likelihoods are asked for where no base is measured"

@@ -99,6 +99,7 @@ def test_a_book_ends_in_a_verdict(tiny_folder, tmp_path, book):
     scores = {a.name: a.score for a in found.arms}
     assert scores[name] > 0.65 and next(s for a, s in scores.items() if a.startswith("base")) == 0.5
     assert Catalogue().get(name).details["metric"] == "bits_saved"
+    assert found.voice is not None and {row.arm for row in found.voice.rows} == {"", *scores}
 
 
 def test_what_is_kept_aside_is_not_trained_on(tiny_folder, tmp_path, book):

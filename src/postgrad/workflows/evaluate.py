@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from postgrad.arm_kinds import REMOTE
+from postgrad.arm_kinds import ARM_KINDS, BASE, REMOTE
+from postgrad.arm_kinds import kind_of as arm_kind
 from postgrad.blobs import Blobs
 from postgrad.data.load import data_hash
 from postgrad.data.sources.in_memory import InMemory
@@ -47,6 +48,8 @@ from postgrad.steps.context import RunContext
 from postgrad.steps.examination.forgetting import General
 from postgrad.steps.examination.neighbours import general_ability, neighbours
 from postgrad.steps.examination.train_test_overlap import Overlaps, overlap
+from postgrad.steps.examination.voice import voices
+from postgrad.steps.examination.win_rates import win_rates
 from postgrad.steps.examples import DataSummary, Examples, Grounding, TaskSpec
 from postgrad.steps.fitting.reward import grader_of
 from postgrad.steps.material import kind_of
@@ -126,8 +129,13 @@ def evaluate(request: EvaluateRequest, out: Path, stopped: Callable[[], bool] = 
     if not measured.results:
         raise UsageError("Nothing was measured: every model was left out.", "See the reasons above.")
 
+    first = next((n for n in measured.results if arm_kind(n) is ARM_KINDS[BASE]), next(iter(measured.results)))
+    preferred = yield from win_rates(resources, examples, measured.ordered, recipe.evaluation.votes, first)
+    voice = yield from voices(task.choice, examples, measured.ordered, first)
+
     yield Stage("verdict", "Judging")
     report = evaluation_report(ctx, recipe, task, examples, summary, measured, seen)
+    report = report.model_copy(update={"preferences": preferred, "voice": voice})
     write_report(report, out)
     write_results(result_lines(examples.test, measured.ordered, examples.groups, seen.by_place()), out)
     write_answers(report, out)

@@ -25,23 +25,37 @@ FEWEST = 20
 AUTHOR = ""
 
 
-def voices(choice: MetricChoice, examples: Examples, results: Sequence[ArmResult]) -> Working[VoicePart | None]:
-    """Every arm's voice; None where the data is no raw text, or too little was written."""
+def voices(
+    choice: MetricChoice, examples: Examples, results: Sequence[ArmResult], base: str = BASE
+) -> Working[VoicePart | None]:
+    """Every arm's voice; None where the data is no raw text, or too little was written.
+
+    Args:
+        choice: Says how many passages every arm went on from.
+        examples: The training passages say how the author writes; where there are none, those that test do.
+        results: Of the arms.
+        base: The arm that the classifier learns to tell from the author.
+    """
     if not examples.raw:
         return None
     places = shown_places(len(examples.test), choice)
     measured = [r for r in results if not r.stopped]
-    if len(places) < FEWEST or not any(r.name == BASE for r in measured):
+    if len(places) < FEWEST or not any(r.name == base for r in measured):
         yield Said("No measure of voice: it takes the base's own text on 20 passages at least.")
         return None
     yield Stage("voice", "Comparing voices")
-    train = [q for q in examples.train if isinstance(q, Conversation)]
+    asked = set(places)
+    spare = examples.train or [q for i, q in enumerate(examples.test) if i not in asked]
+    train = [q for q in spare if isinstance(q, Conversation)]
+    if len(train) < FEWEST:
+        yield Said("No measure of voice: there is no other text of the author to tell by.")
+        return None
     own = [examples.test[i].answer_text.strip() for i in places]
     length = max(map(len, own))
     known = [q.answer_text.strip()[:length] for q in spread_over(train, KNOWN)]
     written = {r.name: [r.answers[i].strip()[:length] for i in places] for r in measured}
     style = Style.of(known)
-    taken = taken_for_author(style, own, written[BASE], known, written)
+    taken = taken_for_author(style, own, written[base], known, written)
     whole = [q.prompt_text + q.answer_text for q in train]
     groups = [examples.groups[i] for i in places] if examples.groups else None
     rows = [
@@ -49,7 +63,7 @@ def voices(choice: MetricChoice, examples: Examples, results: Sequence[ArmResult
         for name, texts in {AUTHOR: own, **written}.items()
     ]
     by_name = {row.arm: row for row in rows}
-    telling = by_name[AUTHOR].interval[0] > by_name[BASE].interval[1]
+    telling = by_name[AUTHOR].interval[0] > by_name[base].interval[1]
     part = VoicePart(
         rows=rows,
         telling=telling,
@@ -62,7 +76,7 @@ def voices(choice: MetricChoice, examples: Examples, results: Sequence[ArmResult
             )
             for i in list(places)[:: max(1, len(places) // EXAMPLES)][:EXAMPLES]
         ],
-        sentence=_sentence(by_name, telling, measured),
+        sentence=_sentence(by_name, telling, measured, base),
     )
     yield Said(part.sentence)
     return part
@@ -84,16 +98,16 @@ def _row(
     )
 
 
-def _sentence(rows: dict[str, VoiceRowPart], telling: bool, results: Sequence[ArmResult]) -> str:
+def _sentence(rows: dict[str, VoiceRowPart], telling: bool, results: Sequence[ArmResult], of_base: str) -> str:
     """Who is taken for the author, the tuned model first; or that nobody can tell."""
-    author, base = rows[AUTHOR], rows[BASE]
+    author, base = rows[AUTHOR], rows[of_base]
     if not telling:
         return (
             f"By style alone the author's own text ({_share(author)}) is not told from the base's ({_share(base)}), so"
             " this says nothing of voices."
         )
     tuned = next((r.name for r in reversed(results) if r.requires_training), None)
-    best = max((rows[r.name] for r in results if r.name != BASE), key=lambda row: row.taken, default=base)
+    best = max((rows[r.name] for r in results if r.name != of_base), key=lambda row: row.taken, default=base)
     asked = rows[tuned] if tuned else best
     said = (
         f"A classifier of style takes {_share(asked)} of the passages that {plain_name(asked.arm)} writes for the"

@@ -21,16 +21,19 @@ WORTH = {"a": 1.0, "b": 0.0, "tie": 0.5}
 
 
 def win_rates(
-    means: MetricResources, examples: Examples, results: Sequence[ArmResult], votes: str | None
+    means: MetricResources, examples: Examples, results: Sequence[ArmResult], votes: str | None, against: str = BASE
 ) -> Working[PreferencesPart | None]:
-    """Win rates over the base by the judge of `means`, and by a file of votes; None where there is neither.
+    """Win rates by the judge of `means`, and by a file of votes; None where there is neither.
+
+    Args:
+        against: The arm whose answers the others' are held against.
 
     Raises:
         UsageError, DataError: the votes cannot be read.
     """
-    counted = _voted(read_votes(votes)) if votes else []
-    base = next((r for r in results if r.name == BASE and not r.stopped), None)
-    others = [r for r in results if r.name != BASE and not r.stopped]
+    counted = _voted(read_votes(votes), against) if votes else []
+    base = next((r for r in results if r.name == against and not r.stopped), None)
+    others = [r for r in results if r.name != against and not r.stopped]
     if means.ask is None or base is None or not others or not all(REJECTED in q.meta for q in examples.test):
         if not counted:
             return None
@@ -81,14 +84,18 @@ def _judged(ask: AskModel, name: str, examples: Examples, base: ArmResult, other
     wins = [WORTH[w] for w in found.winners]
     rate = score_interval(wins, examples.groups)
     lengths = [len(a) for a in other.answers], [len(a) for a in base.answers]
-    return _part(other.name, BASE, "judge", wins, rate, length_controlled(wins, *lengths))
+    return _part(other.name, base.name, "judge", wins, rate, length_controlled(wins, *lengths))
 
 
-def _voted(votes: Sequence[Vote]) -> list[WinRatePart]:
-    """The votes by pair of arms, the commonest pair first; several votes on one request belong together."""
+def _voted(votes: Sequence[Vote], against: str) -> list[WinRatePart]:
+    """The votes by pair of arms, the commonest pair first; several votes on one request belong together.
+
+    Args:
+        against: An arm that stands second wherever it is.
+    """
     by_pair: dict[tuple[str, str], list[Vote]] = {}
     for vote in votes:
-        turned = (vote.against, vote.arm) in by_pair or vote.arm == BASE
+        turned = (vote.against, vote.arm) in by_pair or vote.arm == against
         pair = (vote.against, vote.arm) if turned else (vote.arm, vote.against)
         by_pair.setdefault(pair, []).append(Vote(vote.prompt, *pair, 1 - vote.won if turned else vote.won))
     out: list[WinRatePart] = []
