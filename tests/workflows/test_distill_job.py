@@ -169,7 +169,7 @@ REFUSED = [
     (["teacher_prompt=@{empty}"], "is empty"),
     (["teacher_prompt=x", "samples=4"], "samples is for the mode on_policy"),
     (["demonstrate=true", "mode=logits"], "demonstrate is for the modes on_policy and text"),
-    (["teacher_prompt=x", "base_replay=0.1"], "base_replay mixes conversations into sft"),
+    (["teacher_prompt=x", "base_replay=0.1"], "base_replay mixes conversations into sft and pretrain"),
     (["teacher_prompt=x", "blend=true"], "a blend is chosen by validation loss"),
 ]
 

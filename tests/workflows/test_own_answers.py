@@ -99,13 +99,15 @@ def test_where_replay_is_on(tiny, short, tmp_path):
     assert plan_of(section, 0).base_replay is None, "settled once the steps are known"
     assert plan_of(section.model_copy(update={"base_replay": 0.0}), 0).base_replay == 0
     assert plan_of(section.model_copy(update={"replay": ["general.jsonl"]}), 0).base_replay == 0
+    texts = merged(Recipe(), {"training.objective": "pretrain"})
+    assert plan_of(texts.training, 0).base_replay is None
     dpo = merged(Recipe(), {"training.objective": "dpo"})
     assert plan_of(dpo.training, 0).base_replay == 0
     ctx = RunContext.of(Recipe(), lambda: False)
     assert finished_work(ctx, Recipe(), tiny).plan.base_replay == 0
     wanted = merged(Recipe(), {"training.base_replay": 0.3})
     assert finished_work(ctx, wanted, tiny).plan.base_replay == 0.3
-    with pytest.raises(UsageError, match="base_replay mixes conversations into sft; dpo"):
+    with pytest.raises(UsageError, match="base_replay mixes conversations into sft and pretrain; dpo"):
         merged(dpo, {"training.base_replay": 0.3})
     with pytest.raises(UsageError, match="exclude each other"):
         merged(wanted, {"training.replay": ["general.jsonl"]})

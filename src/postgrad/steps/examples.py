@@ -89,7 +89,8 @@ class Examples:
     @property
     def raw(self) -> bool:
         """Whether they are passages of raw text, which nobody asks about."""
-        return any(isinstance(r, Conversation) and is_raw(r.prompt) for r in self.test)
+        first = next(iter(self.train or self.test), None)  # of the test part only where there is no other
+        return isinstance(first, Conversation) and is_raw(first.prompt)
 
     def learning(self, material: Material) -> Examples:
         """The same, trained on other records than those that are shown."""

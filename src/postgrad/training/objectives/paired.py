@@ -113,7 +113,14 @@ class PreferenceObjective(Objective):
     def in_words(self, metrics: dict[str, list[tuple[int, float]]], best_step: int) -> str:
         accuracy = dict(metrics.get("eval_rewards/accuracies", []))
         if best_step not in accuracy:
-            return ""
+            step, best = max(accuracy.items(), key=lambda item: item[1], default=(0, 0.0))
+            return (
+                f"On validation the chosen answer had the higher reward in {100 * best:.1f} % of the pairs at step"
+                f" {step}, yet the loss was above the start's: where it was wrong it was too sure. A lower rate moves"
+                " less far."
+                if best > 0.5
+                else ""
+            )
         margin = dict(metrics["eval_rewards/margins"])[best_step]
         return (
             f"On validation the chosen answer gets the higher reward in {100 * accuracy[best_step]:.1f} % of the pairs,"
