@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.following import follow, shown
+from tests.following import blocks, follow, shown
 from tests.models.test_remote import Server, answered
 
 ARMS = ("--arms", "nearest,base,remote", "--max-minutes", "1", "--no-general", "--recipe", "quick.yaml")
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
         ("summaries", messages),
         ("pairs", pairs),
         ("ratings", [{"prompt": a, "completion": b, "label": n % 2 == 0} for n, (a, b) in enumerate(rows)]),
-        ("tasks", [{"prompt": a, "answer": b} for a, b in rows]),
+        ("tasks", [{"prompt": a, "answer": b, "item": a.split()[1]} for a, b in rows]),
         ("prompts", [{"messages": [{"role": "user", "content": a}]} for a, _ in rows]),
     ):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), "utf-8")
@@ -157,8 +157,11 @@ def desk(folder):
 
 
 def test_the_page_on_training(folder, tiny_folder):
+    code = next(block for kind, block in blocks("training.md") if "class Stock" in block)
+    (folder / "stock.py").write_text(code, "utf-8")
     for line in shown("training.md"):
-        out = follow(line, folder, tiny_folder, (*TRAIN, "--base", str(tiny_folder)))
+        short = ("--set", "answer_tokens=24") if "environment" in line else ()
+        out = follow(line, folder, tiny_folder, (*TRAIN, *short, "--base", str(tiny_folder)))
         assert re.search(r"\b[\w-]+@\d", out), line
 
 

@@ -63,7 +63,8 @@ def test_what_is_registered_gives_the_rewards_seen_in_training(trained, tmp_path
     good, bad = asked.rewards([(question, "Yes, sofa 99 is on its way to you."), (question, "No no 99")])
     assert good > bad + 1
     named = registered_rewards("polite@1").rewards([(question, "No no 99")])
-    assert named == [pytest.approx(bad, abs=1e-5)]
+    alone = asked.rewards([(question, "No no 99")])
+    assert named == alone and alone == [pytest.approx(bad, abs=0.02)], "alone as beside others, to the dtype's rounding"
 
 
 def test_it_grades_answers_wherever_a_grader_is_named(trained, tiny_folder):
