@@ -258,10 +258,12 @@ def run(name: str, shared: Path, more: list[str]) -> int:
     """One run; returns the command's exit code."""
     entry = ENTRIES[name]
     target = HERE / name
-    command = [sys.executable, "-m", "postgrad"]
+    command, at = [sys.executable, "-m", "postgrad"], ROOT
     with tempfile.TemporaryDirectory(prefix="postgrad-gallery-") as scratch, contextlib.ExitStack() as stack:
         if entry.files is not None:
-            command += ["run", *map(str, entry.files(shared)), "--name", name, "--no-texts"]
+            found = entry.files(shared)
+            at = found[0].parent  # so that the report names no folder of this machine
+            command += ["run", *(path.name for path in found), "--name", name, "--no-texts"]
         elif entry.rows is None:
             folder = Path("examples") / (entry.example or name)
             data = next(p for p in sorted((ROOT / folder).iterdir()) if p.suffix in (".csv", ".jsonl"))
@@ -275,7 +277,7 @@ def run(name: str, shared: Path, more: list[str]) -> int:
             command += ["--remote", stack.enter_context(served(os.environ["POSTGRAD_RIVAL"]))]
         command += ["--out", str(target), *entry.options, *more]
         print(f"\n== {name}: postgrad {' '.join(command[3:])}", flush=True)
-        return subprocess.run(command, cwd=ROOT, check=False).returncode
+        return subprocess.run(command, cwd=at, check=False).returncode
 
 
 def summary() -> str:

@@ -220,7 +220,11 @@ def test_pairs_judge_models_that_exist(tiny_folder, tmp_path, pairs):
         server.stop()
     assert found.preferences is not None and found.preferences.agreement == 1.0
     rates = {r.arm: r for r in found.preferences.win_rates}
-    assert set(rates) == {name, f"prompted @ {tiny_folder.name}"} and rates[name].against.startswith("base @ ") and rates[name].n == 40
+    assert (
+        set(rates) == {name, f"prompted @ {tiny_folder.name}"}
+        and rates[name].against.startswith("base @ ")
+        and rates[name].n == 40
+    )
     alone, _ = finish(evaluate(EvaluateRequest(wishes, [fresh], [name]), tmp_path / "alone"))
     assert [a.score for a in alone.arms] == [arms[name]], (
         "the base's likelihoods are asked for where no base is measured"

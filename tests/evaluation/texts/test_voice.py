@@ -77,7 +77,7 @@ def test_a_style_is_told_whoever_it_is_about():
     known, own, others = many(florid, 60), many(florid, 40), many(terse, 40)
     style = Style.of(known)
     strangers = many(lambda: florid(["Zebulon", "Quentin"]), 40)
-    found = taken_for_author(style, own, others, known, {"other": many(terse, 40), "strangers": strangers})
+    found = taken_for_author(style, own, [others], known, {"other": many(terse, 40), "strangers": strangers})
     assert sum(found[""]) >= 36 and sum(found["other"]) <= 4, "the styles are far apart"
     assert sum(found["strangers"]) >= 36, "the author's manner with other people's names"
     assert style.distance(own) < style.distance(others) / 2
@@ -85,7 +85,7 @@ def test_a_style_is_told_whoever_it_is_about():
 
 def test_one_writer_is_not_told_from_himself():
     known, own, same = many(florid, 60), many(florid, 40), many(florid, 40)
-    found = taken_for_author(Style.of(known), own, same, known, {"same": same})
+    found = taken_for_author(Style.of(known), own, [same], known, {"same": same})
     assert abs(sum(found[""]) - sum(found["same"])) <= 18, "chance, not the passages it was taught on"
 
 

@@ -68,7 +68,9 @@ def bits_saved(means: MetricResources) -> Metric:
     def unfit(cases: Sequence[Case]) -> str:
         return lacking(cases, "say what comes next", lambda c: bool(c.reference.strip()))
 
-    return Metric("bits_saved", measure, title="text foretold (50: as by the base)", unfit=unfit, judges_answers=False)
+    return Metric(
+        "bits_saved", measure, title="text foretold, where the base has 50", unfit=unfit, judges_answers=False
+    )
 
 
 def _saved(nats: float, base: float) -> float:

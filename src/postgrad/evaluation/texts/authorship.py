@@ -1,5 +1,5 @@
-"""Who wrote it: a classifier that tells an author's own text from a model's, by style alone, and what it says of texts
-that it has not seen."""
+"""Who wrote it: a classifier that tells an author's own text from that of others, by style alone, and what it says of
+texts that it has not seen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ COPIED = 12
 
 
 def taken_for_author(
-    style: Style, own: Sequence[str], others: Sequence[str], known: Sequence[str], asked: Mapping[str, Sequence[str]]
+    style: Style,
+    own: Sequence[str],
+    others: Sequence[Sequence[str]],
+    known: Sequence[str],
+    asked: Mapping[str, Sequence[str]],
 ) -> dict[str, list[float]]:
     """For each text whether it is taken for the author's: 1 or 0, by classifiers that have seen nothing that belongs to
     the same passage.
@@ -25,7 +29,7 @@ def taken_for_author(
     Args:
         style: What texts are measured by.
         own: The author's own text of each passage.
-        others: Another writer's text of the same passages: what the classifier learns to tell from it.
+        others: Other writers' texts of the same passages: what the classifier learns to tell from it.
         known: More texts of the author, of no passage.
         asked: Further texts by name, one a passage.
 
@@ -33,7 +37,7 @@ def taken_for_author(
         By name, and the author's own under "".
     """
     points = {name: style.points(texts) for name, texts in {**asked, "": own}.items()}
-    against, more = style.points(others), style.points(known)
+    against, more = [style.points(texts) for texts in others], style.points(known)
     out = {name: [0.0] * len(own) for name in points}
     for fold in range(FOLDS):
         unseen = [i for i in range(len(own)) if i % FOLDS == fold]
@@ -41,7 +45,9 @@ def taken_for_author(
         if not unseen or not seen:
             continue
         theirs = np.concatenate([points[""][seen], more])
-        ours = against[[seen[i % len(seen)] for i in range(len(theirs))]]  # as many, so that neither is likelier
+        ours = np.concatenate([texts[seen] for texts in against])
+        size = max(len(theirs), len(ours))  # as many of both, so that neither is likelier
+        theirs, ours = theirs[np.arange(size) % len(theirs)], ours[np.arange(size) % len(ours)]
         classes = np.array([AUTHOR] * len(theirs) + [0] * len(ours))
         fitted = fit(np.concatenate([theirs, ours]), classes, 2, rounds=100)
         for name, found in points.items():

@@ -34,7 +34,7 @@ def voices(
         choice: Says how many passages every arm went on from.
         examples: The training passages say how the author writes; where there are none, those that test do.
         results: Of the arms.
-        base: The arm that the classifier learns to tell from the author.
+        base: The arm that the classifier learns to tell from the author, with all others that are not trained.
     """
     if not examples.raw:
         return None
@@ -55,7 +55,8 @@ def voices(
     known = [q.answer_text.strip()[:length] for q in spread_over(train, KNOWN)]
     written = {r.name: [r.answers[i].strip()[:length] for i in places] for r in measured}
     style = Style.of(known)
-    taken = taken_for_author(style, own, written[base], known, written)
+    others = [written[r.name] for r in measured if r.name == base or not r.requires_training]
+    taken = taken_for_author(style, own, others, known, written)
     whole = [q.prompt_text + q.answer_text for q in train]
     groups = [examples.groups[i] for i in places] if examples.groups else None
     rows = [
