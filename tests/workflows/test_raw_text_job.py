@@ -84,6 +84,9 @@ def test_a_book_ends_in_a_verdict(tiny_folder, tmp_path, book):
     assert rows[""].distance < rows["base"].distance / 4 and rows["fine_tuned"].copied == 0
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Whose voice" in page and "taken for the author" in page
+    assert 'data-label="a right answer">–' in page, "text that is foretold is no right answer"
+    assert report.verdict.brief is not None and "where the base has 50" in report.verdict.brief.use_for
+    assert report.verdict.brief.not_for.startswith("Facts")
     assert Report.model_validate_json((tmp_path / "out" / "report.json").read_text()).voice == voice
 
     again, events = finish(run(small(tiny_folder, **LEARNS), [book], tmp_path / "out"))

@@ -83,6 +83,8 @@ def _undecided(report: Report) -> BriefPart:
 
 def _use(report: Report, arm: ArmPart) -> str:
     """What the arm may do, as far as it was measured."""
+    if report.task.kind == "text":
+        return f"Going on from text like the test's: {_right(arm)}, where the base has 50."
     task = f"Requests like those of the test: {_right(arm)}"
     rate = report.automation
     if rate is not None and rate.arm == arm.name:
@@ -108,7 +110,9 @@ def _not(report: Report, arm: ArmPart) -> str:
     out += [f"requests of the kind {p.slice} ({points(p.fine_tuned)} of 100)" for p in worst[:1]]
     rate = report.automation
     alone = rate is not None and rate.arm == arm.name and (rate.coverage > 0 or any(f.coverage for f in rate.fields))
-    if arm.score < _SURE and not alone:
+    if report.task.kind == "text":
+        out.append("facts: a voice is no knowledge")
+    elif arm.score < _SURE and not alone:
         out.append("answers that nobody looks at")
     if retrieves(arm.name):
         out.append("questions on which nothing is found")
