@@ -171,8 +171,8 @@ def novels(data: Path) -> list[Path]:
 
 
 FORM = (
-    'Answer with one JSON object and nothing else: "value" is the rating, "best" the best there is, "unit" what it'
-    " counts."
+    'Answer with one JSON object such as {"value": "4", "best": "5", "unit": "stars"} and nothing else: "value" is the'
+    ' rating, "best" the best there is, "unit" what it counts; leave out what is not said.'
 )
 PAIRS = ("--accept", "personal_data,secrets", "--set", "data.max_test=300", "--set", "evaluation.general_items=60")
 SMALL = ("--set", "data.max_test=60", "--set", "data.max_validation=30")

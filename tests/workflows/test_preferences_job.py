@@ -10,8 +10,11 @@ import pytest
 
 from postgrad.data.load import load
 from postgrad.errors import UsageError
+from postgrad.evaluation.metrics.support.by_record import choose_for
+from postgrad.evaluation.metrics.support.metric import MetricResources
 from postgrad.progress import Said
 from postgrad.recipe import Recipe, merged
+from postgrad.records import Conversation, pair
 from postgrad.registry import Catalogue
 from postgrad.report.run_report import Report
 from postgrad.workflows.evaluate import EvaluateRequest, evaluate
@@ -153,6 +156,18 @@ def test_tasks_without_right_answers_are_graded(tiny_folder, tmp_path):
     left = {part.name: part.reason for part in report.left_out}
     assert set(left) == {"few_shot", "rag", "best_of_n"}, "letters of the task are not there when the model is in use"
     assert "no right answers" in left["rag"] and "fields of the task" in left["best_of_n"]
+
+
+def test_beside_right_answers_the_grader_is_shown():
+    grader = {"type": "string_check", "name": "g", "operation": "eq"}
+    grader |= {"input": "{{sample.output_text}}", "reference": "{{item.reference}}"}
+    questions = [pair(f"{n} and {n}?", str(2 * n)) for n in range(30)]
+    choice = choose_for(Conversation, questions, None, MetricResources(), grader)
+    assert choice.primary.name == "numeric" and [m.name for m in choice.secondary][-1] == "g"
+    found = choice.measure(["0", "3"], questions[:2])
+    assert found.scores == (1.0, 0.0) and found.figures["g"] == 0.5
+    again = choose_for(Conversation, questions, None, MetricResources(), "numeric")
+    assert [m.name for m in again.secondary].count("numeric") == 0, "once is enough"
 
 
 def test_the_best_of_several_answers_is_a_rival_where_the_grader_needs_no_right_answer(tiny_folder, tmp_path):

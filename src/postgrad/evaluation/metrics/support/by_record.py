@@ -4,6 +4,7 @@ judges, and raw text."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from postgrad.errors import UsageError
 from postgrad.evaluation.graders.as_metric import grader_metric
@@ -48,6 +49,9 @@ def choose_for(
         means: What metrics may use besides text.
         grader: What grades the answers of tasks while a model is trained on them.
 
+    Returns:
+        Right answers decide where there are any, and the grader stands beside them; of tasks the grader decides.
+
     Raises:
         UsageError: As `choose_metric`; or there is nothing that tells wanted answers from others.
     """
@@ -59,7 +63,13 @@ def choose_for(
         return _foretold(metric, means)
     if kind is Task and metric is None and grader is not None:
         return _graded(questions, grader, means)
-    return choose_metric(questions, metric, means)
+    chosen = choose_metric(questions, metric, means)
+    if not grader:
+        return chosen
+    beside, known = _grader(grader, means), [m.name for m in (chosen.primary, *chosen.secondary)]
+    if beside.name in known or beside.unfit([Case("", reference_of(q), q) for q in questions]):
+        return chosen
+    return replace(chosen, secondary=(*chosen.secondary, beside))
 
 
 def _preferred(
@@ -88,11 +98,16 @@ def _foretold(metric: str | None, means: MetricResources) -> MetricChoice:
 
 def _graded(questions: Sequence[Record], grader: str | JsonMapping, means: MetricResources) -> MetricChoice:
     """The reward that a model is trained by also judges every other way."""
-    named = isinstance(grader, str) and not grader.endswith(".json")
-    primary = metric_named(str(grader), means) if named else grader_metric(means, grader)
+    primary = _grader(grader, means)
     why = f"Answers are judged by what grades them in training: {primary.title or primary.name}."
     if fault := primary.unfit([Case("", reference_of(q), q) for q in questions]):
         raise UsageError(
             f"The grader {primary.name!r} cannot judge this data: {fault}.", "Name another in training.grader."
         )
     return MetricChoice(primary, (), "reinforcement", why)
+
+
+def _grader(grader: str | JsonMapping, means: MetricResources) -> Metric:
+    """What grades in training, as a metric."""
+    named = isinstance(grader, str) and not grader.endswith(".json")
+    return metric_named(str(grader), means) if named else grader_metric(means, grader)
