@@ -38,8 +38,8 @@ class MethodSettings(BaseModel):
     bits: Literal["int8", "nf4"] | None = None
     """Format of the base weights under qlora. None: nf4 on a GPU, int8 on a CPU."""
     start: str | None = None
-    """Digest (sha256:…) of a registered model's weights that are trained further; `postgrad models show` tells it.
-    None: the base alone."""
+    """Registered model that is trained further: NAME, NAME@VERSION, or the digest (sha256:…) of its weights. None: the
+    base alone."""
     embeddings: bool = False
     """Whether method full trains the embeddings (and a head that is the same matrix) too."""
 

@@ -47,6 +47,7 @@ from postgrad.steps.fitting.before_training import before_training, needs_docume
 from postgrad.steps.fitting.good_answers import good_answers, teaches_answers
 from postgrad.steps.fitting.learning_curve import CurvePlan, learning_curve
 from postgrad.steps.fitting.training import seconds_for_training, train_model
+from postgrad.steps.named_start import with_named_start
 from postgrad.steps.read import read_and_check
 from postgrad.steps.registration import registered
 from postgrad.steps.reporting.advice import advised
@@ -78,10 +79,11 @@ def run(
     check_writable(home())
     check_writable(out)
     recipe = yield from with_chosen_base(recipe)
+    base, measured = BaseFiles(recipe.base), MeasuredModel()
+    recipe = yield from with_named_start(recipe, base)
     ctx, wishes = RunContext.of(recipe, stopped), recipe.evaluation
     remotes, search = remote_arms(ctx, wishes), search_settings(ctx, wishes)
     writer = task_writer(ctx, wishes)
-    base, measured = BaseFiles(recipe.base), MeasuredModel()
     resources = metric_resources(ctx, wishes, measured)
 
     trains = any(map(is_trained, wishes.arms))

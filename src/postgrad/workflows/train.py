@@ -32,6 +32,7 @@ from postgrad.steps.fitting.pairs_as_prompts import needs_reward_model, prompts_
 from postgrad.steps.fitting.reward_first import reward_recipe, trained_reward
 from postgrad.steps.fitting.training import Result, trained_model, training_work
 from postgrad.steps.loading import loaded
+from postgrad.steps.named_start import with_named_start
 from postgrad.steps.read import checked_records, held_out_files
 from postgrad.steps.reporting.result_lines import keep_trace
 from postgrad.storage import check_writable, home
@@ -76,7 +77,9 @@ def train_only(
     check_writable(home())
     world = World.of_environment()  # before the model is loaded: each process has a device of its own
     recipe = yield from with_chosen_base(recipe)
-    ctx, base = RunContext.of(recipe, stopped), BaseFiles(recipe.base)
+    base = BaseFiles(recipe.base)
+    recipe = yield from with_named_start(recipe, base)
+    ctx = RunContext.of(recipe, stopped)
     yield from refuse_teacher(ctx, recipe, base)
     yield Stage("data", "Reading and checking the examples")
     reading = reading_objective(recipe.training, lambda: loaded(recipe.data, paths))
