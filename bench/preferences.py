@@ -15,10 +15,11 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from contests import contest
 
 from postgrad.data.load import load
 from postgrad.models.adapters.trained_weights import load_trained
@@ -95,24 +96,6 @@ def sums(before):
 
 
 PARTS = {f.__name__: f for f in (harmless, demos, gsm8k, long)}
-
-
-def contest(script, job, folder):
-    """One training in a process of its own."""
-    job = {**job, "out": str(folder / "out"), "adapter": str(folder / "adapter")}
-    for part in ("out", "adapter"):
-        (folder / part).mkdir(parents=True)
-    (folder / "job.json").write_text(json.dumps(job), "utf-8")
-    done = subprocess.run(
-        [sys.executable, str(HERE / script), str(folder / "job.json")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
-    )
-    if done.returncode:
-        raise SystemExit(f"{script} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def job_of(records, model, steps, grouped):

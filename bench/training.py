@@ -14,12 +14,12 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import torch
+from contests import contest
 
 from postgrad.models.adapters.trained_weights import load_trained
 from postgrad.models.device import probe
@@ -82,25 +82,6 @@ def emails():
 
 
 SETS = {f.__name__: f for f in (gsm8k, pubmedqa, snips, voice_austen, emails)}
-
-
-def contest(name, settings, job, folder):
-    """One training in a process of its own."""
-    job = {**job, "out": str(folder / "out"), "adapter": str(folder / "adapter"), "settings": settings or {}}
-    for part in ("out", "adapter"):
-        (folder / part).mkdir(parents=True)
-    (folder / "job.json").write_text(json.dumps(job), "utf-8")
-    script = HERE / ("ours_train.py" if settings is None else "peer_trl.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder / "job.json")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
-    )
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def job_of(records, model, objective, count):
@@ -172,7 +153,9 @@ def compare(name, count, repeats, contestants, model):
             probe.cache_clear()
             rate = probe().gflops[job["dtype"]]
             with tempfile.TemporaryDirectory(prefix="postgrad-bench-") as scratch:
-                figures = contest(contestant, CONTESTANTS[contestant], job, Path(scratch))
+                settings = CONTESTANTS[contestant]
+                script = "ours_train.py" if settings is None else "peer_trl.py"
+                figures = contest(script, {**job, "settings": settings or {}}, Path(scratch))
                 loss = held_out_loss(model, objective, held, Path(scratch) / "adapter")
             seconds = figures["ends"][-1] - figures["ends"][0]
             found[contestant].append(

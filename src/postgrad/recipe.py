@@ -92,6 +92,11 @@ class TrainingSection(TrainingSettings):
     replay: list[str] = Field(default_factory=list)
     """Files of general examples to mix in against forgetting."""
 
+    @property
+    def named_objective(self) -> str:
+        """The objective where the recipe names one; else empty: the records decide."""
+        return self.objective if "objective" in self.model_fields_set else ""
+
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingSection:
         """Refuses settings that the objective would not read."""

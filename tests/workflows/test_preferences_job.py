@@ -51,17 +51,19 @@ def pairs(tmp_path):
     return written(tmp_path / "pairs.jsonl", ({"prompt": q, "chosen": c, "rejected": r} for q, c, r, _ in rows()))
 
 
+def kind_one(request, body):
+    """A judge that likes thanks."""
+    text = body["messages"][-1]["content"]
+    first, second = re.findall(r"<answer_[AB]>\n(.*?)\n</answer", text, re.DOTALL)
+    return answered("[[A]]" if ("Thank" in first, first) > ("Thank" in second, second) else "[[B]]")
+
+
 def said(events):
     return " ".join(e.text for e in events if isinstance(e, Said))
 
 
 def test_pairs_are_learned_by_dpo_and_judged_by_held_out_pairs(tiny_folder, tmp_path, pairs):
     server = Server()
-
-    def kind_one(request, body):
-        text = body["messages"][-1]["content"]
-        first, second = re.findall(r"<answer_[AB]>\n(.*?)\n</answer", text, re.DOTALL)
-        return answered("[[A]]" if ("Thank" in first, first) > ("Thank" in second, second) else "[[B]]")
 
     server.plan = [kind_one] * 2000
     votes = written(
@@ -220,11 +222,6 @@ def test_pairs_judge_models_that_exist(tiny_folder, tmp_path, pairs):
     assert arms[name] > 0.9 and found.task.metric == "reward_accuracy"
     assert found.verdict.recommendation == name or arms[name] > max(s for n, s in arms.items() if n != name)
     server = Server()
-
-    def kind_one(request, body):
-        text = body["messages"][-1]["content"]
-        first, second = re.findall(r"<answer_[AB]>\n(.*?)\n</answer", text, re.DOTALL)
-        return answered("[[A]]" if ("Thank" in first, first) > ("Thank" in second, second) else "[[B]]")
 
     server.plan = [kind_one] * 2000
     try:

@@ -19,6 +19,7 @@ from postgrad.records import Record, Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from postgrad.data.load import LoadedRecords
     from postgrad.data.sources.in_memory import InMemory
     from postgrad.models.rendering.render import Renderer
     from postgrad.objectives import Cost
@@ -107,10 +108,10 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
     from postgrad.steps.estimating import estimate
 
     _measured_once()
-    recipe = _fitted(finished(with_chosen_base(recipe), _told), data)
+    recipe, loaded = _fitted(finished(with_chosen_base(recipe), _told), data)
     model, settings = find_model(recipe.base, lambda text: errors.print(text, markup=False)), recipe.training
     renderer = load_renderer(model)
-    explanation, records, pairs = examples_of(settings, data, recipe.data)
+    explanation, records, pairs = examples_of(settings, data, recipe.data, loaded)
     plan, before = plans_of(renderer, settings, records, pairs)
     lengths = sorted(plan.sequences)
     figures = estimate(model, plan, settings, price, recipe.max_minutes, before)
@@ -141,14 +142,15 @@ def _training(recipe: Recipe, data: Sequence[Path], price: float | None) -> tupl
     return figures, lines
 
 
-def _fitted(recipe: Recipe, data: Sequence[Path]) -> Recipe:
-    """With the objective that `run` would take for such records, where none is named."""
-    if "objective" in recipe.training.model_fields_set:
-        return recipe
+def _fitted(recipe: Recipe, data: Sequence[Path]) -> tuple[Recipe, LoadedRecords | None]:
+    """With the objective that `run` would take for such records, where none is named, and what was read for that."""
+    if recipe.training.named_objective:
+        return recipe, None
     from postgrad.steps import loading
     from postgrad.steps.material import with_objective
 
-    return finished(with_objective(recipe, loading.loaded(recipe.data, data)), _told)
+    loaded = loading.loaded(recipe.data, data)
+    return finished(with_objective(recipe, loaded), _told), loaded
 
 
 def _measured_once() -> None:
@@ -189,20 +191,30 @@ def _minutes(minutes: float) -> str:
 
 
 def examples_of(
-    settings: TrainingSection, data: Sequence[Path | InMemory], section: DataSection
+    settings: TrainingSection,
+    data: Sequence[Path | InMemory],
+    section: DataSection,
+    loaded: LoadedRecords | None = None,
 ) -> tuple[str, list[Record], list[Record]]:
     """How the data was read, what of it would be trained on, and the pairs that a reward model would be trained on
-    before that."""
+    before that.
+
+    Args:
+        settings: Of the training.
+        data: The files.
+        section: How they are read.
+        loaded: What was read of them already.
+    """
     if spec_of(settings.objective).records is Text:
         from postgrad.data.documents.raw_texts import load_texts
 
-        texts = load_texts(data, section.include)
+        texts = list(loaded) if loaded else load_texts(data, section.include)
         return f"{len(texts)} documents of raw text.", list(texts), []
     from postgrad.steps import loading
     from postgrad.steps.fitting.pairs_as_prompts import needs_reward_model, prompts_of, reading_objective
     from postgrad.steps.fitting.trainable_records import wanted_by
 
-    loaded = loading.loaded(section, data)
+    loaded = loaded or loading.loaded(section, data)
     reading = reading_objective(settings, lambda: loaded)
     wanted = wanted_by(reading)
     wanted.refuse(loaded)

@@ -63,7 +63,7 @@ def with_objective(recipe: Recipe, loaded: LoadedRecords) -> Working[Recipe]:
     """
     kind = kind_of(loaded)
     training = recipe.training
-    if "objective" not in training.model_fields_set and USUAL[kind] != training.objective:
+    if not training.named_objective and USUAL[kind] != training.objective:
         settings = {**training.model_dump(exclude_unset=True), "objective": USUAL[kind]}
         yield Said(
             f"{_WHY[kind]}, so the model is trained with the objective {USUAL[kind]} (--objective takes another)."

@@ -133,8 +133,7 @@ def read_and_check(
         DataError: the input cannot be used.
         GateError: a check found an error that was not accepted.
     """
-    named = recipe.training.objective if "objective" in recipe.training.model_fields_set else ""
-    loaded = loading.loaded(recipe.data, paths, objective=named)
+    loaded = loading.loaded(recipe.data, paths, objective=recipe.training.named_objective)
     recipe = yield from with_objective(recipe, loaded)
     loaded, checked, kept = yield from checked_records(base, recipe.data, "", paths, loaded)
     renderer = yield from base.renderer()

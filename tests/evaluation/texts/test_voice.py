@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from postgrad.evaluation.texts.authorship import copied, taken_for_author
+from postgrad.evaluation.texts.authorship import copied, runs_in, taken_for_author
 from postgrad.evaluation.texts.passages import BEGINNING, FEWEST, WHOLE, passages_of, spread_over
 from postgrad.evaluation.texts.style import Style, sentence_words, word_letters
 from postgrad.records import Source, Text, is_raw
@@ -77,7 +77,8 @@ def test_a_style_is_told_whoever_it_is_about():
     known, own, others = many(florid, 60), many(florid, 40), many(terse, 40)
     style = Style.of(known)
     strangers = many(lambda: florid(["Zebulon", "Quentin"]), 40)
-    found = taken_for_author(style, own, [others], known, {"other": many(terse, 40), "strangers": strangers})
+    asked = {"taught": others, "other": many(terse, 40), "strangers": strangers}
+    found = taken_for_author(style, own, ["taught"], known, asked)
     assert sum(found[""]) >= 36 and sum(found["other"]) <= 4, "the styles are far apart"
     assert sum(found["strangers"]) >= 36, "the author's manner with other people's names"
     assert style.distance(own) < style.distance(others) / 2
@@ -85,12 +86,12 @@ def test_a_style_is_told_whoever_it_is_about():
 
 def test_one_writer_is_not_told_from_himself():
     known, own, same = many(florid, 60), many(florid, 40), many(florid, 40)
-    found = taken_for_author(Style.of(known), own, [same], known, {"same": same})
+    found = taken_for_author(Style.of(known), own, ["same"], known, {"same": same})
     assert abs(sum(found[""]) - sum(found["same"])) <= 18, "chance, not the passages it was taught on"
 
 
 def test_copying_is_found_and_quoting_a_phrase_is_not():
-    source = [" ".join(f"w{n}" for n in range(100))]
+    source = runs_in([" ".join(f"w{n}" for n in range(100))])
     phrase = " ".join(f"w{n}" for n in range(30, 41))
     assert copied([f"so {phrase} w41 it is", f"so {phrase} it is", ""], source) == [1.0, 0.0, 0.0]
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.support.asked import asked_with, own_request
+from postgrad.evaluation.metrics.support.asked import asked_with, no_likelihoods, own_request, sides_of
 from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult, lacking
 from postgrad.records import is_raw
 
@@ -27,7 +26,7 @@ def perplexity(means: MetricResources) -> Metric:
     """
     likelihoods = means.likelihoods
     if likelihoods is None:
-        raise _no_likelihoods("perplexity")
+        raise no_likelihoods("perplexity")
 
     def measure(cases: Sequence[Case]) -> MetricResult:
         found = likelihoods([(asked_with(case), _reference(case)) for case in cases])
@@ -50,9 +49,7 @@ def bits_saved(means: MetricResources) -> Metric:
     Raises:
         UsageError: No model can be asked for likelihoods.
     """
-    now, before = means.sides, means.starting
-    if now is None or before is None:
-        raise _no_likelihoods("bits_saved")
+    now, before = sides_of(means, "bits_saved")
 
     def measure(cases: Sequence[Case]) -> MetricResult:
         found = [_nats(a) for (a,) in now([(asked_with(c), (_reference(c),)) for c in cases])]
@@ -81,12 +78,6 @@ def _saved(nats: float, base: float) -> float:
 
 def _nats(logprob: float) -> float:
     return -logprob if math.isnan(logprob) else max(0.0, -logprob)
-
-
-def _no_likelihoods(name: str) -> UsageError:
-    return UsageError(
-        f"{name} needs a model that can be asked for likelihoods.", "Local models can; remote ones cannot."
-    )
 
 
 def _reference(case: Case) -> str:

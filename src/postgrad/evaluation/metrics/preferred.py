@@ -12,9 +12,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from postgrad.errors import UsageError
-from postgrad.evaluation.metrics.support.asked import asked_with, own_request
-from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult, Sides, lacking
+from postgrad.evaluation.metrics.support.asked import asked_with, own_request, sides_of
+from postgrad.evaluation.metrics.support.metric import Case, Metric, MetricResources, MetricResult, lacking
 from postgrad.evaluation.questions import REJECTED, WANTED
 
 SAME = 1e-6
@@ -31,7 +30,7 @@ def reward_accuracy(means: MetricResources) -> Metric:
     Raises:
         UsageError: No model can be asked for likelihoods.
     """
-    now, before = _sides(means, "reward_accuracy")
+    now, before = sides_of(means, "reward_accuracy")
 
     def measure(cases: Sequence[Case]) -> MetricResult:
         sides = [(c.reference, _rejected(c)) for c in cases]
@@ -72,7 +71,7 @@ def rated_accuracy(means: MetricResources) -> Metric:
     Raises:
         UsageError: No model can be asked for likelihoods.
     """
-    now, before = _sides(means, "rated_accuracy")
+    now, before = sides_of(means, "rated_accuracy")
 
     def measure(cases: Sequence[Case]) -> MetricResult:
         found = now([(asked_with(c), (c.reference,)) for c in cases])
@@ -106,14 +105,6 @@ def _called(rewards: Sequence[float], count: int) -> list[float]:
     above = sum(r > edge + SAME for r in known)
     equal = sum(abs(r - edge) <= SAME for r in known)
     return [1.0 if r > edge + SAME else (count - above) / equal if abs(r - edge) <= SAME else 0.0 for r in known]
-
-
-def _sides(means: MetricResources, name: str) -> tuple[Sides, Sides]:
-    if means.sides is None or means.starting is None:
-        raise UsageError(
-            f"{name} needs a model that can be asked for likelihoods.", "Local models can; remote ones cannot."
-        )
-    return means.sides, means.starting
 
 
 def _won(margin: float) -> float:

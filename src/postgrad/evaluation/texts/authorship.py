@@ -3,7 +3,7 @@ texts that it has not seen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,7 +19,7 @@ COPIED = 12
 def taken_for_author(
     style: Style,
     own: Sequence[str],
-    others: Sequence[Sequence[str]],
+    others: Collection[str],
     known: Sequence[str],
     asked: Mapping[str, Sequence[str]],
 ) -> dict[str, list[float]]:
@@ -29,15 +29,15 @@ def taken_for_author(
     Args:
         style: What texts are measured by.
         own: The author's own text of each passage.
-        others: Other writers' texts of the same passages: what the classifier learns to tell from it.
+        others: Names of those in `asked` whose texts the classifier learns to tell from the author's.
         known: More texts of the author, of no passage.
-        asked: Further texts by name, one a passage.
+        asked: Other writers' texts by name, one a passage.
 
     Returns:
         By name, and the author's own under "".
     """
     points = {name: style.points(texts) for name, texts in {**asked, "": own}.items()}
-    against, more = [style.points(texts) for texts in others], style.points(known)
+    more = style.points(known)
     out = {name: [0.0] * len(own) for name in points}
     for fold in range(FOLDS):
         unseen = [i for i in range(len(own)) if i % FOLDS == fold]
@@ -45,7 +45,7 @@ def taken_for_author(
         if not unseen or not seen:
             continue
         theirs = np.concatenate([points[""][seen], more])
-        ours = np.concatenate([texts[seen] for texts in against])
+        ours = np.concatenate([points[name][seen] for name in others])
         size = max(len(theirs), len(ours))  # as many of both, so that neither is likelier
         theirs, ours = theirs[np.arange(size) % len(theirs)], ours[np.arange(size) % len(ours)]
         classes = np.array([AUTHOR] * len(theirs) + [0] * len(ours))
@@ -57,12 +57,14 @@ def taken_for_author(
     return out
 
 
-def copied(texts: Sequence[str], source: Sequence[str]) -> list[float]:
-    """For each text whether it repeats so many words in a row (`COPIED`) of the texts that were trained on: 1 or 0."""
-    known: set[int] = set()
-    for text in source:
-        known.update(map(hash, _in_a_row(text)))
-    return [float(any(hash(run) in known for run in _in_a_row(text))) for text in texts]
+def runs_in(texts: Iterable[str]) -> frozenset[int]:
+    """Hashes of all that many words in a row (`COPIED`) of texts; they hold in this process alone."""
+    return frozenset(hash(run) for text in texts for run in _in_a_row(text))
+
+
+def copied(texts: Sequence[str], source: Collection[int]) -> list[float]:
+    """For each text whether it repeats so many words in a row of the texts whose `runs_in` are given: 1 or 0."""
+    return [float(any(hash(run) in source for run in _in_a_row(text))) for text in texts]
 
 
 def _in_a_row(text: str) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from postgrad.arm_kinds import BASE, plain_name
 from postgrad.evaluation.measure import shown_places
 from postgrad.evaluation.metrics.support.choose import MetricChoice
 from postgrad.evaluation.statistics.scores import Groups, score_interval
-from postgrad.evaluation.texts.authorship import copied, taken_for_author
+from postgrad.evaluation.texts.authorship import copied, runs_in, taken_for_author
 from postgrad.evaluation.texts.passages import spread_over
 from postgrad.evaluation.texts.style import Style, sentence_words, word_letters
 from postgrad.measures import ArmResult
@@ -44,8 +44,7 @@ def voices(
         yield Said("No measure of voice: it takes the base's own text on 20 passages at least.")
         return None
     yield Stage("voice", "Comparing voices")
-    asked = set(places)
-    spare = examples.train or [q for i, q in enumerate(examples.test) if i not in asked]
+    spare = examples.train or [q for i, q in enumerate(examples.test) if i not in places]
     train = [q for q in spare if isinstance(q, Conversation)]
     if len(train) < FEWEST:
         yield Said("No measure of voice: there is no other text of the author to tell by.")
@@ -55,12 +54,12 @@ def voices(
     known = [q.answer_text.strip()[:length] for q in spread_over(train, KNOWN)]
     written = {r.name: [r.answers[i].strip()[:length] for i in places] for r in measured}
     style = Style.of(known)
-    others = [written[r.name] for r in measured if r.name == base or not r.requires_training]
+    others = [r.name for r in measured if r.name == base or not r.requires_training]
     taken = taken_for_author(style, own, others, known, written)
-    whole = [q.prompt_text + q.answer_text for q in train]
+    trained_on = runs_in(q.prompt_text + q.answer_text for q in train)
     groups = [examples.groups[i] for i in places] if examples.groups else None
     rows = [
-        _row(name, style, texts, taken[name], copied(texts, whole), groups)
+        _row(name, style, texts, taken[name], copied(texts, trained_on), groups)
         for name, texts in {AUTHOR: own, **written}.items()
     ]
     by_name = {row.arm: row for row in rows}
@@ -75,7 +74,7 @@ def voices(
                 author=examples.test[i].answer_text,
                 arms={r.name: r.answers[i] for r in measured},
             )
-            for i in list(places)[:: max(1, len(places) // EXAMPLES)][:EXAMPLES]
+            for i in places[:: max(1, len(places) // EXAMPLES)][:EXAMPLES]
         ],
         sentence=_sentence(by_name, telling, measured, base),
     )

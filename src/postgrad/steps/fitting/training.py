@@ -230,12 +230,13 @@ def trained_model(
 
 def _with_own_answers(ctx: RunContext, model: LanguageModel, work: TrainingWork) -> Working[TrainingWork]:
     """The work with the base's own answers to general prompts, as many as the plan wants or as is usual."""
-    plan, share, count = work.plan, work.plan.base_replay, _examples_in(work, model)
+    plan, share = work.plan, work.plan.base_replay
+    if share == 0:
+        return work
+    count = _examples_in(work, model)
     if share is None:
         planned = steps_of(count, plan.batch_size, plan.epochs)
         share = SHORT_REPLAY if min(planned, plan.max_steps or planned) < SHORT else USUAL_REPLAY
-    if not share:
-        return work
     start = time.monotonic()
     answers = yield from own_answers(ctx, model, count, share, plan.max_length)
     ctx.ledger.took("answers for replay", time.monotonic() - start)
