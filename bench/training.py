@@ -84,7 +84,7 @@ def emails():
 SETS = {f.__name__: f for f in (gsm8k, pubmedqa, snips, voice_austen, emails)}
 
 
-def job_of(records, model, objective, count):
+def job_of(records, model, name, objective, count):
     """What every contestant is given; TRL gets the records in the order in which we train on them."""
     steps = count // BATCH
     examples = objective.prepare(records).examples
@@ -105,7 +105,7 @@ def job_of(records, model, objective, count):
             "base": BASE,
             "model": str(model.base.folder),
             "dtype": model.device.dtype,
-            "objective": objective.name,
+            "objective": name,
             "window": 2048,
             "records": [to_dict(r) for r in records],
             "ordered": plain,
@@ -135,9 +135,10 @@ def compare(name, count, repeats, contestants, model):
     """Trains all contestants on one set; prints rows of the table."""
     records = SETS[name]()
     random.Random(0).shuffle(records)
-    objective = make_objective("pretrain" if isinstance(records[0], Text) else "sft", model.renderer)
+    learned_by = "pretrain" if isinstance(records[0], Text) else "sft"
+    objective = make_objective(learned_by, model.renderer)
     held, records = records[:24], records[24 : 24 + count]
-    job, lengths, learned = job_of(records, model, objective, count)
+    job, lengths, learned = job_of(records, model, learned_by, objective, count)
     flops = training_flops(model.base.config, [n for step in lengths[1:] for n in step], sum(learned[1:]))
     tokens = [sum(step) for step in lengths]
     found = {c: [] for c in contestants}
